@@ -1,0 +1,282 @@
+package invitation
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"concord/internal/contact"
+	"concord/internal/link"
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// Person is who followed a link and signed in. All of it comes from the identity provider (domain, 0.27).
+type Person struct {
+	Subject string
+	Name    string
+	Email   string
+	// Company is the person's tenant; its Country is empty when the identity provider does not say it.
+	Company relationship.Customer
+	Roles   []partner.Role
+}
+
+// Case is what a link leads to, at a moment and for a person. Each has its page.
+type Case string
+
+// The cases, in the order in which they are looked at: those of the link, those of the person, those of the two
+// companies, and then the answer.
+const (
+	Unknown    Case = "unknown" // no such invitation, or cancelled; also every malformed link
+	Superseded Case = "superseded"
+	TooLate    Case = "expired"
+	Answered   Case = "answered" // by somebody else, or otherwise
+
+	Review Case = "review" // nobody is signed in
+
+	OtherTenant Case = "wrong-tenant"
+	NotAdmin    Case = "not-admin"
+
+	InviterNotActive Case = "partner-not-active"
+	OtherCloud       Case = "cloud-mismatch"
+	OtherRegion      Case = "region-not-allowed"
+
+	Form       Case = "answer"
+	AcceptedBy Case = "accepted" // by this person
+	DeclinedBy Case = "declined" // by this person
+)
+
+// MayDecline reports whether a signed-in person can still decline: also where accepting is ruled out by who the two
+// companies are.
+func (c Case) MayDecline() bool {
+	switch c {
+	case Form, InviterNotActive, OtherCloud, OtherRegion:
+		return true
+	}
+	return false
+}
+
+// Look gives what a link leads to and writes nothing. Who is nil before sign-in. The Letter is set in every case but
+// [Unknown].
+func (s *Service) Look(ctx context.Context, l link.Link, who *Person) (Letter, Case, error) {
+	letter, err := s.letterOf(ctx, l, who != nil)
+	if problem.Is(err, problem.NotFound) {
+		return Letter{}, Unknown, nil
+	}
+	if err != nil {
+		return Letter{}, "", err
+	}
+	c := s.caseOf(letter, l, who)
+	if c == Unknown {
+		letter = Letter{}
+	}
+	return letter, c, nil
+}
+
+// letterOf reads the invitation and its partner. Before sign-in an answer that is a second old will do.
+func (s *Service) letterOf(ctx context.Context, l link.Link, strong bool) (Letter, error) {
+	inv, err := s.Store.Invitation(ctx, Key{partner.TenantID(l.Tenant), l.ID}, strong)
+	if err != nil {
+		return Letter{}, err
+	}
+	account, err := s.Accounts.Account(ctx, inv.Inviter, strong)
+	if err != nil {
+		return Letter{}, err
+	}
+	cloud, err := s.Clouds.Cloud(inv.Cloud)
+	return Letter{inv, account, cloud}, err
+}
+
+func (s *Service) caseOf(t Letter, l link.Link, who *Person) Case {
+	inv := t.Invitation
+	status := inv.StatusAt(s.now())
+	switch {
+	case status == Cancelled:
+		return Unknown
+	case l.Generation != inv.Generation:
+		return Superseded
+	case status == Expired:
+		return TooLate
+	case inv.Answer != nil:
+		if who == nil || inv.Answer.Subject != who.Subject || inv.Answer.Tenant != who.Company.Tenant {
+			return Answered
+		}
+		if status == Accepted {
+			return AcceptedBy
+		}
+		return DeclinedBy
+	case who == nil:
+		return Review
+	case inv.Bound && inv.Customer != who.Company.Tenant, who.Company.Tenant == inv.Inviter:
+		return OtherTenant // invariants 8 and 9
+	case !slices.Contains(who.Roles, partner.GlobalAdmin):
+		return NotAdmin
+	case t.Inviter.Status != partner.Active:
+		return InviterNotActive
+	case who.Company.Cloud != inv.Cloud:
+		return OtherCloud
+	case who.Company.Country != "" && s.Regions.Check(t.Inviter.Country, who.Company.Country) != nil:
+		return OtherRegion
+	default:
+		return Form
+	}
+}
+
+// Reasons for declining that the page offers.
+var Reasons = []string{"unknown-company", "other-partner", "no-need", "other"}
+
+// Response is what a person filled in.
+type Response struct {
+	Answer     string // "accept" or "decline"; nothing is preselected
+	Authorized bool   // "I am authorised to act for …"
+	FullName   string
+	JobTitle   string
+	Country    string // asked for only when the identity provider does not say it
+	Reason     string // one of Reasons, on declining
+	Comment    string // on declining
+	Consent    ConsentText
+	// CorrelationID ties the answer to its request.
+	CorrelationID string
+}
+
+var country = regexp.MustCompile(`^[A-Z]{2}$`)
+
+// Respond gives one answer to an invitation (rules I10 and I11). Accepting makes the relationship, and the delegated
+// administration that was asked for, in one transaction with the answer (invariant 3). The case is [AcceptedBy] or
+// [DeclinedBy] when the answer stands, also when the same person gave the same one before; with any other case nothing was
+// written, and with an error neither: one with findings is about the form.
+func (s *Service) Respond(ctx context.Context, l link.Link, who Person, r Response) (Letter, Case, error) {
+	for range maxRounds {
+		letter, err := s.letterOf(ctx, l, true)
+		if problem.Is(err, problem.NotFound) {
+			return Letter{}, Unknown, nil
+		}
+		if err != nil {
+			return Letter{}, "", err
+		}
+		now := s.now()
+		c := s.caseOf(letter, l, &who)
+		switch {
+		case c == AcceptedBy && r.Answer == "decline", c == DeclinedBy && r.Answer == "accept":
+			return letter, Answered, nil
+		case !c.MayDecline():
+			return letter, c, nil
+		}
+		given, err := s.check(c, &who, r, now)
+		if err != nil {
+			return letter, c, err
+		}
+		if r.Answer == "accept" {
+			if c = s.caseOf(letter, l, &who); c != Form { // with the country that was declared
+				return letter, c, nil
+			}
+			err = s.accept(ctx, &letter, who, given, r.CorrelationID)
+			c = AcceptedBy
+		} else {
+			err = s.decline(ctx, &letter, who, given, r.CorrelationID)
+			c = DeclinedBy
+		}
+		if !errors.Is(err, ErrConflict) {
+			return letter, c, err
+		}
+	}
+	return Letter{}, "", unavailable(ErrConflict)
+}
+
+// check looks at the form, field by field.
+func (s *Service) check(c Case, who *Person, r Response, now time.Time) (Given, error) {
+	var f problem.Findings
+	g := Given{Subject: who.Subject, Tenant: who.Company.Tenant, At: now}
+	if r.Answer != "accept" && r.Answer != "decline" || r.Answer == "accept" && c != Form {
+		f.Add("/answer", problem.ValidationFailed, "Choose one of the answers.")
+	}
+	if !r.Authorized {
+		f.Add("/authorized", problem.ValidationFailed, "Confirm that you may act for your company.")
+	}
+	var err error
+	if g.FullName, err = contact.Name(r.FullName); err != nil {
+		add(&f, "/fullName", err)
+	}
+	if r.Answer != "decline" || strings.TrimSpace(r.JobTitle) != "" {
+		if g.JobTitle, err = contact.Name(r.JobTitle); err != nil {
+			add(&f, "/jobTitle", err)
+		}
+	}
+	if r.Answer == "decline" {
+		if g.Reason = r.Reason; r.Reason != "" && !slices.Contains(Reasons, r.Reason) {
+			f.Add("/reason", problem.ValidationFailed, "The reason is one of the list.")
+		}
+		g.Comment = strings.TrimSpace(r.Comment)
+		if utf8.RuneCountInString(g.Comment) > MaxComment || !utf8.ValidString(g.Comment) {
+			f.Add("/comment", problem.ValidationFailed, "The comment has at most %d characters.", MaxComment)
+		}
+		return g, f.Err()
+	}
+	g.Consent = r.Consent
+	if who.Company.Country == "" {
+		if !country.MatchString(r.Country) {
+			f.Add("/country", problem.ValidationFailed, "Choose the country of your company.")
+		}
+		who.Company.Country, who.Company.CountrySource = r.Country, "declared"
+	}
+	return g, f.Err()
+}
+
+// accept stores the answer and what it grants. When the process dies before the write, nothing has happened and the same
+// form can be sent again; when it dies afterwards, sending it again shows the result.
+func (s *Service) accept(ctx context.Context, t *Letter, who Person, g Given, correlationID string) error {
+	before := t.Invitation
+	var standing *relationship.Relationship
+	rel, err := s.Relationships.Relationship(ctx, before.Inviter, who.Company.Tenant)
+	switch {
+	case err == nil:
+		standing = &rel
+	case !problem.Is(err, problem.NotFound):
+		return err
+	}
+	var id [16]byte
+	_, _ = rand.Read(id[:])
+	made, granted := relationship.Establish(standing, relationship.Consent{
+		Invitation: before.ID, RelationshipID: link.FormatID("rel_", id), Partner: t.Inviter, Customer: who.Company,
+		DelegatedAdmin: before.RequestDelegatedAdmin, IdentityCheck: relationship.CheckIdentity(who.Company, before.RecipientEmail),
+		RegionTable: s.Regions.Version, At: g.At,
+	})
+	g.NoChange = !granted
+	after := before.answer(Accepted, g, correlationID)
+	after.Customer = who.Company.Tenant
+	after.RegionTable = s.Regions.Version
+	change := Change{Before: &before, After: after}
+	if granted {
+		err = s.Store.Accept(ctx, change, made)
+	} else {
+		err = s.Store.Write(ctx, change)
+	}
+	if err == nil {
+		t.Invitation = after
+	}
+	return err
+}
+
+func (s *Service) decline(ctx context.Context, t *Letter, _ Person, g Given, correlationID string) error {
+	before := t.Invitation
+	after := before.answer(Declined, g, correlationID)
+	err := s.Store.Write(ctx, Change{Before: &before, After: after})
+	if err == nil {
+		t.Invitation = after
+	}
+	return err
+}
+
+func (i Invitation) answer(status Status, g Given, correlationID string) Invitation {
+	n := i.next()
+	n.Status, n.Answer, n.EndedAt = status, &g, g.At
+	n.drop(g.At, string(status))
+	n.note(Entry{At: g.At, Action: string(status), By: g.Subject, CorrelationID: correlationID})
+	return n
+}

@@ -1,0 +1,96 @@
+package invitation
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"concord/internal/problem"
+)
+
+// Reminder names an invitation that was due when it was listed.
+type Reminder struct {
+	Key
+	At time.Time
+}
+
+// Agenda lists what is due: every invitation whose time has come at a moment, roughly earliest first. A write may take a
+// second to appear and to disappear. It reads nothing that is not due (architecture, decision 4). After an error nothing
+// more is listed.
+type Agenda interface {
+	Due(ctx context.Context, now time.Time) iter.Seq2[Reminder, error]
+}
+
+// Tally is what one run of the cleanup did.
+type Tally struct {
+	Expired, Queued, Failed, Left int
+	// Oldest is for how long the oldest thing had been due when the run began.
+	Oldest time.Duration
+}
+
+// Cleanup does what is due.
+type Cleanup struct {
+	Store  Store
+	Agenda Agenda
+	Now    func() time.Time
+}
+
+// margin is what a run keeps of its time to end in order.
+const margin = 5 * time.Second
+
+// Run does all that is due and stops when the context's deadline is near; what is left stays due. A run that dies half way
+// has done what it has written, and the next one goes on. One item that cannot be done holds up no other: the errors of
+// all are given together.
+func (c Cleanup) Run(ctx context.Context) (Tally, error) {
+	now := c.Now().UTC().Truncate(time.Second)
+	var t Tally
+	var failed error
+	for r, err := range c.Agenda.Due(ctx, now) {
+		if err != nil {
+			return t, errors.Join(failed, err)
+		}
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < margin {
+			t.Left++
+			break
+		}
+		t.Oldest = max(t.Oldest, now.Sub(r.At))
+		if err := c.one(ctx, r.Key, now, &t); err != nil {
+			t.Left++
+			failed = errors.Join(failed, err)
+		}
+	}
+	return t, failed
+}
+
+func (c Cleanup) one(ctx context.Context, k Key, now time.Time, t *Tally) error {
+	for range maxRounds {
+		before, err := c.Store.Invitation(ctx, k, true)
+		if problem.Is(err, problem.NotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		after, changed := before.Tick(now)
+		if !changed {
+			return nil
+		}
+		err = c.Store.Write(ctx, Change{Before: &before, After: after})
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err == nil {
+			switch {
+			case after.Status == Expired:
+				t.Expired++
+			case after.Mail.State == MailQueued:
+				t.Queued++
+			case after.Mail.State == MailFailed:
+				t.Failed++
+			}
+		}
+		return err
+	}
+	return ErrConflict
+}

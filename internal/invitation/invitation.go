@@ -1,0 +1,276 @@
+// Package invitation is the agreement with the business about invitations: a partner asks, a personal link is mailed,
+// and one answer of the customer changes what stands between them.
+//
+// An invitation goes draft → pending → accepted, declined, cancelled or expired; what has ended never changes again
+// (domain, 2.2). Expiry is a matter of the clock: [Invitation.StatusAt] computes it on every read, every write has it as a
+// condition, and the scheduled job only makes it visible.
+//
+// [Service] holds what a partner does and what a customer does. Each of its writes is one conditional write of one
+// version over the version before it; a mail that a change owes is part of the same write.
+package invitation
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"concord/internal/contact"
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// Kind is what an invitation asks for.
+type Kind string
+
+// Reseller asks a customer for a reseller relationship with the inviter (rules I2 to I18).
+const Reseller Kind = "reseller"
+
+// Status is where an invitation stands.
+type Status string
+
+// The states. The last four are final.
+const (
+	Draft     Status = "draft"
+	Pending   Status = "pending"
+	Accepted  Status = "accepted"
+	Declined  Status = "declined"
+	Cancelled Status = "cancelled"
+	Expired   Status = "expired"
+)
+
+// Open reports whether an answer is still possible.
+func (s Status) Open() bool { return s == Draft || s == Pending }
+
+// ended gives why nothing can be done any more with an invitation, and nil for an open one.
+func (s Status) ended() error {
+	switch s {
+	case Accepted:
+		return problem.New(problem.InvitationAlreadyAccepted, "The customer has accepted this invitation.")
+	case Declined:
+		return problem.New(problem.InvitationAlreadyDeclined, "The customer has declined this invitation.")
+	case Cancelled:
+		return problem.New(problem.InvitationAlreadyCancelled, "This invitation was cancelled.")
+	case Expired:
+		return problem.New(problem.InvitationExpired, "This invitation has expired.")
+	default:
+		return nil
+	}
+}
+
+// Limits (domain, 0.9; api).
+const (
+	DefaultDuration = 30 * 24 * time.Hour
+	MinDuration     = 24 * time.Hour
+	MaxDuration     = 90 * 24 * time.Hour
+	Cooldown        = 10 * time.Minute // between two mails of one invitation
+	MaxTags         = 10
+	MaxTag          = 64  // characters of a tag's name or value
+	MaxSource       = 64  // characters
+	MaxReason       = 100 // characters of why an invitation was cancelled
+	MaxComment      = 500 // characters of a customer's comment on declining
+	maxHistory      = 20
+)
+
+// Key finds an invitation.
+type Key struct {
+	Inviter partner.TenantID
+	ID      string // "inv_" and 26 letters and digits
+}
+
+// Invitation is one request to one recipient.
+type Invitation struct {
+	Key
+	Kind Kind
+	// Customer is the tenant that may answer; empty until somebody's acceptance binds it (invariant 8).
+	Customer partner.TenantID
+	// Bound reports whether the inviter named the customer.
+	Bound          bool
+	RecipientEmail string // as typed; empty for a link that the partner passes on
+	RecipientName  string
+	Locale         string // BCP 47
+	Cloud          partner.CloudID
+	// RequestDelegatedAdmin asks for DAP together with the relationship (rule I14).
+	RequestDelegatedAdmin bool
+	Source                string // where the customer came from (rule D11)
+	Tags                  map[string]string
+	Reminders             bool
+	RegionTable           string // the version that allowed it at creation, empty when the country was unknown
+
+	Status Status
+	// Generation is that of the only link that works; resending and cancelling raise it.
+	Generation int
+	Mail       Mail
+	Duration   time.Duration // how long it stays open, counted from the first mail
+	// ExpiresAt is zero while a mail waits to be taken by SES (domain, 0.9).
+	ExpiresAt time.Time
+	CreatedAt time.Time
+	CreatedBy string // the subject of the user
+	Answer    *Given
+	EndedAt   time.Time // when it was cancelled or noticed to be expired
+	Version   int       // 1 for a new one, raised by each write
+	History   []Entry
+}
+
+// Entry is one line of the timeline.
+type Entry struct {
+	At            time.Time
+	Action        string
+	By            string // the subject of a user or person, or the name of a function
+	CorrelationID string
+	// Key and Body are fingerprints of the Idempotency-Key and of the request under which a user acted.
+	Key, Body string
+	Why       string
+}
+
+// Given is a customer's answer.
+type Given struct {
+	Subject  string // who answered, as the identity provider names the person
+	Tenant   partner.TenantID
+	FullName string
+	JobTitle string
+	At       time.Time
+	Consent  ConsentText
+	Reason   string
+	Comment  string
+	NoChange bool // accepted, but everything asked for stood already (invariant 3b)
+}
+
+// ConsentText says which words were agreed to (invariant 14).
+type ConsentText struct {
+	Version  string
+	Language string
+	Hash     string // SHA-256 of the words, hexadecimal
+}
+
+// StatusAt gives the status at a moment: an open invitation whose time is over is expired, whatever was written.
+func (i Invitation) StatusAt(now time.Time) Status {
+	if i.Status.Open() && !i.ExpiresAt.IsZero() && !now.Before(i.ExpiresAt) {
+		return Expired
+	}
+	return i.Status
+}
+
+// Slot names what only one open invitation may occupy: the kind and the named customer or else the recipient
+// (invariant 1). It is empty when the invitation names neither, and holds no address in clear.
+func (i Invitation) Slot() string {
+	var who string
+	switch {
+	case i.Bound:
+		who = string(i.Customer)
+	case i.RecipientEmail != "":
+		who = contact.Normalise(i.RecipientEmail)
+	default:
+		return ""
+	}
+	sum := sha256.Sum256([]byte(string(i.Kind) + "|" + who))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Reference is what a customer quotes when it asks about its answer.
+func (i Invitation) Reference() string {
+	_, id, _ := strings.Cut(i.ID, "_")
+	return strings.ToUpper(id[:min(5, len(id))] + "-" + id[min(5, len(id)):min(10, len(id))])
+}
+
+// Due gives when a machine has to look at the invitation next, and false when it never has to.
+func (i Invitation) Due() (time.Time, bool) {
+	switch {
+	case i.Mail.State.Owed():
+		return i.Mail.At, true
+	case i.Status == Pending && !i.ExpiresAt.IsZero():
+		return i.ExpiresAt, true
+	default:
+		return time.Time{}, false
+	}
+}
+
+// note appends to the timeline. When it is full the second entry goes: the first says how it began.
+func (i *Invitation) note(e Entry) {
+	e.At = e.At.UTC().Truncate(time.Second)
+	i.History = append(slices.Clone(i.History), e)
+	if len(i.History) > maxHistory {
+		i.History = slices.Delete(i.History, 1, 2)
+	}
+}
+
+// next gives a copy to change, one version on.
+func (i Invitation) next() Invitation {
+	i.Version++
+	i.Tags = maps.Clone(i.Tags)
+	return i
+}
+
+// Query asks for a page of one partner's invitations, newest first.
+type Query struct {
+	Status         Status // of the moment Now; empty for every status
+	Kind           Kind
+	RecipientEmail string
+	Customer       partner.TenantID
+	DeliveryState  Delivery
+	CreatedAfter   time.Time // inclusive
+	CreatedBefore  time.Time // exclusive
+	Limit          int
+	After          string // where the page before ended; empty for the first page
+	Now            time.Time
+}
+
+// Matches reports whether an invitation is among those asked for.
+func (q Query) Matches(i Invitation) bool {
+	return (q.Status == "" || q.Status == i.StatusAt(q.Now)) &&
+		(q.Kind == "" || q.Kind == i.Kind) &&
+		(q.RecipientEmail == "" || strings.EqualFold(contact.Normalise(q.RecipientEmail), contact.Normalise(i.RecipientEmail))) &&
+		(q.Customer == "" || q.Customer == i.Customer) &&
+		(q.DeliveryState == "" || q.DeliveryState == i.Mail.State.Delivery()) &&
+		(q.CreatedAfter.IsZero() || !i.CreatedAt.Before(q.CreatedAfter)) &&
+		(q.CreatedBefore.IsZero() || i.CreatedAt.Before(q.CreatedBefore))
+}
+
+// Page is an answer to a [Query]. It may hold fewer than the limit, even none, while Next is set.
+type Page struct {
+	Invitations []Invitation
+	Next        string
+}
+
+// Change is one version of an invitation over another.
+type Change struct {
+	// Before is what was read; nil for a new invitation.
+	Before *Invitation
+	After  Invitation
+	// Displaced is the ended invitation that holds the slot of After, if a [SlotTaken] named one.
+	Displaced *Invitation
+}
+
+// Store keeps invitations. Times are kept to the second.
+//
+// Write is compare-and-swap: it stores After when what is stored is still the version of Before, and otherwise stores
+// nothing and gives [ErrConflict]. For a new invitation whose id is taken it gives [ErrConflict] too. A new invitation, and
+// one whose slot changes, takes its slot in the same atomic step, or the whole fails with a [SlotTaken]. A slot whose
+// holder is Displaced passes to After; a Displaced that is open in the store becomes expired in the same step.
+//
+// Accept does what Write does for an answer and, in the same atomic step, stores the relationship over the version that
+// it was derived from; nothing of it is stored when either is outdated ([ErrConflict]).
+//
+// Invitation gives an error with code [problem.NotFound] for a key without an item. With strong set the answer includes every
+// write that was acknowledged before the call. Invitations lists newest first; a write may take a second to appear.
+type Store interface {
+	Write(ctx context.Context, c Change) error
+	Accept(ctx context.Context, c Change, r relationship.Relationship) error
+	Invitation(ctx context.Context, k Key, strong bool) (Invitation, error)
+	Invitations(ctx context.Context, p partner.TenantID, q Query) (Page, error)
+}
+
+// ErrConflict means that somebody else was quicker: read again and decide again.
+var ErrConflict = errors.New("invitation: changed by somebody else")
+
+// SlotTaken means that another invitation holds the slot. It may have ended since: holders do not give a slot back.
+type SlotTaken struct{ By string }
+
+// Error names the holder.
+func (e *SlotTaken) Error() string { return fmt.Sprintf("invitation: slot held by %s", e.By) }

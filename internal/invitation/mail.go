@@ -1,0 +1,194 @@
+package invitation
+
+import (
+	"time"
+
+	"concord/internal/partner"
+)
+
+// MailState is where the mail of an invitation stands with us (reliability, "The mail sender").
+type MailState string
+
+// The states of the sender. Only a person's action, or the job for what waited, writes MailQueued: the stream wakes the
+// mailer on that word alone.
+const (
+	MailNone    MailState = ""
+	MailQueued  MailState = "queued"
+	MailClaimed MailState = "claimed" // a mailer has it until its lease is over
+	MailWaiting MailState = "waiting" // certainly not sent; to be tried again
+	MailUnknown MailState = "unknown" // SES may have taken it; nobody can tell yet
+	MailSent    MailState = "sent"
+	MailFailed  MailState = "failed" // not sent and not to be tried again
+)
+
+// Owed reports whether the mailer still has something to do.
+func (s MailState) Owed() bool {
+	switch s {
+	case MailQueued, MailClaimed, MailWaiting, MailUnknown:
+		return true
+	}
+	return false
+}
+
+// Delivery is what partners see of a mail's way (domain, 2.2).
+type Delivery string
+
+// The states that partners see.
+const (
+	DeliveryNotSent Delivery = "notSent"
+	DeliveryQueued  Delivery = "queued"
+	DeliverySending Delivery = "sending"
+	DeliverySent    Delivery = "sent"
+	DeliveryFailed  Delivery = "failed"
+)
+
+// Delivery gives what partners see.
+func (s MailState) Delivery() Delivery {
+	switch s {
+	case MailQueued:
+		return DeliveryQueued
+	case MailClaimed, MailWaiting, MailUnknown:
+		return DeliverySending
+	case MailSent:
+		return DeliverySent
+	case MailFailed:
+		return DeliveryFailed
+	default:
+		return DeliveryNotSent
+	}
+}
+
+// How the sender tries (reliability, promise 3).
+const (
+	MaxAttempts  = 8
+	Lease        = 2 * time.Minute  // longer than one send with its time-outs
+	StreamGrace  = 5 * time.Minute  // after which a queued mail that nobody claimed is queued again
+	UnknownGrace = 15 * time.Minute // in which SES can still say that it took the mail
+	firstBackoff = 30 * time.Second // doubled by each attempt
+	maxBackoff   = time.Hour
+)
+
+// Mail is the one mail that an invitation owes or has sent.
+type Mail struct {
+	State MailState
+	// Attempts counts claims since the mail was asked for; it is raised before the send.
+	Attempts int
+	Owner    string // who holds the claim
+	// At is when the state is over: the end of a lease, the time of the next attempt.
+	At        time.Time
+	MessageID string // of SES
+	SentAt    time.Time
+	Reason    string // why it waits or failed, one of the sender's fixed words
+}
+
+// queue asks for the mail.
+func (i *Invitation) queue(now time.Time) {
+	i.Mail = Mail{State: MailQueued, At: now.Add(StreamGrace), SentAt: i.Mail.SentAt}
+	i.ExpiresAt = time.Time{}
+}
+
+// drop forgets a mail that is still owed when its invitation ends. One that a mailer holds is left to it: it may be
+// on its way already.
+func (i *Invitation) drop(now time.Time, reason string) {
+	if i.Mail.State == MailClaimed && now.Before(i.Mail.At) {
+		return
+	}
+	if i.Mail.State.Owed() {
+		i.Mail.State, i.Mail.Owner, i.Mail.At, i.Mail.Reason = MailNone, "", time.Time{}, reason
+	}
+}
+
+// Claim gives the invitation as a mailer holds it, and false when there is nothing to send: it was sent, it ended, or
+// another mailer holds it. When the attempts are used up the mail has failed, and Claim gives that with false.
+func (i Invitation) Claim(now time.Time, owner string) (claimed Invitation, changed, send bool) {
+	free := i.Mail.State == MailQueued || i.Mail.State == MailClaimed && !now.Before(i.Mail.At)
+	if !free || i.StatusAt(now) != Pending {
+		return i, false, false
+	}
+	n := i.next()
+	if n.Mail.Attempts >= MaxAttempts {
+		n.fail(now, "attempts_used_up")
+		return n, true, false
+	}
+	n.Mail.State, n.Mail.Owner, n.Mail.At = MailClaimed, owner, now.Add(Lease)
+	n.Mail.Attempts++
+	return n, true, true
+}
+
+// MailOutcome is what became of one attempt.
+type MailOutcome struct {
+	State     MailState // MailSent, MailWaiting, MailUnknown or MailFailed
+	MessageID string
+	Reason    string
+}
+
+// Settle gives the invitation after an attempt of owner, and false when the claim is no longer its own. The first mail that
+// SES takes starts the time in which the customer can answer (domain, 0.9).
+func (i Invitation) Settle(now time.Time, owner string, o MailOutcome) (Invitation, bool) {
+	if i.Mail.State != MailClaimed || i.Mail.Owner != owner {
+		return i, false
+	}
+	n := i.next()
+	n.Mail.Owner, n.Mail.Reason = "", o.Reason
+	switch o.State {
+	case MailSent:
+		n.Mail.State, n.Mail.MessageID, n.Mail.SentAt, n.Mail.At = MailSent, o.MessageID, now, time.Time{}
+		n.note(Entry{At: now, Action: "mailed", By: "mailer"})
+		if n.Status.Open() {
+			n.ExpiresAt = now.Add(n.Duration)
+		}
+	case MailFailed:
+		n.fail(now, o.Reason)
+	case MailUnknown:
+		n.Mail.State, n.Mail.At = MailUnknown, now.Add(UnknownGrace)
+	default:
+		n.Mail.State, n.Mail.At = MailWaiting, now.Add(backoff(n.Mail.Attempts))
+	}
+	return n, true
+}
+
+func (i *Invitation) fail(now time.Time, reason string) {
+	i.Mail.State, i.Mail.Owner, i.Mail.At, i.Mail.Reason = MailFailed, "", time.Time{}, reason
+	i.note(Entry{At: now, Action: "mail failed", By: "mailer", Why: reason})
+	if i.Status.Open() {
+		i.ExpiresAt = now.Add(i.Duration) // it ends some day although no mail went out
+	}
+}
+
+func backoff(attempt int) time.Duration {
+	return min(firstBackoff<<(max(attempt, 1)-1), maxBackoff)
+}
+
+// Tick gives the invitation after what was due at a moment, and false when nothing is: it expires, or its mail is queued
+// again.
+func (i Invitation) Tick(now time.Time) (Invitation, bool) {
+	at, ok := i.Due()
+	if !ok || now.Before(at) {
+		return i, false
+	}
+	n := i.next()
+	switch {
+	case n.Mail.State.Owed() && !n.Status.Open():
+		n.drop(now, string(n.Status))
+	case n.Mail.State.Owed() && n.Mail.Attempts >= MaxAttempts:
+		n.fail(now, "attempts_used_up")
+	case n.Mail.State.Owed():
+		n.Mail.State, n.Mail.Owner, n.Mail.At = MailQueued, "", now.Add(StreamGrace)
+	default:
+		n.expire(now)
+	}
+	return n, true
+}
+
+func (i *Invitation) expire(now time.Time) {
+	i.Status, i.EndedAt = Expired, now
+	i.drop(now, "expired")
+	i.note(Entry{At: now, Action: "expired", By: "cleanup"})
+}
+
+// Letter is what a mail or a page says of a request.
+type Letter struct {
+	Invitation Invitation
+	Inviter    partner.Account
+	Cloud      partner.Cloud
+}

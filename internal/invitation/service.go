@@ -1,0 +1,543 @@
+package invitation
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/text/language"
+
+	"concord/internal/contact"
+	"concord/internal/link"
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// Service is what partners and customers do with invitations.
+type Service struct {
+	Store         Store
+	Accounts      partner.Accounts
+	Relationships relationship.Store
+	Regions       partner.Regions
+	Clouds        partner.Clouds
+	Addresses     contact.Addresses
+	// Locales are the languages that mails and pages are written in.
+	Locales []language.Tag
+	Now     func() time.Time
+}
+
+// Command is who asks for a change, and under which condition.
+type Command struct {
+	User          partner.User
+	CorrelationID string
+	// Key is the Idempotency-Key, empty for none; Body is a fingerprint of the method, the path and the body.
+	Key, Body string
+	// IfVersion, when not zero, is the version that the caller has seen (If-Match).
+	IfVersion int
+}
+
+func (c Command) entry(now time.Time, action string) Entry {
+	e := Entry{At: now, Action: action, By: c.User.Subject, CorrelationID: c.CorrelationID, Body: c.Body}
+	if c.Key != "" {
+		e.Key = fingerprint(c.Key)
+	}
+	return e
+}
+
+// idempotencyWindow is how long an Idempotency-Key is remembered (api, Norms).
+const idempotencyWindow = 24 * time.Hour
+
+// replays reports whether the invitation shows that the command was carried out before: the same key for the same
+// action and body, within 24 hours. The same key with another body is [problem.IdempotencyKeyReused].
+func (c Command) replays(now time.Time, i Invitation, action string) (bool, error) {
+	if c.Key == "" {
+		return false, nil
+	}
+	key := fingerprint(c.Key)
+	for _, e := range i.History {
+		if e.Key != key || e.Action != action || now.Sub(e.At) >= idempotencyWindow {
+			continue
+		}
+		if e.Body != c.Body {
+			return false, problem.New(problem.IdempotencyKeyReused, "This Idempotency-Key was used with another request.")
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+func fingerprint(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:6])
+}
+
+// Proposal is what a partner wants to ask, before it was checked. Nil means "not said".
+type Proposal struct {
+	Kind                  Kind
+	RecipientEmail        *string
+	RecipientName         *string
+	CustomerTenantID      *string
+	RequestDelegatedAdmin *bool
+	Locale                *string
+	Duration              *time.Duration
+	Source                *string
+	Reminders             *bool
+	Tags                  map[string]string
+}
+
+// Invite makes a draft (rules I3, I5, R1). Replayed reports that the command's key had made it before; the draft is then
+// given as it is now.
+//
+// Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive]; those of a field; [problem.DelegatedAdminRequired] (I15);
+// [problem.RegionNotAllowed] (I16); [problem.SelfInvitation] (invariant 9); [problem.RelationshipExists] (invariant 3b);
+// [problem.DuplicateOpenInvitation] with the open one as resource (invariant 1); [problem.IdempotencyKeyReused].
+func (s *Service) Invite(ctx context.Context, c Command, p Proposal) (inv Invitation, replayed bool, err error) {
+	account, err := s.inviter(ctx, c.User)
+	if err != nil {
+		return Invitation{}, false, err
+	}
+	now := s.now()
+	if c.Key != "" {
+		if inv, replayed, err = s.invitedBefore(ctx, c, now); err != nil || replayed {
+			return inv, replayed, err
+		}
+	}
+	inv, err = s.draft(account, p)
+	if err != nil {
+		return Invitation{}, false, err
+	}
+	if err := s.target(ctx, account, &inv); err != nil {
+		return Invitation{}, false, err
+	}
+	inv.Status, inv.Generation, inv.Version = Draft, 1, 1
+	inv.CreatedAt, inv.CreatedBy = now, c.User.Subject
+	inv.ExpiresAt = now.Add(inv.Duration)
+	inv.note(c.entry(now, "created"))
+
+	for attempt := range maxRounds {
+		inv.ID = newID(c, attempt)
+		err = s.occupy(ctx, Change{After: inv}, now)
+		if !errors.Is(err, ErrConflict) {
+			break
+		}
+		// The id is taken: by the same command, carried out at the same moment or before, or by a key of another day.
+		if before, was, rerr := s.replayOf(ctx, c, inv.Key, now); rerr != nil || was {
+			return before, was, rerr
+		}
+	}
+	if problem.Is(err, problem.DuplicateOpenInvitation) && c.Key != "" {
+		// The open invitation may be what a call with the same key has just made.
+		if before, was, rerr := s.invitedBefore(ctx, c, now); rerr != nil || was {
+			return before, was, rerr
+		}
+	}
+	if err != nil {
+		return Invitation{}, false, unavailable(err)
+	}
+	return inv, false, nil
+}
+
+// maxRounds bounds how often a decision is made anew after somebody else was quicker.
+const maxRounds = 8
+
+func unavailable(err error) error {
+	if errors.Is(err, ErrConflict) {
+		return &problem.Error{Code: problem.Unavailable, Detail: "Too many changes at once; try again.", RetryAfter: time.Second}
+	}
+	return err
+}
+
+// newID derives the id from the Idempotency-Key, so that the same command finds what it made; an item of its own for
+// the key is thereby not needed. Without a key the id is random.
+func newID(c Command, attempt int) string {
+	var b [16]byte
+	if c.Key == "" {
+		_, _ = rand.Read(b[:])
+	} else {
+		sum := sha256.Sum256(fmt.Appendf(nil, "invitation|%s|%d|%s", c.User.Tenant, attempt, c.Key))
+		copy(b[:], sum[:])
+	}
+	return link.FormatID("inv_", b)
+}
+
+// invitedBefore finds the invitation that the command's key made within its 24 hours.
+func (s *Service) invitedBefore(ctx context.Context, c Command, now time.Time) (Invitation, bool, error) {
+	for attempt := range maxRounds {
+		inv, was, err := s.replayOf(ctx, c, Key{c.User.Tenant, newID(c, attempt)}, now)
+		if problem.Is(err, problem.NotFound) {
+			return Invitation{}, false, nil
+		}
+		if err != nil || was {
+			return inv, was, err
+		}
+	}
+	return Invitation{}, false, nil
+}
+
+func (s *Service) replayOf(ctx context.Context, c Command, k Key, now time.Time) (Invitation, bool, error) {
+	inv, err := s.Store.Invitation(ctx, k, true)
+	if err != nil {
+		return Invitation{}, false, err
+	}
+	was, err := c.replays(now, inv, "created")
+	return inv, was, err
+}
+
+// occupy writes a change that takes a slot. A holder that has ended is displaced; one that is open is the duplicate.
+func (s *Service) occupy(ctx context.Context, ch Change, now time.Time) error {
+	for range maxRounds {
+		err := s.Store.Write(ctx, ch)
+		taken, ok := errors.AsType[*SlotTaken](err)
+		if !ok {
+			return err
+		}
+		holder, err := s.Store.Invitation(ctx, Key{ch.After.Inviter, taken.By}, true)
+		if err != nil && !problem.Is(err, problem.NotFound) {
+			return err
+		}
+		if err == nil && holder.StatusAt(now).Open() && holder.Slot() == ch.After.Slot() {
+			return &problem.Error{Code: problem.DuplicateOpenInvitation, Resource: holder.ID,
+				Detail: "An open invitation asks this recipient for the same already."}
+		}
+		if err != nil {
+			holder = Invitation{Key: Key{ch.After.Inviter, taken.By}, Status: Cancelled}
+		}
+		ch.Displaced = &holder
+	}
+	return ErrConflict
+}
+
+// inviter gives the account of a user who may invite, and checks that it is active.
+func (s *Service) inviter(ctx context.Context, u partner.User) (partner.Account, error) {
+	if err := u.Permit(partner.InviteCustomers); err != nil {
+		return partner.Account{}, err
+	}
+	account, err := s.Accounts.Account(ctx, u.Tenant, false)
+	if err != nil {
+		return partner.Account{}, err
+	}
+	if account.Status != partner.Active {
+		return partner.Account{}, problem.New(problem.PartnerNotActive, "The partner account is not active.")
+	}
+	return account, nil
+}
+
+// draft checks a proposal field by field and fills in what was not said.
+func (s *Service) draft(account partner.Account, p Proposal) (Invitation, error) {
+	var f problem.Findings
+	inv := Invitation{
+		Key: Key{Inviter: account.Tenant}, Kind: p.Kind, Cloud: account.Cloud, Locale: account.Locale,
+		Reminders: true, Duration: DefaultDuration,
+	}
+	if p.Kind != Reseller {
+		f.Add("/kind", problem.ValidationFailed, "The kind is reseller.")
+	}
+	cloud, err := s.Clouds.Cloud(account.Cloud)
+	if err != nil {
+		f = append(f, problem.Finding{Code: problem.CloudMismatch, Detail: "The cloud of your account is not served here."})
+	}
+	s.recipient(&f, &inv, p.RecipientEmail, p.RecipientName)
+	if p.CustomerTenantID != nil {
+		tenant, ok := partner.ParseTenantID(*p.CustomerTenantID)
+		switch {
+		case !ok:
+			f.Add("/customerTenantId", problem.ValidationFailed, "A tenant id is a UUID.")
+		case tenant == account.Tenant:
+			f.Add("/customerTenantId", problem.SelfInvitation, "A partner does not invite itself.")
+		default:
+			inv.Customer, inv.Bound = tenant, true
+		}
+	}
+	switch {
+	case p.RequestDelegatedAdmin != nil:
+		inv.RequestDelegatedAdmin = *p.RequestDelegatedAdmin
+		if !*p.RequestDelegatedAdmin && err == nil && !cloud.AdministrationOptional {
+			f.Add("/requestDelegatedAdmin", problem.DelegatedAdminRequired, "In this cloud a request always asks for administrator permission.")
+		}
+	default:
+		inv.RequestDelegatedAdmin = err == nil && !cloud.AdministrationOptional // 0.14
+	}
+	s.terms(&f, &inv, p.Locale, p.Duration, p.Reminders)
+	if p.Source != nil {
+		inv.Source = plain(&f, "/source", *p.Source, MaxSource)
+	}
+	if len(p.Tags) > MaxTags {
+		f.Add("/tags", problem.ValidationFailed, "There are at most %d tags.", MaxTags)
+	}
+	for _, k := range slices.Sorted(maps.Keys(p.Tags)) {
+		at := "/tags/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(k)
+		plain(&f, at, k, MaxTag)
+		plain(&f, at, p.Tags[k], MaxTag)
+	}
+	inv.Tags = maps.Clone(p.Tags)
+	return inv, f.Err()
+}
+
+func (s *Service) recipient(f *problem.Findings, inv *Invitation, email, name *string) {
+	if email != nil {
+		address, err := s.Addresses.Check(*email)
+		if err != nil {
+			add(f, "/recipientEmail", err)
+		}
+		inv.RecipientEmail = address
+	}
+	if name != nil {
+		n, err := contact.Name(*name)
+		if err != nil {
+			add(f, "/recipientName", err)
+		}
+		inv.RecipientName = n
+	}
+}
+
+func (s *Service) terms(f *problem.Findings, inv *Invitation, locale *string, duration *time.Duration, reminders *bool) {
+	if locale != nil {
+		inv.Locale = *locale
+		tag, err := language.Parse(*locale)
+		if err != nil || !slices.Contains(s.Locales, tag) {
+			f.Add("/locale", problem.ValidationFailed, "The locale is one of %s.", s.Locales)
+		}
+	}
+	if duration != nil {
+		inv.Duration = *duration
+		if *duration < MinDuration || *duration > MaxDuration {
+			f.Add("/expiresIn", problem.ValidationFailed, "An invitation is open for P1D to P90D.")
+		}
+	}
+	inv.Reminders = *cmp.Or(reminders, &inv.Reminders)
+}
+
+func add(f *problem.Findings, pointer string, err error) {
+	if p, ok := errors.AsType[*problem.Error](err); ok {
+		f.Add(pointer, p.Code, "%s", p.Detail)
+	}
+}
+
+// plain checks text that is kept for the partner and never shown to a customer.
+func plain(f *problem.Findings, pointer, s string, limit int) string {
+	if s == "" || utf8.RuneCountInString(s) > limit || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		f.Add(pointer, problem.ValidationFailed, "The text has 1 to %d characters, without control characters.", limit)
+	}
+	return s
+}
+
+// target looks at the named customer when the partner has had a relationship with it: a request that the region table
+// forbids is refused (rule I16), and one that would change nothing (invariant 3b).
+func (s *Service) target(ctx context.Context, account partner.Account, inv *Invitation) error {
+	if !inv.Bound {
+		return nil
+	}
+	rel, err := s.Relationships.Relationship(ctx, inv.Inviter, inv.Customer)
+	if problem.Is(err, problem.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.Regions.Check(account.Country, rel.Customer.Country); err != nil {
+		return err
+	}
+	inv.RegionTable = s.Regions.Version
+	if rel.Status == relationship.Active && (!inv.RequestDelegatedAdmin || rel.DelegatedAdmin == relationship.ActiveDAP) {
+		return problem.New(problem.RelationshipExists, "What this would ask for stands already.")
+	}
+	return nil
+}
+
+// Invitation gives one of the partner's own invitations. Codes: [problem.RoleNotPermitted], [problem.NotFound].
+func (s *Service) Invitation(ctx context.Context, u partner.User, id string) (Invitation, error) {
+	if err := u.Permit(partner.ReadCustomers); err != nil {
+		return Invitation{}, err
+	}
+	return s.Store.Invitation(ctx, Key{u.Tenant, id}, true)
+}
+
+// Invitations gives a page of the partner's own invitations. Code: [problem.RoleNotPermitted].
+func (s *Service) Invitations(ctx context.Context, u partner.User, q Query) (Page, error) {
+	if err := u.Permit(partner.ReadCustomers); err != nil {
+		return Page{}, err
+	}
+	q.Now = s.now()
+	return s.Store.Invitations(ctx, u.Tenant, q)
+}
+
+// Letter gives what the mail and the draft of an invitation say. Codes: [problem.RoleNotPermitted], [problem.NotFound], and
+// those of an ended invitation, which has no draft any more.
+func (s *Service) Letter(ctx context.Context, u partner.User, id string) (Letter, error) {
+	inv, err := s.Invitation(ctx, u, id)
+	if err != nil {
+		return Letter{}, err
+	}
+	if err := inv.StatusAt(s.now()).ended(); err != nil {
+		return Letter{}, err
+	}
+	account, err := s.Accounts.Account(ctx, inv.Inviter, false)
+	if err != nil {
+		return Letter{}, err
+	}
+	cloud, err := s.Clouds.Cloud(inv.Cloud)
+	return Letter{inv, account, cloud}, err
+}
+
+// Revision is what may be changed of a draft. Nil leaves a field as it is.
+type Revision struct {
+	RecipientEmail *string
+	RecipientName  *string
+	Locale         *string
+	Duration       *time.Duration
+	Reminders      *bool
+}
+
+// Revise changes a draft. The command names the version that it changes. Codes: [problem.RoleNotPermitted],
+// [problem.NotFound], [problem.PreconditionFailed], those of a field, [problem.DuplicateOpenInvitation], those of an ended
+// invitation, [problem.InvalidTransition] for one that is no draft.
+func (s *Service) Revise(ctx context.Context, c Command, id string, r Revision) (Invitation, error) {
+	return s.change(ctx, c, id, func(inv *Invitation, now time.Time) error {
+		if inv.Status != Draft {
+			return problem.New(problem.InvalidTransition, "Only a draft can be changed.")
+		}
+		var f problem.Findings
+		s.recipient(&f, inv, r.RecipientEmail, r.RecipientName)
+		s.terms(&f, inv, r.Locale, r.Duration, r.Reminders)
+		inv.ExpiresAt = inv.CreatedAt.Add(inv.Duration)
+		inv.note(c.entry(now, "changed"))
+		return f.Err()
+	})
+}
+
+// Send asks for the mail of a draft. Replayed reports that the command's key had asked before. Codes:
+// [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], [problem.RecipientEmailRequired] (X-g), those of
+// an ended invitation, [problem.InvalidTransition] when the mail was asked for before: then it is resent.
+func (s *Service) Send(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
+	return s.post(ctx, c, id, "sent", func(inv *Invitation, now time.Time) error {
+		if inv.Status != Draft {
+			return problem.New(problem.InvalidTransition, "The mail was asked for before; resend it.")
+		}
+		return inv.mailAgain(now)
+	})
+}
+
+// Resend asks for the mail once more, with a new link; the older one no longer works (G2). Codes: those of [Service.Send];
+// [problem.InvalidTransition] for a draft; [problem.ResendCooldown] within ten minutes after the mail before.
+func (s *Service) Resend(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
+	return s.post(ctx, c, id, "resent", func(inv *Invitation, now time.Time) error {
+		if inv.Status != Pending {
+			return problem.New(problem.InvalidTransition, "The first mail is sent, not resent.")
+		}
+		if wait := inv.cooldown(now); wait > 0 {
+			return &problem.Error{Code: problem.ResendCooldown, RetryAfter: wait, Detail: "Between two mails there are ten minutes."}
+		}
+		inv.Generation++
+		return inv.mailAgain(now)
+	})
+}
+
+func (i *Invitation) mailAgain(now time.Time) error {
+	if i.RecipientEmail == "" {
+		return problem.New(problem.RecipientEmailRequired, "The invitation has no recipient.")
+	}
+	i.Status = Pending
+	i.queue(now)
+	return nil
+}
+
+// cooldown gives how long the next mail has to wait: ten minutes after one was asked for or sent.
+func (i Invitation) cooldown(now time.Time) time.Duration {
+	last := i.Mail.SentAt
+	for _, e := range i.History {
+		if (e.Action == "sent" || e.Action == "resent") && e.At.After(last) {
+			last = e.At
+		}
+	}
+	return last.Add(Cooldown).Sub(now)
+}
+
+// Cancel ends an open invitation; its link then leads nowhere. Codes: [problem.RoleNotPermitted], [problem.NotFound], those of
+// an ended invitation.
+func (s *Service) Cancel(ctx context.Context, c Command, id, reason string) (Invitation, error) {
+	inv, _, err := s.post(ctx, c, id, "cancelled", func(inv *Invitation, now time.Time) error {
+		var f problem.Findings
+		if reason != "" {
+			plain(&f, "/reason", reason, MaxReason)
+		}
+		inv.Status, inv.EndedAt = Cancelled, now
+		inv.Generation++
+		inv.drop(now, "cancelled")
+		inv.History[len(inv.History)-1].Why = reason
+		return f.Err()
+	})
+	return inv, err
+}
+
+// post carries out an action once per Idempotency-Key.
+func (s *Service) post(ctx context.Context, c Command, id, action string, do func(*Invitation, time.Time) error) (inv Invitation, replayed bool, err error) {
+	inv, err = s.change(ctx, c, id, func(inv *Invitation, now time.Time) error {
+		inv.note(c.entry(now, action))
+		return do(inv, now)
+	}, action)
+	if errors.Is(err, errReplayed) {
+		return inv, true, nil
+	}
+	return inv, false, err
+}
+
+// errReplayed ends a change that was made before.
+var errReplayed = errors.New("invitation: replayed")
+
+// change reads, decides and writes until nobody else was quicker. Codes are checked in the order of the domain (2.5).
+func (s *Service) change(ctx context.Context, c Command, id string, do func(*Invitation, time.Time) error, action ...string) (Invitation, error) {
+	if _, err := s.inviter(ctx, c.User); err != nil {
+		return Invitation{}, err
+	}
+	for range maxRounds {
+		before, err := s.Store.Invitation(ctx, Key{c.User.Tenant, id}, true)
+		if err != nil {
+			return Invitation{}, err
+		}
+		now := s.now()
+		for _, a := range action {
+			if was, err := c.replays(now, before, a); err != nil {
+				return Invitation{}, err
+			} else if was {
+				return before, errReplayed
+			}
+		}
+		if c.IfVersion != 0 && c.IfVersion != before.Version {
+			return Invitation{}, problem.New(problem.PreconditionFailed, "The invitation was changed since you read it.")
+		}
+		ended := before.StatusAt(now).ended()
+		after := before.next()
+		// Fields are looked at first: 422 comes before 409.
+		if err := do(&after, now); err != nil && (ended == nil || len(asFindings(err)) > 0) {
+			return Invitation{}, err
+		}
+		if ended != nil {
+			return Invitation{}, ended
+		}
+		err = s.occupy(ctx, Change{Before: &before, After: after}, now)
+		if !errors.Is(err, ErrConflict) {
+			return after, err
+		}
+	}
+	return Invitation{}, unavailable(ErrConflict)
+}
+
+func asFindings(err error) []problem.Finding {
+	if p, ok := errors.AsType[*problem.Error](err); ok {
+		return p.Findings
+	}
+	return nil
+}
+
+// now gives the time as it is stored: in UTC, to the second.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Second) }

@@ -1,0 +1,158 @@
+// Package link makes and checks the links in emails.
+//
+// A link is a bearer value: who holds it can read what is asked. It is derived from the item that it leads to and never
+// stored (architecture, decision 1). A [Signer] makes the token of a [Link] for one [Purpose]; Verify gives the Link
+// back when, in this order,
+//
+//   - the token has the length and alphabet of a token of this version,
+//   - its key is one that the Signer knows,
+//   - its authentication code fits the content and the purpose, compared in constant time (invariant 16).
+//
+// Whoever redeems a link then reads the item and checks, in the order of the domain (2.2), that it exists and is not
+// cancelled, that the generation is the item's own, that it is not expired and not answered. A token of one purpose is
+// malformed for every other.
+package link
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+)
+
+// Purpose is what a link is for.
+type Purpose byte
+
+// Answer is the purpose of a link by which a customer reads and answers an invitation; its path is /i/{token}.
+const Answer Purpose = 'i'
+
+// Path gives the path of a link, below the base URL of the recipient's cloud.
+func (p Purpose) Path(token Secret) string { return "/" + string(rune(p)) + "/" + token.Reveal() }
+
+// Link says which item a token leads to.
+type Link struct {
+	Tenant     string // the partner's tenant id, a UUID
+	ID         string // the item's public id, with its prefix
+	Generation int    // 1 to 65535; a resend raises it and thereby ends older links
+}
+
+// Key is one signing key. IDs tell a token's key without trying all.
+type Key struct {
+	ID     byte
+	Secret []byte
+}
+
+// Errors of Verify. Neither says anything about whether the item exists.
+var (
+	// ErrMalformed means that the token was not made by this deployment for this purpose.
+	ErrMalformed = errors.New("link: malformed token")
+	// ErrUnknownKey means that the token names a key that the signer does not have: garbled, or newer than the signer.
+	ErrUnknownKey = errors.New("link: unknown key")
+)
+
+const (
+	version  = 1
+	idBytes  = 16
+	macBytes = 16
+	size     = 1 + 1 + 16 + idBytes + 2 + macBytes
+)
+
+var (
+	text   = base64.RawURLEncoding.Strict()
+	idText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+)
+
+// FormatID gives a public id: the prefix and 128 bits in 26 letters and digits.
+func FormatID(prefix string, b [idBytes]byte) string { return prefix + idText.EncodeToString(b[:]) }
+
+// Signer makes and checks tokens with the first key and accepts those of all its keys.
+type Signer struct{ keys []Key }
+
+// NewSigner needs at least one key; the first one signs.
+func NewSigner(keys ...Key) *Signer { return &Signer{keys} }
+
+// Sign gives the token of a link. It fails when the link's ids are not of the forms that [Link] names.
+func (s *Signer) Sign(p Purpose, l Link) (Secret, error) {
+	b := make([]byte, 0, size)
+	b = append(b, version, s.keys[0].ID)
+	tenant, err := hex.DecodeString(strings.ReplaceAll(l.Tenant, "-", ""))
+	if err != nil || len(tenant) != 16 {
+		return "", fmt.Errorf("link: tenant is not a UUID")
+	}
+	_, suffix, _ := strings.Cut(l.ID, "_")
+	id, err := idText.DecodeString(suffix)
+	if err != nil || len(id) != idBytes {
+		return "", fmt.Errorf("link: not an id: %q", l.ID)
+	}
+	if l.Generation < 1 || l.Generation > 1<<16-1 {
+		return "", fmt.Errorf("link: generation %d", l.Generation)
+	}
+	b = append(b, tenant...)
+	b = append(b, id...)
+	b = binary.BigEndian.AppendUint16(b, uint16(l.Generation))
+	b = append(b, mac(s.keys[0].Secret, p, b)...)
+	return Secret(text.EncodeToString(b)), nil
+}
+
+// Verify gives the link of a token, or [ErrMalformed] or [ErrUnknownKey].
+func (s *Signer) Verify(p Purpose, token string) (Link, error) {
+	b, err := text.DecodeString(token)
+	if err != nil || len(b) != size || b[0] != version {
+		return Link{}, ErrMalformed
+	}
+	body, sum := b[:size-macBytes], b[size-macBytes:]
+	for _, k := range s.keys {
+		if k.ID != b[1] {
+			continue
+		}
+		if !hmac.Equal(sum, mac(k.Secret, p, body)) {
+			return Link{}, ErrMalformed
+		}
+		h := hex.EncodeToString(b[2:18])
+		return Link{
+			Tenant:     h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:],
+			ID:         prefixes[p] + idText.EncodeToString(b[18:18+idBytes]),
+			Generation: int(binary.BigEndian.Uint16(b[18+idBytes:])),
+		}, nil
+	}
+	return Link{}, ErrUnknownKey
+}
+
+// prefixes are those of the items that a purpose leads to.
+var prefixes = map[Purpose]string{Answer: "inv_"}
+
+func mac(key []byte, p Purpose, body []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte{byte(p)})
+	h.Write(body)
+	return h.Sum(nil)[:macBytes]
+}
+
+// Secret is a token. It shows itself only to who calls Reveal: every other way to print it gives "[redacted]".
+type Secret string
+
+const redacted = "[redacted]"
+
+// Reveal gives the token for a page or a mail.
+func (s Secret) Reveal() string { return string(s) }
+
+// String gives "[redacted]".
+func (Secret) String() string { return redacted }
+
+// GoString gives "[redacted]".
+func (Secret) GoString() string { return redacted }
+
+// Format prints "[redacted]" whatever the verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// LogValue gives "[redacted]".
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText gives "[redacted]".
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }

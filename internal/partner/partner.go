@@ -1,0 +1,191 @@
+// Package partner holds what is known about partners: their accounts, the roles of their people, the clouds and the
+// regions in which they may work.
+package partner
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"concord/internal/problem"
+)
+
+// TenantID identifies a company's directory: a UUID in lower case. Partners and customers are both tenants.
+type TenantID string
+
+var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+
+// ParseTenantID accepts a UUID in either case. It reports false for anything else.
+func ParseTenantID(s string) (TenantID, bool) {
+	s = strings.ToLower(s)
+	return TenantID(s), uuid.MatchString(s)
+}
+
+// ProgramRole is what a partner is in the programme.
+type ProgramRole string
+
+// The three kinds of partner.
+const (
+	DirectBill       ProgramRole = "directBill"
+	IndirectProvider ProgramRole = "indirectProvider"
+	IndirectReseller ProgramRole = "indirectReseller"
+)
+
+// ProgramStatus says whether a partner may act. Only [Active] partners invite.
+type ProgramStatus string
+
+// The states of an account.
+const (
+	Pending   ProgramStatus = "pending"
+	Active    ProgramStatus = "active"
+	Suspended ProgramStatus = "suspended"
+	Rejected  ProgramStatus = "rejected"
+)
+
+// PartnerID is an identifier that the programme gave to one place of a company.
+type PartnerID struct {
+	ID      string
+	Type    string // "location" or "headquarters"
+	Country string // ISO 3166-1 alpha-2
+	// OnboardingLocation marks the location with which the company joined (rule B2).
+	OnboardingLocation bool
+}
+
+// Agreement is a signature under a text: what was signed, by whom, when.
+type Agreement struct {
+	SignedAt time.Time
+	SignedBy string
+	Version  string
+	Hash     string // SHA-256 of the text, hexadecimal
+}
+
+// Contact is where a partner's customers reach it; replies to our mail go there.
+type Contact struct {
+	Email   string
+	Phone   string
+	Website string
+}
+
+// Account is one partner. The operator makes and suspends accounts; enrolment makes them for indirect resellers.
+type Account struct {
+	Tenant      TenantID
+	DisplayName string // the legal name, as pages and mails show it
+	Role        ProgramRole
+	Cloud       CloudID
+	Country     string // ISO 3166-1 alpha-2
+	PartnerIDs  []PartnerID
+	// AssociatedPartnerID is the one that purchases are counted for; empty until associated (rule P4).
+	AssociatedPartnerID string
+	Status              ProgramStatus
+	MPA                 *Agreement // the Microsoft Partner Agreement; nil until signed
+	Contact             Contact
+	VerifiedDomain      string
+	Locale              string // BCP 47; the default language of its invitations
+	ListedInDirectory   bool
+	CreatedAt           time.Time
+	Version             int
+}
+
+// Accounts reads partner accounts.
+//
+// Account gives the account of a tenant, or an error with code [problem.NotFound]. With strong set, the answer includes
+// every write that was acknowledged before the call; without, it may be a second old. Create adds an account and fails
+// with [problem.PreconditionFailed] when the tenant has one.
+type Accounts interface {
+	Account(ctx context.Context, tenant TenantID, strong bool) (Account, error)
+	CreateAccount(ctx context.Context, account Account) error
+}
+
+// Role is what a person may do for the own company; it comes with the token and is not stored.
+type Role string
+
+// The roles of rules R1 to R11 and of the platform.
+const (
+	GlobalAdmin Role = "globalAdmin"
+	AdminAgent  Role = "adminAgent"
+	SalesAgent  Role = "salesAgent"
+	Operator    Role = "operator"
+)
+
+// User is who calls: a person or a program of a partner, as a verified token says.
+type User struct {
+	Subject string
+	Tenant  TenantID
+	Roles   []Role
+	Cloud   CloudID
+}
+
+// Operation is a row of the role matrix (domain, 2.4).
+type Operation string
+
+// Operations that a partner's people call.
+const (
+	ReadCustomers       Operation = "read customers, invitations, partnerships, directories"
+	InviteCustomers     Operation = "create, edit, send, resend, cancel, renew customer invitations"
+	RelationshipRemoval Operation = "remove relationship"
+)
+
+// permitted is the role matrix. Roles add up.
+var permitted = map[Operation][]Role{
+	ReadCustomers:       {AdminAgent, SalesAgent}, // rules R2, R6
+	InviteCustomers:     {AdminAgent, SalesAgent}, // rule R1
+	RelationshipRemoval: {AdminAgent, SalesAgent}, // rule R10
+}
+
+// Permit gives nil when one of the user's roles allows the operation, else [problem.RoleNotPermitted].
+func (u User) Permit(op Operation) error {
+	if slices.ContainsFunc(permitted[op], func(r Role) bool { return slices.Contains(u.Roles, r) }) {
+		return nil
+	}
+	return problem.New(problem.RoleNotPermitted, "Your role does not allow this.")
+}
+
+// CloudID names a cloud, such as "public" or "usGov".
+type CloudID string
+
+// Cloud is one cloud, as the deployment configures it (domain, 0.12).
+type Cloud struct {
+	ID CloudID
+	// PortalName is what its customers know the answering place as (rule I17).
+	PortalName string
+	// BaseURL is where emailed links to its customers lead, without a slash at the end.
+	BaseURL string
+	// AdministrationOptional says whether a partner may ask without administrator permission (rules I14, I15).
+	AdministrationOptional bool
+}
+
+// Clouds is the deployment's list.
+type Clouds []Cloud
+
+// ParseClouds reads the configured list: a JSON array of {id, portalName, baseUrl, administrationOptional}.
+func ParseClouds(text string) (Clouds, error) {
+	var c Clouds
+	d := json.NewDecoder(strings.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		return nil, fmt.Errorf("clouds: %w", err)
+	}
+	if len(c) == 0 {
+		return nil, fmt.Errorf("clouds: the list is empty")
+	}
+	for _, cloud := range c {
+		u, err := url.Parse(cloud.BaseURL)
+		if err != nil || u.Host == "" || u.Path != "" || (u.Scheme != "https" && u.Scheme != "http") || cloud.ID == "" || cloud.PortalName == "" {
+			return nil, fmt.Errorf("clouds: %q needs an id, a portalName and a baseUrl without a path", cloud.ID)
+		}
+	}
+	return c, nil
+}
+
+// Cloud finds a cloud. A cloud that is not configured is [problem.CloudMismatch] (domain, 0.12).
+func (c Clouds) Cloud(id CloudID) (Cloud, error) {
+	if i := slices.IndexFunc(c, func(x Cloud) bool { return x.ID == id }); i >= 0 {
+		return c[i], nil
+	}
+	return Cloud{}, problem.New(problem.CloudMismatch, "This cloud is not served here.")
+}

@@ -1,0 +1,133 @@
+// Package problem names what can go wrong for a caller.
+//
+// Every refusal carries one stable [Code] of the domain's catalogue. The code is the contract with clients; the detail
+// is one sentence for a person. Package web maps codes to HTTP statuses in one table. An error that carries no code is
+// the product's own fault: its text goes to the log and never to a caller.
+package problem
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Code identifies one finding. Codes are stable: they are never renamed and never reused with another meaning.
+type Code string
+
+// Codes that the API and the pages answer with.
+const (
+	MalformedRequest       Code = "malformed_request"
+	IdempotencyKeyRequired Code = "idempotency_key_required"
+
+	RoleNotPermitted Code = "role_not_permitted"
+	WrongTenant      Code = "wrong_tenant"
+	NotGlobalAdmin   Code = "not_global_admin"
+	PartnerNotActive Code = "partner_not_active"
+
+	NotFound Code = "not_found"
+
+	DuplicateOpenInvitation     Code = "duplicate_open_invitation"
+	InvitationAlreadyAccepted   Code = "invitation_already_accepted"
+	InvitationAlreadyDeclined   Code = "invitation_already_declined"
+	InvitationAlreadyCancelled  Code = "invitation_already_cancelled"
+	InvitationExpired           Code = "invitation_expired"
+	RelationshipExists          Code = "relationship_exists"
+	InvalidTransition           Code = "invalid_transition"
+	PreconditionFailed          Code = "precondition_failed"
+	PreconditionRequired        Code = "precondition_required"
+	ValidationFailed            Code = "validation_failed"
+	IdempotencyKeyReused        Code = "idempotency_key_reused"
+	UnknownField                Code = "unknown_field"
+	RecipientEmailRequired      Code = "recipient_email_required"
+	EmailInvalid                Code = "email_invalid"
+	EmailInternationalisedLocal Code = "email_internationalised_local_part"
+	NameInvalid                 Code = "name_invalid"
+	RegionNotAllowed            Code = "region_not_allowed"
+	CloudMismatch               Code = "cloud_mismatch"
+	DelegatedAdminRequired      Code = "delegated_admin_required"
+	SelfInvitation              Code = "self_invitation"
+	ResendCooldown              Code = "resend_cooldown"
+
+	Internal    Code = "internal"
+	Unavailable Code = "unavailable"
+)
+
+// Finding is one thing that is wrong with one part of a request.
+type Finding struct {
+	// Pointer is the RFC 6901 JSON Pointer of the field, such as "/recipientEmail".
+	Pointer string
+	Code    Code
+	// Detail is one English sentence for a person; it never repeats what the caller sent.
+	Detail string
+}
+
+// Error is a refusal with its code. It is the only error whose text reaches a caller.
+type Error struct {
+	Code   Code
+	Detail string
+	// Findings is set when fields are at fault.
+	Findings []Finding
+	// RetryAfter, when not zero, is how long to wait before the same request can succeed.
+	RetryAfter time.Duration
+	// Resource is the id of the resource that stands in the way, such as the open invitation of a duplicate.
+	Resource string
+}
+
+// Error gives the code and the detail.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(string(e.Code))
+	if e.Detail != "" {
+		b.WriteString(": " + e.Detail)
+	}
+	for _, f := range e.Findings {
+		fmt.Fprintf(&b, "; %s %s", f.Pointer, f.Code)
+	}
+	return b.String()
+}
+
+// New makes a refusal without findings.
+func New(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Is reports whether err carries code.
+func Is(err error, code Code) bool { return CodeOf(err) == code }
+
+// CodeOf gives the code that err carries, or [Internal] when it carries none. It gives "" for nil.
+func CodeOf(err error) Code {
+	if err == nil {
+		return ""
+	}
+	if p, ok := errors.AsType[*Error](err); ok {
+		return p.Code
+	}
+	return Internal
+}
+
+// Findings collects what is wrong with a request, so that a caller learns everything at once.
+type Findings []Finding
+
+// Add notes one finding.
+func (f *Findings) Add(pointer string, code Code, format string, args ...any) {
+	*f = append(*f, Finding{Pointer: pointer, Code: code, Detail: fmt.Sprintf(format, args...)})
+}
+
+// Err gives nil when nothing was found. When all findings share a code it is the code of the whole, else the whole is
+// [ValidationFailed] (domain, 2.5).
+func (f Findings) Err() error {
+	if len(f) == 0 {
+		return nil
+	}
+	code := f[0].Code
+	if slices.ContainsFunc(f, func(x Finding) bool { return x.Code != code }) {
+		code = ValidationFailed
+	}
+	detail := f[0].Detail
+	if len(f) > 1 {
+		detail = fmt.Sprintf("%d things in the request are wrong.", len(f))
+	}
+	return &Error{Code: code, Detail: detail, Findings: f}
+}

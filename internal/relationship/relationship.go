@@ -1,0 +1,165 @@
+// Package relationship holds what stands between a partner and a customer once the customer has agreed: the reseller
+// relationship and, apart from it, the administration that the customer granted (rule P7).
+package relationship
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"concord/internal/partner"
+)
+
+// Customer is a company as its own identity provider describes it, at the time when one of its people answered
+// (domain, 0.27). It is never taken from an invitation.
+type Customer struct {
+	Tenant      partner.TenantID
+	CompanyName string
+	Domains     []string
+	Country     string // ISO 3166-1 alpha-2
+	// CountrySource is "token", or "declared" when the sign-in did not say and the signer was asked.
+	CountrySource string
+	Cloud         partner.CloudID
+}
+
+// Role is in which capacity the partner serves the customer.
+type Role string
+
+// The capacities.
+const (
+	Direct           Role = "direct"
+	IndirectReseller Role = "indirectReseller"
+	IndirectProvider Role = "indirectProvider"
+)
+
+// RoleOf gives the capacity of a partner of a programme role.
+func RoleOf(r partner.ProgramRole) Role {
+	switch r {
+	case partner.IndirectProvider:
+		return IndirectProvider
+	case partner.IndirectReseller:
+		return IndirectReseller
+	default:
+		return Direct
+	}
+}
+
+// Status of a relationship.
+type Status string
+
+// A relationship that never was has no record.
+const (
+	Active  Status = "active"
+	Removed Status = "removed"
+)
+
+// Administration is the state of delegated administration privileges (DAP).
+type Administration string
+
+// DAP becomes active only with an accepted request that asked for it, and ends with the relationship (rule X3).
+const (
+	NoAdministration Administration = "none"
+	ActiveDAP        Administration = "active"
+	TerminatedDAP    Administration = "terminated"
+)
+
+// IdentityCheck says whether the partner still has to confirm that the right company answered (domain, 0.25).
+type IdentityCheck string
+
+// Orders wait while a check is pending.
+const (
+	NotNeeded IdentityCheck = "none"
+	Unproven  IdentityCheck = "pending"
+	Confirmed IdentityCheck = "confirmed"
+)
+
+// Relationship is one partner's reseller relationship with one customer; there is at most one (invariant 2).
+type Relationship struct {
+	ID             string // "rel_" and 26 letters and digits
+	Partner        partner.TenantID
+	Customer       Customer
+	Role           Role
+	Status         Status
+	Origin         string // "invitation" or "customerCreation"
+	Invitation     string // the id of the invitation that last granted something
+	DelegatedAdmin Administration
+	IdentityCheck  IdentityCheck
+	RegionTable    string // the version of the region table that allowed it
+	EstablishedAt  time.Time
+	UpdatedAt      time.Time
+	Version        int // 1 for a new one, raised by each write
+}
+
+// Consent is what an accepted invitation grants.
+type Consent struct {
+	Invitation     string
+	RelationshipID string // used when there is no relationship yet
+	Partner        partner.Account
+	Customer       Customer
+	DelegatedAdmin bool
+	IdentityCheck  IdentityCheck
+	RegionTable    string
+	At             time.Time
+}
+
+// Establish gives the relationship that stands after the customer agreed, from the one that stood before (nil for
+// none), and whether anything new was granted (invariant 3b). What stood is kept: a consent never takes away.
+func Establish(before *Relationship, c Consent) (after Relationship, granted bool) {
+	if before == nil {
+		after = Relationship{ID: c.RelationshipID, Partner: c.Partner.Tenant, DelegatedAdmin: NoAdministration, IdentityCheck: NotNeeded}
+	} else {
+		after = *before
+		if after.Status == Active && (!c.DelegatedAdmin || after.DelegatedAdmin == ActiveDAP) {
+			return after, false
+		}
+	}
+	if after.Status != Active {
+		after.Status, after.Origin, after.EstablishedAt = Active, "invitation", c.At
+		after.Role, after.Customer, after.RegionTable = RoleOf(c.Partner.Role), c.Customer, c.RegionTable
+		if after.IdentityCheck != Confirmed {
+			after.IdentityCheck = c.IdentityCheck
+		}
+	}
+	if c.DelegatedAdmin {
+		after.DelegatedAdmin = ActiveDAP
+	}
+	after.Invitation, after.UpdatedAt = c.Invitation, c.At
+	after.Version++
+	return after, true
+}
+
+// CheckIdentity says whether a customer that answered owns the domain of the address that was invited. When it does
+// not, the answer stands and the partner has to confirm (domain, 0.25).
+func CheckIdentity(c Customer, invited string) IdentityCheck {
+	_, domain, ok := strings.Cut(invited, "@")
+	if !ok || slices.ContainsFunc(c.Domains, func(d string) bool { return strings.EqualFold(d, domain) }) {
+		return NotNeeded
+	}
+	return Unproven
+}
+
+// Query asks for a page of one partner's customers, in the order of their tenant ids.
+type Query struct {
+	Status Status // empty for every status
+	Name   string // part of the company's name, in any case; empty for every name
+	Domain string // one of the company's domains; empty for every domain
+	Limit  int    // how many to give at most
+	After  string // where the page before ended; empty for the first page
+}
+
+// Page is an answer to a [Query]. It may hold fewer than the limit, even none, while Next is set.
+type Page struct {
+	Relationships []Relationship
+	Next          string
+}
+
+// Store reads relationships. Both reads include every write that was acknowledged before the call, so that an
+// accepted customer is listed when the acceptance has been answered.
+//
+// Relationship gives an error with code [problem.NotFound] when the partner never had one with the customer. A
+// relationship is written only together with the answer that made it (package invitation).
+type Store interface {
+	Relationship(ctx context.Context, p, customer partner.TenantID) (Relationship, error)
+	Relationships(ctx context.Context, p partner.TenantID, q Query) (Page, error)
+}
