@@ -1,0 +1,57 @@
+// Package observe writes what an operator sees: log lines and metrics, both as JSON on standard output.
+//
+// Neither ever holds a link, a token, a mail address or a name of a person. Ids of invitations and tenants may be logged.
+package observe
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+// Logger gives the function's logger: JSON lines with the request id, at the level that Lambda is configured for.
+func Logger() *slog.Logger { return lambdacontext.NewLogger() }
+
+// Metrics writes figures in CloudWatch's embedded metric format, which costs no call.
+type Metrics struct {
+	Function string // the dimension
+	// Out is where the lines go; nil means standard output.
+	Out io.Writer
+
+	mu sync.Mutex
+}
+
+// Put writes figures of one moment. The names end in their unit when it is not a count, such as OldestDueSeconds.
+func (m *Metrics) Put(figures map[string]float64) {
+	type metric struct{ Name string }
+	line := map[string]any{"Function": m.Function}
+	var names []metric
+	for _, name := range slices.Sorted(maps.Keys(figures)) {
+		names = append(names, metric{name})
+		line[name] = figures[name]
+	}
+	line["_aws"] = map[string]any{
+		"Timestamp": time.Now().UnixMilli(),
+		"CloudWatchMetrics": []any{map[string]any{
+			"Namespace": "Concord", "Dimensions": [][]string{{"Function"}}, "Metrics": names,
+		}},
+	}
+	b, err := json.Marshal(line)
+	if err != nil { // a NaN
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := m.Out
+	if out == nil {
+		out = os.Stdout
+	}
+	_, _ = out.Write(append(b, '\n'))
+}
