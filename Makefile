@@ -1,0 +1,118 @@
+# Concord. `make` alone says what can be done.
+
+.DEFAULT_GOAL := help
+
+# A function's logical id in template.yaml names its folder: InvitationsFunction is functions/invitations.
+FOLDERS     := $(patsubst functions/%/main.go,%,$(wildcard functions/*/main.go))
+LOGICAL_IDS := $(shell printf '%s\n' $(FOLDERS) | awk 'NF {print toupper(substr($$0, 1, 1)) substr($$0, 2) "Function"}')
+folder       = functions/$(shell printf '%s' $(1:Function=) | tr A-Z a-z)
+
+# What Lambda runs (template.yaml, Architectures); local builds are for this machine.
+ARCH      := arm64
+HOST_ARCH  = $(shell go env GOARCH)
+
+# RACE=1 puts the race detector under every suite; it needs a C compiler.
+RACE     :=
+COVERAGE := .build/coverage.out
+
+.PHONY: help
+help: ## say what can be done
+	@awk -F ':.*## ' '/^[a-zA-Z0-9<>-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: tools-run build ## start everything here: API, pages, mailbox, identity provider (PORT, MAILBOX_PORT, IDP_PORT, ENGINE, SEED=demo); ctrl-C ends it
+	@go build -o .build/local ./infra/local
+	@exec .build/local
+
+.PHONY: test
+test: tools build ## every test: domain, stores on both engines, the whole way through the local stack, pages in a browser
+	@mkdir -p $(dir $(COVERAGE))
+	go test -count=1 $(if $(RACE),-race )-covermode=atomic -coverprofile=$(COVERAGE) -coverpkg=./functions/...,./internal/...,./infra/local/... ./...
+	@go tool cover -func=$(COVERAGE) | awk 'END {print "statements covered: " $$NF}'
+
+CHECK_PARTS := gofmt vet staticcheck golangci-lint govulncheck cfn-lint rules
+
+.PHONY: check
+check: $(CHECK_PARTS) ## everything that reads the code without running it; each part is a target of its own
+
+.PHONY: build
+build: $(addprefix local-,$(LOGICAL_IDS)) ## every function for this machine, as .build/<LogicalId>/bootstrap
+
+.PHONY: deploy
+deploy: ## build with SAM and deploy to your AWS account, asking for each parameter
+	@command -v sam >/dev/null || { echo 'deploy: the AWS SAM CLI is missing: pip install aws-sam-cli'; exit 1; }
+	sam build --build-in-source
+	sam deploy --guided
+
+.PHONY: clean
+clean: ## remove everything that was built or fetched here
+	rm -rf .build .aws-sam
+	@$(MAKE) --no-print-directory -C infra/tools clean
+
+# ---------------------------------------------------------------- functions
+
+# SAM calls build-<LogicalId> and says where the bootstrap belongs.
+build-%Function:
+	@test -n "$(ARTIFACTS_DIR)" || { echo 'ARTIFACTS_DIR says where the bootstrap goes (SAM sets it); for this machine: make build'; exit 1; }
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(ARCH) go build -trimpath -tags lambda.norpc -ldflags "-s -w" -o "$(ARTIFACTS_DIR)/bootstrap" ./$(call folder,$*)
+
+.PHONY: $(addprefix local-,$(LOGICAL_IDS))
+$(addprefix local-,$(LOGICAL_IDS)): local-%:
+	@$(MAKE) --no-print-directory build-$* ARCH=$(HOST_ARCH) ARTIFACTS_DIR=.build/$*
+
+# ---------------------------------------------------------------- tools beside Go
+
+.PHONY: tools tools-run
+tools:
+	@$(MAKE) --no-print-directory -C infra/tools npm chromium dynamodb-local
+
+tools-run:
+	@$(MAKE) --no-print-directory -C infra/tools npm $(filter dynamodb-local,$(ENGINE))
+
+# ---------------------------------------------------------------- checks
+
+CHECKS     := infra/checks
+CHECK_BIN  := .build/checks
+checksum    = $(firstword $(shell cat $(1) | cksum))
+GO_CHECKS  := $(CHECK_BIN)/.built-$(call checksum,$(CHECKS)/go.mod $(CHECKS)/go.sum)
+CFN_LINT   := $(CHECK_BIN)/python/.installed-$(call checksum,$(CHECKS)/requirements.txt)
+GO_SOURCES  = $(wildcard $(shell git ls-files --cached --others --exclude-standard '*.go'))
+
+$(GO_CHECKS):
+	@rm -rf $(CHECK_BIN)/.built-*
+	@mkdir -p $(CHECK_BIN)
+	cd $(CHECKS) && go build -o ../../$(CHECK_BIN)/ -ldflags "-s -w" tool
+	@touch $@
+
+$(CFN_LINT):
+	@rm -rf $(CHECK_BIN)/python
+	@python3 -m venv $(CHECK_BIN)/python || { echo 'cfn-lint: Python 3 with its venv module is missing (Debian: apt-get install python3-venv)'; exit 1; }
+	$(CHECK_BIN)/python/bin/pip install --quiet --disable-pip-version-check --requirement $(CHECKS)/requirements.txt
+	@touch $@
+
+.PHONY: check-parts $(CHECK_PARTS)
+check-parts:
+	@echo $(CHECK_PARTS)
+
+gofmt:
+	@unformatted=$$(gofmt -l $(GO_SOURCES)) || exit 1; test -z "$$unformatted" || { echo 'gofmt: not formatted:'; echo "$$unformatted"; exit 1; }
+	@echo 'gofmt: $(words $(GO_SOURCES)) files'
+
+vet:
+	go vet ./...
+
+staticcheck: $(GO_CHECKS)
+	$(CHECK_BIN)/staticcheck ./...
+
+golangci-lint: $(GO_CHECKS)
+	$(CHECK_BIN)/golangci-lint run ./...
+
+govulncheck: $(GO_CHECKS)
+	@$(CHECKS)/govulncheck $(CHECK_BIN)/govulncheck
+
+cfn-lint: $(CFN_LINT)
+	$(CHECK_BIN)/python/bin/cfn-lint --template template.yaml
+
+# Who imports whom, the template, the repository.
+rules:
+	go test -count=1 ./infra/rules/...

@@ -1,0 +1,269 @@
+// Package rules holds the house rules as tests: who may import whom, what template.yaml must say of every function, route,
+// role and stream mapping, what may be in the repository. A rule fails with the sentence that says what to do.
+package rules
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const (
+	root   = "../.." // the repository, from this package's folder
+	module = "concord"
+	tags   = "lambda.norpc" // as the Makefile builds functions; without it they link net/rpc and more
+)
+
+// room is one package of internal/: which of its neighbours it may import and which packages of other modules, by prefix.
+type room struct {
+	neighbours []string
+	foreign    []string
+}
+
+var (
+	// What a domain package may know beside the standard library: codes, history and languages, nothing that does anything.
+	words = []string{"problem", "audit", "locale"}
+	text  = []string{"golang.org/x/text/"}
+	// The rules of mail addresses and domains (IDNA lookup, the ICANN list).
+	domains = []string{"golang.org/x/text/", "golang.org/x/net/idna", "golang.org/x/net/publicsuffix"}
+	sdk     = []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/smithy-go"}
+	lambda  = []string{"github.com/aws/aws-lambda-go/"}
+
+	ground = append(slices.Clone(words), "env")
+	domain = append(slices.Clone(ground), "contact", "partner", "link", "relationship", "invitation", "commerce", "enrolment")
+	// Adapters know the domain, the words, and the small rooms that make clients and keys and write logs. They never know one another.
+	below = append(slices.Clone(domain), "letter", "awsenv", "masterkey", "observe")
+)
+
+// house is the table "who may import whom". A package that is not in it does not exist yet: add it here, in its level.
+var house = map[string]room{
+	// Level 0.
+	"problem": {},
+	"audit":   {},
+	"locale":  {foreign: text},
+	"env":     {},
+	// Levels 1 to 3, the domain: pure.
+	"contact":      {neighbours: words, foreign: domains},
+	"partner":      {neighbours: words, foreign: text},
+	"link":         {neighbours: words},
+	"relationship": {neighbours: append(slices.Clone(words), "contact", "partner"), foreign: text},
+	"invitation":   {neighbours: append(slices.Clone(words), "contact", "link", "partner", "relationship"), foreign: text},
+	"commerce":     {neighbours: append(slices.Clone(words), "partner", "relationship")},
+	"enrolment":    {neighbours: append(slices.Clone(words), "contact", "link", "partner"), foreign: text},
+	// What mails and drafts say.
+	"letter": {neighbours: domain, foreign: text},
+	// Level 4, adapters, and what they are made with.
+	"awsenv":    {neighbours: ground, foreign: sdk},
+	"masterkey": {neighbours: append(slices.Clone(ground), "awsenv", "link"), foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/secretsmanager")},
+	"observe":   {neighbours: ground, foreign: lambda},
+	"dynamo":    {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/aws-sdk-go-v2/feature/dynamodb/")},
+	"mail":      {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/sesv2", "golang.org/x/text/", "golang.org/x/net/idna")},
+	"web":       {neighbours: below, foreign: append(slices.Clone(text), "golang.org/x/sync/")},
+	"pages":     {neighbours: below, foreign: append(slices.Clone(text), "github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2")},
+	"apigw":     {neighbours: below, foreign: lambda},
+	"stream":    {neighbours: below, foreign: append(slices.Clone(lambda), "github.com/aws/aws-sdk-go-v2/service/dynamodb/types")}, // images as values
+	"events":    {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/eventbridge")},
+}
+
+// pure are the packages whose structs carry no tags: what is stored and what is sent is an adapter's business.
+var pure = []string{"contact", "partner", "link", "relationship", "invitation", "commerce", "enrolment"}
+
+// onlyIn says which functions may carry a dependency; every other function that links it starts slower for nothing.
+var onlyIn = []struct {
+	prefix    string
+	functions []string
+	reason    string
+}{
+	{"github.com/aws/aws-sdk-go-v2/service/sesv2", []string{"mailer"}, "only the mailer sends"},
+	{"github.com/coreos/go-oidc/", []string{"acceptance", "console"}, "people sign in there and nowhere else"},
+	{"golang.org/x/oauth2", []string{"acceptance", "console"}, "people sign in there and nowhere else"},
+	{"html/template", []string{"acceptance", "console", "mailer"}, "2.3 MB and a sixth of a cold start for what writes no HTML"},
+	{"github.com/aws/aws-sdk-go-v2/config", nil, "its LoadDefaultConfig more than doubles a cold start: internal/awsenv"},
+	{"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams", nil, "Lambda reads the stream"},
+	{"github.com/google/go-cmp", nil, "it is for tests"},
+	{"pgregory.net/rapid", nil, "it is for tests"},
+	{"github.com/anishathalye/porcupine", nil, "it is for tests"},
+	{"github.com/chromedp/", nil, "it is for tests"},
+	{"testing", nil, "it is for tests"},
+}
+
+// listed is what `go list` says of a package.
+type listed struct {
+	ImportPath string
+	Dir        string
+	Name       string
+	Standard   bool
+	GoFiles    []string
+	Imports    []string
+	Deps       []string
+}
+
+func list(t *testing.T, patterns ...string) map[string]listed {
+	t.Helper()
+	arguments := append([]string{"list", "-tags=" + tags, "-deps", "-json=ImportPath,Dir,Name,Standard,GoFiles,Imports,Deps"}, patterns...)
+	command := exec.Command("go", arguments...)
+	command.Dir = root
+	var complaint strings.Builder
+	command.Stderr = &complaint
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, complaint.String())
+	}
+	packages := map[string]listed{}
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages[p.ImportPath] = p
+	}
+}
+
+// within cuts the module and a top-level folder off an import path.
+func within(folder, path string) (string, bool) {
+	return strings.CutPrefix(path, module+"/"+folder+"/")
+}
+
+// forTests tells a package that only tests may use, such as a store's conformance suite: its name ends in "test".
+func forTests(path string) bool { return strings.HasSuffix(path, "test") }
+
+func TestWhoImportsWhom(t *testing.T) {
+	packages := list(t, "./...")
+	for path, p := range packages {
+		for _, imported := range p.Imports {
+			if _, ok := within("functions", imported); ok {
+				t.Errorf("%s imports %s: nothing imports a function", path, imported)
+			}
+			if _, ok := within("infra", imported); ok && !strings.HasPrefix(path, module+"/infra/") {
+				t.Errorf("%s imports %s: what ships knows nothing of infra", path, imported)
+			}
+			if strings.HasPrefix(imported, module+"/") && forTests(imported) && !forTests(path) {
+				t.Errorf("%s imports %s, which is for tests", path, imported)
+			}
+		}
+		name, ok := within("internal", path)
+		if !ok || forTests(name) {
+			continue
+		}
+		may, known := house[name]
+		if !known {
+			t.Errorf("internal/%s is not in the table `house` of infra/rules/imports_test.go: decide its level and what it may import, and add it", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if neighbour, ok := within("internal", imported); ok {
+				if !slices.Contains(may.neighbours, neighbour) {
+					t.Errorf("internal/%s imports internal/%s; it may import %v", name, neighbour, may.neighbours)
+				}
+				continue
+			}
+			if packages[imported].Standard || strings.HasPrefix(imported, module+"/") || imported == "C" || imported == "unsafe" {
+				continue
+			}
+			if !slices.ContainsFunc(may.foreign, func(prefix string) bool { return strings.HasPrefix(imported, prefix) }) {
+				t.Errorf("internal/%s imports %s; beside the standard library it may import %v", name, imported, may.foreign)
+			}
+		}
+	}
+}
+
+func TestFunctionsAreMainAlone(t *testing.T) {
+	for _, folder := range functionFolders(t) {
+		entries, err := os.ReadDir(filepath.Join(root, "functions", folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if e.Name() != "main.go" {
+				t.Errorf("functions/%s holds %s: a function's folder holds main.go alone, its logic belongs in internal/", folder, e.Name())
+			}
+		}
+	}
+}
+
+func TestFunctionsLinkOnlyWhatTheyNeed(t *testing.T) {
+	packages := list(t, "./functions/...")
+	for path, p := range packages {
+		name, ok := within("functions", path)
+		if !ok {
+			continue
+		}
+		for _, rule := range onlyIn {
+			if slices.Contains(rule.functions, name) {
+				continue
+			}
+			for _, linked := range p.Deps {
+				if linked == rule.prefix || strings.HasPrefix(linked, strings.TrimSuffix(rule.prefix, "/")+"/") {
+					t.Errorf("functions/%s links %s: %s", name, linked, rule.reason)
+					break
+				}
+			}
+		}
+	}
+}
+
+func TestDomainStructsCarryNoTags(t *testing.T) {
+	files := token.NewFileSet()
+	for path, p := range list(t, "./internal/...") {
+		name, ok := within("internal", path)
+		if !ok || !slices.Contains(pure, name) {
+			continue
+		}
+		for _, file := range p.GoFiles {
+			tree, err := parser.ParseFile(files, filepath.Join(p.Dir, file), nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n := range ast.Preorder(tree) {
+				field, ok := n.(*ast.Field)
+				if !ok || field.Tag == nil {
+					continue
+				}
+				raw, err := strconv.Unquote(field.Tag.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, key := range []string{"json", "dynamodbav", "yaml", "xml", "form"} {
+					if _, tagged := reflect.StructTag(raw).Lookup(key); tagged {
+						t.Errorf("internal/%s/%s:%d: a domain struct carries a %s tag: the adapter has a struct of its own",
+							name, file, files.Position(field.Pos()).Line, key)
+					}
+				}
+			}
+		}
+	}
+}
+
+// functionFolders are the folders of functions/.
+func functionFolders(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(root, "functions"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var folders []string
+	for _, e := range entries {
+		if !e.IsDir() {
+			t.Errorf("functions/%s: functions/ holds one folder per function and nothing else", e.Name())
+			continue
+		}
+		folders = append(folders, e.Name())
+	}
+	if len(folders) == 0 {
+		t.Fatal("functions/ is empty")
+	}
+	return folders
+}
