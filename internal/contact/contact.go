@@ -43,7 +43,8 @@ func (a Addresses) Check(s string) (string, error) {
 		}
 		return "", problem.New(problem.EmailInternationalisedLocal, "Only ASCII is possible before the @ of a mail address.")
 	}
-	if !isDotAtom(local) || !a.checkDomain(domain) {
+	ascii, ok := a.checkDomain(domain)
+	if !ok || !isDotAtom(local) || len(local)+1+len(ascii) > MaxAddress {
 		return "", problem.New(problem.EmailInvalid, "This is not a mail address that can be used.")
 	}
 	return s, nil
@@ -71,33 +72,54 @@ func isDotAtom(local string) bool {
 	return true
 }
 
-func (a Addresses) checkDomain(domain string) bool {
+// checkDomain gives the ASCII form of a domain. What was typed has to be one of its two written forms, in any case: mapping
+// for look-up also drops invisible characters, and the address is shown as it was typed.
+func (a Addresses) checkDomain(domain string) (ascii string, ok bool) {
 	ascii, err := idna.Lookup.ToASCII(domain)
 	if err != nil || len(ascii) > 253 {
-		return false
+		return "", false
+	}
+	typed := norm.NFC.String(strings.ToLower(domain))
+	if written, err := idna.Lookup.ToUnicode(ascii); err != nil || typed != ascii && typed != written {
+		return "", false
 	}
 	labels := strings.Split(ascii, ".")
 	if len(labels) < 2 {
-		return false
+		return "", false
 	}
 	for _, l := range labels {
 		if l == "" || len(l) > 63 || strings.HasPrefix(l, "-") || strings.HasSuffix(l, "-") {
-			return false
+			return "", false
 		}
 	}
-	last := labels[len(labels)-1]
-	if last == "example" || last == "test" {
-		return a.AllowReserved
+	if last := labels[len(labels)-1]; last == "example" || last == "test" {
+		return ascii, a.AllowReserved
 	}
-	suffix, icann := publicsuffix.PublicSuffix(ascii)
-	// A privately managed suffix ends in one of the ICANN list; an unlisted one is its own last label.
-	return ascii != suffix && (icann || strings.Contains(suffix, "."))
+	suffix, ok := registrySuffix(ascii)
+	return ascii, ok && ascii != suffix
+}
+
+// registrySuffix gives the suffix of an ASCII domain on the ICANN list, below which a registry sells names. The list also
+// has suffixes that companies manage, such as github.io; those are domains as any other here.
+func registrySuffix(domain string) (suffix string, ok bool) {
+	suffix, ok = publicsuffix.PublicSuffix(domain)
+	for !ok {
+		_, parent, more := strings.Cut(suffix, ".")
+		if !more {
+			return "", false
+		}
+		suffix, ok = publicsuffix.PublicSuffix(parent)
+	}
+	return suffix, true
 }
 
 // Normalise gives the form under which addresses are compared: in lower case, the domain in its ASCII form. It expects
 // an address that was checked.
 func Normalise(address string) string {
-	local, domain, _ := cutLast(address)
+	local, domain, ok := cutLast(address)
+	if !ok {
+		return strings.ToLower(address)
+	}
 	if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
 		domain = ascii
 	}
@@ -107,16 +129,20 @@ func Normalise(address string) string {
 // Name gives a person's name or title in composed form (NFC), without surrounding space, or [problem.NameInvalid]. It
 // refuses control, direction and zero-width characters, words that mix Latin, Cyrillic and Greek letters, and whatever
 // a mail program would turn into a link.
+//
+// Two kinds of invisible characters are letters' parts and stay: the joiners of Indic scripts and of Arabic, where the
+// script needs them (RFC 5892, A.1 and A.2: Sinhala and Persian names are misspelt without), and the selector of a
+// variant after a Han character, which tells some Japanese names apart.
 func Name(s string) (string, error) {
 	s = norm.NFC.String(strings.TrimSpace(s))
 	if s == "" || !utf8.ValidString(s) || utf8.RuneCountInString(s) > MaxName {
 		return "", problem.New(problem.NameInvalid, "A name has 1 to %d characters.", MaxName)
 	}
-	for _, r := range s {
-		// Cf holds the direction and zero-width characters; Co and Cn would show as boxes.
-		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp) || !unicode.IsGraphic(r) {
-			return "", problem.New(problem.NameInvalid, "A name has no control or invisible characters.")
-		}
+	if !visible(s) {
+		return "", problem.New(problem.NameInvalid, "A name has no control or invisible characters.")
+	}
+	if !strings.ContainsFunc(s, unicode.IsLetter) {
+		return "", problem.New(problem.NameInvalid, "A name has at least one letter.")
 	}
 	for word := range strings.FieldsSeq(s) {
 		if mixesScripts(word) {
@@ -127,6 +153,43 @@ func Name(s string) (string, error) {
 		return "", problem.New(problem.NameInvalid, "A name holds no address and no link.")
 	}
 	return s, nil
+}
+
+const (
+	zwnj = '\u200c'
+	zwj  = '\u200d'
+)
+
+// visible reports whether every character shows, or is part of one that does.
+func visible(s string) bool {
+	var before rune
+	for i, r := range s {
+		switch {
+		case r == zwnj || r == zwj:
+			after, _ := utf8.DecodeRuneInString(s[i+utf8.RuneLen(r):])
+			if !joins(before, r, after) {
+				return false
+			}
+		case unicode.Is(unicode.Variation_Selector, r):
+			if !unicode.Is(unicode.Han, before) {
+				return false
+			}
+		// Cf holds the direction and zero-width characters, fillers are letters without a shape; Co and Cn would show as boxes.
+		case !unicode.IsGraphic(r), unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r):
+			return false
+		}
+		before = r
+	}
+	return true
+}
+
+// joins reports whether a joiner may stand between two characters: after a virama (combining class 9), and the one that
+// separates also between two Arabic letters.
+func joins(before, joiner, after rune) bool {
+	if norm.NFC.PropertiesString(string(before)).CCC() == 9 {
+		return true
+	}
+	return joiner == zwnj && unicode.Is(unicode.Arabic, before) && unicode.Is(unicode.Arabic, after)
 }
 
 func mixesScripts(word string) bool {
@@ -146,18 +209,22 @@ func mixesScripts(word string) bool {
 
 // linkable reports what mail programs make links of although the HTML is escaped: addresses, URLs and domain names.
 func linkable(s string) bool {
-	lower := strings.ToLower(s)
+	lower := strings.ToLower(norm.NFKC.String(s))
 	if strings.ContainsAny(lower, "@<>") || strings.Contains(lower, "://") || strings.Contains(lower, "www.") {
 		return true
 	}
-	for word := range strings.FieldsSeq(lower) {
-		word = strings.Trim(word, `.,;:!?()[]"'/`)
-		if !strings.Contains(word, ".") {
+	words := strings.FieldsFuncSeq(strings.ReplaceAll(lower, "。", "."), func(r rune) bool {
+		return !unicode.In(r, unicode.Letter, unicode.Mark, unicode.Digit) && r != '.' && r != '-'
+	})
+	for word := range words {
+		host := strings.Trim(word, ".-")
+		if !strings.Contains(host, ".") {
 			continue
 		}
-		host, _, _ := strings.Cut(word, "/")
-		suffix, icann := publicsuffix.PublicSuffix(host)
-		if icann && suffix != host && strings.IndexFunc(host, unicode.IsDigit) != 0 {
+		if ascii, err := idna.Lookup.ToASCII(host); err == nil {
+			host = ascii
+		}
+		if _, ok := registrySuffix(host); ok {
 			return true
 		}
 	}

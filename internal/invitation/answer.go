@@ -65,7 +65,16 @@ func (c Case) MayDecline() bool {
 // Look gives what a link leads to and writes nothing. Who is nil before sign-in. The Letter is set in every case but
 // [Unknown].
 func (s *Service) Look(ctx context.Context, l link.Link, who *Person) (Letter, Case, error) {
-	letter, err := s.letterOf(ctx, l, who != nil)
+	letter, c, err := s.look(ctx, l, who, who != nil)
+	if err == nil && who == nil && c != Review {
+		// What was read may be a second old: a link that was made just now must not look dead.
+		return s.look(ctx, l, who, true)
+	}
+	return letter, c, err
+}
+
+func (s *Service) look(ctx context.Context, l link.Link, who *Person, strong bool) (Letter, Case, error) {
+	letter, err := s.letterOf(ctx, l, strong)
 	if problem.Is(err, problem.NotFound) {
 		return Letter{}, Unknown, nil
 	}
@@ -165,10 +174,10 @@ func (s *Service) Respond(ctx context.Context, l link.Link, who Person, r Respon
 		switch {
 		case c == AcceptedBy && r.Answer == "decline", c == DeclinedBy && r.Answer == "accept":
 			return letter, Answered, nil
-		case !c.MayDecline():
+		case !c.MayDecline(), r.Answer == "accept" && c != Form:
 			return letter, c, nil
 		}
-		given, err := s.check(c, &who, r, now)
+		given, err := check(&who, r, now)
 		if err != nil {
 			return letter, c, err
 		}
@@ -190,10 +199,10 @@ func (s *Service) Respond(ctx context.Context, l link.Link, who Person, r Respon
 }
 
 // check looks at the form, field by field.
-func (s *Service) check(c Case, who *Person, r Response, now time.Time) (Given, error) {
+func check(who *Person, r Response, now time.Time) (Given, error) {
 	var f problem.Findings
 	g := Given{Subject: who.Subject, Tenant: who.Company.Tenant, At: now}
-	if r.Answer != "accept" && r.Answer != "decline" || r.Answer == "accept" && c != Form {
+	if r.Answer != "accept" && r.Answer != "decline" {
 		f.Add("/answer", problem.ValidationFailed, "Choose one of the answers.")
 	}
 	if !r.Authorized {

@@ -247,12 +247,28 @@ type Change struct {
 	Displaced *Invitation
 }
 
+// Lapsed gives what Displaced becomes in the same step, and false when it stays as it is: its time was over at the newest
+// entry of After, and nobody has written so yet.
+func (c Change) Lapsed() (Invitation, bool) {
+	if c.Displaced == nil || len(c.After.History) == 0 {
+		return Invitation{}, false
+	}
+	at := c.After.History[len(c.After.History)-1].At
+	if !c.Displaced.Status.Open() || c.Displaced.StatusAt(at) != Expired {
+		return Invitation{}, false
+	}
+	n := c.Displaced.next()
+	n.expire(at)
+	return n, true
+}
+
 // Store keeps invitations. Times are kept to the second.
 //
 // Write is compare-and-swap: it stores After when what is stored is still the version of Before, and otherwise stores
 // nothing and gives [ErrConflict]. For a new invitation whose id is taken it gives [ErrConflict] too. A new invitation, and
 // one whose slot changes, takes its slot in the same atomic step, or the whole fails with a [SlotTaken]. A slot whose
-// holder is Displaced passes to After; a Displaced that is open in the store becomes expired in the same step.
+// holder is Displaced, and has been since it was read, passes to After; a Displaced that has lapsed ([Change.Lapsed])
+// becomes expired in the same step. ErrConflict speaks of After's own item only.
 //
 // Accept does what Write does for an answer and, in the same atomic step, stores the relationship over the version that
 // it was derived from; nothing of it is stored when either is outdated ([ErrConflict]).

@@ -120,6 +120,9 @@ type MailOutcome struct {
 	State     MailState // MailSent, MailWaiting, MailUnknown or MailFailed
 	MessageID string
 	Reason    string
+	// Later, when a mail waits, is for how long although it is not at fault: rate or quota of the account are used up. Such an
+	// attempt does not count, so that mail over the quota waits and is never given up (reliability, "The mail sender").
+	Later time.Duration
 }
 
 // Settle gives the invitation after an attempt of owner, and false when the claim is no longer its own. The first mail that
@@ -142,7 +145,12 @@ func (i Invitation) Settle(now time.Time, owner string, o MailOutcome) (Invitati
 	case MailUnknown:
 		n.Mail.State, n.Mail.At = MailUnknown, now.Add(UnknownGrace)
 	default:
-		n.Mail.State, n.Mail.At = MailWaiting, now.Add(backoff(n.Mail.Attempts))
+		wait := backoff(n.Mail.Attempts)
+		if o.Later > 0 {
+			wait = o.Later
+			n.Mail.Attempts--
+		}
+		n.Mail.State, n.Mail.At = MailWaiting, now.Add(wait)
 	}
 	return n, true
 }

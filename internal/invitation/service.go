@@ -42,12 +42,20 @@ type Command struct {
 	CorrelationID string
 	// Key is the Idempotency-Key, empty for none; Body is a fingerprint of the method, the path and the body.
 	Key, Body string
-	// IfVersion, when not zero, is the version that the caller has seen (If-Match).
+	// IfVersion, when not zero, is the version that the caller has seen (If-Match), or AnyVersion.
 	IfVersion int
+	// Findings is what is wrong with the form of the request already: the service adds its own and refuses, in the order
+	// of checks (domain, 2.5).
+	Findings problem.Findings
+
+	why string // what the entry says of the reason
 }
 
+// AnyVersion is a condition that every version fulfils.
+const AnyVersion = -1
+
 func (c Command) entry(now time.Time, action string) Entry {
-	e := Entry{At: now, Action: action, By: c.User.Subject, CorrelationID: c.CorrelationID, Body: c.Body}
+	e := Entry{At: now, Action: action, By: c.User.Subject, CorrelationID: c.CorrelationID, Body: c.Body, Why: c.why}
 	if c.Key != "" {
 		e.Key = fingerprint(c.Key)
 	}
@@ -112,7 +120,7 @@ func (s *Service) Invite(ctx context.Context, c Command, p Proposal) (inv Invita
 			return inv, replayed, err
 		}
 	}
-	inv, err = s.draft(account, p)
+	inv, err = s.draft(account, c.Findings, p)
 	if err != nil {
 		return Invitation{}, false, err
 	}
@@ -124,16 +132,22 @@ func (s *Service) Invite(ctx context.Context, c Command, p Proposal) (inv Invita
 	inv.ExpiresAt = now.Add(inv.Duration)
 	inv.note(c.entry(now, "created"))
 
-	for attempt := range maxRounds {
+	attempt := 0
+	for range maxRounds {
 		inv.ID = newID(c, attempt)
 		err = s.occupy(ctx, Change{After: inv}, now)
 		if !errors.Is(err, ErrConflict) {
 			break
 		}
 		// The id is taken: by the same command, carried out at the same moment or before, or by a key of another day.
-		if before, was, rerr := s.replayOf(ctx, c, inv.Key, now); rerr != nil || was {
+		before, was, rerr := s.replayOf(ctx, c, inv.Key, now)
+		if problem.Is(rerr, problem.NotFound) {
+			continue // two writes met and neither was stored; with another id both could be
+		}
+		if rerr != nil || was {
 			return before, was, rerr
 		}
+		attempt++
 	}
 	if problem.Is(err, problem.DuplicateOpenInvitation) && c.Key != "" {
 		// The open invitation may be what a call with the same key has just made.
@@ -223,6 +237,9 @@ func (s *Service) inviter(ctx context.Context, u partner.User) (partner.Account,
 		return partner.Account{}, err
 	}
 	account, err := s.Accounts.Account(ctx, u.Tenant, false)
+	if problem.Is(err, problem.NotFound) {
+		return partner.Account{}, problem.New(problem.RoleNotPermitted, "Your company has no partner account.")
+	}
 	if err != nil {
 		return partner.Account{}, err
 	}
@@ -233,8 +250,7 @@ func (s *Service) inviter(ctx context.Context, u partner.User) (partner.Account,
 }
 
 // draft checks a proposal field by field and fills in what was not said.
-func (s *Service) draft(account partner.Account, p Proposal) (Invitation, error) {
-	var f problem.Findings
+func (s *Service) draft(account partner.Account, f problem.Findings, p Proposal) (Invitation, error) {
 	inv := Invitation{
 		Key: Key{Inviter: account.Tenant}, Kind: p.Kind, Cloud: account.Cloud, Locale: account.Locale,
 		Reminders: true, Duration: DefaultDuration,
@@ -359,6 +375,14 @@ func (s *Service) Invitation(ctx context.Context, u partner.User, id string) (In
 	if err := u.Permit(partner.ReadCustomers); err != nil {
 		return Invitation{}, err
 	}
+	return s.own(ctx, u, id)
+}
+
+// own reads one of the user's company's invitations. What cannot be an id is not looked for.
+func (s *Service) own(ctx context.Context, u partner.User, id string) (Invitation, error) {
+	if !link.IsID("inv_", id) {
+		return Invitation{}, problem.New(problem.NotFound, "There is no such invitation.")
+	}
 	return s.Store.Invitation(ctx, Key{u.Tenant, id}, true)
 }
 
@@ -398,28 +422,36 @@ type Revision struct {
 	Reminders      *bool
 }
 
-// Revise changes a draft. The command names the version that it changes. Codes: [problem.RoleNotPermitted],
-// [problem.NotFound], [problem.PreconditionFailed], those of a field, [problem.DuplicateOpenInvitation], those of an ended
-// invitation, [problem.InvalidTransition] for one that is no draft.
-func (s *Service) Revise(ctx context.Context, c Command, id string, r Revision) (Invitation, error) {
-	return s.change(ctx, c, id, func(inv *Invitation, now time.Time) error {
-		if inv.Status != Draft {
-			return problem.New(problem.InvalidTransition, "Only a draft can be changed.")
-		}
-		var f problem.Findings
+// Revise changes a draft. The command names the version that it changes. Replayed reports that the command's key had
+// changed it before. Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound],
+// [problem.PreconditionRequired] without a version, [problem.PreconditionFailed], those of a field,
+// [problem.DuplicateOpenInvitation], those of an ended invitation, [problem.InvalidTransition] for one that is no draft.
+func (s *Service) Revise(ctx context.Context, c Command, id string, r Revision) (inv Invitation, replayed bool, err error) {
+	return s.post(ctx, c, id, revised, func(inv *Invitation, now time.Time) error {
+		f := slices.Clone(c.Findings)
 		s.recipient(&f, inv, r.RecipientEmail, r.RecipientName)
 		s.terms(&f, inv, r.Locale, r.Duration, r.Reminders)
-		inv.ExpiresAt = inv.CreatedAt.Add(inv.Duration)
-		inv.note(c.entry(now, "changed"))
+		if r.Duration != nil {
+			inv.ExpiresAt = now.Add(inv.Duration) // from now, so that a shorter time does not end an older draft
+		}
+		if len(f) == 0 && inv.Status != Draft {
+			return problem.New(problem.InvalidTransition, "Only a draft can be changed.")
+		}
 		return f.Err()
 	})
 }
+
+// revised is the action of which the version is a required condition.
+const revised = "changed"
 
 // Send asks for the mail of a draft. Replayed reports that the command's key had asked before. Codes:
 // [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], [problem.RecipientEmailRequired] (X-g), those of
 // an ended invitation, [problem.InvalidTransition] when the mail was asked for before: then it is resent.
 func (s *Service) Send(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
 	return s.post(ctx, c, id, "sent", func(inv *Invitation, now time.Time) error {
+		if err := c.Findings.Err(); err != nil {
+			return err
+		}
 		if inv.Status != Draft {
 			return problem.New(problem.InvalidTransition, "The mail was asked for before; resend it.")
 		}
@@ -431,6 +463,9 @@ func (s *Service) Send(ctx context.Context, c Command, id string) (inv Invitatio
 // [problem.InvalidTransition] for a draft; [problem.ResendCooldown] within ten minutes after the mail before.
 func (s *Service) Resend(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
 	return s.post(ctx, c, id, "resent", func(inv *Invitation, now time.Time) error {
+		if err := c.Findings.Err(); err != nil {
+			return err
+		}
 		if inv.Status != Pending {
 			return problem.New(problem.InvalidTransition, "The first mail is sent, not resent.")
 		}
@@ -462,29 +497,25 @@ func (i Invitation) cooldown(now time.Time) time.Duration {
 	return last.Add(Cooldown).Sub(now)
 }
 
-// Cancel ends an open invitation; its link then leads nowhere. Codes: [problem.RoleNotPermitted], [problem.NotFound], those of
-// an ended invitation.
-func (s *Service) Cancel(ctx context.Context, c Command, id, reason string) (Invitation, error) {
-	inv, _, err := s.post(ctx, c, id, "cancelled", func(inv *Invitation, now time.Time) error {
-		var f problem.Findings
+// Cancel ends an open invitation; its link then leads nowhere. Replayed reports that the command's key had ended it. Codes:
+// [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], those of an ended invitation.
+func (s *Service) Cancel(ctx context.Context, c Command, id, reason string) (inv Invitation, replayed bool, err error) {
+	c.why = reason
+	return s.post(ctx, c, id, "cancelled", func(inv *Invitation, now time.Time) error {
+		f := slices.Clone(c.Findings)
 		if reason != "" {
 			plain(&f, "/reason", reason, MaxReason)
 		}
 		inv.Status, inv.EndedAt = Cancelled, now
 		inv.Generation++
 		inv.drop(now, "cancelled")
-		inv.History[len(inv.History)-1].Why = reason
 		return f.Err()
 	})
-	return inv, err
 }
 
 // post carries out an action once per Idempotency-Key.
 func (s *Service) post(ctx context.Context, c Command, id, action string, do func(*Invitation, time.Time) error) (inv Invitation, replayed bool, err error) {
-	inv, err = s.change(ctx, c, id, func(inv *Invitation, now time.Time) error {
-		inv.note(c.entry(now, action))
-		return do(inv, now)
-	}, action)
+	inv, err = s.change(ctx, c, id, action, do)
 	if errors.Is(err, errReplayed) {
 		return inv, true, nil
 	}
@@ -495,24 +526,25 @@ func (s *Service) post(ctx context.Context, c Command, id, action string, do fun
 var errReplayed = errors.New("invitation: replayed")
 
 // change reads, decides and writes until nobody else was quicker. Codes are checked in the order of the domain (2.5).
-func (s *Service) change(ctx context.Context, c Command, id string, do func(*Invitation, time.Time) error, action ...string) (Invitation, error) {
+func (s *Service) change(ctx context.Context, c Command, id, action string, do func(*Invitation, time.Time) error) (Invitation, error) {
 	if _, err := s.inviter(ctx, c.User); err != nil {
 		return Invitation{}, err
 	}
 	for range maxRounds {
-		before, err := s.Store.Invitation(ctx, Key{c.User.Tenant, id}, true)
+		before, err := s.own(ctx, c.User, id)
 		if err != nil {
 			return Invitation{}, err
 		}
 		now := s.now()
-		for _, a := range action {
-			if was, err := c.replays(now, before, a); err != nil {
-				return Invitation{}, err
-			} else if was {
-				return before, errReplayed
-			}
+		if was, err := c.replays(now, before, action); err != nil {
+			return Invitation{}, err
+		} else if was {
+			return before, errReplayed
 		}
-		if c.IfVersion != 0 && c.IfVersion != before.Version {
+		if c.IfVersion == 0 && action == revised {
+			return Invitation{}, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match.")
+		}
+		if c.IfVersion != 0 && c.IfVersion != AnyVersion && c.IfVersion != before.Version {
 			return Invitation{}, problem.New(problem.PreconditionFailed, "The invitation was changed since you read it.")
 		}
 		ended := before.StatusAt(now).ended()
@@ -524,6 +556,7 @@ func (s *Service) change(ctx context.Context, c Command, id string, do func(*Inv
 		if ended != nil {
 			return Invitation{}, ended
 		}
+		after.note(c.entry(now, action))
 		err = s.occupy(ctx, Change{Before: &before, After: after}, now)
 		if !errors.Is(err, ErrConflict) {
 			return after, err

@@ -71,6 +71,16 @@ var (
 // FormatID gives a public id: the prefix and 128 bits in 26 letters and digits.
 func FormatID(prefix string, b [idBytes]byte) string { return prefix + idText.EncodeToString(b[:]) }
 
+// IsID reports whether s has the form of a public id with a prefix.
+func IsID(prefix, s string) bool {
+	text, ok := strings.CutPrefix(s, prefix)
+	if !ok || len(text) != idText.EncodedLen(idBytes) {
+		return false
+	}
+	b, err := idText.DecodeString(text)
+	return err == nil && idText.EncodeToString(b) == text
+}
+
 // Signer makes and checks tokens with the first key and accepts those of all its keys.
 type Signer struct{ keys []Key }
 
@@ -85,10 +95,13 @@ func (s *Signer) Sign(p Purpose, l Link) (Secret, error) {
 	if err != nil || len(tenant) != 16 {
 		return "", fmt.Errorf("link: tenant is not a UUID")
 	}
-	_, suffix, _ := strings.Cut(l.ID, "_")
-	id, err := idText.DecodeString(suffix)
-	if err != nil || len(id) != idBytes {
-		return "", fmt.Errorf("link: not an id: %q", l.ID)
+	prefix := prefixes[p]
+	if prefix == "" || !IsID(prefix, l.ID) {
+		return "", fmt.Errorf("link: not the id of an item that such a link leads to: %q", l.ID)
+	}
+	id, err := idText.DecodeString(l.ID[len(prefix):])
+	if err != nil {
+		return "", fmt.Errorf("link: %w", err)
 	}
 	if l.Generation < 1 || l.Generation > 1<<16-1 {
 		return "", fmt.Errorf("link: generation %d", l.Generation)
@@ -102,17 +115,22 @@ func (s *Signer) Sign(p Purpose, l Link) (Secret, error) {
 
 // Verify gives the link of a token, or [ErrMalformed] or [ErrUnknownKey].
 func (s *Signer) Verify(p Purpose, token string) (Link, error) {
+	if len(token) != text.EncodedLen(size) { // the decoder skips line ends
+		return Link{}, ErrMalformed
+	}
 	b, err := text.DecodeString(token)
 	if err != nil || len(b) != size || b[0] != version {
 		return Link{}, ErrMalformed
 	}
+	failure := ErrUnknownKey
 	body, sum := b[:size-macBytes], b[size-macBytes:]
 	for _, k := range s.keys {
 		if k.ID != b[1] {
 			continue
 		}
 		if !hmac.Equal(sum, mac(k.Secret, p, body)) {
-			return Link{}, ErrMalformed
+			failure = ErrMalformed // unless another key has the same id
+			continue
 		}
 		h := hex.EncodeToString(b[2:18])
 		return Link{
@@ -121,7 +139,7 @@ func (s *Signer) Verify(p Purpose, token string) (Link, error) {
 			Generation: int(binary.BigEndian.Uint16(b[18+idBytes:])),
 		}, nil
 	}
-	return Link{}, ErrUnknownKey
+	return Link{}, failure
 }
 
 // prefixes are those of the items that a purpose leads to.

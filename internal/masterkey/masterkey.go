@@ -59,6 +59,20 @@ func (s *Source) masters(ctx context.Context, fresherThan time.Duration) ([]mast
 	if s.current != nil && time.Since(s.readAt) < fresherThan {
 		return s.current, nil
 	}
+	found, err := s.read(ctx)
+	switch {
+	case err == nil:
+		s.current, s.readAt = found, time.Now()
+	case s.current == nil:
+		return nil, err
+	default:
+		// What was read before still holds; the next try is rereadGap away.
+		s.readAt = time.Now().Add(rereadGap - fresherThan)
+	}
+	return s.current, nil
+}
+
+func (s *Source) read(ctx context.Context) ([]master, error) {
 	var found []master
 	for _, stage := range []string{"AWSCURRENT", "AWSPREVIOUS"} {
 		out, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.secret, VersionStage: &stage})
@@ -75,7 +89,6 @@ func (s *Source) masters(ctx context.Context, fresherThan time.Duration) ([]mast
 		sum := sha256.Sum256(append([]byte("id|"), value...))
 		found = append(found, master{sum[0], value})
 	}
-	s.current, s.readAt = found, time.Now()
 	return found, nil
 }
 

@@ -16,7 +16,8 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
-// Logger gives the function's logger: JSON lines with the request id, at the level that Lambda is configured for.
+// Logger gives the function's logger: lines with the request id, in the format (JSON, says template.yaml) and at the level
+// that Lambda is configured for.
 func Logger() *slog.Logger { return lambdacontext.NewLogger() }
 
 // Metrics writes figures in CloudWatch's embedded metric format, which costs no call.
@@ -44,7 +45,7 @@ func (m *Metrics) Put(figures map[string]float64) {
 		}},
 	}
 	b, err := json.Marshal(line)
-	if err != nil { // a NaN
+	if err != nil || len(names) == 0 { // a NaN; and a line without a figure is no metric
 		return
 	}
 	m.mu.Lock()

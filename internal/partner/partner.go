@@ -5,7 +5,9 @@ package partner
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"regexp"
 	"slices"
@@ -170,13 +172,19 @@ func ParseClouds(text string) (Clouds, error) {
 	if err := d.Decode(&c); err != nil {
 		return nil, fmt.Errorf("clouds: %w", err)
 	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("clouds: something follows the list")
+	}
 	if len(c) == 0 {
 		return nil, fmt.Errorf("clouds: the list is empty")
 	}
-	for _, cloud := range c {
+	for i, cloud := range c {
 		u, err := url.Parse(cloud.BaseURL)
-		if err != nil || u.Host == "" || u.Path != "" || (u.Scheme != "https" && u.Scheme != "http") || cloud.ID == "" || cloud.PortalName == "" {
-			return nil, fmt.Errorf("clouds: %q needs an id, a portalName and a baseUrl without a path", cloud.ID)
+		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || cloud.BaseURL != u.Scheme+"://"+u.Host || cloud.ID == "" || cloud.PortalName == "" {
+			return nil, fmt.Errorf("clouds: %q needs an id, a portalName and a baseUrl of scheme and host alone", cloud.ID)
+		}
+		if slices.ContainsFunc(c[:i], func(x Cloud) bool { return x.ID == cloud.ID }) {
+			return nil, fmt.Errorf("clouds: %q is there twice", cloud.ID)
 		}
 	}
 	return c, nil

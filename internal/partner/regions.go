@@ -43,9 +43,10 @@ func (r Regions) Market(country string) string {
 }
 
 // Check gives nil when a partner of one country may resell to a customer of another, else
-// [problem.RegionNotAllowed] (rule I16).
+// [problem.RegionNotAllowed] (rule I16). A country that is not known is in no market, not even that of another such.
 func (r Regions) Check(partnerCountry, customerCountry string) error {
 	switch {
+	case partnerCountry == "" || customerCountry == "":
 	case r.Market(partnerCountry) == r.Market(customerCountry),
 		slices.Contains(r.AnyMarket.Partners, partnerCountry),
 		slices.Contains(r.AnyMarket.Customers, customerCountry):

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/contact"
 	"concord/internal/partner"
 )
 
@@ -132,8 +133,8 @@ func Establish(before *Relationship, c Consent) (after Relationship, granted boo
 // CheckIdentity says whether a customer that answered owns the domain of the address that was invited. When it does
 // not, the answer stands and the partner has to confirm (domain, 0.25).
 func CheckIdentity(c Customer, invited string) IdentityCheck {
-	_, domain, ok := strings.Cut(invited, "@")
-	if !ok || slices.ContainsFunc(c.Domains, func(d string) bool { return strings.EqualFold(d, domain) }) {
+	_, domain, ok := strings.Cut(contact.Normalise(invited), "@")
+	if !ok || slices.ContainsFunc(c.Domains, func(d string) bool { return contact.Normalise("@"+d) == "@"+domain }) {
 		return NotNeeded
 	}
 	return Unproven
@@ -146,6 +147,13 @@ type Query struct {
 	Domain string // one of the company's domains; empty for every domain
 	Limit  int    // how many to give at most
 	After  string // where the page before ended; empty for the first page
+}
+
+// Matches reports whether a relationship is among those asked for.
+func (q Query) Matches(r Relationship) bool {
+	return (q.Status == "" || q.Status == r.Status) &&
+		(q.Name == "" || strings.Contains(strings.ToLower(r.Customer.CompanyName), strings.ToLower(q.Name))) &&
+		(q.Domain == "" || slices.ContainsFunc(r.Customer.Domains, func(d string) bool { return strings.EqualFold(d, q.Domain) }))
 }
 
 // Page is an answer to a [Query]. It may hold fewer than the limit, even none, while Next is set.
