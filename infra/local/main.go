@@ -1,0 +1,69 @@
+// Command local runs everything that template.yaml deploys on this machine, on loopback: see the package stack.
+//
+// It reads PORT (8080), MAILBOX_PORT (8025), IDP_PORT (8081), ENGINE (dynoxide, dynamodb-local, external) and LOG (1 repeats
+// what the functions write on standard error). It prints one line when every part answers and ends on ctrl-C or SIGTERM,
+// with everything that it started.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"concord/infra/local/stack"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	o := stack.Options{Engine: os.Getenv("ENGINE")}
+	for name, port := range map[string]struct {
+		into  *int
+		usual int
+	}{"PORT": {&o.Port, 8080}, "MAILBOX_PORT": {&o.MailboxPort, 8025}, "IDP_PORT": {&o.IDPPort, 8081}} {
+		*port.into = port.usual
+		if text := os.Getenv(name); text != "" {
+			n, err := strconv.ParseUint(text, 10, 16)
+			if err != nil {
+				return fmt.Errorf("%s=%s is no port", name, text)
+			}
+			*port.into = int(n)
+		}
+	}
+	switch text := os.Getenv("LOG"); text {
+	case "", "0":
+	case "1":
+		o.Log = os.Stderr
+	default:
+		return fmt.Errorf("LOG=%s is neither 0 nor 1", text)
+	}
+	if seed := os.Getenv("SEED"); seed != "" {
+		return fmt.Errorf("SEED=%s: there is no such demonstration data", seed)
+	}
+	s, err := stack.Start(ctx, o)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil // ended while it started
+		}
+		return err
+	}
+	defer s.Close()
+	fmt.Println("ready", s.URL())
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.Died():
+		return err
+	}
+}

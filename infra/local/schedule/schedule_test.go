@@ -1,0 +1,251 @@
+package schedule
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"concord/infra/local/template"
+)
+
+func TestExpressions(t *testing.T) {
+	from := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC) // a Wednesday
+	for _, test := range []struct{ expression, zone, want string }{
+		{"rate(5 minutes)", "", "2030-01-02T03:09:05Z"},
+		{"rate(1 hour)", "", "2030-01-02T04:04:05Z"},
+		{"rate(2 days)", "", "2030-01-04T03:04:05Z"},
+		{"cron(0 5 * * ? *)", "", "2030-01-02T05:00:00Z"},
+		{"cron(0/15 * * * ? *)", "", "2030-01-02T03:15:00Z"},
+		{"cron(30 2 ? * 1 *)", "", "2030-01-06T02:30:00Z"},
+		{"cron(30 2 ? * 2-3 *)", "", "2030-01-07T02:30:00Z"},
+		{"cron(30 2 ? * SAT *)", "", "2030-01-05T02:30:00Z"},
+		{"cron(0 0 1 * ? *)", "", "2030-02-01T00:00:00Z"},
+		{"cron(0 5 * * ? *)", "Europe/Paris", "2030-01-02T04:00:00Z"},
+		{"at(2030-06-01T12:00:00)", "", "2030-06-01T12:00:00Z"},
+		{"at(2029-06-01T12:00:00)", "", ""},
+	} {
+		e, err := parse(test.expression, test.zone)
+		if err != nil {
+			t.Errorf("%s: %v", test.expression, err)
+			continue
+		}
+		got := ""
+		if next := e.next(from); !next.IsZero() {
+			got = next.UTC().Format(time.RFC3339)
+		}
+		if got != test.want {
+			t.Errorf("%s %s: next is %s, want %s", test.expression, test.zone, got, test.want)
+		}
+	}
+}
+
+func TestExpressionsThatAreWrong(t *testing.T) {
+	for _, e := range []string{
+		"", "5 minutes", "rate(0 minutes)", "rate(5 weeks)", "rate(5)", "cron(0 5 * * *)", "cron(0 5 * * * *)", "cron(0 5 ? * ? *)", "cron(0 5 * * ? 2031)",
+		"cron(0 5 L * ? *)", "at(tomorrow)",
+	} {
+		if _, err := parse(e, ""); err == nil {
+			t.Errorf("%q is taken", e)
+		}
+	}
+	if _, err := parse("rate(5 minutes)", "Mars/Olympus"); err == nil {
+		t.Error("an unknown time zone is taken")
+	}
+}
+
+// target counts invocations in place of the sandboxes.
+type target struct {
+	mu     sync.Mutex
+	events map[string][]string
+	fail   func(function string, attempt int) error
+	takes  time.Duration
+}
+
+func (x *target) Invoke(ctx context.Context, function string, event []byte) ([]byte, error) {
+	x.mu.Lock()
+	if x.events == nil {
+		x.events = map[string][]string{}
+	}
+	attempt := len(x.events[function])
+	x.events[function] = append(x.events[function], string(event))
+	x.mu.Unlock()
+	select {
+	case <-time.After(x.takes):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if x.fail != nil {
+		return nil, x.fail(function, attempt)
+	}
+	return nil, nil
+}
+
+func (x *target) count(function string) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.events[function])
+}
+
+func scheduler(t *testing.T, x *target, schedules []template.Schedule, change ...func(*Options)) (*Scheduler, *Clock) {
+	t.Helper()
+	clock := &Clock{}
+	o := Options{Clock: clock, Functions: x}
+	for _, c := range change {
+		c(&o)
+	}
+	s, err := New(schedules, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	return s, clock
+}
+
+func every(function, expression string) template.Schedule {
+	return template.Schedule{Name: function + "Due", Function: function, ARN: "arn:" + function, Expression: expression, MaximumAge: time.Hour}
+}
+
+func TestSchedulesFireInRealTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := &target{}
+		scheduler(t, x, []template.Schedule{every("A", "rate(5 minutes)"), every("B", "rate(1 hour)")})
+		time.Sleep(61 * time.Minute)
+		if a, b := x.count("A"), x.count("B"); a != 12 || b != 1 {
+			t.Errorf("A fired %d times, B %d", a, b)
+		}
+	})
+}
+
+func TestAdvanceFiresEachDueScheduleOnceAndWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := &target{takes: 3 * time.Second}
+		var moved []time.Duration
+		s, clock := scheduler(t, x, []template.Schedule{every("A", "rate(5 minutes)"), every("B", "cron(0 3 * * ? *)"), every("C", "rate(60 days)")},
+			func(o *Options) { o.Moved = func(d time.Duration) { moved = append(moved, d) } })
+		before := time.Now()
+		if err := s.Advance(t.Context(), 31*24*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(before); took != 3*time.Second {
+			t.Errorf("it returned after %s, not when the invocations had ended", took)
+		}
+		if a, b, c := x.count("A"), x.count("B"), x.count("C"); a != 1 || b != 1 || c != 0 {
+			t.Errorf("A fired %d times, B %d, C %d", a, b, c)
+		}
+		if len(moved) != 1 || moved[0] != 744*time.Hour || clock.Offset() != 744*time.Hour {
+			t.Errorf("moved %v, offset %s", moved, clock.Offset())
+		}
+		// The next time is counted from the new time.
+		time.Sleep(5*time.Minute + time.Second)
+		if a := x.count("A"); a != 2 {
+			t.Errorf("A fired %d times after five more minutes", a)
+		}
+		if err := s.Advance(t.Context(), time.Minute); err != nil || x.count("A") != 2 {
+			t.Errorf("a minute later A fired %d times, %v", x.count("A"), err)
+		}
+	})
+}
+
+func TestClockDoesNotGoBack(t *testing.T) {
+	s, clock := scheduler(t, &target{}, nil)
+	if err := s.Advance(t.Context(), -time.Second); err == nil || clock.Offset() != 0 {
+		t.Errorf("got %v, offset %s", err, clock.Offset())
+	}
+}
+
+func TestRunFiresNow(t *testing.T) {
+	x := &target{}
+	s, _ := scheduler(t, x, []template.Schedule{every("A", "rate(1 hour)"), {Name: "ADaily", Function: "A", Expression: "rate(1 day)", Disabled: true}})
+	names, err := s.Run(t.Context(), "A")
+	if err != nil || strings.Join(names, " ") != "ADue ADaily" || x.count("A") != 2 {
+		t.Errorf("%v, %v, %d", names, err, x.count("A"))
+	}
+	if _, err := s.Run(t.Context(), "B"); !errors.Is(err, ErrNoSchedule) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDisabledScheduleDoesNotFireByItself(t *testing.T) {
+	x := &target{}
+	s, _ := scheduler(t, x, []template.Schedule{{Name: "A", Function: "A", Expression: "rate(1 day)", Disabled: true}})
+	if err := s.Advance(t.Context(), 48*time.Hour); err != nil || x.count("A") != 0 {
+		t.Errorf("fired %d times, %v", x.count("A"), err)
+	}
+}
+
+func TestOnceFiresOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := &target{}
+		at := time.Now().Add(time.Hour).UTC().Format("2006-01-02T15:04:05")
+		scheduler(t, x, []template.Schedule{every("A", "at("+at+")")})
+		time.Sleep(48 * time.Hour)
+		if x.count("A") != 1 {
+			t.Errorf("fired %d times", x.count("A"))
+		}
+	})
+}
+
+func TestRetriesAndDeadLetter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := &target{fail: func(f string, attempt int) error {
+			if f == "Recovers" && attempt == 2 {
+				return nil
+			}
+			return errors.New("down")
+		}}
+		letters := map[string][]byte{}
+		s, _ := scheduler(t, x, []template.Schedule{
+			{Name: "R", Function: "Recovers", Expression: "rate(1 day)", MaximumRetries: 3, MaximumAge: time.Hour, DeadLetterTarget: "arn:r"},
+			{Name: "F", Function: "Fails", Expression: "rate(1 day)", MaximumRetries: 3, MaximumAge: time.Hour, DeadLetterTarget: "arn:f", Input: `{"n":1}`},
+			{Name: "O", Function: "Old", Expression: "rate(1 day)", MaximumRetries: 185, MaximumAge: 10 * time.Second},
+		}, func(o *Options) { o.DeadLetters = func(arn string, m []byte) { letters[arn] = m } })
+		if _, err := s.Run(t.Context(), "Recovers"); err != nil || x.count("Recovers") != 3 {
+			t.Errorf("%d, %v", x.count("Recovers"), err)
+		}
+		if _, err := s.Run(t.Context(), "Fails"); err == nil || x.count("Fails") != 4 {
+			t.Errorf("%d, %v", x.count("Fails"), err)
+		}
+		if _, err := s.Run(t.Context(), "Old"); err == nil || x.count("Old") < 3 || x.count("Old") > 10 {
+			t.Errorf("%d, %v", x.count("Old"), err)
+		}
+		if string(letters["arn:f"]) != `{"n":1}` || len(letters) != 1 {
+			t.Errorf("dead letters %s", letters)
+		}
+	})
+}
+
+func TestEvents(t *testing.T) {
+	x := &target{}
+	s, _ := scheduler(t, x, []template.Schedule{
+		every("Own", "rate(1 day)"),
+		{Name: "I", Function: "Input", ARN: "arn:i", Expression: "rate(1 day)", Input: `{"at":"<aws.scheduler.scheduled-time>","of":"<aws.scheduler.schedule-arn>","try":"<aws.scheduler.attempt-number>"}`},
+	})
+	for _, f := range []string{"Own", "Input"} {
+		if _, err := s.Run(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var own struct {
+		Source, DetailType, Detail, Time string
+		Resources                        []string
+	}
+	if err := json.Unmarshal([]byte(strings.ReplaceAll(x.events["Own"][0], "detail-type", "DetailType")), &own); err != nil {
+		t.Fatal(err)
+	}
+	if own.Source != "aws.scheduler" || own.DetailType != "Scheduled Event" || own.Detail != "{}" || len(own.Resources) != 1 || own.Resources[0] != "arn:Own" {
+		t.Errorf("event %s", x.events["Own"][0])
+	}
+	var input struct{ At, Of, Try string }
+	if err := json.Unmarshal([]byte(x.events["Input"][0]), &input); err != nil || input.Of != "arn:i" || input.Try != "1" {
+		t.Errorf("event %s, %v", x.events["Input"][0], err)
+	}
+	if _, err := time.Parse(time.RFC3339, input.At); err != nil {
+		t.Error(err)
+	}
+}

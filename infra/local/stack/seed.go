@@ -1,0 +1,57 @@
+package stack
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"golang.org/x/sync/errgroup"
+
+	"concord/infra/local/accounts"
+	"concord/infra/local/template"
+	"concord/internal/dynamo"
+	"concord/internal/partner"
+)
+
+// seed writes the partner accounts that always exist, through the product's own store.
+func (s *Stack) seed(ctx context.Context) error {
+	if len(s.Template.Tables) == 0 {
+		return nil
+	}
+	path, err := accounts.Path()
+	if err != nil {
+		return err
+	}
+	file, err := accounts.Load(path)
+	if err != nil {
+		return err
+	}
+	store := dynamo.New(aws.Config{Region: template.Region, BaseEndpoint: aws.String(s.engine.Endpoint()), Credentials: credentials}, s.Template.Tables[0].Name)
+	g, ctx := errgroup.WithContext(ctx)
+	for _, p := range file.Partners {
+		tenant, ok := file.Tenant(p.TenantID)
+		if !ok {
+			return fmt.Errorf("accounts: partner %s has no tenant", p.PartnerID)
+		}
+		g.Go(func() error { return store.CreateAccount(ctx, account(p, tenant)) })
+	}
+	return g.Wait()
+}
+
+// account is one of accounts.json as the product keeps it: Active, its MPA signed, its PartnerID associated.
+func account(p accounts.Partner, t accounts.Tenant) partner.Account {
+	// Before the stack's clock can be, and the same at every start.
+	joined := time.Date(2024, time.January, 15, 9, 0, 0, 0, time.UTC)
+	text := sha256.Sum256([]byte("Microsoft Partner Agreement (local)"))
+	return partner.Account{
+		Tenant: partner.TenantID(t.ID), DisplayName: t.Name, Role: partner.ProgramRole(p.ProgramRole), Cloud: partner.CloudID(t.Cloud), Country: t.Country,
+		PartnerIDs:          []partner.PartnerID{{ID: p.PartnerID, Type: "location", Country: p.Location, OnboardingLocation: true}},
+		AssociatedPartnerID: p.PartnerID, Status: partner.Active,
+		MPA:     &partner.Agreement{SignedAt: joined, SignedBy: p.Contact.Name, Version: "2024-01", Hash: hex.EncodeToString(text[:])},
+		Contact: partner.Contact{Email: p.Contact.Email, Website: "https://" + t.Domains[0]}, VerifiedDomain: t.Domains[0], Locale: p.Locale,
+		CreatedAt: joined, Version: 1,
+	}
+}

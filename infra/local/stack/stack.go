@@ -1,0 +1,476 @@
+// Package stack puts the local stack together: everything that template.yaml deploys, run from the template and the real
+// binaries, on loopback. infra/local's main starts it for people, the end-to-end tests start it for themselves.
+package stack
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"golang.org/x/sync/errgroup"
+
+	"concord/infra/local/component"
+	"concord/infra/local/engine"
+	"concord/infra/local/gateway"
+	"concord/infra/local/idp"
+	"concord/infra/local/lambda"
+	"concord/infra/local/schedule"
+	"concord/infra/local/secrets"
+	"concord/infra/local/ses"
+	"concord/infra/local/streams"
+	"concord/infra/local/template"
+)
+
+// The credentials that every client of the local engines uses; DynamoDB Local keeps one database per access key.
+const (
+	AccessKeyID     = "local"
+	SecretAccessKey = "local"
+)
+
+// sweepEvery is how often items whose time to live is over are deleted, besides after each move of the clock.
+const sweepEvery = 10 * time.Minute
+
+// Options are what can be chosen about a stack.
+type Options struct {
+	Port        int    // of the API and the pages; 0 for a free one
+	MailboxPort int    // of the mailbox; 0 for a free one
+	IDPPort     int    // of the identity provider; 0 for a free one
+	Engine      string // as engine.Options.Kind
+	// Parameters of the template, over the local ones.
+	Parameters map[string]string
+	// TemplateFile is empty for the repository's template.yaml.
+	TemplateFile string
+	// Binaries is the directory that holds <LogicalId>/bootstrap; empty for .build, made by the Makefile when it is out of date.
+	Binaries string
+	// Log gets each line that a function writes and a line per request; nil for silence.
+	Log io.Writer
+}
+
+// Stack is a local stack that runs.
+type Stack struct {
+	Template *template.Template
+	Secrets  *secrets.Store
+	SES      *ses.Server
+	DynamoDB *dynamodb.Client
+
+	options   Options
+	root      string
+	log       *logger
+	clock     schedule.Clock
+	engine    *engine.Engine
+	idp       *idp.IDP
+	logs      *lambda.Logs
+	functions *lambda.Host
+	scheduler *schedule.Scheduler
+	sweepers  map[string]*schedule.Sweeper // by the table's logical id
+	mappings  []*streams.Mapping
+	url       string
+	listener  net.Listener
+	cancel    context.CancelFunc
+	ctx       context.Context
+	running   sync.WaitGroup
+
+	mu      sync.Mutex
+	closers []func()
+	queues  map[string][][]byte // by ARN
+	died    chan error
+}
+
+// Start starts everything and returns when every part answers. Its error is one line that says which part is missing or
+// which port is taken; nothing is left running then.
+func Start(ctx context.Context, o Options) (*Stack, error) {
+	s := &Stack{options: o, sweepers: map[string]*schedule.Sweeper{}, queues: map[string][][]byte{}, died: make(chan error, 1), log: &logger{w: o.Log}}
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := s.start(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Stack) start(ctx context.Context) error {
+	var err error
+	if s.root, err = component.Root(); err != nil {
+		return err
+	}
+	if s.listener, err = listen(s.options.Port, "PORT"); err != nil {
+		return err
+	}
+	s.onClose(func() { _ = s.listener.Close() })
+	s.url = "http://" + s.listener.Addr().String()
+	idpPort := s.options.IDPPort
+	if idpPort == 0 {
+		if idpPort, err = component.FreePort(); err != nil {
+			return err
+		}
+	}
+	parameters := map[string]string{
+		"OperatorName": "Concord (local)", "MailDomain": "concord.example", "Issuer": "http://127.0.0.1:" + strconv.Itoa(idpPort),
+		"PublicPortalUrl": s.url, "UsGovPortalUrl": s.url, "MailRate": "1000",
+	}
+	for k, v := range s.options.Parameters {
+		parameters[k] = v
+	}
+	file := cmp.Or(s.options.TemplateFile, filepath.Join(s.root, "template.yaml"))
+	if s.Template, err = template.Read(file, parameters); err != nil {
+		return err
+	}
+	if len(s.Template.APIs) != 1 {
+		return fmt.Errorf("%s has %d HTTP APIs, the local stack serves one", file, len(s.Template.APIs))
+	}
+	if s.Secrets, err = secrets.New(s.Template.Secrets); err != nil {
+		return err
+	}
+
+	streamARNs := map[string]string{}
+	var secretsURL string
+	// Those that need nothing of each other start side by side.
+	g, starting := errgroup.WithContext(ctx)
+	if s.options.Binaries == "" {
+		s.options.Binaries = filepath.Join(s.root, ".build")
+		g.Go(func() error { return build(starting, s.root, s.Template.Functions) })
+	}
+	g.Go(func() error {
+		p, err := idp.Start(starting, idp.Options{Port: idpPort, RedirectURIs: []string{s.url + "/sign-in/callback"}})
+		if err != nil {
+			return err
+		}
+		s.idp = p
+		s.onClose(func() { _ = p.Close() })
+		return nil
+	})
+	g.Go(func() error {
+		m, err := ses.Start(starting, ses.Options{
+			MailboxPort: s.options.MailboxPort, Identities: s.Template.Identities, ConfigurationSets: s.Template.ConfigurationSets,
+		})
+		if err != nil {
+			return err
+		}
+		s.SES = m
+		s.onClose(func() { _ = m.Close() })
+		return nil
+	})
+	g.Go(func() error {
+		var err error
+		secretsURL, err = s.serve(s.Secrets)
+		return err
+	})
+	g.Go(func() error {
+		e, err := engine.Start(starting, engine.Options{Kind: s.options.Engine})
+		if err != nil {
+			return err
+		}
+		s.engine = e
+		s.onClose(func() { _ = e.Close() })
+		s.DynamoDB = dynamodb.New(dynamodb.Options{Region: template.Region, BaseEndpoint: aws.String(e.Endpoint()), Credentials: credentials})
+		for _, t := range s.Template.Tables {
+			if streamARNs[t.LogicalID], err = createTable(starting, s.DynamoDB, t); err != nil {
+				return err
+			}
+			if t.TTLAttribute != "" {
+				s.sweepers[t.LogicalID] = schedule.NewSweeper(s.DynamoDB, t, &s.clock)
+			}
+		}
+		return s.seed(starting)
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	s.watch("the DynamoDB engine", s.engine.Done(), s.engine.Err)
+	s.watch("the identity provider", s.idp.Done(), s.idp.Err)
+
+	s.startFunctions(secretsURL)
+	if err := s.startSchedules(); err != nil {
+		return err
+	}
+	if err := s.startStreams(ctx, streamARNs); err != nil {
+		return err
+	}
+	s.startHTTP()
+	return s.answers(ctx)
+}
+
+var credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{AccessKeyID: AccessKeyID, SecretAccessKey: SecretAccessKey}, nil
+})
+
+func listen(port int, variable string) (net.Listener, error) {
+	l, err := net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(port))
+	if err != nil {
+		return nil, fmt.Errorf("port %d cannot be had (%s changes it): %w", port, variable, err)
+	}
+	return l, nil
+}
+
+// serve serves a handler on a free loopback port until the stack closes, and returns its URL.
+func (s *Stack) serve(h http.Handler) (string, error) {
+	l, err := listen(0, "")
+	if err != nil {
+		return "", err
+	}
+	s.serveOn(l, h)
+	return "http://" + l.Addr().String(), nil
+}
+
+func (s *Stack) serveOn(l net.Listener, h http.Handler) {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	s.running.Go(func() { _ = server.Serve(l) })
+	s.onClose(func() { _ = server.Close() })
+}
+
+func (s *Stack) startFunctions(secretsURL string) {
+	s.logs = lambda.NewLogs(0, s.options.Log)
+	environment := map[string]string{
+		"AWS_REGION": template.Region, "AWS_DEFAULT_REGION": template.Region,
+		"AWS_ACCESS_KEY_ID": AccessKeyID, "AWS_SECRET_ACCESS_KEY": SecretAccessKey, "AWS_SESSION_TOKEN": "",
+		"AWS_ENDPOINT_URL_DYNAMODB": s.engine.Endpoint(), "AWS_ENDPOINT_URL_SECRETS_MANAGER": secretsURL,
+		"AWS_ENDPOINT_URL_SESV2": s.SES.Endpoint(), "ALLOW_RESERVED_DOMAINS": "true",
+	}
+	s.functions = lambda.New(lambda.Options{Environment: environment, Logs: s.logs})
+	for _, f := range s.Template.Functions {
+		s.functions.Add(f.LogicalID, lambda.Function{
+			Name: f.Name, ARN: f.ARN, Root: filepath.Join(s.options.Binaries, f.LogicalID), Environment: f.Environment, Timeout: f.Timeout,
+			Memory: f.Memory, Concurrency: f.ReservedConcurrency, LogFormat: f.LogFormat, LogLevel: f.LogLevel,
+		})
+	}
+	s.onClose(s.functions.Close)
+}
+
+func (s *Stack) startSchedules() error {
+	var all []template.Schedule
+	for _, f := range s.Template.Functions {
+		all = append(all, f.Schedules...)
+	}
+	var err error
+	s.scheduler, err = schedule.New(all, schedule.Options{
+		Clock: &s.clock, Functions: s.functions, DeadLetters: s.enqueue, Log: s.log.printf,
+		Moved: func(offset time.Duration) {
+			// A function reads the offset once, when it starts.
+			s.functions.Setenv("CLOCK_OFFSET", offset.String())
+			s.functions.Retire()
+		},
+	})
+	if err != nil {
+		return err
+	}
+	s.scheduler.Start()
+	s.onClose(s.scheduler.Close)
+	s.running.Go(func() {
+		tick := time.NewTicker(sweepEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-s.ctx.Done():
+				return
+			case <-tick.C:
+				if err := s.sweep(s.ctx); err != nil {
+					s.log.printf("%v", err)
+				}
+			}
+		}
+	})
+	return nil
+}
+
+func (s *Stack) startStreams(ctx context.Context, arns map[string]string) error {
+	client := dynamodbstreams.New(dynamodbstreams.Options{Region: template.Region, BaseEndpoint: aws.String(s.engine.StreamsEndpoint()), Credentials: credentials})
+	for _, f := range s.Template.Functions {
+		for _, source := range f.Streams {
+			m, err := streams.Start(ctx, source, streams.Options{
+				Client: client, Functions: s.functions, StreamARN: arns[source.Table], OnFailure: s.enqueue, Log: s.log.printf,
+				DeletedByTTL: func(table string, key map[string]any) bool {
+					sweeper := s.sweepers[table]
+					return sweeper != nil && sweeper.Deleted(key)
+				},
+			})
+			if err != nil {
+				return err
+			}
+			s.mappings = append(s.mappings, m)
+			s.onClose(m.Close)
+		}
+	}
+	return nil
+}
+
+func (s *Stack) startHTTP() {
+	api := gateway.New(s.Template.APIs[0], s.functions, gateway.Options{Now: s.clock.Now, Access: func(a gateway.Access) {
+		if a.Err != nil {
+			s.log.printf("api %q %d %s %v", a.RouteKey, a.Status, a.Latency.Round(100*time.Microsecond), a.Err)
+		} else {
+			s.log.printf("api %q %d %s", a.RouteKey, a.Status, a.Latency.Round(100*time.Microsecond))
+		}
+	}})
+	control := s.control()
+	s.serveOn(s.listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/_local/") {
+			control.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	}))
+}
+
+// answers asks the health route, if the template has one: with it the gateway and a function have answered, too.
+func (s *Stack) answers(ctx context.Context) error {
+	const path = "/healthz"
+	if !slices.ContainsFunc(s.Template.APIs[0].Routes, func(r template.Route) bool { return r.Key() == "GET "+path }) {
+		return nil
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusOK {
+		return nil
+	}
+	why := ""
+	if lines := s.logs.Lines(); len(lines) > 0 {
+		why = ": " + lines[len(lines)-1].Text
+	}
+	return fmt.Errorf("GET %s answers %d%s", path, response.StatusCode, why)
+}
+
+// watch reports a child process that ends by itself.
+func (s *Stack) watch(name string, done <-chan struct{}, why func() error) {
+	if done == nil {
+		return
+	}
+	s.running.Go(func() {
+		select {
+		case <-s.ctx.Done():
+		case <-done:
+			if err := why(); err != nil {
+				select {
+				case s.died <- fmt.Errorf("%s: %w", name, err):
+				default:
+				}
+			}
+		}
+	})
+}
+
+func (s *Stack) onClose(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closers = append(s.closers, f)
+}
+
+// Close ends everything, what was started last first, and returns when it is gone.
+func (s *Stack) Close() {
+	s.mu.Lock()
+	closers := s.closers
+	s.closers = nil
+	s.mu.Unlock()
+	s.cancel()
+	for _, f := range slices.Backward(closers) {
+		f()
+	}
+	s.running.Wait()
+}
+
+// Died gives the reason when a part ended by itself; the stack is of no use then.
+func (s *Stack) Died() <-chan error { return s.died }
+
+// URL is the base URL of the API and the pages.
+func (s *Stack) URL() string { return s.url }
+
+// MailboxURL is where mail can be read.
+func (s *Stack) MailboxURL() string { return s.SES.MailboxURL() }
+
+// Issuer is the base URL of the identity provider.
+func (s *Stack) Issuer() string { return s.idp.Issuer() }
+
+// Endpoint is the URL of the DynamoDB engine.
+func (s *Stack) Endpoint() string { return s.engine.Endpoint() }
+
+// Logs are the last lines that the functions wrote.
+func (s *Stack) Logs() []lambda.Line { return s.logs.Lines() }
+
+// Now is the stack's time.
+func (s *Stack) Now() time.Time { return s.clock.Now() }
+
+// Functions runs the functions; tests invoke them with events of their own.
+func (s *Stack) Functions() *lambda.Host { return s.functions }
+
+// Advance moves the clock: every function sees the new time, each schedule that came due is fired once, items whose time
+// to live is over are deleted; it returns when all of that has ended.
+func (s *Stack) Advance(ctx context.Context, d time.Duration) error {
+	return errors.Join(s.scheduler.Advance(ctx, d), s.sweep(ctx))
+}
+
+// RunSchedules fires the schedules of a function (logical id) now and returns when they have ended.
+// Errors: schedule.ErrNoSchedule, or what a schedule failed with.
+func (s *Stack) RunSchedules(ctx context.Context, function string) error {
+	_, err := s.scheduler.Run(ctx, function)
+	return err
+}
+
+func (s *Stack) sweep(ctx context.Context) error {
+	var failures []error
+	for _, sweeper := range s.sweepers {
+		_, err := sweeper.Sweep(ctx)
+		failures = append(failures, err)
+	}
+	return errors.Join(failures...)
+}
+
+// Messages are what was sent to a queue (logical id) of the template, oldest first.
+func (s *Stack) Messages(queue string) [][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, q := range s.Template.Queues {
+		if q.LogicalID == queue {
+			return slices.Clone(s.queues[q.ARN])
+		}
+	}
+	return nil
+}
+
+func (s *Stack) enqueue(arn string, message []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queues[arn] = append(s.queues[arn], message)
+}
+
+// InFlight counts the stream records that were read for a function and are neither handled nor discarded yet.
+func (s *Stack) InFlight() int {
+	n := 0
+	for _, m := range s.mappings {
+		n += m.InFlight()
+	}
+	return n
+}
+
+// logger writes the stack's own lines.
+type logger struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *logger) printf(format string, arguments ...any) {
+	if l.w == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, _ = fmt.Fprintf(l.w, format+"\n", arguments...)
+}

@@ -1,0 +1,472 @@
+package template
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ref resolves !Ref: a parameter, a pseudo parameter or a resource's physical name.
+func (s *scope) ref(name string) (any, error) {
+	if name == "AWS::NoValue" {
+		return absent{}, nil
+	}
+	if v, ok := s.pseudo[name]; ok {
+		return v, nil
+	}
+	if v, ok := s.parameters[name]; ok {
+		return v, nil
+	}
+	r, err := s.resource(name)
+	if err != nil {
+		return nil, err
+	}
+	switch r.kind {
+	case "AWS::SecretsManager::Secret", "AWS::SNS::Topic", "AWS::ElasticLoadBalancingV2::LoadBalancer":
+		return s.attribute(name, "Arn")
+	case "AWS::SQS::Queue":
+		n, err := s.name(r)
+		return "https://sqs." + Region + ".amazonaws.com/" + Account + "/" + n, err
+	}
+	return s.name(r)
+}
+
+func (s *scope) resource(id string) (*resource, error) {
+	if r, ok := s.resources[id]; ok {
+		if !r.existing {
+			return nil, fmt.Errorf("unresolved reference %s: its condition is false", id)
+		}
+		return r, nil
+	}
+	// Resources that SAM makes on the way.
+	if owner, ok := strings.CutSuffix(id, "Role"); ok {
+		if r, ok := s.resources[owner]; ok && r.kind == "AWS::Serverless::Function" {
+			return &resource{id: id, kind: "AWS::IAM::Role", existing: true}, nil
+		}
+	}
+	if id == "ServerlessHttpApi" {
+		return &resource{id: id, kind: "AWS::Serverless::HttpApi", existing: true}, nil
+	}
+	return nil, fmt.Errorf("unresolved reference %s", id)
+}
+
+// nameProperties say which property names a resource physically; without it the logical id does.
+var nameProperties = map[string]string{
+	"AWS::DynamoDB::Table": "TableName", "AWS::Serverless::Function": "FunctionName", "AWS::SQS::Queue": "QueueName",
+	"AWS::SecretsManager::Secret": "Name", "AWS::SES::EmailIdentity": "EmailIdentity", "AWS::SES::ConfigurationSet": "Name",
+	"AWS::SNS::Topic": "TopicName", "AWS::S3::Bucket": "BucketName", "AWS::Logs::LogGroup": "LogGroupName", "AWS::IAM::Role": "RoleName",
+}
+
+func (s *scope) name(r *resource) (string, error) {
+	if property := r.properties[nameProperties[r.kind]]; property != nil {
+		v, err := s.eval(property)
+		return text(v), err
+	}
+	return r.id, nil
+}
+
+// attribute resolves !GetAtt. Every ARN is of the resource's real form, so that a policy or a message that holds one
+// looks as it does when deployed; an attribute that is only known to AWS is a text that names it.
+func (s *scope) attribute(id, attribute string) (any, error) {
+	r, err := s.resource(id)
+	if err != nil {
+		return nil, err
+	}
+	name, err := s.name(r)
+	if err != nil {
+		return nil, err
+	}
+	arn := func(service, rest string) string {
+		return "arn:aws:" + service + ":" + Region + ":" + Account + ":" + rest
+	}
+	switch r.kind + " " + attribute {
+	case "AWS::DynamoDB::Table Arn":
+		return arn("dynamodb", "table/"+name), nil
+	case "AWS::DynamoDB::Table StreamArn":
+		if r.properties["StreamSpecification"] == nil {
+			return nil, fmt.Errorf("unresolved reference %s.StreamArn: the table has no stream", id)
+		}
+		return arn("dynamodb", "table/"+name+"/stream/local"), nil
+	case "AWS::Serverless::Function Arn":
+		return arn("lambda", "function:"+name), nil
+	case "AWS::SecretsManager::Secret Arn", "AWS::SecretsManager::Secret Id":
+		return arn("secretsmanager", "secret:"+name+"-local0"), nil
+	case "AWS::SQS::Queue Arn":
+		return arn("sqs", name), nil
+	case "AWS::SQS::Queue QueueName", "AWS::SNS::Topic TopicName":
+		return name, nil
+	case "AWS::SNS::Topic Arn", "AWS::SNS::Topic TopicArn":
+		return arn("sns", name), nil
+	case "AWS::Logs::LogGroup Arn":
+		return arn("logs", "log-group:"+name+":*"), nil
+	case "AWS::IAM::Role Arn":
+		return "arn:aws:iam::" + Account + ":role/" + name, nil
+	case "AWS::S3::Bucket Arn":
+		return "arn:aws:s3:::" + name, nil
+	case "AWS::Serverless::HttpApi ApiEndpoint":
+		return "https://" + id + ".execute-api." + Region + ".amazonaws.com", nil
+	}
+	if attribute == "Arn" {
+		service := strings.ToLower(strings.Split(r.kind+"::", "::")[1])
+		return arn(service, name), nil
+	}
+	return id + "." + attribute, nil
+}
+
+func (t *Template) add(s *scope, r *resource, properties map[string]any) error {
+	name, err := s.name(r)
+	if err != nil {
+		return err
+	}
+	arn := func() string { v, _ := s.attribute(r.id, "Arn"); return text(v) }
+	switch r.kind {
+	case "AWS::DynamoDB::Table":
+		var p struct {
+			AttributeDefinitions    []Attribute
+			KeySchema               []KeyPart
+			GlobalSecondaryIndexes  []Index
+			LocalSecondaryIndexes   []any
+			StreamSpecification     struct{ StreamViewType string }
+			TimeToLiveSpecification struct {
+				AttributeName string
+				Enabled       flag
+			}
+		}
+		if err := decode(properties, &p); err != nil {
+			return err
+		}
+		if len(p.LocalSecondaryIndexes) > 0 {
+			return fmt.Errorf("local secondary indexes are not supported by the local stack")
+		}
+		table := Table{
+			LogicalID: r.id, Name: name, ARN: arn(), Attributes: p.AttributeDefinitions, Key: p.KeySchema,
+			Indexes: p.GlobalSecondaryIndexes, StreamViewType: p.StreamSpecification.StreamViewType,
+		}
+		if p.TimeToLiveSpecification.Enabled {
+			table.TTLAttribute = p.TimeToLiveSpecification.AttributeName
+		}
+		if table.StreamViewType != "" {
+			v, err := s.attribute(r.id, "StreamArn")
+			if err != nil {
+				return err
+			}
+			table.StreamARN = text(v)
+		}
+		t.Tables = append(t.Tables, table)
+	case "AWS::Serverless::HttpApi":
+		return t.addAPI(r.id, properties)
+	case "AWS::SecretsManager::Secret":
+		var p struct {
+			SecretString         string
+			GenerateSecretString *struct {
+				PasswordLength          *number
+				ExcludeCharacters       string
+				ExcludeLowercase        flag
+				ExcludeUppercase        flag
+				ExcludeNumbers          flag
+				ExcludePunctuation      flag
+				IncludeSpace            flag
+				RequireEachIncludedType *flag
+				SecretStringTemplate    string
+				GenerateStringKey       string
+			}
+		}
+		if err := decode(properties, &p); err != nil {
+			return err
+		}
+		secret := Secret{LogicalID: r.id, Name: name, ARN: arn(), Value: p.SecretString}
+		if g := p.GenerateSecretString; g != nil {
+			secret.Generate = &GenerateSecretString{
+				Length: 32, ExcludeCharacters: g.ExcludeCharacters, ExcludeLowercase: bool(g.ExcludeLowercase),
+				ExcludeUppercase: bool(g.ExcludeUppercase), ExcludeNumbers: bool(g.ExcludeNumbers), ExcludePunctuation: bool(g.ExcludePunctuation),
+				IncludeSpace: bool(g.IncludeSpace), RequireEachType: g.RequireEachIncludedType == nil || bool(*g.RequireEachIncludedType),
+				SecretStringTemplate: g.SecretStringTemplate, GenerateStringKey: g.GenerateStringKey,
+			}
+			if g.PasswordLength != nil {
+				secret.Generate.Length = int(*g.PasswordLength)
+			}
+		}
+		t.Secrets = append(t.Secrets, secret)
+	case "AWS::SQS::Queue":
+		url, err := s.ref(r.id)
+		if err != nil {
+			return err
+		}
+		t.Queues = append(t.Queues, Queue{LogicalID: r.id, Name: name, ARN: arn(), URL: text(url)})
+	case "AWS::SES::EmailIdentity":
+		t.Identities = append(t.Identities, name)
+	case "AWS::SES::ConfigurationSet":
+		t.ConfigurationSets = append(t.ConfigurationSets, name)
+	}
+	return nil
+}
+
+func (t *Template) addAPI(id string, properties map[string]any) error {
+	var p struct {
+		DefaultRouteSettings struct {
+			ThrottlingBurstLimit number
+			ThrottlingRateLimit  json.Number
+		}
+		Auth struct {
+			DefaultAuthorizer string
+			Authorizers       map[string]struct {
+				AuthorizationScopes []string
+				IdentitySource      string
+				JwtConfiguration    map[string]any
+			}
+		}
+		CorsConfiguration any
+	}
+	if err := decode(properties, &p); err != nil {
+		return err
+	}
+	if p.CorsConfiguration != nil {
+		return fmt.Errorf("CorsConfiguration is not supported by the local stack")
+	}
+	api := API{LogicalID: id, Authorizers: map[string]Authorizer{}, BurstLimit: int(p.DefaultRouteSettings.ThrottlingBurstLimit)}
+	if p.DefaultRouteSettings.ThrottlingRateLimit != "" {
+		rate, err := p.DefaultRouteSettings.ThrottlingRateLimit.Float64()
+		if err != nil {
+			return fmt.Errorf("ThrottlingRateLimit: %w", err)
+		}
+		api.RateLimit = rate
+	}
+	for name, a := range p.Auth.Authorizers {
+		if a.JwtConfiguration == nil {
+			return fmt.Errorf("authorizer %s: only JWT authorizers are supported by the local stack", name)
+		}
+		authorizer := Authorizer{Name: name, IdentitySource: a.IdentitySource, Scopes: a.AuthorizationScopes}
+		if authorizer.IdentitySource == "" {
+			authorizer.IdentitySource = "$request.header.Authorization"
+		}
+		for key, value := range a.JwtConfiguration {
+			switch strings.ToLower(key) {
+			case "issuer":
+				authorizer.Issuer = text(value)
+			case "audience":
+				if one, ok := value.(string); ok {
+					authorizer.Audience = []string{one}
+				} else if err := decode(value, &authorizer.Audience); err != nil {
+					return fmt.Errorf("authorizer %s: audience: %w", name, err)
+				}
+			}
+		}
+		if authorizer.Issuer == "" || len(authorizer.Audience) == 0 {
+			return fmt.Errorf("authorizer %s: issuer and audience are required", name)
+		}
+		api.Authorizers[name] = authorizer
+	}
+	if d := p.Auth.DefaultAuthorizer; d != "" {
+		a, ok := api.Authorizers[d]
+		if !ok {
+			return fmt.Errorf("unresolved reference %s: no such authorizer", d)
+		}
+		api.Authorizers[""] = a // what a route without its own gets; taken out again after the functions
+	}
+	t.APIs = append(t.APIs, api)
+	return nil
+}
+
+func (t *Template) addFunction(s *scope, r *resource, properties map[string]any) error {
+	var p struct {
+		Timeout                      number
+		MemorySize                   number
+		ReservedConcurrentExecutions number
+		Environment                  struct{ Variables map[string]words }
+		LoggingConfig                struct{ LogFormat, ApplicationLogLevel string }
+		Events                       map[string]struct {
+			Type       string
+			Properties map[string]any
+		}
+	}
+	p.Timeout, p.MemorySize = 3, 128
+	if err := decode(properties, &p); err != nil {
+		return err
+	}
+	name, err := s.name(r)
+	if err != nil {
+		return err
+	}
+	arn, err := s.attribute(r.id, "Arn")
+	if err != nil {
+		return err
+	}
+	f := Function{
+		LogicalID: r.id, Name: name, ARN: text(arn), Environment: map[string]string{}, Timeout: time.Duration(p.Timeout) * time.Second,
+		Memory: int(p.MemorySize), ReservedConcurrency: int(p.ReservedConcurrentExecutions),
+		LogFormat: cmp.Or(p.LoggingConfig.LogFormat, "Text"), LogLevel: p.LoggingConfig.ApplicationLogLevel,
+	}
+	for k, v := range p.Environment.Variables {
+		f.Environment[k] = string(v)
+	}
+	for _, event := range slices.Sorted(maps.Keys(p.Events)) {
+		e := p.Events[event]
+		var err error
+		switch e.Type {
+		case "HttpApi":
+			err = t.addRoute(r.id, e.Properties)
+		case "DynamoDB":
+			err = t.addStream(&f, event, e.Properties)
+		case "ScheduleV2":
+			err = addSchedule(&f, event, e.Properties)
+		default:
+			err = fmt.Errorf("events of type %s are not supported by the local stack", e.Type)
+		}
+		if err != nil {
+			return fmt.Errorf("event %s: %w", event, err)
+		}
+	}
+	t.Functions = append(t.Functions, f)
+	return nil
+}
+
+func (t *Template) addRoute(function string, properties map[string]any) error {
+	var p struct {
+		APIID                string `json:"ApiId"`
+		Method, Path         string
+		TimeoutInMillis      number
+		PayloadFormatVersion words
+		Auth                 struct {
+			Authorizer          string
+			AuthorizationScopes []string
+		}
+	}
+	if err := decode(properties, &p); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(t.APIs, func(a API) bool { return a.LogicalID == p.APIID })
+	if p.APIID == "" && len(t.APIs) == 1 {
+		i = 0
+	}
+	if i < 0 {
+		return fmt.Errorf("unresolved reference %q: no such HTTP API", p.APIID)
+	}
+	if p.PayloadFormatVersion != "" && p.PayloadFormatVersion != "2.0" && p.PayloadFormatVersion != "2" {
+		return fmt.Errorf("only payload format 2.0 is supported by the local stack")
+	}
+	if len(p.Auth.AuthorizationScopes) > 0 {
+		return fmt.Errorf("scopes of a single route are not supported by the local stack")
+	}
+	api := &t.APIs[i]
+	route := Route{Method: strings.ToUpper(p.Method), Path: p.Path, Function: function, Timeout: 30 * time.Second}
+	if p.TimeoutInMillis > 0 {
+		route.Timeout = time.Duration(p.TimeoutInMillis) * time.Millisecond
+	}
+	switch {
+	case route.Path == "":
+		route.Path = "$default"
+	case route.Method == "" || route.Method == "X-AMAZON-APIGATEWAY-ANY-METHOD":
+		route.Method = "ANY"
+	}
+	known := []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, "ANY", ""}
+	if !slices.Contains(known, route.Method) {
+		return fmt.Errorf("unknown method %q", p.Method)
+	}
+	switch p.Auth.Authorizer {
+	case "NONE":
+	case "":
+		route.Authorizer = api.Authorizers[""].Name
+	default:
+		if _, ok := api.Authorizers[p.Auth.Authorizer]; !ok {
+			return fmt.Errorf("unresolved reference %s: no such authorizer", p.Auth.Authorizer)
+		}
+		route.Authorizer = p.Auth.Authorizer
+	}
+	if j := slices.IndexFunc(api.Routes, func(o Route) bool { return o.Key() == route.Key() }); j >= 0 {
+		return fmt.Errorf("the route %s is %s's already", route.Key(), api.Routes[j].Function)
+	}
+	api.Routes = append(api.Routes, route)
+	return nil
+}
+
+func (t *Template) addStream(f *Function, event string, properties map[string]any) error {
+	var p struct {
+		Stream, StartingPosition       string
+		BatchSize                      number
+		MaximumBatchingWindowInSeconds number
+		ParallelizationFactor          number
+		BisectBatchOnFunctionError     flag
+		FunctionResponseTypes          []string
+		MaximumRetryAttempts           *number
+		MaximumRecordAgeInSeconds      *number
+		DestinationConfig              struct{ OnFailure struct{ Destination string } }
+		FilterCriteria                 struct{ Filters []struct{ Pattern string } }
+		TumblingWindowInSeconds        number
+		Enabled                        *flag
+	}
+	p.BatchSize, p.ParallelizationFactor = 100, 1
+	if err := decode(properties, &p); err != nil {
+		return err
+	}
+	if p.TumblingWindowInSeconds != 0 {
+		return fmt.Errorf("tumbling windows are not supported by the local stack")
+	}
+	if p.Enabled != nil && !*p.Enabled {
+		return nil
+	}
+	i := slices.IndexFunc(t.Tables, func(t Table) bool { return t.StreamARN != "" && t.StreamARN == p.Stream })
+	if i < 0 {
+		return fmt.Errorf("unresolved reference: no table has the stream %q", p.Stream)
+	}
+	source := StreamSource{
+		Name: event, Function: f.LogicalID, Table: t.Tables[i].LogicalID, StreamARN: p.Stream, StartingPosition: p.StartingPosition,
+		BatchSize: int(p.BatchSize), BatchingWindow: time.Duration(p.MaximumBatchingWindowInSeconds) * time.Second,
+		Parallelization: int(p.ParallelizationFactor), Bisect: bool(p.BisectBatchOnFunctionError),
+		PartialFailures: slices.Contains(p.FunctionResponseTypes, "ReportBatchItemFailures"), MaximumRetries: -1,
+		OnFailure: p.DestinationConfig.OnFailure.Destination,
+	}
+	if p.MaximumRetryAttempts != nil {
+		source.MaximumRetries = int(*p.MaximumRetryAttempts)
+	}
+	if p.MaximumRecordAgeInSeconds != nil && *p.MaximumRecordAgeInSeconds > 0 {
+		source.MaximumAge = time.Duration(*p.MaximumRecordAgeInSeconds) * time.Second
+	}
+	switch source.StartingPosition {
+	case "LATEST", "TRIM_HORIZON":
+	default:
+		return fmt.Errorf("StartingPosition %q is none of LATEST and TRIM_HORIZON", source.StartingPosition)
+	}
+	for _, filter := range p.FilterCriteria.Filters {
+		source.Patterns = append(source.Patterns, filter.Pattern)
+	}
+	f.Streams = append(f.Streams, source)
+	return nil
+}
+
+func addSchedule(f *Function, event string, properties map[string]any) error {
+	var p struct {
+		Name, ScheduleExpression, ScheduleExpressionTimezone, Input, State string
+		RetryPolicy                                                        struct {
+			MaximumRetryAttempts     *number
+			MaximumEventAgeInSeconds *number
+		}
+		DeadLetterConfig struct{ Arn string }
+	}
+	if err := decode(properties, &p); err != nil {
+		return err
+	}
+	if p.ScheduleExpression == "" {
+		return fmt.Errorf("ScheduleExpression is missing")
+	}
+	schedule := Schedule{
+		Name: p.Name, Function: f.LogicalID, Expression: p.ScheduleExpression, Timezone: p.ScheduleExpressionTimezone, Input: p.Input,
+		Disabled: p.State == "DISABLED", MaximumRetries: 185, MaximumAge: 24 * time.Hour, DeadLetterTarget: p.DeadLetterConfig.Arn,
+	}
+	if schedule.Name == "" {
+		schedule.Name = f.LogicalID + event
+	}
+	schedule.ARN = "arn:aws:scheduler:" + Region + ":" + Account + ":schedule/default/" + schedule.Name
+	if n := p.RetryPolicy.MaximumRetryAttempts; n != nil {
+		schedule.MaximumRetries = int(*n)
+	}
+	if n := p.RetryPolicy.MaximumEventAgeInSeconds; n != nil {
+		schedule.MaximumAge = time.Duration(*n) * time.Second
+	}
+	f.Schedules = append(f.Schedules, schedule)
+	return nil
+}

@@ -1,0 +1,329 @@
+// Package template reads template.yaml as CloudFormation and SAM would and gives the local stack what it runs from: tables,
+// functions with their events, authorizers, secrets, mail identities, queues. A reference that resolves to nothing is an
+// error that names it; a property that the local stack would have to obey and does not know is an error too.
+package template
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// The pseudo parameters of the local stack.
+const (
+	Region  = "us-east-1"
+	Account = "000000000000"
+)
+
+// Template is an evaluated template.
+type Template struct {
+	Parameters        map[string]string
+	Tables            []Table
+	APIs              []API
+	Functions         []Function
+	Secrets           []Secret
+	Queues            []Queue
+	Identities        []string // SES identities: domains or addresses
+	ConfigurationSets []string
+}
+
+// Table is an AWS::DynamoDB::Table.
+type Table struct {
+	LogicalID, Name, ARN string
+	StreamARN            string // as !GetAtt gives it; empty without a stream
+	Attributes           []Attribute
+	Key                  []KeyPart
+	Indexes              []Index
+	StreamViewType       string // empty without a stream
+	TTLAttribute         string // empty without TTL
+}
+
+// Attribute is a key attribute; Type is S, N or B.
+type Attribute struct {
+	Name string `json:"AttributeName"`
+	Type string `json:"AttributeType"`
+}
+
+// KeyPart is one part of a key; Type is HASH or RANGE.
+type KeyPart struct {
+	Name string `json:"AttributeName"`
+	Type string `json:"KeyType"`
+}
+
+// Index is a global secondary index.
+type Index struct {
+	Name       string    `json:"IndexName"`
+	Key        []KeyPart `json:"KeySchema"`
+	Projection struct {
+		Type   string   `json:"ProjectionType"`
+		NonKey []string `json:"NonKeyAttributes"`
+	}
+}
+
+// API is an AWS::Serverless::HttpApi with the routes that functions hang on it.
+type API struct {
+	LogicalID   string
+	Authorizers map[string]Authorizer
+	Routes      []Route
+	RateLimit   float64 // requests per second of the stage; 0 for no limit
+	BurstLimit  int
+}
+
+// Authorizer is a JWT authorizer of an HTTP API.
+type Authorizer struct {
+	Name           string
+	Issuer         string
+	Audience       []string
+	IdentitySource string   // such as $request.header.Authorization
+	Scopes         []string // one of them must be in the token, when there are any
+}
+
+// Route leads a method and a path to a function.
+type Route struct {
+	Method     string        // GET, …, or ANY
+	Path       string        // with {name} and {name+}; $default for everything else
+	Function   string        // logical id
+	Authorizer string        // name; empty for a public route
+	Timeout    time.Duration // of the integration; at most 30 s
+}
+
+// Key is the route's key as requestContext.routeKey has it.
+func (r Route) Key() string {
+	if r.Path == "$default" {
+		return r.Path
+	}
+	return r.Method + " " + r.Path
+}
+
+// Function is an AWS::Serverless::Function with Globals merged in.
+type Function struct {
+	LogicalID, Name, ARN string
+	Environment          map[string]string
+	Timeout              time.Duration
+	Memory               int    // MB
+	ReservedConcurrency  int    // 0 when not reserved
+	LogFormat            string // JSON or Text
+	LogLevel             string // of the application; empty for Lambda's default
+	Streams              []StreamSource
+	Schedules            []Schedule
+}
+
+// StreamSource is an event source mapping from a table's stream.
+type StreamSource struct {
+	Name             string // of the event in the template
+	Function         string // logical id
+	Table            string // logical id
+	StreamARN        string
+	StartingPosition string // LATEST or TRIM_HORIZON
+	BatchSize        int
+	BatchingWindow   time.Duration
+	Parallelization  int
+	Bisect           bool
+	PartialFailures  bool          // ReportBatchItemFailures
+	MaximumRetries   int           // -1 for as long as the record lives
+	MaximumAge       time.Duration // 0 for as long as the record lives
+	OnFailure        string        // ARN; empty without a destination
+	Patterns         []string      // filter patterns, JSON; any of them admits a record
+}
+
+// Schedule is a ScheduleV2 event.
+type Schedule struct {
+	Name             string
+	Function         string // logical id
+	ARN              string
+	Expression       string // rate(…), cron(…) or at(…)
+	Timezone         string // IANA name; empty for UTC
+	Input            string // empty for EventBridge Scheduler's own event
+	Disabled         bool
+	MaximumRetries   int
+	MaximumAge       time.Duration
+	DeadLetterTarget string // ARN of a queue; empty without one
+}
+
+// Secret is an AWS::SecretsManager::Secret.
+type Secret struct {
+	LogicalID, Name, ARN string
+	Value                string // SecretString, when the template holds one
+	Generate             *GenerateSecretString
+}
+
+// GenerateSecretString says how Secrets Manager makes a value.
+type GenerateSecretString struct {
+	Length               int
+	ExcludeCharacters    string
+	ExcludeLowercase     bool
+	ExcludeUppercase     bool
+	ExcludeNumbers       bool
+	ExcludePunctuation   bool
+	IncludeSpace         bool
+	RequireEachType      bool
+	SecretStringTemplate string
+	GenerateStringKey    string
+}
+
+// Queue is an AWS::SQS::Queue.
+type Queue struct{ LogicalID, Name, ARN, URL string }
+
+// resource is one entry of Resources: raw until its properties are evaluated.
+type resource struct {
+	id, kind   string
+	properties map[string]any // raw
+	condition  string
+	existing   bool
+}
+
+// Read reads the template in a file; see Parse.
+func Read(path string, parameters map[string]string) (*Template, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	t, err := Parse(raw, parameters)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
+}
+
+// Parse evaluates a template. The parameters take precedence over the template's defaults; one that the template does
+// not declare is ignored, one without either is an error.
+func Parse(raw []byte, parameters map[string]string) (*Template, error) {
+	var node yaml.Node
+	if err := yaml.Unmarshal(raw, &node); err != nil {
+		return nil, err
+	}
+	if len(node.Content) == 0 {
+		return nil, fmt.Errorf("the template is empty")
+	}
+	v, err := plain(&node)
+	if err != nil {
+		return nil, err
+	}
+	root, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("the template is not a map")
+	}
+	s := &scope{
+		parameters: map[string]any{}, conditions: part(root, "Conditions"), mappings: part(root, "Mappings"),
+		resources: map[string]*resource{}, deciding: map[string]bool{},
+		pseudo: map[string]string{
+			"AWS::Region": Region, "AWS::AccountId": Account, "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com",
+			"AWS::StackName": "concord-local", "AWS::StackId": "arn:aws:cloudformation:" + Region + ":" + Account + ":stack/concord-local/local",
+		},
+	}
+	t := &Template{Parameters: map[string]string{}}
+	for name, p := range part(root, "Parameters") {
+		definition, _ := p.(map[string]any)
+		if given, ok := parameters[name]; ok {
+			s.parameters[name] = given
+		} else if value, ok := definition["Default"]; ok {
+			s.parameters[name] = text(value)
+		} else {
+			return nil, fmt.Errorf("the parameter %s has neither a default nor a local value", name)
+		}
+		t.Parameters[name] = text(s.parameters[name])
+		if list := text(definition["Type"]); strings.HasPrefix(list, "List<") || list == "CommaDelimitedList" {
+			var items []any
+			for item := range strings.SplitSeq(t.Parameters[name], ",") {
+				items = append(items, strings.TrimSpace(item))
+			}
+			s.parameters[name] = items
+		}
+	}
+	globals := part(root, "Globals")
+	for id, r := range part(root, "Resources") {
+		definition, ok := r.(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("the resource %s is not a map", id)
+		}
+		res := &resource{id: id, kind: text(definition["Type"]), properties: part(definition, "Properties"), condition: text(definition["Condition"]), existing: true}
+		switch res.kind {
+		case "AWS::Serverless::Function":
+			res.properties = merge(part(globals, "Function"), res.properties)
+		case "AWS::Serverless::HttpApi":
+			res.properties = merge(part(globals, "HttpApi"), res.properties)
+		}
+		s.resources[id] = res
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.resources)) {
+		if c := s.resources[id].condition; c != "" {
+			if s.resources[id].existing, err = s.condition(c); err != nil {
+				return nil, fmt.Errorf("resource %s: %w", id, err)
+			}
+		}
+	}
+	functions := map[string]map[string]any{}
+	for _, id := range slices.Sorted(maps.Keys(s.resources)) {
+		r := s.resources[id]
+		if !r.existing {
+			continue
+		}
+		v, err := s.eval(r.properties)
+		if err != nil {
+			return nil, fmt.Errorf("resource %s: %w", id, err)
+		}
+		properties := v.(map[string]any)
+		if r.kind == "AWS::Serverless::Function" {
+			functions[id] = properties // their events need the APIs and tables
+			continue
+		}
+		if err := t.add(s, r, properties); err != nil {
+			return nil, fmt.Errorf("resource %s: %w", id, err)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(functions)) {
+		if err := t.addFunction(s, s.resources[id], functions[id]); err != nil {
+			return nil, fmt.Errorf("resource %s: %w", id, err)
+		}
+	}
+	for i := range t.APIs {
+		delete(t.APIs[i].Authorizers, "")
+	}
+	if _, err := s.eval(part(root, "Outputs")); err != nil {
+		return nil, fmt.Errorf("outputs: %w", err)
+	}
+	return t, nil
+}
+
+// Function finds a function by its logical id.
+func (t *Template) Function(logicalID string) (Function, bool) {
+	i := slices.IndexFunc(t.Functions, func(f Function) bool { return f.LogicalID == logicalID })
+	if i < 0 {
+		return Function{}, false
+	}
+	return t.Functions[i], true
+}
+
+func part(m map[string]any, key string) map[string]any {
+	inner, _ := m[key].(map[string]any)
+	return inner
+}
+
+// merge puts a resource's properties over the globals as SAM does: maps are merged, lists are appended, the rest replaced.
+func merge(global, own map[string]any) map[string]any {
+	out := maps.Clone(global)
+	if out == nil {
+		out = map[string]any{}
+	}
+	for k, v := range own {
+		g, here := out[k]
+		gm, gIsMap := g.(map[string]any)
+		vm, vIsMap := v.(map[string]any)
+		gl, gIsList := g.([]any)
+		vl, vIsList := v.([]any)
+		switch {
+		case here && gIsMap && vIsMap:
+			out[k] = merge(gm, vm)
+		case here && gIsList && vIsList && k != "Architectures":
+			out[k] = append(slices.Clone(gl), vl...)
+		default:
+			out[k] = v
+		}
+	}
+	return out
+}

@@ -1,0 +1,263 @@
+package template
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The template of the product itself must be one that the local stack understands whole.
+func TestTemplateOfTheProduct(t *testing.T) {
+	got, err := Read("../../../template.yaml", map[string]string{
+		"OperatorName": "Operator", "MailDomain": "mail.example", "Issuer": "http://127.0.0.1:1", "PublicPortalUrl": "http://p", "UsGovPortalUrl": "http://g",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Tables) != 1 || got.Tables[0].StreamViewType != "NEW_AND_OLD_IMAGES" || got.Tables[0].TTLAttribute == "" {
+		t.Errorf("tables %+v", got.Tables)
+	}
+	if len(got.APIs) != 1 || len(got.APIs[0].Routes) == 0 {
+		t.Fatalf("APIs %+v", got.APIs)
+	}
+	for _, r := range got.APIs[0].Routes {
+		f, ok := got.Function(r.Function)
+		if !ok || f.Timeout > 30*time.Second {
+			t.Errorf("route %s goes to %s, whose time-out is %s", r.Key(), r.Function, f.Timeout)
+		}
+		if strings.HasPrefix(r.Path, "/v1/") != (r.Authorizer != "") {
+			t.Errorf("route %s has the authorizer %q", r.Key(), r.Authorizer)
+		}
+	}
+	mailer, _ := got.Function("MailerFunction")
+	if len(mailer.Streams) != 1 || !mailer.Streams[0].PartialFailures || !mailer.Streams[0].Bisect || len(mailer.Streams[0].Patterns) == 0 {
+		t.Errorf("the mailer follows %+v", mailer.Streams)
+	}
+	if from := mailer.Environment["MAIL_FROM"]; !strings.HasSuffix(from, "@mail.example>") {
+		t.Errorf("MAIL_FROM is %q", from)
+	}
+	cleanup, _ := got.Function("CleanupFunction")
+	if len(cleanup.Schedules) == 0 || !slices.ContainsFunc(got.Queues, func(q Queue) bool { return q.ARN == cleanup.Schedules[0].DeadLetterTarget }) {
+		t.Errorf("cleanup has the schedules %+v", cleanup.Schedules)
+	}
+	if !slices.Equal(got.Identities, []string{"mail.example"}) || len(got.ConfigurationSets) != 1 || len(got.Secrets) != 1 {
+		t.Errorf("identities %q, configuration sets %q, secrets %+v", got.Identities, got.ConfigurationSets, got.Secrets)
+	}
+}
+
+const base = `
+Parameters:
+  Name: {Type: String, Default: n}
+  Flag: {Type: String, Default: "yes"}
+  Rate: {Type: Number, Default: 7}
+  Many: {Type: CommaDelimitedList, Default: "a, b"}
+Mappings:
+  M: {k: {v: mapped}}
+Conditions:
+  On: !Equals [!Ref Flag, "yes"]
+  Off: !Not [!Condition On]
+  Both: !And [!Condition On, !Condition Off]
+  Either: !Or [!Condition On, !Condition Off]
+Globals:
+  Function:
+    Timeout: 9
+    Environment: {Variables: {GLOBAL: g, OVER: global}}
+Resources:
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      KeySchema: [{AttributeName: pk, KeyType: HASH}]
+      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
+      StreamSpecification: {StreamViewType: KEYS_ONLY}
+  Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: !Sub "${Name}-queue"}}
+  Secret: {Type: AWS::SecretsManager::Secret, Properties: {GenerateSecretString: {}}}
+  Absent: {Type: AWS::SQS::Queue, Condition: Off}
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      Auth:
+        Authorizers:
+          A: {JwtConfiguration: {issuer: https://i.example, audience: one}}
+`
+
+func parseFunction(t *testing.T, properties string, parameters map[string]string) (*Template, error) {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString(base + "  F:\n    Type: AWS::Serverless::Function\n    Properties:\n")
+	for line := range strings.Lines(strings.TrimLeft(properties, "\n")) {
+		b.WriteString("      " + line)
+	}
+	return Parse([]byte(b.String()), parameters)
+}
+
+func function(t *testing.T, properties string) Function {
+	t.Helper()
+	got, err := parseFunction(t, properties, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.Functions[0]
+}
+
+func TestIntrinsicFunctions(t *testing.T) {
+	f := function(t, `
+Environment:
+  Variables:
+    OVER: own
+    REF: !Ref Name
+    NUMBER: !Ref Rate
+    TABLE: !Ref Table
+    QUEUE: !Ref Queue
+    SECRET: !Ref Secret
+    ARN: !GetAtt Queue.Arn
+    LONG: {"Fn::GetAtt": [Table, Arn]}
+    SUB: !Sub "${Name}/${AWS::Region}/${Table.Arn}/${!kept}"
+    SUB2: !Sub ["${x}-${Name}", {x: !Ref Rate}]
+    JOIN: !Join ["+", [a, !Ref Name, !Select [1, !Ref Many]]]
+    SPLIT: !Select [0, !Split ["|", "p|q"]]
+    MAP: !FindInMap [M, k, v]
+    IF: !If [On, then, else]
+    ELSE: !If [Off, !Ref Absent, else]
+    AND: !If [Both, then, else]
+    OR: !If [Either, then, else]
+    GONE: !If [Off, x, !Ref "AWS::NoValue"]
+    ON: true
+    INTEGER: 3
+`)
+	want := map[string]string{
+		"GLOBAL": "g", "OVER": "own", "REF": "n", "NUMBER": "7", "TABLE": "Table", "QUEUE": "https://sqs.us-east-1.amazonaws.com/000000000000/n-queue",
+		"SECRET": "arn:aws:secretsmanager:us-east-1:000000000000:secret:Secret-local0", "ARN": "arn:aws:sqs:us-east-1:000000000000:n-queue",
+		"LONG": "arn:aws:dynamodb:us-east-1:000000000000:table/Table", "SUB": "n/us-east-1/arn:aws:dynamodb:us-east-1:000000000000:table/Table/${kept}",
+		"SUB2": "7-n", "JOIN": "a+n+b", "SPLIT": "p", "MAP": "mapped", "IF": "then", "ELSE": "else", "AND": "else", "OR": "then", "ON": "true", "INTEGER": "3",
+	}
+	if !maps.Equal(f.Environment, want) {
+		t.Errorf("got %v\nwant %v", f.Environment, want)
+	}
+	if f.Timeout != 9*time.Second || f.Memory != 128 {
+		t.Errorf("time-out %s, memory %d", f.Timeout, f.Memory)
+	}
+}
+
+func TestEvents(t *testing.T) {
+	got, err := parseFunction(t, `
+ReservedConcurrentExecutions: 3
+Events:
+  Own: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: post, Path: "/x/{id}", Auth: {Authorizer: A}, TimeoutInMillis: 5000}}
+  Open: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: any, Path: "/y/{rest+}"}}
+  Else: {Type: HttpApi, Properties: {ApiId: !Ref Api}}
+  Plain: {Type: DynamoDB, Properties: {Stream: !GetAtt Table.StreamArn, StartingPosition: LATEST}}
+  Rich:
+    Type: DynamoDB
+    Properties:
+      Stream: !GetAtt Table.StreamArn
+      StartingPosition: TRIM_HORIZON
+      BatchSize: 10
+      MaximumBatchingWindowInSeconds: 2
+      ParallelizationFactor: !Ref Rate
+      BisectBatchOnFunctionError: true
+      FunctionResponseTypes: [ReportBatchItemFailures]
+      MaximumRetryAttempts: 0
+      MaximumRecordAgeInSeconds: 60
+      DestinationConfig: {OnFailure: {Destination: !GetAtt Queue.Arn}}
+      FilterCriteria: {Filters: [{Pattern: '{"eventName":["INSERT"]}'}]}
+  Off: {Type: DynamoDB, Properties: {Stream: !GetAtt Table.StreamArn, StartingPosition: LATEST, Enabled: false}}
+  Daily:
+    Type: ScheduleV2
+    Properties: {ScheduleExpression: cron(0 3 * * ? *), ScheduleExpressionTimezone: Europe/Paris, Input: '{"a":1}', State: DISABLED,
+      RetryPolicy: {MaximumRetryAttempts: 2, MaximumEventAgeInSeconds: 60}, DeadLetterConfig: {Arn: !GetAtt Queue.Arn}}
+  Often: {Type: ScheduleV2, Properties: {Name: often, ScheduleExpression: rate(1 minute)}}
+`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	arn := "arn:aws:sqs:us-east-1:000000000000:n-queue"
+	stream := "arn:aws:dynamodb:us-east-1:000000000000:table/Table/stream/local"
+	wantRoutes := []Route{
+		{Path: "$default", Function: "F", Timeout: 30 * time.Second},
+		{Method: "ANY", Path: "/y/{rest+}", Function: "F", Timeout: 30 * time.Second},
+		{Method: "POST", Path: "/x/{id}", Function: "F", Authorizer: "A", Timeout: 5 * time.Second},
+	}
+	if !reflect.DeepEqual(got.APIs[0].Routes, wantRoutes) {
+		t.Errorf("routes %+v", got.APIs[0].Routes)
+	}
+	a := got.APIs[0].Authorizers
+	if len(a) != 1 || a["A"].Issuer != "https://i.example" || a["A"].Audience[0] != "one" || a["A"].IdentitySource != "$request.header.Authorization" {
+		t.Errorf("authorizers %+v", a)
+	}
+	f := got.Functions[0]
+	if f.ReservedConcurrency != 3 {
+		t.Errorf("reserved concurrency %d", f.ReservedConcurrency)
+	}
+	wantStreams := []StreamSource{
+		{Name: "Plain", Function: "F", Table: "Table", StreamARN: stream, StartingPosition: "LATEST", BatchSize: 100, Parallelization: 1, MaximumRetries: -1},
+		{
+			Name: "Rich", Function: "F", Table: "Table", StreamARN: stream, StartingPosition: "TRIM_HORIZON", BatchSize: 10, BatchingWindow: 2 * time.Second,
+			Parallelization: 7, Bisect: true, PartialFailures: true, MaximumRetries: 0, MaximumAge: time.Minute, OnFailure: arn, Patterns: []string{`{"eventName":["INSERT"]}`},
+		},
+	}
+	if !reflect.DeepEqual(f.Streams, wantStreams) {
+		t.Errorf("streams %+v", f.Streams)
+	}
+	prefix := "arn:aws:scheduler:us-east-1:000000000000:schedule/default/"
+	wantSchedules := []Schedule{
+		{Name: "FDaily", Function: "F", ARN: prefix + "FDaily", Expression: "cron(0 3 * * ? *)", Timezone: "Europe/Paris", Input: `{"a":1}`, Disabled: true, MaximumRetries: 2, MaximumAge: time.Minute, DeadLetterTarget: arn},
+		{Name: "often", Function: "F", ARN: prefix + "often", Expression: "rate(1 minute)", MaximumRetries: 185, MaximumAge: 24 * time.Hour},
+	}
+	if !reflect.DeepEqual(f.Schedules, wantSchedules) {
+		t.Errorf("schedules %+v", f.Schedules)
+	}
+}
+
+func TestWhatDoesNotResolveIsNamed(t *testing.T) {
+	for properties, want := range map[string]string{
+		"Role: !Ref Nobody":             "resource F: unresolved reference Nobody",
+		"Role: !GetAtt Nobody.Arn":      "unresolved reference Nobody",
+		`Role: !Sub "${Nobody}"`:        "unresolved reference Nobody",
+		`Role: !Sub "${Nobody.Arn}"`:    "unresolved reference Nobody",
+		`Role: !Sub "${Name"`:           "not closed",
+		"Role: !Ref Absent":             "unresolved reference Absent",
+		"Role: !If [Nobody, a, b]":      "unresolved condition Nobody",
+		"Role: !FindInMap [M, k, none]": "nothing at",
+		"Role: !Select [4, [a]]":        "no entry 4",
+		"Role: !Base64 x":               "!Base64 is not supported",
+		"Timeout: soon":                 "not a number: \"soon\"",
+		"Events: {E: {Type: SQS}}":      "SQS",
+		"Events: {E: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: GET, Path: /, Auth: {Authorizer: B}}}}":                   "event E: unresolved reference B",
+		"Events: {E: {Type: HttpApi, Properties: {ApiId: Other, Method: GET, Path: /}}}":                                             "no such HTTP API",
+		"Events: {E: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: FETCH, Path: /}}}":                                        "FETCH",
+		"Events: {E: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: GET, Path: /, PayloadFormatVersion: '1.0'}}}":             "payload format",
+		"Events: {E: {Type: DynamoDB, Properties: {Stream: 'arn:x', StartingPosition: LATEST}}}":                                     "no table has the stream",
+		"Events: {E: {Type: DynamoDB, Properties: {Stream: !GetAtt Table.StreamArn, StartingPosition: NOW}}}":                        "StartingPosition",
+		"Events: {E: {Type: ScheduleV2, Properties: {}}}":                                                                            "ScheduleExpression",
+		"Events: {A: {Type: HttpApi, Properties: {Method: GET, Path: /a}}, B: {Type: HttpApi, Properties: {Method: GET, Path: /a}}}": "GET /a is F's already",
+	} {
+		if _, err := parseFunction(t, properties, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s:\ngot  %v\nwant %s", properties, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"":                                   "empty",
+		"[]":                                 "not a map",
+		"a: 1\na: 2":                         "twice",
+		"Parameters: {P: {Type: String}}":    "parameter P",
+		"Outputs: {O: {Value: !Ref Nobody}}": "Nobody",
+		"Conditions: {A: !Not [!Condition B], B: !Not [!Condition A]}\nResources: {Q: {Type: AWS::SQS::Queue, Condition: A}}": "refers to itself",
+	} {
+		if _, err := Parse([]byte(text), nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestLocalValueWinsOverDefault(t *testing.T) {
+	got, err := parseFunction(t, "Environment: {Variables: {N: !Ref Name, F: !If [On, a, b]}}", map[string]string{"Name": "local", "Flag": "no", "Unknown": "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if env := got.Functions[0].Environment; env["N"] != "local" || env["F"] != "b" || got.Parameters["Name"] != "local" {
+		t.Errorf("got %v, %v", env, got.Parameters)
+	}
+}
