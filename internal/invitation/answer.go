@@ -63,18 +63,18 @@ func (c Case) MayDecline() bool {
 }
 
 // Look gives what a link leads to and writes nothing. Who is nil before sign-in. The Letter is set in every case but
-// [Unknown].
-func (s *Service) Look(ctx context.Context, l link.Link, who *Person) (Letter, Case, error) {
-	letter, c, err := s.look(ctx, l, who, who != nil)
-	if err == nil && who == nil && c != Review {
-		// What was read may be a second old: a link that was made just now must not look dead.
-		return s.look(ctx, l, who, true)
+// [Unknown]. A request to sign in or to answer may rest on a reading that is a second old, unless just is set: then the
+// person has answered a moment ago.
+func (s *Service) Look(ctx context.Context, l link.Link, who *Person, just bool) (Letter, Case, error) {
+	letter, c, err := s.look(ctx, l, who, just)
+	if err == nil && !just && c != Review && c != Form {
+		return s.look(ctx, l, who, true) // a link that was made just now must not look dead
 	}
 	return letter, c, err
 }
 
 func (s *Service) look(ctx context.Context, l link.Link, who *Person, strong bool) (Letter, Case, error) {
-	letter, err := s.letterOf(ctx, l, strong)
+	letter, err := s.letterOf(ctx, l, strong, strong)
 	if problem.Is(err, problem.NotFound) {
 		return Letter{}, Unknown, nil
 	}
@@ -88,13 +88,13 @@ func (s *Service) look(ctx context.Context, l link.Link, who *Person, strong boo
 	return letter, c, nil
 }
 
-// letterOf reads the invitation and its partner. Before sign-in an answer that is a second old will do.
-func (s *Service) letterOf(ctx context.Context, l link.Link, strong bool) (Letter, error) {
+// letterOf reads the invitation and its partner, each as strongly as asked for.
+func (s *Service) letterOf(ctx context.Context, l link.Link, strong, strongPartner bool) (Letter, error) {
 	inv, err := s.Store.Invitation(ctx, Key{partner.TenantID(l.Tenant), l.ID}, strong)
 	if err != nil {
 		return Letter{}, err
 	}
-	account, err := s.Accounts.Account(ctx, inv.Inviter, strong)
+	account, err := s.Accounts.Account(ctx, inv.Inviter, strongPartner)
 	if err != nil {
 		return Letter{}, err
 	}
@@ -161,41 +161,63 @@ var country = regexp.MustCompile(`^[A-Z]{2}$`)
 // [DeclinedBy] when the answer stands, also when the same person gave the same one before; with any other case nothing was
 // written, and with an error neither: one with findings is about the form.
 func (s *Service) Respond(ctx context.Context, l link.Link, who Person, r Response) (Letter, Case, error) {
-	for range maxRounds {
-		letter, err := s.letterOf(ctx, l, true)
-		if problem.Is(err, problem.NotFound) {
-			return Letter{}, Unknown, nil
+	letter, c, err := s.respond(ctx, l, who, r, false)
+	for round := 1; round < maxRounds; round++ {
+		stands := err == nil && (c == AcceptedBy || c == DeclinedBy)
+		if stands || round > 1 && !errors.Is(err, ErrConflict) {
+			break
 		}
-		if err != nil {
-			return Letter{}, "", err
-		}
-		now := s.now()
-		c := s.caseOf(letter, l, &who)
-		switch {
-		case c == AcceptedBy && r.Answer == "decline", c == DeclinedBy && r.Answer == "accept":
-			return letter, Answered, nil
-		case !c.MayDecline(), r.Answer == "accept" && c != Form:
-			return letter, c, nil
-		}
-		given, err := check(&who, r, now)
-		if err != nil {
-			return letter, c, err
-		}
-		if r.Answer == "accept" {
-			if c = s.caseOf(letter, l, &who); c != Form { // with the country that was declared
-				return letter, c, nil
-			}
-			err = s.accept(ctx, &letter, who, given, r.CorrelationID)
-			c = AcceptedBy
-		} else {
-			err = s.decline(ctx, &letter, who, given, r.CorrelationID)
-			c = DeclinedBy
-		}
-		if !errors.Is(err, ErrConflict) {
+		letter, c, err = s.respond(ctx, l, who, r, true)
+	}
+	return letter, c, unavailable(err)
+}
+
+// respond tries once. The first try rests on a reading that may be a second old, and on there being no relationship yet,
+// which the condition of the write finds out; only what a strong one says is told to the person.
+func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Response, strong bool) (Letter, Case, error) {
+	letter, err := s.letterOf(ctx, l, strong, true)
+	if problem.Is(err, problem.NotFound) {
+		return Letter{}, Unknown, nil
+	}
+	if err != nil {
+		return Letter{}, "", err
+	}
+	now := s.now()
+	c := s.caseOf(letter, l, &who)
+	switch {
+	case c == AcceptedBy && r.Answer == "decline", c == DeclinedBy && r.Answer == "accept":
+		return letter, Answered, nil
+	case !c.MayDecline(), r.Answer == "accept" && c != Form:
+		return letter, c, nil
+	}
+	given, err := check(&who, r, now)
+	if err != nil {
+		return letter, c, err
+	}
+	if r.Answer == "decline" {
+		err = s.decline(ctx, &letter, given, r.CorrelationID)
+		return letter, DeclinedBy, err
+	}
+	if c = s.caseOf(letter, l, &who); c != Form { // with the country that was declared
+		return letter, c, nil
+	}
+	var standing *relationship.Relationship
+	if strong {
+		if standing, err = s.standing(ctx, letter.Invitation.Inviter, who.Company.Tenant); err != nil {
 			return letter, c, err
 		}
 	}
-	return Letter{}, "", unavailable(ErrConflict)
+	err = s.accept(ctx, &letter, standing, who, given, r.CorrelationID)
+	return letter, AcceptedBy, err
+}
+
+// standing gives the relationship that the partner has or had with a customer, nil for none.
+func (s *Service) standing(ctx context.Context, p, customer partner.TenantID) (*relationship.Relationship, error) {
+	rel, err := s.Relationships.Relationship(ctx, p, customer)
+	if problem.Is(err, problem.NotFound) {
+		return nil, nil
+	}
+	return &rel, err
 }
 
 // check looks at the form, field by field.
@@ -239,16 +261,8 @@ func check(who *Person, r Response, now time.Time) (Given, error) {
 
 // accept stores the answer and what it grants. When the process dies before the write, nothing has happened and the same
 // form can be sent again; when it dies afterwards, sending it again shows the result.
-func (s *Service) accept(ctx context.Context, t *Letter, who Person, g Given, correlationID string) error {
+func (s *Service) accept(ctx context.Context, t *Letter, standing *relationship.Relationship, who Person, g Given, correlationID string) (err error) {
 	before := t.Invitation
-	var standing *relationship.Relationship
-	rel, err := s.Relationships.Relationship(ctx, before.Inviter, who.Company.Tenant)
-	switch {
-	case err == nil:
-		standing = &rel
-	case !problem.Is(err, problem.NotFound):
-		return err
-	}
 	var id [16]byte
 	_, _ = rand.Read(id[:])
 	made, granted := relationship.Establish(standing, relationship.Consent{
@@ -272,7 +286,7 @@ func (s *Service) accept(ctx context.Context, t *Letter, who Person, g Given, co
 	return err
 }
 
-func (s *Service) decline(ctx context.Context, t *Letter, _ Person, g Given, correlationID string) error {
+func (s *Service) decline(ctx context.Context, t *Letter, g Given, correlationID string) error {
 	before := t.Invitation
 	after := before.answer(Declined, g, correlationID)
 	err := s.Store.Write(ctx, Change{Before: &before, After: after})

@@ -339,7 +339,7 @@ func TestCases(t *testing.T) {
 			l := c.make(t, o)
 			key := invitation.Key{Inviter: partner.TenantID(l.Tenant), ID: l.ID}
 			before, missing := o.store.Invitation(t.Context(), key, true)
-			letter, got, err := o.Look(t.Context(), l, c.who)
+			letter, got, err := o.Look(t.Context(), l, c.who, false)
 			if err != nil || got != c.want {
 				t.Fatalf("Look = %s, %v; want %s", got, err, c.want)
 			}
@@ -373,7 +373,7 @@ func TestCases(t *testing.T) {
 		o := open(t)
 		l := open1(t, o)
 		o.Clouds = nil
-		if _, _, err := o.Look(t.Context(), l, nil); err == nil {
+		if _, _, err := o.Look(t.Context(), l, nil, false); err == nil {
 			t.Error("no error")
 		}
 	})

@@ -110,7 +110,11 @@ func (i Invitation) Claim(now time.Time, owner string) (claimed Invitation, chan
 		n.fail(now, "attempts_used_up")
 		return n, true, false
 	}
-	n.Mail.State, n.Mail.Owner, n.Mail.At = MailClaimed, owner, now.Add(Lease)
+	n.Mail.State, n.Mail.Owner = MailClaimed, owner
+	// A time that is far enough away is left as it is: to move it would cost two writes of the due index.
+	if lease := now.Add(Lease); n.Mail.At.Before(lease) {
+		n.Mail.At = lease
+	}
 	n.Mail.Attempts++
 	return n, true, true
 }

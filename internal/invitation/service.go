@@ -115,18 +115,28 @@ func (s *Service) Invite(ctx context.Context, c Command, p Proposal) (inv Invita
 		return Invitation{}, false, err
 	}
 	now := s.now()
-	if c.Key != "" {
-		if inv, replayed, err = s.invitedBefore(ctx, c, now); err != nil || replayed {
-			return inv, replayed, err
+	inv, err = s.draft(account, c.Findings, p)
+	if err == nil {
+		err = s.target(ctx, account, &inv)
+	}
+	if err == nil {
+		inv, replayed, err = s.create(ctx, c, inv, now)
+	}
+	if err == nil {
+		return inv, replayed, nil
+	}
+	// What stands in the way may be what the same command has made. Looking for that only now spares every new
+	// invitation a read; a faulty request was faulty before.
+	if c.Key != "" && problem.CodeOf(err) != problem.Internal && len(asFindings(err)) == 0 {
+		if before, was, rerr := s.invitedBefore(ctx, c, now); rerr != nil || was {
+			return before, was, rerr
 		}
 	}
-	inv, err = s.draft(account, c.Findings, p)
-	if err != nil {
-		return Invitation{}, false, err
-	}
-	if err := s.target(ctx, account, &inv); err != nil {
-		return Invitation{}, false, err
-	}
+	return Invitation{}, false, err
+}
+
+// create stores a checked draft under the id that the command's key gives.
+func (s *Service) create(ctx context.Context, c Command, inv Invitation, now time.Time) (made Invitation, replayed bool, err error) {
 	inv.Status, inv.Generation, inv.Version = Draft, 1, 1
 	inv.CreatedAt, inv.CreatedBy = now, c.User.Subject
 	inv.ExpiresAt = now.Add(inv.Duration)
@@ -148,12 +158,6 @@ func (s *Service) Invite(ctx context.Context, c Command, p Proposal) (inv Invita
 			return before, was, rerr
 		}
 		attempt++
-	}
-	if problem.Is(err, problem.DuplicateOpenInvitation) && c.Key != "" {
-		// The open invitation may be what a call with the same key has just made.
-		if before, was, rerr := s.invitedBefore(ctx, c, now); rerr != nil || was {
-			return before, was, rerr
-		}
 	}
 	if err != nil {
 		return Invitation{}, false, unavailable(err)
@@ -353,11 +357,8 @@ func (s *Service) target(ctx context.Context, account partner.Account, inv *Invi
 	if !inv.Bound {
 		return nil
 	}
-	rel, err := s.Relationships.Relationship(ctx, inv.Inviter, inv.Customer)
-	if problem.Is(err, problem.NotFound) {
-		return nil
-	}
-	if err != nil {
+	rel, err := s.standing(ctx, inv.Inviter, inv.Customer)
+	if rel == nil || err != nil {
 		return err
 	}
 	if err := s.Regions.Check(account.Country, rel.Customer.Country); err != nil {
@@ -375,15 +376,15 @@ func (s *Service) Invitation(ctx context.Context, u partner.User, id string) (In
 	if err := u.Permit(partner.ReadCustomers); err != nil {
 		return Invitation{}, err
 	}
-	return s.own(ctx, u, id)
+	return s.own(ctx, u, id, true)
 }
 
 // own reads one of the user's company's invitations. What cannot be an id is not looked for.
-func (s *Service) own(ctx context.Context, u partner.User, id string) (Invitation, error) {
+func (s *Service) own(ctx context.Context, u partner.User, id string, strong bool) (Invitation, error) {
 	if !link.IsID("inv_", id) {
 		return Invitation{}, problem.New(problem.NotFound, "There is no such invitation.")
 	}
-	return s.Store.Invitation(ctx, Key{u.Tenant, id}, true)
+	return s.Store.Invitation(ctx, Key{u.Tenant, id}, strong)
 }
 
 // Invitations gives a page of the partner's own invitations. Code: [problem.RoleNotPermitted].
@@ -525,44 +526,51 @@ func (s *Service) post(ctx context.Context, c Command, id, action string, do fun
 // errReplayed ends a change that was made before.
 var errReplayed = errors.New("invitation: replayed")
 
-// change reads, decides and writes until nobody else was quicker. Codes are checked in the order of the domain (2.5).
+// change reads, decides and writes until nobody else was quicker. The first reading may be a second old, which the write's
+// condition finds out, and costs half; a refusal rests on a strong one only.
 func (s *Service) change(ctx context.Context, c Command, id, action string, do func(*Invitation, time.Time) error) (Invitation, error) {
 	if _, err := s.inviter(ctx, c.User); err != nil {
 		return Invitation{}, err
 	}
-	for range maxRounds {
-		before, err := s.own(ctx, c.User, id)
-		if err != nil {
-			return Invitation{}, err
-		}
-		now := s.now()
-		if was, err := c.replays(now, before, action); err != nil {
-			return Invitation{}, err
-		} else if was {
-			return before, errReplayed
-		}
-		if c.IfVersion == 0 && action == revised {
-			return Invitation{}, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match.")
-		}
-		if c.IfVersion != 0 && c.IfVersion != AnyVersion && c.IfVersion != before.Version {
-			return Invitation{}, problem.New(problem.PreconditionFailed, "The invitation was changed since you read it.")
-		}
-		ended := before.StatusAt(now).ended()
-		after := before.next()
-		// Fields are looked at first: 422 comes before 409.
-		if err := do(&after, now); err != nil && (ended == nil || len(asFindings(err)) > 0) {
-			return Invitation{}, err
-		}
-		if ended != nil {
-			return Invitation{}, ended
-		}
-		after.note(c.entry(now, action))
-		err = s.occupy(ctx, Change{Before: &before, After: after}, now)
-		if !errors.Is(err, ErrConflict) {
-			return after, err
-		}
+	inv, err := s.changeOnce(ctx, c, id, action, do, false)
+	for round := 1; err != nil && (round == 1 || errors.Is(err, ErrConflict) && round < maxRounds); round++ {
+		inv, err = s.changeOnce(ctx, c, id, action, do, true)
 	}
-	return Invitation{}, unavailable(ErrConflict)
+	return inv, unavailable(err)
+}
+
+// changeOnce checks in the order of the domain (2.5).
+func (s *Service) changeOnce(ctx context.Context, c Command, id, action string, do func(*Invitation, time.Time) error, strong bool) (Invitation, error) {
+	before, err := s.own(ctx, c.User, id, strong)
+	if err != nil {
+		return Invitation{}, err
+	}
+	now := s.now()
+	if was, err := c.replays(now, before, action); err != nil {
+		return Invitation{}, err
+	} else if was {
+		return before, errReplayed
+	}
+	if c.IfVersion == 0 && action == revised {
+		return Invitation{}, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match.")
+	}
+	if c.IfVersion != 0 && c.IfVersion != AnyVersion && c.IfVersion != before.Version {
+		return Invitation{}, problem.New(problem.PreconditionFailed, "The invitation was changed since you read it.")
+	}
+	ended := before.StatusAt(now).ended()
+	after := before.next()
+	// Fields are looked at first: 422 comes before 409.
+	if err := do(&after, now); err != nil && (ended == nil || len(asFindings(err)) > 0) {
+		return Invitation{}, err
+	}
+	if ended != nil {
+		return Invitation{}, ended
+	}
+	after.note(c.entry(now, action))
+	if err := s.occupy(ctx, Change{Before: &before, After: after}, now); err != nil {
+		return Invitation{}, err
+	}
+	return after, nil
 }
 
 func asFindings(err error) []problem.Finding {

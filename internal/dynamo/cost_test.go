@@ -1,0 +1,445 @@
+package dynamo_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go/middleware"
+	"golang.org/x/text/language"
+
+	"concord/infra/local/engine"
+	"concord/internal/contact"
+	"concord/internal/dynamo"
+	"concord/internal/invitation"
+	"concord/internal/link"
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// meter counts what a client's requests consume, as DynamoDB itself says it.
+type meter struct {
+	mu sync.Mutex
+	use
+}
+
+// use is what a use case takes: requests by kind, and units on the table and each index.
+type use struct {
+	requests      map[string]int
+	writes, reads map[string]float64
+}
+
+// add puts the meter into a client.
+func (m *meter) add(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("meter", func(
+		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+	) (middleware.InitializeOutput, middleware.Metadata, error) {
+		const indexes = types.ReturnConsumedCapacityIndexes
+		var kind string
+		switch p := in.Parameters.(type) {
+		case *sdk.GetItemInput:
+			kind, p.ReturnConsumedCapacity = "GetItem", indexes
+		case *sdk.BatchGetItemInput:
+			kind, p.ReturnConsumedCapacity = "BatchGetItem", indexes
+		case *sdk.QueryInput:
+			kind, p.ReturnConsumedCapacity = "Query", indexes
+		case *sdk.PutItemInput:
+			kind, p.ReturnConsumedCapacity = "PutItem", indexes
+		case *sdk.UpdateItemInput:
+			kind, p.ReturnConsumedCapacity = "UpdateItem", indexes
+		case *sdk.TransactWriteItemsInput:
+			kind, p.ReturnConsumedCapacity = "TransactWriteItems", indexes
+		default:
+			kind = fmt.Sprintf("%T", p)
+		}
+		out, md, err := next.HandleInitialize(ctx, in)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.requests[kind]++
+		switch o := out.Result.(type) {
+		case *sdk.GetItemOutput:
+			note(m.reads, *o.ConsumedCapacity)
+		case *sdk.BatchGetItemOutput:
+			note(m.reads, o.ConsumedCapacity...)
+		case *sdk.QueryOutput:
+			note(m.reads, *o.ConsumedCapacity)
+		case *sdk.PutItemOutput:
+			note(m.writes, *o.ConsumedCapacity)
+		case *sdk.UpdateItemOutput:
+			note(m.writes, *o.ConsumedCapacity)
+		case *sdk.TransactWriteItemsOutput:
+			note(m.writes, o.ConsumedCapacity...)
+		}
+		return out, md, err
+	}), middleware.Before)
+}
+
+func note(units map[string]float64, capacity ...types.ConsumedCapacity) {
+	for _, c := range capacity {
+		units["table"] += *c.Table.CapacityUnits
+		for name, i := range c.GlobalSecondaryIndexes {
+			units[name] += *i.CapacityUnits
+		}
+	}
+}
+
+func nothing() use { return use{map[string]int{}, map[string]float64{}, map[string]float64{}} }
+
+// during gives what f takes.
+func (m *meter) during(f func()) use {
+	m.use = nothing()
+	f()
+	u := m.use
+	m.use = nothing()
+	return u
+}
+
+func (u *use) plus(v use) {
+	for k, n := range v.requests {
+		u.requests[k] += n
+	}
+	for k, n := range v.writes {
+		u.writes[k] += n
+	}
+	for k, n := range v.reads {
+		u.reads[k] += n
+	}
+}
+
+func total(units map[string]float64) (sum float64) {
+	for _, n := range units {
+		sum += n
+	}
+	return sum
+}
+
+// String is a row of the table: requests, writes on table, list, due and in all, and the same of reads.
+func (u use) String() string {
+	var b strings.Builder
+	for i, k := range slices.Sorted(maps.Keys(u.requests)) {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%d %s", u.requests[k], k)
+	}
+	for _, units := range []map[string]float64{u.writes, u.reads} {
+		fmt.Fprintf(&b, " | %v | %v | %v | **%v**", units["table"], units["list"], units["due"], total(units))
+	}
+	return b.String()
+}
+
+// setting is the service over a real store, with one partner and a clock that stands still.
+type setting struct {
+	service invitation.Service
+	cleanup invitation.Cleanup
+	store   *dynamo.Store
+	user    partner.User
+	now     time.Time
+	calls   int
+}
+
+func newSetting(t testing.TB, store *dynamo.Store) *setting {
+	t.Helper()
+	tenant := randomTenant()
+	s := &setting{store: store, user: partner.User{Subject: "3f8e3a52-6d0c-4f55-9a4e-0d4bb1f1a001", Tenant: tenant, Roles: []partner.Role{partner.AdminAgent}, Cloud: "public"},
+		now: time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)}
+	clock := func() time.Time { return s.now }
+	s.service = invitation.Service{
+		Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(),
+		Clouds:    partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://concord.example", AdministrationOptional: true}},
+		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English, language.French}, Now: clock,
+	}
+	s.cleanup = invitation.Cleanup{Store: store, Agenda: store, Now: clock}
+	if err := store.CreateAccount(t.Context(), partner.Account{
+		Tenant: tenant, DisplayName: "Alder Inc", Role: partner.DirectBill, Cloud: "public", Country: "US", Status: partner.Active, Locale: "en",
+		PartnerIDs: []partner.PartnerID{{ID: "1234567", Type: "location", Country: "US", OnboardingLocation: true}}, AssociatedPartnerID: "1234567",
+		MPA:     &partner.Agreement{SignedAt: s.now, SignedBy: "Ann Alder", Version: "2025", Hash: strings.Repeat("0f", 32)},
+		Contact: partner.Contact{Email: "hello@alder.example"}, VerifiedDomain: "alder.example", CreatedAt: s.now, Version: 1,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// command is a call as package web makes it: with a correlation id and an Idempotency-Key of its own.
+func (s *setting) command() invitation.Command {
+	s.calls++
+	return invitation.Command{User: s.user, CorrelationID: fmt.Sprintf("6f1c9d3e-1111-4000-8000-%012d", s.calls), Key: fmt.Sprintf("key-%d", s.calls), Body: "00ff00ff00ff"}
+}
+
+func (s *setting) proposal() invitation.Proposal {
+	email, name := fmt.Sprintf("ada.larch-%d@larch.example", s.calls), "Ada Larch"
+	return invitation.Proposal{Kind: invitation.Reseller, RecipientEmail: &email, RecipientName: &name}
+}
+
+// claim carries out what the mailer does with a stream record: the image in it is the invitation, so only the partner's account
+// is read.
+func (s *setting) claim(ctx context.Context, before invitation.Invitation) (invitation.Invitation, error) {
+	if _, err := s.store.Account(ctx, before.Inviter, false); err != nil {
+		return before, err
+	}
+	after, changed, send := before.Claim(s.now, "mailer/0123456789abcdef0123456789abcdef")
+	if !changed || !send {
+		return after, fmt.Errorf("nothing to send: %s", before.Mail.State)
+	}
+	return after, s.store.Write(ctx, invitation.Change{Before: &before, After: after})
+}
+
+func (s *setting) settle(ctx context.Context, before invitation.Invitation) (invitation.Invitation, error) {
+	after, changed := before.Settle(s.now, before.Mail.Owner, invitation.MailOutcome{
+		State: invitation.MailSent, MessageID: "0100019523ab4c5d-01234567-89ab-cdef-0123-456789abcdef-000000",
+	})
+	if !changed {
+		return after, fmt.Errorf("the claim is not its own: %s", before.Mail.State)
+	}
+	return after, s.store.Write(ctx, invitation.Change{Before: &before, After: after})
+}
+
+func linkOf(i invitation.Invitation) link.Link {
+	return link.Link{Tenant: string(i.Inviter), ID: i.ID, Generation: i.Generation}
+}
+
+func person() invitation.Person {
+	return invitation.Person{
+		Subject: "aa8e3a52-6d0c-4f55-9a4e-0d4bb1f1a0ff", Name: "Ada Larch", Email: "admin@larch.example", Roles: []partner.Role{partner.GlobalAdmin},
+		Company: relationship.Customer{Tenant: randomTenant(), CompanyName: "Larch Ltd", Domains: []string{"larch.example"}, Country: "US", CountrySource: "token", Cloud: "public"},
+	}
+}
+
+func response(answer string) invitation.Response {
+	return invitation.Response{
+		Answer: answer, Authorized: true, FullName: "Ada Larch", JobTitle: "Head of IT", CorrelationID: "6f1c9d3e-2222-4000-8000-000000000001",
+		Consent: invitation.ConsentText{Version: "2025-01", Language: "en", Hash: strings.Repeat("0f", 32)},
+	}
+}
+
+// TestCost pins what each use case costs: its requests, and its capacity units on the table and on each index. A refused
+// condition has no figure: DynamoDB bills it as the write that it would have been, and does not say so. Figures of other
+// engines than the default are printed and not looked at: they count neither as DynamoDB does (infra/engines.md).
+func TestCost(t *testing.T) {
+	t.Parallel()
+	exact := slices.Contains([]string{"", engine.Dynoxide}, os.Getenv("ENGINE")) && os.Getenv("AWS_ENDPOINT_URL_DYNAMODB") == ""
+	m := &meter{use: nothing()}
+	cfg := config(t)
+	cfg.APIOptions = append(cfg.APIOptions, m.add)
+	store := dynamo.New(cfg, newTable(t))
+	s := newSetting(t, store)
+	ctx := t.Context()
+
+	var rows []string
+	spent := map[string]use{}
+	measure := func(name, want string, f func() error) {
+		t.Helper()
+		var err error
+		u := m.during(func() { err = f() })
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		spent[name] = u
+		rows = append(rows, "| "+name+" | "+u.String()+" |")
+		if exact && u.String() != want {
+			t.Errorf("%s costs\n     %s\nwant %s", name, u, want)
+		}
+	}
+	code := func(err error, want problem.Code) error {
+		if !problem.Is(err, want) {
+			return fmt.Errorf("error %w, want %s", err, want)
+		}
+		return nil
+	}
+	result := func(c, want invitation.Case, err error) error {
+		if err == nil && c != want {
+			return fmt.Errorf("the page is %s, want %s", c, want)
+		}
+		return err
+	}
+
+	var inv invitation.Invitation
+	created := s.command()
+	proposal := s.proposal()
+	measure("create", "1 GetItem, 1 TransactWriteItems | 4 | 1 | 0 | **5** | 0.5 | 0 | 0 | **0.5**", func() (err error) {
+		inv, _, err = s.service.Invite(ctx, created, proposal)
+		return err
+	})
+	measure("create, replayed", "2 GetItem, 1 TransactWriteItems | 0 | 0 | 0 | **0** | 1.5 | 0 | 0 | **1.5**", func() error {
+		_, replayed, err := s.service.Invite(ctx, created, proposal)
+		if err == nil && !replayed {
+			return fmt.Errorf("not replayed")
+		}
+		return err
+	})
+	measure("create, refused as a duplicate", "3 GetItem, 1 TransactWriteItems | 0 | 0 | 0 | **0** | 2.5 | 0 | 0 | **2.5**", func() error {
+		_, _, err := s.service.Invite(ctx, s.command(), proposal)
+		return code(err, problem.DuplicateOpenInvitation)
+	})
+	measure("create, without recipient", "1 GetItem, 1 PutItem | 1 | 1 | 0 | **2** | 0.5 | 0 | 0 | **0.5**", func() error {
+		_, _, err := s.service.Invite(ctx, s.command(), invitation.Proposal{Kind: invitation.Reseller})
+		return err
+	})
+	var bound invitation.Invitation
+	measure("create, bound to a customer", "2 GetItem, 1 TransactWriteItems | 4 | 1 | 0 | **5** | 1.5 | 0 | 0 | **1.5**", func() (err error) {
+		p, tenant := s.proposal(), string(randomTenant())
+		p.CustomerTenantID = &tenant
+		bound, _, err = s.service.Invite(ctx, s.command(), p)
+		return err
+	})
+	measure("change a draft's language", "2 GetItem, 1 UpdateItem | 1 | 0 | 0 | **1** | 1 | 0 | 0 | **1**", func() error {
+		fr := "fr"
+		_, _, err := s.service.Revise(ctx, invitation.Command{User: s.user, IfVersion: 1}, bound.ID, invitation.Revision{Locale: &fr})
+		return err
+	})
+	measure("send", "2 GetItem, 1 UpdateItem | 1 | 0 | 1 | **2** | 1 | 0 | 0 | **1**", func() (err error) {
+		inv, _, err = s.service.Send(ctx, s.command(), inv.ID)
+		return err
+	})
+	measure("mailer: claim", "1 GetItem, 1 UpdateItem | 1 | 0 | 0 | **1** | 0.5 | 0 | 0 | **0.5**", func() (err error) {
+		inv, err = s.claim(ctx, inv)
+		return err
+	})
+	measure("mailer: sent", "1 UpdateItem | 1 | 0 | 2 | **3** | 0 | 0 | 0 | **0**", func() (err error) {
+		inv, err = s.settle(ctx, inv)
+		return err
+	})
+	who := person()
+	measure("open the page", "2 GetItem | 0 | 0 | 0 | **0** | 1 | 0 | 0 | **1**", func() error {
+		_, c, err := s.service.Look(ctx, linkOf(inv), nil, false)
+		return result(c, invitation.Review, err)
+	})
+	measure("open the page, signed in", "2 GetItem | 0 | 0 | 0 | **0** | 1 | 0 | 0 | **1**", func() error {
+		_, c, err := s.service.Look(ctx, linkOf(inv), &who, false)
+		return result(c, invitation.Form, err)
+	})
+	measure("accept", "2 GetItem, 1 TransactWriteItems | 4 | 0 | 1 | **5** | 1.5 | 0 | 0 | **1.5**", func() error {
+		_, c, err := s.service.Respond(ctx, linkOf(inv), who, response("accept"))
+		return result(c, invitation.AcceptedBy, err)
+	})
+	measure("accept, again", "2 GetItem | 0 | 0 | 0 | **0** | 1.5 | 0 | 0 | **1.5**", func() error {
+		_, c, err := s.service.Respond(ctx, linkOf(inv), who, response("accept"))
+		return result(c, invitation.AcceptedBy, err)
+	})
+	measure("create, after one that ended", "2 GetItem, 2 TransactWriteItems | 4 | 1 | 0 | **5** | 1.5 | 0 | 0 | **1.5**", func() error {
+		_, _, err := s.service.Invite(ctx, s.command(), proposal)
+		return err
+	})
+	measure("read one", "1 GetItem | 0 | 0 | 0 | **0** | 1 | 0 | 0 | **1**", func() error {
+		_, err := s.service.Invitation(ctx, s.user, inv.ID)
+		return err
+	})
+
+	// Three more whose mail was sent: one for each of the other ends.
+	var sent [3]invitation.Invitation
+	for n := range sent {
+		i, _, err := s.service.Invite(ctx, s.command(), s.proposal())
+		if err == nil {
+			i, _, err = s.service.Send(ctx, s.command(), i.ID)
+		}
+		if err == nil {
+			i, err = s.claim(ctx, i)
+		}
+		if err == nil {
+			i, err = s.settle(ctx, i)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent[n] = i
+	}
+	measure("decline", "2 GetItem, 1 UpdateItem | 1 | 0 | 1 | **2** | 1.5 | 0 | 0 | **1.5**", func() error {
+		_, c, err := s.service.Respond(ctx, linkOf(sent[0]), who, response("decline"))
+		return result(c, invitation.DeclinedBy, err)
+	})
+	s.now = s.now.Add(invitation.Cooldown)
+	measure("resend", "2 GetItem, 1 UpdateItem | 1 | 0 | 2 | **3** | 1 | 0 | 0 | **1**", func() error {
+		_, _, err := s.service.Resend(ctx, s.command(), sent[1].ID)
+		return err
+	})
+	measure("cancel", "2 GetItem, 1 UpdateItem | 1 | 0 | 1 | **2** | 1 | 0 | 0 | **1**", func() error {
+		_, _, err := s.service.Cancel(ctx, s.command(), sent[1].ID, "changed our mind")
+		return err
+	})
+	tally := func(want invitation.Tally) error {
+		got, err := s.cleanup.Run(ctx)
+		if got.Oldest = 0; err == nil && got != want {
+			return fmt.Errorf("did %+v, want %+v", got, want)
+		}
+		return err
+	}
+	measure("cleanup, nothing due", "4 Query | 0 | 0 | 0 | **0** | 0 | 0 | 2 | **2**", func() error { return tally(invitation.Tally{}) })
+	s.now = s.now.Add(31 * 24 * time.Hour)
+	measure("cleanup, one expires", "1 GetItem, 4 Query, 1 UpdateItem | 1 | 0 | 1 | **2** | 1 | 0 | 2 | **3**", func() error { return tally(invitation.Tally{Expired: 1}) })
+
+	l := newSetting(t, store)
+	for n := range 60 {
+		l.now = l.now.Add(time.Second)
+		i, _, err := l.service.Invite(ctx, l.command(), l.proposal())
+		if err == nil && n < 30 {
+			_, _, err = l.service.Respond(ctx, linkOf(i), person(), response("accept"))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	page := func(q invitation.Query, want int) error {
+		q.Limit = 25
+		p, err := l.service.Invitations(ctx, l.user, q)
+		if err == nil && len(p.Invitations) != want {
+			return fmt.Errorf("%d invitations, want %d", len(p.Invitations), want)
+		}
+		return err
+	}
+	measure("list, a page of 25", "1 BatchGetItem, 1 Query | 0 | 0 | 0 | **0** | 12.5 | 0.5 | 0 | **13**", func() error { return page(invitation.Query{}, 25) })
+	measure("list, filtered, none of 60 fits", "3 BatchGetItem, 3 Query | 0 | 0 | 0 | **0** | 30 | 1.5 | 0 | **31.5**", func() error { return page(invitation.Query{Status: invitation.Declined}, 0) })
+	measure("customers, a page of 25", "1 Query | 0 | 0 | 0 | **0** | 3 | 0 | 0 | **3**", func() error {
+		p, err := store.Relationships(ctx, l.user.Tenant, relationship.Query{Limit: 25})
+		if err == nil && len(p.Relationships) != 25 {
+			return fmt.Errorf("%d customers", len(p.Relationships))
+		}
+		return err
+	})
+
+	whole := func(names ...string) use {
+		u := nothing()
+		for _, n := range names {
+			u.plus(spent[n])
+		}
+		return u
+	}
+	sending := whole("send", "mailer: claim", "mailer: sent")
+	completed := whole("create", "send", "mailer: claim", "mailer: sent", "open the page", "open the page, signed in", "accept")
+	rows = append(rows, "| send, through sent | "+sending.String()+" |", "| a whole accepted invitation | "+completed.String()+" |")
+	t.Logf("\n| Use case | requests | writes: table | list | due | all | reads: table | list | due | all |\n|---|---|---|---|---|---|---|---|---|---|\n%s",
+		strings.Join(rows, "\n"))
+
+	if !exact {
+		return
+	}
+	for _, goal := range []struct {
+		name string
+		got  float64
+		most float64
+	}{
+		{"writes of create", total(spent["create"].writes), 5},
+		{"writes of send through sent", total(sending.writes), 8},
+		{"reads of the page", total(spent["open the page"].reads), 1},
+		{"writes of the page", total(spent["open the page"].writes) + total(spent["open the page, signed in"].writes), 0},
+		{"writes of accept", total(spent["accept"].writes), 7},
+		{"writes of expiring one", total(spent["cleanup, one expires"].writes), 3},
+		{"writes of a cleanup with nothing due", total(spent["cleanup, nothing due"].writes), 0},
+		{"reads of a cleanup with nothing due", total(spent["cleanup, nothing due"].reads), 4},
+		{"writes of a whole accepted invitation", total(completed.writes), 20},
+		{"reads of a whole accepted invitation", total(completed.reads), 6},
+	} {
+		if goal.got > goal.most {
+			t.Errorf("%s: %v, the goal is %v", goal.name, goal.got, goal.most)
+		}
+	}
+}

@@ -1,0 +1,102 @@
+// Package dynamo keeps everything in one DynamoDB table. [Store] is [invitation.Store], [invitation.Agenda],
+// [relationship.Store] and [partner.Accounts]; keys.go makes every key, and each kind of item has a file.
+//
+// # Rules
+//
+// Every write has a condition. A version is written over the version before it, by UpdateItem with the attributes that
+// changed, so that attributes which this code does not know survive it. What belongs together is one TransactWriteItems,
+// and where its conditions fail, the reason at place i is the answer about item i: no read follows. An attempt whose answer
+// was lost is found out by what the next attempt's condition meets (one item) or by the SDK's request token (transactions).
+// Contention and throttling are tried six times within a second, then the answer is problem.Unavailable.
+//
+// An item says its type, holds no token and no link, and has no TTL: invitations and relationships are evidence, and what
+// may be purged and when is a rule of its own that is not written yet.
+//
+// Attribute values are written and read by hand: no reflection at start, and one checked function,
+// [InvitationFromImage], for items and stream images alike.
+//
+// # Access patterns, those to come included
+//
+//	by                                    answer                                                      layout
+//	invitation's id (API, link, SES tag)  GetItem: a link and a tag carry inviter and id              P#<inviter> I#<id>
+//	Idempotency-Key of a create           GetItem: the id is derived from the key                     no item
+//	open one for kind and recipient       condition on a slot                                         P#<inviter> S#<slot>
+//	partner's invitations, newest first   Query of index list, BatchGetItem of the page               index list
+//	  of a status, address, customer …    the same, filtered within a bounded page
+//	what is due                           Query of index due, four shards, up to now                  index due, sparse
+//	partner's customers; one              strong Query; GetItem                                       P#<partner> C#<customer>
+//	partner account                       GetItem                                                     P#<tenant> A
+//	both tiers of one customer            GetItem in each partner's partition; a dual acceptance      P#<reseller> C#…, P#<provider> C#…
+//	                                      is one transaction of three items
+//	partnership, from both sides          Query in each partition; two items, one transaction         P#<provider> R#…, P#<reseller> V#…
+//	customers shared with a provider      Query of the own C#, filtered by via
+//	resellers of a customer, for its      Query R# and BatchGetItem of their C#<customer>
+//	  provider
+//	batch and its rows                    GetItem, Query                                              P#<inviter> B#<id>, B#<id>#<row>
+//	edited draft                          GetItem                                                     P#<inviter> D#<id>
+//	GDAP by id, of a partner, by end      GetItem, Query, index due                                   P#<partner> G#<id>
+//	customer agreement, purchase          GetItem per fact                                            T#<customer> M#…
+//	orders, subscriptions                 Query                                                       P#<seller> O#<customer>#<id>
+//	audit of a partner by time            Query, time first in the key; projected from the stream     P#<tenant> L#<time>#<id>
+//	enrolment; those under vetting        GetItem; index due by review date                           P#<tenant> E#<id>
+//	suppression, recipient's quota        GetItem by a hash of the address                            N#<hash> …
+//
+// # Why this layout
+//
+// Write units of one invitation (items under 1 KB; a transaction counts an item twice and an index entry once; moving
+// an index entry is two):
+//
+//	                                          create  send to sent  accept  expire  whole
+//	this one                                       5             6       5       2     16
+//	natural key: the slot is the sort key          2             6       5       2     13, but see 1
+//	ordered: creation time in the sort key         6             6       5       2     17, see 2
+//	list by a local secondary index                5             6       5       2     16, see 3
+//	relationship folded into the invitation        5             6       3       2     14, see 4
+//	an item per transition                         7            17       7       5     31, see 5
+//
+// What speaks against the others:
+//
+//  1. A draft's recipient can be changed, and an id must be random and stable: each change of recipient moves the item
+//     (delete, put and a forwarding item: 6 units), an ended invitation moves aside when the recipient is invited again (6),
+//     and a key that comes back with another body is found only through an item for the key, which makes a
+//     create cost 5 again.
+//  2. Saves the list's index. Public ids leak no time, so an id needs an item of its own to be found by (2 more units in
+//     the transaction), or an index, which is a moment behind, or a cipher whose key can never change.
+//  3. Reads strongly; but binds all that a partner has to 10 GB and to one physical partition for good.
+//  4. There is one relationship for a partner and a customer (invariant 2), whichever invitation made it, and one that no
+//     invitation made: the list of customers would be an index over invitations, a moment behind the acceptance.
+//  5. Gives the audit for free, and it is not worth 13 units: the timeline is in the item (architecture, decision 3) and the
+//     audit is projected from the stream.
+//
+// A slot is never given back. Accepting, declining, cancelling and expiring would each write one more item; instead who
+// comes next displaces the holder that has ended, by a condition on the holder it has read. A create without recipient or
+// customer takes no slot and is one PutItem of 2 units. A draft is in no due index: nobody waits for its end, and the entry
+// would cost one unit at create and one at send.
+//
+// # What each index costs
+//
+// Index list: one unit at create and never again, because its entries hold keys only and creation does not change. A page of
+// 25 is half a read unit of the index and 12.5 of the table; an index with the whole items would save 11 of them and add a
+// unit to each of the four writes that follow.
+//
+// Index due: entering one, moving two, leaving one. Queued, sent and answered, an invitation pays 4 of its 16 units here; a
+// claim leaves the entry where it is. A run of the cleanup reads half a unit per shard when nothing is due.
+//
+// DynamoDB's documentation does not say whether a transaction doubles index entries too. The default engine counts them
+// once, as its maintainers measured it at AWS; DynamoDB Local counts them twice, and then create is 6, accept 6 and the whole
+// 18. TestCost pins the figures of the default engine.
+//
+// # Throughput of one partner
+//
+// A physical partition takes 1,000 write units a second. Until its mail is sent an invitation writes 7 units in its
+// partner's partition of the table (create 4, send, claim and sent 1 each) and one in that of the list; a batch paced at 100
+// invitations a second stays at 700. Without a local index DynamoDB splits a partition that stays hot, and random ids
+// spread over the halves. The due index takes 3 units per mail on four shards: 1,300 mails a second, of all partners
+// together; more shards are a constant in keys.go, each at half a read unit per run.
+//
+// # Sizes
+//
+// A write costs a unit per 1,024 bytes. A typical invitation with tags has 430 bytes when created, 610 when sent and 830
+// when accepted, so that even its answer is one unit; with every field at its limit 3.6, 3.8 and 5.3 KB. An entry of the timeline
+// has at most 120 bytes, apart from a reason that a user gave.
+package dynamo

@@ -1,0 +1,474 @@
+package dynamo
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"concord/internal/invitation"
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// Attributes of an invitation. Names are short because every item pays for them: an invitation stays within one write
+// unit until it is answered.
+const (
+	aVersion    = "v"
+	aKind       = "ki"
+	aStatus     = "st"
+	aGeneration = "ge"
+	aCustomer   = "cu"
+	aBound      = "bo" // the inviter named the customer
+	aEmail      = "em"
+	aName       = "na"
+	aLocale     = "lo"
+	aCloud      = "cl"
+	aDAP        = "da" // asks for delegated administration
+	aSource     = "so"
+	aTags       = "ta"
+	aReminders  = "re"
+	aRegions    = "rt"
+	aDuration   = "du" // seconds
+	aExpires    = "ex"
+	aCreatedBy  = "by"
+	aEnded      = "en"
+	aHistory    = "hi"
+	aAnswer     = "an"
+
+	aMail      = "mail" // the state of the mail; the stream's filter looks for "queued"
+	aAttempts  = "mn"
+	aOwner     = "mo"
+	aMailAt    = "mt" // only when it is not what the invitation is due for
+	aMessageID = "mi"
+	aMailSent  = "ms"
+	aReason    = "mr"
+
+	// Within the answer.
+	gSubject  = "su"
+	gTenant   = "te"
+	gFullName = "fn"
+	gJobTitle = "jt"
+	gAt       = "at"
+	gVersion  = "cv" // of the consent's words
+	gLanguage = "cl"
+	gHash     = "ch" // bytes
+	gReason   = "re"
+	gComment  = "co"
+	gNoChange = "nc"
+
+	// Of a slot: who took it, at which of its versions.
+	aHolder        = "id"
+	aHolderVersion = "v"
+)
+
+// Conditions.
+const (
+	isNew       = "attribute_not_exists(pk)"
+	isUnchanged = "v = :was"
+)
+
+func encodeInvitation(i invitation.Invitation) item {
+	m := newItem(invitationKey(i.Key), invitationType)
+	m[listAtAttr] = str(listAt(i.CreatedAt, i.ID))
+	m.number(aVersion, i.Version)
+	m.text(aKind, string(i.Kind))
+	m.text(aStatus, string(i.Status))
+	m.number(aGeneration, i.Generation)
+	m.text(aCustomer, string(i.Customer))
+	m.flag(aBound, i.Bound)
+	m.text(aEmail, i.RecipientEmail)
+	m.text(aName, i.RecipientName)
+	m.text(aLocale, i.Locale)
+	m.text(aCloud, string(i.Cloud))
+	m.flag(aDAP, i.RequestDelegatedAdmin)
+	m.text(aSource, i.Source)
+	tags := item{}
+	for k, v := range i.Tags {
+		tags[k] = str(v)
+	}
+	m.group(aTags, tags)
+	m.flag(aReminders, i.Reminders)
+	m.text(aRegions, i.RegionTable)
+	m.number(aDuration, int(i.Duration/time.Second))
+	m.time(aExpires, i.ExpiresAt)
+	m.text(aCreatedBy, i.CreatedBy)
+	m.time(aEnded, i.EndedAt)
+
+	m.text(aMail, string(i.Mail.State))
+	m.number(aAttempts, i.Mail.Attempts)
+	m.text(aOwner, i.Mail.Owner)
+	m.text(aMessageID, i.Mail.MessageID)
+	m.time(aMailSent, i.Mail.SentAt)
+	m.text(aReason, i.Mail.Reason)
+	if !i.Mail.State.Owed() {
+		m.time(aMailAt, i.Mail.At)
+	}
+	if at, ok := i.Due(); ok {
+		m[dueAttr] = str(dueShard(i.ID))
+		m[dueAtAttr] = num(at.Unix())
+	}
+
+	answeredBy := ""
+	if i.Answer != nil {
+		answeredBy = i.Answer.Subject
+		m[aAnswer] = encodeAnswer(*i.Answer)
+	}
+	history := make([]string, len(i.History))
+	for n, e := range i.History {
+		history[n] = encodeEntry(e, i.CreatedBy, answeredBy)
+	}
+	m.texts(aHistory, history)
+	return m
+}
+
+func encodeAnswer(g invitation.Given) types.AttributeValue {
+	m := item{}
+	m.text(gSubject, g.Subject)
+	m.text(gTenant, string(g.Tenant))
+	m.text(gFullName, g.FullName)
+	m.text(gJobTitle, g.JobTitle)
+	m.time(gAt, g.At)
+	m.text(gVersion, g.Consent.Version)
+	m.text(gLanguage, g.Consent.Language)
+	if hash, err := hex.DecodeString(g.Consent.Hash); err == nil && len(hash) > 0 && hex.EncodeToString(hash) == g.Consent.Hash {
+		m[gHash] = &types.AttributeValueMemberB{Value: hash}
+	} else {
+		m.text(gHash, g.Consent.Hash)
+	}
+	m.text(gReason, g.Reason)
+	m.text(gComment, g.Comment)
+	m.flag(gNoChange, g.NoChange)
+	return &types.AttributeValueMemberM{Value: m}
+}
+
+// InvitationFromImage gives the invitation of an item, also of a stream record's image. The error is [ErrOtherItem] for an
+// item of another type, and names the attribute that is missing or of the wrong type.
+func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invitation, error) {
+	f := &fields{item: image}
+	if err := f.expect(invitationType); err != nil {
+		return invitation.Invitation{}, err
+	}
+	created, id, ok := parseListAt(f.needText(listAtAttr))
+	if !ok {
+		f.fault(listAtAttr, "is not what an invitation has there")
+	}
+	inviter, ok := partner.ParseTenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix))
+	if !ok || f.needText(skAttr) != invitationPrefix+id {
+		f.fault(pkAttr, "is not the key of the invitation")
+	}
+	i := invitation.Invitation{
+		Key: invitation.Key{Inviter: inviter, ID: id}, CreatedAt: created,
+		Version: f.needNumber(aVersion), Kind: invitation.Kind(f.needText(aKind)), Status: invitation.Status(f.needText(aStatus)),
+		Generation: f.needNumber(aGeneration), Customer: partner.TenantID(f.text(aCustomer)), Bound: f.flag(aBound),
+		RecipientEmail: f.text(aEmail), RecipientName: f.text(aName), Locale: f.text(aLocale), Cloud: partner.CloudID(f.needText(aCloud)),
+		RequestDelegatedAdmin: f.flag(aDAP), Source: f.text(aSource), Reminders: f.flag(aReminders), RegionTable: f.text(aRegions),
+		Duration: time.Duration(f.needNumber(aDuration)) * time.Second, ExpiresAt: f.time(aExpires), CreatedBy: f.text(aCreatedBy),
+		EndedAt: f.time(aEnded),
+		Mail: invitation.Mail{
+			State: invitation.MailState(f.text(aMail)), Attempts: f.number(aAttempts), Owner: f.text(aOwner), At: f.time(aMailAt),
+			MessageID: f.text(aMessageID), SentAt: f.time(aMailSent), Reason: f.text(aReason),
+		},
+	}
+	if i.Mail.State.Owed() {
+		i.Mail.At = f.time(dueAtAttr)
+	}
+	if g := f.group(aTags); g != nil {
+		i.Tags = make(map[string]string, len(g.item))
+		for k := range g.item {
+			i.Tags[k] = g.text(k)
+		}
+		f.join(aTags, g)
+	}
+	answeredBy := ""
+	if g := f.group(aAnswer); g != nil {
+		answer := decodeAnswer(g)
+		i.Answer, answeredBy = &answer, answer.Subject
+		f.join(aAnswer, g)
+	}
+	for _, s := range f.texts(aHistory) {
+		e, err := decodeEntry(s, i.CreatedBy, answeredBy)
+		if err != nil && f.err == nil {
+			f.err = err
+		}
+		i.History = append(i.History, e)
+	}
+	if f.err != nil {
+		return invitation.Invitation{}, f.err
+	}
+	return i, nil
+}
+
+func decodeAnswer(g *fields) invitation.Given {
+	a := invitation.Given{
+		Subject: g.needText(gSubject), Tenant: partner.TenantID(g.needText(gTenant)), FullName: g.text(gFullName), JobTitle: g.text(gJobTitle),
+		At: g.time(gAt), Reason: g.text(gReason), Comment: g.text(gComment), NoChange: g.flag(gNoChange),
+		Consent: invitation.ConsentText{Version: g.text(gVersion), Language: g.text(gLanguage)},
+	}
+	if b, ok := g.item[gHash].(*types.AttributeValueMemberB); ok {
+		a.Consent.Hash = hex.EncodeToString(b.Value)
+	} else {
+		a.Consent.Hash = g.text(gHash)
+	}
+	return a
+}
+
+// Invitation is that of [invitation.Store].
+func (s *Store) Invitation(ctx context.Context, k invitation.Key, strong bool) (i invitation.Invitation, err error) {
+	defer func() { wrap(&err, "invitation %.64q", k.ID) }()
+	const missing = "There is no such invitation."
+	if !isID(k.ID) {
+		return i, problem.New(problem.NotFound, missing)
+	}
+	stored, err := s.read(ctx, invitationKey(k), strong, missing)
+	if err != nil {
+		return i, err
+	}
+	return InvitationFromImage(stored)
+}
+
+// Write is that of [invitation.Store]. A change that takes no slot is one conditional write of one item.
+func (s *Store) Write(ctx context.Context, c invitation.Change) (err error) {
+	defer func() { wrap(&err, "write %s", c.After.ID) }()
+	w := s.changed(c)
+	slot := c.After.Slot()
+	if slot == "" || c.Before != nil && c.Before.Slot() == slot {
+		return s.single(ctx, w, encodeInvitation(c.After))
+	}
+	items := []types.TransactWriteItem{w, s.taken(c, slot)}
+	lapsed, lapses := c.Lapsed()
+	if lapses {
+		items = append(items, s.changed(invitation.Change{Before: c.Displaced, After: lapsed}))
+	}
+	refused, err := s.together(ctx, items)
+	switch {
+	case err != nil || refused == nil:
+		return err
+	case refused[0] != nil:
+		return invitation.ErrConflict
+	case refused[1] != nil:
+		f := &fields{item: refused[1]}
+		by := f.needText(aHolder)
+		if f.err != nil {
+			return f.err
+		}
+		return &invitation.SlotTaken{By: by}
+	default: // the displaced one was changed since it was read
+		return &invitation.SlotTaken{By: c.Displaced.ID}
+	}
+}
+
+// Accept is that of [invitation.Store].
+func (s *Store) Accept(ctx context.Context, c invitation.Change, r relationship.Relationship) (err error) {
+	defer func() { wrap(&err, "accept %s", c.After.ID) }()
+	put := &types.Put{TableName: s.table, Item: encodeRelationship(r), ConditionExpression: aws.String(isNew)}
+	if r.Version > 1 {
+		put.ConditionExpression = aws.String(isUnchanged)
+		put.ExpressionAttributeValues = map[string]types.AttributeValue{":was": num(int64(r.Version - 1))}
+	}
+	refused, err := s.together(ctx, []types.TransactWriteItem{s.changed(c), {Put: put}})
+	if err == nil && refused != nil {
+		return invitation.ErrConflict
+	}
+	return err
+}
+
+// changed gives the write of an invitation, on condition that it is new or unchanged.
+func (s *Store) changed(c invitation.Change) types.TransactWriteItem {
+	after := encodeInvitation(c.After)
+	if c.Before == nil {
+		return types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: after, ConditionExpression: aws.String(isNew)}}
+	}
+	expression, names, values := update(encodeInvitation(*c.Before), after)
+	values[":was"] = num(int64(c.Before.Version))
+	return types.TransactWriteItem{Update: &types.Update{
+		TableName: s.table, Key: invitationKey(c.After.Key), UpdateExpression: &expression, ConditionExpression: aws.String(isUnchanged),
+		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+	}}
+}
+
+// taken gives the write of a slot, on condition that it is free or held by the invitation itself or by the one that it
+// displaces. One that is open has left the slot for another: should it have come back since it was read, it holds the slot
+// at a later version.
+func (s *Store) taken(c invitation.Change, slot string) types.TransactWriteItem {
+	i := newItem(slotKey(c.After.Inviter, slot), slotType)
+	i.text(aHolder, c.After.ID)
+	i.number(aHolderVersion, c.After.Version)
+	condition := isNew + " OR id = :own"
+	values := map[string]types.AttributeValue{":own": str(c.After.ID)}
+	if c.Displaced != nil {
+		values[":displaced"] = str(c.Displaced.ID)
+		if _, lapses := c.Lapsed(); c.Displaced.Status.Open() && !lapses {
+			condition += " OR (id = :displaced AND v <= :seen)"
+			values[":seen"] = num(int64(c.Displaced.Version))
+		} else {
+			condition += " OR id = :displaced"
+		}
+	}
+	return types.TransactWriteItem{Put: &types.Put{
+		TableName: s.table, Item: i, ConditionExpression: &condition, ExpressionAttributeValues: values,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}}
+}
+
+// single carries out a write alone: half the write units of a transaction. When an attempt that seemed to fail had been
+// carried out, the next one fails its condition; what is stored then tells.
+func (s *Store) single(ctx context.Context, w types.TransactWriteItem, after item) error {
+	d := doubt{RetryerV2: s.retryer}
+	var err error
+	if p := w.Put; p != nil {
+		_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
+			TableName: p.TableName, Item: p.Item, ConditionExpression: p.ConditionExpression,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}, d.apply)
+	} else {
+		u := w.Update
+		_, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName: u.TableName, Key: u.Key, UpdateExpression: u.UpdateExpression, ConditionExpression: u.ConditionExpression,
+			ExpressionAttributeNames: u.ExpressionAttributeNames, ExpressionAttributeValues: u.ExpressionAttributeValues,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}, d.apply)
+	}
+	if failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
+		if d.exists && holds(failed.Item, after) {
+			return nil
+		}
+		return invitation.ErrConflict
+	}
+	return err
+}
+
+// together carries out writes in one transaction. When conditions failed it gives, for each write, the item that stood in
+// the way, and nil for a write that was not to blame. The SDK gives every attempt the same token, so that one which was
+// carried out although its answer was lost is not carried out twice.
+func (s *Store) together(ctx context.Context, items []types.TransactWriteItem) (refused []map[string]types.AttributeValue, err error) {
+	_, err = s.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items})
+	if refused, ok := refusals(err); ok {
+		return refused, nil
+	}
+	return nil, err
+}
+
+// Invitations is that of [invitation.Store]. The index gives the order; the items are read from the table, because an index
+// that held them would double the price of every write.
+func (s *Store) Invitations(ctx context.Context, p partner.TenantID, q invitation.Query) (page invitation.Page, err error) {
+	defer func() { wrap(&err, "invitations of %s", p) }()
+	low, high, ok := listRange(q.CreatedAfter, q.CreatedBefore)
+	in := &dynamodb.QueryInput{
+		TableName: s.table, IndexName: aws.String(listIndex), ScanIndexForward: aws.Bool(false),
+		KeyConditionExpression: aws.String("pk = :pk AND listAt BETWEEN :low AND :high"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":pk": str(partition(p)), ":low": str(low), ":high": str(high),
+		},
+	}
+	if q.After != "" {
+		_, id, parsed := parseListAt(q.After)
+		if !parsed || ok && (q.After < low || q.After > high) {
+			return page, errAfter()
+		}
+		in.ExclusiveStartKey = invitationKey(invitation.Key{Inviter: p, ID: id})
+		in.ExclusiveStartKey[listAtAttr] = str(q.After)
+	}
+	if !ok {
+		return page, nil
+	}
+	for left := bound(q.Limit); left > 0; {
+		chunk := min(left, q.Limit)
+		left -= chunk
+		in.Limit = aws.Int32(int32(chunk))
+		out, err := s.client.Query(ctx, in)
+		if err != nil {
+			return page, err
+		}
+		found, err := s.all(ctx, out.Items)
+		if err != nil {
+			return page, err
+		}
+		for n, i := range found {
+			if !q.Matches(i) {
+				continue
+			}
+			page.Invitations = append(page.Invitations, i)
+			if len(page.Invitations) == q.Limit {
+				if n < len(found)-1 || out.LastEvaluatedKey != nil {
+					page.Next = listAt(i.CreatedAt, i.ID)
+				}
+				return page, nil
+			}
+		}
+		if out.LastEvaluatedKey == nil {
+			return page, nil
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+	last := &fields{item: in.ExclusiveStartKey}
+	page.Next = last.needText(listAtAttr)
+	return page, last.err
+}
+
+// all reads the invitations of index entries, in their order. One that the read does not find yet is left out: an
+// index entry may be there a moment before every replica of the item.
+func (s *Store) all(ctx context.Context, entries []map[string]types.AttributeValue) ([]invitation.Invitation, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	keys := make([]map[string]types.AttributeValue, len(entries))
+	order := make([]string, len(entries))
+	for n, e := range entries {
+		f := &fields{item: e}
+		order[n] = f.needText(skAttr)
+		keys[n] = keyOf(f.needText(pkAttr), order[n])
+		if f.err != nil {
+			return nil, f.err
+		}
+	}
+	found := map[string]invitation.Invitation{}
+	for attempt := 0; len(keys) > 0; attempt++ {
+		if attempt == attempts {
+			return nil, &types.ProvisionedThroughputExceededException{Message: aws.String("keys were left unread")}
+		}
+		if attempt > 0 {
+			if err := pause(ctx, attempt); err != nil {
+				return nil, err
+			}
+		}
+		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{*s.table: {Keys: keys}}})
+		if err != nil {
+			return nil, err
+		}
+		for _, stored := range out.Responses[*s.table] {
+			i, err := InvitationFromImage(stored)
+			if err != nil {
+				return nil, err
+			}
+			found[invitationPrefix+i.ID] = i
+		}
+		keys = out.UnprocessedKeys[*s.table].Keys
+	}
+	list := make([]invitation.Invitation, 0, len(order))
+	for _, sk := range order {
+		if i, ok := found[sk]; ok {
+			list = append(list, i)
+		}
+	}
+	return list, nil
+}
+
+func pause(ctx context.Context, attempt int) error {
+	wait, _ := backoff(attempt, nil)
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting to read on: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,280 @@
+package dynamo
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// The types of items, as the attribute type says them.
+const (
+	invitationType   = "invitation"
+	slotType         = "slot"
+	relationshipType = "relationship"
+	accountType      = "account"
+)
+
+// ErrOtherItem means that an image is of another type of item than the one asked for.
+var ErrOtherItem = errors.New("dynamo: another type of item")
+
+// item is what is written. Attributes without a value are left out.
+type item map[string]types.AttributeValue
+
+func str(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+func num(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+func newItem(k key, kind string) item {
+	i := item(maps.Clone(k))
+	i[typeAttr] = str(kind)
+	return i
+}
+
+func (i item) text(name, s string) {
+	if s != "" {
+		i[name] = str(s)
+	}
+}
+
+func (i item) number(name string, n int) {
+	if n != 0 {
+		i[name] = num(int64(n))
+	}
+}
+
+func (i item) flag(name string, b bool) {
+	if b {
+		i[name] = &types.AttributeValueMemberBOOL{Value: true}
+	}
+}
+
+// time keeps a moment as seconds since 1970: a number takes half the room of a text.
+func (i item) time(name string, t time.Time) {
+	if !t.IsZero() {
+		i[name] = num(t.Unix())
+	}
+}
+
+func (i item) texts(name string, list []string) {
+	if len(list) > 0 {
+		l := make([]types.AttributeValue, len(list))
+		for n, s := range list {
+			l[n] = str(s)
+		}
+		i[name] = &types.AttributeValueMemberL{Value: l}
+	}
+}
+
+func (i item) group(name string, g item) {
+	if len(g) > 0 {
+		i[name] = &types.AttributeValueMemberM{Value: g}
+	}
+}
+
+// fields reads an item and remembers the first fault: an attribute that has another type than it should, or that is
+// missing where it is required.
+type fields struct {
+	item map[string]types.AttributeValue
+	err  error
+}
+
+func (f *fields) fault(name, what string) {
+	if f.err == nil {
+		f.err = fmt.Errorf("dynamo: attribute %s %s", name, what)
+	}
+}
+
+// get gives an attribute as a type of attribute value; the zero T when it is absent.
+func get[T types.AttributeValue](f *fields, name string, required bool) (v T, found bool) {
+	raw, found := f.item[name]
+	if !found {
+		if required {
+			f.fault(name, "is missing")
+		}
+		return v, false
+	}
+	v, ok := raw.(T)
+	if !ok || reflect.ValueOf(v).IsNil() {
+		f.fault(name, fmt.Sprintf("has the wrong type %T", raw))
+		return v, false
+	}
+	return v, true
+}
+
+func (f *fields) text(name string) string {
+	if v, ok := get[*types.AttributeValueMemberS](f, name, false); ok {
+		return v.Value
+	}
+	return ""
+}
+
+func (f *fields) needText(name string) string {
+	if v, ok := get[*types.AttributeValueMemberS](f, name, true); ok {
+		return v.Value
+	}
+	return ""
+}
+
+func (f *fields) integer(name string, required bool) (int64, bool) {
+	v, ok := get[*types.AttributeValueMemberN](f, name, required)
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(v.Value, 10, 64)
+	if err != nil {
+		f.fault(name, "is not a whole number")
+	}
+	return n, err == nil
+}
+
+func (f *fields) number(name string) int {
+	n, _ := f.integer(name, false)
+	return int(n)
+}
+
+func (f *fields) needNumber(name string) int {
+	n, _ := f.integer(name, true)
+	return int(n)
+}
+
+func (f *fields) flag(name string) bool {
+	v, ok := get[*types.AttributeValueMemberBOOL](f, name, false)
+	return ok && v.Value
+}
+
+func (f *fields) time(name string) time.Time {
+	if n, ok := f.integer(name, false); ok {
+		return time.Unix(n, 0).UTC()
+	}
+	return time.Time{}
+}
+
+func (f *fields) texts(name string) []string {
+	v, ok := get[*types.AttributeValueMemberL](f, name, false)
+	if !ok {
+		return nil
+	}
+	list := make([]string, len(v.Value))
+	for n, each := range v.Value {
+		s, ok := each.(*types.AttributeValueMemberS)
+		if !ok {
+			f.fault(name, fmt.Sprintf("holds a %T", each))
+			return nil
+		}
+		list[n] = s.Value
+	}
+	return list
+}
+
+// group gives the fields of a map, nil when it is absent. Its faults are noted by join.
+func (f *fields) group(name string) *fields {
+	if v, ok := get[*types.AttributeValueMemberM](f, name, false); ok {
+		return &fields{item: v.Value}
+	}
+	return nil
+}
+
+func (f *fields) join(name string, g *fields) {
+	if g.err != nil && f.err == nil {
+		f.err = fmt.Errorf("dynamo: in %s: %w", name, g.err)
+	}
+}
+
+// expect checks the type of the item.
+func (f *fields) expect(kind string) error {
+	if k := f.needText(typeAttr); f.err == nil && k != kind {
+		return fmt.Errorf("%w: %q, not %q", ErrOtherItem, k, kind)
+	}
+	return f.err
+}
+
+// update gives the expression that makes an item of before into one of after, and its names and values. Attributes that
+// this code does not know stay as they are.
+func update(before, after item) (expression string, names map[string]string, values map[string]types.AttributeValue) {
+	names, values = map[string]string{}, map[string]types.AttributeValue{}
+	var sets, removes []string
+	for _, name := range slices.Sorted(maps.Keys(after)) {
+		if old, found := before[name]; found && reflect.DeepEqual(old, after[name]) {
+			continue
+		}
+		n := strconv.Itoa(len(names))
+		names["#"+n], values[":"+n] = name, after[name]
+		sets = append(sets, "#"+n+" = :"+n)
+	}
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if _, found := after[name]; !found {
+			n := strconv.Itoa(len(names))
+			names["#"+n] = name
+			removes = append(removes, "#"+n)
+		}
+	}
+	if len(sets) > 0 {
+		expression = "SET " + strings.Join(sets, ", ")
+	}
+	if len(removes) > 0 {
+		expression += " REMOVE " + strings.Join(removes, ", ")
+	}
+	return strings.TrimSpace(expression), names, values
+}
+
+// holds reports whether an item has every attribute of what was written.
+func holds(stored map[string]types.AttributeValue, written item) bool {
+	for name, v := range written {
+		if !reflect.DeepEqual(stored[name], v) {
+			return false
+		}
+	}
+	return true
+}
+
+// pack shortens what has a shorter form, and unpack gives it back: "%" and 22 characters for a UUID, "#" and two thirds
+// for hexadecimal digits.
+func pack(s string) string {
+	if strings.ContainsAny(s[:min(1, len(s))], "%#'") {
+		return "'" + s
+	}
+	if digits := strings.ReplaceAll(s, "-", ""); len(s) == 36 && len(digits) == 32 {
+		if b, err := hex.DecodeString(digits); err == nil && uuid(b) == s {
+			return "%" + base64.RawURLEncoding.EncodeToString(b)
+		}
+	}
+	if b, err := hex.DecodeString(s); err == nil && len(b) > 3 && hex.EncodeToString(b) == s {
+		return "#" + base64.RawURLEncoding.EncodeToString(b)
+	}
+	return s
+}
+
+func unpack(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	switch s[0] {
+	case '\'':
+		return s[1:], nil
+	case '%', '#':
+		b, err := base64.RawURLEncoding.DecodeString(s[1:])
+		if err != nil || s[0] == '%' && len(b) != 16 {
+			return "", errors.New("dynamo: a packed text is garbled")
+		}
+		if s[0] == '%' {
+			return uuid(b), nil
+		}
+		return hex.EncodeToString(b), nil
+	}
+	return s, nil
+}
+
+func uuid(b []byte) string {
+	h := hex.EncodeToString(b)
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}

@@ -1,0 +1,306 @@
+package dynamo_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"concord/internal/dynamo"
+	"concord/internal/invitation"
+	"concord/internal/link"
+	"concord/internal/partner"
+)
+
+type image = map[string]types.AttributeValue
+
+// sizeOf gives the size of an item as DynamoDB counts it, in bytes.
+func sizeOf(v types.AttributeValue) (n int) {
+	switch v := v.(type) {
+	case *types.AttributeValueMemberS:
+		return len(v.Value)
+	case *types.AttributeValueMemberN:
+		return (len(v.Value)+1)/2 + 1
+	case *types.AttributeValueMemberB:
+		return len(v.Value)
+	case *types.AttributeValueMemberM:
+		n = 3
+		for k, each := range v.Value {
+			n += 1 + len(k) + sizeOf(each)
+		}
+	case *types.AttributeValueMemberL:
+		n = 3
+		for _, each := range v.Value {
+			n += 1 + sizeOf(each)
+		}
+	default:
+		n = 1
+	}
+	return n
+}
+
+func itemSize(i image) (n int) {
+	for k, v := range i {
+		n += len(k) + sizeOf(v)
+	}
+	return n
+}
+
+// rawItems reads the items of a partition as they are stored, by sort key.
+func rawItems(t *testing.T, table string, p partner.TenantID) map[string]image {
+	t.Helper()
+	client := sdk.NewFromConfig(config(t))
+	out, err := client.Query(t.Context(), &sdk.QueryInput{
+		TableName: &table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk"),
+		ExpressionAttributeValues: image{":pk": &types.AttributeValueMemberS{Value: "P#" + string(p)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]image{}
+	for _, i := range out.Items {
+		all[i["sk"].(*types.AttributeValueMemberS).Value] = i
+	}
+	return all
+}
+
+// live takes an invitation from creation to an answer and gives its stored item at each step.
+func live(t *testing.T, s *setting, table string, p invitation.Proposal, c func() invitation.Command, r invitation.Response, who invitation.Person) (steps []string, images []image) {
+	t.Helper()
+	ctx := t.Context()
+	var inv invitation.Invitation
+	step := func(name string, f func() error) {
+		t.Helper()
+		if err := f(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		steps, images = append(steps, name), append(images, rawItems(t, table, s.user.Tenant)["I#"+inv.ID])
+	}
+	step("created", func() (err error) {
+		inv, _, err = s.service.Invite(ctx, c(), p)
+		return err
+	})
+	step("queued", func() (err error) {
+		inv, _, err = s.service.Send(ctx, c(), inv.ID)
+		return err
+	})
+	step("claimed", func() (err error) {
+		inv, err = s.claim(ctx, inv)
+		return err
+	})
+	step("sent", func() (err error) {
+		inv, err = s.settle(ctx, inv)
+		return err
+	})
+	step("answered", func() error {
+		_, result, err := s.service.Respond(ctx, linkOf(inv), who, r)
+		if err == nil && result != invitation.AcceptedBy && result != invitation.DeclinedBy {
+			return fmt.Errorf("the page is %s", result)
+		}
+		return err
+	})
+	return steps, images
+}
+
+// TestItemSize pins what keeps every write of an invitation at one write unit until it is answered, and its answer at two.
+func TestItemSize(t *testing.T) {
+	t.Parallel()
+	table := newTable(t)
+	s := newSetting(t, dynamo.New(config(t), table))
+	p := s.proposal()
+	tenant, source := string(randomTenant()), "fair-2025"
+	p.CustomerTenantID, p.Source, p.Tags = &tenant, &source, map[string]string{"region": "north", "campaign": "spring"}
+	who := person()
+	who.Company.Tenant = partner.TenantID(tenant)
+	steps, images := live(t, s, table, p, s.command, response("accept"), who)
+	for n, i := range images {
+		limit := 1000
+		if steps[n] == "answered" {
+			limit = 2000
+		}
+		t.Logf("typical, %s: %d bytes", steps[n], itemSize(i))
+		if itemSize(i) >= limit {
+			t.Errorf("%s: %d bytes, the limit is %d", steps[n], itemSize(i), limit)
+		}
+	}
+
+	// The longest inputs that are allowed, for the record.
+	long := func(n int) string { return strings.Repeat("é", n) }
+	email := strings.Repeat("a", 64) + "@" + strings.Repeat(strings.Repeat("b", 59)+".", 3) + "example"
+	name, longSource := strings.Repeat("Ab", 50), long(invitation.MaxSource)
+	p = invitation.Proposal{Kind: invitation.Reseller, RecipientEmail: &email, RecipientName: &name, Source: &longSource, Tags: map[string]string{}}
+	for n := range invitation.MaxTags {
+		p.Tags[fmt.Sprint(n)+long(invitation.MaxTag-1)] = long(invitation.MaxTag)
+	}
+	who = person()
+	who.Subject = strings.Repeat("s", 255)
+	decline := response("decline")
+	decline.Reason, decline.Comment, decline.FullName, decline.JobTitle = "other", long(invitation.MaxComment), name, name
+	s.user.Subject = strings.Repeat("u", 255)
+	steps, images = live(t, s, table, p, s.command, decline, who)
+	for n, i := range images {
+		t.Logf("the longest, %s: %d bytes", steps[n], itemSize(i))
+		if itemSize(i) > 16<<10 {
+			t.Errorf("%s: %d bytes", steps[n], itemSize(i))
+		}
+	}
+	for sk, i := range rawItems(t, table, s.user.Tenant) {
+		if strings.HasPrefix(sk, "C#") && itemSize(i) >= 1000 || strings.HasPrefix(sk, "S#") && itemSize(i) >= 200 {
+			t.Errorf("%s: %d bytes", sk, itemSize(i))
+		}
+		if kind, ok := i["type"].(*types.AttributeValueMemberS); !ok || kind.Value == "" {
+			t.Errorf("%s has no type", sk)
+		}
+	}
+}
+
+// TestNoSecret looks for the links of an invitation, of every generation, in all that is stored of its partner.
+func TestNoSecret(t *testing.T) {
+	t.Parallel()
+	table := newTable(t)
+	s := newSetting(t, dynamo.New(config(t), table))
+	_, images := live(t, s, table, s.proposal(), s.command, response("accept"), person())
+	inv, err := dynamo.InvitationFromImage(images[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(rawItems(t, table, s.user.Tenant))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), inv.ID) {
+		t.Fatal("the search finds nothing at all")
+	}
+	signer := link.NewSigner(link.Key{ID: 1, Secret: []byte("0123456789abcdef0123456789abcdef")})
+	for generation := 1; generation <= 3; generation++ {
+		token, err := signer.Sign(link.Answer, link.Link{Tenant: string(inv.Inviter), ID: inv.ID, Generation: generation})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Any 24 characters of it would be too many.
+		for at := 0; at+24 <= len(token.Reveal()); at++ {
+			if strings.Contains(string(text), token.Reveal()[at:at+24]) {
+				t.Fatal("a part of a token is stored")
+			}
+		}
+	}
+	for _, word := range []string{"http", "/i/"} {
+		if strings.Contains(string(text), word) {
+			t.Errorf("%q is stored", word)
+		}
+	}
+}
+
+// TestTimeline looks at how entries are kept: short, and with everything that a replay needs.
+func TestTimeline(t *testing.T) {
+	t.Parallel()
+	table := newTable(t)
+	s := newSetting(t, dynamo.New(config(t), table))
+	at := s.now
+	long := strings.Repeat("x", 300)
+	written := []invitation.Entry{
+		{At: at, Action: "created", By: "me"},
+		{At: at, Action: "mail failed", By: long, CorrelationID: long, Key: "0123456789ab", Body: "ba9876543210", Why: "attempts_used_up"},
+		{At: at, Action: "resent", By: "a\tb\nc", CorrelationID: "a\tb", Key: "0123456789ab", Body: "ba9876543210"},
+		{At: at, Action: "cancelled", By: "=", CorrelationID: "d34db33f", Key: "'", Body: "%", Why: "tab\tand\nline"},
+		{At: at, Action: "cancelled", By: "!", CorrelationID: strings.Repeat("é", 30)},
+		{At: at, Action: "cancelled", By: "6f1c9d3e-1111-4000-8000-000000000001", CorrelationID: "6F1C9D3E-1111-4000-8000-000000000001", Key: "0123456789ab", Body: "ba9876543210"},
+	}
+	inv := invitation.Invitation{
+		Key: invitation.Key{Inviter: s.user.Tenant, ID: "inv_a"}, Kind: invitation.Reseller, Cloud: "public", Status: invitation.Draft, Generation: 1,
+		Duration: time.Hour, CreatedAt: at, CreatedBy: "me", Version: 1, History: written,
+	}
+	if err := s.store.Write(t.Context(), invitation.Change{After: inv}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.store.Invitation(t.Context(), inv.Key, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lossy := cmpopts.IgnoreFields(invitation.Entry{}, "By", "CorrelationID")
+	if d := cmp.Diff(written, got.History, lossy); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	for n, want := range map[int]string{0: "me", 5: written[5].By} {
+		if got.History[n].By != want || got.History[n].CorrelationID != written[n].CorrelationID {
+			t.Errorf("entry %d: by %q, correlation %q", n, got.History[n].By, got.History[n].CorrelationID)
+		}
+	}
+	for n, i := range []int{1, 2, 3, 4} {
+		if by := got.History[i].By; !strings.HasPrefix(by, "~") || len(by) != 13 {
+			t.Errorf("entry %d (%d): by %q, want a hash", i, n, by)
+		}
+	}
+	for _, v := range rawItems(t, table, s.user.Tenant)["I#inv_a"]["hi"].(*types.AttributeValueMemberL).Value {
+		entry := v.(*types.AttributeValueMemberS).Value
+		if why := entry[strings.LastIndex(entry, "\t"):]; len(entry)-len(why) > 120 {
+			t.Errorf("%d bytes: %q", len(entry), entry)
+		}
+	}
+	// What was read writes the same again.
+	after := got
+	after.Version++
+	if err := s.store.Write(t.Context(), invitation.Change{Before: &got, After: after}); err != nil {
+		t.Fatal(err)
+	}
+	again, err := s.store.Invitation(t.Context(), inv.Key, true)
+	if err != nil || !cmp.Equal(got.History, again.History) {
+		t.Errorf("error %v, another timeline:\n%s", err, cmp.Diff(got.History, again.History))
+	}
+}
+
+// TestInvitationFromImage has every attribute missing once and of a wrong type once: whatever comes, it is an invitation
+// or an error, and never an attribute that was silently left out although it is needed.
+func TestInvitationFromImage(t *testing.T) {
+	t.Parallel()
+	table := newTable(t)
+	s := newSetting(t, dynamo.New(config(t), table))
+	_, images := live(t, s, table, s.proposal(), s.command, response("accept"), person())
+	whole := images[len(images)-1]
+	if _, err := dynamo.InvitationFromImage(whole); err != nil {
+		t.Fatal(err)
+	}
+	needed := map[string]bool{"pk": true, "sk": true, "type": true, "listAt": true, "v": true, "ki": true, "st": true, "ge": true, "cl": true, "du": true}
+	for name, value := range whole {
+		t.Run(name, func(t *testing.T) {
+			without := maps.Clone(whole)
+			delete(without, name)
+			if _, err := dynamo.InvitationFromImage(without); (err != nil) != needed[name] {
+				t.Errorf("missing: error %v, needed %v", err, needed[name])
+			}
+			wrong := maps.Clone(whole)
+			for _, v := range []types.AttributeValue{
+				&types.AttributeValueMemberNULL{Value: true}, &types.AttributeValueMemberSS{Value: []string{"a"}}, nil, (*types.AttributeValueMemberS)(nil),
+				&types.AttributeValueMemberL{Value: []types.AttributeValue{&types.AttributeValueMemberN{Value: "1"}}},
+				&types.AttributeValueMemberM{Value: image{"su": &types.AttributeValueMemberN{Value: "1"}}},
+			} {
+				wrong[name] = v
+				if _, err := dynamo.InvitationFromImage(wrong); err == nil && name != "due" && name != "dueAt" {
+					t.Errorf("%T instead of %T is taken", v, value)
+				}
+			}
+		})
+	}
+	for sk, i := range rawItems(t, table, s.user.Tenant) {
+		_, err := dynamo.InvitationFromImage(i)
+		if other := !strings.HasPrefix(sk, "I#"); errors.Is(err, dynamo.ErrOtherItem) != other {
+			t.Errorf("%s: error %v", sk, err)
+		}
+	}
+	for _, garbled := range []string{"", "x", "zz\tcreated\t=", "!!\tcreated\t\t\t\t\t", "1\tcreated\t%!\t\t\t\t", "1\tcreated\t\t#!\t\t\t"} {
+		wrong := maps.Clone(whole)
+		wrong["hi"] = &types.AttributeValueMemberL{Value: []types.AttributeValue{&types.AttributeValueMemberS{Value: garbled}}}
+		if _, err := dynamo.InvitationFromImage(wrong); err == nil {
+			t.Errorf("a timeline of %q is taken", garbled)
+		}
+	}
+}

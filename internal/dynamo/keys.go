@@ -1,0 +1,118 @@
+package dynamo
+
+import (
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"concord/internal/invitation"
+	"concord/internal/partner"
+)
+
+// Every key string of the table is made in this file. A partner's partition:
+//
+//	pk               sk                          item
+//	P#<tenant>       A                           partner account
+//	P#<inviter>      I#<invitation id>           invitation
+//	P#<inviter>      S#<slot>                    who holds a slot
+//	P#<partner>      C#<customer's tenant>       relationship
+//
+//	index list       listAt                      invitations
+//	P#<inviter>      I#<creation, RFC 3339>#<invitation id>
+//
+//	index due        dueAt                       invitations that wait for a machine
+//	0 to 3           seconds since 1970
+const (
+	pkAttr     = "pk"
+	skAttr     = "sk"
+	listAtAttr = "listAt"
+	dueAttr    = "due"
+	dueAtAttr  = "dueAt"
+	typeAttr   = "type"
+
+	listIndex = "list"
+	dueIndex  = "due"
+
+	partnerPrefix      = "P#"
+	invitationPrefix   = "I#"
+	slotPrefix         = "S#"
+	relationshipPrefix = "C#"
+	accountSort        = "A"
+
+	// dueShards spread the due index: everything that waits, of all partners, shares their write units.
+	dueShards = 4
+	// maxID bounds what is looked up as an id; longer ones cannot exist, and 1,024 bytes are the limit of a key.
+	maxID = 64
+)
+
+type key = map[string]types.AttributeValue
+
+func keyOf(pk, sk string) key { return key{pkAttr: str(pk), skAttr: str(sk)} }
+
+func partition(p partner.TenantID) string { return partnerPrefix + string(p) }
+
+func accountKey(p partner.TenantID) key { return keyOf(partition(p), accountSort) }
+
+func invitationKey(k invitation.Key) key {
+	return keyOf(partition(k.Inviter), invitationPrefix+k.ID)
+}
+
+func slotKey(p partner.TenantID, slot string) key { return keyOf(partition(p), slotPrefix+slot) }
+
+func relationshipKey(p, customer partner.TenantID) key {
+	return keyOf(partition(p), relationshipPrefix+string(customer))
+}
+
+// listAt orders a partner's invitations by creation and, within a second, by id.
+func listAt(created time.Time, id string) string {
+	return invitationPrefix + created.UTC().Format(time.RFC3339) + "#" + id
+}
+
+// parseListAt is the reverse of listAt.
+func parseListAt(s string) (created time.Time, id string, ok bool) {
+	rest, ok := strings.CutPrefix(s, invitationPrefix)
+	if !ok {
+		return created, "", false
+	}
+	at, id, ok := strings.Cut(rest, "#")
+	if !ok {
+		return created, "", false
+	}
+	created, err := time.Parse(time.RFC3339, at)
+	if err != nil || !isID(id) || listAt(created, id) != s {
+		return created, "", false
+	}
+	return created, id, true
+}
+
+// listRange gives the bounds of listAt for invitations created from one moment on and before another; zero times do not
+// bound. Creation is kept to the second: a bound between two seconds counts as the later one. It gives false when nothing
+// can lie between.
+func listRange(from, before time.Time) (low, high string, ok bool) {
+	low, high = invitationPrefix, invitationPrefix+"~"
+	if !from.IsZero() {
+		low += ceiling(from).Format(time.RFC3339)
+	}
+	if !before.IsZero() {
+		high = invitationPrefix + ceiling(before).Format(time.RFC3339)
+	}
+	return low, high, low < high
+}
+
+func ceiling(t time.Time) time.Time {
+	return t.UTC().Add(time.Second - time.Nanosecond).Truncate(time.Second)
+}
+
+func isID(id string) bool {
+	return id != "" && len(id) <= maxID && !strings.Contains(id, "#")
+}
+
+// dueShard gives the partition of the due index for an invitation.
+func dueShard(id string) string {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id))
+	return strconv.Itoa(int(h.Sum32() % dueShards))
+}

@@ -1,0 +1,118 @@
+package dynamo
+
+import (
+	"context"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// Relationship is that of [relationship.Store].
+func (s *Store) Relationship(ctx context.Context, p, customer partner.TenantID) (r relationship.Relationship, err error) {
+	defer func() { wrap(&err, "relationship of %s with %s", p, customer) }()
+	stored, err := s.read(ctx, relationshipKey(p, customer), true, "There is no such customer.")
+	if err != nil {
+		return r, err
+	}
+	return decodeRelationship(stored)
+}
+
+// Relationships is that of [relationship.Store]. It reads the table itself: an index would be a moment behind.
+func (s *Store) Relationships(ctx context.Context, p partner.TenantID, q relationship.Query) (page relationship.Page, err error) {
+	defer func() { wrap(&err, "relationships of %s", p) }()
+	in := &dynamodb.QueryInput{
+		TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :sk)"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(partition(p)), ":sk": str(relationshipPrefix)},
+	}
+	if q.After != "" {
+		after, ok := partner.ParseTenantID(q.After)
+		if !ok {
+			return page, errAfter()
+		}
+		in.ExclusiveStartKey = relationshipKey(p, after)
+	}
+	for left := bound(q.Limit); left > 0; {
+		chunk := min(left, q.Limit)
+		left -= chunk
+		in.Limit = aws.Int32(int32(chunk))
+		out, err := s.client.Query(ctx, in)
+		if err != nil {
+			return page, err
+		}
+		for n, stored := range out.Items {
+			r, err := decodeRelationship(stored)
+			if err != nil {
+				return page, err
+			}
+			if !q.Matches(r) {
+				continue
+			}
+			page.Relationships = append(page.Relationships, r)
+			if len(page.Relationships) == q.Limit {
+				if n < len(out.Items)-1 || out.LastEvaluatedKey != nil {
+					page.Next = string(r.Customer.Tenant)
+				}
+				return page, nil
+			}
+		}
+		if out.LastEvaluatedKey == nil {
+			return page, nil
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+	last := &fields{item: in.ExclusiveStartKey}
+	page.Next = strings.TrimPrefix(last.needText(skAttr), relationshipPrefix)
+	return page, last.err
+}
+
+func errAfter() error {
+	return problem.New(problem.MalformedRequest, "The list cannot be continued from there.")
+}
+
+func encodeRelationship(r relationship.Relationship) item {
+	i := newItem(relationshipKey(r.Partner, r.Customer.Tenant), relationshipType)
+	i.text("id", r.ID)
+	i.text("name", r.Customer.CompanyName)
+	i.texts("domains", r.Customer.Domains)
+	i.text("country", r.Customer.Country)
+	i.text("countryFrom", r.Customer.CountrySource)
+	i.text("cloud", string(r.Customer.Cloud))
+	i.text("role", string(r.Role))
+	i.text("status", string(r.Status))
+	i.text("origin", r.Origin)
+	i.text("invitation", r.Invitation)
+	i.text("dap", string(r.DelegatedAdmin))
+	i.text("identity", string(r.IdentityCheck))
+	i.text("regions", r.RegionTable)
+	i.time("established", r.EstablishedAt)
+	i.time("updated", r.UpdatedAt)
+	i.number("v", r.Version)
+	return i
+}
+
+func decodeRelationship(stored map[string]types.AttributeValue) (relationship.Relationship, error) {
+	f := &fields{item: stored}
+	if err := f.expect(relationshipType); err != nil {
+		return relationship.Relationship{}, err
+	}
+	r := relationship.Relationship{
+		ID:      f.needText("id"),
+		Partner: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)),
+		Customer: relationship.Customer{
+			Tenant:      partner.TenantID(strings.TrimPrefix(f.needText(skAttr), relationshipPrefix)),
+			CompanyName: f.text("name"), Domains: f.texts("domains"), Country: f.text("country"), CountrySource: f.text("countryFrom"),
+			Cloud: partner.CloudID(f.text("cloud")),
+		},
+		Role: relationship.Role(f.needText("role")), Status: relationship.Status(f.needText("status")), Origin: f.text("origin"),
+		Invitation: f.text("invitation"), DelegatedAdmin: relationship.Administration(f.needText("dap")),
+		IdentityCheck: relationship.IdentityCheck(f.needText("identity")), RegionTable: f.text("regions"),
+		EstablishedAt: f.time("established"), UpdatedAt: f.time("updated"), Version: f.needNumber("v"),
+	}
+	return r, f.err
+}

@@ -1,0 +1,943 @@
+package storetest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"concord/internal/invitation"
+	"concord/internal/link"
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// Stores is what a suite looks at: the store interfaces, over the same data.
+type Stores struct {
+	Invitations   invitation.Store
+	Agenda        invitation.Agenda
+	Relationships relationship.Store
+	Accounts      partner.Accounts
+}
+
+// Of gives the stores of a value that is all of them.
+func Of[S interface {
+	invitation.Store
+	invitation.Agenda
+	relationship.Store
+	partner.Accounts
+}](s S) Stores {
+	return Stores{s, s, s, s}
+}
+
+// Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
+// the same stores again: each test has partners of its own.
+func Conformance(t *testing.T, open func(*testing.T) Stores) {
+	for _, each := range []struct {
+		name string
+		run  func(*suite)
+	}{
+		{"invitation round trip", (*suite).roundTrip},
+		{"invitation unknown", (*suite).unknown},
+		{"invitation id taken", (*suite).idTaken},
+		{"invitation slot taken", (*suite).slotTaken},
+		{"invitation without a slot", (*suite).noSlot},
+		{"invitation displaces an ended one", (*suite).displacesEnded},
+		{"invitation displaces a lapsed one", (*suite).displacesLapsed},
+		{"invitation displaces a lapsed one that was changed", (*suite).displacesChanged},
+		{"invitation displaces one that left the slot", (*suite).displacesMoved},
+		{"invitation does not displace one that came back", (*suite).displacesReturned},
+		{"invitation with another recipient moves to its slot", (*suite).recipientChange},
+		{"invitation lost update", (*suite).lostUpdate},
+		{"invitation update of nothing", (*suite).updateOfNothing},
+		{"invitation attributes go away", (*suite).attributesGo},
+		{"invitation of two partners", (*suite).partnersApart},
+		{"accept makes a relationship", (*suite).accept},
+		{"accept raises a relationship", (*suite).acceptAgain},
+		{"accept with an outdated relationship", (*suite).acceptOutdatedRelationship},
+		{"accept with an outdated invitation", (*suite).acceptOutdatedInvitation},
+		{"accept 64 at once", (*suite).acceptOnce},
+		{"list newest first", (*suite).newestFirst},
+		{"list while others are added", (*suite).pagingStable},
+		{"list filters", (*suite).filters},
+		{"list looks at a bounded number", (*suite).bounded},
+		{"list continued from nowhere", (*suite).malformedAfter},
+		{"agenda lists what is due", (*suite).due},
+		{"agenda forgets what ended", (*suite).dueGone},
+		{"customers in order", (*suite).customers},
+		{"customers filters", (*suite).customerFilters},
+		{"accounts", (*suite).account},
+	} {
+		t.Run(each.name, func(t *testing.T) { each.run(&suite{T: t, Stores: open(t)}) })
+	}
+}
+
+type suite struct {
+	*testing.T
+	Stores
+}
+
+// noon is when most of what the suites make was made. It has a fraction of a second, which stores do not keep.
+var noon = time.Date(2025, 3, 1, 12, 0, 0, 987654321, time.UTC)
+
+func tenant() partner.TenantID {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return partner.TenantID(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]))
+}
+
+func id() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return link.FormatID("inv_", b)
+}
+
+// draft is an invitation of version 1 to a recipient of its own.
+func draft(p partner.TenantID, edit ...func(*invitation.Invitation)) invitation.Invitation {
+	i := invitation.Invitation{
+		Key: invitation.Key{Inviter: p, ID: id()}, Kind: invitation.Reseller, RecipientEmail: strings.ToLower(rand.Text()) + "@larch.example",
+		Locale: "en", Cloud: "public", Reminders: true, Status: invitation.Draft, Generation: 1,
+		Duration: invitation.DefaultDuration, ExpiresAt: second(noon.Add(invitation.DefaultDuration)), CreatedAt: second(noon), CreatedBy: "somebody",
+		Version: 1, History: []invitation.Entry{{At: second(noon), Action: "created", By: "somebody"}},
+	}
+	for _, f := range edit {
+		f(&i)
+	}
+	return i
+}
+
+// next is the version after i.
+func next(i invitation.Invitation, edit func(*invitation.Invitation)) invitation.Invitation {
+	n := copyInvitation(i)
+	n.Version++
+	edit(&n)
+	return n
+}
+
+// pending is i after its mail was sent.
+func pending(i invitation.Invitation) invitation.Invitation {
+	return next(i, func(n *invitation.Invitation) {
+		n.Status = invitation.Pending
+		n.Mail = invitation.Mail{State: invitation.MailSent, MessageID: "m", SentAt: second(noon)}
+	})
+}
+
+func accepted(i invitation.Invitation, who string, customer partner.TenantID) invitation.Invitation {
+	return next(i, func(n *invitation.Invitation) {
+		n.Status, n.Customer, n.EndedAt = invitation.Accepted, customer, second(noon)
+		n.Answer = &invitation.Given{Subject: who, Tenant: customer, FullName: "Ada Larch", At: second(noon)}
+	})
+}
+
+func agreed(p, customer partner.TenantID, invitationID string) relationship.Relationship {
+	return relationship.Relationship{
+		ID: "rel_" + rand.Text(), Partner: p, Role: relationship.Direct, Status: relationship.Active, Origin: "invitation", Invitation: invitationID,
+		Customer: relationship.Customer{
+			Tenant: customer, CompanyName: "Larch Ltd", Domains: []string{"larch.example", "larch.test"}, Country: "US", CountrySource: "token", Cloud: "public",
+		},
+		DelegatedAdmin: relationship.NoAdministration, IdentityCheck: relationship.NotNeeded, RegionTable: "1",
+		EstablishedAt: second(noon), UpdatedAt: second(noon), Version: 1,
+	}
+}
+
+func (s *suite) write(before *invitation.Invitation, after invitation.Invitation) invitation.Invitation {
+	s.Helper()
+	if err := s.Invitations.Write(s.Context(), invitation.Change{Before: before, After: after}); err != nil {
+		s.Fatalf("Write: %v", err)
+	}
+	return after
+}
+
+func (s *suite) create(p partner.TenantID, edit ...func(*invitation.Invitation)) invitation.Invitation {
+	s.Helper()
+	return s.write(nil, draft(p, edit...))
+}
+
+func (s *suite) stored(k invitation.Key) invitation.Invitation {
+	s.Helper()
+	i, err := s.Invitations.Invitation(s.Context(), k, true)
+	if err != nil {
+		s.Fatalf("Invitation: %v", err)
+	}
+	return i
+}
+
+func (s *suite) same(want, got any) {
+	s.Helper()
+	if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
+		s.Fatalf("stored something else (-want +got):\n%s", d)
+	}
+}
+
+func (s *suite) refused(err, want error) {
+	s.Helper()
+	if !errors.Is(err, want) {
+		s.Fatalf("error %v, want %v", err, want)
+	}
+}
+
+func (s *suite) code(err error, want problem.Code) {
+	s.Helper()
+	if !problem.Is(err, want) {
+		s.Fatalf("error %v, want the code %s", err, want)
+	}
+}
+
+func (s *suite) heldBy(err error, holder string) {
+	s.Helper()
+	if taken, ok := errors.AsType[*invitation.SlotTaken](err); !ok || taken.By != holder {
+		s.Fatalf("error %v, want the slot taken by %s", err, holder)
+	}
+}
+
+// eventually waits for what an index needs a moment for.
+func (s *suite) eventually(what string, f func() (got any, ok bool)) {
+	s.Helper()
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		got, ok := f()
+		if ok {
+			return
+		}
+		if time.Now().After(end) {
+			s.Fatalf("%s: still %v", what, got)
+		}
+	}
+}
+
+func (s *suite) roundTrip() {
+	p := tenant()
+	sha := strings.Repeat("0123456789abcdef", 4)
+	i := draft(p, func(i *invitation.Invitation) {
+		i.Customer, i.Bound = tenant(), true
+		i.RecipientEmail, i.RecipientName, i.Locale = "Ada.Larch@larch.example", "Ada Larch", "fr"
+		i.RequestDelegatedAdmin, i.Reminders, i.Source = true, false, "fair/2025"
+		i.Tags = map[string]string{"team": "north", "#x": "ünï"}
+		i.RegionTable = "2025-01"
+		i.History = []invitation.Entry{
+			{At: second(noon), Action: "created", By: "somebody", CorrelationID: "6f1c9d3e-0000-4000-8000-0123456789ab", Key: "00aa11bb22cc", Body: "ff00ff00ff00"},
+			{At: second(noon), Action: "mail failed", By: "mailer", Why: "throttled"},
+			{At: second(noon), Action: "changed", By: "google|1|2", CorrelationID: "%not-a-uuid#", Why: "what\tever"},
+		}
+	})
+	s.write(nil, i)
+	s.same(i, s.stored(i.Key))
+
+	for _, mail := range []invitation.Mail{
+		{State: invitation.MailQueued, At: second(noon)},
+		{State: invitation.MailClaimed, Attempts: 3, Owner: "o", At: second(noon)},
+		{State: invitation.MailWaiting, Attempts: 3, At: second(noon), Reason: "throttled"},
+		{State: invitation.MailUnknown, Attempts: 3, At: second(noon), Reason: "timeout", SentAt: second(noon)},
+		{State: invitation.MailFailed, Attempts: 8, Reason: "attempts_used_up"},
+		{State: invitation.MailSent, Attempts: 1, MessageID: "0100018", SentAt: second(noon)},
+	} {
+		before := i
+		i = s.write(&before, next(i, func(n *invitation.Invitation) {
+			n.Status, n.Generation, n.Mail = invitation.Pending, n.Generation+1, mail
+			n.ExpiresAt = time.Time{}
+			if !mail.State.Owed() {
+				n.ExpiresAt = second(noon.Add(n.Duration))
+			}
+		}))
+		s.same(i, s.stored(i.Key))
+	}
+
+	for _, given := range []invitation.Given{
+		{Subject: "who", Tenant: i.Customer, FullName: "Ada Larch", JobTitle: "Head", At: second(noon),
+			Consent: invitation.ConsentText{Version: "1", Language: "fr", Hash: sha}, NoChange: true},
+		{Subject: strings.Repeat("s", 200), Tenant: i.Customer, FullName: "Ada Larch", At: second(noon), Reason: "other", Comment: "Non, merci.",
+			Consent: invitation.ConsentText{Hash: "not hexadecimal"}},
+	} {
+		before := i
+		i = s.write(&before, next(i, func(n *invitation.Invitation) {
+			n.Answer, n.EndedAt = &given, second(noon)
+			n.History = append(n.History, invitation.Entry{At: second(noon), Action: "declined", By: given.Subject, Key: "00", Why: "x"})
+		}))
+		s.same(i, s.stored(i.Key))
+		i.History = i.History[:3]
+	}
+}
+
+func (s *suite) unknown() {
+	for _, k := range []string{id(), "x", "A", strings.Repeat("x", 3000), "inv_#", ""} {
+		for _, strong := range []bool{true, false} {
+			_, err := s.Invitations.Invitation(s.Context(), invitation.Key{Inviter: tenant(), ID: k}, strong)
+			s.code(err, problem.NotFound)
+		}
+	}
+}
+
+func (s *suite) idTaken() {
+	first := s.create(tenant())
+	second := draft(first.Inviter, func(i *invitation.Invitation) { i.ID = first.ID })
+	s.refused(s.Invitations.Write(s.Context(), invitation.Change{After: second}), invitation.ErrConflict)
+	// Also where the slot is taken: the replayed create.
+	second.RecipientEmail = first.RecipientEmail
+	s.refused(s.Invitations.Write(s.Context(), invitation.Change{After: second}), invitation.ErrConflict)
+	// And without a slot.
+	second.RecipientEmail = ""
+	s.refused(s.Invitations.Write(s.Context(), invitation.Change{After: second}), invitation.ErrConflict)
+	s.same(first, s.stored(first.Key))
+}
+
+func (s *suite) slotTaken() {
+	p := tenant()
+	for _, each := range []func(*invitation.Invitation){
+		func(i *invitation.Invitation) { i.RecipientEmail = "ada@larch.example" },
+		func(i *invitation.Invitation) {
+			i.RecipientEmail, i.Customer, i.Bound = "", "00000000-0000-4000-8000-000000000001", true
+		},
+	} {
+		first := s.create(p, each)
+		second := draft(p, each)
+		s.heldBy(s.Invitations.Write(s.Context(), invitation.Change{After: second}), first.ID)
+		_, err := s.Invitations.Invitation(s.Context(), second.Key, true)
+		s.code(err, problem.NotFound)
+		// Another partner has slots of its own.
+		s.create(tenant(), each)
+	}
+}
+
+func (s *suite) noSlot() {
+	p := tenant()
+	for range 2 {
+		s.create(p, func(i *invitation.Invitation) { i.RecipientEmail = "" })
+	}
+}
+
+func (s *suite) displacesEnded() {
+	first := s.create(tenant())
+	ended := s.write(&first, next(first, func(n *invitation.Invitation) { n.Status, n.EndedAt = invitation.Cancelled, second(noon) }))
+	second := draft(first.Inviter, func(i *invitation.Invitation) { i.RecipientEmail = first.RecipientEmail })
+	s.heldBy(s.Invitations.Write(s.Context(), invitation.Change{After: second}), first.ID)
+	if err := s.Invitations.Write(s.Context(), invitation.Change{After: second, Displaced: &ended}); err != nil {
+		s.Fatal(err)
+	}
+	s.same(second, s.stored(second.Key))
+	s.same(ended, s.stored(ended.Key))
+	// The slot has passed on: who was displaced is displaced once only.
+	third := draft(first.Inviter, func(i *invitation.Invitation) { i.RecipientEmail = first.RecipientEmail })
+	s.heldBy(s.Invitations.Write(s.Context(), invitation.Change{After: third, Displaced: &ended}), second.ID)
+}
+
+// successor is an invitation in the slot of i, made when the time of i is over.
+func successor(i invitation.Invitation) invitation.Invitation {
+	return draft(i.Inviter, func(n *invitation.Invitation) {
+		n.RecipientEmail = i.RecipientEmail
+		n.CreatedAt, n.ExpiresAt = i.ExpiresAt, i.ExpiresAt.Add(n.Duration)
+		n.History[0].At = n.CreatedAt
+	})
+}
+
+func (s *suite) displacesLapsed() {
+	for _, make := range []func(invitation.Invitation) invitation.Invitation{
+		func(i invitation.Invitation) invitation.Invitation { return i },
+		func(i invitation.Invitation) invitation.Invitation { return s.write(&i, pending(i)) },
+	} {
+		lapsed := make(s.create(tenant()))
+		after := successor(lapsed)
+		if err := s.Invitations.Write(s.Context(), invitation.Change{After: after, Displaced: &lapsed}); err != nil {
+			s.Fatal(err)
+		}
+		got := s.stored(lapsed.Key)
+		if got.Status != invitation.Expired || got.Version != lapsed.Version+1 || !got.EndedAt.Equal(after.CreatedAt) {
+			s.Fatalf("the displaced one is %s at version %d, ended at %s", got.Status, got.Version, got.EndedAt)
+		}
+		s.notDue(lapsed.Inviter, after.CreatedAt, lapsed.ID)
+	}
+}
+
+func (s *suite) displacesChanged() {
+	lapsed := s.create(tenant())
+	changed := s.write(&lapsed, next(lapsed, func(n *invitation.Invitation) { n.Locale = "fr" }))
+	after := successor(lapsed)
+	s.heldBy(s.Invitations.Write(s.Context(), invitation.Change{After: after, Displaced: &lapsed}), lapsed.ID)
+	_, err := s.Invitations.Invitation(s.Context(), after.Key, true)
+	s.code(err, problem.NotFound)
+	s.same(changed, s.stored(changed.Key))
+}
+
+func (s *suite) displacesMoved() {
+	first := s.create(tenant())
+	moved := s.write(&first, next(first, func(n *invitation.Invitation) { n.RecipientEmail = "else@oak.example" }))
+	second := draft(first.Inviter, func(i *invitation.Invitation) { i.RecipientEmail = first.RecipientEmail })
+	if err := s.Invitations.Write(s.Context(), invitation.Change{After: second, Displaced: &moved}); err != nil {
+		s.Fatal(err)
+	}
+	s.same(moved, s.stored(first.Key)) // open as it was
+}
+
+func (s *suite) displacesReturned() {
+	first := s.create(tenant())
+	moved := s.write(&first, next(first, func(n *invitation.Invitation) { n.RecipientEmail = "else@oak.example" }))
+	s.write(&moved, next(moved, func(n *invitation.Invitation) { n.RecipientEmail = first.RecipientEmail }))
+	second := draft(first.Inviter, func(i *invitation.Invitation) { i.RecipientEmail = first.RecipientEmail })
+	s.heldBy(s.Invitations.Write(s.Context(), invitation.Change{After: second, Displaced: &moved}), first.ID)
+}
+
+func (s *suite) recipientChange() {
+	p := tenant()
+	first, other := s.create(p), s.create(p)
+	// Into a slot that is held: nothing changes.
+	after := next(first, func(n *invitation.Invitation) { n.RecipientEmail = other.RecipientEmail })
+	s.heldBy(s.Invitations.Write(s.Context(), invitation.Change{Before: &first, After: after}), other.ID)
+	s.same(first, s.stored(first.Key))
+	// Into a free one: it is held from then on.
+	after = s.write(&first, next(first, func(n *invitation.Invitation) { n.RecipientEmail = "new@oak.example" }))
+	again := draft(p, func(i *invitation.Invitation) { i.RecipientEmail = "NEW@oak.example" })
+	s.heldBy(s.Invitations.Write(s.Context(), invitation.Change{After: again}), first.ID)
+	// Out of every slot, and into one's own again.
+	none := s.write(&after, next(after, func(n *invitation.Invitation) { n.RecipientEmail = "" }))
+	s.write(&none, next(none, func(n *invitation.Invitation) { n.RecipientEmail = "new@oak.example" }))
+	// An outdated change takes no slot.
+	outdated := next(first, func(n *invitation.Invitation) { n.RecipientEmail = "third@oak.example" })
+	s.refused(s.Invitations.Write(s.Context(), invitation.Change{Before: &first, After: outdated}), invitation.ErrConflict)
+	s.create(p, func(i *invitation.Invitation) { i.RecipientEmail = "third@oak.example" })
+}
+
+func (s *suite) lostUpdate() {
+	before := s.create(tenant())
+	won := s.write(&before, next(before, func(n *invitation.Invitation) { n.Locale = "fr" }))
+	lost := next(before, func(n *invitation.Invitation) { n.Locale = "de" })
+	s.refused(s.Invitations.Write(s.Context(), invitation.Change{Before: &before, After: lost}), invitation.ErrConflict)
+	s.same(won, s.stored(before.Key))
+	// Also when the one that came too late would have written the very same.
+	s.refused(s.Invitations.Write(s.Context(), invitation.Change{Before: &before, After: won}), invitation.ErrConflict)
+}
+
+func (s *suite) updateOfNothing() {
+	never := draft(tenant())
+	s.refused(s.Invitations.Write(s.Context(), invitation.Change{Before: &never, After: next(never, func(*invitation.Invitation) {})}), invitation.ErrConflict)
+	_, err := s.Invitations.Invitation(s.Context(), never.Key, true)
+	s.code(err, problem.NotFound)
+}
+
+func (s *suite) attributesGo() {
+	before := s.create(tenant(), func(i *invitation.Invitation) {
+		i.RecipientName, i.Source, i.Tags, i.RequestDelegatedAdmin = "Ada", "fair", map[string]string{"a": "b"}, true
+	})
+	after := s.write(&before, next(before, func(n *invitation.Invitation) {
+		n.RecipientName, n.Source, n.Tags, n.RequestDelegatedAdmin, n.Reminders, n.ExpiresAt = "", "", nil, false, false, time.Time{}
+	}))
+	s.same(after, s.stored(before.Key))
+}
+
+func (s *suite) partnersApart() {
+	mine, theirs := s.create(tenant()), s.create(tenant())
+	_, err := s.Invitations.Invitation(s.Context(), invitation.Key{Inviter: mine.Inviter, ID: theirs.ID}, true)
+	s.code(err, problem.NotFound)
+	customer := tenant()
+	before := s.write(&theirs, pending(theirs))
+	if err := s.Invitations.Accept(s.Context(), invitation.Change{Before: &before, After: accepted(before, "who", customer)},
+		agreed(theirs.Inviter, customer, theirs.ID)); err != nil {
+		s.Fatal(err)
+	}
+	_, err = s.Relationships.Relationship(s.Context(), mine.Inviter, customer)
+	s.code(err, problem.NotFound)
+	s.same([]string{mine.ID}, s.list(mine.Inviter, invitation.Query{}, 25))
+	s.same([]partner.TenantID(nil), s.listCustomers(mine.Inviter, relationship.Query{}, 25))
+	// Another's place in a list gives nothing of it.
+	page, err := s.Invitations.Invitations(s.Context(), theirs.Inviter, invitation.Query{Limit: 1})
+	if err != nil {
+		s.Fatal(err)
+	}
+	if page.Next != "" {
+		for _, i := range s.page(mine.Inviter, invitation.Query{Limit: 5, After: page.Next}).Invitations {
+			if i.Inviter != mine.Inviter {
+				s.Fatal("another partner's invitation")
+			}
+		}
+	}
+}
+
+func (s *suite) accept() {
+	before := s.create(tenant())
+	before = s.write(&before, pending(before))
+	customer := tenant()
+	after, made := accepted(before, "who", customer), agreed(before.Inviter, customer, before.ID)
+	if err := s.Invitations.Accept(s.Context(), invitation.Change{Before: &before, After: after}, made); err != nil {
+		s.Fatal(err)
+	}
+	s.same(after, s.stored(before.Key))
+	got, err := s.Relationships.Relationship(s.Context(), before.Inviter, customer)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.same(made, got)
+	s.same([]partner.TenantID{customer}, s.listCustomers(before.Inviter, relationship.Query{}, 25)) // at once
+}
+
+func (s *suite) acceptAgain() {
+	p, customer := tenant(), tenant()
+	made := agreed(p, customer, "")
+	for version := 1; version <= 2; version++ {
+		before := s.create(p)
+		made.Invitation, made.Version = before.ID, version
+		if version == 2 {
+			made.DelegatedAdmin = relationship.ActiveDAP
+		}
+		if err := s.Invitations.Accept(s.Context(), invitation.Change{Before: &before, After: accepted(before, "who", customer)}, made); err != nil {
+			s.Fatal(err)
+		}
+		got, err := s.Relationships.Relationship(s.Context(), p, customer)
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.same(made, got)
+	}
+}
+
+func (s *suite) acceptOutdatedRelationship() {
+	p, customer := tenant(), tenant()
+	first := s.create(p)
+	made := agreed(p, customer, first.ID)
+	if err := s.Invitations.Accept(s.Context(), invitation.Change{Before: &first, After: accepted(first, "who", customer)}, made); err != nil {
+		s.Fatal(err)
+	}
+	before := s.create(p)
+	for _, version := range []int{1, 3} {
+		outdated := agreed(p, customer, before.ID)
+		outdated.Version = version
+		err := s.Invitations.Accept(s.Context(), invitation.Change{Before: &before, After: accepted(before, "who", customer)}, outdated)
+		s.refused(err, invitation.ErrConflict)
+	}
+	s.same(before, s.stored(before.Key))
+	got, err := s.Relationships.Relationship(s.Context(), p, customer)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.same(made, got)
+}
+
+func (s *suite) acceptOutdatedInvitation() {
+	customer := tenant()
+	before := s.create(tenant())
+	now := s.write(&before, next(before, func(n *invitation.Invitation) { n.Status = invitation.Cancelled }))
+	err := s.Invitations.Accept(s.Context(), invitation.Change{Before: &before, After: accepted(before, "who", customer)}, agreed(before.Inviter, customer, before.ID))
+	s.refused(err, invitation.ErrConflict)
+	s.same(now, s.stored(before.Key))
+	_, err = s.Relationships.Relationship(s.Context(), before.Inviter, customer)
+	s.code(err, problem.NotFound)
+}
+
+func (s *suite) acceptOnce() {
+	const callers = 64
+	before := s.create(tenant())
+	before = s.write(&before, pending(before))
+	var wg sync.WaitGroup
+	errs := make([]error, callers)
+	customers := []partner.TenantID{tenant(), tenant(), tenant()}
+	for n := range callers {
+		wg.Go(func() {
+			customer := customers[n%len(customers)]
+			errs[n] = s.Invitations.Accept(s.Context(), invitation.Change{Before: &before, After: accepted(before, fmt.Sprint("who ", n), customer)},
+				agreed(before.Inviter, customer, before.ID))
+		})
+	}
+	wg.Wait()
+	won := -1
+	for n, err := range errs {
+		switch {
+		case err == nil && won < 0:
+			won = n
+		case err == nil:
+			s.Fatalf("%d and %d both won", won, n)
+		case !errors.Is(err, invitation.ErrConflict) && !problem.Is(err, problem.Unavailable):
+			s.Fatalf("error %v", err)
+		}
+	}
+	if won < 0 {
+		s.Fatal("nobody won")
+	}
+	if got := s.stored(before.Key).Answer.Subject; got != fmt.Sprint("who ", won) {
+		s.Fatalf("%q is stored, %d was told", got, won)
+	}
+	s.same([]partner.TenantID{customers[won%len(customers)]}, s.listCustomers(before.Inviter, relationship.Query{}, 25))
+}
+
+func (s *suite) page(p partner.TenantID, q invitation.Query) invitation.Page {
+	s.Helper()
+	page, err := s.Invitations.Invitations(s.Context(), p, q)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if len(page.Invitations) > q.Limit {
+		s.Fatalf("%d invitations in a page of %d", len(page.Invitations), q.Limit)
+	}
+	return page
+}
+
+// list walks through all pages of a list.
+func (s *suite) list(p partner.TenantID, q invitation.Query, limit int) (ids []string) {
+	s.Helper()
+	for q.Limit, q.After = limit, ""; ; {
+		page := s.page(p, q)
+		for _, i := range page.Invitations {
+			ids = append(ids, i.ID)
+		}
+		if q.After = page.Next; q.After == "" {
+			return ids
+		}
+	}
+}
+
+// several makes invitations a minute apart and gives them newest first, once the list has them.
+func (s *suite) several(p partner.TenantID, n int, edit func(int, *invitation.Invitation)) (all []invitation.Invitation) {
+	s.Helper()
+	for k := range n {
+		all = append(all, s.create(p, func(i *invitation.Invitation) {
+			i.CreatedAt = second(noon.Add(time.Duration(k) * time.Minute))
+			if edit != nil {
+				edit(k, i)
+			}
+		}))
+	}
+	slices.Reverse(all)
+	s.eventually("the list", func() (any, bool) {
+		got := s.list(p, invitation.Query{}, 100)
+		return len(got), len(got) == n
+	})
+	return all
+}
+
+func ids(all []invitation.Invitation) (list []string) {
+	for _, i := range all {
+		list = append(list, i.ID)
+	}
+	return list
+}
+
+func (s *suite) newestFirst() {
+	p := tenant()
+	s.several(tenant(), 3, nil)
+	all := s.several(p, 7, nil)
+	for _, limit := range []int{1, 2, 3, 7, 25, 100} {
+		s.same(ids(all), s.list(p, invitation.Query{}, limit))
+	}
+	s.same(all[:2], s.page(p, invitation.Query{Limit: 2}).Invitations) // whole items
+	s.same([]string(nil), s.list(tenant(), invitation.Query{}, 25))
+	// In one second, in some fixed order, each once.
+	p = tenant()
+	same := s.several(p, 9, func(_ int, i *invitation.Invitation) { i.CreatedAt = second(noon) })
+	got := s.list(p, invitation.Query{}, 2)
+	s.same(s.list(p, invitation.Query{}, 25), got)
+	want := ids(same)
+	slices.Sort(want)
+	slices.Sort(got)
+	s.same(want, got)
+}
+
+func (s *suite) pagingStable() {
+	p := tenant()
+	all := s.several(p, 12, nil)
+	var got []string
+	q := invitation.Query{Limit: 5}
+	for {
+		page := s.page(p, q)
+		got = append(got, ids(page.Invitations)...)
+		if q.After = page.Next; q.After == "" {
+			break
+		}
+		s.create(p, func(i *invitation.Invitation) { i.CreatedAt = second(noon.Add(time.Hour)) })
+	}
+	s.same(ids(all), got)
+}
+
+func (s *suite) filters() {
+	p, customer := tenant(), tenant()
+	all := s.several(p, 8, func(k int, i *invitation.Invitation) {
+		if k == 1 {
+			i.Customer, i.Bound = customer, true
+		}
+		if k == 2 {
+			i.RecipientEmail = "Ada@Larch.example"
+		}
+		if k == 3 {
+			i.ExpiresAt = second(noon.Add(time.Hour)) // expired when asked, not in the store
+		}
+	})
+	oldest := slices.Clone(all)
+	slices.Reverse(oldest)
+	s.write(&oldest[4], pending(oldest[4]))
+	s.write(&oldest[5], next(oldest[5], func(n *invitation.Invitation) {
+		n.Status, n.Mail, n.ExpiresAt = invitation.Pending, invitation.Mail{State: invitation.MailWaiting, At: second(noon)}, time.Time{}
+	}))
+	s.write(&oldest[6], next(oldest[6], func(n *invitation.Invitation) { n.Status = invitation.Cancelled }))
+	now := noon.Add(2 * time.Hour)
+	minute := func(n int) time.Time { return second(noon.Add(time.Duration(n) * time.Minute)) }
+	for name, each := range map[string]struct {
+		q    invitation.Query
+		want []int // oldest first
+	}{
+		"draft":               {invitation.Query{Status: invitation.Draft}, []int{0, 1, 2, 7}},
+		"expired":             {invitation.Query{Status: invitation.Expired}, []int{3}},
+		"pending":             {invitation.Query{Status: invitation.Pending}, []int{4, 5}},
+		"cancelled":           {invitation.Query{Status: invitation.Cancelled}, []int{6}},
+		"accepted":            {invitation.Query{Status: invitation.Accepted}, nil},
+		"kind":                {invitation.Query{Kind: invitation.Reseller}, []int{0, 1, 2, 3, 4, 5, 6, 7}},
+		"other kind":          {invitation.Query{Kind: "indirect"}, nil},
+		"recipient":           {invitation.Query{RecipientEmail: "ada@larch.example"}, []int{2}},
+		"customer":            {invitation.Query{Customer: customer}, []int{1}},
+		"not sent":            {invitation.Query{DeliveryState: invitation.DeliveryNotSent}, []int{0, 1, 2, 3, 6, 7}},
+		"sending":             {invitation.Query{DeliveryState: invitation.DeliverySending}, []int{5}},
+		"sent":                {invitation.Query{DeliveryState: invitation.DeliverySent}, []int{4}},
+		"created after":       {invitation.Query{CreatedAfter: minute(5)}, []int{5, 6, 7}},
+		"just after":          {invitation.Query{CreatedAfter: minute(5).Add(time.Millisecond)}, []int{6, 7}},
+		"created before":      {invitation.Query{CreatedBefore: minute(2)}, []int{0, 1}},
+		"just before":         {invitation.Query{CreatedBefore: minute(2).Add(time.Millisecond)}, []int{0, 1, 2}},
+		"between":             {invitation.Query{CreatedAfter: minute(2), CreatedBefore: minute(6), Status: invitation.Draft}, []int{2}},
+		"nothing lies within": {invitation.Query{CreatedAfter: minute(6), CreatedBefore: minute(2)}, nil},
+	} {
+		var want []string
+		for _, n := range slices.Backward(each.want) {
+			want = append(want, oldest[n].ID)
+		}
+		each.q.Now = now
+		for _, limit := range []int{1, 3, 25} {
+			if got := s.list(p, each.q, limit); !slices.Equal(want, got) {
+				s.Errorf("%s, %d to a page: %v, want %v", name, limit, got, want)
+			}
+		}
+	}
+}
+
+func (s *suite) bounded() {
+	p := tenant()
+	all := s.several(p, 9, func(k int, i *invitation.Invitation) {
+		if k == 0 {
+			i.Locale, i.RecipientEmail = "fr", "ada@larch.example"
+		}
+	})
+	page := s.page(p, invitation.Query{RecipientEmail: "ada@larch.example", Limit: 2})
+	if len(page.Invitations) != 0 || page.Next == "" {
+		s.Fatalf("%d invitations, next %q, want an empty page and the next", len(page.Invitations), page.Next)
+	}
+	s.same([]string{all[8].ID}, s.list(p, invitation.Query{RecipientEmail: "ada@larch.example"}, 2))
+}
+
+func (s *suite) malformedAfter() {
+	for _, after := range []string{"x", "I#", "I#2025-03-01T12:00:00Z", "I#yesterday#inv_a", "\x00"} {
+		_, err := s.Invitations.Invitations(s.Context(), tenant(), invitation.Query{Limit: 5, After: after})
+		s.code(err, problem.MalformedRequest)
+		_, err = s.Relationships.Relationships(s.Context(), tenant(), relationship.Query{Limit: 5, After: after})
+		s.code(err, problem.MalformedRequest)
+	}
+}
+
+// agenda gives what is due of one partner, in the order in which it is listed.
+func (s *suite) agenda(p partner.TenantID, now time.Time) (due []invitation.Reminder) {
+	s.Helper()
+	for r, err := range s.Agenda.Due(s.Context(), now) {
+		if err != nil {
+			s.Fatal(err)
+		}
+		if r.Inviter == p {
+			due = append(due, r)
+		}
+	}
+	return due
+}
+
+func (s *suite) notDue(p partner.TenantID, now time.Time, id string) {
+	s.Helper()
+	s.eventually("the agenda", func() (any, bool) {
+		due := s.agenda(p, now)
+		return due, !slices.ContainsFunc(due, func(r invitation.Reminder) bool { return r.ID == id })
+	})
+}
+
+func (s *suite) due() {
+	p := tenant()
+	at := second(noon)
+	want := map[string]time.Time{}
+	for k := range 12 {
+		i := s.create(p)
+		when := at.Add(time.Duration((k*7)%12-8) * time.Hour) // some before, one at, some after the moment
+		i = s.write(&i, next(i, func(n *invitation.Invitation) {
+			n.Status = invitation.Pending
+			if k%2 == 0 {
+				n.Mail, n.ExpiresAt = invitation.Mail{State: invitation.MailWaiting, At: when}, time.Time{}
+			} else {
+				n.Mail, n.ExpiresAt = invitation.Mail{State: invitation.MailSent, SentAt: at}, when
+			}
+		}))
+		if !when.After(at) {
+			want[i.ID] = when
+		}
+	}
+	s.create(p, func(i *invitation.Invitation) { i.ExpiresAt = at.Add(-time.Hour) }) // a draft waits for nobody
+	s.eventually("what is due", func() (any, bool) {
+		due := s.agenda(p, at)
+		return len(due), len(due) == len(want)
+	})
+	due := s.agenda(p, at)
+	for _, r := range due {
+		if !want[r.ID].Equal(r.At) {
+			s.Errorf("%s is due at %s, want %s", r.ID, r.At, want[r.ID])
+		}
+	}
+	if !slices.IsSortedFunc(due, func(a, b invitation.Reminder) int { return a.At.Compare(b.At) }) {
+		s.Errorf("not earliest first: %v", due)
+	}
+	for _, err := range s.Agenda.Due(s.Context(), at) {
+		if err != nil {
+			s.Fatal(err)
+		}
+		break // a run that ends early is no fault
+	}
+}
+
+func (s *suite) dueGone() {
+	later := noon.Add(100 * 24 * time.Hour)
+	for _, end := range []func(invitation.Invitation){
+		func(i invitation.Invitation) {
+			s.write(&i, next(i, func(n *invitation.Invitation) { n.Status, n.EndedAt = invitation.Cancelled, second(noon) }))
+		},
+		func(i invitation.Invitation) {
+			customer := tenant()
+			if err := s.Invitations.Accept(s.Context(), invitation.Change{Before: &i, After: accepted(i, "who", customer)}, agreed(i.Inviter, customer, i.ID)); err != nil {
+				s.Fatal(err)
+			}
+		},
+		func(i invitation.Invitation) {
+			after, changed := i.Tick(later)
+			if !changed || after.Status != invitation.Expired {
+				s.Fatalf("%s after its time", after.Status)
+			}
+			s.write(&i, after)
+		},
+	} {
+		i := s.create(tenant())
+		i = s.write(&i, pending(i))
+		s.eventually("the agenda", func() (any, bool) {
+			due := s.agenda(i.Inviter, later)
+			return due, len(due) == 1
+		})
+		end(i)
+		s.notDue(i.Inviter, later, i.ID)
+	}
+}
+
+func (s *suite) agree(p partner.TenantID, edit func(*relationship.Relationship)) relationship.Relationship {
+	s.Helper()
+	before := s.create(p)
+	r := agreed(p, tenant(), before.ID)
+	edit(&r)
+	if err := s.Invitations.Accept(s.Context(), invitation.Change{Before: &before, After: accepted(before, "who", r.Customer.Tenant)}, r); err != nil {
+		s.Fatal(err)
+	}
+	return r
+}
+
+func (s *suite) listCustomers(p partner.TenantID, q relationship.Query, limit int) (tenants []partner.TenantID) {
+	s.Helper()
+	for q.Limit, q.After = limit, ""; ; {
+		page, err := s.Relationships.Relationships(s.Context(), p, q)
+		if err != nil {
+			s.Fatal(err)
+		}
+		if len(page.Relationships) > limit {
+			s.Fatalf("%d relationships in a page of %d", len(page.Relationships), limit)
+		}
+		for _, r := range page.Relationships {
+			tenants = append(tenants, r.Customer.Tenant)
+		}
+		if q.After = page.Next; q.After == "" {
+			return tenants
+		}
+	}
+}
+
+func (s *suite) customers() {
+	p := tenant()
+	var want []partner.TenantID
+	for range 7 {
+		want = append(want, s.agree(p, func(*relationship.Relationship) {}).Customer.Tenant)
+	}
+	slices.Sort(want)
+	for _, limit := range []int{1, 3, 7, 25} {
+		s.same(want, s.listCustomers(p, relationship.Query{}, limit))
+	}
+	_, err := s.Relationships.Relationship(s.Context(), p, tenant())
+	s.code(err, problem.NotFound)
+}
+
+func (s *suite) customerFilters() {
+	p := tenant()
+	var all []partner.TenantID
+	for k := range 6 {
+		all = append(all, s.agree(p, func(r *relationship.Relationship) {
+			switch k {
+			case 1:
+				r.Status = relationship.Removed
+			case 2:
+				r.Customer.CompanyName = "Grand Chêne SA"
+			case 3:
+				r.Customer.Domains = []string{"oak.example"}
+			case 4:
+				r.Customer.Domains = nil
+			}
+		}).Customer.Tenant)
+	}
+	for name, each := range map[string]struct {
+		q    relationship.Query
+		want []int
+	}{
+		"active":    {relationship.Query{Status: relationship.Active}, []int{0, 2, 3, 4, 5}},
+		"removed":   {relationship.Query{Status: relationship.Removed}, []int{1}},
+		"name":      {relationship.Query{Name: "grand CHÊNE"}, []int{2}},
+		"domain":    {relationship.Query{Domain: "OAK.example"}, []int{3}},
+		"no domain": {relationship.Query{Domain: "elm.example"}, nil},
+		"both":      {relationship.Query{Status: relationship.Active, Domain: "larch.test"}, []int{0, 2, 5}},
+	} {
+		var want []partner.TenantID
+		for _, n := range each.want {
+			want = append(want, all[n])
+		}
+		slices.Sort(want)
+		for _, limit := range []int{1, 25} {
+			if got := s.listCustomers(p, each.q, limit); !slices.Equal(want, got) {
+				s.Errorf("%s, %d to a page: %v, want %v", name, limit, got, want)
+			}
+		}
+	}
+}
+
+func (s *suite) account() {
+	a := partner.Account{
+		Tenant: tenant(), DisplayName: "Alder Inc", Role: partner.DirectBill, Cloud: "public", Country: "US",
+		PartnerIDs:          []partner.PartnerID{{ID: "1234567", Type: "location", Country: "US", OnboardingLocation: true}, {ID: "7654321", Type: "headquarters", Country: "US"}},
+		AssociatedPartnerID: "1234567", Status: partner.Active,
+		MPA:     &partner.Agreement{SignedAt: second(noon), SignedBy: "Ann Alder", Version: "2025", Hash: "00ff"},
+		Contact: partner.Contact{Email: "hello@alder.example", Phone: "+1 555 0100", Website: "https://alder.example"}, VerifiedDomain: "alder.example",
+		Locale: "en", ListedInDirectory: true, CreatedAt: second(noon), Version: 1,
+	}
+	bare := partner.Account{Tenant: tenant(), DisplayName: "Bare", Role: partner.IndirectReseller, Cloud: "usGov", Status: partner.Pending, Version: 1}
+	_, err := s.Accounts.Account(s.Context(), a.Tenant, true)
+	s.code(err, problem.NotFound)
+	for _, each := range []partner.Account{a, bare} {
+		if err := s.Accounts.CreateAccount(s.Context(), each); err != nil {
+			s.Fatal(err)
+		}
+		got, err := s.Accounts.Account(s.Context(), each.Tenant, true)
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.same(each, got)
+	}
+	other := bare
+	other.Tenant = a.Tenant
+	s.code(s.Accounts.CreateAccount(s.Context(), other), problem.PreconditionFailed)
+	s.eventually("the account", func() (any, bool) {
+		got, err := s.Accounts.Account(context.WithoutCancel(s.Context()), a.Tenant, false)
+		return err, err == nil && cmp.Equal(a, got)
+	})
+}

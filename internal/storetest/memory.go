@@ -1,0 +1,443 @@
+// Package storetest holds what tests of stores and of their users share: [Memory], a store that forgets, and
+// [Conformance], the contracts of the store interfaces as tests that every store has to pass. Only tests import it.
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"concord/internal/invitation"
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// Memory keeps everything that the stores keep, in memory and with the same contracts. It gives [invitation.Store],
+// [invitation.Agenda], [relationship.Store] and [partner.Accounts]. It panics when a caller breaks a contract, such as
+// a version that is left out. The zero value is empty and ready.
+type Memory struct {
+	mu            sync.Mutex
+	invitations   map[invitation.Key]invitation.Invitation
+	slots         map[slotKey]holder
+	relationships map[pair]relationship.Relationship
+	accounts      map[partner.TenantID]partner.Account
+	inject        func(Operation) Fault
+	queued        func(invitation.Invitation)
+}
+
+type slotKey struct {
+	inviter partner.TenantID
+	slot    string
+}
+
+// holder is who took a slot, at which of its versions.
+type holder struct {
+	id      string
+	version int
+}
+
+type pair struct{ partner, customer partner.TenantID }
+
+var (
+	_ invitation.Store   = (*Memory)(nil)
+	_ invitation.Agenda  = (*Memory)(nil)
+	_ relationship.Store = (*Memory)(nil)
+	_ partner.Accounts   = (*Memory)(nil)
+)
+
+// Operation is a call that can be made to fail: the name of a store's method.
+type Operation string
+
+// The operations.
+const (
+	Write         Operation = "Write"
+	Accept        Operation = "Accept"
+	Invitation    Operation = "Invitation"
+	Invitations   Operation = "Invitations"
+	Due           Operation = "Due"
+	Relationship  Operation = "Relationship"
+	Relationships Operation = "Relationships"
+	Account       Operation = "Account"
+	CreateAccount Operation = "CreateAccount"
+)
+
+// Fault is how a call fails. The zero value is no fault.
+type Fault struct {
+	Err error
+	// Stored says that the call does its work and only its answer is lost: what a crash or a time-out after the write
+	// looks like.
+	Stored bool
+}
+
+// Inject has f decide about every call before it is carried out; nil ends it.
+func (m *Memory) Inject(f func(Operation) Fault) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.inject = f
+}
+
+// OnQueued has f called after every write that leaves a mail queued, as the table's stream calls the mailer; nil ends it.
+// F may call the store.
+func (m *Memory) OnQueued(f func(invitation.Invitation)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.queued = f
+}
+
+// PutAccount stores an account over whatever was there: how a test suspends a partner.
+func (m *Memory) PutAccount(a partner.Account) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	set(&m.accounts, a.Tenant, copyAccount(a))
+}
+
+// PutRelationship stores a relationship over whatever was there.
+func (m *Memory) PutRelationship(r relationship.Relationship) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	set(&m.relationships, pair{r.Partner, r.Customer.Tenant}, copyRelationship(r))
+}
+
+// PutInvitation stores an invitation over whatever was there, without its slot.
+func (m *Memory) PutInvitation(i invitation.Invitation) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	set(&m.invitations, i.Key, copyInvitation(i))
+}
+
+func set[K comparable, V any](m *map[K]V, k K, v V) {
+	if *m == nil {
+		*m = map[K]V{}
+	}
+	(*m)[k] = v
+}
+
+// do carries out one call under the lock and with its fault.
+func (m *Memory) do(op Operation, f func() error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var fault Fault
+	if m.inject != nil {
+		fault = m.inject(op)
+	}
+	if fault.Err != nil && !fault.Stored {
+		return fault.Err
+	}
+	return cmp.Or(f(), fault.Err)
+}
+
+// Write is that of [invitation.Store].
+func (m *Memory) Write(ctx context.Context, c invitation.Change) error {
+	return m.write(ctx, Write, c, nil)
+}
+
+// Accept is that of [invitation.Store].
+func (m *Memory) Accept(ctx context.Context, c invitation.Change, r relationship.Relationship) error {
+	if c.Before == nil {
+		panic("storetest: an acceptance of nothing")
+	}
+	return m.write(ctx, Accept, c, &r)
+}
+
+func (m *Memory) write(ctx context.Context, op Operation, c invitation.Change, r *relationship.Relationship) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	stored := false
+	err := m.do(op, func() error {
+		err := m.change(c, r)
+		stored = err == nil
+		return err
+	})
+	m.mu.Lock()
+	queued := m.queued
+	m.mu.Unlock()
+	if stored && queued != nil && c.After.Mail.State == invitation.MailQueued {
+		queued(copyInvitation(c.After))
+	}
+	return err
+}
+
+// change checks everything before it stores anything.
+func (m *Memory) change(c invitation.Change, r *relationship.Relationship) error {
+	checkChange(c)
+	stored, found := m.invitations[c.After.Key]
+	if c.Before == nil && found || c.Before != nil && (!found || stored.Version != c.Before.Version) {
+		return invitation.ErrConflict
+	}
+	slot := slotKey{c.After.Inviter, c.After.Slot()}
+	takes := slot.slot != "" && (c.Before == nil || c.Before.Slot() != slot.slot)
+	lapsed, lapses := c.Lapsed()
+	if takes {
+		if by, held := m.slots[slot]; held && by.id != c.After.ID && !m.displaces(c, by, lapses) {
+			return &invitation.SlotTaken{By: by.id}
+		}
+	}
+	if r != nil {
+		if m.relationships[pair{r.Partner, r.Customer.Tenant}].Version != r.Version-1 {
+			return invitation.ErrConflict
+		}
+		set(&m.relationships, pair{r.Partner, r.Customer.Tenant}, copyRelationship(*r))
+	}
+	if takes {
+		set(&m.slots, slot, holder{c.After.ID, c.After.Version})
+		if lapses {
+			set(&m.invitations, lapsed.Key, copyInvitation(lapsed))
+		}
+	}
+	set(&m.invitations, c.After.Key, copyInvitation(c.After))
+	return nil
+}
+
+// displaces reports whether the holder of a slot is the one that the change displaces, as the caller has seen it.
+func (m *Memory) displaces(c invitation.Change, by holder, lapses bool) bool {
+	switch {
+	case c.Displaced == nil || c.Displaced.ID != by.id:
+		return false
+	case lapses:
+		return m.invitations[c.Displaced.Key].Version == c.Displaced.Version
+	case c.Displaced.Status.Open():
+		return by.version <= c.Displaced.Version // it has left the slot, and not come back
+	default:
+		return true
+	}
+}
+
+func checkChange(c invitation.Change) {
+	before := invitation.Invitation{Key: c.After.Key}
+	if c.Before != nil {
+		before = *c.Before
+	}
+	if c.After.Version != before.Version+1 || c.After.Key != before.Key || c.After.ID == "" || c.After.Inviter == "" {
+		panic(fmt.Sprintf("storetest: version %d of %v over version %d of %v", c.After.Version, c.After.Key, before.Version, before.Key))
+	}
+	if c.Before != nil && !c.Before.Status.Open() && c.Before.Status != c.After.Status {
+		panic(fmt.Sprintf("storetest: %s after %s", c.After.Status, c.Before.Status))
+	}
+}
+
+// Invitation is that of [invitation.Store].
+func (m *Memory) Invitation(ctx context.Context, k invitation.Key, _ bool) (inv invitation.Invitation, err error) {
+	if err := ctx.Err(); err != nil {
+		return inv, err
+	}
+	err = m.do(Invitation, func() error {
+		stored, found := m.invitations[k]
+		if !found {
+			return problem.New(problem.NotFound, "There is no such invitation.")
+		}
+		inv = copyInvitation(stored)
+		return nil
+	})
+	return inv, err
+}
+
+// Invitations is that of [invitation.Store].
+func (m *Memory) Invitations(ctx context.Context, p partner.TenantID, q invitation.Query) (page invitation.Page, err error) {
+	if err := ctx.Err(); err != nil {
+		return page, err
+	}
+	err = m.do(Invitations, func() error {
+		all := map[string]invitation.Invitation{}
+		for k, i := range m.invitations {
+			if k.Inviter == p {
+				all[i.CreatedAt.Format(time.RFC3339)+"#"+i.ID] = i
+			}
+		}
+		if at, _, _ := strings.Cut(q.After, "#"); q.After != "" && !isTime(at) {
+			return malformed()
+		}
+		keys := slices.Sorted(maps.Keys(all))
+		slices.Reverse(keys)
+		kept, next := walk(keys, q.Limit, func(k string) bool { return q.After == "" || k < q.After }, func(k string) bool { return q.Matches(all[k]) })
+		for _, k := range kept {
+			page.Invitations = append(page.Invitations, copyInvitation(all[k]))
+		}
+		page.Next = next
+		return nil
+	})
+	return page, err
+}
+
+// walk gives the keys of one page, in order: those after where the last page ended that are asked for, out of a bounded
+// number that is looked at.
+func walk(keys []string, limit int, after, matches func(string) bool) (kept []string, next string) {
+	looked, bound := 0, min(4*limit, 100)
+	for i, k := range keys {
+		if !after(k) {
+			continue
+		}
+		looked++
+		if matches(k) {
+			kept = append(kept, k)
+		}
+		if len(kept) == limit || looked == bound {
+			if i < len(keys)-1 {
+				next = k
+			}
+			break
+		}
+	}
+	return kept, next
+}
+
+func isTime(s string) bool {
+	_, err := time.Parse(time.RFC3339, s)
+	return err == nil
+}
+
+func malformed() error {
+	return problem.New(problem.MalformedRequest, "The list cannot be continued from there.")
+}
+
+// Due is that of [invitation.Agenda].
+func (m *Memory) Due(ctx context.Context, now time.Time) iter.Seq2[invitation.Reminder, error] {
+	return func(yield func(invitation.Reminder, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield(invitation.Reminder{}, err)
+			return
+		}
+		var due []invitation.Reminder
+		err := m.do(Due, func() error {
+			for k, i := range m.invitations {
+				if at, ok := i.Due(); ok && !at.After(now) {
+					due = append(due, invitation.Reminder{Key: k, At: at})
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			yield(invitation.Reminder{}, err)
+			return
+		}
+		slices.SortFunc(due, func(a, b invitation.Reminder) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
+		for _, r := range due {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Relationship is that of [relationship.Store].
+func (m *Memory) Relationship(ctx context.Context, p, customer partner.TenantID) (r relationship.Relationship, err error) {
+	if err := ctx.Err(); err != nil {
+		return r, err
+	}
+	err = m.do(Relationship, func() error {
+		stored, found := m.relationships[pair{p, customer}]
+		if !found {
+			return problem.New(problem.NotFound, "There is no such customer.")
+		}
+		r = copyRelationship(stored)
+		return nil
+	})
+	return r, err
+}
+
+// Relationships is that of [relationship.Store].
+func (m *Memory) Relationships(ctx context.Context, p partner.TenantID, q relationship.Query) (page relationship.Page, err error) {
+	if err := ctx.Err(); err != nil {
+		return page, err
+	}
+	err = m.do(Relationships, func() error {
+		if _, ok := partner.ParseTenantID(q.After); q.After != "" && !ok {
+			return malformed()
+		}
+		all := map[string]relationship.Relationship{}
+		for k, r := range m.relationships {
+			if k.partner == p {
+				all[string(k.customer)] = r
+			}
+		}
+		kept, next := walk(slices.Sorted(maps.Keys(all)), q.Limit, func(k string) bool { return k > q.After },
+			func(k string) bool { return q.Matches(all[k]) })
+		for _, k := range kept {
+			page.Relationships = append(page.Relationships, copyRelationship(all[k]))
+		}
+		page.Next = next
+		return nil
+	})
+	return page, err
+}
+
+// Account is that of [partner.Accounts].
+func (m *Memory) Account(ctx context.Context, tenant partner.TenantID, _ bool) (a partner.Account, err error) {
+	if err := ctx.Err(); err != nil {
+		return a, err
+	}
+	err = m.do(Account, func() error {
+		stored, found := m.accounts[tenant]
+		if !found {
+			return problem.New(problem.NotFound, "There is no such partner.")
+		}
+		a = copyAccount(stored)
+		return nil
+	})
+	return a, err
+}
+
+// CreateAccount is that of [partner.Accounts].
+func (m *Memory) CreateAccount(ctx context.Context, a partner.Account) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return m.do(CreateAccount, func() error {
+		if _, found := m.accounts[a.Tenant]; found {
+			return problem.New(problem.PreconditionFailed, "The tenant has an account.")
+		}
+		set(&m.accounts, a.Tenant, copyAccount(a))
+		return nil
+	})
+}
+
+// The copies share nothing with what they were made from, and their times are as a store keeps them.
+
+func copyInvitation(i invitation.Invitation) invitation.Invitation {
+	i.Tags = maps.Clone(i.Tags)
+	i.History = slices.Clone(i.History)
+	for n := range i.History {
+		i.History[n].At = second(i.History[n].At)
+	}
+	if i.Answer != nil {
+		a := *i.Answer
+		a.At = second(a.At)
+		i.Answer = &a
+	}
+	for _, t := range []*time.Time{&i.ExpiresAt, &i.CreatedAt, &i.EndedAt, &i.Mail.At, &i.Mail.SentAt} {
+		*t = second(*t)
+	}
+	i.Duration = i.Duration.Truncate(time.Second)
+	return i
+}
+
+func copyRelationship(r relationship.Relationship) relationship.Relationship {
+	r.Customer.Domains = slices.Clone(r.Customer.Domains)
+	r.EstablishedAt, r.UpdatedAt = second(r.EstablishedAt), second(r.UpdatedAt)
+	return r
+}
+
+func copyAccount(a partner.Account) partner.Account {
+	a.PartnerIDs = slices.Clone(a.PartnerIDs)
+	if a.MPA != nil {
+		mpa := *a.MPA
+		mpa.SignedAt = second(mpa.SignedAt)
+		a.MPA = &mpa
+	}
+	a.CreatedAt = second(a.CreatedAt)
+	return a
+}
+
+func second(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Second)
+}
