@@ -1,0 +1,48 @@
+// Function invitations serves the invitations and drafts of the calling partner over the HTTP API.
+package main
+
+import (
+	"errors"
+	"os"
+
+	"concord/internal/apigw"
+	"concord/internal/awsenv"
+	"concord/internal/contact"
+	"concord/internal/dynamo"
+	"concord/internal/env"
+	"concord/internal/invitation"
+	"concord/internal/locale"
+	"concord/internal/masterkey"
+	"concord/internal/observe"
+	"concord/internal/partner"
+	"concord/internal/web"
+)
+
+type config struct {
+	Table    string `env:"TABLE_NAME"`    // the DynamoDB table of this deployment
+	Secret   string `env:"LINK_SECRET"`   // ARN or name of the secret from which keys of links and cursors are derived
+	Operator string `env:"OPERATOR_NAME"` // who operates this deployment, as drafts say it
+	Clouds   string `env:"CLOUDS"`        // JSON array of the clouds: id, portalName, baseUrl, administrationOptional
+	// AllowReserved accepts addresses under .example and .test, which only a local stack does.
+	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
+}
+
+func main() {
+	log := observe.Logger()
+	var c config
+	loadErr := env.Load(&c)
+	clouds, cloudsErr := partner.ParseClouds(c.Clouds)
+	now, clockErr := env.Clock()
+	if err := errors.Join(loadErr, cloudsErr, clockErr); err != nil {
+		log.Error("cannot start", "error", err)
+		os.Exit(1)
+	}
+	aws := awsenv.Config()
+	store, keys := dynamo.New(aws, c.Table), masterkey.New(aws, c.Secret)
+	service := &invitation.Service{
+		Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds,
+		Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Locales: locale.Tags, Now: now,
+	}
+	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Log: log}
+	apigw.Start(web.Invitations(gate, service, web.Drafts{Sign: keys.Sign, Operator: c.Operator}), "", log)
+}

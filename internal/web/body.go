@@ -1,0 +1,159 @@
+package web
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"concord/internal/problem"
+)
+
+// maxBody is the size in bytes of the largest body that is read.
+const maxBody = 64 << 10
+
+// body is the JSON object of a request, taken apart member by member: what is wrong with one is noted and does not hide what is
+// wrong with the others.
+type body struct {
+	members  map[string]json.RawMessage
+	findings problem.Findings
+	// fingerprint stands for the method, the path and the members in whatever order and spacing.
+	fingerprint string
+}
+
+// body reads the request's object; without a required one, no body is an empty object. Its error is [problem.MalformedRequest]: the
+// body is too large, is not said to be JSON, is not one valid JSON value in UTF-8 or names a member twice, or is no object.
+func (c *call) body(required bool) (*body, error) {
+	text, err := io.ReadAll(io.LimitReader(c.r.Body, maxBody+1))
+	if err != nil || len(text) > maxBody {
+		return nil, problem.New(problem.MalformedRequest, "The body has at most %d bytes.", maxBody)
+	}
+	b := &body{}
+	if len(text) > 0 || required {
+		if t, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+			return nil, problem.New(problem.MalformedRequest, "The Content-Type of a request is application/json.")
+		}
+		if b.members, err = object(text); err != nil {
+			return nil, err
+		}
+	}
+	b.fingerprint = fingerprint(c.r.Method, c.r.URL.Path, b.members)
+	return b, nil
+}
+
+// object gives the members of a JSON object, each in canonical form (RFC 8785).
+func object(text []byte) (map[string]json.RawMessage, error) {
+	v := jsontext.Value(text)
+	if err := v.Canonicalize(); err != nil {
+		return nil, problem.New(problem.MalformedRequest, "The body is not one JSON value in UTF-8, each name in an object once.")
+	}
+	var members map[string]json.RawMessage
+	if v.Kind() != '{' || json.Unmarshal(v, &members) != nil {
+		return nil, problem.New(problem.MalformedRequest, "The body is a JSON object.")
+	}
+	return members, nil
+}
+
+func fingerprint(method, path string, members map[string]json.RawMessage) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %s\n", method, path)
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		fmt.Fprintf(h, "%q:%s\n", name, members[name])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
+}
+
+// text, flag, span and labels take one member out of the body: nil when it is absent or, with a finding, of the wrong type. null is no
+// value of any of them.
+func (b *body) text(name string) *string { return take[string](b, name, "text") }
+
+func (b *body) flag(name string) *bool { return take[bool](b, name, "true or false") }
+
+func (b *body) span(name string) *time.Duration {
+	s := b.text(name)
+	if s == nil {
+		return nil
+	}
+	d, ok := parseDuration(*s)
+	if !ok {
+		b.findings.Add("/"+name, problem.ValidationFailed, "This is a duration of ISO 8601 in whole weeks, days, hours, minutes or seconds, such as P30D.")
+		return nil
+	}
+	return &d
+}
+
+func (b *body) labels(name string) map[string]string {
+	members := take[map[string]json.RawMessage](b, name, "an object of texts")
+	if members == nil {
+		return nil
+	}
+	labels := make(map[string]string, len(*members))
+	for _, k := range slices.Sorted(maps.Keys(*members)) {
+		var v *string
+		if err := json.Unmarshal((*members)[k], &v); err != nil || v == nil {
+			b.findings.Add("/"+name+"/"+escape(k), problem.ValidationFailed, "This is text.")
+			continue
+		}
+		labels[k] = *v
+	}
+	return labels
+}
+
+func take[T any](b *body, name, kind string) *T {
+	raw, ok := b.members[name]
+	if !ok {
+		return nil
+	}
+	delete(b.members, name)
+	var v *T
+	if err := json.Unmarshal(raw, &v); err != nil || v == nil {
+		b.findings.Add("/"+name, problem.ValidationFailed, "This is %s.", kind)
+		return nil
+	}
+	return v
+}
+
+// end gives what was found. Members that were not taken are none of the operation.
+func (b *body) end() problem.Findings {
+	for _, name := range slices.Sorted(maps.Keys(b.members)) {
+		b.findings.Add("/"+escape(name), problem.UnknownField, "There is no such field.")
+	}
+	return b.findings
+}
+
+// escape writes a name as a part of a JSON Pointer (RFC 6901).
+func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
+
+// duration is ISO 8601 without what has no fixed length (years, months) and without fractions.
+var duration = regexp.MustCompile(`^P(?:([0-9]{1,4})W)?(?:([0-9]{1,4})D)?(?:T(?:([0-9]{1,6})H)?(?:([0-9]{1,6})M)?(?:([0-9]{1,8})S)?)?$`)
+
+func parseDuration(s string) (time.Duration, bool) {
+	parts := duration.FindStringSubmatch(s)
+	if parts == nil || strings.HasSuffix(s, "T") || s == "P" {
+		return 0, false
+	}
+	var d time.Duration
+	for i, unit := range []time.Duration{7 * 24 * time.Hour, 24 * time.Hour, time.Hour, time.Minute, time.Second} {
+		n, _ := strconv.Atoi(parts[i+1]) // digits, or none
+		d += time.Duration(n) * unit
+	}
+	return d, true
+}
+
+func formatDuration(d time.Duration) string {
+	days, rest := d/(24*time.Hour), d%(24*time.Hour)
+	if rest == 0 {
+		return fmt.Sprintf("P%dD", days)
+	}
+	return fmt.Sprintf("P%dDT%dS", days, rest/time.Second)
+}

@@ -1,0 +1,166 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"concord/internal/link"
+	"concord/internal/problem"
+)
+
+// FuzzBody: whatever is sent, a body is refused as malformed or taken apart so that each member is either taken or found.
+func FuzzBody(f *testing.F) {
+	for _, s := range []string{
+		`{}`, `{"kind":"reseller","recipientEmail":"a@b.test","tags":{"a":"b"},"expiresIn":"P30D","reminders":true}`, `{"a":1,"a":2}`, `{"tags":{"a":null}}`,
+		`[1]`, `null`, "{\"a\":\"\xff\"}", `{"kind":"\ud800"}`, `{"expiresIn":"P1DT"}`, `{"a/~":{}}`, `{"kind":1e999}`, `{} {}`, "\ufeff{}",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r := httptest.NewRequest(http.MethodPost, "/v1/invitations", strings.NewReader(string(text)))
+		r.Header.Set("Content-Type", "application/json")
+		c := call{r: r}
+		b, err := c.body(true)
+		if err != nil {
+			if !problem.Is(err, problem.MalformedRequest) {
+				t.Fatalf("%q: %v", text, err)
+			}
+			return
+		}
+		if !utf8.Valid(text) || !json.Valid(text) || text[strings.IndexFunc(string(text), func(r rune) bool { return !strings.ContainsRune(" \t\r\n", r) })] != '{' {
+			t.Fatalf("taken: %q", text)
+		}
+		members := len(b.members)
+		taken := 0
+		for _, got := range []bool{b.text("kind") != nil, b.flag("reminders") != nil, b.labels("tags") != nil} {
+			if got {
+				taken++
+			}
+		}
+		if d := b.span("expiresIn"); d != nil {
+			taken++
+			if *d < 0 {
+				t.Fatalf("duration %s of %q", *d, text)
+			}
+			if back, ok := parseDuration(formatDuration(*d)); !ok || back != *d {
+				t.Fatalf("%s is written as %s", *d, formatDuration(*d))
+			}
+		}
+		if found := b.end(); taken+len(found) < members {
+			t.Fatalf("%q: %d members, %d taken, found %v", text, members, taken, found)
+		}
+		for _, x := range b.findings {
+			if !strings.HasPrefix(x.Pointer, "/") {
+				t.Fatalf("%q: pointer %q", text, x.Pointer)
+			}
+		}
+	})
+}
+
+func TestFingerprintIsOfTheContent(t *testing.T) {
+	of := func(method, path, text string) string {
+		m, err := object([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fingerprint(method, path, m)
+	}
+	first := of("POST", "/a", `{"x":"é","y":{"b":1,"a":2}}`)
+	if same := of("POST", "/a", "{ \"y\" : {\"a\":2, \"b\":1}, \"x\":\"\\u00e9\" }"); same != first {
+		t.Error("order, spacing or escapes count")
+	}
+	for _, other := range []string{of("PATCH", "/a", `{"x":"é","y":{"b":1,"a":2}}`), of("POST", "/b", `{"x":"é","y":{"b":1,"a":2}}`), of("POST", "/a", `{"x":"e","y":{"b":1,"a":2}}`), of("POST", "/a", `{}`)} {
+		if other == first {
+			t.Error("another request has the same fingerprint")
+		}
+	}
+}
+
+func TestDurations(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"P30D": 720 * time.Hour, "P1W": 168 * time.Hour, "PT36H": 36 * time.Hour, "P1DT1H1M1S": 25*time.Hour + time.Minute + time.Second,
+		"P": -1, "PT": -1, "P1DT": -1, "": -1, "30D": -1, "P1Y": -1, "P1M": -1, "P1.5D": -1, "-P1D": -1, "P-1D": -1, "p1d": -1, "P1D ": -1, "P1H": -1, "PT1D": -1, "P1D1D": -1, "P99999D": -1, "P١D": -1,
+	} {
+		d, ok := parseDuration(text)
+		if ok != (want >= 0) || ok && d != want {
+			t.Errorf("%q is %s, %v", text, d, ok)
+		}
+	}
+}
+
+var cursorKeys = []link.Key{{ID: 1, Secret: []byte("new")}, {ID: 2, Secret: []byte("old")}}
+
+// FuzzCursor: no text but a cursor that was made for the same binding is taken.
+func FuzzCursor(f *testing.F) {
+	g := &Gate{Keys: func(context.Context, string) ([]link.Key, error) { return cursorKeys, nil }}
+	const binding, position = "tenant\nGET /v1/customers\n", "2026-03-01T09:00:00Z#inv_a"
+	own, err := g.seal(context.Background(), binding, position)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(own)
+	f.Add("")
+	f.Add("AAAA")
+	f.Add(own + "=")
+	f.Fuzz(func(t *testing.T, text string) {
+		after, err := g.unseal(t.Context(), binding, text)
+		switch {
+		case err == nil && (text != own || after != position):
+			t.Fatalf("%q is taken for %q", text, after)
+		case err != nil && (text == own || !problem.Is(err, problem.MalformedRequest)):
+			t.Fatalf("%q: %v", text, err)
+		}
+	})
+}
+
+func TestCursorOfThePreviousKey(t *testing.T) {
+	before := &Gate{Keys: func(context.Context, string) ([]link.Key, error) { return cursorKeys[1:], nil }}
+	now := &Gate{Keys: func(context.Context, string) ([]link.Key, error) { return cursorKeys, nil }}
+	cursor, err := before.seal(t.Context(), "b", "position")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after, err := now.unseal(t.Context(), "b", cursor); err != nil || after != "position" {
+		t.Errorf("%q, %v", after, err)
+	}
+}
+
+// TestEveryCodeHasAnAnswer reads the constants of package problem.
+func TestEveryCodeHasAnAnswer(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", "problem", "problem.go"), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for n := range ast.Preorder(file) {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || len(spec.Values) != 1 {
+			continue
+		}
+		if kind, ok := spec.Type.(*ast.Ident); !ok || kind.Name != "Code" {
+			continue
+		}
+		code, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		count++
+		if a := answers[problem.Code(code)]; a.title == "" || http.StatusText(a.status) == "" {
+			t.Errorf("%s is answered with %d %q", code, a.status, a.title)
+		}
+	}
+	if count != len(answers) {
+		t.Errorf("package problem has %d codes, the table %d", count, len(answers))
+	}
+}

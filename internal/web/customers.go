@@ -1,0 +1,115 @@
+package web
+
+import (
+	"net/http"
+	"time"
+
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// Relationships serves the customers of the calling partner, what the caller's token says, and the OpenAPI document.
+func Relationships(g Gate, s relationship.Store) http.Handler {
+	cs := customers{s}
+	return g.routes(map[string]func(*call) error{
+		"GET /v1/customers":            cs.list,
+		"GET /v1/customers/{tenantId}": cs.read,
+		"GET /v1/roles/me":             roles,
+		"GET /openapi.json":            openAPI,
+		"GET /healthz":                 health,
+	})
+}
+
+type customers struct{ store relationship.Store }
+
+type customerDocument struct {
+	ID                    partner.TenantID           `json:"id"`
+	CompanyName           string                     `json:"companyName"`
+	Domain                *string                    `json:"domain"`
+	Country               string                     `json:"country"`
+	Cloud                 partner.CloudID            `json:"cloud"`
+	RelationshipToPartner string                     `json:"relationshipToPartner"`
+	AllowDelegatedAccess  bool                       `json:"allowDelegatedAccess"`
+	Administration        string                     `json:"administration"`
+	CustomerAgreement     agreementDocument          `json:"customerAgreement"`
+	IdentityCheck         relationship.IdentityCheck `json:"identityCheck"`
+	EstablishedAt         time.Time                  `json:"establishedAt"`
+	UpdatedAt             time.Time                  `json:"updatedAt"`
+	Version               int                        `json:"version"`
+}
+
+// agreementDocument says whether a customer agreement was recorded; nothing records one yet.
+type agreementDocument struct {
+	Signed bool `json:"signed"`
+}
+
+func customerOf(r relationship.Relationship) customerDocument {
+	d := customerDocument{
+		ID: r.Customer.Tenant, CompanyName: r.Customer.CompanyName, Country: r.Customer.Country, Cloud: r.Customer.Cloud,
+		RelationshipToPartner: "none", Administration: "none", IdentityCheck: r.IdentityCheck,
+		EstablishedAt: r.EstablishedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), Version: r.Version,
+	}
+	if len(r.Customer.Domains) > 0 {
+		d.Domain = &r.Customer.Domains[0]
+	}
+	if r.Status == relationship.Active {
+		d.RelationshipToPartner = "reseller"
+		if r.DelegatedAdmin == relationship.ActiveDAP {
+			d.AllowDelegatedAccess, d.Administration = true, "dap"
+		}
+	}
+	return d
+}
+
+// The limits of the filters of customers, in bytes.
+const (
+	maxNameFilter   = 400
+	maxDomainFilter = 253
+)
+
+func (cs customers) list(c *call) error {
+	l, err := c.list("relationship", "name", "domain")
+	if err != nil {
+		return err
+	}
+	q := relationship.Query{
+		Status: map[string]relationship.Status{"": relationship.Active, "active": relationship.Active, "none": relationship.Removed}[oneOf(l, "relationship", "active", "none", "all")],
+		Name:   l.text("name", maxNameFilter), Domain: l.text("domain", maxDomainFilter), Limit: l.Limit, After: l.After,
+	}
+	if l.err != nil {
+		return l.err
+	}
+	u, err := c.reader()
+	if err != nil {
+		return err
+	}
+	found, err := cs.store.Relationships(c.r.Context(), u.Tenant, q)
+	if err != nil {
+		return err
+	}
+	answer := page[customerDocument]{Items: []customerDocument{}}
+	for _, r := range found.Relationships {
+		answer.Items = append(answer.Items, customerOf(r))
+	}
+	if answer.NextCursor, err = c.gate.seal(c.r.Context(), l.binding, found.Next); err != nil {
+		return err
+	}
+	return c.give(http.StatusOK, answer)
+}
+
+func (cs customers) read(c *call) error {
+	u, err := c.reader()
+	if err != nil {
+		return err
+	}
+	tenant, ok := partner.ParseTenantID(c.r.PathValue("tenantId"))
+	if !ok {
+		return problem.New(problem.NotFound, "")
+	}
+	r, err := cs.store.Relationship(c.r.Context(), u.Tenant, tenant)
+	if err != nil {
+		return err
+	}
+	return c.tagged(http.StatusOK, r.Version, customerOf(r))
+}

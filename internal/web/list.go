@@ -1,0 +1,172 @@
+package web
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"concord/internal/partner"
+	"concord/internal/problem"
+)
+
+// How many items a page has.
+const (
+	defaultLimit = 25
+	maxLimit     = 100
+)
+
+// page is a list as it is answered. It may be empty while NextCursor is there.
+type page[T any] struct {
+	Items      []T    `json:"items"`
+	NextCursor string `json:"nextCursor,omitempty"`
+}
+
+// list is what a request asks of a list. A filter that cannot be read makes the whole [problem.MalformedRequest].
+type list struct {
+	Limit   int
+	After   string // where the page before ended
+	filters url.Values
+	binding string // what a cursor of this list is good for
+	err     error
+}
+
+// list reads the query: limit, cursor and the filters, each at most once. The cursor is looked at before the filters.
+func (c *call) list(filters ...string) (*list, error) {
+	query, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return nil, problem.New(problem.MalformedRequest, "The query cannot be read.")
+	}
+	for name, values := range query {
+		if !slices.Contains(filters, name) && name != "limit" && name != "cursor" {
+			return nil, problem.New(problem.MalformedRequest, "The query has a parameter that is not one of this list.")
+		}
+		if len(values) != 1 || values[0] == "" {
+			return nil, problem.New(problem.MalformedRequest, "The parameter %s has one value.", name)
+		}
+	}
+	l := &list{Limit: defaultLimit}
+	if text := query.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxLimit || strconv.Itoa(n) != text {
+			return nil, problem.New(problem.MalformedRequest, "The parameter limit is 1 to %d.", maxLimit)
+		}
+		l.Limit = n
+	}
+	cursor := query.Get("cursor")
+	query.Del("limit")
+	query.Del("cursor")
+	l.filters = query
+	l.binding = string(c.user().Tenant) + "\n" + c.r.Pattern + "\n" + query.Encode()
+	if cursor != "" {
+		if l.After, err = c.gate.unseal(c.r.Context(), l.binding, cursor); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// has gives a filter, and false when it is not asked for.
+func (l *list) has(name string) (string, bool) {
+	v := l.filters.Get(name)
+	return v, v != ""
+}
+
+// oneOf reads a filter that has a fixed set of values.
+func oneOf[T ~string](l *list, name string, values ...T) T {
+	v, ok := l.has(name)
+	if ok && !slices.Contains(values, T(v)) {
+		l.refuse(name)
+	}
+	return T(v)
+}
+
+// text reads a filter of free text.
+func (l *list) text(name string, limit int) string {
+	v, _ := l.has(name)
+	if len(v) > limit {
+		l.refuse(name)
+	}
+	return v
+}
+
+func (l *list) tenant(name string) partner.TenantID {
+	v, ok := l.has(name)
+	if !ok {
+		return ""
+	}
+	tenant, ok := partner.ParseTenantID(v)
+	if !ok {
+		l.refuse(name)
+	}
+	return tenant
+}
+
+// moment reads a time of RFC 3339. What is stored has whole seconds, so that the next whole second asks for the same.
+func (l *list) moment(name string) time.Time {
+	v, ok := l.has(name)
+	if !ok {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, v)
+	if err != nil || t.Year() < 1970 {
+		l.refuse(name)
+		return time.Time{}
+	}
+	t = t.UTC()
+	if whole := t.Truncate(time.Second); !whole.Equal(t) {
+		t = whole.Add(time.Second)
+	}
+	return t
+}
+
+func (l *list) refuse(name string) {
+	if l.err == nil {
+		l.err = problem.New(problem.MalformedRequest, "The parameter %s has no value of its kind.", name)
+	}
+}
+
+// A cursor is the id of its key, an authentication code over the binding and the position, and the position.
+const cursorMAC = 16
+
+// seal makes the cursor of a position, empty for none.
+func (g *Gate) seal(ctx context.Context, binding, after string) (string, error) {
+	if after == "" {
+		return "", nil
+	}
+	keys, err := g.Keys(ctx, "cursor")
+	if err != nil {
+		return "", err
+	}
+	b := append([]byte{keys[0].ID}, cursorCode(keys[0].Secret, binding, after)...)
+	return base64.RawURLEncoding.EncodeToString(append(b, after...)), nil
+}
+
+// unseal gives the position of a cursor that was made for the same binding, or [problem.MalformedRequest].
+func (g *Gate) unseal(ctx context.Context, binding, cursor string) (string, error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err == nil && len(b) > 1+cursorMAC {
+		keys, err := g.Keys(ctx, "cursor")
+		if err != nil {
+			return "", err
+		}
+		for _, k := range keys {
+			after := string(b[1+cursorMAC:])
+			if k.ID == b[0] && hmac.Equal(b[1:1+cursorMAC], cursorCode(k.Secret, binding, after)) {
+				return after, nil
+			}
+		}
+	}
+	return "", problem.New(problem.MalformedRequest, "The cursor is none of this list with these filters.")
+}
+
+func cursorCode(key []byte, binding, after string) []byte {
+	h := hmac.New(sha256.New, key)
+	// No part of a binding holds a line feed; the position may.
+	h.Write([]byte(binding + "\n" + after))
+	return h.Sum(nil)[:cursorMAC]
+}

@@ -1,0 +1,106 @@
+package web
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"concord/internal/problem"
+)
+
+// answer is what a code looks like in HTTP.
+type answer struct {
+	status int
+	title  string
+}
+
+// answers is the one table from code to status (domain, 2.5). A code that is not in it is answered as internal.
+var answers = map[problem.Code]answer{
+	problem.MalformedRequest:       {http.StatusBadRequest, "Malformed request"},
+	problem.IdempotencyKeyRequired: {http.StatusBadRequest, "Idempotency-Key required"},
+
+	problem.RoleNotPermitted: {http.StatusForbidden, "Role not permitted"},
+	problem.WrongTenant:      {http.StatusForbidden, "Wrong tenant"},
+	problem.NotGlobalAdmin:   {http.StatusForbidden, "Not a Global admin"},
+	problem.PartnerNotActive: {http.StatusForbidden, "Partner not active"},
+
+	problem.NotFound: {http.StatusNotFound, "Not found"},
+
+	problem.DuplicateOpenInvitation:    {http.StatusConflict, "Duplicate open invitation"},
+	problem.InvitationAlreadyAccepted:  {http.StatusConflict, "Invitation already accepted"},
+	problem.InvitationAlreadyDeclined:  {http.StatusConflict, "Invitation already declined"},
+	problem.InvitationAlreadyCancelled: {http.StatusConflict, "Invitation already cancelled"},
+	problem.InvitationExpired:          {http.StatusConflict, "Invitation expired"},
+	problem.RelationshipExists:         {http.StatusConflict, "Relationship exists"},
+	problem.InvalidTransition:          {http.StatusConflict, "Not possible in this state"},
+
+	problem.PreconditionFailed:   {http.StatusPreconditionFailed, "Precondition failed"},
+	problem.PreconditionRequired: {http.StatusPreconditionRequired, "Precondition required"},
+
+	problem.ValidationFailed:            {http.StatusUnprocessableEntity, "Validation failed"},
+	problem.IdempotencyKeyReused:        {http.StatusUnprocessableEntity, "Idempotency-Key reused"},
+	problem.UnknownField:                {http.StatusUnprocessableEntity, "Unknown field"},
+	problem.RecipientEmailRequired:      {http.StatusUnprocessableEntity, "Recipient required"},
+	problem.EmailInvalid:                {http.StatusUnprocessableEntity, "Mail address invalid"},
+	problem.EmailInternationalisedLocal: {http.StatusUnprocessableEntity, "Mail address not ASCII before the @"},
+	problem.NameInvalid:                 {http.StatusUnprocessableEntity, "Name invalid"},
+	problem.RegionNotAllowed:            {http.StatusUnprocessableEntity, "Region not allowed"},
+	problem.CloudMismatch:               {http.StatusUnprocessableEntity, "Cloud mismatch"},
+	problem.DelegatedAdminRequired:      {http.StatusUnprocessableEntity, "Delegated administration required"},
+	problem.SelfInvitation:              {http.StatusUnprocessableEntity, "Self invitation"},
+
+	problem.ResendCooldown: {http.StatusTooManyRequests, "Too soon to resend"},
+
+	problem.Internal:    {http.StatusInternalServerError, "Internal error"},
+	problem.Unavailable: {http.StatusServiceUnavailable, "Unavailable"},
+}
+
+type problemDocument struct {
+	Type          string            `json:"type"`
+	Title         string            `json:"title"`
+	Status        int               `json:"status"`
+	Detail        string            `json:"detail"`
+	Code          problem.Code      `json:"code"`
+	CorrelationID string            `json:"correlationId"`
+	Errors        []findingDocument `json:"errors,omitempty"`
+	InvitationID  string            `json:"invitationId,omitempty"`
+}
+
+type findingDocument struct {
+	Pointer string       `json:"pointer"`
+	Code    problem.Code `json:"code"`
+	Detail  string       `json:"detail"`
+}
+
+// refuse answers with the problem that err carries. The text of an error without a code goes to the log only.
+func (c *call) refuse(err error) {
+	p, ok := errors.AsType[*problem.Error](err)
+	if _, known := answers[problem.CodeOf(err)]; !ok || !known {
+		p = problem.New(problem.Internal, "Something went wrong on our side. Quote the correlation id when you ask about it.")
+	}
+	if p.Code == problem.NotFound {
+		// One sentence, so that another partner's id and an unknown one cannot be told apart.
+		p = problem.New(problem.NotFound, "There is no such resource.")
+	}
+	a := answers[p.Code]
+	if a.status >= http.StatusInternalServerError {
+		c.gate.Log.ErrorContext(c.r.Context(), "request failed", "route", c.r.Pattern, "correlationId", c.correlationID, "error", err)
+	}
+	d := problemDocument{
+		Type: "urn:concord:problem:" + string(p.Code), Title: a.title, Status: a.status, Detail: p.Detail, Code: p.Code, CorrelationID: c.correlationID,
+	}
+	for _, f := range p.Findings {
+		d.Errors = append(d.Errors, findingDocument(f))
+	}
+	h := c.w.Header()
+	if p.Code == problem.DuplicateOpenInvitation && p.Resource != "" {
+		d.InvitationID = p.Resource
+		h.Set("Link", "<"+invitationPath(p.Resource)+`>; rel="related"`)
+	}
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(float64(p.RetryAfter)/float64(time.Second)))))
+	}
+	c.write(a.status, "application/problem+json", d)
+}

@@ -1,0 +1,143 @@
+// Package web is the JSON API. Its contract is openapi.json; this package holds what the document cannot say.
+//
+// Every operation goes the same way: what is malformed is refused first, then who calls is looked at, and the use case decides the
+// rest in the order of checks (domain, 2.5). Whatever goes wrong becomes a problem document by one table. Nothing here decides a
+// rule of the business: that is done by package invitation, or stands as it was stored.
+package web
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"concord/internal/link"
+	"concord/internal/partner"
+	"concord/internal/problem"
+)
+
+// Gate is what every operation of the API passes: who calls, under which id, where the log is.
+type Gate struct {
+	Accounts partner.Accounts
+	// Claims gives the claims of the verified token of a request.
+	Claims func(context.Context) map[string]string
+	// RequestID gives the id under which a request stands in the log.
+	RequestID func(context.Context) string
+	// Keys gives the keys of a use; lists sign their cursors with those of "cursor".
+	Keys func(ctx context.Context, use string) ([]link.Key, error)
+	Log  *slog.Logger
+}
+
+// call is one request on its way.
+type call struct {
+	gate          *Gate
+	w             http.ResponseWriter
+	r             *http.Request
+	correlationID string
+}
+
+// routes makes the handler of a function from its operations, by pattern. Whatever is no route is the same 404 as a resource that
+// does not exist; API Gateway answers for it before it comes here.
+func (g Gate) routes(operations map[string]func(*call) error) http.Handler {
+	mux := http.NewServeMux()
+	for pattern, operation := range operations {
+		mux.Handle(pattern, g.serve(operation))
+	}
+	unknown := g.serve(func(*call) error { return problem.New(problem.NotFound, "") })
+	mux.Handle("/", unknown)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// ServeMux would redirect to the path without dots and doubled slashes.
+		if p := r.URL.EscapedPath(); p != path.Clean(p) {
+			unknown(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func (g Gate) serve(operation func(*call) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c := call{&g, w, r, correlationID(r)}
+		h := w.Header()
+		h.Set("MS-CorrelationId", c.correlationID)
+		h.Set("MS-RequestId", g.RequestID(r.Context()))
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		if err := operation(&c); err != nil {
+			c.refuse(err)
+		}
+	}
+}
+
+var uuid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+
+// correlationID takes the caller's when it is a UUID and otherwise makes one.
+func correlationID(r *http.Request) string {
+	if id := r.Header.Get("MS-CorrelationId"); uuid.MatchString(id) {
+		return id
+	}
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80 // RFC 9562, version 4
+	h := hex.EncodeToString(b[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// user gives who calls, as the token says. Who has no tenant has no role either, so that every permission is refused.
+func (c *call) user() partner.User {
+	claims := c.gate.Claims(c.r.Context())
+	tenant, ok := partner.ParseTenantID(claims["tenantId"])
+	if !ok {
+		return partner.User{}
+	}
+	u := partner.User{Subject: claims["sub"], Tenant: tenant, Cloud: partner.CloudID(claims["cloud"])}
+	// An array claim arrives as "[a b]"; other issuers and authorizers write JSON, or a list with commas.
+	for role := range strings.FieldsFuncSeq(claims["roles"], func(r rune) bool { return strings.ContainsRune(`[]", `, r) }) {
+		u.Roles = append(u.Roles, partner.Role(role))
+	}
+	return u
+}
+
+// reader gives a user who may read, of a company that has an account.
+func (c *call) reader() (partner.User, error) {
+	u := c.user()
+	if err := u.Permit(partner.ReadCustomers); err != nil {
+		return u, err
+	}
+	_, err := c.gate.Accounts.Account(c.r.Context(), u.Tenant, false)
+	if problem.Is(err, problem.NotFound) {
+		err = problem.New(problem.RoleNotPermitted, "Your company has no partner account.")
+	}
+	return u, err
+}
+
+// tagged answers about one version of a resource.
+func (c *call) tagged(status, version int, v any) error {
+	c.w.Header().Set("ETag", strconv.Quote(strconv.Itoa(version)))
+	return c.give(status, v)
+}
+
+// give answers with a JSON document.
+func (c *call) give(status int, v any) error {
+	c.write(status, "application/json", v)
+	return nil
+}
+
+func (c *call) write(status int, contentType string, v any) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil { // the documents of this package can all be encoded
+		panic("web: " + err.Error())
+	}
+	c.w.Header().Set("Content-Type", contentType)
+	c.w.WriteHeader(status)
+	_, _ = c.w.Write(b.Bytes())
+}
