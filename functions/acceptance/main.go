@@ -1,0 +1,65 @@
+// Command acceptance answers every emailed link: what is asked, the sign-in of who follows it, and the answer.
+package main
+
+import (
+	"log/slog"
+	"os"
+
+	"concord/internal/apigw"
+	"concord/internal/awsenv"
+	"concord/internal/dynamo"
+	"concord/internal/env"
+	"concord/internal/invitation"
+	"concord/internal/locale"
+	"concord/internal/masterkey"
+	"concord/internal/observe"
+	"concord/internal/pages"
+	"concord/internal/partner"
+)
+
+// config is what template.yaml sets.
+type config struct {
+	Table    string `env:"TABLE_NAME"`     // name of the table
+	Secret   string `env:"LINK_SECRET"`    // ARN of the master secret of links and cookies
+	Operator string `env:"OPERATOR_NAME"`  // who operates this deployment; every page says so
+	Issuer   string `env:"OIDC_ISSUER"`    // OpenID provider that people sign in at
+	ClientID string `env:"OIDC_CLIENT_ID"` // our public client there, with <base URL>/sign-in/callback of each cloud
+	Clouds   string `env:"CLOUDS"`         // the clouds with their portals, as partner.ParseClouds reads them
+}
+
+func main() {
+	log := observe.Logger()
+	if err := run(log); err != nil {
+		log.Error("acceptance cannot start", "error", err.Error())
+		os.Exit(1)
+	}
+}
+
+func run(log *slog.Logger) error {
+	var c config
+	if err := env.Load(&c); err != nil {
+		return err
+	}
+	now, err := env.Clock()
+	if err != nil {
+		return err
+	}
+	clouds, err := partner.ParseClouds(c.Clouds)
+	if err != nil {
+		return err
+	}
+	aws := awsenv.Config()
+	store := dynamo.New(aws, c.Table)
+	handler, err := pages.Site{
+		Invitations: &invitation.Service{
+			Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds,
+			Locales: locale.Tags, Now: now,
+		},
+		Keys: masterkey.New(aws, c.Secret), Operator: c.Operator, Issuer: c.Issuer, ClientID: c.ClientID, Log: log,
+	}.Handler()
+	if err != nil {
+		return err
+	}
+	apigw.Start(handler, clouds[0].BaseURL, log)
+	return nil
+}

@@ -1,0 +1,176 @@
+package pages
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"html/template"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"concord/internal/invitation"
+	"concord/internal/locale"
+	"concord/internal/partner"
+)
+
+// outcome is a kind of page: its name in data-page, its status, and what it shows.
+type outcome struct {
+	name   string
+	status int
+	// template is that of the page's content.
+	template string
+	view     func(*page) any
+}
+
+// outcomes gives each case its page and status (pages and mail: "A page and status for each case").
+var outcomes = map[invitation.Case]outcome{
+	invitation.Review:     {"review", http.StatusOK, "review", review},
+	invitation.Form:       {"answer", http.StatusOK, "answer", form},
+	invitation.AcceptedBy: {"accepted", http.StatusOK, "result", accepted},
+	invitation.DeclinedBy: {"declined", http.StatusOK, "result", declined},
+
+	invitation.OtherTenant:      {"wrong-tenant", http.StatusForbidden, "notice", wrongTenant},
+	invitation.NotAdmin:         {"not-admin", http.StatusForbidden, "notice", notAdmin},
+	invitation.InviterNotActive: {"partner-not-active", http.StatusForbidden, "notice", partnerNotActive},
+	invitation.OtherCloud:       {"cloud-mismatch", http.StatusForbidden, "notice", cloudMismatch},
+	invitation.OtherRegion:      {"region-not-allowed", http.StatusForbidden, "notice", regionNotAllowed},
+
+	invitation.Unknown:    unknown,
+	invitation.TooLate:    {"expired", http.StatusGone, "notice", expired},
+	invitation.Superseded: {"superseded", http.StatusGone, "notice", superseded},
+	invitation.Answered:   {"answered", http.StatusGone, "notice", answered},
+}
+
+// Outcomes that are no case of an invitation.
+var (
+	unknown        = outcome{"unknown", http.StatusNotFound, "notice", unknownLink}
+	serviceTrouble = outcome{"service-trouble", http.StatusServiceUnavailable, "notice", troubled}
+	malformed      = outcome{"malformed", http.StatusBadRequest, "notice", notUnderstood}
+	tooLong        = outcome{"too-large", http.StatusRequestEntityTooLarge, "notice", notUnderstood}
+	crossOrigin    = outcome{"cross-origin", http.StatusForbidden, "notice", fromElsewhere}
+	signInOver     = outcome{"sign-in-over", http.StatusBadRequest, "notice", attemptOver}
+	signInRefused  = outcome{"sign-in-refused", http.StatusForbidden, "notice", refused}
+	noCompany      = outcome{"no-company", http.StatusForbidden, "notice", personalAccount}
+)
+
+// page is what every template gets.
+type page struct {
+	*locale.Printer
+	*visit
+	Name      string // of the outcome
+	Here      string // path of the link with the chosen language; empty when the link is not known
+	SignIn    string // path of the sign-in
+	Portal    string // name of the place that the customer answers at (rule I17)
+	Operator  string
+	Languages []language
+	Now       time.Time // by the movable clock
+	Title     string
+	Summary   []fault // what is wrong with the form
+	Content   any
+}
+
+// language is an entry of the language switch.
+type language struct {
+	Tag, Name, Link string
+	Current         bool
+}
+
+//go:embed templates style.css
+var files embed.FS
+
+// layout is what is the same for every request, made for the first one.
+type layout struct {
+	templates *template.Template
+	policy    string
+}
+
+var design = sync.OnceValue(func() layout {
+	css, err := files.ReadFile("style.css")
+	if err != nil {
+		panic("pages: " + err.Error())
+	}
+	t := template.Must(template.New("style").Parse("<style>" + compact(string(css)) + "</style>"))
+	template.Must(t.ParseFS(files, "templates/*.html"))
+	// The policy names the style sheet as the template writes it.
+	var style bytes.Buffer
+	if err := t.ExecuteTemplate(&style, "style", nil); err != nil {
+		panic("pages: " + err.Error())
+	}
+	sum := sha256.Sum256(bytes.TrimSuffix(bytes.TrimPrefix(style.Bytes(), []byte("<style>")), []byte("</style>")))
+	return layout{t, "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; img-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"}
+})
+
+// compact drops the indentation of the style sheet, which every page carries.
+func compact(css string) string {
+	var b strings.Builder
+	for line := range strings.Lines(css) {
+		b.WriteString(strings.TrimSpace(line))
+	}
+	return b.String()
+}
+
+// headers are on every answer, redirects too.
+func (h *site) headers(w http.ResponseWriter, v *visit) {
+	set := w.Header().Set
+	set("Cache-Control", "no-store")
+	set("Content-Security-Policy", design().policy)
+	// With no-referrer browsers send "Origin: null" with forms, which the cross-origin guard refuses.
+	set("Referrer-Policy", "same-origin")
+	set("X-Content-Type-Options", "nosniff")
+	set("X-Frame-Options", "DENY")
+	set("X-Robots-Tag", "noindex, nofollow")
+	set("Permissions-Policy", "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), publickey-credentials-get=(), usb=()")
+	set("Cross-Origin-Opener-Policy", "same-origin")
+	set("Cross-Origin-Resource-Policy", "same-origin")
+	if encrypted(h.cloud(v)) {
+		set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+	}
+}
+
+func encrypted(c partner.Cloud) bool { return strings.HasPrefix(c.BaseURL, "https://") }
+
+// printer chooses the language: what was asked for, the invitation's, the browser's, English.
+func (h *site) printer(r *http.Request, v *visit) *locale.Printer {
+	return locale.For(locale.Match(r.URL.Query().Get("lang"), v.letter.Invitation.Locale, r.Header.Get("Accept-Language")))
+}
+
+// show writes a page; for HEAD only its header.
+func (h *site) show(w http.ResponseWriter, r *http.Request, v *visit, o outcome) {
+	p := &page{
+		Printer: h.printer(r, v), visit: v, Name: o.name, Portal: h.cloud(v).PortalName, Operator: h.Operator,
+		Now: h.Invitations.Now().UTC(),
+	}
+	if token := r.PathValue("token"); v.link.ID != "" && o.name != unknown.name {
+		p.Here = path(token, r)
+		p.SignIn = "/i/" + token + "/sign-in" + chosen(r.URL.Query().Get("lang"))
+		for _, tag := range locale.Tags {
+			l := locale.For(tag)
+			to := "?lang=" + l.Language()
+			if r.Pattern != routePage && r.Pattern != routeAnswer {
+				to = "/i/" + token + to
+			}
+			p.Languages = append(p.Languages, language{l.Language(), l.Name(), to, l.Language() == p.Language()})
+		}
+	}
+	p.Content = o.view(p)
+	var out bytes.Buffer
+	if err := design().templates.ExecuteTemplate(&out, o.template+".html", p); err != nil {
+		h.Log.ErrorContext(r.Context(), "page cannot be written", "page", o.name, "error", err.Error())
+		http.Error(w, "", http.StatusInternalServerError)
+		return
+	}
+	h.headers(w, v)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Language", p.Language())
+	w.Header().Set("Content-Length", strconv.Itoa(out.Len()))
+	w.WriteHeader(o.status)
+	if r.Method != http.MethodHead {
+		_, _ = io.Copy(w, &out) // the reader may have gone
+	}
+}

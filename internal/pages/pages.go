@@ -1,0 +1,277 @@
+// Package pages answers emailed links: what somebody sees who follows one, the sign-in, and the answer.
+//
+// Looking writes nothing, whatever the method, however often and whoever signed in: only POST with a session, an explicit
+// choice, a ticked authority and a typed name answers an invitation. Which case a link is in is decided by package invitation;
+// here each [invitation.Case] has its page and its status, in one table. Every page works without scripts and loads nothing.
+package pages
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"concord/internal/invitation"
+	"concord/internal/link"
+	"concord/internal/locale"
+	"concord/internal/partner"
+	"concord/internal/problem"
+)
+
+// Keys makes and checks links and gives the keys of cookies by use, the one to encrypt with first.
+//
+// Verify gives [link.ErrMalformed] or [link.ErrUnknownKey] for a token that was not made here; any other error of a method
+// means that the keys could not be had.
+type Keys interface {
+	Sign(ctx context.Context, p link.Purpose, l link.Link) (link.Secret, error)
+	Verify(ctx context.Context, p link.Purpose, token string) (link.Link, error)
+	Keys(ctx context.Context, use string) ([]link.Key, error)
+}
+
+// Site is everything that the pages need. Its clouds are those of Invitations.
+type Site struct {
+	Invitations *invitation.Service
+	Keys        Keys
+	Operator    string // who operates the deployment; every page says so
+	Issuer      string // of the OpenID provider that people sign in at
+	ClientID    string // our public client there
+	Log         *slog.Logger
+}
+
+// The routes: those of template.yaml.
+const (
+	routePage     = "GET /i/{token}" // and HEAD
+	routeAnswer   = "POST /i/{token}"
+	routeSignIn   = "GET /i/{token}/sign-in"
+	routeCallback = "GET " + callbackPath
+)
+
+// maxBody bounds a form, in bytes.
+const maxBody = 64 << 10
+
+// Handler gives the pages as one handler. It fails when a cloud's base URL is no origin.
+func (s Site) Handler() (http.Handler, error) {
+	h := &site{Site: s, clouds: s.Invitations.Clouds}
+	h.provider = &provider{issuer: s.Issuer, clientID: s.ClientID}
+	guard := http.NewCrossOriginProtection()
+	for _, c := range h.clouds {
+		if err := guard.AddTrustedOrigin(c.BaseURL); err != nil {
+			return nil, err
+		}
+	}
+	guard.SetDenyHandler(h.plain(crossOrigin))
+	mux := http.NewServeMux()
+	mux.HandleFunc(routePage, h.open)
+	mux.HandleFunc(routeAnswer, h.answer)
+	mux.HandleFunc(routeSignIn, h.signIn)
+	mux.HandleFunc(routeCallback, h.callback)
+	mux.Handle("/", h.plain(unknown))
+	return guard.Handler(mux), nil
+}
+
+type site struct {
+	Site
+	clouds   partner.Clouds
+	provider *provider
+}
+
+// plain answers with a page that needs to know nothing.
+func (h *site) plain(o outcome) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.show(w, r, &visit{}, o) })
+}
+
+// visit is what is known about a request so far.
+type visit struct {
+	link    link.Link
+	letter  invitation.Letter // zero until the invitation was read
+	person  *invitation.Person
+	form    entered
+	invalid []problem.Finding
+}
+
+// cloud is that of the invitation, and the first one while that is not known.
+func (h *site) cloud(v *visit) partner.Cloud {
+	if v.letter.Cloud.ID != "" {
+		return v.letter.Cloud
+	}
+	return h.clouds[0]
+}
+
+// path gives the path of the visited link with the language that was chosen, if any.
+func path(token string, r *http.Request) string {
+	return "/i/" + token + chosen(r.URL.Query().Get("lang"))
+}
+
+// chosen gives the query that keeps a language, and nothing for one that is not written.
+func chosen(lang string) string {
+	for _, tag := range locale.Tags {
+		if lang == tag.String() {
+			return "?lang=" + lang
+		}
+	}
+	return ""
+}
+
+// redeem checks the token of the path. When it gives false, the request has been answered.
+func (h *site) redeem(w http.ResponseWriter, r *http.Request, v *visit) bool {
+	l, err := h.Keys.Verify(r.Context(), link.Answer, r.PathValue("token"))
+	switch {
+	case errors.Is(err, link.ErrMalformed), errors.Is(err, link.ErrUnknownKey):
+		h.show(w, r, v, unknown)
+		return false
+	case err != nil:
+		h.trouble(w, r, v, err)
+		return false
+	}
+	v.link = l
+	return true
+}
+
+func (h *site) open(w http.ResponseWriter, r *http.Request) {
+	v := &visit{}
+	if !h.redeem(w, r, v) {
+		return
+	}
+	var err error
+	if v.person, err = h.session(r); err != nil {
+		h.trouble(w, r, v, err)
+		return
+	}
+	letter, c, err := h.Invitations.Look(r.Context(), v.link, v.person, r.URL.Query().Has(done))
+	if err != nil {
+		h.trouble(w, r, v, err)
+		return
+	}
+	v.letter = letter
+	h.show(w, r, v, outcomes[c])
+}
+
+// entered is the form as it was filled in.
+type entered struct {
+	Answer, FullName, JobTitle, Country, Reason, Comment string
+	Authorized                                           bool
+	// Words is the language that the form was in, and with it the words that were read.
+	Words string
+}
+
+// answer carries out an answer. A crash before the domain's write leaves the form to be sent again; one after it, or an
+// answer that gets lost, shows the result when the form is sent again.
+func (h *site) answer(w http.ResponseWriter, r *http.Request) {
+	v := &visit{}
+	if !h.redeem(w, r, v) {
+		return
+	}
+	var err error
+	if v.person, err = h.session(r); err != nil {
+		h.trouble(w, r, v, err)
+		return
+	}
+	here := path(r.PathValue("token"), r)
+	if v.person == nil {
+		h.redirect(w, r, v, here)
+		return
+	}
+	if v.form, err = read(w, r); err != nil {
+		o := malformed
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			o = tooLong
+		}
+		h.show(w, r, v, o)
+		return
+	}
+	letter, c, err := h.Invitations.Respond(r.Context(), v.link, *v.person, invitation.Response{
+		Answer: v.form.Answer, Authorized: v.form.Authorized, FullName: v.form.FullName, JobTitle: v.form.JobTitle,
+		Country: v.form.Country, Reason: v.form.Reason, Comment: v.form.Comment,
+		Consent:       consent(locale.For(locale.Match(v.form.Words, r.URL.Query().Get("lang"), r.Header.Get("Accept-Language")))),
+		CorrelationID: rand.Text(),
+	})
+	v.letter = letter
+	p, _ := errors.AsType[*problem.Error](err)
+	switch {
+	case p != nil && len(p.Findings) > 0:
+		o := outcomes[c]
+		// Accepting where only declining is possible is no mistake in the form: the page says why.
+		if c == invitation.Form || v.form.Answer == "decline" {
+			v.invalid = p.Findings
+			o.status = http.StatusUnprocessableEntity
+		}
+		h.show(w, r, v, o)
+	case err != nil:
+		h.trouble(w, r, v, err)
+	case c == invitation.AcceptedBy, c == invitation.DeclinedBy:
+		h.Log.InfoContext(r.Context(), "answered", "invitation", v.link.ID, "case", string(c))
+		h.redirect(w, r, v, after(here))
+	default:
+		h.show(w, r, v, outcomes[c])
+	}
+}
+
+var errNotAForm = errors.New("pages: not a form")
+
+func read(w http.ResponseWriter, r *http.Request) (entered, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/x-www-form-urlencoded" {
+		return entered{}, errNotAForm
+	}
+	if err := r.ParseForm(); err != nil {
+		return entered{}, err
+	}
+	// A field that is sent twice says nothing.
+	one := func(name string) string {
+		if v := r.PostForm[name]; len(v) == 1 {
+			return v[0]
+		}
+		return ""
+	}
+	return entered{
+		Answer: one("answer"), Authorized: one("authorized") == "on", FullName: one("fullName"), JobTitle: one("jobTitle"),
+		Country: one("country"), Reason: one("reason"), Comment: strings.ReplaceAll(one("comment"), "\r\n", "\n"),
+		Words: one("words"),
+	}, nil
+}
+
+// done marks the way from an answer to its result, which has to be read as it is now.
+const done = "done"
+
+// after gives where a person who has answered sees the result.
+func after(here string) string {
+	if strings.Contains(here, "?") {
+		return here + "&" + done
+	}
+	return here + "?" + done
+}
+
+// redirect leads to a path of ours.
+func (h *site) redirect(w http.ResponseWriter, r *http.Request, v *visit, to string) {
+	h.headers(w, v)
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// retryAfter is how long to wait after trouble, unless the trouble says.
+const retryAfter = 5 * time.Second
+
+// trouble tells that something we depend on failed. The log says what; it never holds the link.
+func (h *site) trouble(w http.ResponseWriter, r *http.Request, v *visit, err error) {
+	wait := retryAfter
+	if p, ok := errors.AsType[*problem.Error](err); ok && p.RetryAfter > 0 {
+		wait = p.RetryAfter
+	}
+	h.Log.ErrorContext(r.Context(), "page failed", "route", r.Pattern, "invitation", v.link.ID, "error", withoutURL(err).Error())
+	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(wait/time.Second))))
+	h.show(w, r, v, serviceTrouble)
+}
+
+// withoutURL gives the cause of a failed request without its URL, whose query may hold what nobody should read.
+func withoutURL(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
+}

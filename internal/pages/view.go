@@ -1,0 +1,464 @@
+package pages
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"concord/internal/invitation"
+	"concord/internal/locale"
+)
+
+// ConsentVersion names the words of the answer page. Raise it whenever what they mean changes.
+const ConsentVersion = "2026-11"
+
+// consent says which words stand on the answer page in a language: the hash is that of every text under page.consent, in the
+// order of its key, as "key=text" lines.
+func consent(p *locale.Printer) invitation.ConsentText {
+	h := sha256.New()
+	for key, text := range p.Texts("page.consent.") {
+		_, _ = fmt.Fprintf(h, "%s=%s\n", key, text)
+	}
+	return invitation.ConsentText{Version: ConsentVersion, Language: p.Language(), Hash: hex.EncodeToString(h.Sum(nil))}
+}
+
+type fact struct{ Label, Value string }
+
+// partner is the legal name of who asks.
+func (p *page) partner() string { return p.letter.Inviter.DisplayName }
+
+// whoAsks is what the operator knows about the partner.
+func (p *page) whoAsks() []fact {
+	a := p.letter.Inviter
+	facts := []fact{
+		{p.T("page.fact.name"), a.DisplayName},
+		{p.T("page.fact.domain"), a.VerifiedDomain},
+		{p.T("page.fact.country"), p.Country(a.Country)},
+	}
+	return append(facts, p.contact()...)
+}
+
+// contact is how to reach the partner.
+func (p *page) contact() []fact {
+	c := p.letter.Inviter.Contact
+	var facts []fact
+	for _, f := range []fact{{p.T("page.fact.mail"), c.Email}, {p.T("page.fact.phone"), c.Phone}, {p.T("page.fact.website"), c.Website}} {
+		if f.Value != "" {
+			facts = append(facts, f)
+		}
+	}
+	return facts
+}
+
+// mask hides who an address belongs to from whoever else opens the link.
+func mask(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	if at < 1 {
+		return ""
+	}
+	return address[:1] + "•••" + address[at:]
+}
+
+// open says how long the invitation stays open; empty while its mail has not left.
+func (p *page) open() string {
+	until := p.letter.Invitation.ExpiresAt
+	if until.IsZero() {
+		return ""
+	}
+	left, date := until.Sub(p.Now), p.DateTime(until)
+	if left >= 24*time.Hour {
+		return p.T("page.open.days", "n", int((left+12*time.Hour)/(24*time.Hour)), "date", date)
+	}
+	return p.T("page.open.hours", "n", max(1, int(left/time.Hour)), "date", date)
+}
+
+func review(p *page) any {
+	facts := p.whoAsks()
+	if to := mask(p.letter.Invitation.RecipientEmail); to != "" {
+		facts = append(facts, fact{p.T("page.fact.to"), to})
+	}
+	if open := p.open(); open != "" {
+		facts = append(facts, fact{p.T("page.fact.open"), open})
+	}
+	p.Title = p.T("page.review.title", "partner", p.partner())
+	ask := p.T("page.review.ask", "partner", p.partner())
+	if p.letter.Invitation.RequestDelegatedAdmin {
+		ask = p.T("page.review.ask.administration", "partner", p.partner())
+	}
+	return struct {
+		Partner, Ask string
+		Facts        []fact
+	}{p.partner(), ask, facts}
+}
+
+// clause is a row of the table of what is agreed to.
+type clause struct {
+	Text    string
+	Allowed bool
+	Only    string // instead of a plain no
+}
+
+type option struct {
+	Value, Label string
+	Selected     bool
+}
+
+// fields are what a form shows: what was entered, and what is wrong with it.
+type fields struct {
+	entered
+	Partner, Company, Account string
+	// Full is set for accepting or declining, and not where only declining is possible.
+	Full      bool
+	Reasons   []option
+	Countries []option // empty when the country is known
+	Faults    map[string]string
+}
+
+// fault is an entry of the list of errors: where it leads and what to do.
+type fault struct{ Anchor, Text string }
+
+// formView is what the template of a form gets.
+type formView struct {
+	*page
+	fields
+}
+
+// Form gives the template of a form its fields.
+func (p *page) Form(f fields) formView { return formView{p, f} }
+
+// Fault says what is wrong with a field; empty for nothing.
+func (f formView) Fault(name string) string { return f.Faults[name] }
+
+// mark is what is written above a field that is wrong.
+type mark struct{ Text, ID, Prefix string }
+
+// About gives the mark of a field.
+func (f formView) About(name string) mark {
+	return mark{f.Faults[name], anchors[name], f.T("page.error.prefix")}
+}
+
+// clauses is what the template of a table of clauses gets.
+type clauses struct {
+	*page
+	Partner string
+	Rows    []clause
+}
+
+// Clauses gives the template of a table its rows.
+func (p *page) Clauses(rows []clause) clauses { return clauses{p, p.partner(), rows} }
+
+func form(p *page) any {
+	inv, partner := p.letter.Invitation, p.partner()
+	company := p.company()
+	p.Title = p.T("page.answer.title", "partner", partner)
+	administration := inv.RequestDelegatedAdmin
+	manage := clause{Text: p.T("page.consent.manage")}
+	if administration {
+		manage.Only = p.T("page.consent.below")
+	}
+	content := struct {
+		Partner, Company string
+		Facts            []fact
+		Administration   bool
+		Reseller, Admin  []clause
+		Unchanged, End   []string
+		Record           string
+		Fields           fields
+	}{
+		Partner: partner, Company: company,
+		Facts:          []fact{{p.T("page.fact.name"), partner}, {p.T("page.fact.domain"), p.letter.Inviter.VerifiedDomain}},
+		Administration: administration,
+		Reseller: []clause{
+			{Text: p.T("page.consent.sell"), Allowed: true},
+			{Text: p.T("page.consent.order"), Allowed: true},
+			{Text: p.T("page.consent.know"), Allowed: true},
+			manage,
+			{Text: p.T("page.consent.others")},
+			{Text: p.T("page.consent.charge")},
+		},
+		Admin: []clause{
+			{Text: p.T("page.consent.administer"), Allowed: true},
+			{Text: p.T("page.consent.support"), Allowed: true},
+			{Text: p.T("page.consent.lock-out")},
+		},
+		Unchanged: []string{p.T("page.consent.unchanged.contracts"), p.T("page.consent.unchanged.administrators"), p.T("page.consent.unchanged.partners")},
+		End:       []string{p.T("page.consent.end.ask", "partner", partner), p.T("page.consent.end.operator", "partner", partner, "operator", p.Operator)},
+		Record:    p.T("page.consent.record", "operator", p.Operator),
+		Fields:    p.fields(true),
+	}
+	if administration {
+		content.End = append(content.End, p.T("page.consent.end.administration"))
+	}
+	return content
+}
+
+// company is the name of the company of who is signed in.
+func (p *page) company() string {
+	return cmp.Or(p.person.Company.CompanyName, strings.Join(p.person.Company.Domains[:min(1, len(p.person.Company.Domains))], ""), string(p.person.Company.Tenant))
+}
+
+// account says who is signed in.
+func (p *page) account() string { return cmp.Or(p.person.Email, p.person.Name, p.person.Subject) }
+
+// maxEcho bounds what is shown again of a field that was too long, in characters.
+const maxEcho = 2 * invitation.MaxComment
+
+func echo(s string) string {
+	r := []rune(strings.ToValidUTF8(s, "\uFFFD"))
+	return string(r[:min(len(r), maxEcho)])
+}
+
+var reasonTexts = map[string]string{
+	"unknown-company": "page.reason.unknown-company",
+	"other-partner":   "page.reason.other-partner",
+	"no-need":         "page.reason.no-need",
+	"other":           "page.reason.something-else",
+}
+
+func (p *page) fields(full bool) fields {
+	f := fields{entered: p.form, Partner: p.partner(), Company: p.company(), Account: p.account(), Full: full, Faults: map[string]string{}}
+	f.FullName, f.JobTitle, f.Comment = echo(f.FullName), echo(f.JobTitle), echo(f.Comment)
+	for _, r := range invitation.Reasons {
+		f.Reasons = append(f.Reasons, option{r, p.T(reasonTexts[r]), r == f.Reason})
+	}
+	if full && p.person.Company.Country == "" {
+		f.Countries = p.countries(f.Country)
+	}
+	for _, finding := range p.invalid {
+		name := strings.TrimPrefix(finding.Pointer, "/")
+		text := p.complaint(name)
+		f.Faults[name] = text
+		p.Summary = append(p.Summary, fault{anchors[name], text})
+	}
+	slices.SortStableFunc(p.Summary, func(a, b fault) int {
+		return cmp.Compare(slices.Index(inOrder, a.Anchor), slices.Index(inOrder, b.Anchor))
+	})
+	return f
+}
+
+// inOrder are the ids of the fields as they stand on the page.
+var inOrder = []string{"f-accept", "f-reason", "f-comment", "f-country", "f-name", "f-title", "f-confirm"}
+
+// anchors are the ids by field. None contains a word by which programs find the sign-in or the form.
+var anchors = map[string]string{
+	"answer": "f-accept", "authorized": "f-confirm", "fullName": "f-name", "jobTitle": "f-title",
+	"country": "f-country", "reason": "f-reason", "comment": "f-comment",
+}
+
+// complaint says what to do about a field.
+func (p *page) complaint(field string) string {
+	blank := func(value, missing, invalid string) string {
+		if strings.TrimSpace(value) == "" {
+			return p.T(missing)
+		}
+		return p.T(invalid)
+	}
+	switch field {
+	case "answer":
+		return p.T("page.error.choice")
+	case "authorized":
+		return p.T("page.error.authority", "company", p.company())
+	case "fullName":
+		return blank(p.form.FullName, "page.error.name.missing", "page.error.name.invalid")
+	case "jobTitle":
+		return blank(p.form.JobTitle, "page.error.title.missing", "page.error.title.invalid")
+	case "country":
+		return p.T("page.error.country")
+	case "reason":
+		return p.T("page.error.reason")
+	default:
+		return p.T("page.error.comment", "limit", invitation.MaxComment)
+	}
+}
+
+// countries are in the order of the language's alphabet, accents aside.
+func (p *page) countries(selected string) []option {
+	var all []option
+	for key, name := range p.Texts("country.") {
+		code := strings.TrimPrefix(key, "country.")
+		all = append(all, option{code, name, code == selected})
+	}
+	plain := func(s string) string {
+		return strings.ToLower(strings.Map(func(r rune) rune {
+			if unicode.Is(unicode.Mn, r) {
+				return -1
+			}
+			return r
+		}, norm.NFD.String(s)))
+	}
+	slices.SortFunc(all, func(a, b option) int { return cmp.Compare(plain(a.Label), plain(b.Label)) })
+	return all
+}
+
+// result is the last page: what was answered, when, and what happens next.
+type result struct {
+	Lead, Reference string
+	Accepted        bool
+	Facts           []fact
+	Next            []string
+}
+
+func (p *page) answerFacts() []fact {
+	given := p.letter.Invitation.Answer
+	return []fact{
+		{p.T("page.fact.at"), p.DateTime(given.At)},
+		{p.T("page.fact.by"), given.FullName},
+		{p.T("page.fact.company"), p.company()},
+		{p.T("page.fact.partner"), p.partner()},
+	}
+}
+
+func accepted(p *page) any {
+	partner, inv := p.partner(), p.letter.Invitation
+	p.Title = p.T("page.accepted.title")
+	r := result{
+		Accepted: true, Reference: inv.Reference(), Facts: p.answerFacts(),
+		Lead: p.T("page.accepted.lead", "partner", partner, "company", p.company()),
+	}
+	switch {
+	case inv.Answer.NoChange:
+		r.Lead = p.T("page.accepted.no-change", "partner", partner)
+	case inv.RequestDelegatedAdmin:
+		r.Lead = p.T("page.accepted.lead.administration", "partner", partner, "company", p.company())
+	}
+	r.Next = []string{p.T("page.accepted.listed", "partner", partner), p.T("page.accepted.agreement", "partner", partner), p.T("page.result.keep", "partner", partner)}
+	return r
+}
+
+func declined(p *page) any {
+	partner := p.partner()
+	p.Title = p.T("page.declined.title")
+	return result{
+		Reference: p.letter.Invitation.Reference(), Facts: p.answerFacts(),
+		Lead: p.T("page.declined.lead", "partner", partner),
+		Next: []string{p.T("page.declined.told", "partner", partner), p.T("page.declined.again", "partner", partner), p.T("page.result.keep", "partner", partner)},
+	}
+}
+
+// notice is a page that says what stands in the way and what can be done.
+type notice struct {
+	Text     []string
+	Facts    []fact
+	Link     string // where the button leads; empty for none
+	Label    string
+	Copy     string // a text to copy; empty for none
+	CopyHint string
+	Decline  *fields
+}
+
+func unknownLink(p *page) any {
+	p.Title = p.T("page.unknown.title")
+	return notice{Text: []string{p.T("page.unknown.text"), p.T("page.unknown.cut")}}
+}
+
+func expired(p *page) any {
+	p.Title = p.T("page.expired.title")
+	return notice{Facts: append([]fact{{p.T("page.fact.name"), p.partner()}}, p.contact()...), Text: []string{
+		p.T("page.expired.text", "date", p.DateTime(p.letter.Invitation.ExpiresAt)), p.T("page.expired.ask", "partner", p.partner())}}
+}
+
+func superseded(p *page) any {
+	p.Title = p.T("page.superseded.title")
+	return notice{Text: []string{p.T("page.superseded.text", "partner", p.partner()), p.T("page.superseded.ask")}}
+}
+
+func answered(p *page) any {
+	p.Title = p.T("page.answered.title")
+	n := notice{Text: []string{p.T("page.answered.text", "partner", p.partner())}}
+	if p.person == nil {
+		n.Text = append(n.Text, p.T("page.answered.own"))
+		n.Link, n.Label = p.SignIn, p.T("page.answered.sign-in")
+	}
+	return n
+}
+
+// otherAccount is where a person signs in as somebody else.
+func (p *page) otherAccount() string {
+	if strings.Contains(p.SignIn, "?") {
+		return p.SignIn + "&switch=1"
+	}
+	return p.SignIn + "?switch=1"
+}
+
+func (p *page) signedIn() []fact {
+	return []fact{{p.T("page.fact.account"), p.account()}, {p.T("page.fact.company"), p.company()}}
+}
+
+func wrongTenant(p *page) any {
+	p.Title = p.T("page.wrong-tenant.title")
+	return notice{Facts: p.signedIn(), Link: p.otherAccount(), Label: p.T("page.switch"),
+		Text: []string{p.T("page.wrong-tenant.text", "partner", p.partner()), p.T("page.nothing-used")}}
+}
+
+func notAdmin(p *page) any {
+	p.Title = p.T("page.not-admin.title")
+	return notice{Facts: p.signedIn(), Link: p.otherAccount(), Label: p.T("page.switch"),
+		Text:     []string{p.T("page.not-admin.text"), p.T("page.nothing-used")},
+		CopyHint: p.T("page.not-admin.forward"),
+		Copy: p.T("page.not-admin.copy", "partner", p.partner(), "domain", p.letter.Inviter.VerifiedDomain, "portal", p.Portal,
+			"operator", p.Operator),
+	}
+}
+
+// ruledOut is a page of a request that cannot be accepted but can be declined.
+func (p *page) ruledOut(title string, text ...string) any {
+	p.Title = title
+	decline := p.fields(false)
+	return notice{Facts: p.signedIn(), Text: text, Decline: &decline}
+}
+
+func partnerNotActive(p *page) any {
+	return p.ruledOut(p.T("page.partner-not-active.title"), p.T("page.partner-not-active.text", "partner", p.partner(), "operator", p.Operator))
+}
+
+func cloudMismatch(p *page) any {
+	return p.ruledOut(p.T("page.cloud-mismatch.title"), p.T("page.cloud-mismatch.text", "partner", p.partner(), "portal", p.Portal))
+}
+
+func regionNotAllowed(p *page) any {
+	// The country is the one that was chosen in the form, or that of the sign-in.
+	country := cmp.Or(p.person.Company.Country, p.form.Country)
+	return p.ruledOut(p.T("page.region-not-allowed.title"), p.T("page.region-not-allowed.text",
+		"partner", p.partner(), "theirs", p.Country(p.letter.Inviter.Country), "yours", p.Country(country)))
+}
+
+func troubled(p *page) any {
+	p.Title = p.T("page.service-trouble.title")
+	return notice{Text: []string{p.T("page.service-trouble.text"), p.T("page.nothing-used")}}
+}
+
+func notUnderstood(p *page) any {
+	p.Title = p.T("page.malformed.title")
+	return notice{Text: []string{p.T("page.malformed.text")}, Link: p.Here, Label: p.T("page.back")}
+}
+
+func fromElsewhere(p *page) any {
+	p.Title = p.T("page.cross-origin.title")
+	return notice{Text: []string{p.T("page.cross-origin.text")}}
+}
+
+func attemptOver(p *page) any {
+	p.Title = p.T("page.sign-in-over.title")
+	return notice{Text: []string{p.T("page.sign-in-over.text"), p.T("page.nothing-used")}, Link: p.Here, Label: p.T("page.back")}
+}
+
+func refused(p *page) any {
+	p.Title = p.T("page.sign-in-refused.title")
+	return notice{Link: p.Here, Label: p.T("page.back"),
+		Text:     []string{p.T("page.sign-in-refused.text"), p.T("page.nothing-used")},
+		CopyHint: p.T("page.sign-in-refused.forward"),
+		Copy:     p.T("page.sign-in-refused.copy", "portal", p.Portal, "operator", p.Operator)}
+}
+
+func personalAccount(p *page) any {
+	p.Title = p.T("page.no-company.title")
+	return notice{Text: []string{p.T("page.no-company.text"), p.T("page.nothing-used")},
+		Link: p.otherAccount(), Label: p.T("page.switch")}
+}
