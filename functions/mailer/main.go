@@ -1,0 +1,58 @@
+// Mailer mails what a write to the table says is owed. It is woken by the table's stream, for items whose mail is queued.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"concord/internal/awsenv"
+	"concord/internal/dynamo"
+	"concord/internal/env"
+	"concord/internal/mail"
+	"concord/internal/masterkey"
+	"concord/internal/observe"
+	"concord/internal/partner"
+	"concord/internal/stream"
+)
+
+// config is the operator's manual; template.yaml sets every variable.
+type config struct {
+	Table            string `env:"TABLE_NAME"`             // the one table
+	LinkSecret       string `env:"LINK_SECRET"`            // ARN of the secret that keys of links are derived from
+	Operator         string `env:"OPERATOR_NAME"`          // who operates this deployment; every mail says so
+	Clouds           string `env:"CLOUDS"`                 // JSON list of the clouds, with the base URLs of their links
+	From             string `env:"MAIL_FROM"`              // sender, as in: Concord <invitations@example.com>
+	ConfigurationSet string `env:"MAIL_CONFIGURATION_SET"` // of SES
+	Rate             int    `env:"MAIL_RATE"`              // mails per second that the SES account may send
+	Sandboxes        int    `env:"MAIL_SANDBOXES"`         // how many sandboxes share that rate: the reserved concurrency
+}
+
+func main() {
+	log, metrics, aws := observe.Logger(), &observe.Metrics{Function: "mailer"}, awsenv.Config()
+	var c config
+	loadErr := env.Load(&c)
+	clouds, cloudsErr := partner.ParseClouds(c.Clouds)
+	now, clockErr := env.Clock()
+	ses, sesErr := mail.NewSES(aws, c.From, c.ConfigurationSet)
+	if err := errors.Join(loadErr, cloudsErr, clockErr, sesErr); err != nil {
+		log.Error("cannot start", "error", err)
+		os.Exit(1)
+	}
+	store := dynamo.New(aws, c.Table)
+	dispatcher := &mail.Dispatcher{
+		Store: store, Accounts: store, Clouds: clouds, Links: masterkey.New(aws, c.LinkSecret), Sender: ses,
+		Pace: mail.NewPace(c.Rate, c.Sandboxes), Operator: c.Operator, Now: now, Log: log, Metrics: metrics,
+	}
+	loop := stream.Loop{Log: log, Metrics: metrics, Reserve: 2 * mail.SendTimeout}
+	lambda.Start(loop.Handler(func(ctx context.Context, r stream.Record) error {
+		inv, err := dynamo.InvitationFromImage(r.New)
+		if err != nil {
+			return fmt.Errorf("%w: %w", stream.ErrPoison, err)
+		}
+		return dispatcher.Dispatch(ctx, inv)
+	}))
+}

@@ -1,0 +1,683 @@
+package mail
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptrace"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"concord/internal/contact"
+	"concord/internal/invitation"
+	"concord/internal/link"
+	"concord/internal/locale"
+	"concord/internal/observe"
+	"concord/internal/partner"
+	"concord/internal/storetest"
+)
+
+// answer is what the SES of a test does with a mail.
+type answer int
+
+const (
+	takes answer = iota
+	throttles
+	overQuota
+	paused
+	rejects
+	failsBefore  // 5xx, mail not taken
+	failsAfter   // 5xx, mail taken
+	silentBefore // time-out, mail not taken
+	silentAfter  // time-out, mail taken
+	unreachable  // no connection
+	lastAnswer   = unreachable
+)
+
+var answers = map[answer]string{
+	takes: "takes", throttles: "throttles", overQuota: "overQuota", paused: "paused", rejects: "rejects", failsBefore: "failsBefore",
+	failsAfter: "failsAfter", silentBefore: "silentBefore", silentAfter: "silentAfter", unreachable: "unreachable",
+}
+
+// amazon is SES behind the SDK's own client: what it took, and what it does next. It speaks the wire protocol without a wire,
+// so that it works on the clock of a synctest bubble.
+type amazon struct {
+	next func() answer
+
+	mu    sync.Mutex
+	taken []taken
+}
+
+// taken is a mail that SES has.
+type taken struct{ id, generation, link, to, replyTo string }
+
+func (a *amazon) Do(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	what := takes
+	if a.next != nil {
+		what = a.next()
+	}
+	if what == unreachable {
+		return nil, errors.New("connection refused")
+	}
+	httptrace.ContextClientTrace(r.Context()).GotConn(httptrace.GotConnInfo{})
+	var in struct {
+		Destination      struct{ ToAddresses []string }
+		ReplyToAddresses []string
+		EmailTags        []struct{ Name, Value string }
+		Content          struct {
+			Simple struct {
+				Body struct{ Text struct{ Data string } }
+			}
+		}
+	}
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		return nil, err
+	}
+	switch what {
+	case takes, failsAfter, silentAfter:
+		m := taken{to: strings.Join(in.Destination.ToAddresses, " "), replyTo: strings.Join(in.ReplyToAddresses, " ")}
+		for _, t := range in.EmailTags {
+			switch t.Name {
+			case "invitation":
+				m.id = t.Value
+			case "generation":
+				m.generation = t.Value
+			}
+		}
+		for line := range strings.Lines(in.Content.Simple.Body.Text.Data) {
+			if strings.HasPrefix(line, "https://") {
+				m.link = strings.TrimSpace(line)
+			}
+		}
+		a.mu.Lock()
+		a.taken = append(a.taken, m)
+		a.mu.Unlock()
+	}
+	respond := func(status int, code, body string) (*http.Response, error) {
+		return &http.Response{StatusCode: status, Header: http.Header{"X-Amzn-Errortype": {code}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+	}
+	switch what {
+	case takes:
+		return respond(200, "", `{"MessageId":"m"}`)
+	case throttles:
+		return respond(429, "TooManyRequestsException", `{}`)
+	case overQuota:
+		return respond(400, "LimitExceededException", `{}`)
+	case paused:
+		return respond(400, "SendingPausedException", `{}`)
+	case rejects:
+		return respond(400, "MessageRejected", `{}`)
+	case failsBefore, failsAfter:
+		return respond(500, "InternalServiceErrorException", `{}`)
+	default:
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+}
+
+func (a *amazon) all() []taken {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]taken(nil), a.taken...)
+}
+
+// killed ends a process between two steps.
+type killed struct{}
+
+// stepped tells of every step of a process, so that it can be killed before it and after it.
+type stepped struct {
+	*storetest.Memory
+	step func(string)
+}
+
+func (s stepped) Write(ctx context.Context, c invitation.Change) error {
+	s.step("before write of " + string(c.After.Mail.State))
+	err := s.Memory.Write(ctx, c)
+	s.step("after write of " + string(c.After.Mail.State))
+	return err
+}
+
+func (s stepped) Account(ctx context.Context, id partner.TenantID, strong bool) (partner.Account, error) {
+	s.step("before reading the account")
+	return s.Memory.Account(ctx, id, strong)
+}
+
+func (s stepped) Sign(_ context.Context, p link.Purpose, l link.Link) (link.Secret, error) {
+	s.step("before making the link")
+	return link.NewSigner(link.Key{ID: 1, Secret: bytes.Repeat([]byte{7}, 32)}).Sign(p, l)
+}
+
+type steppedSender struct {
+	Sender
+	step func(string)
+}
+
+func (s steppedSender) Send(ctx context.Context, m Message) Outcome {
+	s.step("before the send")
+	o := s.Sender.Send(ctx, m)
+	s.step("after the send")
+	return o
+}
+
+// steps is how many there are from the claim to the end.
+const steps = 8
+
+// world is a partner with its customers, and our side of it.
+type world struct {
+	t       *testing.T
+	memory  *storetest.Memory
+	ses     *amazon
+	service *invitation.Service
+	mu      sync.Mutex
+	queued  []invitation.Invitation // what the stream has not delivered yet
+}
+
+const alder = partner.TenantID("11111111-1111-4111-8111-111111111111")
+
+var agent = partner.User{Subject: "agent", Tenant: alder, Roles: []partner.Role{partner.AdminAgent}, Cloud: "public"}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, memory: &storetest.Memory{}, ses: &amazon{}}
+	w.memory.PutAccount(partner.Account{
+		Tenant: alder, DisplayName: "Alder", Status: partner.Active, Cloud: "public", Country: "US", Locale: "en", Version: 1,
+		Contact: partner.Contact{Email: "hello@alder.example"},
+	})
+	w.memory.OnQueued(func(i invitation.Invitation) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.queued = append(w.queued, i)
+	})
+	w.service = &invitation.Service{
+		Store: w.memory, Accounts: w.memory, Relationships: w.memory, Regions: partner.ShippedRegions(), Clouds: clouds,
+		Addresses: contact.Addresses{AllowReserved: true}, Locales: locale.Tags, Now: time.Now,
+	}
+	return w
+}
+
+var clouds = partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example", AdministrationOptional: true}}
+
+// dispatcher is one sandbox of the mailer.
+func (w *world) dispatcher(step func(string)) *Dispatcher {
+	if step == nil {
+		step = func(string) {}
+	}
+	cfg := credentials
+	cfg.HTTPClient = w.ses
+	ses, err := NewSES(cfg, "Concord <invitations@mail.example>", "set")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s := stepped{w.memory, step}
+	return &Dispatcher{
+		Store: s, Accounts: s, Clouds: clouds, Links: s, Sender: steppedSender{ses, step}, Pace: &Pace{}, Operator: "Example",
+		Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Function: "mailer", Out: io.Discard},
+	}
+}
+
+// invite makes an invitation of which the mail is queued.
+func (w *world) invite(n int) string {
+	w.t.Helper()
+	id := w.draft(n)
+	if _, _, err := w.service.Send(w.t.Context(), invitation.Command{User: agent}, id); err != nil {
+		w.t.Fatal(err)
+	}
+	return id
+}
+
+// draft makes an invitation that nobody has sent.
+func (w *world) draft(n int) string {
+	w.t.Helper()
+	to := fmt.Sprintf("ada%d@larch.example", n)
+	inv, _, err := w.service.Invite(w.t.Context(), invitation.Command{User: agent, Key: fmt.Sprint("invite ", n)}, invitation.Proposal{Kind: invitation.Reseller, RecipientEmail: &to})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return inv.ID
+}
+
+func (w *world) get(id string) invitation.Invitation {
+	w.t.Helper()
+	inv, err := w.memory.Invitation(w.t.Context(), invitation.Key{Inviter: alder, ID: id}, true)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return inv
+}
+
+// records gives what the stream has for the mailer since the last call.
+func (w *world) records() []invitation.Invitation {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := w.queued
+	w.queued = nil
+	return r
+}
+
+// deliver dispatches every record of the stream.
+func (w *world) deliver() {
+	w.t.Helper()
+	for _, r := range w.records() {
+		if err := w.dispatcher(nil).Dispatch(w.t.Context(), r); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+func (w *world) cleanup() invitation.Tally {
+	w.t.Helper()
+	tally, err := invitation.Cleanup{Store: w.memory, Agenda: w.memory, Now: time.Now}.Run(w.t.Context())
+	if err != nil {
+		w.t.Error(err)
+	}
+	return tally
+}
+
+// die runs a process and reports whether it was killed.
+func die(process func()) (was bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(killed); !ok {
+				panic(r)
+			}
+			was = true
+		}
+	}()
+	process()
+	return false
+}
+
+func TestOutcomes(t *testing.T) {
+	for _, c := range []struct {
+		answer   answer
+		state    invitation.MailState
+		reason   string
+		attempts int
+		due      time.Duration
+		mails    int // in the end, when everything works again
+	}{
+		{takes, invitation.MailSent, "", 1, 0, 1},
+		{throttles, invitation.MailWaiting, "rate_exceeded", 0, time.Minute, 1},
+		{overQuota, invitation.MailWaiting, "quota_exceeded", 0, 15 * time.Minute, 1},
+		{paused, invitation.MailWaiting, "sending_paused", 0, 15 * time.Minute, 1},
+		{rejects, invitation.MailFailed, "message_rejected", 1, 0, 0},
+		{failsBefore, invitation.MailUnknown, "sender_unavailable", 1, invitation.UnknownGrace, 1},
+		{failsAfter, invitation.MailUnknown, "sender_unavailable", 1, invitation.UnknownGrace, 2},
+		{silentBefore, invitation.MailUnknown, "sender_silent", 1, invitation.UnknownGrace, 1},
+		{silentAfter, invitation.MailUnknown, "sender_silent", 1, invitation.UnknownGrace, 2},
+		{unreachable, invitation.MailWaiting, "sender_unreachable", 1, 30 * time.Second, 1},
+	} {
+		t.Run(answers[c.answer], func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				id := w.invite(1)
+				w.ses.next = func() answer { return c.answer }
+				w.deliver()
+				m := w.get(id).Mail
+				if m.State != c.state || m.Reason != c.reason || m.Attempts != c.attempts || m.Owner != "" {
+					t.Errorf("mail is %+v", m)
+				}
+				if c.due > 0 && time.Until(m.At).Round(2*time.Second) != c.due {
+					t.Errorf("due in %v", time.Until(m.At))
+				}
+				w.ses.next = nil
+				time.Sleep(20 * time.Minute)
+				w.cleanup()
+				w.deliver()
+				if n := len(w.ses.all()); n != c.mails {
+					t.Errorf("SES took %d mails, want %d", n, c.mails)
+				}
+				inv := w.get(id)
+				if inv.Mail.State.Owed() || inv.ExpiresAt.IsZero() {
+					t.Errorf("in the end: %+v, expires %v", inv.Mail, inv.ExpiresAt)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatIsMailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		id := w.invite(1)
+		w.deliver()
+		time.Sleep(invitation.Cooldown)
+		if _, _, err := w.service.Resend(t.Context(), invitation.Command{User: agent}, id); err != nil {
+			t.Fatal(err)
+		}
+		w.deliver()
+		sent := w.ses.all()
+		if len(sent) != 2 {
+			t.Fatalf("%d mails", len(sent))
+		}
+		for i, m := range sent {
+			token, ok := strings.CutPrefix(m.link, "https://portal.example/i/")
+			l, err := link.NewSigner(link.Key{ID: 1, Secret: bytes.Repeat([]byte{7}, 32)}).Verify(link.Answer, token)
+			if want := (link.Link{Tenant: string(alder), ID: id, Generation: i + 1}); !ok || err != nil || l != want {
+				t.Errorf("link leads to %+v, %v, want %+v", l, err, want)
+			}
+			if m.to != "ada1@larch.example" || m.replyTo != "hello@alder.example" || m.id != id || m.generation != strconv.Itoa(i+1) {
+				t.Errorf("mail to %s, replies to %s, tags %s %s", m.to, m.replyTo, m.id, m.generation)
+			}
+		}
+		inv := w.get(id)
+		if got := inv.ExpiresAt.Sub(inv.Mail.SentAt); got != inv.Duration {
+			t.Errorf("open for %v after the mail", got)
+		}
+	})
+}
+
+// TestOverQuotaIsNeverDropped has SES refuse for two days.
+func TestOverQuotaIsNeverDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		id := w.invite(1)
+		end := time.Now().Add(48 * time.Hour)
+		w.ses.next = func() answer {
+			if time.Now().Before(end) {
+				return overQuota
+			}
+			return takes
+		}
+		for len(w.ses.all()) == 0 && time.Now().Before(end.Add(time.Hour)) {
+			w.deliver()
+			time.Sleep(5 * time.Minute)
+			w.cleanup()
+		}
+		if m := w.get(id).Mail; m.State != invitation.MailSent {
+			t.Errorf("after the quota came back: %+v", m)
+		}
+	})
+}
+
+func TestAttemptsUsedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		id := w.invite(1)
+		w.ses.next = func() answer { return unreachable }
+		for range 48 {
+			w.deliver()
+			time.Sleep(time.Hour / 2)
+			w.cleanup()
+		}
+		inv := w.get(id)
+		if inv.Mail.State != invitation.MailFailed || inv.Mail.Reason != "attempts_used_up" || inv.Mail.Attempts != invitation.MaxAttempts {
+			t.Errorf("mail is %+v", inv.Mail)
+		}
+		if inv.Mail.State.Delivery() != invitation.DeliveryFailed || inv.ExpiresAt.IsZero() {
+			t.Errorf("the partner sees %s, it expires %v", inv.Mail.State.Delivery(), inv.ExpiresAt)
+		}
+	})
+}
+
+// TestKilledAtEveryStep kills the sender before and after each thing that it does, and lets everything else go well.
+func TestKilledAtEveryStep(t *testing.T) {
+	for at := range steps {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			id := w.invite(1)
+			n, where := 0, ""
+			record := w.records()[0]
+			dead := die(func() {
+				_ = w.dispatcher(func(name string) {
+					if n == at {
+						where = name
+						panic(killed{})
+					}
+					n++
+				}).Dispatch(t.Context(), record)
+			})
+			if !dead {
+				t.Fatalf("there are only %d steps", n)
+			}
+			// Lambda delivers the record again, at once.
+			if err := w.dispatcher(nil).Dispatch(t.Context(), record); err != nil {
+				t.Error(err)
+			}
+			for range 2 {
+				time.Sleep(invitation.Lease + invitation.StreamGrace)
+				w.cleanup()
+				w.deliver()
+			}
+			want := 1
+			if where == "after the send" || where == "before write of sent" {
+				want = 2 // the window that is named in the package's documentation
+			}
+			sent := w.ses.all()
+			if len(sent) != want {
+				t.Errorf("killed %s: %d mails, want %d", where, len(sent), want)
+			}
+			for _, m := range sent {
+				if m.link != sent[0].link {
+					t.Errorf("killed %s: a second mail has another link", where)
+				}
+			}
+			if m := w.get(id).Mail; m.State != invitation.MailSent {
+				t.Errorf("killed %s: mail is %+v", where, m)
+			}
+		})
+	}
+}
+
+func TestOneMailWhoeverIsWoken(t *testing.T) {
+	t.Run("record delivered twice", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.invite(1)
+			record := w.records()[0]
+			for range 2 {
+				if err := w.dispatcher(nil).Dispatch(t.Context(), record); err != nil {
+					t.Error(err)
+				}
+			}
+			if n := len(w.ses.all()); n != 1 {
+				t.Errorf("%d mails", n)
+			}
+		})
+	})
+	t.Run("record lost", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			id := w.invite(1)
+			w.records()
+			time.Sleep(invitation.StreamGrace)
+			if tally := w.cleanup(); tally.Queued != 1 {
+				t.Errorf("cleanup: %+v", tally)
+			}
+			w.deliver()
+			if n := len(w.ses.all()); n != 1 || w.get(id).Mail.State != invitation.MailSent {
+				t.Errorf("%d mails, %+v", n, w.get(id).Mail)
+			}
+		})
+	})
+	t.Run("eight at once", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.invite(1)
+			record := w.records()[0]
+			var all sync.WaitGroup
+			for range 8 {
+				all.Go(func() {
+					if err := w.dispatcher(func(string) { time.Sleep(time.Millisecond) }).Dispatch(t.Context(), record); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			if n := len(w.ses.all()); n != 1 {
+				t.Errorf("%d mails", n)
+			}
+		})
+	})
+}
+
+func TestCancelledMeanwhile(t *testing.T) {
+	for name, c := range map[string]struct {
+		when  string
+		mails int
+		state invitation.MailState
+	}{
+		"before the claim":  {"before write of claimed", 0, invitation.MailNone},
+		"while it is held":  {"before the send", 1, invitation.MailSent},
+		"after it was sent": {"after the send", 1, invitation.MailSent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				id := w.invite(1)
+				done := false
+				d := w.dispatcher(func(step string) {
+					if step != c.when || done {
+						return
+					}
+					done = true
+					if _, _, err := w.service.Cancel(t.Context(), invitation.Command{User: agent}, id, ""); err != nil {
+						t.Error(err)
+					}
+				})
+				if err := d.Dispatch(t.Context(), w.records()[0]); err != nil {
+					t.Error(err)
+				}
+				inv := w.get(id)
+				if inv.Status != invitation.Cancelled || inv.Mail.State != c.state || len(w.ses.all()) != c.mails || !done {
+					t.Errorf("%s, %+v, %d mails", inv.Status, inv.Mail, len(w.ses.all()))
+				}
+				if c.mails > 0 && inv.Mail.MessageID == "" {
+					t.Error("it does not say that its mail went out")
+				}
+			})
+		})
+	}
+}
+
+func TestNotSentForAReason(t *testing.T) {
+	for name, c := range map[string]struct {
+		broken func(*world, *Dispatcher)
+		state  invitation.MailState
+		reason string
+	}{
+		"partner suspended": {func(w *world, _ *Dispatcher) {
+			w.memory.PutAccount(partner.Account{Tenant: alder, Status: partner.Suspended, Version: 1})
+		}, invitation.MailFailed, "partner_not_active"},
+		"cloud no longer served": {func(_ *world, d *Dispatcher) { d.Clouds = nil }, invitation.MailWaiting, "cloud_not_served"},
+		"account cannot be read": {func(w *world, _ *Dispatcher) {
+			w.memory.Inject(func(op storetest.Operation) storetest.Fault {
+				if op == storetest.Account {
+					return storetest.Fault{Err: errors.New("down")}
+				}
+				return storetest.Fault{}
+			})
+		}, invitation.MailWaiting, "store_unavailable"},
+		"secret cannot be read": {func(_ *world, d *Dispatcher) { d.Links = brokenLinks{} }, invitation.MailWaiting, "link_unavailable"},
+		"held up until the lease is nearly over": {func(_ *world, d *Dispatcher) {
+			d.Links = slowLinks{d.Links}
+		}, invitation.MailWaiting, "out_of_time"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				id := w.invite(1)
+				d := w.dispatcher(nil)
+				c.broken(w, d)
+				if err := d.Dispatch(t.Context(), w.records()[0]); err != nil {
+					t.Error(err)
+				}
+				if m := w.get(id).Mail; m.State != c.state || m.Reason != c.reason || len(w.ses.all()) != 0 {
+					t.Errorf("%+v, %d mails", m, len(w.ses.all()))
+				}
+			})
+		})
+	}
+}
+
+type brokenLinks struct{}
+
+func (brokenLinks) Sign(context.Context, link.Purpose, link.Link) (link.Secret, error) {
+	return "", errors.New("down")
+}
+
+type slowLinks struct{ Links }
+
+func (s slowLinks) Sign(ctx context.Context, p link.Purpose, l link.Link) (link.Secret, error) {
+	time.Sleep(max(invitation.Lease, invitation.StreamGrace) - SendTimeout + 2*time.Second)
+	return s.Links.Sign(ctx, p, l)
+}
+
+// TestStoreDown has the batch fail, so that Lambda comes again.
+func TestStoreDown(t *testing.T) {
+	for _, stored := range []bool{false, true} {
+		for _, call := range []int{1, 2} { // the claim, the result
+			t.Run(fmt.Sprintf("write %d, stored %v", call, stored), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t)
+					id := w.invite(1)
+					record, n := w.records()[0], 0
+					w.memory.Inject(func(op storetest.Operation) storetest.Fault {
+						if op == storetest.Write {
+							if n++; n == call {
+								return storetest.Fault{Err: errors.New("down"), Stored: stored}
+							}
+						}
+						return storetest.Fault{}
+					})
+					if err := w.dispatcher(nil).Dispatch(t.Context(), record); err == nil {
+						t.Error("no error: Lambda would go on")
+					}
+					w.memory.Inject(nil)
+					if err := w.dispatcher(nil).Dispatch(t.Context(), record); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(invitation.Lease + invitation.StreamGrace)
+					w.cleanup()
+					w.deliver()
+					if m := w.get(id).Mail; m.State != invitation.MailSent {
+						t.Errorf("in the end: %+v", m)
+					}
+					want := 1
+					if call == 2 && !stored {
+						want = 2
+					}
+					if n := len(w.ses.all()); n != want {
+						t.Errorf("%d mails, want %d", n, want)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestNothingSecretIsLogged looks for link, address and names in everything that the sender prints.
+func TestNothingSecretIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for what := range lastAnswer + 1 {
+			w := newWorld(t)
+			w.invite(1)
+			w.ses.next = func() answer { return what }
+			var out bytes.Buffer
+			d := w.dispatcher(nil)
+			d.Log, d.Metrics.Out = slog.New(slog.NewJSONHandler(&out, nil)), &out
+			if err := d.Dispatch(t.Context(), w.records()[0]); err != nil {
+				t.Error(err)
+			}
+			for _, secret := range []string{"larch", "ada1", "/i/", "Alder", "alder.example"} {
+				if strings.Contains(out.String(), secret) {
+					t.Errorf("%s: the log holds %q:\n%s", answers[what], secret, out.String())
+				}
+			}
+			if !strings.Contains(out.String(), `"outcome"`) || !strings.Contains(out.String(), `"Mail`) {
+				t.Errorf("%s: neither log nor figure:\n%s", answers[what], out.String())
+			}
+		}
+	})
+}

@@ -1,0 +1,203 @@
+// Package mail sends what a write to the table says is owed: it claims the mail, derives the link, writes the letter as text
+// and HTML, hands it to Amazon SES and records what became of it.
+//
+// The state in the table is the truth, and the stream record only the hint that wakes the sender. Each step is one write
+// over the version before it, so of several senders that are woken for one mail one sends. The only step that cannot be
+// undone is the send itself. A mail is sent twice when its sender dies, or cannot reach the table, between SES taking it
+// and the table knowing, or when SES answers that it does not know itself; both carry the same link. It is never lost: whatever
+// stops here is due again at the end of the lease, and cleanup queues it (reliability, promise 3).
+package mail
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"concord/internal/invitation"
+	"concord/internal/letter"
+	"concord/internal/link"
+	"concord/internal/observe"
+	"concord/internal/partner"
+	"concord/internal/problem"
+)
+
+// Dispatcher sends the mail of invitations.
+type Dispatcher struct {
+	Store    Store
+	Accounts Accounts
+	Clouds   partner.Clouds
+	Links    Links
+	Sender   Sender
+	Pace     *Pace
+	Operator string // who operates the service, as the mail says it
+	Now      func() time.Time
+	Log      *slog.Logger
+	Metrics  *observe.Metrics
+}
+
+// Store is what the sender needs of an [invitation.Store], whose contract it is.
+type Store interface {
+	Write(ctx context.Context, c invitation.Change) error
+	Invitation(ctx context.Context, k invitation.Key, strong bool) (invitation.Invitation, error)
+}
+
+// Accounts is what the sender needs of [partner.Accounts], whose contract it is.
+type Accounts interface {
+	Account(ctx context.Context, tenant partner.TenantID, strong bool) (partner.Account, error)
+}
+
+// Links makes the tokens of links. It gives the same token for the same link as long as the secret is not rotated.
+type Links interface {
+	Sign(ctx context.Context, p link.Purpose, l link.Link) (link.Secret, error)
+}
+
+// Sender hands a mail over once and says what became of it; see [SES].
+type Sender interface {
+	Send(ctx context.Context, m Message) Outcome
+}
+
+// maxRounds bounds how often a decision is made anew after somebody else was quicker.
+const maxRounds = 8
+
+// Dispatch sends the mail of an invitation as it was when the mail was queued, if it still is to be sent. An error means that
+// the table could not be reached and that the same call is to be made again; everything else is recorded in the table.
+func (d *Dispatcher) Dispatch(ctx context.Context, queued invitation.Invitation) error {
+	owner := rand.Text()[:10]
+	inv, err := d.claim(ctx, queued, owner)
+	if err != nil || inv == nil {
+		// A crash before the claim leaves the mail queued: the record comes again, and the due index holds it too. A claim
+		// that was stored although the answer was lost is over at the end of its lease, and nothing was sent under it.
+		return err
+	}
+	o := d.send(ctx, *inv)
+	// A crash between claim and send leaves the mail unsent until the lease is over; one between send and the write below
+	// sends it once more after that, with the same link.
+	return d.settle(ctx, *inv, owner, o)
+}
+
+// claim gives the invitation as it was claimed, or nil when there is nothing to send.
+func (d *Dispatcher) claim(ctx context.Context, inv invitation.Invitation, owner string) (*invitation.Invitation, error) {
+	for range maxRounds {
+		claimed, changed, send := inv.Claim(d.now(), owner)
+		if !changed {
+			return nil, nil
+		}
+		err := d.Store.Write(ctx, invitation.Change{Before: &inv, After: claimed})
+		switch {
+		case err == nil && send:
+			return &claimed, nil
+		case err == nil:
+			d.count(ctx, claimed, Outcome{MailOutcome: invitation.MailOutcome{State: claimed.Mail.State, Reason: claimed.Mail.Reason}})
+			return nil, nil
+		case !errors.Is(err, invitation.ErrConflict):
+			return nil, fmt.Errorf("mail: claim %s: %w", inv.ID, err)
+		}
+		// The record was older than the table.
+		key := inv.Key
+		inv, err = d.Store.Invitation(ctx, key, true)
+		if problem.Is(err, problem.NotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("mail: claim %s: %w", key.ID, err)
+		}
+	}
+	return nil, fmt.Errorf("mail: claim %s: %w", inv.ID, invitation.ErrConflict)
+}
+
+// send composes and sends under a claim. Up to the last line nothing has left.
+func (d *Dispatcher) send(ctx context.Context, inv invitation.Invitation) Outcome {
+	unsent := func(state invitation.MailState, reason string) Outcome {
+		return Outcome{MailOutcome: invitation.MailOutcome{State: state, Reason: reason}}
+	}
+	if !letter.Writes(inv.Kind) {
+		// Written by a version of us that knows more kinds, in the middle of a deployment.
+		return unsent(invitation.MailWaiting, "kind_not_known")
+	}
+	account, err := d.Accounts.Account(ctx, inv.Inviter, false)
+	switch {
+	case problem.Is(err, problem.NotFound), err == nil && account.Status != partner.Active:
+		return unsent(invitation.MailFailed, "partner_not_active")
+	case err != nil:
+		return unsent(invitation.MailWaiting, "store_unavailable")
+	}
+	cloud, err := d.Clouds.Cloud(inv.Cloud)
+	if err != nil {
+		return unsent(invitation.MailWaiting, "cloud_not_served")
+	}
+	token, err := d.Links.Sign(ctx, link.Answer, link.Link{Tenant: string(inv.Inviter), ID: inv.ID, Generation: inv.Generation})
+	if err != nil {
+		d.Log.ErrorContext(ctx, "no link", "invitation", inv.ID, "error", err)
+		return unsent(invitation.MailWaiting, "link_unavailable")
+	}
+	c := letter.Compose(invitation.Letter{Invitation: inv, Inviter: account, Cloud: cloud}, cloud.BaseURL+link.Answer.Path(token), d.Operator)
+	html, err := HTML(c)
+	if err != nil {
+		return unsent(invitation.MailFailed, "message_invalid")
+	}
+	if err := d.Pace.Wait(ctx); err != nil {
+		return unsent(invitation.MailWaiting, "out_of_time")
+	}
+	// Who was held up until the lease is nearly over might send beside the one who claims next.
+	if d.now().After(inv.Mail.At.Add(-SendTimeout)) {
+		return unsent(invitation.MailWaiting, "out_of_time")
+	}
+	return d.Sender.Send(ctx, Message{
+		To: inv.RecipientEmail, ReplyTo: account.Contact.Email,
+		Subject: c.Subject, Text: c.Text(), HTML: html,
+		Tags: map[string]string{
+			"invitation": inv.ID, "tenant": string(inv.Inviter), "generation": strconv.Itoa(inv.Generation),
+		},
+	})
+}
+
+// settle records what became of the send, over whatever happened to the invitation meanwhile: a cancelled one still says
+// that its mail went out.
+func (d *Dispatcher) settle(ctx context.Context, inv invitation.Invitation, owner string, o Outcome) error {
+	for range maxRounds {
+		settled, mine := inv.Settle(d.now(), owner, o.MailOutcome)
+		if !mine {
+			d.Log.WarnContext(ctx, "claim lost", "invitation", inv.ID, "outcome", o.State, "reason", o.Reason)
+			d.Metrics.Put(map[string]float64{"MailClaimLost": 1})
+			return nil
+		}
+		err := d.Store.Write(ctx, invitation.Change{Before: &inv, After: settled})
+		if err == nil {
+			d.count(ctx, settled, o)
+			return nil
+		}
+		if !errors.Is(err, invitation.ErrConflict) {
+			return fmt.Errorf("mail: settle %s: %w", inv.ID, err)
+		}
+		key := inv.Key
+		inv, err = d.Store.Invitation(ctx, key, true)
+		if problem.Is(err, problem.NotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("mail: settle %s: %w", key.ID, err)
+		}
+	}
+	return fmt.Errorf("mail: settle %s: %w", inv.ID, invitation.ErrConflict)
+}
+
+// figures are the metrics of the outcomes.
+var figures = map[invitation.MailState]string{
+	invitation.MailSent:    "MailSent",
+	invitation.MailWaiting: "MailRetried",
+	invitation.MailUnknown: "MailUnknown",
+	invitation.MailFailed:  "MailFailed",
+}
+
+func (d *Dispatcher) count(ctx context.Context, inv invitation.Invitation, o Outcome) {
+	d.Log.InfoContext(ctx, "mail", "invitation", inv.ID, "tenant", inv.Inviter, "outcome", o.State, "reason", o.Reason,
+		"code", o.Code, "attempt", inv.Mail.Attempts, "messageId", o.MessageID)
+	d.Metrics.Put(map[string]float64{figures[o.State]: 1})
+}
+
+// now gives the time as it is stored: in UTC, to the second.
+func (d *Dispatcher) now() time.Time { return d.Now().UTC().Truncate(time.Second) }

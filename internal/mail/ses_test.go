@@ -1,0 +1,199 @@
+package mail
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/google/go-cmp/cmp"
+
+	"concord/internal/invitation"
+)
+
+// credentials are those of nobody.
+var credentials = aws.Config{
+	Region: "us-east-1",
+	Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
+	}),
+}
+
+func sender(t *testing.T, endpoint string) *SES {
+	t.Helper()
+	t.Setenv("AWS_ENDPOINT_URL_SESV2", endpoint)
+	s, err := NewSES(credentials, `Concord <invitations@mail.example>`, "concord-set")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+var message = Message{
+	To: "ada@larch.example", ReplyTo: "hello@dogwood.example", Subject: "Sujet é", Text: "text", HTML: "<p>html",
+	Tags: map[string]string{"invitation": "inv_a"},
+}
+
+func TestClassification(t *testing.T) {
+	const (
+		waiting = invitation.MailWaiting
+		unknown = invitation.MailUnknown
+		failed  = invitation.MailFailed
+	)
+	rows := []struct {
+		code   string
+		status int
+		want   invitation.MailOutcome
+	}{
+		{"TooManyRequestsException", 429, invitation.MailOutcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}},
+		{"ThrottlingException", 400, invitation.MailOutcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}},
+		{"Throttling", 400, invitation.MailOutcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}},
+		{"SomethingElse", 429, invitation.MailOutcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}},
+		{"LimitExceededException", 400, invitation.MailOutcome{State: waiting, Reason: "quota_exceeded", Later: 15 * time.Minute}},
+		{"SendingPausedException", 400, invitation.MailOutcome{State: waiting, Reason: "sending_paused", Later: 15 * time.Minute}},
+		{"AccountSuspendedException", 400, invitation.MailOutcome{State: failed, Reason: "sender_suspended"}},
+		{"MailFromDomainNotVerifiedException", 400, invitation.MailOutcome{State: waiting, Reason: "sender_not_verified"}},
+		{"NotFoundException", 404, invitation.MailOutcome{State: waiting, Reason: "sender_misconfigured"}},
+		{"MessageRejected", 400, invitation.MailOutcome{State: failed, Reason: "message_rejected"}},
+		{"BadRequestException", 400, invitation.MailOutcome{State: failed, Reason: "message_invalid"}},
+		{"AccessDeniedException", 403, invitation.MailOutcome{State: waiting, Reason: "sender_refused"}},
+		{"ExpiredTokenException", 403, invitation.MailOutcome{State: waiting, Reason: "sender_refused"}},
+		{"InternalServiceErrorException", 500, invitation.MailOutcome{State: unknown, Reason: "sender_unavailable"}},
+		{"TooManyRequestsException", 503, invitation.MailOutcome{State: unknown, Reason: "sender_unavailable"}},
+		{"", 502, invitation.MailOutcome{State: unknown, Reason: "sender_unavailable"}},
+	}
+	seen := map[string]bool{}
+	for _, row := range rows {
+		seen[row.code] = true
+		t.Run(row.code+" "+http.StatusText(row.status), func(t *testing.T) {
+			var requests atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				requests.Add(1)
+				w.Header().Set("X-Amzn-Errortype", row.code)
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(row.status)
+				_, _ = io.WriteString(w, `{"message":"ada@larch.example is not verified"}`)
+			}))
+			defer server.Close()
+			got := sender(t, server.URL).Send(t.Context(), message)
+			if d := cmp.Diff(row.want, got.MailOutcome); d != "" {
+				t.Error(d)
+			}
+			if got.Code == "" || strings.Contains(got.Code, "ada") {
+				t.Errorf("code for the log: %q", got.Code)
+			}
+			if n := requests.Load(); n != 1 {
+				t.Errorf("%d requests", n)
+			}
+		})
+	}
+	for _, v := range verdicts {
+		if !seen[v.code] {
+			t.Errorf("%s is not tested", v.code)
+		}
+	}
+}
+
+func TestWithoutAnAnswer(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		handler http.HandlerFunc // nil for a server that is not there
+		want    invitation.MailOutcome
+		code    string
+	}{
+		{"nobody listens", nil, invitation.MailOutcome{State: invitation.MailWaiting, Reason: "sender_unreachable"}, "connection"},
+		{"time-out after accept", func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+		}, invitation.MailOutcome{State: invitation.MailUnknown, Reason: "sender_silent"}, "timeout"},
+		{"hangs up after accept", func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			panic(http.ErrAbortHandler)
+		}, invitation.MailOutcome{State: invitation.MailUnknown, Reason: "sender_silent"}, "connection"},
+		{"answer is garbled", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"MessageId":`) },
+			invitation.MailOutcome{State: invitation.MailUnknown, Reason: "sender_silent"}, "connection"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			handler := c.handler
+			if handler == nil {
+				handler = func(http.ResponseWriter, *http.Request) {}
+			}
+			server := httptest.NewServer(handler)
+			defer server.Close()
+			s := sender(t, server.URL)
+			if c.handler == nil {
+				server.Close()
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			got := s.Send(ctx, message)
+			if d := cmp.Diff(Outcome{c.want, c.code}, got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestRequest(t *testing.T) {
+	var got map[string]any
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost || r.URL.Path != "/v2/email/outbound-emails" {
+			t.Errorf("%s %s", r.Method, r.URL.Path)
+		}
+		if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
+			t.Error(err)
+		}
+		_, _ = io.WriteString(w, `{"MessageId":"0100"}`)
+	}))
+	defer server.Close()
+	m := message
+	m.To = "Ada+x@lärche.example"
+	o := sender(t, server.URL).Send(t.Context(), m)
+	if d := cmp.Diff(Outcome{MailOutcome: invitation.MailOutcome{State: invitation.MailSent, MessageID: "0100"}}, o); d != "" {
+		t.Error(d)
+	}
+	part := func(s string) any { return map[string]any{"Data": s, "Charset": "UTF-8"} }
+	want := map[string]any{
+		"FromEmailAddress":     `"Concord" <invitations@mail.example>`,
+		"ReplyToAddresses":     []any{"hello@dogwood.example"},
+		"Destination":          map[string]any{"ToAddresses": []any{"Ada+x@xn--lrche-gra.example"}},
+		"ConfigurationSetName": "concord-set",
+		"EmailTags":            []any{map[string]any{"Name": "invitation", "Value": "inv_a"}},
+		"Content": map[string]any{"Simple": map[string]any{
+			"Subject": part("Sujet é"), "Body": map[string]any{"Text": part("text"), "Html": part("<p>html")},
+		}},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestSenderAddress(t *testing.T) {
+	for from, want := range map[string]string{
+		"a@mail.example":           "<a@mail.example>",
+		"Éclair <a@mail.example>":  "=?utf-8?q?=C3=89clair?= <a@mail.example>",
+		"Concord <a@mail.example>": `"Concord" <a@mail.example>`,
+	} {
+		if s, err := NewSES(credentials, from, "set"); err != nil || s.from != want {
+			t.Errorf("%q: %v, %v", from, s, err)
+		}
+	}
+	if _, err := NewSES(credentials, "Concord", "set"); err == nil {
+		t.Error("a sender without an address")
+	}
+}
+
+func TestPace(t *testing.T) {
+	if p := NewPace(14, 2); p.Every != time.Second/7 {
+		t.Errorf("14 a second in two sandboxes: one every %v", p.Every)
+	}
+	if SendTimeout*3 > invitation.Lease {
+		t.Error("a lease has to be longer than a send")
+	}
+}

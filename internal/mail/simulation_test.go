@@ -1,0 +1,265 @@
+package mail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"concord/internal/invitation"
+	"concord/internal/storetest"
+)
+
+// figures of all simulated worlds.
+type tally struct{ worlds, invitations, faults, killed, lost, stuck, duplicates, otherLink, failed, sent int }
+
+func (a *tally) add(b tally) {
+	a.worlds += b.worlds
+	a.invitations += b.invitations
+	a.faults += b.faults
+	a.killed += b.killed
+	a.lost += b.lost
+	a.stuck += b.stuck
+	a.duplicates += b.duplicates
+	a.otherLink += b.otherLink
+	a.failed += b.failed
+	a.sent += b.sent
+}
+
+// TestSimulation runs worlds in which anything goes wrong for hours: processes die between any two steps, the store fails
+// before and after it stored, SES does whatever it can, records of the stream get lost, are doubled and come to two senders
+// at once, whose clocks differ by five minutes, cleanup is late or dies, partners cancel and resend. Then everything works again,
+// and two runs of cleanup have to bring everything home (reliability, promises 3 and 4).
+//
+// SIMULATION_SEED runs the world of one seed, SIMULATION_WORLDS that many.
+func TestSimulation(t *testing.T) {
+	first, worlds := 0, 300
+	if s := os.Getenv("SIMULATION_WORLDS"); s != "" {
+		worlds, _ = strconv.Atoi(s)
+	}
+	if s := os.Getenv("SIMULATION_SEED"); s != "" {
+		first, _ = strconv.Atoi(s)
+		worlds = 1
+	}
+	var total tally
+	for seed := first; seed < first+worlds; seed++ {
+		var one tally
+		synctest.Test(t, func(t *testing.T) { one = simulate(t, uint64(seed)) })
+		if one.lost+one.stuck+one.otherLink > 0 {
+			t.Errorf("seed %d: lost %d, stuck %d, with another link %d", seed, one.lost, one.stuck, one.otherLink)
+		}
+		total.add(one)
+	}
+	t.Logf("worlds %d, invitations %d, sent %d, failed visibly %d, faults %d, processes killed %d: lost %d, stuck %d, duplicates %d, of which with another link %d",
+		total.worlds, total.invitations, total.sent, total.failed, total.faults, total.killed, total.lost, total.stuck, total.duplicates, total.otherLink)
+	if first == 0 && (total.faults < worlds || total.killed < worlds || total.sent < worlds || total.duplicates == 0) {
+		t.Error("the simulation does not simulate")
+	}
+}
+
+// dice are rolled by one goroutine at a time: every roll comes after a pause of its own length, so a seed gives one history.
+type dice struct {
+	mu  sync.Mutex
+	rng *rand.Rand
+	on  bool
+}
+
+func (d *dice) chance(p float64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.rng.Float64() < p && d.on
+}
+
+func (d *dice) pause(most time.Duration) {
+	d.mu.Lock()
+	n := time.Duration(d.rng.Int64N(int64(most)))
+	d.mu.Unlock()
+	time.Sleep(n + 1)
+}
+
+func (d *dice) number(n int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.rng.IntN(n)
+}
+
+func (d *dice) calm() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.on = false
+}
+
+func simulate(t *testing.T, seed uint64) tally {
+	w := newWorld(t)
+	d := &dice{rng: rand.New(rand.NewPCG(seed, 1)), on: true}
+	const invitations = 8
+	sum := tally{worlds: 1, invitations: invitations}
+	var counts sync.Mutex
+	count := func(n *int) {
+		counts.Lock()
+		defer counts.Unlock()
+		*n++
+	}
+	ids := make([]string, invitations)
+	for i := range ids {
+		ids[i] = w.draft(i)
+	}
+
+	w.memory.Inject(func(storetest.Operation) storetest.Fault {
+		if d.chance(0.04) {
+			count(&sum.faults)
+			return storetest.Fault{Err: errors.New("down"), Stored: d.chance(0.5)}
+		}
+		return storetest.Fault{}
+	})
+	w.ses.next = func() answer {
+		if !d.chance(0.4) {
+			return takes
+		}
+		count(&sum.faults)
+		return answer(1 + d.number(int(lastAnswer)))
+	}
+	step := func(string) {
+		d.pause(2 * time.Second)
+		if d.chance(0.04) {
+			panic(killed{})
+		}
+	}
+	skew := func() func() time.Time {
+		offset := time.Duration(d.number(301)-150) * time.Second
+		return func() time.Time {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if !d.on {
+				return time.Now()
+			}
+			return time.Now().Add(offset)
+		}
+	}
+
+	var running sync.WaitGroup
+	deliver := func(record invitation.Invitation) {
+		running.Go(func() {
+			d.pause(3 * time.Second)
+			for range 10 { // MaximumRetryAttempts
+				var err error
+				if die(func() {
+					mailer := w.dispatcher(step)
+					mailer.Now = skew()
+					err = mailer.Dispatch(t.Context(), record)
+				}) {
+					count(&sum.killed)
+				} else if err == nil {
+					return
+				}
+				d.pause(10 * time.Second)
+			}
+		})
+	}
+	stream := func() {
+		for _, r := range w.records() {
+			switch {
+			case d.chance(0.1): // older than the mapping's longest age, or the shard was trimmed
+				count(&sum.faults)
+				continue
+			case d.chance(0.15):
+				count(&sum.faults)
+				deliver(r)
+			case d.chance(0.05): // delivered again much later
+				count(&sum.faults)
+				running.Go(func() {
+					d.pause(time.Hour)
+					deliver(r)
+				})
+			}
+			deliver(r)
+		}
+	}
+	cleanup := func() {
+		if die(func() {
+			now := skew()
+			_, _ = invitation.Cleanup{Store: stepped{w.memory, step}, Agenda: w.memory, Now: now}.Run(t.Context())
+		}) {
+			count(&sum.killed)
+		}
+	}
+
+	// Every partner tries until the answer is a success, as a caller of an API does.
+	for end := time.Now().Add(6 * time.Hour); time.Now().Before(end); {
+		id := ids[d.number(invitations)]
+		switch inv := w.read(id); {
+		case inv.Status == invitation.Draft:
+			_, _, _ = w.service.Send(t.Context(), invitation.Command{User: agent, Key: "send" + id}, id)
+		case d.chance(0.05):
+			_, _, _ = w.service.Cancel(t.Context(), invitation.Command{User: agent}, id, "")
+		case d.chance(0.1):
+			_, _, _ = w.service.Resend(t.Context(), invitation.Command{User: agent}, id)
+		}
+		stream()
+		if d.chance(0.5) {
+			cleanup()
+		}
+		stream()
+		d.pause(10 * time.Minute)
+	}
+
+	d.calm()
+	running.Wait()
+	for range 2 {
+		time.Sleep(2 * time.Hour) // everything that waits is due
+		cleanup()
+		stream()
+		running.Wait()
+	}
+
+	sent := map[string][]taken{}
+	for _, m := range w.ses.all() {
+		k := m.id + " " + m.generation
+		sent[k] = append(sent[k], m)
+	}
+	for _, id := range ids {
+		inv := w.get(id)
+		of := sent[fmt.Sprintf("%s %d", id, inv.Generation)]
+		switch m := inv.Mail; {
+		case m.State.Owed():
+			sum.stuck++
+			t.Logf("stuck: %s %+v", inv.Status, m)
+		case m.State == invitation.MailSent && inv.Status == invitation.Pending:
+			sum.sent++
+			if len(of) == 0 {
+				sum.lost++
+				t.Logf("lost: %+v", m)
+			}
+		case m.State == invitation.MailFailed && m.Reason != "":
+			sum.failed++
+		case inv.Status == invitation.Pending:
+			sum.lost++
+			t.Logf("lost: %+v", m)
+		}
+	}
+	for _, mails := range sent {
+		for _, m := range mails[1:] {
+			sum.duplicates++
+			if m.link != mails[0].link {
+				sum.otherLink++
+			}
+		}
+	}
+	return sum
+}
+
+// read reads until the store answers.
+func (w *world) read(id string) invitation.Invitation {
+	for {
+		inv, err := w.memory.Invitation(context.Background(), invitation.Key{Inviter: alder, ID: id}, true)
+		if err == nil {
+			return inv
+		}
+	}
+}

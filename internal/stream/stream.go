@@ -1,0 +1,169 @@
+// Package stream reads batches of a DynamoDB stream as Lambda hands them over.
+//
+// Lambda goes on behind the last record that was done: of all failures that a batch reports it takes the lowest sequence
+// number and delivers everything from there again, whatever became of the records behind it. So [Handler] stops at the
+// first failure: to go on would do the rest twice, and a record of an item would overtake an earlier one of the same item.
+// What fails here is a store or a key that cannot be reached, which the next record would meet as well. A record that nobody
+// will ever be able to read is no failure: it is logged, counted and passed over, so that it blocks no shard.
+//
+// Records of one item come in order and, with a parallelization factor, still to one invocation at a time. Every record can
+// come again.
+package stream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"concord/internal/observe"
+)
+
+// Batch is one event. A record is decoded by itself: a malformed one leaves the others readable.
+type Batch struct {
+	Records []json.RawMessage `json:"Records"`
+}
+
+// Record is one change of an item.
+type Record struct {
+	SequenceNumber string
+	Event          string                          // INSERT, MODIFY or REMOVE
+	Old, New       map[string]types.AttributeValue // nil when there is none
+}
+
+// ErrPoison marks what cannot be read now and never will be. An error of a handler that wraps it is passed over.
+var ErrPoison = errors.New("stream: unreadable record")
+
+// Loop hands the records of a batch over, one after another.
+type Loop struct {
+	Log     *slog.Logger
+	Metrics *observe.Metrics
+	// Reserve is what one record may take. When less is left before the deadline, the rest is left to the next invocation.
+	Reserve time.Duration
+}
+
+// Handler gives the function that Lambda calls for each batch.
+func (l Loop) Handler(each func(context.Context, Record) error) func(context.Context, Batch) (events.DynamoDBEventResponse, error) {
+	return func(ctx context.Context, b Batch) (events.DynamoDBEventResponse, error) {
+		for i, raw := range b.Records {
+			r, err := decode(raw)
+			if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < l.Reserve && r.SequenceNumber != "" {
+				l.Log.WarnContext(ctx, "out of time", "left", len(b.Records)-i)
+				return from(r), nil
+			}
+			if err == nil {
+				err = each(ctx, r)
+			}
+			switch {
+			case errors.Is(err, ErrPoison):
+				l.Log.ErrorContext(ctx, "record passed over", "sequenceNumber", r.SequenceNumber, "event", r.Event, "error", err)
+				l.Metrics.Put(map[string]float64{"RecordPoisoned": 1})
+			case err != nil:
+				l.Log.ErrorContext(ctx, "record failed", "sequenceNumber", r.SequenceNumber, "left", len(b.Records)-i, "error", err)
+				return from(r), nil
+			}
+		}
+		return events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}, nil
+	}
+}
+
+func from(r Record) events.DynamoDBEventResponse {
+	return events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{{ItemIdentifier: r.SequenceNumber}}}
+}
+
+// decode reads a record. What it cannot read is [ErrPoison]; the record then holds at most its number and kind of event.
+func decode(raw json.RawMessage) (Record, error) {
+	var head struct {
+		EventName string `json:"eventName"`
+		Change    struct {
+			SequenceNumber string
+		} `json:"dynamodb"`
+	}
+	if err := json.Unmarshal(raw, &head); err != nil {
+		return Record{}, fmt.Errorf("%w: not a stream record", ErrPoison)
+	}
+	r := Record{SequenceNumber: head.Change.SequenceNumber, Event: head.EventName}
+	if r.SequenceNumber == "" {
+		return r, fmt.Errorf("%w: no sequence number", ErrPoison)
+	}
+	record, err := parse(raw)
+	if err != nil {
+		return r, fmt.Errorf("%w: attributes of no known form", ErrPoison)
+	}
+	if r.New, err = Image(record.Change.NewImage); err != nil {
+		return r, err
+	}
+	r.Old, err = Image(record.Change.OldImage)
+	return r, err
+}
+
+// parse makes an error of the panic with which the library answers some malformed sets.
+func parse(raw json.RawMessage) (record events.DynamoDBEventRecord, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = ErrPoison
+		}
+	}()
+	return record, json.Unmarshal(raw, &record)
+}
+
+// Image gives an item of a stream record as the SDK knows items, and nil for none. It fails with [ErrPoison] on a value that
+// has no content: the library's own accessors would panic, or print it.
+func Image(image map[string]events.DynamoDBAttributeValue) (map[string]types.AttributeValue, error) {
+	if image == nil {
+		return nil, nil
+	}
+	item := make(map[string]types.AttributeValue, len(image))
+	for name, v := range image {
+		value, err := attribute(v)
+		if err != nil {
+			return nil, fmt.Errorf("attribute %q: %w", name, err)
+		}
+		item[name] = value
+	}
+	return item, nil
+}
+
+func attribute(v events.DynamoDBAttributeValue) (types.AttributeValue, error) {
+	if v.IsNull() != (v.DataType() == events.DataTypeNull) {
+		return nil, fmt.Errorf("%w: empty", ErrPoison)
+	}
+	switch v.DataType() {
+	case events.DataTypeString:
+		return &types.AttributeValueMemberS{Value: v.String()}, nil
+	case events.DataTypeNumber:
+		return &types.AttributeValueMemberN{Value: v.Number()}, nil
+	case events.DataTypeBinary:
+		return &types.AttributeValueMemberB{Value: v.Binary()}, nil
+	case events.DataTypeBoolean:
+		return &types.AttributeValueMemberBOOL{Value: v.Boolean()}, nil
+	case events.DataTypeNull:
+		return &types.AttributeValueMemberNULL{Value: true}, nil
+	case events.DataTypeStringSet:
+		return &types.AttributeValueMemberSS{Value: v.StringSet()}, nil
+	case events.DataTypeNumberSet:
+		return &types.AttributeValueMemberNS{Value: v.NumberSet()}, nil
+	case events.DataTypeBinarySet:
+		return &types.AttributeValueMemberBS{Value: v.BinarySet()}, nil
+	case events.DataTypeMap:
+		m, err := Image(v.Map())
+		return &types.AttributeValueMemberM{Value: m}, err
+	case events.DataTypeList:
+		list := make([]types.AttributeValue, 0, len(v.List()))
+		for _, e := range v.List() {
+			value, err := attribute(e)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, value)
+		}
+		return &types.AttributeValueMemberL{Value: list}, nil
+	default:
+		return nil, fmt.Errorf("%w: type %d", ErrPoison, v.DataType())
+	}
+}

@@ -1,0 +1,164 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"concord/internal/observe"
+)
+
+func record(number string, image string) json.RawMessage {
+	return json.RawMessage(`{"eventName":"MODIFY","dynamodb":{"SequenceNumber":"` + number + `","NewImage":` + image + `}}`)
+}
+
+func loop(metrics io.Writer) Loop {
+	return Loop{Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Function: "test", Out: metrics}, Reserve: 10 * time.Second}
+}
+
+const item = `{"pk":{"S":"a"}}`
+
+func TestBatch(t *testing.T) {
+	store := errors.New("the store is down")
+	poison := fmt.Errorf("%w: version 9", ErrPoison)
+	for _, c := range []struct {
+		name     string
+		records  []json.RawMessage
+		fails    map[string]error
+		seen     []string
+		reported []string
+		poisoned int
+	}{
+		{name: "empty"},
+		{name: "all done", records: []json.RawMessage{record("1", item), record("2", item)}, seen: []string{"1", "2"}},
+		{name: "stops at the first failure", records: []json.RawMessage{record("1", item), record("2", item), record("3", item)},
+			fails: map[string]error{"2": store}, seen: []string{"1", "2"}, reported: []string{"2"}},
+		{name: "first fails", records: []json.RawMessage{record("1", item), record("2", item)},
+			fails: map[string]error{"1": store}, seen: []string{"1"}, reported: []string{"1"}},
+		{name: "poison for the handler", records: []json.RawMessage{record("1", item), record("2", item)},
+			fails: map[string]error{"1": poison}, seen: []string{"1", "2"}, poisoned: 1},
+		{name: "poison before a failure", records: []json.RawMessage{record("1", item), record("2", item), record("3", item)},
+			fails: map[string]error{"1": poison, "2": store}, seen: []string{"1", "2"}, reported: []string{"2"}, poisoned: 1},
+		{name: "unknown type", records: []json.RawMessage{record("1", `{"pk":{"X":"a"}}`), record("2", item)}, seen: []string{"2"}, poisoned: 1},
+		{name: "no type", records: []json.RawMessage{record("1", `{"pk":{}}`), record("2", item)}, seen: []string{"2"}, poisoned: 1},
+		{name: "wrong content", records: []json.RawMessage{record("1", `{"pk":{"S":{"S":"a"}}}`), record("2", item)}, seen: []string{"2"}, poisoned: 1},
+		{name: "malformed set", records: []json.RawMessage{record("1", `{"pk":{"BS":[7]}}`), record("2", item)}, seen: []string{"2"}, poisoned: 1},
+		{name: "not an object", records: []json.RawMessage{json.RawMessage(`"text"`), record("2", item)}, seen: []string{"2"}, poisoned: 1},
+		{name: "without number", records: []json.RawMessage{json.RawMessage(`{"eventName":"MODIFY"}`), record("2", item)}, seen: []string{"2"}, poisoned: 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var metrics bytes.Buffer
+			var seen []string
+			answer, err := loop(&metrics).Handler(func(_ context.Context, r Record) error {
+				seen = append(seen, r.SequenceNumber)
+				return c.fails[r.SequenceNumber]
+			})(t.Context(), Batch{Records: c.records})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(seen, c.seen) {
+				t.Errorf("handled %v, want %v", seen, c.seen)
+			}
+			var reported []string
+			for _, f := range answer.BatchItemFailures {
+				reported = append(reported, f.ItemIdentifier)
+			}
+			if !slices.Equal(reported, c.reported) {
+				t.Errorf("reported %v, want %v", reported, c.reported)
+			}
+			if n := strings.Count(metrics.String(), `"RecordPoisoned":1`); n != c.poisoned {
+				t.Errorf("%d records counted as poison, want %d", n, c.poisoned)
+			}
+			// Lambda takes null for a malformed answer in some runtimes; an empty list is success.
+			if b, err := json.Marshal(answer); err != nil || strings.Contains(string(b), "null") {
+				t.Errorf("answer %s, %v", b, err)
+			}
+		})
+	}
+}
+
+func TestOutOfTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+		defer cancel()
+		var seen []string
+		answer, err := loop(io.Discard).Handler(func(_ context.Context, r Record) error {
+			seen = append(seen, r.SequenceNumber)
+			time.Sleep(9 * time.Second)
+			return nil
+		})(ctx, Batch{Records: []json.RawMessage{record("1", item), record("2", item), record("3", item), record("4", item)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"1", "2"}; !slices.Equal(seen, want) {
+			t.Errorf("handled %v, want %v", seen, want)
+		}
+		if f := answer.BatchItemFailures; len(f) != 1 || f[0].ItemIdentifier != "3" {
+			t.Errorf("reported %v, want the third", f)
+		}
+	})
+}
+
+func TestImageHasEveryType(t *testing.T) {
+	raw := record("1", `{"s":{"S":"a"},"n":{"N":"1.50"},"b":{"B":"AQI="},"t":{"BOOL":true},"z":{"NULL":true},"ss":{"SS":["a","b"]},
+		"ns":{"NS":["1","2"]},"bs":{"BS":["AQI="]},"m":{"M":{"x":{"S":"y"},"e":{"M":{}}}},"l":{"L":[{"N":"7"},{"L":[]}]},"empty":{"S":""}}`)
+	r, err := decode(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]types.AttributeValue{
+		"s": &types.AttributeValueMemberS{Value: "a"}, "n": &types.AttributeValueMemberN{Value: "1.50"},
+		"b": &types.AttributeValueMemberB{Value: []byte{1, 2}}, "t": &types.AttributeValueMemberBOOL{Value: true},
+		"z": &types.AttributeValueMemberNULL{Value: true}, "ss": &types.AttributeValueMemberSS{Value: []string{"a", "b"}},
+		"ns": &types.AttributeValueMemberNS{Value: []string{"1", "2"}}, "bs": &types.AttributeValueMemberBS{Value: [][]byte{{1, 2}}},
+		"m": &types.AttributeValueMemberM{Value: map[string]types.AttributeValue{
+			"x": &types.AttributeValueMemberS{Value: "y"}, "e": &types.AttributeValueMemberM{Value: map[string]types.AttributeValue{}}}},
+		"l": &types.AttributeValueMemberL{Value: []types.AttributeValue{
+			&types.AttributeValueMemberN{Value: "7"}, &types.AttributeValueMemberL{Value: []types.AttributeValue{}}}},
+		"empty": &types.AttributeValueMemberS{Value: ""},
+	}
+	ignore := cmpopts.IgnoreUnexported(types.AttributeValueMemberS{}, types.AttributeValueMemberN{}, types.AttributeValueMemberB{},
+		types.AttributeValueMemberBOOL{}, types.AttributeValueMemberNULL{}, types.AttributeValueMemberSS{}, types.AttributeValueMemberNS{},
+		types.AttributeValueMemberBS{}, types.AttributeValueMemberM{}, types.AttributeValueMemberL{})
+	if d := cmp.Diff(want, r.New, ignore); d != "" {
+		t.Error(d)
+	}
+	if r.Old != nil || r.Event != "MODIFY" {
+		t.Errorf("old image %v, event %q", r.Old, r.Event)
+	}
+	if _, err := Image(map[string]events.DynamoDBAttributeValue{"zero": {}}); !errors.Is(err, ErrPoison) {
+		t.Errorf("a value without content gives %v", err)
+	}
+}
+
+// FuzzRecord finds a record that makes the loop panic, stop, or report what has no number.
+func FuzzRecord(f *testing.F) {
+	f.Add([]byte(record("1", item)))
+	f.Add([]byte(record("2", `{"a":{"BS":[7]}}`)))
+	f.Add([]byte(`{"dynamodb":{"SequenceNumber":7}}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		last := false
+		answer, err := loop(io.Discard).Handler(func(_ context.Context, r Record) error {
+			last = last || r.SequenceNumber == "last"
+			return nil
+		})(t.Context(), Batch{Records: []json.RawMessage{raw, record("last", item)}})
+		if err != nil || len(answer.BatchItemFailures) != 0 || !last {
+			t.Errorf("answer %v, error %v, went on: %v", answer, err, last)
+		}
+	})
+}
