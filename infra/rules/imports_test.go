@@ -69,11 +69,12 @@ var house = map[string]room{
 	"observe":   {neighbours: ground, foreign: lambda},
 	"dynamo":    {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/aws-sdk-go-v2/feature/dynamodb/")},
 	"mail":      {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/sesv2", "golang.org/x/text/", "golang.org/x/net/idna")},
-	"web":       {neighbours: below, foreign: append(slices.Clone(text), "golang.org/x/sync/")},
-	"pages":     {neighbours: below, foreign: append(slices.Clone(text), "github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2")},
-	"apigw":     {neighbours: below, foreign: lambda},
-	"stream":    {neighbours: below, foreign: append(slices.Clone(lambda), "github.com/aws/aws-sdk-go-v2/service/dynamodb/types")}, // images as values
-	"events":    {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/eventbridge")},
+	// jsontext finds names that stand twice and invalid UTF-8, and gives the canonical form that an Idempotency-Key is compared by.
+	"web":    {neighbours: below, foreign: append(slices.Clone(text), "github.com/go-json-experiment/json/jsontext")},
+	"pages":  {neighbours: below, foreign: append(slices.Clone(text), "github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2")},
+	"apigw":  {neighbours: below, foreign: lambda},
+	"stream": {neighbours: below, foreign: append(slices.Clone(lambda), "github.com/aws/aws-sdk-go-v2/service/dynamodb/types")}, // images as values
+	"events": {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/eventbridge")},
 }
 
 // pure are the packages whose structs carry no tags: what is stored and what is sent is an adapter's business.

@@ -1,0 +1,263 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"concord/infra/local/component"
+)
+
+// screenshots, when the variable names a directory, gets a picture of each page, size and colour scheme.
+var screenshots = os.Getenv("SCREENSHOTS")
+
+// tab is a tab of a real browser with cookies of its own.
+type tab struct {
+	t   testing.TB
+	ctx context.Context
+}
+
+// newChromium starts the browser that the tool set-up unpacked. A missing one fails the test.
+func newChromium(t testing.TB) context.Context {
+	t.Helper()
+	root, err := component.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "infra", "tools", "chromium", "chrome")
+	if err := component.Require("the browser", path, "make -C infra/tools chromium"); err != nil {
+		t.Fatal(err)
+	}
+	allocator, cancel := chromedp.NewExecAllocator(context.Background(), chromedp.ExecPath(path),
+		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+		chromedp.UserDataDir(t.TempDir()))
+	t.Cleanup(cancel)
+	browser, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(browser); err != nil {
+		t.Fatal(err)
+	}
+	return browser
+}
+
+func newTab(t testing.TB, browser context.Context, scripts bool) *tab {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	t.Cleanup(cancel)
+	b := &tab{t, ctx}
+	if !scripts {
+		if _, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// at waits until the page of a case is there and looks at it.
+func (b *tab) at(page string) {
+	b.t.Helper()
+	b.do(chromedp.WaitReady(`main[data-page="` + page + `"]`))
+	b.look(page)
+}
+
+// look checks that a page fits a small screen and takes pictures of it.
+func (b *tab) look(page string) {
+	b.t.Helper()
+	for _, width := range []int64{320, 1280} {
+		for _, scheme := range []string{"light", "dark"} {
+			_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			b.do(chromedp.EmulateViewport(width, 800))
+			if wide, err := chromedp.Run(b.ctx, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)); err != nil || wide > width {
+				b.t.Errorf("%s at %d px is %d px wide (%v)", page, width, wide, err)
+			}
+			if screenshots == "" {
+				continue
+			}
+			png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			name := fmt.Sprintf("%s-%d-%s.png", page, width, scheme)
+			if err := os.WriteFile(filepath.Join(screenshots, name), png, 0o600); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// axe gives what the accessibility rules of WCAG 2.2 A and AA find on the page.
+func (b *tab) axe() []string {
+	b.t.Helper()
+	root, err := component.Root()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	source, err := os.ReadFile(filepath.Join(root, "infra", "tools", "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](string(source)+";true")); err != nil {
+		b.t.Fatal(err)
+	}
+	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](
+		`axe.run({runOnly:["wcag2a","wcag2aa","wcag21a","wcag21aa","wcag22aa","best-practice"]}).then(r => r.violations.map(v => v.id+": "+v.nodes.map(n => n.html).join(" | ")))`,
+		chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return found
+}
+
+// target reports every link and control that is smaller than 44 px in both directions, links within sentences apart.
+func (b *tab) smallTargets() []string {
+	b.t.Helper()
+	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](`Array.from(document.querySelectorAll("button, input:not([type=hidden]):not([type=radio]):not([type=checkbox]), select, textarea, label:has(input[type=radio],input[type=checkbox]), a.button"))
+		.filter(e => { const r = e.getBoundingClientRect(); return r.width > 0 && r.height < 44 }).map(e => e.outerHTML.slice(0, 120))`))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return found
+}
+
+func TestAcceptInBrowser(t *testing.T) {
+	browser := newChromium(t)
+	alder := newPartner(t, "alder")
+	for _, scripts := range []bool{true, false} {
+		t.Run(fmt.Sprintf("scripts %t", scripts), func(t *testing.T) {
+			recipient := fmt.Sprintf("browser-%t@larch.example", scripts)
+			id, link := alder.invite(`{"kind":"reseller","requestDelegatedAdmin":true,"recipientEmail":"`+recipient+`"}`, recipient)
+			b := newTab(t, browser, scripts)
+			b.do(chromedp.Navigate(link))
+			b.at("review")
+			b.do(chromedp.Click(`main a[href$="/sign-in"]`),
+				chromedp.WaitReady(`input[name=username]`),
+				chromedp.SendKeys(`input[name=username]`, "admin@larch.example"),
+				chromedp.SendKeys(`input[name=password]`, "anything"),
+				chromedp.Submit(`input[name=password]`))
+			b.at("answer")
+			if n, err := chromedp.Run(b.ctx, chromedp.Evaluate[int](`document.querySelectorAll("input:checked, option[selected]").length`)); err != nil || n != 0 {
+				t.Errorf("%d controls are preselected (%v)", n, err)
+			}
+			if scripts {
+				for _, finding := range append(b.axe(), b.smallTargets()...) {
+					t.Error(finding)
+				}
+			}
+			// Nothing chosen: the browser or the server says what is missing, and nothing is written.
+			b.do(chromedp.SetAttributeValue(`main form`, "novalidate", ""), chromedp.Click(`main form button[type=submit]`))
+			b.do(chromedp.WaitReady(`[role=alert]`))
+			b.look("answer-errors")
+			if s := alder.do("GET", "/v1/invitations/"+id, "").json(t)["status"]; s != "pending" {
+				t.Fatalf("an empty form made it %v", s)
+			}
+			b.do(chromedp.Click(`input[name=answer][value=accept]`),
+				chromedp.Click(`input[name=authorized]`),
+				chromedp.SendKeys(`input[name=fullName]`, "Lara Larch"),
+				chromedp.SendKeys(`input[name=jobTitle]`, "Head of IT"),
+				chromedp.Click(`main form button[type=submit]`))
+			b.at("accepted")
+			reference, err := chromedp.Run(b.ctx, chromedp.TextContent(`#reference`))
+			if err != nil || strings.TrimSpace(reference) == "" {
+				t.Errorf("reference %q (%v)", reference, err)
+			}
+			if s := alder.do("GET", "/v1/invitations/"+id, "").json(t)["status"]; s != "accepted" {
+				t.Errorf("status %v", s)
+			}
+		})
+	}
+}
+
+// The pages that a person meets when something is not as hoped.
+func TestOtherPagesInBrowser(t *testing.T) {
+	browser := newChromium(t)
+	alder := newPartner(t, "alder")
+	id, link := alder.invite(`{"kind":"reseller","recipientEmail":"pages@oak.example","locale":"fr"}`, "pages@oak.example")
+	for _, c := range []struct{ page, person string }{
+		{"review", ""}, {"not-admin", "user@larch.example"}, {"region-not-allowed", "admin@maple.example"}, {"cloud-mismatch", "admin@agency.example"},
+	} {
+		t.Run(c.page, func(t *testing.T) {
+			b := newTab(t, browser, true)
+			b.do(chromedp.Navigate(link))
+			if c.person != "" {
+				b.do(chromedp.Click(`main a[href$="/sign-in"]`),
+					chromedp.SendKeys(`input[name=username]`, c.person),
+					chromedp.SendKeys(`input[name=password]`, "x"), chromedp.Submit(`input[name=password]`))
+			}
+			b.do(chromedp.WaitReady(`main[data-page="` + c.page + `"]`))
+			for _, finding := range append(b.axe(), b.smallTargets()...) {
+				t.Error(finding)
+			}
+			b.look(c.page + "-fr")
+		})
+	}
+	alder.post("/v1/invitations/"+id+"/cancel", "").want(t, 200)
+	b := newTab(t, browser, true)
+	b.do(chromedp.Navigate(link))
+	b.at("unknown")
+	for _, finding := range b.axe() {
+		t.Error(finding)
+	}
+}
+
+// What a mail scanner with a browser does: it opens the link with scripts, follows every link on the page and sends every
+// form as it is. Nothing may change (reliability, promise 5).
+func TestScannerWithBrowserChangesNothing(t *testing.T) {
+	browser := newChromium(t)
+	alder := newPartner(t, "alder")
+	id, link := alder.invite(`{"kind":"reseller","recipientEmail":"scanned@oak.example"}`, "scanned@oak.example")
+	eventually(t, "sent", func() bool {
+		return alder.do("GET", "/v1/invitations/"+id, "").json(t)["delivery"].(map[string]any)["state"] == "sent"
+	})
+	before := dump(t)
+	b := newTab(t, browser, true)
+	followed := 0
+	for range 3 {
+		b.do(chromedp.Navigate(link))
+		links, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](`Array.from(document.links, a => a.href).filter(h => h.startsWith("http"))`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range links {
+			if !strings.HasPrefix(u, local.URL) {
+				continue // another company's site
+			}
+			b.do(chromedp.Navigate(u))
+			forms, err := chromedp.Run(b.ctx, chromedp.Evaluate[int](`Array.from(document.forms, f => f.submit()).length`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if forms > 0 {
+				b.do(chromedp.Sleep(500 * time.Millisecond)) // the form is on its way; another navigation would stop it
+			}
+			followed++
+		}
+	}
+	if followed == 0 {
+		t.Error("there was nothing to follow")
+	}
+	if dump(t) != before {
+		t.Error("the scanner changed something")
+	}
+	t.Logf("links followed and forms sent: %d; changes: 0", followed)
+}

@@ -1,0 +1,184 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/sosodev/duration"
+
+	"concord/infra/local/accounts"
+	"concord/infra/local/stack"
+	"concord/internal/web/contracttest"
+)
+
+// local is the stack that all tests of this package share. Its clock only goes forward.
+var local struct {
+	*stack.Stack
+	URL, MailboxURL, IDPURL string
+}
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	s, err := stack.Start(context.Background(), stack.Options{})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer s.Close()
+	local.Stack, local.URL, local.MailboxURL, local.IDPURL = s, s.URL(), s.MailboxURL(), s.Issuer()
+	code := m.Run()
+	if found := leaks(); len(found) > 0 {
+		fmt.Fprintln(os.Stderr, "FAIL: secrets where they do not belong:\n"+strings.Join(found, "\n"))
+		return 1
+	}
+	if code != 0 {
+		for _, l := range s.Logs() {
+			if strings.Contains(l.Text, `"level":"WARN"`) || strings.Contains(l.Text, `"level":"ERROR"`) || !strings.HasPrefix(l.Text, "{") {
+				fmt.Fprintln(os.Stderr, l.Function, l.Text)
+			}
+		}
+	}
+	return code
+}
+
+// secrets are the tokens that any test has seen.
+var secrets struct {
+	sync.Mutex
+	tokens []string
+}
+
+func noteSecret(link string) {
+	secrets.Lock()
+	defer secrets.Unlock()
+	secrets.tokens = append(secrets.tokens, link[strings.LastIndex(link, "/")+1:])
+}
+
+// leaks looks for every token of the run, and for mail addresses, in the table and in what the functions wrote (reliability,
+// promise 7).
+func leaks() []string {
+	secrets.Lock()
+	defer secrets.Unlock()
+	var found []string
+	table, err := items()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	lines := local.Logs()
+	for _, token := range secrets.tokens {
+		if strings.Contains(table, token) {
+			found = append(found, "a link in the table")
+		}
+	}
+	for _, l := range lines {
+		if strings.Contains(l.Text, "@") || slices.ContainsFunc(secrets.tokens, func(s string) bool { return strings.Contains(l.Text, s) }) {
+			found = append(found, l.Function+": "+l.Text)
+		}
+	}
+	fmt.Printf("secrets: %d links looked for in %d bytes of items and %d log lines, %d found\n", len(secrets.tokens), len(table), len(lines), len(found))
+	return found
+}
+
+// items gives every item of the table, in order. Only a test may scan.
+func items() (string, error) {
+	var all []string
+	pages := dynamodb.NewScanPaginator(local.DynamoDB, &dynamodb.ScanInput{TableName: &local.Template.Tables[0].Name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(context.Background())
+		if err != nil {
+			return "", err
+		}
+		for _, item := range page.Items {
+			all = append(all, text(&types.AttributeValueMemberM{Value: item}))
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n"), nil
+}
+
+func text(v types.AttributeValue) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+func dump(t testing.TB) string {
+	t.Helper()
+	s, err := items()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+var contract struct {
+	sync.Once
+	*contracttest.Contract
+}
+
+// document gives a transport that checks each answer against the OpenAPI document.
+func document(t testing.TB) http.RoundTripper {
+	t.Helper()
+	contract.Do(func() { contract.Contract = contracttest.New(t) })
+	return contract.Transport(t, http.DefaultTransport)
+}
+
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(30 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// advance moves the clock as an operator of the local stack does.
+func advance(t testing.TB, by string) {
+	t.Helper()
+	if _, err := duration.Parse(by); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.Post(local.URL+"/_local/clock", "application/json", strings.NewReader(`{"advance":"`+by+`"}`)) //nolint:noctx // a test against loopback
+	read(t, res, err).want(t, 200)
+}
+
+// fault makes the local SES misbehave.
+func fault(t testing.TB, kind string, times int) {
+	t.Helper()
+	res, err := http.Post(local.MailboxURL+"/_local/ses/faults", "application/json", strings.NewReader(fmt.Sprintf(`{"kind":%q,"times":%d}`, kind, times))) //nolint:noctx // a test against loopback
+	if a := read(t, res, err); a.StatusCode >= 300 {
+		t.Fatalf("fault: %d %s", a.StatusCode, a.body)
+	}
+}
+
+// tenantOf gives the tenant id of a company of the local stack by its domain.
+func tenantOf(t testing.TB, domain string) string {
+	t.Helper()
+	path, err := accounts.Path()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := accounts.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tenant := range file.Tenants {
+		if slices.Contains(tenant.Domains, domain) {
+			return tenant.ID
+		}
+	}
+	t.Fatalf("no company %s", domain)
+	return ""
+}
