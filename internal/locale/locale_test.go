@@ -31,6 +31,25 @@ func TestMatch(t *testing.T) {
 		{[]string{"fr;q=0, en"}, language.English},
 		{[]string{"--", "fr"}, language.French},
 		{[]string{strings.Repeat("fr,", 1000)}, language.English},
+
+		{[]string{"de-AT"}, language.German},
+		{[]string{"de-CH, de;q=0.9, en;q=0.8"}, language.German},
+		{[]string{"es-MX"}, language.Spanish},
+		{[]string{"es-419, en;q=0.5"}, language.Spanish},
+		{[]string{"hi-IN"}, language.Hindi},
+		{[]string{"ja-JP"}, language.Japanese},
+		{[]string{"zh"}, language.SimplifiedChinese},
+		{[]string{"zh-CN"}, language.SimplifiedChinese},
+		{[]string{"zh-SG"}, language.SimplifiedChinese},
+		{[]string{"zh-Hans"}, language.SimplifiedChinese},
+		// Readers of traditional characters: rather simplified ones than English, but English where they name it before.
+		{[]string{"zh-TW"}, language.SimplifiedChinese},
+		{[]string{"zh-Hant"}, language.SimplifiedChinese},
+		{[]string{"zh-HK, zh;q=0.9, en;q=0.8"}, language.SimplifiedChinese},
+		{[]string{"zh-TW, en;q=0.8"}, language.English},
+		{[]string{"pt"}, language.English},
+		{[]string{"pt-BR, pt;q=0.9"}, language.English},
+		{[]string{"ko"}, language.English},
 	} {
 		if got := Match(c.preferences...); got != c.want {
 			t.Errorf("Match(%.60q) = %v, want %v", c.preferences, got, c.want)
@@ -50,6 +69,12 @@ func TestDates(t *testing.T) {
 	for tag, want := range map[language.Tag][3]string{
 		language.English: {"22 December 2026", "22 December 2026, 08:05 UTC", "1 August 2027"},
 		language.French:  {"22 décembre 2026", "22 décembre 2026 à 08:05 UTC", "1er août 2027"},
+		language.German:  {"22. Dezember 2026", "22. Dezember 2026, 08:05 Uhr UTC", "1. August 2027"},
+		language.Spanish: {"22 de diciembre de 2026", "22 de diciembre de 2026, 08:05 UTC", "1 de agosto de 2027"},
+		language.Hindi:   {"22 दिसंबर 2026", "22 दिसंबर 2026, 08:05 UTC", "1 अगस्त 2027"},
+
+		language.Japanese:          {"2026年12月22日", "2026年12月22日 08:05 UTC", "2027年8月1日"},
+		language.SimplifiedChinese: {"2026年12月22日", "2026年12月22日 08:05 UTC", "2027年8月1日"},
 	} {
 		p := For(tag)
 		if got := [3]string{p.Date(at), p.DateTime(at), p.Date(first)}; got != want {
@@ -63,6 +88,12 @@ func TestPlural(t *testing.T) {
 	for tag, want := range map[language.Tag]map[int]string{
 		language.English: {0: "0 days", 1: "1 day", 2: "2 days"},
 		language.French:  {0: "0 day", 1: "1 day", 2: "2 days", 1_000_000: "1000000 days"}, // "many" falls back
+		language.German:  {0: "0 days", 1: "1 day", 2: "2 days"},
+		language.Spanish: {0: "0 days", 1: "1 day", 2: "2 days"},
+		language.Hindi:   {0: "0 day", 1: "1 day", 2: "2 days"},
+
+		language.Japanese:          {0: "0 days", 1: "1 days", 2: "2 days"}, // one form, "other"
+		language.SimplifiedChinese: {0: "0 days", 1: "1 days", 2: "2 days"},
 	} {
 		for n, text := range want {
 			if got := (&Printer{tag, texts}).T("x", "n", n); got != text {
@@ -193,6 +224,34 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 		for tag := range languages {
 			if !slices.Contains(Tags, tag) {
 				t.Errorf("%s.%v.json: there is no locale.%v.json", group, tag, tag)
+			}
+		}
+	}
+}
+
+// typography is what a text of a language must not hold: the marks of another one.
+var typography = map[language.Tag]*regexp.Regexp{
+	language.English:           regexp.MustCompile(`["'„«]|\.\.`),
+	language.French:            regexp.MustCompile(`["'“„]|[^ \x{a0}\x{202f}][:;!?»](?:[ \n]|$)|«[^ \x{a0}\x{202f}]`),
+	language.German:            regexp.MustCompile(`["'«]|”|„[^“”]*$`),
+	language.Spanish:           regexp.MustCompile(`["'“„]|^[^¿]*\?|^[^¡]*!`),
+	language.Hindi:             regexp.MustCompile(`["'„«]|\p{Devanagari}\.|[०-९]`),
+	language.Japanese:          regexp.MustCompile(`["'“„]|[，．,!?]|\p{Katakana}[a-zA-Z]|[a-zA-Z0-9}]\p{Han}|[a-zA-Z0-9}][\p{Hiragana}\p{Katakana}]`),
+	language.SimplifiedChinese: regexp.MustCompile(`["'„「]|[,;!?:]|\p{Han}\.|[a-zA-Z0-9}]\p{Han}|\p{Han}[a-zA-Z0-9{]|[｡、]$`),
+}
+
+// TestTypography: quotation marks and punctuation of the language, and a space between a Latin word or a name and Chinese
+// characters or kana.
+func TestTypography(t *testing.T) {
+	for group, languages := range files(t) {
+		for tag, texts := range languages {
+			for key, text := range texts {
+				if group == "country" || group == "locale" {
+					continue
+				}
+				if m := typography[tag].FindString(text); m != "" {
+					t.Errorf("%v: %s has %q: %s", tag, key, m, text)
+				}
 			}
 		}
 	}
