@@ -72,6 +72,57 @@ func (l Loop) Handler(each func(context.Context, Record) error) func(context.Con
 	}
 }
 
+// Gather gives the function that Lambda calls for each batch, for what is delivered in groups: read says what a record
+// causes, often nothing, and put delivers at most n of it at once and says how many, from the first on, are delivered. A record
+// is done when everything that it caused is. Poison and failures are as with [Loop.Handler]; Reserve is what one put may take.
+func Gather[T any](l Loop, n int, read func(Record) ([]T, error), put func(context.Context, []T) (delivered int, err error)) func(context.Context, Batch) (events.DynamoDBEventResponse, error) {
+	return func(ctx context.Context, b Batch) (events.DynamoDBEventResponse, error) {
+		var caused []T
+		var causes []Record
+		// Reading fails for good or not at all, so that the loop reports nothing here.
+		out, err := Loop{Log: l.Log, Metrics: l.Metrics}.Handler(func(_ context.Context, r Record) error {
+			values, err := read(r)
+			if err != nil {
+				return err
+			}
+			for _, v := range values {
+				caused, causes = append(caused, v), append(causes, r)
+			}
+			return nil
+		})(ctx, b)
+		for len(caused) > 0 && err == nil {
+			if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < l.Reserve {
+				l.Log.WarnContext(ctx, "out of time", "left", len(caused))
+				return from(causes[0]), nil
+			}
+			group := caused[:min(n, len(caused))]
+			delivered, err := put(ctx, group)
+			if err != nil {
+				failed := causes[min(delivered, len(group)-1)]
+				l.Log.ErrorContext(ctx, "record failed", "sequenceNumber", failed.SequenceNumber, "left", len(caused)-delivered, "error", err)
+				return from(failed), nil
+			}
+			caused, causes = caused[len(group):], causes[len(group):]
+		}
+		return out, err
+	}
+}
+
+// Pair reads both images of a record; before is nil when there was no item. What cannot be read is [ErrPoison].
+func Pair[T any](r Record, read func(map[string]types.AttributeValue) (T, error)) (before *T, after T, err error) {
+	if after, err = read(r.New); err != nil {
+		return nil, after, fmt.Errorf("%w: %w", ErrPoison, err)
+	}
+	if r.Old == nil {
+		return nil, after, nil
+	}
+	old, err := read(r.Old)
+	if err != nil {
+		return nil, after, fmt.Errorf("%w: what was before: %w", ErrPoison, err)
+	}
+	return &old, after, nil
+}
+
 func from(r Record) events.DynamoDBEventResponse {
 	return events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{{ItemIdentifier: r.SequenceNumber}}}
 }

@@ -162,3 +162,110 @@ func FuzzRecord(f *testing.F) {
 		}
 	})
 }
+
+func TestGather(t *testing.T) {
+	down := errors.New("the bus is down")
+	three := `{"n":{"N":"3"}}`
+	for _, c := range []struct {
+		name     string
+		images   []string // n is how many values the record causes; poison is no attribute
+		fail     string   // value that cannot be delivered
+		groups   string
+		reported string
+		poisoned int
+	}{
+		{name: "empty"},
+		{name: "nothing caused", images: []string{item, item}},
+		{name: "groups over records", images: []string{three, three, item, three}, groups: "0a0b 0c1a 1b1c 3a3b 3c"},
+		{name: "the first value fails", images: []string{three, three}, fail: "0a", groups: "0a0b", reported: "0"},
+		{name: "the last of a group fails", images: []string{three, three}, fail: "1a", groups: "0a0b 0c1a", reported: "1"},
+		{name: "the first of a group that goes on", images: []string{three, three}, fail: "0c", groups: "0a0b 0c1a", reported: "0"},
+		{name: "poison", images: []string{`{"n":{"S":"many"}}`, three, `{"n":{"X":1}}`}, groups: "1a1b 1c", poisoned: 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var metrics bytes.Buffer
+			var groups []string
+			var b Batch
+			for n, image := range c.images {
+				b.Records = append(b.Records, record(fmt.Sprint(n), image))
+			}
+			read := func(r Record) ([]string, error) {
+				_, n, err := Pair(r, func(image map[string]types.AttributeValue) (int, error) {
+					switch v := image["n"].(type) {
+					case nil:
+						return 0, nil
+					case *types.AttributeValueMemberN:
+						return int(v.Value[0] - '0'), nil
+					}
+					return 0, errors.New("n is no number")
+				})
+				var values []string
+				for i := range n {
+					values = append(values, r.SequenceNumber+string(rune('a'+i)))
+				}
+				return values, err
+			}
+			answer, err := Gather(loop(&metrics), 2, read, func(_ context.Context, group []string) (int, error) {
+				groups = append(groups, strings.Join(group, ""))
+				if at := slices.Index(group, c.fail); at >= 0 {
+					return at, down
+				}
+				return len(group), nil
+			})(t.Context(), b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(groups, " "); got != c.groups {
+				t.Errorf("groups %s, want %s", got, c.groups)
+			}
+			reported := ""
+			for _, f := range answer.BatchItemFailures {
+				reported += f.ItemIdentifier
+			}
+			if reported != c.reported {
+				t.Errorf("reported %s, want %s", reported, c.reported)
+			}
+			if n := strings.Count(metrics.String(), `"RecordPoisoned":1`); n != c.poisoned {
+				t.Errorf("%d records counted as poison, want %d", n, c.poisoned)
+			}
+			if b, err := json.Marshal(answer); err != nil || strings.Contains(string(b), "null") {
+				t.Errorf("answer %s, %v", b, err)
+			}
+		})
+	}
+	t.Run("out of time", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+			defer cancel()
+			answer, err := Gather(loop(io.Discard), 1, func(r Record) ([]string, error) { return []string{r.SequenceNumber}, nil },
+				func(context.Context, []string) (int, error) { time.Sleep(9 * time.Second); return 1, nil },
+			)(ctx, Batch{Records: []json.RawMessage{record("1", item), record("2", item), record("3", item)}})
+			if f := answer.BatchItemFailures; err != nil || len(f) != 1 || f[0].ItemIdentifier != "3" {
+				t.Errorf("reported %v, want the third; %v", f, err)
+			}
+		})
+	})
+}
+
+func TestPair(t *testing.T) {
+	read := func(image map[string]types.AttributeValue) (string, error) {
+		if s, ok := image["s"].(*types.AttributeValueMemberS); ok {
+			return s.Value, nil
+		}
+		return "", errors.New("no s")
+	}
+	image := func(s string) map[string]types.AttributeValue {
+		return map[string]types.AttributeValue{"s": &types.AttributeValueMemberS{Value: s}}
+	}
+	if before, after, err := Pair(Record{New: image("a")}, read); before != nil || after != "a" || err != nil {
+		t.Errorf("new: %v %q %v", before, after, err)
+	}
+	if before, after, err := Pair(Record{Old: image("a"), New: image("b")}, read); err != nil || *before != "a" || after != "b" {
+		t.Errorf("changed: %v %q %v", before, after, err)
+	}
+	for _, r := range []Record{{}, {Old: image("a")}, {Old: map[string]types.AttributeValue{}, New: image("b")}} {
+		if _, _, err := Pair(r, read); !errors.Is(err, ErrPoison) {
+			t.Errorf("%v: %v", r, err)
+		}
+	}
+}

@@ -1,0 +1,202 @@
+// Package events tells other systems what has happened, on an EventBridge bus.
+//
+// An event is made by comparing an item before and after a write, never by the code that writes: what the table has, the bus
+// gets, and nothing else. It is delivered at least once and not always in order. Its id is made of the item and the version
+// that the write gave it, so that an event that comes twice is the same both times, and the version orders the events of one
+// resource.
+//
+// An event holds ids and states. It has no link, no mail address, no name of a person or company and no text that a person
+// typed; whoever needs more asks the API for the invitation (invitation.id) or the customer (customerTenantId) with a token
+// of the partner (partnerTenantId). events/schemas describes each type; fields may be added to a version.
+package events
+
+import (
+	"fmt"
+	"time"
+
+	"concord/internal/invitation"
+	"concord/internal/relationship"
+)
+
+// Source and Version are what each event says of its origin and of the form of its detail.
+const (
+	Source  = "concord"
+	Version = "1"
+)
+
+// Type says what has happened, as the detail type on the bus.
+type Type string
+
+// The types of events. Each has a schema.
+const (
+	InvitationCreated        Type = "invitation-created"
+	InvitationSent           Type = "invitation-sent"            // SES took a mail, or the partner says that it mails itself
+	InvitationDeliveryFailed Type = "invitation-delivery-failed" // a mail did not go out or did not arrive
+	InvitationAccepted       Type = "invitation-accepted"
+	InvitationDeclined       Type = "invitation-declined"
+	InvitationCancelled      Type = "invitation-cancelled"
+	InvitationExpired        Type = "invitation-expired" // when the job has noticed it
+	RelationshipEstablished  Type = "relationship-established"
+)
+
+// Event is what goes on the bus.
+type Event struct {
+	Type   Type
+	Detail Detail
+}
+
+// Detail is the versioned document of an event.
+type Detail struct {
+	Version string `json:"version"`
+	// ID is the same however often the event is delivered: the resource's id and version, and what happened.
+	ID              string        `json:"id"`
+	OccurredAt      time.Time     `json:"occurredAt"`
+	CorrelationID   string        `json:"correlationId,omitempty"` // of the request that caused it; a job has none
+	PartnerTenantID string        `json:"partnerTenantId"`
+	Invitation      *Invitation   `json:"invitation,omitempty"`
+	Relationship    *Relationship `json:"relationship,omitempty"`
+	SentBy          string        `json:"sentBy,omitempty"`  // who mails: "concord" or "partner"
+	Reason          string        `json:"reason,omitempty"`  // one of a list of words
+	Granted         *bool         `json:"granted,omitempty"` // false when all that was accepted stood already
+}
+
+// Invitation is an invitation as it is after the write.
+type Invitation struct {
+	ID                    string     `json:"id"`
+	Version               int        `json:"version"`
+	Kind                  string     `json:"kind"`
+	Status                string     `json:"status"`
+	Cloud                 string     `json:"cloud"`
+	CustomerTenantID      string     `json:"customerTenantId,omitempty"`
+	Replaces              string     `json:"replaces,omitempty"` // the id of the one that it renews
+	RequestDelegatedAdmin bool       `json:"requestDelegatedAdmin"`
+	CreatedAt             time.Time  `json:"createdAt"`
+	ExpiresAt             *time.Time `json:"expiresAt,omitempty"`
+}
+
+// Relationship is a relationship as it is after the write.
+type Relationship struct {
+	ID               string    `json:"id"`
+	Version          int       `json:"version"`
+	CustomerTenantID string    `json:"customerTenantId"`
+	Role             string    `json:"role"`
+	Status           string    `json:"status"`
+	Origin           string    `json:"origin"`
+	InvitationID     string    `json:"invitationId,omitempty"`
+	DelegatedAdmin   string    `json:"delegatedAdmin"`
+	IdentityCheck    string    `json:"identityCheck"`
+	EstablishedAt    time.Time `json:"establishedAt"`
+}
+
+// told says which entries of a timeline are events, and what they tell beside the invitation. The other entries are steps on
+// the way: that a mail was asked for is no event, that it went out is.
+var told = map[string]struct {
+	event Type
+	more  func(*Detail, invitation.Entry, invitation.Invitation)
+}{
+	"created":     {InvitationCreated, nothing},
+	"mailed":      {InvitationSent, func(d *Detail, _ invitation.Entry, _ invitation.Invitation) { d.SentBy = "concord" }},
+	"done":        {InvitationSent, func(d *Detail, _ invitation.Entry, _ invitation.Invitation) { d.SentBy = "partner" }},
+	"mail failed": {InvitationDeliveryFailed, why},
+	"bounced":     {InvitationDeliveryFailed, why},
+	"rejected":    {InvitationDeliveryFailed, why},
+	"suppressed":  {InvitationDeliveryFailed, why},
+	"accepted": {InvitationAccepted, func(d *Detail, _ invitation.Entry, i invitation.Invitation) {
+		granted := i.Answer == nil || !i.Answer.NoChange
+		d.Granted = &granted
+	}},
+	"declined": {InvitationDeclined, func(d *Detail, _ invitation.Entry, i invitation.Invitation) {
+		if i.Answer != nil {
+			d.Reason = i.Answer.Reason
+		}
+	}},
+	"cancelled": {InvitationCancelled, nothing}, // why is a text that somebody typed
+	"expired":   {InvitationExpired, nothing},
+}
+
+func nothing(*Detail, invitation.Entry, invitation.Invitation) {}
+
+// why tells the word with which the sender, or what SES reported, gave a mail up.
+func why(d *Detail, e invitation.Entry, _ invitation.Invitation) { d.Reason = e.Why }
+
+// OfInvitation gives what a write of an invitation tells: an event for each entry that it added to the timeline and that
+// somebody else cares about. Before is nil for a new invitation.
+func OfInvitation(before *invitation.Invitation, after invitation.Invitation) []Event {
+	var was []invitation.Entry
+	if before != nil {
+		was = before.History
+	}
+	var out []Event
+	for _, entry := range added(was, after.History) {
+		t, ok := told[entry.Action]
+		if !ok {
+			continue
+		}
+		d := Detail{
+			Version: Version, ID: id(after.ID, after.Version, t.event), OccurredAt: entry.At.UTC(), CorrelationID: entry.CorrelationID,
+			PartnerTenantID: string(after.Inviter),
+			Invitation: &Invitation{
+				ID: after.ID, Version: after.Version, Kind: string(after.Kind), Status: string(after.Status), Cloud: string(after.Cloud),
+				CustomerTenantID: string(after.Customer), Replaces: after.Replaces, RequestDelegatedAdmin: after.RequestDelegatedAdmin, CreatedAt: after.CreatedAt.UTC(),
+			},
+		}
+		if !after.ExpiresAt.IsZero() {
+			at := after.ExpiresAt.UTC()
+			d.Invitation.ExpiresAt = &at
+		}
+		t.more(&d, entry, after)
+		out = append(out, Event{t.event, d})
+	}
+	return out
+}
+
+// OfRelationship gives what a write of a relationship tells. Before is nil for a new one.
+func OfRelationship(before *relationship.Relationship, after relationship.Relationship) []Event {
+	if after.Status != relationship.Active || before != nil && before.Status == relationship.Active {
+		return nil
+	}
+	return []Event{{RelationshipEstablished, Detail{
+		Version: Version, ID: id(after.ID, after.Version, RelationshipEstablished), OccurredAt: after.EstablishedAt.UTC(),
+		CorrelationID: after.CorrelationID, PartnerTenantID: string(after.Partner),
+		Relationship: &Relationship{
+			ID: after.ID, Version: after.Version, CustomerTenantID: string(after.Customer.Tenant), Role: string(after.Role),
+			Status: string(after.Status), Origin: after.Origin, InvitationID: after.Invitation, DelegatedAdmin: string(after.DelegatedAdmin),
+			IdentityCheck: string(after.IdentityCheck), EstablishedAt: after.EstablishedAt.UTC(),
+		},
+	}}}
+}
+
+func id(resource string, version int, t Type) string {
+	return fmt.Sprintf("%s.%d.%s", resource, version, t)
+}
+
+// added gives the entries that a write has added to a timeline. A full timeline has lost its second entry with each. A
+// timeline that does not go on from the one before was rewritten, which is no transition.
+func added(before, after []invitation.Entry) []invitation.Entry {
+	for n := range len(after) + 1 {
+		if kept := after[:len(after)-n]; continues(before, kept) {
+			return after[len(after)-n:]
+		}
+	}
+	return nil
+}
+
+// continues reports whether kept is before, save for entries behind the first that were dropped.
+func continues(before, kept []invitation.Entry) bool {
+	if len(before) == 0 || len(kept) == 0 {
+		return len(before) == len(kept)
+	}
+	dropped := len(before) - len(kept)
+	if dropped < 0 || !same(before[0], kept[0]) {
+		return false
+	}
+	for i := 1; i < len(kept); i++ {
+		if !same(before[i+dropped], kept[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// same compares what never changes of an entry; who it was may be erased in time (domain, 0.23).
+func same(a, b invitation.Entry) bool { return a.At.Equal(b.At) && a.Action == b.Action }
