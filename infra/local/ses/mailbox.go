@@ -46,7 +46,7 @@ func (s *Server) getStore(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	encoder.Encode(map[string][]*Mail{"emails": mails})
+	_ = encoder.Encode(map[string][]*Mail{"emails": mails})
 }
 
 func (s *Server) getList(w http.ResponseWriter, r *http.Request) {
@@ -108,7 +108,7 @@ func render(w http.ResponseWriter, status int, data any) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.WriteHeader(status)
-	w.Write(page.Bytes())
+	_, _ = w.Write(page.Bytes())
 }
 
 func (s *Server) postFault(w http.ResponseWriter, r *http.Request) {

@@ -61,7 +61,7 @@ func (s *Server) api() http.Handler {
 func (s *Server) sendEmail(w http.ResponseWriter, r *http.Request) {
 	// The whole body is read first: a server that answers early breaks the connection under a caller that still writes.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSize))
-	kind, code := s.nextFault()
+	kind, code := s.nextFault(ofAnswers, "")
 	switch kind {
 	case Throttle:
 		answerRefusal(w, refuse("TooManyRequestsException", "Maximum sending rate exceeded."))
@@ -125,7 +125,7 @@ func answer(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Amzn-Requestid", rand.Text())
 	w.WriteHeader(status)
-	w.Write(text)
+	_, _ = w.Write(text)
 }
 
 func answerRefusal(w http.ResponseWriter, err error) {

@@ -26,6 +26,8 @@ type Options struct {
 	ConfigurationSets []string
 	// Keep is how many mails, and how many events, are kept; the oldest go first. Default 50,000.
 	Keep int
+	// Publish takes what SES says of mails, event by event; it may be nil.
+	Publish func(Event)
 }
 
 // Server is a running endpoint with its mailbox.
@@ -41,6 +43,8 @@ type Server struct {
 	byID   map[string]*Mail
 	events []Event
 	faults []Fault
+	// waiting is what is said when the clock moves.
+	waiting []func()
 }
 
 // Mail is one message in the mailbox, in the form of GET /store.
@@ -77,19 +81,9 @@ type Header struct {
 	Value string `json:"value"`
 }
 
-// Event is what SES would publish through the configuration set about one recipient. Mail without a configuration set has none.
-type Event struct {
-	Type             string // "Delivery", "Bounce" or "Complaint"
-	Reason           string // "Permanent/General" or "Permanent/OnAccountSuppressionList" for a bounce, "abuse" for a complaint
-	MessageID        string
-	Recipient        string
-	Tags             map[string]string
-	ConfigurationSet string
-	At               time.Time
-}
-
-// The kinds of [Fault]. Error4xx takes SES's code behind a colon.
+// The kinds of [Fault], of three sorts. Each sort is a row of its own: one send can meet a fault of each.
 const (
+	// How SES answers. Error4xx takes SES's code behind a colon.
 	Throttle            = "throttle"            // TooManyRequestsException; not accepted
 	Error4xx            = "error4xx"            // "error4xx:SendingPausedException"; not accepted
 	Error5xx            = "error5xx"            // 500; not accepted
@@ -97,12 +91,48 @@ const (
 	Timeout             = "timeout"             // no answer until the caller gives up; not accepted
 	TimeoutAfterAccept  = "timeoutAfterAccept"  // no answer, and the mail goes out
 	CloseAfterAccept    = "closeAfterAccept"    // the connection breaks, and the mail goes out
+
+	// What becomes of a mail that was accepted, as with the simulator's addresses. Behind a colon stands what SES says.
+	Bounces      = "bounces"      // "bounces:Permanent/General", "bounces:Transient/MailboxFull"
+	BouncesLater = "bouncesLater" // the same, after the mail was delivered
+	Complains    = "complains"    // "complains:abuse", after the mail was delivered
+	Rejects      = "rejects"
+	Delays       = "delays" // "delays:MailboxFull"; delivered when the clock moves
+
+	// What becomes of the events about a mail.
+	EventsLost      = "eventsLost"
+	EventsDoubled   = "eventsDoubled"
+	EventsReordered = "eventsReordered"
+	EventsLate      = "eventsLate"  // they come when the clock moves
+	EventsEarly     = "eventsEarly" // they come before SES has answered the sender
 )
 
-// Fault makes the next sends fail. A send is one HTTP request: the SDK's own retries count.
+// The sorts of faults.
+type sort int
+
+const (
+	ofAnswers sort = iota
+	ofFate
+	ofEvents
+)
+
+// kinds say of which sort a fault is, and whether it takes something behind a colon.
+var kinds = map[string]struct {
+	sort   sort
+	detail bool
+}{
+	Throttle: {ofAnswers, false}, Error4xx: {ofAnswers, true}, Error5xx: {ofAnswers, false}, Error5xxAfterAccept: {ofAnswers, false},
+	Timeout: {ofAnswers, false}, TimeoutAfterAccept: {ofAnswers, false}, CloseAfterAccept: {ofAnswers, false},
+	Bounces: {ofFate, true}, BouncesLater: {ofFate, true}, Complains: {ofFate, true}, Rejects: {ofFate, false}, Delays: {ofFate, true},
+	EventsLost: {ofEvents, false}, EventsDoubled: {ofEvents, false}, EventsReordered: {ofEvents, false}, EventsLate: {ofEvents, false}, EventsEarly: {ofEvents, false},
+}
+
+// Fault makes the next sends go wrong. A send is one HTTP request: the SDK's own retries count.
 type Fault struct {
 	Kind  string `json:"kind"`
 	Times int    `json:"times"` // at least 1
+	// To, when not empty, has only mail to this address meet the fault; not for faults of answers.
+	To string `json:"to,omitempty"`
 }
 
 // Start starts both servers. The error for a port that is taken says which variable changes it.
@@ -122,13 +152,13 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	} {
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", "127.0.0.1:"+strconv.Itoa(part.port))
 		if err != nil {
-			s.Close()
+			_ = s.Close()
 			return nil, fmt.Errorf(part.name, part.port, err)
 		}
 		*part.url = "http://" + listener.Addr().String()
 		server := &http.Server{Handler: part.handler, ReadHeaderTimeout: 10 * time.Second}
 		s.servers = append(s.servers, server)
-		go server.Serve(listener)
+		go func() { _ = server.Serve(listener) }()
 	}
 	return s, nil
 }
@@ -165,18 +195,20 @@ func (s *Server) Events() []Event {
 
 // Inject queues a fault behind those that are not used up. It refuses an unknown kind and a count below 1.
 func (s *Server) Inject(f Fault) error {
-	kind, code, _ := strings.Cut(f.Kind, ":")
-	switch kind {
-	case Throttle, Error5xx, Error5xxAfterAccept, Timeout, TimeoutAfterAccept, CloseAfterAccept:
-		if code != "" {
-			return fmt.Errorf("the fault %s takes no code", kind)
-		}
-	case Error4xx:
-		if _, known := statuses[code]; !known {
-			return fmt.Errorf("%q is no error code of SendEmail", code)
-		}
-	default:
+	name, detail, _ := strings.Cut(f.Kind, ":")
+	kind, known := kinds[name]
+	switch {
+	case !known:
 		return fmt.Errorf("unknown kind of fault %q", f.Kind)
+	case detail != "" && !kind.detail:
+		return fmt.Errorf("the fault %s takes nothing behind a colon", name)
+	case detail == "" && kind.detail:
+		return fmt.Errorf("the fault %s says behind a colon what SES says", name)
+	case f.To != "" && kind.sort == ofAnswers:
+		return fmt.Errorf("the fault %s meets every mail", name)
+	}
+	if _, known := statuses[detail]; name == Error4xx && !known {
+		return fmt.Errorf("%q is no error code of SendEmail", detail)
 	}
 	if f.Times < 1 {
 		return errors.New("times must be at least 1")
@@ -194,40 +226,27 @@ func (s *Server) ClearFaults() {
 	s.faults = nil
 }
 
-// nextFault uses up one time of the first fault and returns its kind and code; empty when there is none.
-func (s *Server) nextFault() (kind, code string) {
+// nextFault uses up one time of the first fault of a sort that a mail to the address meets and returns its kind and what stands behind
+// its colon; empty when there is none.
+func (s *Server) nextFault(of sort, to string) (kind, detail string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.faults) == 0 {
-		return "", ""
-	}
-	kind, code, _ = strings.Cut(s.faults[0].Kind, ":")
-	if s.faults[0].Times--; s.faults[0].Times == 0 {
-		s.faults = s.faults[1:]
-	}
-	return kind, code
-}
-
-// accept puts the mail where its recipients are: an event for each, and the mailbox for those that are not the simulator's.
-func (s *Server) accept(m *Mail) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	inbox := false
-	for _, recipient := range slices.Concat(m.Destination.To, m.Destination.Cc, m.Destination.Bcc) {
-		events, delivered := fate(recipient)
-		inbox = inbox || delivered
-		if m.ConfigurationSet == "" {
+	for i := range s.faults {
+		f := &s.faults[i]
+		name, detail, _ := strings.Cut(f.Kind, ":")
+		if kinds[name].sort != of || f.To != "" && !strings.EqualFold(f.To, to) {
 			continue
 		}
-		for _, e := range events {
-			e.MessageID, e.Recipient, e.Tags, e.ConfigurationSet, e.At = m.MessageID, recipient, m.Tags, m.ConfigurationSet, m.At
-			s.events = append(s.events, e)
+		if f.Times--; f.Times == 0 {
+			s.faults = slices.Delete(s.faults, i, i+1)
 		}
+		return name, detail
 	}
-	s.events = newest(s.events, s.options.Keep)
-	if !inbox {
-		return
-	}
+	return "", ""
+}
+
+// keep puts a mail into the mailbox; s.mu is held.
+func (s *Server) keep(m *Mail) {
 	s.mails = append(s.mails, m)
 	s.byID[m.MessageID] = m
 	for _, gone := range s.mails[:max(0, len(s.mails)-s.options.Keep)] {

@@ -185,13 +185,13 @@ func TestSimulatorAddresses(t *testing.T) {
 		events  []string
 		mailbox int
 	}{
-		"success@simulator.amazonses.com":         {[]string{"Delivery"}, 1},
-		"bounce@simulator.amazonses.com":          {[]string{"Bounce Permanent/General"}, 0},
-		"bounce+a@simulator.amazonses.com":        {[]string{"Bounce Permanent/General"}, 0},
-		"suppressionlist@simulator.amazonses.com": {[]string{"Bounce Permanent/OnAccountSuppressionList"}, 0},
-		"complaint@simulator.amazonses.com":       {[]string{"Delivery", "Complaint abuse"}, 0},
-		"ooto@simulator.amazonses.com":            {[]string{"Delivery"}, 0},
-		"j@larch.example":                         {[]string{"Delivery"}, 1},
+		"success@simulator.amazonses.com":         {[]string{"Send", "Delivery"}, 1},
+		"bounce@simulator.amazonses.com":          {[]string{"Send", "Bounce Permanent/General"}, 0},
+		"bounce+a@simulator.amazonses.com":        {[]string{"Send", "Bounce Permanent/General"}, 0},
+		"suppressionlist@simulator.amazonses.com": {[]string{"Send", "Bounce Permanent/OnAccountSuppressionList"}, 0},
+		"complaint@simulator.amazonses.com":       {[]string{"Send", "Delivery", "Complaint abuse"}, 0},
+		"ooto@simulator.amazonses.com":            {[]string{"Send", "Delivery"}, 0},
+		"j@larch.example":                         {[]string{"Send", "Delivery"}, 1},
 	} {
 		t.Run(address, func(t *testing.T) {
 			s, client := start(t, Options{})
@@ -265,17 +265,111 @@ func TestFaults(t *testing.T) {
 		})
 	}
 	s, client := start(t, Options{})
-	for _, f := range []Fault{{"flood", 1}, {Throttle, 0}, {"error4xx:Nothing", 1}, {"error5xx:MessageRejected", 1}} {
+	for _, f := range []Fault{
+		{Kind: "flood", Times: 1}, {Kind: Throttle}, {Kind: "error4xx:Nothing", Times: 1}, {Kind: "error5xx:MessageRejected", Times: 1}, {Kind: "error4xx", Times: 1},
+		{Kind: Bounces, Times: 1}, {Kind: "rejects:it", Times: 1}, {Kind: EventsLost}, {Kind: Throttle, Times: 1, To: "j@larch.example"},
+	} {
 		if s.Inject(f) == nil {
 			t.Errorf("the fault %+v was taken", f)
 		}
 	}
-	if err := s.Inject(Fault{Error5xx, 9}); err != nil {
+	if err := s.Inject(Fault{Kind: Error5xx, Times: 9}); err != nil {
 		t.Fatal(err)
 	}
 	s.ClearFaults()
 	if _, err := client.SendEmail(t.Context(), message("j@larch.example")); err != nil {
 		t.Errorf("after ClearFaults: %v", err)
+	}
+}
+
+// What a fault makes of the events of a mail, at once and when the clock moves; every event is JSON in which SES's own parts stand.
+func TestFates(t *testing.T) {
+	const to = "j@larch.example"
+	for name, c := range map[string]struct {
+		kinds      []string
+		now, later string
+		mailbox    int // at once; one more later when there is something later
+	}{
+		"none":                      {nil, "Send Delivery", "", 1},
+		"bounces":                   {[]string{"bounces:Permanent/NoEmail"}, "Send Bounce:Permanent/NoEmail", "", 0},
+		"bounces later":             {[]string{"bouncesLater:Transient/General"}, "Send Delivery Bounce:Transient/General", "", 1},
+		"complains":                 {[]string{"complains:abuse"}, "Send Delivery Complaint:abuse", "", 1},
+		"rejects":                   {[]string{"rejects"}, "Send Reject", "", 0},
+		"delays":                    {[]string{"delays:MailboxFull"}, "Send DeliveryDelay:MailboxFull", "Delivery", 0},
+		"events lost":               {[]string{"eventsLost"}, "", "", 1},
+		"events doubled":            {[]string{"eventsDoubled"}, "Send Delivery Send Delivery", "", 1},
+		"events reordered":          {[]string{"eventsReordered"}, "Delivery Send", "", 1},
+		"events early":              {[]string{"eventsEarly"}, "Send Delivery", "", 1},
+		"events late":               {[]string{"eventsLate"}, "", "Send Delivery", 1},
+		"an event of each sort":     {[]string{"eventsLate", "error5xxAfterAccept", "bounces:Transient/MailboxFull"}, "", "Send Bounce:Transient/MailboxFull", 0},
+		"for somebody else's mails": {[]string{"rejects@oak", "eventsLost@oak"}, "Send Delivery", "", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			var said []Event
+			s, client := start(t, Options{Publish: func(e Event) {
+				mu.Lock()
+				defer mu.Unlock()
+				said = append(said, e)
+			}})
+			for _, kind := range c.kinds {
+				f := Fault{Kind: kind, Times: 1}
+				if of, other := strings.CutSuffix(kind, "@oak"); other {
+					f = Fault{Kind: of, Times: 1, To: "j@oak.example"}
+				}
+				if err := s.Inject(f); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, _ = client.SendEmail(t.Context(), message(to))
+			publishes := func(want string) {
+				t.Helper()
+				got := func() string {
+					mu.Lock()
+					defer mu.Unlock()
+					var all []string
+					for _, e := range said {
+						all = append(all, strings.TrimSuffix(e.Type+":"+e.Reason, ":"))
+					}
+					return strings.Join(all, " ")
+				}
+				deadline := time.Now().Add(5 * time.Second)
+				for got() != want && time.Now().Before(deadline) {
+					time.Sleep(5 * time.Millisecond)
+				}
+				time.Sleep(2 * usualDelay)
+				if got() != want {
+					t.Fatalf("published %q, want %q", got(), want)
+				}
+			}
+			publishes(c.now)
+			if n := len(s.Mails()); n != c.mailbox {
+				t.Errorf("%d in the mailbox", n)
+			}
+			s.Moved()
+			publishes(strings.TrimSpace(c.now + " " + c.later))
+			if n := len(s.Mails()); name == "delays" && n != 1 {
+				t.Errorf("%d in the mailbox when it is delivered", n)
+			}
+			for _, e := range said {
+				var got struct {
+					EventType string
+					Mail      struct {
+						MessageID string
+						Tags      map[string][]string
+					}
+				}
+				raw := e.JSON()
+				var parts map[string]json.RawMessage
+				if err := errors.Join(json.Unmarshal(raw, &got), json.Unmarshal(raw, &parts)); err != nil {
+					t.Fatal(err)
+				}
+				if got.EventType != e.Type || got.Mail.MessageID != e.MessageID || !slices.Equal(got.Mail.Tags["invitation"], []string{"inv_1-2"}) ||
+					!slices.Equal(got.Mail.Tags["ses:configuration-set"], []string{"concord"}) || parts[e.Destined()] == nil || !strings.HasSuffix(string(raw), "\n") {
+					t.Errorf("%s", raw)
+				}
+			}
+		})
 	}
 }
 

@@ -1,0 +1,38 @@
+// Feedback records what SES says became of mails. It is woken by the queue of those events.
+package main
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"concord/internal/awsenv"
+	"concord/internal/dynamo"
+	"concord/internal/env"
+	"concord/internal/feedback"
+	"concord/internal/invitation"
+	"concord/internal/observe"
+)
+
+// config is the operator's manual; template.yaml sets every variable.
+type config struct {
+	Stack string `env:"STACK"`      // name of the stack; a dimension of every metric
+	Table string `env:"TABLE_NAME"` // the one table
+}
+
+func main() {
+	log, aws := observe.Logger(), awsenv.Config()
+	var c config
+	loadErr := env.Load(&c)
+	now, clockErr := env.Clock()
+	if err := errors.Join(loadErr, clockErr); err != nil {
+		log.Error("cannot start", "error", err)
+		os.Exit(1)
+	}
+	metrics := &observe.Metrics{Stack: c.Stack, Function: "feedback"}
+	store := dynamo.New(aws, c.Table)
+	queue := &feedback.Queue{Recorder: invitation.Feedback{Store: store, Ledger: store, Now: now}, Log: log, Metrics: metrics, Reserve: 5 * time.Second}
+	lambda.Start(queue.Handle)
+}

@@ -1,0 +1,162 @@
+package invitation
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"concord/internal/contact"
+	"concord/internal/problem"
+)
+
+// Report is what SES says became of one mail. Reports come late, twice and in any order.
+type Report struct {
+	// State is MailSent for nothing but that SES took it, or one of the states that only SES can tell.
+	State      MailState
+	Reason     string // a fixed word that partners see; empty for mail that was taken or delivered
+	MessageID  string // of SES
+	Generation int    // of the link in the mail
+	// Undeliverable says that no further mail is to go to this address: it bounced for good, or its owner complained.
+	Undeliverable bool
+}
+
+// TransientBounce is the reason of a bounce for which the recipient's mail server gave no lasting cause. SES reports automatic
+// answers ("I am out of the office") so as well.
+const TransientBounce = "bounce_transient"
+
+// order is how far a report takes a mail; what is further is never undone, whichever report came first.
+//
+// A delivery is what SES's own attempts end with. A bounce stands behind it, because a mail server may take a mail first and give it back
+// later, and no delivery ever follows a bounce; but a [TransientBounce] beside a delivery is an automatic answer of somebody who
+// has the mail. A complaint stands last: it can only be about a mail that arrived.
+var order = []MailState{MailSent, MailDelayed, transient, MailDelivered, MailRejected, MailSuppressed, MailBounced, MailComplained}
+
+// transient is the place of a TransientBounce in the order; it is no state.
+const transient MailState = "transient"
+
+// place gives the place in the order, and -1 for a state of the sender.
+func place(s MailState, reason string) int {
+	if s == MailBounced && reason == TransientBounce {
+		s = transient
+	}
+	return slices.Index(order, s)
+}
+
+// Verdict is what a report came to.
+type Verdict string
+
+// What a report can come to.
+const (
+	ReportRecorded Verdict = "recorded"
+	ReportKnown    Verdict = "known"   // it says nothing new
+	ReportStale    Verdict = "stale"   // it is about a mail before the newest
+	ReportUnknown  Verdict = "unknown" // there is no such invitation
+)
+
+// Feedback gives the invitation after a report, when that is [ReportRecorded]. Whatever SES reports proves that it took the mail: one
+// of which nobody knew, or that was to be tried again, is sent from then on, and the time to answer begins (domain, 0.9). A
+// report changes no status of an invitation, and nothing of a mail other than the newest.
+func (i Invitation) Feedback(now time.Time, r Report) (Invitation, Verdict) {
+	to := place(r.State, r.Reason)
+	// A mail is known by its id. As long as that was not learnt, its link tells: with an attempt made, nothing else can have it.
+	current := r.MessageID != "" && r.MessageID == i.Mail.MessageID
+	if i.Mail.MessageID == "" {
+		current = r.Generation == i.Generation && i.Mail.Attempts > 0
+	}
+	if to < 0 || !current {
+		return i, ReportStale
+	}
+	n := i.next()
+	if place(n.Mail.State, n.Mail.Reason) < 0 {
+		n.taken(now, r.MessageID, "feedback")
+	}
+	if to > place(n.Mail.State, n.Mail.Reason) {
+		n.Mail.State, n.Mail.Reason = r.State, r.Reason
+		n.note(Entry{At: now, Action: string(r.State), By: "feedback", Why: r.Reason})
+	}
+	if n.Mail == i.Mail {
+		return i, ReportKnown
+	}
+	return n, ReportRecorded
+}
+
+// Feedback records what SES reports.
+type Feedback struct {
+	Store  FeedbackStore
+	Ledger Suppressions
+	Now    func() time.Time
+}
+
+// FeedbackStore is what [Feedback] needs of a [Store], whose contract it is.
+type FeedbackStore interface {
+	Write(ctx context.Context, c Change) error
+	Invitation(ctx context.Context, k Key, strong bool) (Invitation, error)
+}
+
+// Suppressions is what [Feedback] needs of a [Ledger], whose contract it is.
+type Suppressions interface {
+	Mailings(ctx context.Context, recipient string, strong bool) (Mailings, error)
+	Record(ctx context.Context, m Mailings) error
+}
+
+// Record records a report about a mail of an invitation. With an error nothing is lost: the same call is to be made again, and what it
+// had done it does not do twice.
+func (f Feedback) Record(ctx context.Context, k Key, r Report) (Invitation, Verdict, error) {
+	now := f.Now().UTC().Truncate(time.Second)
+	for range maxRounds {
+		before, err := f.Store.Invitation(ctx, k, true)
+		if problem.Is(err, problem.NotFound) {
+			return Invitation{}, ReportUnknown, nil
+		}
+		if err != nil {
+			return Invitation{}, "", err
+		}
+		after, verdict := before.Feedback(now, r)
+		if verdict == ReportRecorded {
+			err = f.Store.Write(ctx, Change{Before: &before, After: after})
+		}
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		// A crash here leaves the report with its queue: it comes again, is known, and the address is suppressed then. An older mail tells
+		// as much about the address as the newest.
+		if err == nil && r.Undeliverable {
+			err = f.suppress(ctx, before.RecipientEmail, Suppression{At: now, Reason: r.Reason})
+		}
+		return after, verdict, err
+	}
+	return Invitation{}, "", ErrConflict
+}
+
+// Suppression says since when and why a recipient gets no mail of anybody.
+type Suppression struct {
+	At     time.Time
+	Reason string
+}
+
+// simulator is where SES answers with bounces and complaints on purpose. Neither SES nor we remember those: a rehearsal can be
+// repeated.
+const simulator = "@simulator.amazonses.com"
+
+func (f Feedback) suppress(ctx context.Context, address string, s Suppression) error {
+	if address == "" || strings.HasSuffix(contact.Normalise(address), simulator) {
+		return nil
+	}
+	for range maxRounds {
+		m, err := f.Ledger.Mailings(ctx, recipientOf(address), true)
+		if err != nil {
+			return err
+		}
+		if m.Suppressed != nil {
+			return nil
+		}
+		m.Version++
+		m.Suppressed = &s
+		if err := f.Ledger.Record(ctx, m); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return ErrConflict
+}

@@ -1,0 +1,320 @@
+package invitation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"concord/internal/invitation"
+	"concord/internal/problem"
+	"concord/internal/storetest"
+)
+
+const (
+	sesID   = "0100019523ab4c5d-1"
+	olderID = "0100019523ab4c5d-0"
+)
+
+// reports are one of each kind.
+var reports = []invitation.Report{
+	{State: invitation.MailSent},
+	{State: invitation.MailDelayed, Reason: "mailbox_full"},
+	{State: invitation.MailBounced, Reason: invitation.TransientBounce},
+	{State: invitation.MailDelivered},
+	{State: invitation.MailRejected, Reason: "bad_content"},
+	{State: invitation.MailSuppressed, Reason: "bounced_before", Undeliverable: true},
+	{State: invitation.MailBounced, Reason: "address_unknown", Undeliverable: true},
+	{State: invitation.MailComplained, Reason: "complaint_abuse", Undeliverable: true},
+}
+
+// after are the states of a mail that SES is known to have, in their order: a report is recorded over those before it.
+var after = []struct{ state, reason string }{
+	{"sent", ""}, {"delayed", "mailbox_full"}, {"bounced", invitation.TransientBounce}, {"delivered", ""}, {"rejected", "bad_content"},
+	{"suppressed", "bounced_before"}, {"bounced", "address_unknown"}, {"complained", "complaint_abuse"},
+}
+
+// Every state of a mail and every report about it, about an older mail and about none that was ever handed over.
+func TestFeedback(t *testing.T) {
+	now := start.Add(5 * time.Minute)
+	cells := 0
+	for _, status := range []invitation.Status{invitation.Draft, invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Cancelled, invitation.Expired} {
+		for _, state := range allMailStates {
+			for n, r := range reports {
+				cells++
+				r.MessageID, r.Generation = sesID, 1
+				name := fmt.Sprintf("%s, %q, %s %s", status, state, r.State, r.Reason)
+				i := letterIn(status, state)
+				i.Mail.Reason = "before"
+				known := slices.IndexFunc(after, func(a struct{ state, reason string }) bool {
+					return a.state == string(state) && (state != "bounced" || n == 2)
+				})
+				if known < 0 && state == "bounced" {
+					known = 6
+				}
+				if known >= 0 {
+					i.Mail.MessageID, i.Mail.SentAt, i.Mail.Reason = sesID, start, after[known].reason
+					i.ExpiresAt = start.Add(48 * time.Hour)
+				}
+				got, verdict := i.Feedback(now, r)
+				if got.Status != status || got.Generation != 1 {
+					t.Errorf("%s: now %s, generation %d", name, got.Status, got.Generation)
+				}
+				if n <= known {
+					if verdict != invitation.ReportKnown || got.Version != i.Version || got.Mail != i.Mail {
+						t.Errorf("%s: %s, %+v", name, verdict, got.Mail)
+					}
+					continue
+				}
+				want := invitation.Mail{State: r.State, Reason: r.Reason, Attempts: 2, MessageID: sesID, SentAt: now}
+				expires, lines := i.ExpiresAt, []string{string(r.State)}
+				if known >= 0 {
+					want.SentAt = start
+				} else {
+					lines = []string{"mailed", string(r.State)}
+					if status.Open() {
+						expires = now.Add(48 * time.Hour)
+					}
+				}
+				if r.State == invitation.MailSent {
+					lines = []string{"mailed"}
+				}
+				if verdict != invitation.ReportRecorded || got.Version != i.Version+1 || got.Mail != want || !got.ExpiresAt.Equal(expires) {
+					t.Errorf("%s: %s, %+v, expires %s", name, verdict, got.Mail, got.ExpiresAt)
+				}
+				var noted []string
+				for _, e := range got.History {
+					noted = append(noted, e.Action)
+					if e.By != "feedback" || !e.At.Equal(now) {
+						t.Errorf("%s: noted %+v", name, e)
+					}
+				}
+				if !slices.Equal(noted, lines) {
+					t.Errorf("%s: noted %v, want %v", name, noted, lines)
+				}
+				if twice, verdict := got.Feedback(now.Add(time.Hour), r); verdict != invitation.ReportKnown || twice.Version != got.Version {
+					t.Errorf("%s: the second time %s", name, verdict)
+				}
+				if due, ok := got.Due(); got.Mail.State.Owed() || ok && !due.Equal(got.ExpiresAt) {
+					t.Errorf("%s: due %s for a mail that SES has", name, due)
+				}
+
+				for what, stale := range map[string]func(*invitation.Invitation, *invitation.Report){
+					"an older link":     func(i *invitation.Invitation, _ *invitation.Report) { i.Generation, i.Mail.MessageID = 2, "" },
+					"another mail":      func(i *invitation.Invitation, _ *invitation.Report) { i.Mail.MessageID = olderID },
+					"no attempt":        func(i *invitation.Invitation, _ *invitation.Report) { i.Mail.Attempts, i.Mail.MessageID = 0, "" },
+					"no word of SES":    func(_ *invitation.Invitation, r *invitation.Report) { r.State = invitation.MailWaiting },
+					"no id of the mail": func(i *invitation.Invitation, r *invitation.Report) { i.Mail.MessageID, r.MessageID = olderID, "" },
+				} {
+					cells++
+					i, r := i, r
+					stale(&i, &r)
+					if got, verdict := i.Feedback(now, r); verdict != invitation.ReportStale || got.Version != i.Version || got.Mail != i.Mail {
+						t.Errorf("%s, %s: %s, %+v", name, what, verdict, got.Mail)
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d cells", cells)
+}
+
+// However reports are ordered and doubled, the mail ends in the same state.
+func TestFeedbackInAnyOrder(t *testing.T) {
+	sent := letterIn(invitation.Pending, invitation.MailUnknown)
+	orders := 0
+	var permute func(left, taken []invitation.Report, want invitation.Report)
+	permute = func(left, taken []invitation.Report, want invitation.Report) {
+		if len(left) == 0 {
+			orders++
+			i := sent
+			for _, r := range append(slices.Clone(taken), taken...) {
+				r.MessageID, r.Generation = sesID, 1
+				i, _ = i.Feedback(start, r)
+			}
+			if i.Mail.State != want.State || i.Mail.Reason != want.Reason || i.Mail.MessageID != sesID || !i.ExpiresAt.Equal(start.Add(48*time.Hour)) {
+				t.Fatalf("%v: %+v", taken, i.Mail)
+			}
+			return
+		}
+		for n := range left {
+			permute(slices.Delete(slices.Clone(left), n, n+1), append(slices.Clone(taken), left[n]), want)
+		}
+	}
+	for last := range reports {
+		permute(reports[max(0, last-4):last+1], nil, reports[last])
+	}
+	t.Logf("%d orders", orders)
+}
+
+// reporting is the use case over a store with one mailed invitation.
+func reporting(t *testing.T) (*office, invitation.Feedback, invitation.Invitation) {
+	t.Helper()
+	o := open(t)
+	inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
+	return o, invitation.Feedback{Store: o.store, Ledger: o.store, Now: o.now}, inv
+}
+
+// meddler does something before the first write.
+type meddler struct {
+	*storetest.Memory
+	before func()
+}
+
+func (m *meddler) Write(ctx context.Context, c invitation.Change) error {
+	if before := m.before; before != nil {
+		m.before = nil
+		before()
+	}
+	return m.Memory.Write(ctx, c)
+}
+
+func TestRecord(t *testing.T) {
+	delivered := invitation.Report{State: invitation.MailDelivered}
+	about := func(inv invitation.Invitation, r invitation.Report) invitation.Report {
+		r.MessageID, r.Generation = inv.Mail.MessageID, inv.Generation
+		return r
+	}
+	t.Run("delivered", func(t *testing.T) {
+		o, f, inv := reporting(t)
+		got, verdict, err := f.Record(t.Context(), inv.Key, about(inv, delivered))
+		if err != nil || verdict != invitation.ReportRecorded || got.Mail.State != invitation.MailDelivered {
+			t.Fatalf("%s, %v, %+v", verdict, err, got.Mail)
+		}
+		if stored := o.stored(t, inv.Key); stored.Mail.State != invitation.MailDelivered || stored.Status != invitation.Pending {
+			t.Errorf("stored %s %+v", stored.Status, stored.Mail)
+		}
+		if _, verdict, err := f.Record(t.Context(), inv.Key, about(inv, delivered)); err != nil || verdict != invitation.ReportKnown {
+			t.Errorf("the second time: %s, %v", verdict, err)
+		}
+	})
+	t.Run("an invitation that does not exist", func(t *testing.T) {
+		_, f, inv := reporting(t)
+		if _, verdict, err := f.Record(t.Context(), invitation.Key{Inviter: fir, ID: inv.ID}, about(inv, delivered)); err != nil || verdict != invitation.ReportUnknown {
+			t.Errorf("%s, %v", verdict, err)
+		}
+	})
+	t.Run("somebody else is quicker", func(t *testing.T) {
+		o, f, inv := reporting(t)
+		f.Store = &meddler{Memory: o.store, before: func() {
+			if _, _, err := o.Cancel(t.Context(), by(alder), inv.ID, ""); err != nil {
+				t.Fatal(err)
+			}
+		}}
+		if _, verdict, err := f.Record(t.Context(), inv.Key, about(inv, delivered)); err != nil || verdict != invitation.ReportRecorded {
+			t.Fatalf("%s, %v", verdict, err)
+		}
+		if stored := o.stored(t, inv.Key); stored.Status != invitation.Cancelled || stored.Mail.State != invitation.MailDelivered {
+			t.Errorf("stored %s %+v", stored.Status, stored.Mail)
+		}
+	})
+	t.Run("the store is away", func(t *testing.T) {
+		o, f, inv := reporting(t)
+		for _, operation := range []storetest.Operation{storetest.Invitation, storetest.Write} {
+			o.store.Inject(func(op storetest.Operation) storetest.Fault {
+				if op == operation {
+					return storetest.Fault{Err: errors.New("away")}
+				}
+				return storetest.Fault{}
+			})
+			if _, _, err := f.Record(t.Context(), inv.Key, about(inv, delivered)); err == nil || errors.Is(err, invitation.ErrConflict) {
+				t.Errorf("%s: %v", operation, err)
+			}
+			o.store.Inject(nil)
+		}
+		if stored := o.stored(t, inv.Key); stored.Mail.State != invitation.MailSent {
+			t.Errorf("stored %+v", stored.Mail)
+		}
+	})
+}
+
+// What bounced for good, or was complained about, gets no more mail of anybody.
+func TestSuppression(t *testing.T) {
+	bounced := invitation.Report{State: invitation.MailBounced, Reason: "address_unknown", Undeliverable: true}
+	t.Run("sending to it", func(t *testing.T) {
+		o, f, inv := reporting(t)
+		bounced.MessageID, bounced.Generation = inv.Mail.MessageID, inv.Generation
+		if _, _, err := f.Record(t.Context(), inv.Key, bounced); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := o.Resend(t.Context(), by(alder), inv.ID); !problem.Is(err, problem.RecipientSuppressed) {
+			t.Errorf("resend: %v", err)
+		}
+		o.pass(40 * 24 * time.Hour)
+		other := o.invite(t, by(fir), to("NORA@Larch.example"))
+		if _, _, err := o.Send(t.Context(), by(fir), other.ID); !problem.Is(err, problem.RecipientSuppressed) {
+			t.Errorf("another partner, 40 days later: %v", err)
+		}
+		if stored := o.stored(t, other.Key); stored.Status != invitation.Draft {
+			t.Errorf("the draft is %s", stored.Status)
+		}
+		if _, _, err := o.Done(t.Context(), by(fir), other.ID); err != nil {
+			t.Errorf("a link that the partner mails itself: %v", err)
+		}
+		someone := o.invite(t, by(fir), to("paul@larch.example"))
+		if _, _, err := o.Send(t.Context(), by(fir), someone.ID); err != nil {
+			t.Errorf("somebody else: %v", err)
+		}
+	})
+	t.Run("by an older mail", func(t *testing.T) {
+		o, f, inv := reporting(t)
+		bounced.MessageID, bounced.Generation = olderID, 0
+		if _, verdict, err := f.Record(t.Context(), inv.Key, bounced); err != nil || verdict != invitation.ReportStale {
+			t.Fatalf("%s, %v", verdict, err)
+		}
+		if _, _, err := o.Resend(t.Context(), by(alder), inv.ID); !problem.Is(err, problem.RecipientSuppressed) {
+			t.Errorf("resend: %v", err)
+		}
+	})
+	t.Run("what may yet arrive", func(t *testing.T) {
+		o, f, inv := reporting(t)
+		for _, r := range []invitation.Report{{State: invitation.MailDelayed, Reason: "mailbox_full"}, {State: invitation.MailBounced, Reason: "mailbox_full"}} {
+			r.MessageID, r.Generation = inv.Mail.MessageID, inv.Generation
+			if _, verdict, err := f.Record(t.Context(), inv.Key, r); err != nil || verdict != invitation.ReportRecorded {
+				t.Fatalf("%s, %v", verdict, err)
+			}
+		}
+		o.pass(invitation.Cooldown)
+		again, _, err := o.Resend(t.Context(), by(alder), inv.ID)
+		if err != nil || again.Mail.State != invitation.MailQueued || again.Mail.Reason != "" || again.Mail.MessageID != "" {
+			t.Errorf("%v, %+v", err, again.Mail)
+		}
+	})
+	t.Run("the simulator", func(t *testing.T) {
+		o := open(t)
+		inv := o.mailed(t, o.invite(t, by(alder), to("Bounce+1@Simulator.AmazonSES.com")), invitation.MailSent)
+		bounced.MessageID, bounced.Generation = inv.Mail.MessageID, inv.Generation
+		f := invitation.Feedback{Store: o.store, Ledger: o.store, Now: o.now}
+		if _, _, err := f.Record(t.Context(), inv.Key, bounced); err != nil {
+			t.Fatal(err)
+		}
+		o.pass(invitation.Cooldown)
+		if _, _, err := o.Resend(t.Context(), by(alder), inv.ID); err != nil {
+			t.Errorf("resend: %v", err)
+		}
+	})
+	t.Run("a crash before it is recorded", func(t *testing.T) {
+		o, f, inv := reporting(t)
+		bounced.MessageID, bounced.Generation = inv.Mail.MessageID, inv.Generation
+		var failed atomic.Int32
+		o.store.Inject(func(op storetest.Operation) storetest.Fault {
+			if op == storetest.Record && failed.Add(1) == 1 {
+				return storetest.Fault{Err: errors.New("away")}
+			}
+			return storetest.Fault{}
+		})
+		if _, _, err := f.Record(t.Context(), inv.Key, bounced); err == nil {
+			t.Fatal("no error")
+		}
+		if _, verdict, err := f.Record(t.Context(), inv.Key, bounced); err != nil || verdict != invitation.ReportKnown {
+			t.Fatalf("%s, %v", verdict, err)
+		}
+		o.store.Inject(nil)
+		if _, _, err := o.Resend(t.Context(), by(alder), inv.ID); !problem.Is(err, problem.RecipientSuppressed) {
+			t.Errorf("resend: %v", err)
+		}
+	})
+}
