@@ -23,6 +23,11 @@ type config struct {
 	Secret   string `env:"LINK_SECRET"`   // ARN or name of the secret from which keys of links and cursors are derived
 	Operator string `env:"OPERATOR_NAME"` // who operates this deployment, as drafts say it
 	Clouds   string `env:"CLOUDS"`        // JSON array of the clouds: id, portalName, baseUrl, administrationOptional
+	// How many mails a partner may send per day of UTC, in its account's first 30 days and from then on, unless the account has a
+	// number of its own; how many partners may mail one recipient in 24 hours, 0 for any number.
+	FirstMonth int `env:"FIRST_MONTH_QUOTA" default:"50"`
+	Daily      int `env:"DAILY_QUOTA" default:"500"`
+	Partners   int `env:"PARTNERS_PER_RECIPIENT" default:"3"`
 	// AllowReserved accepts addresses under .example and .test, which only a local stack does.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
@@ -42,6 +47,7 @@ func main() {
 	service := &invitation.Service{
 		Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds,
 		Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Locales: locale.Tags, Now: now,
+		Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily},
 	}
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Log: log}
 	apigw.Start(web.Invitations(gate, service, web.Drafts{Sign: keys.Sign, Operator: c.Operator}), "", log)

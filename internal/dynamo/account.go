@@ -22,7 +22,7 @@ func (s *Store) Account(ctx context.Context, tenant partner.TenantID, strong boo
 	return decodeAccount(tenant, stored)
 }
 
-// CreateAccount is that of [partner.Accounts].
+// CreateAccount adds an account. It fails with [problem.PreconditionFailed] when the tenant has one.
 func (s *Store) CreateAccount(ctx context.Context, a partner.Account) (err error) {
 	defer func() { wrap(&err, "create account %s", a.Tenant) }()
 	in := encodeAccount(a)
@@ -76,6 +76,7 @@ func encodeAccount(a partner.Account) item {
 	i.text("domain", a.VerifiedDomain)
 	i.text("locale", a.Locale)
 	i.flag("listed", a.ListedInDirectory)
+	i.number("dailyMails", a.DailyMails)
 	i.time("created", a.CreatedAt)
 	i.number("v", a.Version)
 	return i
@@ -89,7 +90,7 @@ func decodeAccount(tenant partner.TenantID, stored map[string]types.AttributeVal
 	a := partner.Account{
 		Tenant: tenant, DisplayName: f.text("name"), Role: partner.ProgramRole(f.needText("role")), Cloud: partner.CloudID(f.needText("cloud")),
 		Country: f.text("country"), AssociatedPartnerID: f.text("associated"), Status: partner.ProgramStatus(f.needText("status")),
-		VerifiedDomain: f.text("domain"), Locale: f.text("locale"), ListedInDirectory: f.flag("listed"), CreatedAt: f.time("created"),
+		VerifiedDomain: f.text("domain"), Locale: f.text("locale"), ListedInDirectory: f.flag("listed"), DailyMails: f.number("dailyMails"), CreatedAt: f.time("created"),
 		Version: f.number("v"),
 	}
 	if l, ok := get[*types.AttributeValueMemberL](f, "partnerIds", false); ok {

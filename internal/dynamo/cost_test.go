@@ -157,6 +157,7 @@ func newSetting(t testing.TB, store *dynamo.Store) *setting {
 		Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(),
 		Clouds:    partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://concord.example", AdministrationOptional: true}},
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English, language.French}, Now: clock,
+		Ledger: store, Limits: invitation.Limits{Partners: 3, FirstMonth: 50, Daily: 500},
 	}
 	s.cleanup = invitation.Cleanup{Store: store, Agenda: store, Now: clock}
 	if err := store.CreateAccount(t.Context(), partner.Account{
@@ -297,7 +298,7 @@ func TestCost(t *testing.T) {
 		_, _, err := s.service.Revise(ctx, invitation.Command{User: s.user, IfVersion: 1}, bound.ID, invitation.Revision{Locale: &fr})
 		return err
 	})
-	measure("send", "2 GetItem, 1 UpdateItem | 1 | 0 | 1 | **2** | 1 | 0 | 0 | **1**", func() (err error) {
+	measure("send", "3 GetItem, 1 PutItem, 2 UpdateItem | 3 | 0 | 1 | **4** | 1.5 | 0 | 0 | **1.5**", func() (err error) {
 		inv, _, err = s.service.Send(ctx, s.command(), inv.ID)
 		return err
 	})
@@ -358,14 +359,53 @@ func TestCost(t *testing.T) {
 		return result(c, invitation.DeclinedBy, err)
 	})
 	s.now = s.now.Add(invitation.Cooldown)
-	measure("resend", "2 GetItem, 1 UpdateItem | 1 | 0 | 2 | **3** | 1 | 0 | 0 | **1**", func() error {
+	measure("resend", "3 GetItem, 1 PutItem, 2 UpdateItem | 3 | 0 | 2 | **5** | 1.5 | 0 | 0 | **1.5**", func() error {
 		_, _, err := s.service.Resend(ctx, s.command(), sent[1].ID)
 		return err
+	})
+	measure("resend, refused by the cooldown", "5 GetItem | 0 | 0 | 0 | **0** | 3 | 0 | 0 | **3**", func() error {
+		_, _, err := s.service.Resend(ctx, s.command(), sent[1].ID)
+		return code(err, problem.ResendCooldown)
 	})
 	measure("cancel", "2 GetItem, 1 UpdateItem | 1 | 0 | 1 | **2** | 1 | 0 | 0 | **1**", func() error {
 		_, _, err := s.service.Cancel(ctx, s.command(), sent[1].ID, "changed our mind")
 		return err
 	})
+	measure("renew", "3 GetItem, 2 TransactWriteItems | 4 | 1 | 0 | **5** | 2.5 | 0 | 0 | **2.5**", func() (err error) {
+		_, _, err = s.service.Renew(ctx, s.command(), sent[1].ID)
+		return err
+	})
+	draft, _, err := s.service.Invite(ctx, s.command(), s.proposal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	current := link.Secret("https://concord.example/i/" + strings.Repeat("a", 140))
+	c := s.command()
+	c.IfVersion = draft.Version
+	measure("edit a draft", "2 GetItem, 1 TransactWriteItems | 4 | 0 | 0 | **4** | 1 | 0 | 0 | **1**", func() (err error) {
+		words := invitation.Words{Subject: "A word from Alder", Body: strings.Repeat("Would you have a look, please? ", 25) + current.Reveal()}
+		draft, _, err = s.service.Edit(ctx, c, draft.ID, words, current, "https://concord.example/")
+		return err
+	})
+	measure("read the words of a draft", "1 GetItem | 0 | 0 | 0 | **0** | 1 | 0 | 0 | **1**", func() error {
+		_, err := s.service.Words(ctx, s.user, draft, current)
+		return err
+	})
+	measure("reset a draft", "2 GetItem, 1 TransactWriteItems | 4 | 0 | 0 | **4** | 1 | 0 | 0 | **1**", func() (err error) {
+		draft, _, err = s.service.Reset(ctx, s.command(), draft.ID)
+		return err
+	})
+	measure("reset a draft that was not edited", "2 GetItem, 1 UpdateItem | 1 | 0 | 0 | **1** | 1 | 0 | 0 | **1**", func() (err error) {
+		draft, _, err = s.service.Reset(ctx, s.command(), draft.ID)
+		return err
+	})
+	measure("done", "2 GetItem, 1 UpdateItem | 1 | 0 | 1 | **2** | 1 | 0 | 0 | **1**", func() (err error) {
+		draft, _, err = s.service.Done(ctx, s.command(), draft.ID)
+		return err
+	})
+	if _, _, err := s.service.Cancel(ctx, s.command(), draft.ID, ""); err != nil { // one alone is to expire
+		t.Fatal(err)
+	}
 	tally := func(want invitation.Tally) error {
 		got, err := s.cleanup.Run(ctx)
 		if got.Oldest = 0; err == nil && got != want {
@@ -373,9 +413,9 @@ func TestCost(t *testing.T) {
 		}
 		return err
 	}
-	measure("cleanup, nothing due", "4 Query | 0 | 0 | 0 | **0** | 0 | 0 | 2 | **2**", func() error { return tally(invitation.Tally{}) })
+	measure("cleanup, nothing due", "4 Query | 0 | 0 | 0 | **0** | 0 | 0 | 2 | **2**", func() error { return tally(invitation.Tally{Complete: true}) })
 	s.now = s.now.Add(31 * 24 * time.Hour)
-	measure("cleanup, one expires", "1 GetItem, 4 Query, 1 UpdateItem | 1 | 0 | 1 | **2** | 1 | 0 | 2 | **3**", func() error { return tally(invitation.Tally{Expired: 1}) })
+	measure("cleanup, one expires", "1 GetItem, 4 Query, 1 UpdateItem | 1 | 0 | 1 | **2** | 1 | 0 | 2 | **3**", func() error { return tally(invitation.Tally{Expired: 1, Complete: true}) })
 
 	l := newSetting(t, store)
 	for n := range 60 {

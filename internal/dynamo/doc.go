@@ -1,5 +1,5 @@
 // Package dynamo keeps everything in one DynamoDB table. [Store] is [invitation.Store], [invitation.Agenda],
-// [relationship.Store] and [partner.Accounts]; keys.go makes every key, and each kind of item has a file.
+// [invitation.Ledger], [relationship.Store] and [partner.Accounts]; keys.go makes every key, and each kind of item has a file.
 //
 // # Rules
 //
@@ -9,8 +9,9 @@
 // was lost is found out by what the next attempt's condition meets (one item) or by the SDK's request token (transactions).
 // Contention and throttling are tried six times within a second, then the answer is problem.Unavailable.
 //
-// An item says its type, holds no token and no link, and has no TTL: invitations and relationships are evidence, and what
-// may be purged and when is a rule of its own that is not written yet.
+// An item says its type and holds no token and no link. Invitations and relationships have no TTL: they are evidence, and when
+// they may be purged is a rule of its own that is not written yet. What the ledger counts has one, some days after its time, and so
+// has the empty item that words leave when they are taken back. TTL only purges: no rule asks whether an item is still there.
 //
 // Attribute values are written and read by hand: no reflection at start, and one checked function,
 // [InvitationFromImage], for items and stream images alike.
@@ -33,13 +34,14 @@
 //	resellers of a customer, for its      Query R# and BatchGetItem of their C#<customer>
 //	  provider
 //	batch and its rows                    GetItem, Query                                              P#<inviter> B#<id>, B#<id>#<row>
-//	edited draft                          GetItem                                                     P#<inviter> D#<id>
+//	edited draft, without its link        GetItem                                                     P#<inviter> D#<id>
 //	GDAP by id, of a partner, by end      GetItem, Query, index due                                   P#<partner> G#<id>
 //	customer agreement, purchase          GetItem per fact                                            T#<customer> M#…
 //	orders, subscriptions                 Query                                                       P#<seller> O#<customer>#<id>
 //	audit of a partner by time            Query, time first in the key; projected from the stream     P#<tenant> L#<time>#<id>
 //	enrolment; those under vetting        GetItem; index due by review date                           P#<tenant> E#<id>
-//	suppression, recipient's quota        GetItem by a hash of the address                            N#<hash> …
+//	partner's quota of a day              UpdateItem with the limit as its condition                  P#<partner> Q#<day>
+//	recipient's quota; suppression        GetItem by a hash of the address                            N#<hash> M, …
 //
 // # Why this layout
 //
@@ -47,12 +49,12 @@
 // an index entry is two):
 //
 //	                                          create  send to sent  accept  expire  whole
-//	this one                                       5             6       5       2     16
-//	natural key: the slot is the sort key          2             6       5       2     13, but see 1
-//	ordered: creation time in the sort key         6             6       5       2     17, see 2
-//	list by a local secondary index                5             6       5       2     16, see 3
-//	relationship folded into the invitation        5             6       3       2     14, see 4
-//	an item per transition                         7            17       7       5     31, see 5
+//	this one                                       5             8       5       2     18
+//	natural key: the slot is the sort key          2             8       5       2     15, but see 1
+//	ordered: creation time in the sort key         6             8       5       2     19, see 2
+//	list by a local secondary index                5             8       5       2     18, see 3
+//	relationship folded into the invitation        5             8       3       2     16, see 4
+//	an item per transition                         7            19       7       5     33, see 5
 //
 // What speaks against the others:
 //
@@ -73,24 +75,36 @@
 // customer takes no slot and is one PutItem of 2 units. A draft is in no due index: nobody waits for its end, and the entry
 // would cost one unit at create and one at send.
 //
+// # Words and quotas
+//
+// To edit a draft or to take its words back is one transaction of two items, 4 units and 2 more for each further KB of words; so the
+// many versions of an invitation that follow do not carry them along. The version of the invitation decides who was quicker. Words
+// are taken back by writing an empty item: no function needs the permission to delete.
+//
+// Of the 8 units of sending, 2 are the quotas: one for the day of the partner, one for the mailings of the recipient. They stand
+// before the write of the invitation and not in a transaction with it, which would cost 4 more, and would have all mails of a partner
+// contend for its day. What a crash in between leaves is a mail that was counted and not sent; the next attempt finds it in the
+// recipient's item, by invitation and generation, and counts nothing. The item of a recipient is in a partition of its own, because it
+// is the one thing that all partners share, and stays within one unit for what three partners may send in 24 hours.
+//
 // # What each index costs
 //
 // Index list: one unit at create and never again, because its entries hold keys only and creation does not change. A page of
 // 25 is half a read unit of the index and 12.5 of the table; an index with the whole items would save 11 of them and add a
 // unit to each of the four writes that follow.
 //
-// Index due: entering one, moving two, leaving one. Queued, sent and answered, an invitation pays 4 of its 16 units here; a
+// Index due: entering one, moving two, leaving one. Queued, sent and answered, an invitation pays 4 of its 18 units here; a
 // claim leaves the entry where it is. A run of the cleanup reads half a unit per shard when nothing is due.
 //
 // DynamoDB's documentation does not say whether a transaction doubles index entries too. The default engine counts them
 // once, as its maintainers measured it at AWS; DynamoDB Local counts them twice, and then create is 6, accept 6 and the whole
-// 18. TestCost pins the figures of the default engine.
+// 20. TestCost pins the figures of the default engine.
 //
 // # Throughput of one partner
 //
-// A physical partition takes 1,000 write units a second. Until its mail is sent an invitation writes 7 units in its
-// partner's partition of the table (create 4, send, claim and sent 1 each) and one in that of the list; a batch paced at 100
-// invitations a second stays at 700. Without a local index DynamoDB splits a partition that stays hot, and random ids
+// A physical partition takes 1,000 write units a second. Until its mail is sent an invitation writes 8 units in its
+// partner's partition of the table (create 4, count, send, claim and sent 1 each) and one in that of the list; a batch paced at 100
+// invitations a second stays at 800, an eighth of it on the one item that counts its day. Without a local index DynamoDB splits a partition that stays hot, and random ids
 // spread over the halves. The due index takes 3 units per mail on four shards: 1,300 mails a second, of all partners
 // together; more shards are a constant in keys.go, each at half a read unit per run.
 //

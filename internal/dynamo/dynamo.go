@@ -32,6 +32,7 @@ type Store struct {
 var (
 	_ invitation.Store   = (*Store)(nil)
 	_ invitation.Agenda  = (*Store)(nil)
+	_ invitation.Ledger  = (*Store)(nil)
 	_ relationship.Store = (*Store)(nil)
 	_ partner.Accounts   = (*Store)(nil)
 )
@@ -44,7 +45,7 @@ func New(cfg aws.Config, table string) *Store {
 		o.RateLimiter = ratelimit.None
 		o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(contended))
 	})}
-	s.client = dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
+	s.client = dynamodb.NewFromConfig(awsenv.Prompt(cfg), func(o *dynamodb.Options) {
 		o.Retryer = s.retryer
 		if endpoint := awsenv.Endpoint("DYNAMODB"); endpoint != nil {
 			o.BaseEndpoint = endpoint

@@ -40,15 +40,20 @@ func encodeEntry(e invitation.Entry, createdBy, answeredBy string) string {
 	default:
 		by = pack(by)
 	}
-	correlation := separators.Replace(e.CorrelationID)
+	return strings.Join([]string{
+		strconv.FormatInt(e.At.Unix(), 36), separators.Replace(e.Action), by, pack(shortened(e.CorrelationID)), pack(separators.Replace(e.Key)),
+		pack(separators.Replace(e.Body)), e.Why,
+	}, "\t")
+}
+
+// shortened gives a correlation id as it is kept.
+func shortened(correlation string) string {
+	correlation = separators.Replace(correlation)
 	for len(correlation) > maxCorrelation {
 		_, last := utf8.DecodeLastRuneInString(correlation)
 		correlation = correlation[:len(correlation)-last]
 	}
-	return strings.Join([]string{
-		strconv.FormatInt(e.At.Unix(), 36), separators.Replace(e.Action), by, pack(correlation), pack(separators.Replace(e.Key)),
-		pack(separators.Replace(e.Body)), e.Why,
-	}, "\t")
+	return correlation
 }
 
 func decodeEntry(s, createdBy, answeredBy string) (invitation.Entry, error) {

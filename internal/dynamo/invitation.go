@@ -40,6 +40,8 @@ const (
 	aExpires    = "ex"
 	aCreatedBy  = "by"
 	aEnded      = "en"
+	aEdited     = "ed"
+	aReplaces   = "rp"
 	aHistory    = "hi"
 	aAnswer     = "an"
 
@@ -101,6 +103,8 @@ func encodeInvitation(i invitation.Invitation) item {
 	m.time(aExpires, i.ExpiresAt)
 	m.text(aCreatedBy, i.CreatedBy)
 	m.time(aEnded, i.EndedAt)
+	m.flag(aEdited, i.Edited)
+	m.text(aReplaces, i.Replaces)
 
 	m.text(aMail, string(i.Mail.State))
 	m.number(aAttempts, i.Mail.Attempts)
@@ -171,7 +175,7 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 		RecipientEmail: f.text(aEmail), RecipientName: f.text(aName), Locale: f.text(aLocale), Cloud: partner.CloudID(f.needText(aCloud)),
 		RequestDelegatedAdmin: f.flag(aDAP), Source: f.text(aSource), Reminders: f.flag(aReminders), RegionTable: f.text(aRegions),
 		Duration: time.Duration(f.needNumber(aDuration)) * time.Second, ExpiresAt: f.time(aExpires), CreatedBy: f.text(aCreatedBy),
-		EndedAt: f.time(aEnded),
+		EndedAt: f.time(aEnded), Edited: f.flag(aEdited), Replaces: f.text(aReplaces),
 		Mail: invitation.Mail{
 			State: invitation.MailState(f.text(aMail)), Attempts: f.number(aAttempts), Owner: f.text(aOwner), At: f.time(aMailAt),
 			MessageID: f.text(aMessageID), SentAt: f.time(aMailSent), Reason: f.text(aReason),
@@ -234,27 +238,31 @@ func (s *Store) Invitation(ctx context.Context, k invitation.Key, strong bool) (
 	return InvitationFromImage(stored)
 }
 
-// Write is that of [invitation.Store]. A change that takes no slot is one conditional write of one item.
+// Write is that of [invitation.Store]. A change that takes no slot and has no words is one conditional write of one item.
 func (s *Store) Write(ctx context.Context, c invitation.Change) (err error) {
 	defer func() { wrap(&err, "write %s", c.After.ID) }()
-	w := s.changed(c)
-	slot := c.After.Slot()
-	if slot == "" || c.Before != nil && c.Before.Slot() == slot {
-		return s.single(ctx, w, encodeInvitation(c.After))
+	items := []types.TransactWriteItem{s.changed(c)}
+	if c.Words != nil {
+		items = append(items, s.reworded(c))
 	}
-	items := []types.TransactWriteItem{w, s.taken(c, slot)}
-	lapsed, lapses := c.Lapsed()
-	if lapses {
-		items = append(items, s.changed(invitation.Change{Before: c.Displaced, After: lapsed}))
+	worded := len(items)
+	if slot := c.After.Slot(); slot != "" && (c.Before == nil || c.Before.Slot() != slot) {
+		items = append(items, s.taken(c, slot))
+		if lapsed, lapses := c.Lapsed(); lapses {
+			items = append(items, s.changed(invitation.Change{Before: c.Displaced, After: lapsed}))
+		}
+	}
+	if len(items) == 1 {
+		return s.single(ctx, items[0], encodeInvitation(c.After))
 	}
 	refused, err := s.together(ctx, items)
 	switch {
 	case err != nil || refused == nil:
 		return err
-	case refused[0] != nil:
+	case refused[0] != nil || refused[worded-1] != nil:
 		return invitation.ErrConflict
-	case refused[1] != nil:
-		f := &fields{item: refused[1]}
+	case refused[worded] != nil:
+		f := &fields{item: refused[worded]}
 		by := f.needText(aHolder)
 		if f.err != nil {
 			return f.err
@@ -326,6 +334,7 @@ func (s *Store) single(ctx context.Context, w types.TransactWriteItem, after ite
 	if p := w.Put; p != nil {
 		_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
 			TableName: p.TableName, Item: p.Item, ConditionExpression: p.ConditionExpression,
+			ExpressionAttributeNames: p.ExpressionAttributeNames, ExpressionAttributeValues: p.ExpressionAttributeValues,
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}, d.apply)
 	} else {

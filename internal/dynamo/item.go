@@ -21,6 +21,9 @@ const (
 	slotType         = "slot"
 	relationshipType = "relationship"
 	accountType      = "account"
+	wordsType        = "words"
+	mailingsType     = "mailings"
+	countType        = "count"
 )
 
 // ErrOtherItem means that an image is of another type of item than the one asked for.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -173,18 +175,38 @@ func TestNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	signer := link.NewSigner(link.Key{ID: 1, Secret: []byte("0123456789abcdef0123456789abcdef")})
+	sign := func(k invitation.Key, generation int) link.Secret {
+		token, err := signer.Sign(link.Answer, link.Link{Tenant: string(k.Inviter), ID: k.ID, Generation: generation})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	edited, _, err := s.service.Invite(t.Context(), s.command(), s.proposal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, current := s.command(), link.Secret("https://concord.example"+link.Answer.Path(sign(edited.Key, 1)))
+	c.IfVersion = invitation.AnyVersion
+	words := invitation.Words{Subject: "A request", Body: "Would you look at " + current.Reveal() + ", please?"}
+	if _, _, err := s.service.Edit(t.Context(), c, edited.ID, words, current, "https://concord.example/i/"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.service.Words(t.Context(), s.user, edited, current); err != nil || got != words {
+		t.Errorf("%+v, %v", got, err)
+	}
 	text, err := json.Marshal(rawItems(t, table, s.user.Tenant))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(text), inv.ID) {
+	if !strings.Contains(string(text), inv.ID) || !strings.Contains(string(text), "Would you look at") {
 		t.Fatal("the search finds nothing at all")
 	}
-	signer := link.NewSigner(link.Key{ID: 1, Secret: []byte("0123456789abcdef0123456789abcdef")})
-	for generation := 1; generation <= 3; generation++ {
-		token, err := signer.Sign(link.Answer, link.Link{Tenant: string(inv.Inviter), ID: inv.ID, Generation: generation})
-		if err != nil {
-			t.Fatal(err)
+	for generation := 0; generation <= 3; generation++ {
+		token := sign(edited.Key, 1)
+		if generation > 0 {
+			token = sign(inv.Key, generation)
 		}
 		// Any 24 characters of it would be too many.
 		for at := 0; at+24 <= len(token.Reveal()); at++ {
@@ -302,5 +324,102 @@ func TestInvitationFromImage(t *testing.T) {
 		if _, err := dynamo.InvitationFromImage(wrong); err == nil {
 			t.Errorf("a timeline of %q is taken", garbled)
 		}
+	}
+}
+
+// TestWhatIsPurged: DynamoDB may purge what the ledger counts and what is left of words that were taken back, days after it is of use
+// to anybody, and nothing else.
+func TestWhatIsPurged(t *testing.T) {
+	t.Parallel()
+	table := newTable(t)
+	s := newSetting(t, dynamo.New(config(t), table))
+	inv, _, err := s.service.Invite(t.Context(), s.command(), s.proposal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	current := link.Secret("https://concord.example/i/abc")
+	c := s.command()
+	c.IfVersion = invitation.AnyVersion
+	if _, _, err := s.service.Edit(t.Context(), c, inv.ID, invitation.Words{Subject: "A request", Body: current.Reveal()}, current, "https://concord.example/i/"); err != nil {
+		t.Fatal(err)
+	}
+	words := rawItems(t, table, s.user.Tenant)["D#"+inv.ID]
+	if _, expires := words["ttl"]; expires || words["bo"] == nil {
+		t.Errorf("words that are in use: %v", words)
+	}
+	if _, _, err := s.service.Reset(t.Context(), s.command(), inv.ID); err != nil {
+		t.Fatal(err)
+	}
+	inv, _, err = s.service.Send(t.Context(), s.command(), inv.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept []string
+	for sk, i := range rawItems(t, table, s.user.Tenant) {
+		ttl, expires := i["ttl"].(*types.AttributeValueMemberN)
+		if !expires {
+			kept = append(kept, sk[:1])
+			continue
+		}
+		seconds, err := strconv.ParseInt(ttl.Value, 10, 64)
+		if after := time.Unix(seconds, 0).Sub(s.now); err != nil || after < 72*time.Hour || after > 8*24*time.Hour {
+			t.Errorf("%s is purged after %v, %v", sk, after, err)
+		}
+		if sk[:2] != "D#" && sk[:2] != "Q#" || i["bo"] != nil || i["su"] != nil {
+			t.Errorf("%s is purged: %v", sk, i)
+		}
+	}
+	if slices.Sort(kept); strings.Join(kept, "") != "AIS" {
+		t.Errorf("kept: %q", kept)
+	}
+
+	client := sdk.NewFromConfig(config(t))
+	out, err := client.Scan(t.Context(), &sdk.ScanInput{TableName: &table, FilterExpression: aws.String("begins_with(pk, :n)"),
+		ExpressionAttributeValues: image{":n": &types.AttributeValueMemberS{Value: "N#"}}})
+	if err != nil || len(out.Items) != 1 || out.Items[0]["ttl"] == nil || itemSize(out.Items[0]) > 200 {
+		t.Errorf("what is kept of the recipient: %v, %v", out.Items, err)
+	}
+	text, err := json.Marshal(out.Items)
+	if err != nil || strings.Contains(string(text), "larch") || !strings.Contains(string(text), strings.TrimPrefix(inv.ID, "inv_")) {
+		t.Errorf("%s, %v", text, err)
+	}
+
+	// What says that a recipient gets no more mail is never purged.
+	recipient := strings.TrimPrefix(out.Items[0]["pk"].(*types.AttributeValueMemberS).Value, "N#")
+	m, err := s.store.Mailings(t.Context(), recipient, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Version, m.Suppressed = m.Version+1, &invitation.Suppression{At: s.now, Reason: "address_unknown"}
+	if err := s.store.Record(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	got, err := client.GetItem(t.Context(), &sdk.GetItemInput{TableName: &table, ConsistentRead: aws.Bool(true), Key: image{"pk": out.Items[0]["pk"], "sk": out.Items[0]["sk"]}})
+	if err != nil || got.Item["su"] == nil || got.Item["ttl"] != nil {
+		t.Errorf("a suppression: %v, %v", got, err)
+	}
+}
+
+// TestTheLongestLedger: a recipient's item stays at one write unit for what three partners may send.
+func TestTheLongestLedger(t *testing.T) {
+	t.Parallel()
+	table := newTable(t)
+	store := dynamo.New(config(t), table)
+	m := invitation.Mailings{Recipient: strings.Repeat("0f", 16), Version: 1}
+	for n := range 3 * invitation.PerRecipient {
+		m.List = append(m.List, invitation.Mailing{
+			Partner: randomTenant(), Invitation: link.FormatID("inv_", [16]byte{byte(n)}), Generation: 1 + n, At: time.Date(2031, 1, 1, 0, n, 0, 0, time.UTC),
+		})
+	}
+	if err := store.Record(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	out, err := sdk.NewFromConfig(config(t)).Scan(t.Context(), &sdk.ScanInput{TableName: &table})
+	if err != nil || len(out.Items) != 1 {
+		t.Fatal(err, len(out.Items))
+	}
+	t.Logf("%d bytes", itemSize(out.Items[0]))
+	if itemSize(out.Items[0]) > 1024 {
+		t.Errorf("%d bytes", itemSize(out.Items[0]))
 	}
 }

@@ -18,7 +18,13 @@ import (
 //	P#<tenant>       A                           partner account
 //	P#<inviter>      I#<invitation id>           invitation
 //	P#<inviter>      S#<slot>                    who holds a slot
+//	P#<inviter>      D#<invitation id>           the partner's words for a draft
+//	P#<partner>      Q#<day of UTC>              how many mails the partner caused
 //	P#<partner>      C#<customer's tenant>       relationship
+//
+//	A recipient's partition:
+//
+//	N#<hash>         M                           which mails were allowed to it, and whether it gets any
 //
 //	index list       listAt                      invitations
 //	P#<inviter>      I#<creation, RFC 3339>#<invitation id>
@@ -32,6 +38,7 @@ const (
 	dueAttr    = "due"
 	dueAtAttr  = "dueAt"
 	typeAttr   = "type"
+	ttlAttr    = "ttl" // when DynamoDB may purge the item, seconds since 1970
 
 	listIndex = "list"
 	dueIndex  = "due"
@@ -41,6 +48,10 @@ const (
 	slotPrefix         = "S#"
 	relationshipPrefix = "C#"
 	accountSort        = "A"
+	wordsPrefix        = "D#"
+	countPrefix        = "Q#"
+	recipientPrefix    = "N#"
+	mailingsSort       = "M"
 
 	// dueShards spread the due index: everything that waits, of all partners, shares their write units.
 	dueShards = 4
@@ -65,6 +76,12 @@ func slotKey(p partner.TenantID, slot string) key { return keyOf(partition(p), s
 func relationshipKey(p, customer partner.TenantID) key {
 	return keyOf(partition(p), relationshipPrefix+string(customer))
 }
+
+func wordsKey(k invitation.Key) key { return keyOf(partition(k.Inviter), wordsPrefix+k.ID) }
+
+func countKey(p partner.TenantID, day string) key { return keyOf(partition(p), countPrefix+day) }
+
+func mailingsKey(recipient string) key { return keyOf(recipientPrefix+recipient, mailingsSort) }
 
 // listAt orders a partner's invitations by creation and, within a second, by id.
 func listAt(created time.Time, id string) string {

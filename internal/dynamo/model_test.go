@@ -2,6 +2,7 @@ package dynamo_test
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -25,7 +26,24 @@ const most = 6
 
 // model is what is true of one partner's invitations to one recipient: the rules in short, against which the service over
 // the real store is held.
-type model [most]standing
+type model struct {
+	invitations [most]standing
+	mails       [invitation.PerRecipient]int64 // when the last ones were allowed, oldest first
+}
+
+// allow says why no mail may be sent now, and otherwise takes note of it.
+func (m *model) allow(s standing, now int64) problem.Code {
+	const cooldown, day = int64(invitation.Cooldown / time.Second), int64(24 * 3600)
+	switch {
+	case now < max(s.sent, m.mails[len(m.mails)-1])+cooldown:
+		return problem.ResendCooldown
+	case now < m.mails[0]+day:
+		return problem.RecipientQuotaExceeded
+	}
+	copy(m.mails[:], m.mails[1:])
+	m.mails[len(m.mails)-1] = now
+	return ""
+}
 
 // standing is where one invitation stands. The zero value was never made.
 type standing struct {
@@ -34,7 +52,8 @@ type standing struct {
 	by         int   // who answered
 	made       int64 // seconds
 	expires    int64 // 0 while its mail waits
-	asked      int64 // when the last mail was asked for or sent
+	mailed     bool  // its mail was asked for
+	sent       int64 // when its last mail was sent
 }
 
 func (s standing) at(now int64) invitation.Status {
@@ -66,7 +85,7 @@ func (m model) step(c call, got outcome) (bool, model) {
 	if got.result == string(problem.Unavailable) {
 		return true, m
 	}
-	s := &m[c.inv]
+	s := &m.invitations[c.inv]
 	status := s.at(c.now)
 	exists := s.status != ""
 	before := m
@@ -88,7 +107,7 @@ func (m model) step(c call, got outcome) (bool, model) {
 		if exists {
 			return say("replayed")
 		}
-		for j, other := range m {
+		for j, other := range m.invitations {
 			if other.at(c.now).Open() {
 				return got.result == string(problem.DuplicateOpenInvitation) && got.other == j, before
 			}
@@ -98,26 +117,37 @@ func (m model) step(c call, got outcome) (bool, model) {
 		if ended != "" {
 			return say(string(ended))
 		}
+		if s.mailed {
+			return say(string(problem.InvalidTransition))
+		}
+		if no := m.allow(*s, c.now); no != "" {
+			return say(string(no))
+		}
+		s.status, s.expires, s.mailed = invitation.Pending, 0, true
+	case "done":
+		if ended != "" {
+			return say(string(ended))
+		}
 		if status != invitation.Draft {
 			return say(string(problem.InvalidTransition))
 		}
-		s.status, s.expires, s.asked = invitation.Pending, 0, c.now
+		s.status, s.expires = invitation.Pending, c.now+month
 	case "resend":
 		if ended != "" {
 			return say(string(ended))
 		}
-		if status != invitation.Pending {
+		if !s.mailed {
 			return say(string(problem.InvalidTransition))
 		}
-		if c.now < s.asked+int64(invitation.Cooldown/time.Second) {
-			return say(string(problem.ResendCooldown))
+		if no := m.allow(*s, c.now); no != "" {
+			return say(string(no))
 		}
-		s.generation, s.expires, s.asked = s.generation+1, 0, c.now
+		s.generation, s.expires = s.generation+1, 0
 	case "mail":
 		if status != invitation.Pending || s.expires != 0 {
 			return say("nothing to send")
 		}
-		s.expires, s.asked = c.now+month, c.now
+		s.expires, s.sent = c.now+month, c.now
 	case "cancel":
 		if ended != "" {
 			return say(string(ended))
@@ -158,7 +188,7 @@ type stage struct {
 }
 
 func newStage(t testing.TB, store *dynamo.Store) *stage {
-	s := &stage{setting: newSetting(t, store), mail: "ada@larch.example"}
+	s := &stage{setting: newSetting(t, store), mail: cryptorand.Text() + "@larch.example"}
 	for range 3 {
 		p := person()
 		p.Subject = fmt.Sprint("who", len(s.people))
@@ -222,6 +252,9 @@ func (s *stage) carryOut(ctx context.Context, c call) (o outcome) {
 	case "send":
 		_, _, err := service.Send(ctx, own, id)
 		return said(err)
+	case "done":
+		_, _, err := service.Done(ctx, own, id)
+		return said(err)
 	case "resend":
 		_, _, err := service.Resend(ctx, own, id)
 		return said(err)
@@ -257,7 +290,7 @@ func (s *stage) carryOut(ctx context.Context, c call) (o outcome) {
 	}
 }
 
-// TestLinearizable has several callers at once create, send, resend, cancel, accept and decline a few invitations, and asks
+// TestLinearizable has several callers at once create, send, resend, be done, cancel, accept and decline a few invitations, and asks
 // whether what they were told is what one after the other could have been told (reliability, promise 2).
 func TestLinearizable(t *testing.T) {
 	t.Parallel()
@@ -296,7 +329,7 @@ func TestLinearizable(t *testing.T) {
 			plans := make([][]call, callers)
 			for n := range plans {
 				for range each {
-					c := call{do: []string{"create", "send", "resend", "cancel", "accept", "accept", "decline", "read"}[random.IntN(8)], who: random.IntN(3),
+					c := call{do: []string{"create", "send", "resend", "done", "cancel", "accept", "accept", "decline", "read"}[random.IntN(9)], who: random.IntN(3),
 						inv: random.IntN(2), generation: 1 + random.IntN(2), now: start + 3600}
 					if c.inv == 1 {
 						c.do = "create"
@@ -348,12 +381,12 @@ func TestModel(t *testing.T) {
 		act := func(do string) func(*rapid.T) {
 			return func(rt *rapid.T) {
 				c := call{do: do, now: now, inv: rapid.IntRange(0, most-1).Draw(rt, "invitation")}
-				if do == "create" && truth[c.inv].status != "" && now-truth[c.inv].made >= 24*3600 {
+				if do == "create" && truth.invitations[c.inv].status != "" && now-truth.invitations[c.inv].made >= 24*3600 {
 					rt.Skip("its key is forgotten")
 				}
 				if do == "accept" || do == "decline" {
 					c.who = rapid.IntRange(0, 2).Draw(rt, "who")
-					c.generation = max(1, truth[c.inv].generation-rapid.IntRange(0, 1).Draw(rt, "behind"))
+					c.generation = max(1, truth.invitations[c.inv].generation-rapid.IntRange(0, 1).Draw(rt, "behind"))
 				}
 				got := s.carryOut(t.Context(), c)
 				operations++
@@ -374,7 +407,7 @@ func TestModel(t *testing.T) {
 				if _, err := s.cleanup.Run(t.Context()); err != nil {
 					rt.Fatal(err)
 				}
-				for n, each := range truth {
+				for n, each := range truth.invitations {
 					if each.status == invitation.Pending && each.at(now) == invitation.Expired {
 						inv, err := s.store.Invitation(t.Context(), invitation.Key{Inviter: s.user.Tenant, ID: s.id(n)}, true)
 						if err != nil || inv.Status != invitation.Expired {
@@ -384,7 +417,7 @@ func TestModel(t *testing.T) {
 				}
 			},
 			"": func(rt *rapid.T) {
-				for _, each := range truth {
+				for _, each := range truth.invitations {
 					if each.status == invitation.Accepted {
 						accepted[s.people[each.by].Company.Tenant] = true
 					}
@@ -400,7 +433,7 @@ func TestModel(t *testing.T) {
 				}
 			},
 		}
-		for _, do := range []string{"create", "send", "resend", "mail", "cancel", "accept", "decline", "read"} {
+		for _, do := range []string{"create", "send", "resend", "done", "mail", "cancel", "accept", "decline", "read"} {
 			actions[do] = act(do)
 		}
 		rt.Repeat(actions)

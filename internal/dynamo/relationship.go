@@ -20,7 +20,7 @@ func (s *Store) Relationship(ctx context.Context, p, customer partner.TenantID) 
 	if err != nil {
 		return r, err
 	}
-	return decodeRelationship(stored)
+	return RelationshipFromImage(stored)
 }
 
 // Relationships is that of [relationship.Store]. It reads the table itself: an index would be a moment behind.
@@ -46,7 +46,7 @@ func (s *Store) Relationships(ctx context.Context, p partner.TenantID, q relatio
 			return page, err
 		}
 		for n, stored := range out.Items {
-			r, err := decodeRelationship(stored)
+			r, err := RelationshipFromImage(stored)
 			if err != nil {
 				return page, err
 			}
@@ -92,13 +92,20 @@ func encodeRelationship(r relationship.Relationship) item {
 	i.text("regions", r.RegionTable)
 	i.time("established", r.EstablishedAt)
 	i.time("updated", r.UpdatedAt)
+	i.text("correlation", pack(shortened(r.CorrelationID)))
 	i.number("v", r.Version)
 	return i
 }
 
-func decodeRelationship(stored map[string]types.AttributeValue) (relationship.Relationship, error) {
+// RelationshipFromImage gives the relationship of an item, also of a stream record's image. The error is [ErrOtherItem] for an
+// item of another type, and names the attribute that is missing or of the wrong type.
+func RelationshipFromImage(stored map[string]types.AttributeValue) (relationship.Relationship, error) {
 	f := &fields{item: stored}
 	if err := f.expect(relationshipType); err != nil {
+		return relationship.Relationship{}, err
+	}
+	correlation, err := unpack(f.text("correlation"))
+	if err != nil {
 		return relationship.Relationship{}, err
 	}
 	r := relationship.Relationship{
@@ -112,7 +119,10 @@ func decodeRelationship(stored map[string]types.AttributeValue) (relationship.Re
 		Role: relationship.Role(f.needText("role")), Status: relationship.Status(f.needText("status")), Origin: f.text("origin"),
 		Invitation: f.text("invitation"), DelegatedAdmin: relationship.Administration(f.needText("dap")),
 		IdentityCheck: relationship.IdentityCheck(f.needText("identity")), RegionTable: f.text("regions"),
-		EstablishedAt: f.time("established"), UpdatedAt: f.time("updated"), Version: f.needNumber("v"),
+		EstablishedAt: f.time("established"), UpdatedAt: f.time("updated"), CorrelationID: correlation, Version: f.needNumber("v"),
 	}
-	return r, f.err
+	if f.err != nil {
+		return relationship.Relationship{}, f.err
+	}
+	return r, nil
 }

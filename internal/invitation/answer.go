@@ -268,7 +268,7 @@ func (s *Service) accept(ctx context.Context, t *Letter, standing *relationship.
 	made, granted := relationship.Establish(standing, relationship.Consent{
 		Invitation: before.ID, RelationshipID: link.FormatID("rel_", id), Partner: t.Inviter, Customer: who.Company,
 		DelegatedAdmin: before.RequestDelegatedAdmin, IdentityCheck: relationship.CheckIdentity(who.Company, before.RecipientEmail),
-		RegionTable: s.Regions.Version, At: g.At,
+		RegionTable: s.Regions.Version, At: g.At, CorrelationID: correlationID,
 	})
 	g.NoChange = !granted
 	after := before.answer(Accepted, g, correlationID)

@@ -27,6 +27,18 @@ type Tally struct {
 	Expired, Queued, Failed, Left int
 	// Oldest is for how long the oldest thing had been due when the run began.
 	Oldest time.Duration
+	// Complete says that the agenda was read to its end, so that nothing older than Oldest is due.
+	Complete bool
+}
+
+// Figures are what an operator watches. OldestDueSeconds is there only when it is known: a run that could not read what is
+// due, or had no time for it, says nothing of it, and that silence is an alarm.
+func (t Tally) Figures() map[string]float64 {
+	f := map[string]float64{"Expired": float64(t.Expired), "Requeued": float64(t.Queued), "MailFailed": float64(t.Failed), "Left": float64(t.Left)}
+	if t.Complete {
+		f["OldestDueSeconds"] = t.Oldest.Seconds()
+	}
+	return f
 }
 
 // Cleanup does what is due.
@@ -52,7 +64,7 @@ func (c Cleanup) Run(ctx context.Context) (Tally, error) {
 		}
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < margin {
 			t.Left++
-			break
+			return t, failed
 		}
 		t.Oldest = max(t.Oldest, now.Sub(r.At))
 		if err := c.one(ctx, r.Key, now, &t); err != nil {
@@ -60,6 +72,7 @@ func (c Cleanup) Run(ctx context.Context) (Tally, error) {
 			failed = errors.Join(failed, err)
 		}
 	}
+	t.Complete = true
 	return t, failed
 }
 

@@ -69,7 +69,6 @@ const (
 	DefaultDuration = 30 * 24 * time.Hour
 	MinDuration     = 24 * time.Hour
 	MaxDuration     = 90 * 24 * time.Hour
-	Cooldown        = 10 * time.Minute // between two mails of one invitation
 	MaxTags         = 10
 	MaxTag          = 64  // characters of a tag's name or value
 	MaxSource       = 64  // characters
@@ -112,6 +111,8 @@ type Invitation struct {
 	ExpiresAt time.Time
 	CreatedAt time.Time
 	CreatedBy string // the subject of the user
+	Edited    bool   // the partner has words of its own for the draft
+	Replaces  string // the id of the ended invitation that this one renews
 	Answer    *Given
 	EndedAt   time.Time // when it was cancelled or noticed to be expired
 	Version   int       // 1 for a new one, raised by each write
@@ -182,7 +183,7 @@ func (i Invitation) Reference() string {
 // Due gives when a machine has to look at the invitation next, and false when it never has to.
 func (i Invitation) Due() (time.Time, bool) {
 	switch {
-	case i.Mail.State.Owed():
+	case i.Mail.State.Owed() && !i.Mail.At.IsZero():
 		return i.Mail.At, true
 	case i.Status == Pending && !i.ExpiresAt.IsZero():
 		return i.ExpiresAt, true
@@ -191,13 +192,19 @@ func (i Invitation) Due() (time.Time, bool) {
 	}
 }
 
-// note appends to the timeline. When it is full the second entry goes: the first says how it began.
+// note appends to the timeline. When it is full an entry in the middle goes, for the first says how it began: the oldest that no
+// repetition of its command has to find any more, because it has no key, its key's time is over, or the version that the command
+// named is gone.
 func (i *Invitation) note(e Entry) {
 	e.At = e.At.UTC().Truncate(time.Second)
 	i.History = append(slices.Clone(i.History), e)
-	if len(i.History) > maxHistory {
-		i.History = slices.Delete(i.History, 1, 2)
+	if len(i.History) <= maxHistory {
+		return
 	}
+	old := slices.IndexFunc(i.History[1:], func(o Entry) bool {
+		return o.Key == "" || e.At.Sub(o.At) >= idempotencyWindow || o.Action == revised || o.Action == edited
+	})
+	i.History = slices.Delete(i.History, 1+max(old, 0), 2+max(old, 0))
 }
 
 // next gives a copy to change, one version on.
@@ -209,7 +216,8 @@ func (i Invitation) next() Invitation {
 
 // Query asks for a page of one partner's invitations, newest first.
 type Query struct {
-	Status         Status // of the moment Now; empty for every status
+	// Status is that of the moment Now, or AnyStatus. Empty, it asks for whatever is open or ended less than 30 days ago (domain, 0.9).
+	Status         Status
 	Kind           Kind
 	RecipientEmail string
 	Customer       partner.TenantID
@@ -223,13 +231,44 @@ type Query struct {
 
 // Matches reports whether an invitation is among those asked for.
 func (q Query) Matches(i Invitation) bool {
-	return (q.Status == "" || q.Status == i.StatusAt(q.Now)) &&
+	return q.status(i) &&
 		(q.Kind == "" || q.Kind == i.Kind) &&
 		(q.RecipientEmail == "" || strings.EqualFold(contact.Normalise(q.RecipientEmail), contact.Normalise(i.RecipientEmail))) &&
 		(q.Customer == "" || q.Customer == i.Customer) &&
 		(q.DeliveryState == "" || q.DeliveryState == i.Mail.State.Delivery()) &&
 		(q.CreatedAfter.IsZero() || !i.CreatedAt.Before(q.CreatedAfter)) &&
 		(q.CreatedBefore.IsZero() || i.CreatedAt.Before(q.CreatedBefore))
+}
+
+// AnyStatus asks for invitations whatever their status, and however long ago they ended.
+const AnyStatus Status = "all"
+
+// listed is how long an invitation that has ended stays in a list that asks for no status.
+const listed = 30 * 24 * time.Hour
+
+func (q Query) status(i Invitation) bool {
+	switch q.Status {
+	case AnyStatus:
+		return true
+	case "":
+		at, ended := i.ended(q.Now)
+		return !ended || q.Now.Sub(at) < listed
+	default:
+		return q.Status == i.StatusAt(q.Now)
+	}
+}
+
+// ended gives since when nothing can be done any more with the invitation, and false for an open one. One whose time is over has
+// ended then, whenever that was noticed.
+func (i Invitation) ended(now time.Time) (time.Time, bool) {
+	switch status := i.StatusAt(now); {
+	case status.Open():
+		return time.Time{}, false
+	case status == Expired && !i.ExpiresAt.IsZero():
+		return i.ExpiresAt, true
+	default:
+		return i.EndedAt, true
+	}
 }
 
 // Page is an answer to a [Query]. It may hold fewer than the limit, even none, while Next is set.
@@ -245,6 +284,8 @@ type Change struct {
 	After  Invitation
 	// Displaced is the ended invitation that holds the slot of After, if a [SlotTaken] named one.
 	Displaced *Invitation
+	// Words, when not nil, replace the edited words of the draft; empty ones remove them.
+	Words *Words
 }
 
 // Lapsed gives what Displaced becomes in the same step, and false when it stays as it is: its time was over at the newest
@@ -268,18 +309,20 @@ func (c Change) Lapsed() (Invitation, bool) {
 // nothing and gives [ErrConflict]. For a new invitation whose id is taken it gives [ErrConflict] too. A new invitation, and
 // one whose slot changes, takes its slot in the same atomic step, or the whole fails with a [SlotTaken]. A slot whose
 // holder is Displaced, and has been since it was read, passes to After; a Displaced that has lapsed ([Change.Lapsed])
-// becomes expired in the same step. ErrConflict speaks of After's own item only.
+// becomes expired in the same step. The words of a draft change in the same step as its version. ErrConflict speaks of After's own item only.
 //
 // Accept does what Write does for an answer and, in the same atomic step, stores the relationship over the version that
 // it was derived from; nothing of it is stored when either is outdated ([ErrConflict]).
 //
-// Invitation gives an error with code [problem.NotFound] for a key without an item. With strong set the answer includes every
+// Invitation gives an error with code [problem.NotFound] for a key without an item, and so does Words for a draft that was not
+// edited; Words reads strongly. With strong set the answer includes every
 // write that was acknowledged before the call. Invitations lists newest first; a write may take a second to appear.
 type Store interface {
 	Write(ctx context.Context, c Change) error
 	Accept(ctx context.Context, c Change, r relationship.Relationship) error
 	Invitation(ctx context.Context, k Key, strong bool) (Invitation, error)
 	Invitations(ctx context.Context, p partner.TenantID, q Query) (Page, error)
+	Words(ctx context.Context, k Key) (Words, error)
 }
 
 // ErrConflict means that somebody else was quicker: read again and decide again.

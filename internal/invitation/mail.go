@@ -21,6 +21,16 @@ const (
 	MailFailed  MailState = "failed" // not sent and not to be tried again
 )
 
+// What SES says of a mail that it took; see [Invitation.Feedback].
+const (
+	MailDelayed    MailState = "delayed"    // SES still tries
+	MailDelivered  MailState = "delivered"  // the recipient's mail server has it
+	MailBounced    MailState = "bounced"    // the recipient's mail server gave it back, at once or later
+	MailRejected   MailState = "rejected"   // SES found something in it that it does not send
+	MailSuppressed MailState = "suppressed" // SES sends nothing to this address
+	MailComplained MailState = "complained" // the recipient called it unwanted
+)
+
 // Owed reports whether the mailer still has something to do.
 func (s MailState) Owed() bool {
 	switch s {
@@ -40,7 +50,20 @@ const (
 	DeliverySending Delivery = "sending"
 	DeliverySent    Delivery = "sent"
 	DeliveryFailed  Delivery = "failed"
+
+	DeliveryDelayed    Delivery = "delayed"
+	DeliveryDelivered  Delivery = "delivered"
+	DeliveryBounced    Delivery = "bounced"
+	DeliveryRejected   Delivery = "rejected"
+	DeliverySuppressed Delivery = "suppressed"
+	DeliveryComplained Delivery = "complained"
 )
+
+// Deliveries are all of them.
+var Deliveries = []Delivery{
+	DeliveryNotSent, DeliveryQueued, DeliverySending, DeliverySent, DeliveryDelayed, DeliveryDelivered, DeliveryBounced, DeliveryRejected,
+	DeliverySuppressed, DeliveryComplained, DeliveryFailed,
+}
 
 // Delivery gives what partners see.
 func (s MailState) Delivery() Delivery {
@@ -53,6 +76,18 @@ func (s MailState) Delivery() Delivery {
 		return DeliverySent
 	case MailFailed:
 		return DeliveryFailed
+	case MailDelayed:
+		return DeliveryDelayed
+	case MailDelivered:
+		return DeliveryDelivered
+	case MailBounced:
+		return DeliveryBounced
+	case MailRejected:
+		return DeliveryRejected
+	case MailSuppressed:
+		return DeliverySuppressed
+	case MailComplained:
+		return DeliveryComplained
 	default:
 		return DeliveryNotSent
 	}
@@ -78,7 +113,7 @@ type Mail struct {
 	At        time.Time
 	MessageID string // of SES
 	SentAt    time.Time
-	Reason    string // why it waits or failed, one of the sender's fixed words
+	Reason    string // why it waits, failed, or did not arrive: one of the fixed words of the sender or of the feedback
 }
 
 // queue asks for the mail.
@@ -93,9 +128,17 @@ func (i *Invitation) drop(now time.Time, reason string) {
 	if i.Mail.State == MailClaimed && now.Before(i.Mail.At) {
 		return
 	}
-	if i.Mail.State.Owed() {
-		i.Mail.State, i.Mail.Owner, i.Mail.At, i.Mail.Reason = MailNone, "", time.Time{}, reason
+	switch {
+	case !i.Mail.State.Owed():
+		return
+	case i.Mail.State == MailUnknown || i.Mail.State == MailClaimed:
+		i.Mail.State = MailUnknown // perhaps it went out; nobody sends it again
+	case !i.Mail.SentAt.IsZero():
+		i.Mail.State = MailSent // the one before it
+	default:
+		i.Mail.State = MailNone
 	}
+	i.Mail.Owner, i.Mail.At, i.Mail.Reason = "", time.Time{}, reason
 }
 
 // Claim gives the invitation as a mailer holds it, and false when there is nothing to send: it was sent, it ended, or
@@ -139,11 +182,7 @@ func (i Invitation) Settle(now time.Time, owner string, o MailOutcome) (Invitati
 	n.Mail.Owner, n.Mail.Reason = "", o.Reason
 	switch o.State {
 	case MailSent:
-		n.Mail.State, n.Mail.MessageID, n.Mail.SentAt, n.Mail.At = MailSent, o.MessageID, now, time.Time{}
-		n.note(Entry{At: now, Action: "mailed", By: "mailer"})
-		if n.Status.Open() {
-			n.ExpiresAt = now.Add(n.Duration)
-		}
+		n.taken(now, o.MessageID, "mailer")
 	case MailFailed:
 		n.fail(now, o.Reason)
 	case MailUnknown:
@@ -157,6 +196,15 @@ func (i Invitation) Settle(now time.Time, owner string, o MailOutcome) (Invitati
 		n.Mail.State, n.Mail.At = MailWaiting, now.Add(wait)
 	}
 	return n, true
+}
+
+// taken notes that SES has the mail.
+func (i *Invitation) taken(now time.Time, messageID, by string) {
+	i.Mail.State, i.Mail.MessageID, i.Mail.SentAt, i.Mail.Owner, i.Mail.At, i.Mail.Reason = MailSent, messageID, now, "", time.Time{}, ""
+	i.note(Entry{At: now, Action: "mailed", By: by})
+	if i.Status.Open() {
+		i.ExpiresAt = now.Add(i.Duration)
+	}
 }
 
 func (i *Invitation) fail(now time.Time, reason string) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,8 @@ import (
 	"concord/internal/storetest"
 )
 
-var allMailStates = []invitation.MailState{invitation.MailNone, invitation.MailQueued, invitation.MailClaimed, invitation.MailWaiting, invitation.MailUnknown, invitation.MailSent, invitation.MailFailed}
+var allMailStates = []invitation.MailState{invitation.MailNone, invitation.MailQueued, invitation.MailClaimed, invitation.MailWaiting, invitation.MailUnknown, invitation.MailSent, invitation.MailFailed,
+	invitation.MailDelayed, invitation.MailDelivered, invitation.MailBounced, invitation.MailRejected, invitation.MailSuppressed, invitation.MailComplained}
 
 func letterIn(status invitation.Status, state invitation.MailState) invitation.Invitation {
 	i := invitation.Invitation{Key: invitation.Key{Inviter: alder, ID: "inv_1"}, Kind: invitation.Reseller, Status: status, Generation: 1, Duration: 48 * time.Hour, Version: 5}
@@ -173,6 +175,8 @@ func TestTick(t *testing.T) {
 			switch {
 			case state.Owed() && status.Open():
 				want.Mail = invitation.Mail{State: invitation.MailQueued, Attempts: 2, At: at.Add(invitation.StreamGrace)}
+			case state == invitation.MailClaimed || state == invitation.MailUnknown: // perhaps it went out
+				want.Mail = invitation.Mail{State: invitation.MailUnknown, Attempts: 2, Reason: string(status)}
 			case state.Owed():
 				want.Mail = invitation.Mail{Attempts: 2, Reason: string(status)}
 			case status == invitation.Pending:
@@ -204,10 +208,15 @@ func TestDelivery(t *testing.T) {
 	want := map[invitation.MailState]invitation.Delivery{
 		invitation.MailNone: invitation.DeliveryNotSent, invitation.MailQueued: invitation.DeliveryQueued, invitation.MailClaimed: invitation.DeliverySending,
 		invitation.MailWaiting: invitation.DeliverySending, invitation.MailUnknown: invitation.DeliverySending, invitation.MailSent: invitation.DeliverySent, invitation.MailFailed: invitation.DeliveryFailed,
+		invitation.MailDelayed: invitation.DeliveryDelayed, invitation.MailDelivered: invitation.DeliveryDelivered, invitation.MailBounced: invitation.DeliveryBounced,
+		invitation.MailRejected: invitation.DeliveryRejected, invitation.MailSuppressed: invitation.DeliverySuppressed, invitation.MailComplained: invitation.DeliveryComplained,
 	}
 	for _, state := range allMailStates {
 		if got := state.Delivery(); got != want[state] {
 			t.Errorf("%q is shown as %s", state, got)
+		}
+		if !slices.Contains(invitation.Deliveries, state.Delivery()) {
+			t.Errorf("%s is not among the deliveries", state.Delivery())
 		}
 	}
 }
@@ -236,7 +245,11 @@ func TestTheMailOfAnEndedInvitation(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := o.stored(t, inv.Key)
-			if got.Mail.State != invitation.MailNone || got.Mail.Reason != name || !got.Mail.At.IsZero() {
+			left := invitation.MailNone
+			if state == invitation.MailUnknown {
+				left = invitation.MailUnknown // perhaps it went out; nobody sends it again
+			}
+			if got.Mail.State != left || got.Mail.Reason != name || !got.Mail.At.IsZero() {
 				t.Errorf("%s while %s: %+v", name, state, got.Mail)
 			}
 			if _, due := got.Due(); due {
@@ -264,7 +277,7 @@ func TestTheMailOfAnEndedInvitation(t *testing.T) {
 				o.pass(time.Hour)
 				o.clean(t)
 				got := o.stored(t, inv.Key)
-				if _, due := got.Due(); due || got.Mail.State.Owed() || string(got.Status) != name {
+				if _, due := got.Due(); due || got.Mail.State.Owed() && got.Mail.State != invitation.MailUnknown || string(got.Status) != name {
 					t.Errorf("it is due for ever: %+v", got)
 				}
 				if _, _, send := got.Claim(o.now(), "mailer-2"); send {
@@ -291,7 +304,7 @@ func TestAMailThatIsAskedForAgainBelongsToNobody(t *testing.T) {
 // Promise 4: with the stream down for days everything comes home within two runs.
 func TestCleanupBringsEverythingHome(t *testing.T) {
 	o := open(t)
-	for i, state := range allMailStates[1:] {
+	for i, state := range allMailStates[1:7] {
 		o.mailed(t, o.invite(t, by(alder), to(fmt.Sprintf("n%d@larch.example", i))), state)
 	}
 	o.pass(3 * 24 * time.Hour)

@@ -33,6 +33,8 @@ type Service struct {
 	Addresses     contact.Addresses
 	// Locales are the languages that mails and pages are written in.
 	Locales []language.Tag
+	Limits  Limits
+	Ledger  Ledger
 	Now     func() time.Time
 }
 
@@ -48,11 +50,19 @@ type Command struct {
 	// of checks (domain, 2.5).
 	Findings problem.Findings
 
-	why string // what the entry says of the reason
+	why   string // what the entry says of the reason
+	words *Words // what the draft says from now on, empty to forget what was edited
+	scope string // what the key is for; empty for creating
+	mails bool   // the change asks for a mail
 }
 
 // AnyVersion is a condition that every version fulfils.
 const AnyVersion = -1
+
+// expects reports whether an invitation has the version that the command is about.
+func (c Command) expects(i Invitation) bool {
+	return c.IfVersion == 0 || c.IfVersion == AnyVersion || c.IfVersion == i.Version
+}
 
 func (c Command) entry(now time.Time, action string) Entry {
 	e := Entry{At: now, Action: action, By: c.User.Subject, CorrelationID: c.CorrelationID, Body: c.Body, Why: c.why}
@@ -122,6 +132,11 @@ func (s *Service) Invite(ctx context.Context, c Command, p Proposal) (inv Invita
 	if err == nil {
 		inv, replayed, err = s.create(ctx, c, inv, now)
 	}
+	return s.unlessMadeBefore(ctx, c, inv, replayed, err, now)
+}
+
+// unlessMadeBefore gives what a new invitation came to, and instead of a refusal what the same command had made before.
+func (s *Service) unlessMadeBefore(ctx context.Context, c Command, inv Invitation, replayed bool, err error, now time.Time) (Invitation, bool, error) {
 	if err == nil {
 		return inv, replayed, nil
 	}
@@ -142,22 +157,26 @@ func (s *Service) create(ctx context.Context, c Command, inv Invitation, now tim
 	inv.ExpiresAt = now.Add(inv.Duration)
 	inv.note(c.entry(now, "created"))
 
-	attempt := 0
+	days := keyDays(now)
 	for range maxRounds {
-		inv.ID = newID(c, attempt)
-		err = s.occupy(ctx, Change{After: inv}, now)
+		inv.ID = newID(c, days[0])
+		err = ErrConflict
+		if len(days) != 2 { // the id of yesterday is looked for only
+			err = s.occupy(ctx, Change{After: inv}, now)
+		}
 		if !errors.Is(err, ErrConflict) {
 			break
 		}
 		// The id is taken: by the same command, carried out at the same moment or before, or by a key of another day.
 		before, was, rerr := s.replayOf(ctx, c, inv.Key, now)
-		if problem.Is(rerr, problem.NotFound) {
-			continue // two writes met and neither was stored; with another id both could be
-		}
-		if rerr != nil || was {
+		absent := problem.Is(rerr, problem.NotFound)
+		if !absent && rerr != nil || was {
 			return before, was, rerr
 		}
-		attempt++
+		// Where two writes met and neither was stored the same id is tried again: with another one both could be.
+		if len(days) > 1 && (len(days) == 2 || !absent) {
+			days = days[1:]
+		}
 	}
 	if err != nil {
 		return Invitation{}, false, unavailable(err)
@@ -177,23 +196,32 @@ func unavailable(err error) error {
 
 // newID derives the id from the Idempotency-Key, so that the same command finds what it made; an item of its own for
 // the key is thereby not needed. Without a key the id is random.
-func newID(c Command, attempt int) string {
+func newID(c Command, day string) string {
 	var b [16]byte
 	if c.Key == "" {
 		_, _ = rand.Read(b[:])
 	} else {
-		sum := sha256.Sum256(fmt.Appendf(nil, "invitation|%s|%d|%s", c.User.Tenant, attempt, c.Key))
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s|%s", cmp.Or(c.scope, "invitation"), c.User.Tenant, day, c.Key))
 		copy(b[:], sum[:])
 	}
 	return link.FormatID("inv_", b)
 }
 
+// keyDays gives the days for which a key can have an id: none, for the first time that it is used, and for one that comes back
+// after its 24 hours the day on which it does.
+func keyDays(now time.Time) []string {
+	return []string{"", now.Add(-idempotencyWindow).Format(time.DateOnly), now.Format(time.DateOnly)}
+}
+
 // invitedBefore finds the invitation that the command's key made within its 24 hours.
 func (s *Service) invitedBefore(ctx context.Context, c Command, now time.Time) (Invitation, bool, error) {
-	for attempt := range maxRounds {
-		inv, was, err := s.replayOf(ctx, c, Key{c.User.Tenant, newID(c, attempt)}, now)
+	for _, day := range keyDays(now) {
+		inv, was, err := s.replayOf(ctx, c, Key{c.User.Tenant, newID(c, day)}, now)
 		if problem.Is(err, problem.NotFound) {
-			return Invitation{}, false, nil
+			if day == "" {
+				break // the key was never used
+			}
+			continue
 		}
 		if err != nil || was {
 			return inv, was, err
@@ -322,8 +350,8 @@ func (s *Service) recipient(f *problem.Findings, inv *Invitation, email, name *s
 
 func (s *Service) terms(f *problem.Findings, inv *Invitation, locale *string, duration *time.Duration, reminders *bool) {
 	if locale != nil {
-		inv.Locale = *locale
 		tag, err := language.Parse(*locale)
+		inv.Locale = tag.String() // as it is written, whatever the case that was typed
 		if err != nil || !slices.Contains(s.Locales, tag) {
 			f.Add("/locale", problem.ValidationFailed, "The locale is one of %s.", s.Locales)
 		}
@@ -447,13 +475,15 @@ const revised = "changed"
 
 // Send asks for the mail of a draft. Replayed reports that the command's key had asked before. Codes:
 // [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], [problem.RecipientEmailRequired] (X-g), those of
-// an ended invitation, [problem.InvalidTransition] when the mail was asked for before: then it is resent.
+// an ended invitation, [problem.InvalidTransition] when the mail was asked for before: then it is resent;
+// [problem.DraftEdited] (0.17); the limits of [Service.reserve].
 func (s *Service) Send(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
+	c.mails = true
 	return s.post(ctx, c, id, "sent", func(inv *Invitation, now time.Time) error {
 		if err := c.Findings.Err(); err != nil {
 			return err
 		}
-		if inv.Status != Draft {
+		if inv.Status != Draft && inv.mailed() {
 			return problem.New(problem.InvalidTransition, "The mail was asked for before; resend it.")
 		}
 		return inv.mailAgain(now)
@@ -461,17 +491,15 @@ func (s *Service) Send(ctx context.Context, c Command, id string) (inv Invitatio
 }
 
 // Resend asks for the mail once more, with a new link; the older one no longer works (G2). Codes: those of [Service.Send];
-// [problem.InvalidTransition] for a draft; [problem.ResendCooldown] within ten minutes after the mail before.
+// [problem.InvalidTransition] for one that we were not asked to mail yet.
 func (s *Service) Resend(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
+	c.mails = true
 	return s.post(ctx, c, id, "resent", func(inv *Invitation, now time.Time) error {
 		if err := c.Findings.Err(); err != nil {
 			return err
 		}
-		if inv.Status != Pending {
+		if inv.Status != Pending || !inv.mailed() {
 			return problem.New(problem.InvalidTransition, "The first mail is sent, not resent.")
-		}
-		if wait := inv.cooldown(now); wait > 0 {
-			return &problem.Error{Code: problem.ResendCooldown, RetryAfter: wait, Detail: "Between two mails there are ten minutes."}
 		}
 		inv.Generation++
 		return inv.mailAgain(now)
@@ -482,21 +510,16 @@ func (i *Invitation) mailAgain(now time.Time) error {
 	if i.RecipientEmail == "" {
 		return problem.New(problem.RecipientEmailRequired, "The invitation has no recipient.")
 	}
+	if i.Edited {
+		return problem.New(problem.DraftEdited, "Our mail is always the template: reset the draft, or mail it yourself.")
+	}
 	i.Status = Pending
 	i.queue(now)
 	return nil
 }
 
-// cooldown gives how long the next mail has to wait: ten minutes after one was asked for or sent.
-func (i Invitation) cooldown(now time.Time) time.Duration {
-	last := i.Mail.SentAt
-	for _, e := range i.History {
-		if (e.Action == "sent" || e.Action == "resent") && e.At.After(last) {
-			last = e.At
-		}
-	}
-	return last.Add(Cooldown).Sub(now)
-}
+// mailed reports whether we were ever asked to mail the invitation. One that is done, the partner mails.
+func (i Invitation) mailed() bool { return i.Mail.State != MailNone || !i.Mail.SentAt.IsZero() }
 
 // Cancel ends an open invitation; its link then leads nowhere. Replayed reports that the command's key had ended it. Codes:
 // [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], those of an ended invitation.
@@ -529,18 +552,19 @@ var errReplayed = errors.New("invitation: replayed")
 // change reads, decides and writes until nobody else was quicker. The first reading may be a second old, which the write's
 // condition finds out, and costs half; a refusal rests on a strong one only.
 func (s *Service) change(ctx context.Context, c Command, id, action string, do func(*Invitation, time.Time) error) (Invitation, error) {
-	if _, err := s.inviter(ctx, c.User); err != nil {
+	account, err := s.inviter(ctx, c.User)
+	if err != nil {
 		return Invitation{}, err
 	}
-	inv, err := s.changeOnce(ctx, c, id, action, do, false)
+	inv, err := s.changeOnce(ctx, c, account, id, action, do, false)
 	for round := 1; err != nil && (round == 1 || errors.Is(err, ErrConflict) && round < maxRounds); round++ {
-		inv, err = s.changeOnce(ctx, c, id, action, do, true)
+		inv, err = s.changeOnce(ctx, c, account, id, action, do, true)
 	}
 	return inv, unavailable(err)
 }
 
 // changeOnce checks in the order of the domain (2.5).
-func (s *Service) changeOnce(ctx context.Context, c Command, id, action string, do func(*Invitation, time.Time) error, strong bool) (Invitation, error) {
+func (s *Service) changeOnce(ctx context.Context, c Command, account partner.Account, id, action string, do func(*Invitation, time.Time) error, strong bool) (Invitation, error) {
 	before, err := s.own(ctx, c.User, id, strong)
 	if err != nil {
 		return Invitation{}, err
@@ -551,10 +575,10 @@ func (s *Service) changeOnce(ctx context.Context, c Command, id, action string, 
 	} else if was {
 		return before, errReplayed
 	}
-	if c.IfVersion == 0 && action == revised {
+	if c.IfVersion == 0 && (action == revised || action == edited) {
 		return Invitation{}, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match.")
 	}
-	if c.IfVersion != 0 && c.IfVersion != AnyVersion && c.IfVersion != before.Version {
+	if !c.expects(before) {
 		return Invitation{}, problem.New(problem.PreconditionFailed, "The invitation was changed since you read it.")
 	}
 	ended := before.StatusAt(now).ended()
@@ -566,8 +590,17 @@ func (s *Service) changeOnce(ctx context.Context, c Command, id, action string, 
 	if ended != nil {
 		return Invitation{}, ended
 	}
+	if c.mails {
+		if err := s.reserve(ctx, account, after, now); err != nil {
+			return Invitation{}, err
+		}
+	}
 	after.note(c.entry(now, action))
-	if err := s.occupy(ctx, Change{Before: &before, After: after}, now); err != nil {
+	words := c.words
+	if words != nil && *words == (Words{}) && !before.Edited {
+		words = nil // there is nothing to forget
+	}
+	if err := s.occupy(ctx, Change{Before: &before, After: after, Words: words}, now); err != nil {
 		return Invitation{}, err
 	}
 	return after, nil

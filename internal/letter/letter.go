@@ -6,7 +6,6 @@
 package letter
 
 import (
-	"net/url"
 	"strings"
 	"time"
 
@@ -31,6 +30,7 @@ type Content struct {
 	Footer   []string // why you get this, who operates the service
 
 	name, domain string
+	subject      func(who string) string
 	request      func(who string) string // what the short body says of the request
 	note         string                  // what the short body says below the link
 }
@@ -45,6 +45,7 @@ func Compose(l invitation.Letter, url, operator string) Content {
 	c := kinds[l.Invitation.Kind](p, l)
 	c.Language, c.Dir, c.URL = p.Language(), p.Dir(), url
 	c.name, c.domain = l.Inviter.DisplayName, l.Inviter.VerifiedDomain
+	c.Subject = c.subject(c.name)
 	c.Greeting = p.T("mail.greeting")
 	c.Facts = whoAsks(p, l)
 	c.LinkNote = p.T("mail.link.note")
@@ -67,7 +68,7 @@ func Writes(k invitation.Kind) bool { return kinds[k] != nil }
 func reseller(p *locale.Printer, l invitation.Letter) Content {
 	name := l.Inviter.DisplayName
 	c := Content{
-		Subject: p.T("mail.reseller.subject", "name", name),
+		subject: func(who string) string { return p.T("mail.reseller.subject", "name", who) },
 		Action:  p.T("mail.reseller.action"),
 		Terms: []string{
 			p.T("mail.reseller.who-answers", "portal", l.Cloud.PortalName),
@@ -141,25 +142,3 @@ func (c Content) Text() string {
 	paragraph(c.Footer...)
 	return strings.TrimSuffix(b.String(), "\n")
 }
-
-// MaxShort is how long [Content.Short] may be, in characters after percent-encoding: what mail programs and browsers
-// still take in a mailto link (0.16).
-const MaxShort = 1900
-
-// Short gives the text for a mailto link: who, what, and the link alone on its line. However long the names are it stays
-// under [MaxShort]: the domain goes first, then the end of the name.
-func (c Content) Short() string {
-	body := func(who string) string { return c.request(who) + "\n\n" + c.URL + "\n\n" + c.note + "\n" }
-	if s := body(c.name + " (" + c.domain + ")"); c.domain != "" && encoded(s) < MaxShort {
-		return s
-	}
-	s := body(c.name)
-	for name := []rune(c.name); encoded(s) >= MaxShort && len(name) > 0; {
-		name = name[:len(name)-1]
-		s = body(string(name) + "…")
-	}
-	return s
-}
-
-// encoded counts the characters of a text in a mailto link, where a line ends with CR LF (RFC 6068).
-func encoded(s string) int { return len(url.PathEscape(strings.ReplaceAll(s, "\n", "\r\n"))) }

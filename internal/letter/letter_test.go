@@ -113,8 +113,21 @@ func TestHowLongItIsOpen(t *testing.T) {
 		{"days", language.English, 30 * 24 * time.Hour, time.Time{}, "for 30 days after"},
 		{"un jour", language.French, 24 * time.Hour, time.Time{}, "ouverte 1 jour à"},
 		{"jours", language.French, 90 * 24 * time.Hour, time.Time{}, "ouverte 90 jours à"},
+		{"ein Tag", language.German, 24 * time.Hour, time.Time{}, "1 Tag lang"},
+		{"Tage", language.German, 30 * 24 * time.Hour, time.Time{}, "30 Tage lang"},
+		{"un día", language.Spanish, 24 * time.Hour, time.Time{}, "abierta 1 día a"},
+		{"días", language.Spanish, 30 * 24 * time.Hour, time.Time{}, "abierta 30 días a"},
+		{"एक दिन", language.Hindi, 24 * time.Hour, time.Time{}, "1 दिन तक"},
+		{"दिन", language.Hindi, 30 * 24 * time.Hour, time.Time{}, "30 दिनों तक"},
+		{"一日", language.Japanese, 24 * time.Hour, time.Time{}, "1 日間"},
+		{"一天", language.SimplifiedChinese, 24 * time.Hour, time.Time{}, "1 天内"},
 		{"known end", language.English, 24 * time.Hour, time.Date(2026, 12, 1, 9, 30, 0, 0, time.UTC), "until 1 December 2026, 09:30 UTC"},
 		{"fin connue", language.French, 24 * time.Hour, time.Date(2026, 12, 1, 9, 30, 0, 0, time.UTC), "jusqu’au 1er décembre 2026 à 09:30 UTC"},
+		{"bekanntes Ende", language.German, 24 * time.Hour, time.Date(2026, 12, 1, 9, 30, 0, 0, time.UTC), "bis zum 1. Dezember 2026, 09:30 Uhr UTC beantwortet"},
+		{"fin conocido", language.Spanish, 24 * time.Hour, time.Date(2026, 12, 1, 9, 30, 0, 0, time.UTC), "hasta el 1 de diciembre de 2026, 09:30 UTC."},
+		{"ज्ञात अंत", language.Hindi, 24 * time.Hour, time.Date(2026, 12, 1, 9, 30, 0, 0, time.UTC), "1 दिसंबर 2026, 09:30 UTC तक"},
+		{"既知の期限", language.Japanese, 24 * time.Hour, time.Date(2026, 12, 1, 9, 30, 0, 0, time.UTC), "回答期限は 2026年12月1日 09:30 UTC です"},
+		{"已知期限", language.SimplifiedChinese, 24 * time.Hour, time.Date(2026, 12, 1, 9, 30, 0, 0, time.UTC), "截止时间为 2026年12月1日 09:30 UTC。"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := request(c.tag)
@@ -132,12 +145,13 @@ func TestShortFitsAMailto(t *testing.T) {
 	every(t, func(t *testing.T, l invitation.Letter) {
 		for _, c := range []struct {
 			letter, domain string
-			whole          bool // nothing of the name may be lost
+			left           int // at least so many of the name's 100 letters
 		}{
-			{"a", strings.Repeat("a", 253), true},
-			{"é", strings.Repeat("a", 253), true},
-			{"社", strings.Repeat("a", 253), true},
-			{"𠀀", strings.Repeat("a", 253), l.Invitation.Locale == "en"},
+			{"a", strings.Repeat("a", 253), 100},
+			{"é", strings.Repeat("a", 253), 90},
+			{"社", strings.Repeat("a", 253), 60},
+			{"क", strings.Repeat("a", 253), 60},
+			{"𠀀", strings.Repeat("a", 253), 45},
 		} {
 			l.Inviter.DisplayName, l.Inviter.VerifiedDomain = strings.Repeat(c.letter, 100), c.domain
 			short := Compose(l, longest, "x").Short()
@@ -145,10 +159,37 @@ func TestShortFitsAMailto(t *testing.T) {
 			if len(escaped) >= MaxShort {
 				t.Errorf("%d characters with a name of %s", len(escaped), c.letter)
 			}
-			if n := strings.Count(short, c.letter); c.letter != "a" && c.whole && n < 100 {
-				t.Errorf("%d of 100 %s are left", n, c.letter)
+			if longest := strings.Repeat(c.letter, c.left); !strings.Contains(short, longest) {
+				t.Errorf("less than %d of 100 %s are left:\n%s", c.left, c.letter, short)
 			}
 			aloneOnce(t, short, longest)
+		}
+	})
+}
+
+// TestMailtoFitsInEveryLanguage: a usual name is whole in the subject and in the text, and there is a link at all for the longest
+// address.
+func TestMailtoFitsInEveryLanguage(t *testing.T) {
+	longest := "https://" + strings.Repeat("p", 200-len("https:///i/")-72) + "/i/" + strings.Repeat("A", 72)
+	every(t, func(t *testing.T, l invitation.Letter) {
+		l.Inviter.VerifiedDomain = strings.Repeat("a", 253)
+		for _, c := range []struct {
+			name, address string
+			whole         bool
+		}{
+			{"Dogwood Cloud Services", "administrator@dogwood.example", true},
+			{"山茱萸云服务有限公司", "administrator@dogwood.example", true},
+			{strings.Repeat("a", 100), strings.Repeat("a", 254), false},
+			{strings.Repeat("𠀀", 100), strings.Repeat("a", 254), false},
+		} {
+			l.Inviter.DisplayName = c.name
+			uri, ok := Compose(l, longest, "x").Mailto(c.address)
+			if !ok || len(uri) >= MaxMailto || strings.Count(uri, url.QueryEscape(longest)) != 1 {
+				t.Errorf("%d characters for %.20s", len(uri), c.name)
+			}
+			if n := strings.Count(uri, url.PathEscape(c.name)); c.whole && n != 2 {
+				t.Errorf("%s is there %d times", c.name, n)
+			}
 		}
 	})
 }

@@ -89,6 +89,7 @@ type Account struct {
 	VerifiedDomain      string
 	Locale              string // BCP 47; the default language of its invitations
 	ListedInDirectory   bool
+	DailyMails          int // how many mails it may send per day; 0 for the deployment's number
 	CreatedAt           time.Time
 	Version             int
 }
@@ -96,11 +97,9 @@ type Account struct {
 // Accounts reads partner accounts.
 //
 // Account gives the account of a tenant, or an error with code [problem.NotFound]. With strong set, the answer includes
-// every write that was acknowledged before the call; without, it may be a second old. Create adds an account and fails
-// with [problem.PreconditionFailed] when the tenant has one.
+// every write that was acknowledged before the call; without, it may be a second old.
 type Accounts interface {
 	Account(ctx context.Context, tenant TenantID, strong bool) (Account, error)
-	CreateAccount(ctx context.Context, account Account) error
 }
 
 // Role is what a person may do for the own company; it comes with the token and is not stored.
@@ -127,16 +126,14 @@ type Operation string
 
 // Operations that a partner's people call.
 const (
-	ReadCustomers       Operation = "read customers, invitations, partnerships, directories"
-	InviteCustomers     Operation = "create, edit, send, resend, cancel, renew customer invitations"
-	RelationshipRemoval Operation = "remove relationship"
+	ReadCustomers   Operation = "read customers, invitations, partnerships, directories"
+	InviteCustomers Operation = "create, edit, send, resend, cancel, renew customer invitations"
 )
 
 // permitted is the role matrix. Roles add up.
 var permitted = map[Operation][]Role{
-	ReadCustomers:       {AdminAgent, SalesAgent}, // rules R2, R6
-	InviteCustomers:     {AdminAgent, SalesAgent}, // rule R1
-	RelationshipRemoval: {AdminAgent, SalesAgent}, // rule R10
+	ReadCustomers:   {AdminAgent, SalesAgent}, // rules R2, R6
+	InviteCustomers: {AdminAgent, SalesAgent}, // rule R1
 }
 
 // Permit gives nil when one of the user's roles allows the operation, else [problem.RoleNotPermitted].

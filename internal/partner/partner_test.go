@@ -17,7 +17,6 @@ func TestRoleMatrix(t *testing.T) {
 	}{
 		{ReadCustomers, true, true, false, false},
 		{InviteCustomers, true, true, false, false},
-		{RelationshipRemoval, true, true, false, false},
 	}
 	if len(matrix) != len(permitted) {
 		t.Errorf("the matrix has %d rows, the test %d", len(permitted), len(matrix))

@@ -22,8 +22,6 @@ const (
 	IdempotencyKeyRequired Code = "idempotency_key_required"
 
 	RoleNotPermitted Code = "role_not_permitted"
-	WrongTenant      Code = "wrong_tenant"
-	NotGlobalAdmin   Code = "not_global_admin"
 	PartnerNotActive Code = "partner_not_active"
 
 	NotFound Code = "not_found"
@@ -33,6 +31,8 @@ const (
 	InvitationAlreadyDeclined   Code = "invitation_already_declined"
 	InvitationAlreadyCancelled  Code = "invitation_already_cancelled"
 	InvitationExpired           Code = "invitation_expired"
+	DraftEdited                 Code = "draft_edited"
+	RecipientSuppressed         Code = "recipient_suppressed"
 	RelationshipExists          Code = "relationship_exists"
 	InvalidTransition           Code = "invalid_transition"
 	PreconditionFailed          Code = "precondition_failed"
@@ -41,6 +41,8 @@ const (
 	IdempotencyKeyReused        Code = "idempotency_key_reused"
 	UnknownField                Code = "unknown_field"
 	RecipientEmailRequired      Code = "recipient_email_required"
+	InvitationLinkMissing       Code = "invitation_link_missing"
+	InvitationLinkAltered       Code = "invitation_link_altered"
 	EmailInvalid                Code = "email_invalid"
 	EmailInternationalisedLocal Code = "email_internationalised_local_part"
 	NameInvalid                 Code = "name_invalid"
@@ -49,6 +51,8 @@ const (
 	DelegatedAdminRequired      Code = "delegated_admin_required"
 	SelfInvitation              Code = "self_invitation"
 	ResendCooldown              Code = "resend_cooldown"
+	RecipientQuotaExceeded      Code = "recipient_quota_exceeded"
+	PartnerQuotaExceeded        Code = "partner_quota_exceeded"
 
 	Internal    Code = "internal"
 	Unavailable Code = "unavailable"

@@ -26,7 +26,7 @@ func TestCodeOf(t *testing.T) {
 			if c.err != nil && !Is(c.err, c.want) {
 				t.Errorf("Is(%q) = false", c.want)
 			}
-			if Is(c.err, WrongTenant) {
+			if Is(c.err, RoleNotPermitted) {
 				t.Error("Is(another code) = true")
 			}
 		})

@@ -89,7 +89,8 @@ type Relationship struct {
 	RegionTable    string // the version of the region table that allowed it
 	EstablishedAt  time.Time
 	UpdatedAt      time.Time
-	Version        int // 1 for a new one, raised by each write
+	CorrelationID  string // of the request that last changed it
+	Version        int    // 1 for a new one, raised by each write
 }
 
 // Consent is what an accepted invitation grants.
@@ -102,6 +103,7 @@ type Consent struct {
 	IdentityCheck  IdentityCheck
 	RegionTable    string
 	At             time.Time
+	CorrelationID  string // of the request
 }
 
 // Establish gives the relationship that stands after the customer agreed, from the one that stood before (nil for
@@ -115,17 +117,20 @@ func Establish(before *Relationship, c Consent) (after Relationship, granted boo
 			return after, false
 		}
 	}
-	if after.Status != Active {
+	fresh := after.Status != Active
+	if fresh {
 		after.Status, after.Origin, after.EstablishedAt = Active, "invitation", c.At
 		after.Role, after.Customer, after.RegionTable = RoleOf(c.Partner.Role), c.Customer, c.RegionTable
-		if after.IdentityCheck != Confirmed {
-			after.IdentityCheck = c.IdentityCheck
-		}
 	}
 	if c.DelegatedAdmin {
 		after.DelegatedAdmin = ActiveDAP
 	}
-	after.Invitation, after.UpdatedAt = c.Invitation, c.At
+	// What an agent has confirmed is known. Beside that a doubt about whom the partner meant stays: also where the relationship
+	// stood already and administration is what was granted to the wrong company.
+	if after.IdentityCheck != Confirmed && (fresh || c.IdentityCheck == Unproven) {
+		after.IdentityCheck = c.IdentityCheck
+	}
+	after.Invitation, after.UpdatedAt, after.CorrelationID = c.Invitation, c.At, c.CorrelationID
 	after.Version++
 	return after, true
 }

@@ -25,18 +25,26 @@ import (
 type Stores struct {
 	Invitations   invitation.Store
 	Agenda        invitation.Agenda
+	Ledger        invitation.Ledger
 	Relationships relationship.Store
-	Accounts      partner.Accounts
+	Accounts      Accounts
+}
+
+// Accounts keeps partner accounts. CreateAccount adds one and fails with [problem.PreconditionFailed] when the tenant has one.
+type Accounts interface {
+	partner.Accounts
+	CreateAccount(ctx context.Context, account partner.Account) error
 }
 
 // Of gives the stores of a value that is all of them.
 func Of[S interface {
 	invitation.Store
 	invitation.Agenda
+	invitation.Ledger
 	relationship.Store
-	partner.Accounts
+	Accounts
 }](s S) Stores {
-	return Stores{s, s, s, s}
+	return Stores{s, s, s, s, s}
 }
 
 // Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
@@ -61,6 +69,9 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"invitation update of nothing", (*suite).updateOfNothing},
 		{"invitation attributes go away", (*suite).attributesGo},
 		{"invitation of two partners", (*suite).partnersApart},
+		{"words of a draft", (*suite).words},
+		{"words change with the version alone", (*suite).wordsOutdated},
+		{"words beside a change of the slot", (*suite).wordsAndSlot},
 		{"accept makes a relationship", (*suite).accept},
 		{"accept raises a relationship", (*suite).acceptAgain},
 		{"accept with an outdated relationship", (*suite).acceptOutdatedRelationship},
@@ -76,6 +87,11 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"customers in order", (*suite).customers},
 		{"customers filters", (*suite).customerFilters},
 		{"accounts", (*suite).account},
+		{"ledger of a recipient", (*suite).mailings},
+		{"ledger of a recipient, lost update", (*suite).mailingsOutdated},
+		{"ledger of a recipient, 64 at once", (*suite).mailingsOnce},
+		{"ledger of a day", (*suite).count},
+		{"ledger of a day, 64 at once", (*suite).countOnce},
 	} {
 		t.Run(each.name, func(t *testing.T) { each.run(&suite{T: t, Stores: open(t)}) })
 	}
@@ -221,7 +237,7 @@ func (s *suite) roundTrip() {
 		i.RecipientEmail, i.RecipientName, i.Locale = "Ada.Larch@larch.example", "Ada Larch", "fr"
 		i.RequestDelegatedAdmin, i.Reminders, i.Source = true, false, "fair/2025"
 		i.Tags = map[string]string{"team": "north", "#x": "ünï"}
-		i.RegionTable = "2025-01"
+		i.RegionTable, i.Edited, i.Replaces = "2025-01", true, id()
 		i.History = []invitation.Entry{
 			{At: second(noon), Action: "created", By: "somebody", CorrelationID: "6f1c9d3e-0000-4000-8000-0123456789ab", Key: "00aa11bb22cc", Body: "ff00ff00ff00"},
 			{At: second(noon), Action: "mail failed", By: "mailer", Why: "throttled"},
@@ -422,10 +438,10 @@ func (s *suite) updateOfNothing() {
 
 func (s *suite) attributesGo() {
 	before := s.create(tenant(), func(i *invitation.Invitation) {
-		i.RecipientName, i.Source, i.Tags, i.RequestDelegatedAdmin = "Ada", "fair", map[string]string{"a": "b"}, true
+		i.RecipientName, i.Source, i.Tags, i.RequestDelegatedAdmin, i.Edited = "Ada", "fair", map[string]string{"a": "b"}, true, true
 	})
 	after := s.write(&before, next(before, func(n *invitation.Invitation) {
-		n.RecipientName, n.Source, n.Tags, n.RequestDelegatedAdmin, n.Reminders, n.ExpiresAt = "", "", nil, false, false, time.Time{}
+		n.RecipientName, n.Source, n.Tags, n.RequestDelegatedAdmin, n.Reminders, n.ExpiresAt, n.Edited = "", "", nil, false, false, time.Time{}, false
 	}))
 	s.same(after, s.stored(before.Key))
 }
@@ -670,7 +686,7 @@ func (s *suite) filters() {
 	s.write(&oldest[5], next(oldest[5], func(n *invitation.Invitation) {
 		n.Status, n.Mail, n.ExpiresAt = invitation.Pending, invitation.Mail{State: invitation.MailWaiting, At: second(noon)}, time.Time{}
 	}))
-	s.write(&oldest[6], next(oldest[6], func(n *invitation.Invitation) { n.Status = invitation.Cancelled }))
+	s.write(&oldest[6], next(oldest[6], func(n *invitation.Invitation) { n.Status, n.EndedAt = invitation.Cancelled, second(noon) }))
 	now := noon.Add(2 * time.Hour)
 	minute := func(n int) time.Time { return second(noon.Add(time.Duration(n) * time.Minute)) }
 	for name, each := range map[string]struct {
@@ -918,7 +934,7 @@ func (s *suite) account() {
 		AssociatedPartnerID: "1234567", Status: partner.Active,
 		MPA:     &partner.Agreement{SignedAt: second(noon), SignedBy: "Ann Alder", Version: "2025", Hash: "00ff"},
 		Contact: partner.Contact{Email: "hello@alder.example", Phone: "+1 555 0100", Website: "https://alder.example"}, VerifiedDomain: "alder.example",
-		Locale: "en", ListedInDirectory: true, CreatedAt: second(noon), Version: 1,
+		Locale: "en", ListedInDirectory: true, DailyMails: 1200, CreatedAt: second(noon), Version: 1,
 	}
 	bare := partner.Account{Tenant: tenant(), DisplayName: "Bare", Role: partner.IndirectReseller, Cloud: "usGov", Status: partner.Pending, Version: 1}
 	_, err := s.Accounts.Account(s.Context(), a.Tenant, true)
@@ -940,4 +956,234 @@ func (s *suite) account() {
 		got, err := s.Accounts.Account(context.WithoutCancel(s.Context()), a.Tenant, false)
 		return err, err == nil && cmp.Equal(a, got)
 	})
+}
+
+// reword writes the next version of a draft with other words.
+func (s *suite) reword(before invitation.Invitation, w invitation.Words) invitation.Invitation {
+	s.Helper()
+	after := next(before, func(n *invitation.Invitation) {
+		n.Edited = w != invitation.Words{}
+		n.History = append(n.History, invitation.Entry{At: second(noon), Action: "edited", By: "somebody"})
+	})
+	if err := s.Invitations.Write(s.Context(), invitation.Change{Before: &before, After: after, Words: &w}); err != nil {
+		s.Fatalf("Write: %v", err)
+	}
+	return after
+}
+
+func (s *suite) hasWords(k invitation.Key, want invitation.Words) {
+	s.Helper()
+	got, err := s.Invitations.Words(s.Context(), k)
+	if want == (invitation.Words{}) {
+		s.code(err, problem.NotFound)
+		return
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.same(want, got)
+}
+
+func (s *suite) words() {
+	none, first := invitation.Words{}, invitation.Words{Subject: "Une demande", Body: "Bonjour,\r\n\tici: \x1a\n"}
+	second := invitation.Words{Subject: "A request", Body: strings.Repeat("é", invitation.MaxWords/2)}
+	i := s.create(tenant())
+	s.hasWords(i.Key, none)
+	i = s.reword(i, first)
+	s.hasWords(i.Key, first)
+	s.same(i, s.stored(i.Key))
+	i = s.reword(i, second)
+	s.hasWords(i.Key, second)
+	// Another change leaves them.
+	before := i
+	i = s.write(&before, next(i, func(n *invitation.Invitation) { n.Locale = "fr" }))
+	s.hasWords(i.Key, second)
+	i = s.reword(i, none)
+	s.hasWords(i.Key, none)
+	s.same(i, s.stored(i.Key))
+	i = s.reword(i, none) // there is nothing to take back
+	i = s.reword(i, first)
+	s.hasWords(i.Key, first)
+	for _, other := range []invitation.Key{{Inviter: tenant(), ID: i.ID}, {Inviter: i.Inviter, ID: id()}, {Inviter: i.Inviter}, {Inviter: i.Inviter, ID: "A"}} {
+		s.hasWords(other, none)
+	}
+}
+
+func (s *suite) wordsOutdated() {
+	kept, late := invitation.Words{Subject: "Kept", Body: "kept"}, invitation.Words{Subject: "Late", Body: "late"}
+	before := s.create(tenant())
+	after := s.reword(before, kept)
+	for _, w := range []invitation.Words{late, {}} {
+		s.refused(s.Invitations.Write(s.Context(), invitation.Change{
+			Before: &before, After: next(before, func(n *invitation.Invitation) { n.Edited = true }), Words: &w,
+		}), invitation.ErrConflict)
+	}
+	s.hasWords(before.Key, kept)
+	s.same(after, s.stored(before.Key))
+	// Nor after another change, which has no words.
+	changed := s.write(&after, next(after, func(n *invitation.Invitation) { n.Status = invitation.Cancelled }))
+	s.refused(s.Invitations.Write(s.Context(), invitation.Change{
+		Before: &after, After: next(after, func(*invitation.Invitation) {}), Words: &late,
+	}), invitation.ErrConflict)
+	s.hasWords(before.Key, kept)
+	s.same(changed, s.stored(before.Key))
+}
+
+func (s *suite) wordsAndSlot() {
+	p, w := tenant(), invitation.Words{Subject: "A request", Body: "body"}
+	first, other := s.create(p), s.create(p)
+	move := func(address string) error {
+		return s.Invitations.Write(s.Context(), invitation.Change{
+			Before: &first, After: next(first, func(n *invitation.Invitation) { n.RecipientEmail, n.Edited = address, true }), Words: &w,
+		})
+	}
+	s.heldBy(move(other.RecipientEmail), other.ID)
+	s.hasWords(first.Key, invitation.Words{})
+	if err := move("new@oak.example"); err != nil {
+		s.Fatal(err)
+	}
+	s.hasWords(first.Key, w)
+	s.refused(move("third@oak.example"), invitation.ErrConflict)
+}
+
+func (s *suite) recorded(recipient string) invitation.Mailings {
+	s.Helper()
+	m, err := s.Ledger.Mailings(s.Context(), recipient, true)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return m
+}
+
+func mailing(n int) invitation.Mailing {
+	return invitation.Mailing{Partner: tenant(), Invitation: id(), Generation: n, At: second(noon.Add(time.Duration(n) * time.Minute))}
+}
+
+func (s *suite) mailings() {
+	recipient := rand.Text()
+	s.same(invitation.Mailings{Recipient: recipient}, s.recorded(recipient))
+	m := invitation.Mailings{Recipient: recipient}
+	for n := range 15 {
+		m.Version++
+		m.List = append(m.List, mailing(n+1))
+		if n == 9 {
+			m.List = m.List[8:] // what is over is forgotten
+		}
+		if err := s.Ledger.Record(s.Context(), m); err != nil {
+			s.Fatal(err)
+		}
+		s.same(m, s.recorded(recipient))
+	}
+	s.eventually("the mailings", func() (any, bool) {
+		got, err := s.Ledger.Mailings(s.Context(), recipient, false)
+		return got, err == nil && cmp.Equal(m, got)
+	})
+	s.same(invitation.Mailings{Recipient: recipient + "x"}, s.recorded(recipient+"x"))
+
+	// What is suppressed is kept beside the mailings, and without any.
+	m.Version++
+	m.Suppressed = &invitation.Suppression{At: second(noon.Add(time.Hour)), Reason: "address_unknown"}
+	for range 2 {
+		if err := s.Ledger.Record(s.Context(), m); err != nil {
+			s.Fatal(err)
+		}
+		s.same(m, s.recorded(recipient))
+		m.Version++
+		m.List = nil
+	}
+}
+
+func (s *suite) mailingsOutdated() {
+	recipient := rand.Text()
+	won := invitation.Mailings{Recipient: recipient, List: []invitation.Mailing{mailing(1)}, Version: 1}
+	lost := invitation.Mailings{Recipient: recipient, List: []invitation.Mailing{mailing(2)}, Version: 2}
+	s.refused(s.Ledger.Record(s.Context(), lost), invitation.ErrConflict) // over nothing
+	if err := s.Ledger.Record(s.Context(), won); err != nil {
+		s.Fatal(err)
+	}
+	for _, version := range []int{1, 3} {
+		lost.Version = version
+		s.refused(s.Ledger.Record(s.Context(), lost), invitation.ErrConflict)
+	}
+	s.refused(s.Ledger.Record(s.Context(), won), invitation.ErrConflict) // also the very same
+	s.same(won, s.recorded(recipient))
+}
+
+func (s *suite) mailingsOnce() {
+	const callers = 64
+	recipient := rand.Text()
+	var wg sync.WaitGroup
+	errs := make([]error, callers)
+	all := make([]invitation.Mailing, callers)
+	for n := range callers {
+		all[n] = mailing(n)
+		wg.Go(func() {
+			errs[n] = s.Ledger.Record(s.Context(), invitation.Mailings{Recipient: recipient, List: all[n : n+1], Version: 1})
+		})
+	}
+	wg.Wait()
+	won := -1
+	for n, err := range errs {
+		switch {
+		case err == nil && won < 0:
+			won = n
+		case err == nil:
+			s.Fatalf("%d and %d both won", won, n)
+		case !errors.Is(err, invitation.ErrConflict) && !problem.Is(err, problem.Unavailable):
+			s.Fatalf("error %v", err)
+		}
+	}
+	if won < 0 {
+		s.Fatal("nobody won")
+	}
+	s.same(invitation.Mailings{Recipient: recipient, List: all[won : won+1], Version: 1}, s.recorded(recipient))
+}
+
+func (s *suite) count() {
+	p, other := tenant(), tenant()
+	for _, each := range []struct {
+		p     partner.TenantID
+		day   string
+		limit int
+		want  bool
+	}{
+		{p, "2025-03-01", 0, false},
+		{p, "2025-03-01", 2, true},
+		{p, "2025-03-01", 2, true},
+		{p, "2025-03-01", 2, false},
+		{p, "2025-03-01", 1, false},
+		{p, "2025-03-01", 3, true}, // the operator has raised it
+		{p, "2025-03-01", 3, false},
+		{p, "2025-03-02", 1, true},
+		{other, "2025-03-01", 1, true},
+	} {
+		if counted, err := s.Ledger.Count(s.Context(), each.p, each.day, each.limit); err != nil || counted != each.want {
+			s.Fatalf("on %s up to %d: counted %v, %v, want %v", each.day, each.limit, counted, err, each.want)
+		}
+	}
+}
+
+func (s *suite) countOnce() {
+	const callers, limit = 64, 10
+	p := tenant()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	counted := 0
+	for range callers {
+		wg.Go(func() {
+			ok, err := s.Ledger.Count(s.Context(), p, "2025-03-01", limit)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				s.Errorf("error %v", err)
+			}
+			if ok {
+				counted++
+			}
+		})
+	}
+	wg.Wait()
+	if counted != limit {
+		s.Fatalf("counted %d of %d, the limit is %d", counted, callers, limit)
+	}
 }

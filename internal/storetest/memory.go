@@ -20,7 +20,7 @@ import (
 )
 
 // Memory keeps everything that the stores keep, in memory and with the same contracts. It gives [invitation.Store],
-// [invitation.Agenda], [relationship.Store] and [partner.Accounts]. It panics when a caller breaks a contract, such as
+// [invitation.Agenda], [invitation.Ledger], [relationship.Store] and [partner.Accounts]. It panics when a caller breaks a contract, such as
 // a version that is left out. The zero value is empty and ready.
 type Memory struct {
 	mu            sync.Mutex
@@ -28,6 +28,9 @@ type Memory struct {
 	slots         map[slotKey]holder
 	relationships map[pair]relationship.Relationship
 	accounts      map[partner.TenantID]partner.Account
+	words         map[invitation.Key]invitation.Words
+	mailings      map[string]invitation.Mailings
+	counts        map[day]int
 	inject        func(Operation) Fault
 	queued        func(invitation.Invitation)
 }
@@ -45,11 +48,17 @@ type holder struct {
 
 type pair struct{ partner, customer partner.TenantID }
 
+type day struct {
+	partner partner.TenantID
+	day     string
+}
+
 var (
 	_ invitation.Store   = (*Memory)(nil)
 	_ invitation.Agenda  = (*Memory)(nil)
+	_ invitation.Ledger  = (*Memory)(nil)
 	_ relationship.Store = (*Memory)(nil)
-	_ partner.Accounts   = (*Memory)(nil)
+	_ Accounts           = (*Memory)(nil)
 )
 
 // Operation is a call that can be made to fail: the name of a store's method.
@@ -61,6 +70,10 @@ const (
 	Accept        Operation = "Accept"
 	Invitation    Operation = "Invitation"
 	Invitations   Operation = "Invitations"
+	Words         Operation = "Words"
+	Mailings      Operation = "Mailings"
+	Record        Operation = "Record"
+	Count         Operation = "Count"
 	Due           Operation = "Due"
 	Relationship  Operation = "Relationship"
 	Relationships Operation = "Relationships"
@@ -193,6 +206,12 @@ func (m *Memory) change(c invitation.Change, r *relationship.Relationship) error
 		}
 	}
 	set(&m.invitations, c.After.Key, copyInvitation(c.After))
+	if c.Words != nil {
+		delete(m.words, c.After.Key)
+		if *c.Words != (invitation.Words{}) {
+			set(&m.words, c.After.Key, *c.Words)
+		}
+	}
 	return nil
 }
 
@@ -237,6 +256,67 @@ func (m *Memory) Invitation(ctx context.Context, k invitation.Key, _ bool) (inv 
 		return nil
 	})
 	return inv, err
+}
+
+// Words is that of [invitation.Store].
+func (m *Memory) Words(ctx context.Context, k invitation.Key) (w invitation.Words, err error) {
+	if err := ctx.Err(); err != nil {
+		return w, err
+	}
+	err = m.do(Words, func() error {
+		stored, found := m.words[k]
+		if !found {
+			return problem.New(problem.NotFound, "The draft was not edited.")
+		}
+		w = stored
+		return nil
+	})
+	return w, err
+}
+
+// Mailings is that of [invitation.Ledger].
+func (m *Memory) Mailings(ctx context.Context, recipient string, _ bool) (stored invitation.Mailings, err error) {
+	if err := ctx.Err(); err != nil {
+		return stored, err
+	}
+	err = m.do(Mailings, func() error {
+		stored = copyMailings(m.mailings[recipient])
+		stored.Recipient = recipient
+		return nil
+	})
+	return stored, err
+}
+
+// Record is that of [invitation.Ledger].
+func (m *Memory) Record(ctx context.Context, after invitation.Mailings) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if after.Recipient == "" || after.Version < 1 {
+		panic(fmt.Sprintf("storetest: version %d of the mailings to %q", after.Version, after.Recipient))
+	}
+	return m.do(Record, func() error {
+		if m.mailings[after.Recipient].Version != after.Version-1 {
+			return invitation.ErrConflict
+		}
+		set(&m.mailings, after.Recipient, copyMailings(after))
+		return nil
+	})
+}
+
+// Count is that of [invitation.Ledger].
+func (m *Memory) Count(ctx context.Context, p partner.TenantID, on string, limit int) (counted bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	err = m.do(Count, func() error {
+		if k := (day{p, on}); m.counts[k] < limit {
+			set(&m.counts, k, m.counts[k]+1)
+			counted = true
+		}
+		return nil
+	})
+	return counted, err
 }
 
 // Invitations is that of [invitation.Store].
@@ -384,7 +464,7 @@ func (m *Memory) Account(ctx context.Context, tenant partner.TenantID, _ bool) (
 	return a, err
 }
 
-// CreateAccount is that of [partner.Accounts].
+// CreateAccount is that of [Accounts].
 func (m *Memory) CreateAccount(ctx context.Context, a partner.Account) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -416,6 +496,17 @@ func copyInvitation(i invitation.Invitation) invitation.Invitation {
 	}
 	i.Duration = i.Duration.Truncate(time.Second)
 	return i
+}
+
+func copyMailings(m invitation.Mailings) invitation.Mailings {
+	m.List = slices.Clone(m.List)
+	for n := range m.List {
+		m.List[n].At = second(m.List[n].At)
+	}
+	if m.Suppressed != nil {
+		m.Suppressed = &invitation.Suppression{At: second(m.Suppressed.At), Reason: m.Suppressed.Reason}
+	}
+	return m
 }
 
 func copyRelationship(r relationship.Relationship) relationship.Relationship {

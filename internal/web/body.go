@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -135,10 +136,12 @@ func (b *body) end() problem.Findings {
 func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
 
 // duration is ISO 8601 without what has no fixed length (years, months) and without fractions.
-var duration = regexp.MustCompile(`^P(?:([0-9]{1,4})W)?(?:([0-9]{1,4})D)?(?:T(?:([0-9]{1,6})H)?(?:([0-9]{1,6})M)?(?:([0-9]{1,8})S)?)?$`)
+var duration = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^P(?:([0-9]{1,4})W)?(?:([0-9]{1,4})D)?(?:T(?:([0-9]{1,6})H)?(?:([0-9]{1,6})M)?(?:([0-9]{1,8})S)?)?$`)
+})
 
 func parseDuration(s string) (time.Duration, bool) {
-	parts := duration.FindStringSubmatch(s)
+	parts := duration().FindStringSubmatch(s)
 	if parts == nil || strings.HasSuffix(s, "T") || s == "P" {
 		return 0, false
 	}

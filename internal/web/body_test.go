@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,7 +104,7 @@ var cursorKeys = []link.Key{{ID: 1, Secret: []byte("new")}, {ID: 2, Secret: []by
 
 // FuzzCursor: no text but a cursor that was made for the same binding is taken.
 func FuzzCursor(f *testing.F) {
-	g := &Gate{Keys: func(context.Context, string) ([]link.Key, error) { return cursorKeys, nil }}
+	g := &Gate{Keys: func(context.Context, string, ...uint16) ([]link.Key, error) { return cursorKeys, nil }}
 	const binding, position = "tenant\nGET /v1/customers\n", "2026-03-01T09:00:00Z#inv_a"
 	own, err := g.seal(context.Background(), binding, position)
 	if err != nil {
@@ -125,14 +126,33 @@ func FuzzCursor(f *testing.F) {
 }
 
 func TestCursorOfThePreviousKey(t *testing.T) {
-	before := &Gate{Keys: func(context.Context, string) ([]link.Key, error) { return cursorKeys[1:], nil }}
-	now := &Gate{Keys: func(context.Context, string) ([]link.Key, error) { return cursorKeys, nil }}
+	before := &Gate{Keys: func(context.Context, string, ...uint16) ([]link.Key, error) { return cursorKeys[1:], nil }}
+	now := &Gate{Keys: func(context.Context, string, ...uint16) ([]link.Key, error) { return cursorKeys, nil }}
 	cursor, err := before.seal(t.Context(), "b", "position")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if after, err := now.unseal(t.Context(), "b", cursor); err != nil || after != "position" {
 		t.Errorf("%q, %v", after, err)
+	}
+}
+
+// TestCursorOfAYoungerKey: who gives the keys is told which one a cursor names, and may know it only then.
+func TestCursorOfAYoungerKey(t *testing.T) {
+	young := link.Key{ID: 0x0102, Secret: []byte("young")}
+	after := &Gate{Keys: func(context.Context, string, ...uint16) ([]link.Key, error) { return []link.Key{young}, nil }}
+	before := &Gate{Keys: func(_ context.Context, _ string, named ...uint16) ([]link.Key, error) {
+		if slices.Contains(named, young.ID) {
+			return append([]link.Key{young}, cursorKeys...), nil
+		}
+		return cursorKeys, nil
+	}}
+	cursor, err := after.seal(t.Context(), "b", "position")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if position, err := before.unseal(t.Context(), "b", cursor); err != nil || position != "position" {
+		t.Errorf("%q, %v", position, err)
 	}
 }
 

@@ -4,40 +4,33 @@ import (
 	"context"
 	"math"
 	"net/http"
-	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"concord/internal/contact"
 	"concord/internal/invitation"
-	"concord/internal/letter"
-	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
-
-// Drafts is what the draft of an invitation is made with.
-type Drafts struct {
-	// Sign makes the token of a link.
-	Sign func(context.Context, link.Purpose, link.Link) (link.Secret, error)
-	// Operator is the name of who operates the service.
-	Operator string
-}
 
 // Invitations serves the invitations and drafts of the calling partner.
 func Invitations(g Gate, s *invitation.Service, d Drafts) http.Handler {
 	i := invitations{s, d}
 	return g.routes(map[string]func(*call) error{
-		"POST /v1/invitations":             i.create,
-		"GET /v1/invitations":              i.list,
-		"GET /v1/invitations/{id}":         i.read,
-		"PATCH /v1/invitations/{id}":       i.revise,
-		"GET /v1/invitations/{id}/draft":   i.draft,
-		"POST /v1/invitations/{id}/send":   i.send,
-		"POST /v1/invitations/{id}/resend": i.resend,
-		"POST /v1/invitations/{id}/cancel": i.cancel,
+		"POST /v1/invitations":                  i.create,
+		"GET /v1/invitations":                   i.list,
+		"GET /v1/invitations/{id}":              i.read,
+		"PATCH /v1/invitations/{id}":            i.revise,
+		"GET /v1/invitations/{id}/draft":        i.draft,
+		"PUT /v1/invitations/{id}/draft":        i.edit,
+		"POST /v1/invitations/{id}/draft/reset": i.reset,
+		"POST /v1/invitations/{id}/done":        i.finish,
+		"POST /v1/invitations/{id}/send":        i.send,
+		"POST /v1/invitations/{id}/resend":      i.resend,
+		"POST /v1/invitations/{id}/cancel":      i.cancel,
+		"POST /v1/invitations/{id}/renew":       i.renew,
+		"GET /v1/invitations/{id}/events":       i.timeline,
 	})
 }
 
@@ -63,6 +56,7 @@ type invitationDocument struct {
 	Source                string            `json:"source,omitempty"`
 	Reminders             bool              `json:"reminders"`
 	Tags                  map[string]string `json:"tags,omitempty"`
+	Replaces              string            `json:"replaces,omitempty"`
 	Answer                *answerDocument   `json:"answer,omitempty"`
 	Version               int               `json:"version"`
 }
@@ -87,7 +81,7 @@ func (i invitations) document(inv invitation.Invitation) invitationDocument {
 		ID: inv.ID, Kind: inv.Kind, Status: inv.StatusAt(i.service.Now()), RecipientName: inv.RecipientName, Locale: inv.Locale, Cloud: inv.Cloud,
 		RequestDelegatedAdmin: inv.RequestDelegatedAdmin, CustomerTenantID: inv.Customer, ExpiresIn: formatDuration(inv.Duration),
 		CreatedAt: inv.CreatedAt.UTC(), Delivery: deliveryDocument{inv.Mail.State.Delivery(), inv.Mail.Reason},
-		Source: inv.Source, Reminders: inv.Reminders, Tags: inv.Tags, Version: inv.Version,
+		Source: inv.Source, Reminders: inv.Reminders, Tags: inv.Tags, Replaces: inv.Replaces, Version: inv.Version,
 	}
 	if inv.RecipientEmail != "" {
 		d.RecipientEmail = &inv.RecipientEmail
@@ -112,35 +106,39 @@ func (c *call) command(b *body, keyRequired bool) (invitation.Command, error) {
 	case len(keys) == 0 && keyRequired:
 		return cmd, problem.New(problem.IdempotencyKeyRequired, "This request needs an Idempotency-Key.")
 	case len(keys) > 0:
-		if !printable.MatchString(keys[0]) {
-			return cmd, problem.New(problem.MalformedRequest, "An Idempotency-Key has 1 to 128 printable ASCII characters.")
+		if k := keys[0]; k == "" || len(k) > maxKey || strings.ContainsFunc(k, func(r rune) bool { return r < ' ' || r > '~' }) {
+			return cmd, problem.New(problem.MalformedRequest, "An Idempotency-Key has 1 to %d printable ASCII characters.", maxKey)
 		}
 		cmd.Key = keys[0]
 	}
 	if tag := c.r.Header.Get("If-Match"); tag != "" {
-		if !entityTag.MatchString(tag) {
+		var ok bool
+		if cmd.IfVersion, ok = versionOf(tag); !ok {
 			return cmd, problem.New(problem.MalformedRequest, "If-Match is one ETag in its quotes, or *.")
 		}
-		cmd.IfVersion = versionOf(tag)
 	}
 	return cmd, nil
 }
 
-var (
-	printable = regexp.MustCompile(`^[ -~]{1,128}$`)
-	entityTag = regexp.MustCompile(`^(\*|"[!#-~]*")$`)
-)
+// maxKey is the length of the longest Idempotency-Key.
+const maxKey = 128
 
-// versionOf gives the version that an entity tag stands for; a tag that was never given stands for one that never is.
-func versionOf(tag string) int {
+// versionOf gives the version that an entity tag stands for, and false for what is no strong one. A tag that was never given stands
+// for a version that never is.
+func versionOf(tag string) (int, bool) {
 	if tag == "*" {
-		return invitation.AnyVersion
+		return invitation.AnyVersion, true
 	}
-	n, err := strconv.Atoi(strings.Trim(tag, `"`))
-	if err != nil || n < 1 {
-		return math.MaxInt
+	text, opened := strings.CutPrefix(tag, `"`)
+	text, closed := strings.CutSuffix(text, `"`)
+	if !opened || !closed || strings.Contains(text, `"`) {
+		return 0, false
 	}
-	return n
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || strconv.Itoa(n) != text {
+		return math.MaxInt, true
+	}
+	return n, true
 }
 
 func (i invitations) create(c *call) error {
@@ -186,10 +184,9 @@ func (i invitations) list(c *call) error {
 		return err
 	}
 	q := invitation.Query{
-		Status: oneOf(l, "status", invitation.Draft, invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Cancelled, invitation.Expired),
-		Kind:   oneOf(l, "kind", invitation.Reseller),
-		DeliveryState: oneOf(l, "deliveryState", invitation.DeliveryNotSent, invitation.DeliveryQueued, invitation.DeliverySending,
-			invitation.DeliverySent, invitation.DeliveryFailed),
+		Status: oneOf(l, "status", invitation.Draft, invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Cancelled, invitation.Expired,
+			invitation.AnyStatus),
+		Kind: oneOf(l, "kind", invitation.Reseller), DeliveryState: oneOf(l, "deliveryState", invitation.Deliveries...),
 		RecipientEmail: l.text("recipientEmail", contact.MaxAddress), Customer: l.tenant("customerTenantId"),
 		CreatedAfter: l.moment("createdAfter"), CreatedBefore: l.moment("createdBefore"), Limit: l.Limit, After: l.After,
 	}
@@ -252,66 +249,46 @@ func (i invitations) revise(c *call) error {
 	return i.done(c, http.StatusOK, inv, replayed)
 }
 
-type draftDocument struct {
-	Subject       string `json:"subject"`
-	Body          string `json:"body"`
-	Edited        bool   `json:"edited"`
-	MailtoURI     string `json:"mailtoUri,omitempty"`
-	ClipboardText string `json:"clipboardText"`
+func (i invitations) send(c *call) error { return i.post(c, http.StatusAccepted, true, i.service.Send) }
+
+func (i invitations) resend(c *call) error {
+	return i.post(c, http.StatusAccepted, true, i.service.Resend)
 }
 
-// draft is the one place of the API that gives the link.
-func (i invitations) draft(c *call) error {
-	u, err := c.reader()
+func (i invitations) finish(c *call) error { return i.post(c, http.StatusOK, false, i.service.Done) }
+
+func (i invitations) post(c *call, status int, keyRequired bool, do action) error {
+	inv, replayed, err := c.act(keyRequired, do)
 	if err != nil {
 		return err
 	}
-	l, err := i.service.Letter(c.r.Context(), u, c.r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	inv := l.Invitation
-	token, err := i.drafts.Sign(c.r.Context(), link.Answer, link.Link{Tenant: string(inv.Inviter), ID: inv.ID, Generation: inv.Generation})
-	if err != nil {
-		return err
-	}
-	content := letter.Compose(l, l.Cloud.BaseURL+link.Answer.Path(token), i.drafts.Operator)
-	d := draftDocument{Subject: content.Subject, Body: content.Text(), ClipboardText: content.Text()}
-	// What is longer does not reach every mail program whole.
-	if uri := mailto(inv.RecipientEmail, content.Subject, content.Short()); len(uri) < maxMailto {
-		d.MailtoURI = uri
-	}
-	return c.tagged(http.StatusOK, inv.Version, d)
+	return i.done(c, status, inv, replayed)
 }
 
-const maxMailto = 1900 // characters
+// action is a use case that asks for nothing but an invitation's id.
+type action func(context.Context, invitation.Command, string) (invitation.Invitation, bool, error)
 
-// mailto writes a mail as a URI (RFC 6068): UTF-8 in percent-encoding, lines end in CR LF.
-func mailto(address, subject, body string) string {
-	encode := func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
-	lines := strings.ReplaceAll(strings.ReplaceAll(body, "\r\n", "\n"), "\n", "\r\n")
-	return "mailto:" + strings.ReplaceAll(encode(address), "%40", "@") + "?subject=" + encode(subject) + "&body=" + encode(lines)
-}
-
-func (i invitations) send(c *call) error { return i.post(c, i.service.Send) }
-
-func (i invitations) resend(c *call) error { return i.post(c, i.service.Resend) }
-
-func (i invitations) post(c *call, do func(context.Context, invitation.Command, string) (invitation.Invitation, bool, error)) error {
+// act carries out an action that has no fields.
+func (c *call) act(keyRequired bool, do action) (inv invitation.Invitation, replayed bool, err error) {
 	b, err := c.body(false)
 	if err != nil {
-		return err
+		return inv, false, err
 	}
-	cmd, err := c.command(b, true)
+	cmd, err := c.command(b, keyRequired)
 	if err != nil {
-		return err
+		return inv, false, err
 	}
 	cmd.Findings = b.end()
-	inv, replayed, err := do(c.r.Context(), cmd, c.r.PathValue("id"))
+	return do(c.r.Context(), cmd, c.r.PathValue("id"))
+}
+
+func (i invitations) renew(c *call) error {
+	inv, replayed, err := c.act(true, i.service.Renew)
 	if err != nil {
 		return err
 	}
-	return i.done(c, http.StatusAccepted, inv, replayed)
+	c.w.Header().Set("Location", invitationPath(inv.ID))
+	return i.done(c, http.StatusCreated, inv, replayed)
 }
 
 func (i invitations) cancel(c *call) error {

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"net/url"
 	"slices"
 	"strconv"
@@ -131,7 +132,10 @@ func (l *list) refuse(name string) {
 }
 
 // A cursor is the id of its key, an authentication code over the binding and the position, and the position.
-const cursorMAC = 16
+const (
+	cursorKey = 2
+	cursorMAC = 16
+)
 
 // seal makes the cursor of a position, empty for none.
 func (g *Gate) seal(ctx context.Context, binding, after string) (string, error) {
@@ -142,21 +146,21 @@ func (g *Gate) seal(ctx context.Context, binding, after string) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	b := append([]byte{keys[0].ID}, cursorCode(keys[0].Secret, binding, after)...)
+	b := append(binary.BigEndian.AppendUint16(nil, keys[0].ID), cursorCode(keys[0].Secret, binding, after)...)
 	return base64.RawURLEncoding.EncodeToString(append(b, after...)), nil
 }
 
 // unseal gives the position of a cursor that was made for the same binding, or [problem.MalformedRequest].
 func (g *Gate) unseal(ctx context.Context, binding, cursor string) (string, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err == nil && len(b) > 1+cursorMAC {
-		keys, err := g.Keys(ctx, "cursor")
+	if err == nil && len(b) > cursorKey+cursorMAC {
+		id, code, after := binary.BigEndian.Uint16(b), b[cursorKey:cursorKey+cursorMAC], string(b[cursorKey+cursorMAC:])
+		keys, err := g.Keys(ctx, "cursor", id)
 		if err != nil {
 			return "", err
 		}
 		for _, k := range keys {
-			after := string(b[1+cursorMAC:])
-			if k.ID == b[0] && hmac.Equal(b[1:1+cursorMAC], cursorCode(k.Secret, binding, after)) {
+			if k.ID == id && hmac.Equal(code, cursorCode(k.Secret, binding, after)) {
 				return after, nil
 			}
 		}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"math"
 	"net/http"
@@ -22,8 +23,6 @@ var answers = map[problem.Code]answer{
 	problem.IdempotencyKeyRequired: {http.StatusBadRequest, "Idempotency-Key required"},
 
 	problem.RoleNotPermitted: {http.StatusForbidden, "Role not permitted"},
-	problem.WrongTenant:      {http.StatusForbidden, "Wrong tenant"},
-	problem.NotGlobalAdmin:   {http.StatusForbidden, "Not a Global admin"},
 	problem.PartnerNotActive: {http.StatusForbidden, "Partner not active"},
 
 	problem.NotFound: {http.StatusNotFound, "Not found"},
@@ -33,6 +32,8 @@ var answers = map[problem.Code]answer{
 	problem.InvitationAlreadyDeclined:  {http.StatusConflict, "Invitation already declined"},
 	problem.InvitationAlreadyCancelled: {http.StatusConflict, "Invitation already cancelled"},
 	problem.InvitationExpired:          {http.StatusConflict, "Invitation expired"},
+	problem.DraftEdited:                {http.StatusConflict, "Draft edited"},
+	problem.RecipientSuppressed:        {http.StatusConflict, "Recipient suppressed"},
 	problem.RelationshipExists:         {http.StatusConflict, "Relationship exists"},
 	problem.InvalidTransition:          {http.StatusConflict, "Not possible in this state"},
 
@@ -43,6 +44,8 @@ var answers = map[problem.Code]answer{
 	problem.IdempotencyKeyReused:        {http.StatusUnprocessableEntity, "Idempotency-Key reused"},
 	problem.UnknownField:                {http.StatusUnprocessableEntity, "Unknown field"},
 	problem.RecipientEmailRequired:      {http.StatusUnprocessableEntity, "Recipient required"},
+	problem.InvitationLinkMissing:       {http.StatusUnprocessableEntity, "Personal link missing"},
+	problem.InvitationLinkAltered:       {http.StatusUnprocessableEntity, "Personal link altered"},
 	problem.EmailInvalid:                {http.StatusUnprocessableEntity, "Mail address invalid"},
 	problem.EmailInternationalisedLocal: {http.StatusUnprocessableEntity, "Mail address not ASCII before the @"},
 	problem.NameInvalid:                 {http.StatusUnprocessableEntity, "Name invalid"},
@@ -51,7 +54,9 @@ var answers = map[problem.Code]answer{
 	problem.DelegatedAdminRequired:      {http.StatusUnprocessableEntity, "Delegated administration required"},
 	problem.SelfInvitation:              {http.StatusUnprocessableEntity, "Self invitation"},
 
-	problem.ResendCooldown: {http.StatusTooManyRequests, "Too soon to resend"},
+	problem.ResendCooldown:         {http.StatusTooManyRequests, "Too soon after the mail before"},
+	problem.RecipientQuotaExceeded: {http.StatusTooManyRequests, "Quota of the recipient exceeded"},
+	problem.PartnerQuotaExceeded:   {http.StatusTooManyRequests, "Quota of the partner exceeded"},
 
 	problem.Internal:    {http.StatusInternalServerError, "Internal error"},
 	problem.Unavailable: {http.StatusServiceUnavailable, "Unavailable"},
@@ -77,6 +82,11 @@ type findingDocument struct {
 // refuse answers with the problem that err carries. The text of an error without a code goes to the log only.
 func (c *call) refuse(err error) {
 	p, ok := errors.AsType[*problem.Error](err)
+	if !ok && errors.Is(err, context.DeadlineExceeded) {
+		p, ok = &problem.Error{Code: problem.Unavailable, Detail: "What we depend on does not answer; try again.", RetryAfter: 5 * time.Second}, true
+		c.gate.Log.ErrorContext(c.r.Context(), "out of time", "route", c.r.Pattern, "correlationId", c.correlationID, "error", err)
+		err = p
+	}
 	if _, known := answers[problem.CodeOf(err)]; !ok || !known {
 		p = problem.New(problem.Internal, "Something went wrong on our side. Quote the correlation id when you ask about it.")
 	}

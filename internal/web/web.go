@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -30,8 +29,9 @@ type Gate struct {
 	Claims func(context.Context) map[string]string
 	// RequestID gives the id under which a request stands in the log.
 	RequestID func(context.Context) string
-	// Keys gives the keys of a use; lists sign their cursors with those of "cursor".
-	Keys func(ctx context.Context, use string) ([]link.Key, error)
+	// Keys gives the keys of a use, the one to sign with first; lists sign their cursors with those of "cursor". Named are the ids
+	// of keys that something to check names: that such a key is not among those given means that there is none.
+	Keys func(ctx context.Context, use string, named ...uint16) ([]link.Key, error)
 	Log  *slog.Logger
 }
 
@@ -76,12 +76,11 @@ func (g Gate) serve(operation func(*call) error) http.HandlerFunc {
 	}
 }
 
-var uuid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
-
 // correlationID takes the caller's when it is a UUID and otherwise makes one.
 func correlationID(r *http.Request) string {
-	if id := r.Header.Get("MS-CorrelationId"); uuid.MatchString(id) {
-		return id
+	given := r.Header.Get("MS-CorrelationId")
+	if _, ok := partner.ParseTenantID(given); ok { // a UUID too
+		return given
 	}
 	var b [16]byte
 	_, _ = rand.Read(b[:])

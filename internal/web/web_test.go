@@ -86,7 +86,6 @@ func newAPI(t *testing.T) *api {
 	for tenant, cloud := range map[partner.TenantID]partner.CloudID{alder: "public", birch: "public", elm: "usGov"} {
 		a.store.PutAccount(account(tenant, cloud))
 	}
-	signer := link.NewSigner(link.Key{ID: 7, Secret: []byte("a key of thirty-two bytes, or so")})
 	service := &invitation.Service{
 		Store: a.store, Accounts: a.store, Relationships: a.store, Regions: partner.ShippedRegions(),
 		Clouds: partner.Clouds{
@@ -94,11 +93,12 @@ func newAPI(t *testing.T) *api {
 			{ID: "usGov", PortalName: "Concord for US Government", BaseURL: "https://gov.portal.example"},
 		},
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: locale.Tags, Now: func() time.Time { return a.now },
+		Ledger: a.store, Limits: invitation.Limits{Partners: 3, FirstMonth: 50, Daily: 500},
 	}
 	log := slog.New(slog.NewJSONHandler(&a.log, nil))
 	gate := web.Gate{
 		Accounts: a.store, Claims: apigw.Claims, RequestID: apigw.RequestID, Log: log,
-		Keys: func(_ context.Context, use string) ([]link.Key, error) {
+		Keys: func(_ context.Context, use string, _ ...uint16) ([]link.Key, error) {
 			return []link.Key{{ID: 7, Secret: []byte("key of " + use)}}, nil
 		},
 	}
@@ -293,7 +293,8 @@ func (a *api) customer(tenant partner.TenantID, status relationship.Status, coun
 func TestEveryEventOfTheFolder(t *testing.T) {
 	want := map[string]int{
 		"invitations-create": 201, "invitations-create-base64": 409, "invitations-list": 200, "invitations-read": 404, "invitations-draft": 404,
-		"invitations-send": 404, "relationships-customers": 200, "relationships-roles": 200, "relationships-openapi": 200,
+		"invitations-send": 404, "invitations-edit": 404, "invitations-draft-file": 404, "invitations-reset": 404, "invitations-done": 404, "invitations-renew": 404,
+		"invitations-events": 404, "relationships-customers": 200, "relationships-roles": 200, "relationships-openapi": 200,
 	}
 	found, err := filepath.Glob(filepath.Join("..", "..", "events", "*.json"))
 	if err != nil {
@@ -446,7 +447,33 @@ func mutations(path string) map[string]request {
 		"send":   {method: "POST", target: path + "/send", header: key("m")},
 		"resend": {method: "POST", target: path + "/resend", header: key("m")},
 		"cancel": {method: "POST", target: path + "/cancel", header: key("m")},
+		"edit":   edit(path, "*", "Join us", "Please answer:\n"+linkOf(path)+"\n"),
+		"reset":  {method: "POST", target: path + "/draft/reset"},
+		"done":   {method: "POST", target: path + "/done"},
+		"renew":  {method: "POST", target: path + "/renew", header: key("m")},
 	}
+}
+
+// edit is a request that gives a draft words of the partner's own.
+func edit(path, tag, subject, body string) request {
+	text, _ := json.Marshal(map[string]string{"subject": subject, "body": body})
+	r := request{method: "PUT", target: path + "/draft", body: string(text), header: map[string]string{}}
+	if tag != "" {
+		r.header["If-Match"] = tag
+	}
+	return r
+}
+
+// signer makes the links of every API of these tests.
+var signer = link.NewSigner(link.Key{ID: 7, Secret: []byte("a key of thirty-two bytes, or so")})
+
+// linkOf gives the first link of an invitation, and nothing for what is none.
+func linkOf(path string) string {
+	token, err := signer.Sign(link.Answer, link.Link{Tenant: string(alder), ID: strings.TrimPrefix(path, "/v1/invitations/"), Generation: 1})
+	if err != nil {
+		return ""
+	}
+	return "https://portal.example" + link.Answer.Path(token)
 }
 
 func reads(path string) map[string]request {
@@ -454,6 +481,7 @@ func reads(path string) map[string]request {
 		"list":      {method: "GET", target: "/v1/invitations"},
 		"read":      {method: "GET", target: path},
 		"draft":     {method: "GET", target: path + "/draft"},
+		"events":    {method: "GET", target: path + "/events"},
 		"customers": {method: "GET", target: "/v1/customers"},
 		"customer":  {method: "GET", target: "/v1/customers/" + larch},
 	}
@@ -514,7 +542,7 @@ func TestForeignIsUnknown(t *testing.T) {
 		strings.TrimPrefix(path, "/v1/invitations/"), "inv_aaaaaaaaaaaaaaaaaaaaaaaaaa", "inv_", "INV_aaaaaaaaaaaaaaaaaaaaaaaaaa", "x", "%2e%2e", "a%2Fb", "inv_aaaaaaaaaaaaaaaaaaaaaaaaab",
 		"%00", strings.Repeat("x", 3000), "%F0%9F%98%80",
 	}
-	for _, operation := range []string{"read", "draft", "revise", "send", "resend", "cancel"} {
+	for _, operation := range []string{"read", "draft", "events", "revise", "send", "resend", "cancel", "edit", "reset", "done", "renew"} {
 		var first []byte
 		for _, id := range ids {
 			r := mutations("/v1/invitations/" + id)[operation]
@@ -615,7 +643,7 @@ func TestPreconditions(t *testing.T) {
 		return request{method: "PATCH", target: path, body: `{"recipientName":"Lena","expiresIn":"P10D","reminders":false,"recipientEmail":"it@larch.example"}`, header: map[string]string{"If-Match": tag}}
 	}
 	a.call(patch("")).is(428, "precondition_required")
-	for _, tag := range []string{`"2"`, `"0"`, `"x"`, `""`, `"99999999999999999999"`} {
+	for _, tag := range []string{`"2"`, `"0"`, `"01"`, `"+1"`, `"x"`, `""`, `"99999999999999999999"`} {
 		a.call(patch(tag)).is(412, "precondition_failed")
 	}
 	for _, tag := range []string{`W/"1"`, `1`, `"1", "2"`, `"`} {
@@ -626,10 +654,12 @@ func TestPreconditions(t *testing.T) {
 		t.Errorf("revised: %s", p.body)
 	}
 	a.call(patch("*")).is(200)
-	for _, action := range []string{"send", "resend", "cancel"} {
+	for _, action := range []string{"send", "resend", "cancel", "draft/reset", "done", "renew"} {
 		r := request{method: "POST", target: path + "/" + action, header: map[string]string{"Idempotency-Key": "k", "If-Match": `"1"`}}
 		a.call(r).is(412, "precondition_failed")
 	}
+	a.call(edit(path, `"1"`, "x", linkOf(path))).is(412, "precondition_failed")
+	a.call(edit(path, "", "x", linkOf(path))).is(428, "precondition_required")
 	// 404 comes before 428, 428 before 422.
 	r := patch("")
 	r.target = "/v1/invitations/inv_aaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -668,7 +698,7 @@ func TestEndedInvitations(t *testing.T) {
 			path := a.draft("admin@larch.example")
 			a.stored(path, end)
 			for name, r := range mutations(path) {
-				if name != "create" {
+				if name != "create" && name != "renew" {
 					a.call(r).is(409, code)
 				}
 			}
@@ -734,7 +764,7 @@ func TestSendResendCancel(t *testing.T) {
 	a.call(post("send", "1", "")).is(422, "recipient_email_required")
 	a.stored(path, func(i *invitation.Invitation) { i.Status = invitation.Pending })
 	a.now = a.now.Add(time.Hour)
-	a.call(post("resend", "1", "")).is(422, "recipient_email_required")
+	a.call(post("resend", "1", "")).is(409, "invalid_transition") // we were never asked to mail it
 }
 
 func TestDraft(t *testing.T) {
@@ -903,6 +933,12 @@ func TestFaultsTellNothing(t *testing.T) {
 		}
 		if strings.Contains(a.log.String(), "larch.example") {
 			t.Errorf("%s: the log holds an address: %s", name, a.log.String())
+		}
+		a.store.Inject(func(storetest.Operation) storetest.Fault {
+			return storetest.Fault{Err: fmt.Errorf("GetItem: %w", context.DeadlineExceeded)}
+		})
+		if p := a.call(r).is(503, "unavailable"); p.header.Get("Retry-After") != "5" {
+			t.Errorf("%s: Retry-After is %q", name, p.header.Get("Retry-After"))
 		}
 		a.store.Inject(func(storetest.Operation) storetest.Fault { return storetest.Fault{Err: busy} })
 		if p := a.call(r).is(503, "unavailable"); p.header.Get("Retry-After") != "2" {

@@ -1,0 +1,131 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"concord/internal/invitation"
+	"concord/internal/partner"
+	"concord/internal/problem"
+)
+
+// Attributes of the ledger.
+const (
+	aMailings         = "li"
+	aCount            = "n"
+	aSuppressed       = "su" // since when
+	aSuppressedReason = "sr"
+)
+
+// remembered is how long an item of the ledger outlives what it counts; the rules look at times, never at whether it is there.
+const remembered = 3 * 24 * time.Hour
+
+// Mailings is that of [invitation.Ledger].
+func (s *Store) Mailings(ctx context.Context, recipient string, strong bool) (m invitation.Mailings, err error) {
+	defer func() { wrap(&err, "mailings") }()
+	m.Recipient = recipient
+	stored, err := s.read(ctx, mailingsKey(recipient), strong, "Nothing was mailed.")
+	if problem.Is(err, problem.NotFound) {
+		return m, nil
+	}
+	if err != nil {
+		return m, err
+	}
+	f := &fields{item: stored}
+	if err := f.expect(mailingsType); err != nil {
+		return m, err
+	}
+	m.Version = f.needNumber(aVersion)
+	for _, text := range f.texts(aMailings) {
+		each, err := decodeMailing(text)
+		if err != nil {
+			return m, err
+		}
+		m.List = append(m.List, each)
+	}
+	if at := f.time(aSuppressed); !at.IsZero() {
+		m.Suppressed = &invitation.Suppression{At: at, Reason: f.text(aSuppressedReason)}
+	}
+	return m, f.err
+}
+
+// Record is that of [invitation.Ledger].
+func (s *Store) Record(ctx context.Context, m invitation.Mailings) (err error) {
+	defer func() { wrap(&err, "record a mailing") }()
+	i := newItem(mailingsKey(m.Recipient), mailingsType)
+	i.number(aVersion, m.Version)
+	list := make([]string, len(m.List))
+	var newest time.Time
+	for n, each := range m.List {
+		list[n] = encodeMailing(each)
+		if each.At.After(newest) {
+			newest = each.At
+		}
+	}
+	i.texts(aMailings, list)
+	if m.Suppressed != nil {
+		i.time(aSuppressed, m.Suppressed.At)
+		i.text(aSuppressedReason, m.Suppressed.Reason)
+	} else {
+		i.time(ttlAttr, newest.Add(24*time.Hour+remembered))
+	}
+	put := &types.Put{TableName: s.table, Item: i, ConditionExpression: aws.String(isNew)}
+	if m.Version > 1 {
+		put.ConditionExpression = aws.String(isUnchanged)
+		put.ExpressionAttributeValues = map[string]types.AttributeValue{":was": num(int64(m.Version - 1))}
+	}
+	return s.single(ctx, types.TransactWriteItem{Put: put}, i)
+}
+
+// Count is that of [invitation.Ledger]. An attempt whose answer was lost may have counted, and the next one counts again: the
+// day has then one mail less.
+func (s *Store) Count(ctx context.Context, p partner.TenantID, day string, limit int) (counted bool, err error) {
+	defer func() { wrap(&err, "count a mail of %s on %s", p, day) }()
+	began, err := time.Parse(time.DateOnly, day)
+	if err != nil || limit < 1 {
+		return false, err
+	}
+	_, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: s.table, Key: countKey(p, day), ConditionExpression: aws.String(isNew + " OR #n < :limit"),
+		UpdateExpression:         aws.String("SET #type = :type, #ttl = :ttl ADD #n :one"),
+		ExpressionAttributeNames: map[string]string{"#type": typeAttr, "#ttl": ttlAttr, "#n": aCount},
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":type": str(countType), ":ttl": num(began.Add(24*time.Hour + remembered).Unix()), ":one": num(1), ":limit": num(int64(limit)),
+		},
+	})
+	if _, full := errors.AsType[*types.ConditionalCheckFailedException](err); full {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// allIDs is what the id of every invitation begins with.
+const allIDs = "inv_"
+
+// A mailing is one text of four fields between tabs: when (seconds since 1970 in base 36), partner, invitation, generation.
+// Those that three partners may send stay within one write unit.
+func encodeMailing(m invitation.Mailing) string {
+	return strings.Join([]string{strconv.FormatInt(m.At.Unix(), 36), pack(string(m.Partner)), strings.TrimPrefix(m.Invitation, allIDs), strconv.Itoa(m.Generation)}, "\t")
+}
+
+func decodeMailing(s string) (invitation.Mailing, error) {
+	garbled := errors.New("dynamo: a mailing is garbled")
+	f := strings.Split(s, "\t")
+	if len(f) != 4 {
+		return invitation.Mailing{}, garbled
+	}
+	at, err1 := strconv.ParseInt(f[0], 36, 64)
+	by, err2 := unpack(f[1])
+	generation, err3 := strconv.Atoi(f[3])
+	if errors.Join(err1, err2, err3) != nil {
+		return invitation.Mailing{}, garbled
+	}
+	return invitation.Mailing{Partner: partner.TenantID(by), Invitation: allIDs + f[2], Generation: generation, At: time.Unix(at, 0).UTC()}, nil
+}

@@ -1,0 +1,203 @@
+package invitation
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"concord/internal/link"
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// Limits of an edited draft (invariant 15).
+const (
+	MaxSubject = 200       // characters
+	MaxWords   = 20 * 1000 // bytes of the body
+)
+
+// Words are the text of a draft that the partner has edited and mails itself (rules I6 to I8).
+type Words struct {
+	Subject string
+	Body    string
+}
+
+// check looks whether the words can be mailed: link is the one that has to stand in the body, exactly once and with no other
+// link of ours, all of which begin with origin.
+func (w Words) check(f *problem.Findings, link, origin string) {
+	if n := utf8.RuneCountInString(w.Subject); n == 0 || n > MaxSubject || !utf8.ValidString(w.Subject) || strings.ContainsFunc(w.Subject, control) {
+		f.Add("/subject", problem.ValidationFailed, "The subject has 1 to %d characters on one line.", MaxSubject)
+	}
+	if len(w.Body) > MaxWords || !utf8.ValidString(w.Body) || strings.ContainsFunc(w.Body, func(r rune) bool { return control(r) && !strings.ContainsRune("\r\n\t", r) }) {
+		f.Add("/body", problem.ValidationFailed, "The body has at most %d bytes of text.", MaxWords)
+		return
+	}
+	whole := 0
+	for n := 0; ; {
+		at := strings.Index(w.Body[n:], link)
+		if at < 0 {
+			break
+		}
+		before, after := w.Body[:n+at], w.Body[n+at+len(link):]
+		if begins(before) && ends(after) {
+			whole++
+		}
+		n += at + len(link)
+	}
+	// The token without the rest of the link would be stored as it is: placeholder stands for a whole link only.
+	token := strings.TrimPrefix(link, origin)
+	ours := func(s string) int {
+		return max(strings.Count(strings.ToLower(s), strings.ToLower(origin)), strings.Count(s, token))
+	}
+	if ours(w.Subject) > 0 {
+		f.Add("/subject", problem.InvitationLinkAltered, "The personal link stands in the body.")
+	}
+	switch n := ours(w.Body); {
+	case whole == 1 && n == 1:
+	case n == 0:
+		f.Add("/body", problem.InvitationLinkMissing, "The personal link has to stay in the text.")
+	default:
+		f.Add("/body", problem.InvitationLinkAltered, "The personal link has to stay as it is, once, and no other of our links beside it.")
+	}
+}
+
+func control(r rune) bool { return r < ' ' || r == 0x7f }
+
+// begins reports whether a link can start after the text: nothing there makes it a part of a longer one.
+func begins(before string) bool {
+	last, size := utf8.DecodeLastRuneInString(before)
+	return size == 0 || !inLink(last) && !strings.ContainsRune("/?=&%@", last)
+}
+
+// ends reports whether a link is over where the text goes on. Programs that make links of text take what stands close to one
+// for a part of it, but for punctuation at the end.
+func ends(after string) bool {
+	close := after
+	if n := strings.IndexFunc(after, func(r rune) bool { return r <= ' ' || r >= utf8.RuneSelf || strings.ContainsRune(`<>"')]}|`, r) }); n >= 0 {
+		close = after[:n]
+	}
+	return !strings.ContainsFunc(close, func(r rune) bool { return inLink(r) || r == '/' })
+}
+
+// inLink reports whether a character is one of those that tokens are made of.
+func inLink(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_'
+}
+
+// placeholder stands for the link in words that are kept: a link is never stored. No text can hold it, being a control character.
+const placeholder = "\x1a"
+
+// Edit keeps the partner's own words for a draft. The caller gives the link that the draft has now, and what every link of
+// ours to this cloud begins with. Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound],
+// [problem.PreconditionRequired], [problem.PreconditionFailed], [problem.InvitationLinkMissing] and
+// [problem.InvitationLinkAltered] (X-a), those of an ended invitation, [problem.InvalidTransition] for one that is no draft.
+func (s *Service) Edit(ctx context.Context, c Command, id string, w Words, current link.Secret, origin string) (inv Invitation, replayed bool, err error) {
+	c.words = &Words{w.Subject, strings.Replace(w.Body, current.Reveal(), placeholder, 1)}
+	return s.post(ctx, c, id, edited, func(inv *Invitation, _ time.Time) error {
+		f := slices.Clone(c.Findings)
+		if len(f) == 0 {
+			w.check(&f, current.Reveal(), origin)
+		}
+		if len(f) == 0 && inv.Status != Draft {
+			return problem.New(problem.InvalidTransition, "Only a draft can be edited.")
+		}
+		inv.Edited = true
+		return f.Err()
+	})
+}
+
+const edited = "edited"
+
+// Reset gives the draft its own words back. Codes: those of [Service.Edit] but for the link's.
+func (s *Service) Reset(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
+	c.words = &Words{}
+	return s.post(ctx, c, id, "reset", func(inv *Invitation, _ time.Time) error {
+		if err := c.Findings.Err(); err != nil {
+			return err
+		}
+		if inv.Status != Draft {
+			return problem.New(problem.InvalidTransition, "Only a draft can be reset.")
+		}
+		inv.Edited = false
+		return nil
+	})
+}
+
+// Done says that the partner mails the draft itself (rule I9); the time in which the customer can answer begins. Codes:
+// [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], those of an ended invitation,
+// [problem.InvalidTransition] for one that is no draft.
+func (s *Service) Done(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
+	return s.post(ctx, c, id, "done", func(inv *Invitation, now time.Time) error {
+		if err := c.Findings.Err(); err != nil {
+			return err
+		}
+		if inv.Status != Draft {
+			return problem.New(problem.InvalidTransition, "Only a draft can be done.")
+		}
+		inv.Status, inv.ExpiresAt = Pending, now.Add(inv.Duration)
+		return nil
+	})
+}
+
+// Words gives what a draft says when the partner has edited it; current is the link that it has now. Codes: [problem.NotFound].
+func (s *Service) Words(ctx context.Context, u partner.User, inv Invitation, current link.Secret) (Words, error) {
+	w, err := s.Store.Words(ctx, Key{u.Tenant, inv.ID})
+	w.Body = strings.Replace(w.Body, placeholder, current.Reveal(), 1)
+	return w, err
+}
+
+// Renew makes a new draft of an invitation that has ended, with the same terms (G3). An accepted one can be renewed where
+// something it asks for does not stand any more (invariant 3b). Replayed reports that the command's key had made it. Codes:
+// those of [Service.Invite], [problem.NotFound], [problem.InvalidTransition] for one that is still open.
+func (s *Service) Renew(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
+	account, err := s.inviter(ctx, c.User)
+	if err != nil {
+		return Invitation{}, false, err
+	}
+	old, err := s.own(ctx, c.User, id, true)
+	if err != nil {
+		return Invitation{}, false, err
+	}
+	c.scope = "renewal|" + id
+	now := s.now()
+	again := Invitation{
+		Key: Key{Inviter: old.Inviter}, Kind: old.Kind, RecipientEmail: old.RecipientEmail, RecipientName: old.RecipientName, Locale: old.Locale,
+		Cloud: old.Cloud, RequestDelegatedAdmin: old.RequestDelegatedAdmin, Source: old.Source, Tags: old.Tags, Reminders: old.Reminders,
+		Duration: old.Duration, Replaces: old.ID,
+	}
+	if old.Bound {
+		again.Customer, again.Bound = old.Customer, true
+	}
+	if !c.expects(old) {
+		err = problem.New(problem.PreconditionFailed, "The invitation was changed since you read it.")
+	} else {
+		err = c.Findings.Err()
+	}
+	if err == nil && old.StatusAt(now).Open() {
+		err = problem.New(problem.InvalidTransition, "This invitation is still open.")
+	}
+	if err == nil {
+		err = s.renewable(ctx, account, old, &again)
+	}
+	if err == nil {
+		inv, replayed, err = s.create(ctx, c, again, now)
+	}
+	return s.unlessMadeBefore(ctx, c, inv, replayed, err, now)
+}
+
+// renewable looks at what stands already: an accepted invitation is renewed for what was ended since.
+func (s *Service) renewable(ctx context.Context, account partner.Account, old Invitation, again *Invitation) error {
+	if old.Status == Accepted && !old.Bound {
+		rel, err := s.standing(ctx, old.Inviter, old.Customer)
+		if err != nil {
+			return err
+		}
+		if rel != nil && rel.Status == relationship.Active && (!old.RequestDelegatedAdmin || rel.DelegatedAdmin == relationship.ActiveDAP) {
+			return problem.New(problem.RelationshipExists, "What this would ask for stands already.")
+		}
+	}
+	return s.target(ctx, account, again)
+}

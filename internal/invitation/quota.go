@@ -1,0 +1,178 @@
+package invitation
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"time"
+
+	"concord/internal/contact"
+	"concord/internal/partner"
+	"concord/internal/problem"
+)
+
+// Limits are how much mail partners may cause (api, "Quotas"; domain, 0.17). [Cooldown] and [PerRecipient] are the same in
+// every deployment.
+type Limits struct {
+	// Partners is how many partners may mail one recipient in 24 hours; 0 for any number.
+	Partners int
+	// FirstMonth and Daily are how many mails a partner may send per day of UTC: in the 30 days after its account was made, and
+	// from then on. An account can have a number of its own.
+	FirstMonth, Daily int
+}
+
+// Limits of every deployment.
+const (
+	// Cooldown is the least time between two mails of one partner to one recipient, over all its invitations.
+	Cooldown = 10 * time.Minute
+	// PerRecipient is how many mails one partner may send to one recipient in 24 hours.
+	PerRecipient = 5
+
+	window     = 24 * time.Hour
+	firstMonth = 30 * 24 * time.Hour
+	// maxMailings bounds what is stored for a recipient where any number of partners may mail it.
+	maxMailings = 200
+)
+
+// Mailing is one mail that was allowed.
+type Mailing struct {
+	Partner    partner.TenantID
+	Invitation string
+	Generation int
+	At         time.Time
+}
+
+// Mailings are what was allowed to one recipient in the last 24 hours. The recipient is known by a hash.
+type Mailings struct {
+	Recipient string
+	List      []Mailing
+	// Suppressed, when not nil, says why the recipient gets no mail of anybody. What holds it is kept for good.
+	Suppressed *Suppression
+	Version    int // 0 when nothing is stored
+}
+
+// recipientOf gives the hash under which a recipient is known.
+func recipientOf(address string) string {
+	sum := sha256.Sum256([]byte(contact.Normalise(address)))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Ledger keeps count of mails.
+//
+// Mailings gives what is stored for a recipient, and empty ones of version 0 for nothing. With strong set the answer includes
+// every write that was acknowledged before the call; without, it may be a second old.
+// Record stores mailings of one version over the version before it, or nothing and [ErrConflict]. Count counts one more mail of
+// a partner on a day of UTC ("2026-11-21"), unless limit was reached: then it counts nothing and reports false.
+type Ledger interface {
+	Mailings(ctx context.Context, recipient string, strong bool) (Mailings, error)
+	Record(ctx context.Context, m Mailings) error
+	Count(ctx context.Context, p partner.TenantID, day string, limit int) (bool, error)
+}
+
+// reserve allows the mail of an invitation or says what stands against it: [problem.RecipientSuppressed], [problem.ResendCooldown],
+// [problem.RecipientQuotaExceeded], [problem.PartnerQuotaExceeded]. What was allowed is allowed again at no cost, so that a change
+// can be tried again. A crash after it has used up one mail of the quotas and nothing else.
+func (s *Service) reserve(ctx context.Context, account partner.Account, inv Invitation, now time.Time) error {
+	recipient := recipientOf(inv.RecipientEmail)
+	counted := false
+	for round := range maxRounds {
+		before, err := s.Ledger.Mailings(ctx, recipient, round > 0)
+		if err != nil {
+			return err
+		}
+		if before.Suppressed != nil {
+			return problem.New(problem.RecipientSuppressed, "This address gets no more mail: a mail to it bounced for good, or its owner complained about one.")
+		}
+		// A mail that waited went out after it was allowed.
+		if err := cooldown(inv.Mail.SentAt, now); err != nil {
+			return err
+		}
+		after := Mailings{Recipient: recipient, Version: before.Version + 1}
+		for _, m := range before.List {
+			if m.Partner == inv.Inviter && m.Invitation == inv.ID && m.Generation == inv.Generation {
+				return nil
+			}
+			if now.Sub(m.At) < window {
+				after.List = append(after.List, m)
+			}
+		}
+		if err := s.Limits.allow(after.List, inv.Inviter, now); err != nil {
+			return err
+		}
+		if !counted {
+			ok, err := s.Ledger.Count(ctx, inv.Inviter, now.Format(time.DateOnly), s.Limits.daily(account, now))
+			if err != nil {
+				return err
+			}
+			if !ok {
+				return &problem.Error{Code: problem.PartnerQuotaExceeded, RetryAfter: now.Truncate(window).Add(window).Sub(now),
+					Detail: "You have sent as many mails as you may on one day."}
+			}
+			counted = true
+		}
+		after.List = append(after.List, Mailing{inv.Inviter, inv.ID, inv.Generation, now})
+		if err := s.Ledger.Record(ctx, after); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return ErrConflict
+}
+
+// allow looks at the mails of the last 24 hours to one recipient.
+func (l Limits) allow(list []Mailing, p partner.TenantID, now time.Time) error {
+	own := slices.DeleteFunc(slices.Clone(list), func(m Mailing) bool { return m.Partner != p })
+	others := map[partner.TenantID]time.Time{} // by when the last mail of each is forgotten
+	for _, m := range list {
+		if m.Partner != p && m.At.After(others[m.Partner]) {
+			others[m.Partner] = m.At
+		}
+	}
+	slices.SortFunc(own, func(a, b Mailing) int { return a.At.Compare(b.At) })
+	if n := len(own); n > 0 {
+		if err := cooldown(own[n-1].At, now); err != nil {
+			return err
+		}
+	}
+	if n := len(own); n >= PerRecipient {
+		return &problem.Error{Code: problem.RecipientQuotaExceeded, RetryAfter: own[n-PerRecipient].At.Add(window).Sub(now),
+			Detail: "The recipient gets no more of your mails today."}
+	}
+	if len(list) >= maxMailings {
+		return &problem.Error{Code: problem.RecipientQuotaExceeded, RetryAfter: oldest(list).Add(window).Sub(now), Detail: "The recipient gets no more mails today."}
+	}
+	if l.Partners > 0 && len(own) == 0 && len(others) >= l.Partners {
+		free := now.Add(window)
+		for _, at := range others {
+			if at.Add(window).Before(free) {
+				free = at.Add(window)
+			}
+		}
+		return &problem.Error{Code: problem.RecipientQuotaExceeded, RetryAfter: free.Sub(now), Detail: "The recipient gets no more mails of new partners today."}
+	}
+	return nil
+}
+
+func oldest(list []Mailing) time.Time {
+	return slices.MinFunc(list, func(a, b Mailing) int { return a.At.Compare(b.At) }).At
+}
+
+// cooldown refuses a mail soon after the one before.
+func cooldown(last, now time.Time) error {
+	if wait := last.Add(Cooldown).Sub(now); wait > 0 {
+		return &problem.Error{Code: problem.ResendCooldown, RetryAfter: wait, Detail: "Between two mails to a recipient there are ten minutes."}
+	}
+	return nil
+}
+
+func (l Limits) daily(a partner.Account, now time.Time) int {
+	switch {
+	case a.DailyMails > 0:
+		return a.DailyMails
+	case now.Sub(a.CreatedAt) < firstMonth:
+		return l.FirstMonth
+	default:
+		return l.Daily
+	}
+}

@@ -1,0 +1,57 @@
+package invitation
+
+import "time"
+
+// ActorKind is who did something to an invitation.
+type ActorKind string
+
+// Who can do something.
+const (
+	ByUser     ActorKind = "user"     // somebody of the inviting partner
+	ByCustomer ActorKind = "customer" // who followed the link
+	BySystem   ActorKind = "system"   // a job of ours, or the clock
+)
+
+// Event is one line of the timeline as the partner sees it: without the fingerprints by which commands are known again.
+type Event struct {
+	At     time.Time
+	Action string
+	Actor  ActorKind
+	// Subject is that of a user of the partner. Who it was at the customer's is the customer's own business: the answer has the name
+	// that was given.
+	Subject       string
+	CorrelationID string
+	Reason        string
+}
+
+// Timeline gives what has happened until a moment, oldest first (G18). That the time is over shows at once, whether or not
+// the job has noticed.
+func (i Invitation) Timeline(now time.Time) []Event {
+	events := make([]Event, 0, len(i.History)+1)
+	for _, e := range i.History {
+		// Who it was decides nothing: a user may be named like a job of ours.
+		v := Event{At: e.At, Action: e.Action, Actor: actorOf(e.Action), CorrelationID: e.CorrelationID, Reason: e.Why}
+		if v.Actor == ByUser {
+			v.Subject = e.By
+		}
+		if e.Action == string(Declined) && i.Answer != nil {
+			v.Reason = i.Answer.Reason
+		}
+		events = append(events, v)
+	}
+	if i.Status.Open() && i.StatusAt(now) == Expired {
+		events = append(events, Event{At: i.ExpiresAt, Action: string(Expired), Actor: BySystem})
+	}
+	return events
+}
+
+func actorOf(action string) ActorKind {
+	switch action {
+	case "created", revised, edited, "reset", "done", "sent", "resent", string(Cancelled):
+		return ByUser
+	case string(Accepted), string(Declined):
+		return ByCustomer
+	default:
+		return BySystem
+	}
+}
