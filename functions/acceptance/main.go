@@ -24,7 +24,9 @@ type config struct {
 	Operator string `env:"OPERATOR_NAME"`  // who operates this deployment; every page says so
 	Issuer   string `env:"OIDC_ISSUER"`    // OpenID provider that people sign in at
 	ClientID string `env:"OIDC_CLIENT_ID"` // our public client there, with <base URL>/sign-in/callback of each cloud
-	Clouds   string `env:"CLOUDS"`         // the clouds with their portals, as partner.ParseClouds reads them
+	// How ID tokens say who signed in, as pages.ParseClaims reads it.
+	Claims string `env:"SIGN_IN_CLAIMS" default:"{}"`
+	Clouds string `env:"CLOUDS"` // the clouds with their portals, as partner.ParseClouds reads them
 }
 
 func main() {
@@ -48,6 +50,10 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	claims, err := pages.ParseClaims(c.Claims)
+	if err != nil {
+		return err
+	}
 	aws := awsenv.Config()
 	store := dynamo.New(aws, c.Table)
 	handler, err := pages.Site{
@@ -55,7 +61,7 @@ func run(log *slog.Logger) error {
 			Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds,
 			Locales: locale.Tags, Now: now,
 		},
-		Keys: masterkey.New(aws, c.Secret), Operator: c.Operator, Issuer: c.Issuer, ClientID: c.ClientID, Log: log,
+		Keys: masterkey.New(aws, c.Secret), Operator: c.Operator, Issuer: c.Issuer, ClientID: c.ClientID, Claims: claims, Log: log,
 	}.Handler()
 	if err != nil {
 		return err

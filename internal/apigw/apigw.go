@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -28,6 +29,9 @@ import (
 
 // maxResponse is the size in bytes up to which a body is given to Lambda, which takes 6 MB with the JSON around it.
 const maxResponse = 5 << 20
+
+// margin is what is left of a function's time when its handler's context ends.
+const margin = 1500 * time.Millisecond
 
 // Request is the event of an HTTP API.
 type Request = events.APIGatewayV2HTTPRequest
@@ -47,6 +51,12 @@ func Handler(h http.Handler, baseURL string, log *slog.Logger) func(context.Cont
 		base = &url.URL{}
 	}
 	return func(ctx context.Context, event Request) (response Response, _ error) {
+		// What we wait for ends before Lambda ends us: the caller gets an answer of ours and learns when to try again.
+		if deadline, ok := ctx.Deadline(); ok {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, deadline.Add(-margin))
+			defer cancel()
+		}
 		ctx = context.WithValue(ctx, key{}, &event)
 		r, ok := request(ctx, &event, base)
 		if !ok {
@@ -90,14 +100,6 @@ func Claims(ctx context.Context) map[string]string {
 		return e.RequestContext.Authorizer.JWT.Claims
 	}
 	return nil
-}
-
-// SourceIP gives the address of the caller, as API Gateway saw it.
-func SourceIP(ctx context.Context) string {
-	if e := event(ctx); e != nil {
-		return e.RequestContext.HTTP.SourceIP
-	}
-	return ""
 }
 
 // RequestID gives the id under which the function's log lines of this request stand.

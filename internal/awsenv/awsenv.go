@@ -5,9 +5,23 @@ package awsenv
 import (
 	"context"
 	"os"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
+
+// attempt is how long one attempt of a prompt call may take; a function has seconds only.
+const attempt = 3 * time.Second
+
+// Prompt gives the configuration with a time-out of a few seconds for each attempt, unless it has an HTTP client already: for
+// services that answer in milliseconds or not at all.
+func Prompt(cfg aws.Config) aws.Config {
+	if cfg.HTTPClient == nil {
+		cfg.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attempt)
+	}
+	return cfg
+}
 
 // Config gives the region and the credentials of the function's role.
 func Config() aws.Config {

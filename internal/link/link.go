@@ -42,9 +42,9 @@ type Link struct {
 	Generation int    // 1 to 65535; a resend raises it and thereby ends older links
 }
 
-// Key is one signing key. IDs tell a token's key without trying all.
+// Key is one signing key. Its id tells whether a token's key is known without trying all; two keys may have the same by chance.
 type Key struct {
-	ID     byte
+	ID     uint16
 	Secret []byte
 }
 
@@ -60,7 +60,13 @@ const (
 	version  = 1
 	idBytes  = 16
 	macBytes = 16
-	size     = 1 + 1 + 16 + idBytes + 2 + macBytes
+	// Where the parts of a token begin: version, key id, tenant, item id, generation, authentication code.
+	atKey        = 1
+	atTenant     = atKey + 2
+	atID         = atTenant + 16
+	atGeneration = atID + idBytes
+	atMAC        = atGeneration + 2
+	size         = atMAC + macBytes
 )
 
 var (
@@ -90,7 +96,7 @@ func NewSigner(keys ...Key) *Signer { return &Signer{keys} }
 // Sign gives the token of a link. It fails when the link's ids are not of the forms that [Link] names.
 func (s *Signer) Sign(p Purpose, l Link) (Secret, error) {
 	b := make([]byte, 0, size)
-	b = append(b, version, s.keys[0].ID)
+	b = binary.BigEndian.AppendUint16(append(b, version), s.keys[0].ID)
 	tenant, err := hex.DecodeString(strings.ReplaceAll(l.Tenant, "-", ""))
 	if err != nil || len(tenant) != 16 {
 		return "", fmt.Errorf("link: tenant is not a UUID")
@@ -123,20 +129,20 @@ func (s *Signer) Verify(p Purpose, token string) (Link, error) {
 		return Link{}, ErrMalformed
 	}
 	failure := ErrUnknownKey
-	body, sum := b[:size-macBytes], b[size-macBytes:]
+	body, sum := b[:atMAC], b[atMAC:]
 	for _, k := range s.keys {
-		if k.ID != b[1] {
+		if k.ID != binary.BigEndian.Uint16(b[atKey:]) {
 			continue
 		}
 		if !hmac.Equal(sum, mac(k.Secret, p, body)) {
 			failure = ErrMalformed // unless another key has the same id
 			continue
 		}
-		h := hex.EncodeToString(b[2:18])
+		h := hex.EncodeToString(b[atTenant:atID])
 		return Link{
 			Tenant:     h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:],
-			ID:         prefixes[p] + idText.EncodeToString(b[18:18+idBytes]),
-			Generation: int(binary.BigEndian.Uint16(b[18+idBytes:])),
+			ID:         prefixes[p] + idText.EncodeToString(b[atID:atGeneration]),
+			Generation: int(binary.BigEndian.Uint16(b[atGeneration:])),
 		}, nil
 	}
 	return Link{}, failure

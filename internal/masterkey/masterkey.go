@@ -2,16 +2,18 @@
 // and keeps.
 //
 // The secret is read on first use and kept for a while. During a rotation the current and the previous secret are both
-// accepted; a token whose key is not known makes a [Source] read again, so that a sandbox that started before the rotation
-// accepts what a younger one signed.
+// accepted; a token, cookie or cursor whose key is not known makes a [Source] read again, so that a sandbox that started before
+// the rotation accepts what a younger one made.
 package masterkey
 
 import (
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,14 +42,14 @@ type Source struct {
 }
 
 type master struct {
-	id    byte
+	id    uint16
 	value []byte
 }
 
 // New makes a source of a secret by its ARN or name. It reads nothing yet.
 func New(cfg aws.Config, secret string) *Source {
 	return &Source{
-		client: secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) { o.BaseEndpoint = awsenv.Endpoint("SECRETS_MANAGER") }),
+		client: secretsmanager.NewFromConfig(awsenv.Prompt(cfg), func(o *secretsmanager.Options) { o.BaseEndpoint = awsenv.Endpoint("SECRETS_MANAGER") }),
 		secret: secret,
 	}
 }
@@ -87,15 +89,22 @@ func (s *Source) read(ctx context.Context) ([]master, error) {
 			return nil, fmt.Errorf("masterkey: the secret has fewer than %d characters", keyBytes)
 		}
 		sum := sha256.Sum256(append([]byte("id|"), value...))
-		found = append(found, master{sum[0], value})
+		found = append(found, master{binary.BigEndian.Uint16(sum[:]), value})
 	}
 	return found, nil
 }
 
 // Keys gives the keys of a use, such as "cursor" or "session": what to sign or encrypt with first, what is still accepted
-// after it.
-func (s *Source) Keys(ctx context.Context, use string) ([]link.Key, error) {
-	return s.keys(ctx, use, keep)
+// after it. Who has something to check says the ids of the keys that it names: for one that is not known the secret is read
+// again, though not more often than every ten seconds. What names a key that is not known even then was not made here.
+func (s *Source) Keys(ctx context.Context, use string, named ...uint16) ([]link.Key, error) {
+	keys, err := s.keys(ctx, use, keep)
+	for _, id := range named {
+		if err == nil && !slices.ContainsFunc(keys, func(k link.Key) bool { return k.ID == id }) {
+			return s.keys(ctx, use, rereadGap)
+		}
+	}
+	return keys, err
 }
 
 func (s *Source) keys(ctx context.Context, use string, fresherThan time.Duration) ([]link.Key, error) {

@@ -5,6 +5,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -59,6 +61,9 @@ func attempts(r *http.Request) []string {
 	return names
 }
 
+// keyBytes is how much of a cookie is the id of its key; the rest is encrypted.
+const keyBytes = 2
+
 // content is what is encrypted: a value and until when it holds.
 type content struct {
 	Until int64 // Unix seconds
@@ -78,24 +83,35 @@ func seal(key link.Key, name string, v any, until time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return base64.RawURLEncoding.EncodeToString(box.Seal([]byte{key.ID}, nil, plain, []byte(name))), nil
+	return base64.RawURLEncoding.EncodeToString(box.Seal(binary.BigEndian.AppendUint16(nil, key.ID), nil, plain, []byte(name))), nil
+}
+
+// sealed is the value of a cookie: which key it names, and what is encrypted.
+type sealed struct {
+	key uint16
+	box []byte
+}
+
+// parse gives false for what is no value of ours, whatever the keys.
+func parse(text string) (sealed, bool) {
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(b) <= keyBytes {
+		return sealed{}, false
+	}
+	return sealed{binary.BigEndian.Uint16(b), b[keyBytes:]}, true
 }
 
 // unseal reports false for whatever was not sealed with one of the keys under this name, or whose time is over.
-func unseal(keys []link.Key, name, text string, v any, now time.Time) bool {
-	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(b) < 2 {
-		return false
-	}
+func (s sealed) unseal(keys []link.Key, name string, v any, now time.Time) bool {
 	for _, k := range keys {
-		if k.ID != b[0] {
+		if k.ID != s.key {
 			continue
 		}
 		box, err := gcm(k.Secret)
 		if err != nil {
 			continue
 		}
-		plain, err := box.Open(nil, nil, b[1:], []byte(name))
+		plain, err := box.Open(nil, nil, s.box, []byte(name))
 		if err != nil {
 			continue
 		}
@@ -115,14 +131,14 @@ func gcm(key []byte) (cipher.AEAD, error) {
 
 // keep sets a cookie.
 func (h *site) keep(ctx context.Context, w http.ResponseWriter, c partner.Cloud, name, use string, v any, d time.Duration) error {
-	text, err := h.sealed(ctx, name, use, v, d)
+	text, err := h.seal(ctx, name, use, v, d)
 	if err == nil {
 		h.set(w, c, name, text, d)
 	}
 	return err
 }
 
-func (h *site) sealed(ctx context.Context, name, use string, v any, d time.Duration) (string, error) {
+func (h *site) seal(ctx context.Context, name, use string, v any, d time.Duration) (string, error) {
 	keys, err := h.Keys.Keys(ctx, use)
 	if err != nil {
 		return "", err
@@ -153,11 +169,15 @@ func (h *site) recall(r *http.Request, name, use string, v any) (bool, error) {
 	}
 	for _, full := range names {
 		for _, c := range r.CookiesNamed(full) {
-			keys, err := h.Keys.Keys(r.Context(), use)
+			value, ok := parse(c.Value)
+			if !ok {
+				continue
+			}
+			keys, err := h.Keys.Keys(r.Context(), use, value.key)
 			if err != nil {
 				return false, err
 			}
-			if unseal(keys, name, c.Value, v, time.Now()) {
+			if value.unseal(keys, name, v, time.Now()) {
 				return true, nil
 			}
 		}
@@ -175,15 +195,28 @@ func (h *site) session(r *http.Request) (*invitation.Person, error) {
 	return &p, nil
 }
 
-// keepSession sets the session. A company with more domains than a cookie holds keeps the first ones.
-func (h *site) keepSession(ctx context.Context, w http.ResponseWriter, c partner.Cloud, p invitation.Person) error {
+// domainOf gives the domain of an address as addresses are compared; empty for none.
+func domainOf(address string) string {
+	_, domain, _ := strings.Cut(contact.Normalise(address), "@")
+	return domain
+}
+
+// keepSession sets the session. A company with more domains than a cookie holds keeps the first ones, and the invited one among
+// them, which the answer is compared with. Another invitation that the same session answers may find its domain cut off: then
+// the partner is asked to confirm a customer that it need not have (domain, 0.25), never the other way round.
+func (h *site) keepSession(ctx context.Context, w http.ResponseWriter, c partner.Cloud, p invitation.Person, invited string) error {
 	for {
-		text, err := h.sealed(ctx, sessionCookie, sessionUse, p, sessionTime)
+		text, err := h.seal(ctx, sessionCookie, sessionUse, p, sessionTime)
 		if err != nil {
 			return err
 		}
 		if n := len(p.Company.Domains); len(text) > maxCookie && n > 0 {
-			p.Company.Domains = p.Company.Domains[:n*3/4]
+			kept := p.Company.Domains[:n*3/4]
+			own := slices.IndexFunc(p.Company.Domains, func(d string) bool { return domainOf("@"+d) == invited })
+			if invited != "" && own >= len(kept) && len(kept) > 0 {
+				kept[len(kept)-1] = p.Company.Domains[own]
+			}
+			p.Company.Domains = kept
 			continue
 		}
 		h.set(w, c, sessionCookie, text, sessionTime)

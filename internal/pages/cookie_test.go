@@ -53,7 +53,8 @@ func TestSeal(t *testing.T) {
 		"no base64":             {[]link.Key{keyA}, "name", "***", now, false},
 	} {
 		var got string
-		if ok := unseal(c.keys, c.name, c.text, &got, c.now); ok != c.want || ok && got != "value" {
+		value, parsed := parse(c.text)
+		if ok := parsed && value.unseal(c.keys, c.name, &got, c.now); ok != c.want || ok && got != "value" {
 			t.Errorf("%s: %v %q", name, ok, got)
 		}
 	}
@@ -105,10 +106,10 @@ func FuzzUnseal(f *testing.F) {
 	f.Add(good, "other")
 	f.Add("", "")
 	f.Add("AQ", "name")
-	f.Add(base64.RawURLEncoding.EncodeToString(append([]byte{1}, make([]byte, 40)...)), "name")
+	f.Add(base64.RawURLEncoding.EncodeToString(append([]byte{0, 1}, make([]byte, 40)...)), "name")
 	f.Fuzz(func(t *testing.T, text, name string) {
 		var v string
-		if unseal([]link.Key{keyA, keyC}, name, text, &v, time.Now()) && (text != good || name != "name") {
+		if value, ok := parse(text); ok && value.unseal([]link.Key{keyA, keyC}, name, &v, time.Now()) && (text != good || name != "name") {
 			t.Errorf("%q opened under %q", text, name)
 		}
 	})
@@ -174,7 +175,9 @@ var quiet = slog.New(slog.DiscardHandler)
 // fixed is one key for everything.
 type fixed struct{ key link.Key }
 
-func (f fixed) Keys(context.Context, string) ([]link.Key, error) { return []link.Key{f.key}, nil }
+func (f fixed) Keys(context.Context, string, ...uint16) ([]link.Key, error) {
+	return []link.Key{f.key}, nil
+}
 
 func (f fixed) Sign(_ context.Context, p link.Purpose, l link.Link) (link.Secret, error) {
 	return link.NewSigner(f.key).Sign(p, l)

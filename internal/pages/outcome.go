@@ -106,14 +106,20 @@ var design = sync.OnceValue(func() layout {
 		"'; img-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"}
 })
 
-// compact drops the indentation of the style sheet, which every page carries.
+// compact drops the space in the style sheet that only its writers need: every page carries it.
 func compact(css string) string {
 	var b strings.Builder
 	for line := range strings.Lines(css) {
-		b.WriteString(strings.TrimSpace(line))
+		b.WriteString(spaces.Replace(strings.TrimSpace(line)))
 	}
-	return b.String()
+	return names.Replace(strings.ReplaceAll(b.String(), ";}", "}"))
 }
+
+// names are short on the page and long in the style sheet.
+var names = strings.NewReplacer("--accent", "--a", "--card", "--c", "--edge", "--e", "--hover", "--h", "--ink", "--i", "--line", "--l", "--on", "--o",
+	"--page", "--p", "--soft", "--s", "--tint", "--t", "--warn-tint", "--x", "--warn", "--w")
+
+var spaces = strings.NewReplacer(": ", ":", "; }", "}", "; ", ";", ", ", ",", " { ", "{", " {", "{", " }", "}")
 
 // headers are on every answer, redirects too.
 func (h *site) headers(w http.ResponseWriter, v *visit) {

@@ -24,14 +24,15 @@ import (
 	"concord/internal/problem"
 )
 
-// Keys makes and checks links and gives the keys of cookies by use, the one to encrypt with first.
+// Keys makes and checks links and gives the keys of cookies by use, the one to encrypt with first. Named are the ids of keys that
+// cookies name: that such a key is not among those given means that there is none.
 //
 // Verify gives [link.ErrMalformed] or [link.ErrUnknownKey] for a token that was not made here; any other error of a method
 // means that the keys could not be had.
 type Keys interface {
 	Sign(ctx context.Context, p link.Purpose, l link.Link) (link.Secret, error)
 	Verify(ctx context.Context, p link.Purpose, token string) (link.Link, error)
-	Keys(ctx context.Context, use string) ([]link.Key, error)
+	Keys(ctx context.Context, use string, named ...uint16) ([]link.Key, error)
 }
 
 // Site is everything that the pages need. Its clouds are those of Invitations.
@@ -41,6 +42,7 @@ type Site struct {
 	Operator    string // who operates the deployment; every page says so
 	Issuer      string // of the OpenID provider that people sign in at
 	ClientID    string // our public client there
+	Claims      Claims // how its ID tokens say who signed in
 	Log         *slog.Logger
 }
 
@@ -58,6 +60,7 @@ const maxBody = 64 << 10
 // Handler gives the pages as one handler. It fails when a cloud's base URL is no origin.
 func (s Site) Handler() (http.Handler, error) {
 	h := &site{Site: s, clouds: s.Invitations.Clouds}
+	h.Claims = s.Claims.complete()
 	h.provider = &provider{issuer: s.Issuer, clientID: s.ClientID}
 	guard := http.NewCrossOriginProtection()
 	for _, c := range h.clouds {
@@ -93,6 +96,8 @@ type visit struct {
 	person  *invitation.Person
 	form    entered
 	invalid []problem.Finding
+	// reworded is set when the form that was sent showed other words than those of now.
+	reworded bool
 }
 
 // cloud is that of the invitation, and the first one while that is not known.
@@ -118,29 +123,28 @@ func chosen(lang string) string {
 	return ""
 }
 
-// redeem checks the token of the path. When it gives false, the request has been answered.
-func (h *site) redeem(w http.ResponseWriter, r *http.Request, v *visit) bool {
+// enter checks the token of the path and sees who is signed in. When it gives false, the request has been answered.
+func (h *site) enter(w http.ResponseWriter, r *http.Request) (*visit, bool) {
+	v := &visit{}
 	l, err := h.Keys.Verify(r.Context(), link.Answer, r.PathValue("token"))
-	switch {
-	case errors.Is(err, link.ErrMalformed), errors.Is(err, link.ErrUnknownKey):
+	if errors.Is(err, link.ErrMalformed) || errors.Is(err, link.ErrUnknownKey) {
 		h.show(w, r, v, unknown)
-		return false
-	case err != nil:
-		h.trouble(w, r, v, err)
-		return false
+		return nil, false
 	}
-	v.link = l
-	return true
+	if err == nil {
+		v.link = l
+		v.person, err = h.session(r)
+	}
+	if err != nil {
+		h.trouble(w, r, v, err)
+		return nil, false
+	}
+	return v, true
 }
 
 func (h *site) open(w http.ResponseWriter, r *http.Request) {
-	v := &visit{}
-	if !h.redeem(w, r, v) {
-		return
-	}
-	var err error
-	if v.person, err = h.session(r); err != nil {
-		h.trouble(w, r, v, err)
+	v, ok := h.enter(w, r)
+	if !ok {
 		return
 	}
 	letter, c, err := h.Invitations.Look(r.Context(), v.link, v.person, r.URL.Query().Has(done))
@@ -156,20 +160,16 @@ func (h *site) open(w http.ResponseWriter, r *http.Request) {
 type entered struct {
 	Answer, FullName, JobTitle, Country, Reason, Comment string
 	Authorized                                           bool
-	// Words is the language that the form was in, and with it the words that were read.
-	Words string
+	// Words is the language that the form was in, and WordsRead which words those were, as [edition] says it. Who fills in no
+	// form but sends its fields may leave them out.
+	Words, WordsRead string
 }
 
 // answer carries out an answer. A crash before the domain's write leaves the form to be sent again; one after it, or an
 // answer that gets lost, shows the result when the form is sent again.
 func (h *site) answer(w http.ResponseWriter, r *http.Request) {
-	v := &visit{}
-	if !h.redeem(w, r, v) {
-		return
-	}
-	var err error
-	if v.person, err = h.session(r); err != nil {
-		h.trouble(w, r, v, err)
+	v, ok := h.enter(w, r)
+	if !ok {
 		return
 	}
 	here := path(r.PathValue("token"), r)
@@ -177,6 +177,7 @@ func (h *site) answer(w http.ResponseWriter, r *http.Request) {
 		h.redirect(w, r, v, here)
 		return
 	}
+	var err error
 	if v.form, err = read(w, r); err != nil {
 		o := malformed
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
@@ -185,11 +186,15 @@ func (h *site) answer(w http.ResponseWriter, r *http.Request) {
 		h.show(w, r, v, o)
 		return
 	}
+	words := consent(locale.For(locale.Match(v.form.Words, r.URL.Query().Get("lang"), r.Header.Get("Accept-Language"))))
+	if v.form.WordsRead != "" && v.form.WordsRead != edition(words) {
+		h.askAgain(w, r, v)
+		return
+	}
 	letter, c, err := h.Invitations.Respond(r.Context(), v.link, *v.person, invitation.Response{
 		Answer: v.form.Answer, Authorized: v.form.Authorized, FullName: v.form.FullName, JobTitle: v.form.JobTitle,
 		Country: v.form.Country, Reason: v.form.Reason, Comment: v.form.Comment,
-		Consent:       consent(locale.For(locale.Match(v.form.Words, r.URL.Query().Get("lang"), r.Header.Get("Accept-Language")))),
-		CorrelationID: rand.Text(),
+		Consent: words, CorrelationID: rand.Text(),
 	})
 	v.letter = letter
 	p, _ := errors.AsType[*problem.Error](err)
@@ -212,6 +217,22 @@ func (h *site) answer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// askAgain shows the form with what was entered, since other words stand on it now than those that were read (invariant 14).
+func (h *site) askAgain(w http.ResponseWriter, r *http.Request, v *visit) {
+	letter, c, err := h.Invitations.Look(r.Context(), v.link, v.person, true)
+	if err != nil {
+		h.trouble(w, r, v, err)
+		return
+	}
+	v.letter = letter
+	o := outcomes[c]
+	if c == invitation.Form {
+		v.reworded = true
+		o.status = http.StatusUnprocessableEntity
+	}
+	h.show(w, r, v, o)
+}
+
 var errNotAForm = errors.New("pages: not a form")
 
 func read(w http.ResponseWriter, r *http.Request) (entered, error) {
@@ -232,7 +253,7 @@ func read(w http.ResponseWriter, r *http.Request) (entered, error) {
 	return entered{
 		Answer: one("answer"), Authorized: one("authorized") == "on", FullName: one("fullName"), JobTitle: one("jobTitle"),
 		Country: one("country"), Reason: one("reason"), Comment: strings.ReplaceAll(one("comment"), "\r\n", "\n"),
-		Words: one("words"),
+		Words: one("words"), WordsRead: one("wordsRead"),
 	}, nil
 }
 

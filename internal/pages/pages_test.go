@@ -71,13 +71,13 @@ type keys struct {
 	err     error
 }
 
-func (k *keys) Keys(_ context.Context, use string) ([]link.Key, error) {
+func (k *keys) Keys(_ context.Context, use string, _ ...uint16) ([]link.Key, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var out []link.Key
 	for _, m := range k.masters {
 		sum := sha256.Sum256([]byte(use + "|" + m))
-		out = append(out, link.Key{ID: m[0], Secret: sum[:]})
+		out = append(out, link.Key{ID: uint16(m[0]), Secret: sum[:]})
 	}
 	return out, k.err
 }
@@ -143,7 +143,8 @@ func deploy(t *testing.T) *deployment {
 	}
 	d.service = &invitation.Service{
 		Store: d.store, Accounts: d.store, Relationships: d.store, Regions: partner.ShippedRegions(), Clouds: clouds, Locales: locale.Tags,
-		Now: func() time.Time { return time.Now().Add(time.Duration(d.clock.Load())) },
+		Now:    func() time.Time { return time.Now().Add(time.Duration(d.clock.Load())) },
+		Ledger: d.store, Limits: invitation.Limits{FirstMonth: 1000, Daily: 1000},
 	}
 	d.service.Addresses.AllowReserved = true
 	handler, err := pages.Site{

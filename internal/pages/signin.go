@@ -1,16 +1,19 @@
 package pages
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -34,19 +37,34 @@ const (
 type provider struct {
 	issuer, clientID string
 
+	keys  watched
 	mu    sync.Mutex
 	found *oidc.Provider
 }
 
-// outside is how we call the provider: it must answer well within a function's time.
-var outside = &http.Client{Timeout: 4 * time.Second}
+// outside is how we call the provider. A sign-in may ask it three things one after another (discovery, the code, the keys), and all
+// of them have to fit into a function's time.
+var outside = &http.Client{Timeout: 2500 * time.Millisecond}
+
+// watched is outside, and counts the calls that brought no answer: a key set that cannot be had is the provider's trouble, and
+// go-oidc does not tell it from a signature that is wrong.
+type watched struct{ failures atomic.Int64 }
+
+// RoundTrip calls the provider.
+func (c *watched) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil || res.StatusCode >= http.StatusInternalServerError {
+		c.failures.Add(1)
+	}
+	return res, err
+}
 
 func (p *provider) discover() (*oidc.Provider, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.found == nil {
 		// The key set outlives this request, so it must not have its context.
-		found, err := oidc.NewProvider(oidc.ClientContext(context.Background(), outside), p.issuer)
+		found, err := oidc.NewProvider(oidc.ClientContext(context.Background(), &http.Client{Timeout: outside.Timeout, Transport: &p.keys}), p.issuer)
 		if err != nil {
 			return nil, err
 		}
@@ -67,6 +85,7 @@ func (p *provider) config(found *oidc.Provider, c partner.Cloud) oauth2.Config {
 // attempt is one sign-in under way. Its cookie is named after its state, so that several can be.
 type attempt struct {
 	Link     link.Link
+	Invited  string // the domain of the address that was invited
 	Cloud    partner.CloudID
 	Lang     string
 	State    string
@@ -76,10 +95,11 @@ type attempt struct {
 
 // signIn begins a sign-in for a link that can be answered, or whose answer can be looked at.
 func (h *site) signIn(w http.ResponseWriter, r *http.Request) {
-	v := &visit{}
-	if !h.redeem(w, r, v) {
+	v, ok := h.enter(w, r)
+	if !ok {
 		return
 	}
+	v.person = nil // whoever was signed in signs in anew
 	letter, c, err := h.Invitations.Look(r.Context(), v.link, nil, false)
 	if err != nil {
 		h.trouble(w, r, v, err)
@@ -96,7 +116,7 @@ func (h *site) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a := attempt{
-		Link: v.link, Cloud: letter.Cloud.ID, Lang: strings.TrimPrefix(chosen(r.URL.Query().Get("lang")), "?lang="),
+		Link: v.link, Invited: domainOf(letter.Invitation.RecipientEmail), Cloud: letter.Cloud.ID, Lang: strings.TrimPrefix(chosen(r.URL.Query().Get("lang")), "?lang="),
 		State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(),
 	}
 	for i, name := range attempts(r) {
@@ -167,7 +187,7 @@ func (h *site) callback(w http.ResponseWriter, r *http.Request) {
 		h.trouble(w, r, v, err)
 		return
 	}
-	if err := h.keepSession(r.Context(), w, cloud, person); err != nil {
+	if err := h.keepSession(r.Context(), w, cloud, person, a.Invited); err != nil {
 		h.trouble(w, r, v, err)
 		return
 	}
@@ -215,7 +235,11 @@ func (h *site) identify(ctx context.Context, c partner.Cloud, a attempt, code, i
 	}
 	raw, _ := tokens.Extra("id_token").(string)
 	verifier := found.Verifier(&oidc.Config{ClientID: h.ClientID, SupportedSigningAlgs: []string{oidc.RS256}})
+	before := h.provider.keys.failures.Load()
 	id, err := verifier.Verify(ctx, raw)
+	if err != nil && h.provider.keys.failures.Load() > before {
+		return none, err
+	}
 	if err != nil {
 		return none, errors.Join(errNotProven, err)
 	}
@@ -226,13 +250,37 @@ func (h *site) identify(ctx context.Context, c partner.Cloud, a attempt, code, i
 	if err := id.Claims(&claims); err != nil {
 		return none, errNotProven
 	}
-	return person(claims)
+	return h.Claims.person(claims)
 }
 
-// claimNames are the names under which the provider says who signed in and for which company (domain, 0.27).
-var claimNames = struct {
+// Claims are the names under which the provider says who signed in and for which company (domain, 0.27). An empty name stands for
+// the one in usualClaims.
+type Claims struct {
 	Subject, Name, Email, Tenant, Company, Domains, Country, Cloud, Roles string
-}{"sub", "name", "email", "tid", "tenant_name", "tenant_domains", "tenant_country", "cloud", "roles"}
+	// GlobalAdmin is what stands in Roles for a Global admin, such as Entra's template id of that role.
+	GlobalAdmin string
+}
+
+var usualClaims = Claims{"sub", "name", "email", "tid", "tenant_name", "tenant_domains", "tenant_country", "cloud", "roles", string(partner.GlobalAdmin)}
+
+// ParseClaims reads the configured names: a JSON object with members of [Claims] in lower camel case.
+func ParseClaims(text string) (Claims, error) {
+	var c Claims
+	d := json.NewDecoder(strings.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		return Claims{}, fmt.Errorf("claims: %w", err)
+	}
+	return c, nil
+}
+
+func (c Claims) complete() Claims {
+	u := usualClaims
+	return Claims{
+		cmp.Or(c.Subject, u.Subject), cmp.Or(c.Name, u.Name), cmp.Or(c.Email, u.Email), cmp.Or(c.Tenant, u.Tenant), cmp.Or(c.Company, u.Company),
+		cmp.Or(c.Domains, u.Domains), cmp.Or(c.Country, u.Country), cmp.Or(c.Cloud, u.Cloud), cmp.Or(c.Roles, u.Roles), cmp.Or(c.GlobalAdmin, u.GlobalAdmin),
+	}
+}
 
 var countryCode = regexp.MustCompile(`^[A-Z]{2}$`)
 
@@ -240,7 +288,7 @@ var countryCode = regexp.MustCompile(`^[A-Z]{2}$`)
 const maxClaim = 200
 
 // person reads claims. What is missing or of another type is left empty; without a subject or a tenant it is [errNoCompany].
-func person(claims map[string]json.RawMessage) (invitation.Person, error) {
+func (names Claims) person(claims map[string]json.RawMessage) (invitation.Person, error) {
 	text := func(name string) string {
 		var s string
 		_ = json.Unmarshal(claims[name], &s)
@@ -256,18 +304,18 @@ func person(claims map[string]json.RawMessage) (invitation.Person, error) {
 		}
 		return l
 	}
-	tenant, ok := partner.ParseTenantID(text(claimNames.Tenant))
+	tenant, ok := partner.ParseTenantID(text(names.Tenant))
 	p := invitation.Person{
-		Subject: text(claimNames.Subject), Name: text(claimNames.Name), Email: text(claimNames.Email),
+		Subject: text(names.Subject), Name: text(names.Name), Email: text(names.Email),
 		Company: relationship.Customer{
-			Tenant: tenant, CompanyName: text(claimNames.Company), Country: strings.ToUpper(text(claimNames.Country)),
-			Cloud: partner.CloudID(text(claimNames.Cloud)),
+			Tenant: tenant, CompanyName: text(names.Company), Country: strings.ToUpper(text(names.Country)),
+			Cloud: partner.CloudID(text(names.Cloud)),
 		},
 	}
 	if !ok || p.Subject == "" {
 		return invitation.Person{}, errNoCompany
 	}
-	for _, d := range list(claimNames.Domains) {
+	for _, d := range list(names.Domains) {
 		if d = strings.ToLower(d); d != "" && len(d) <= 253 {
 			p.Company.Domains = append(p.Company.Domains, d)
 		}
@@ -277,8 +325,14 @@ func person(claims map[string]json.RawMessage) (invitation.Person, error) {
 	} else {
 		p.Company.Country = ""
 	}
-	for _, role := range list(claimNames.Roles) {
-		if r := partner.Role(role); slices.Contains(knownRoles, r) && !slices.Contains(p.Roles, r) {
+	for _, role := range list(names.Roles) {
+		r := partner.Role(role)
+		if role == names.GlobalAdmin {
+			r = partner.GlobalAdmin
+		} else if r == partner.GlobalAdmin {
+			continue // the provider calls it otherwise
+		}
+		if slices.Contains(knownRoles, r) && !slices.Contains(p.Roles, r) {
 			p.Roles = append(p.Roles, r)
 		}
 	}

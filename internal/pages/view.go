@@ -8,9 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-
-	"golang.org/x/text/unicode/norm"
 
 	"concord/internal/invitation"
 	"concord/internal/locale"
@@ -28,6 +25,13 @@ func consent(p *locale.Printer) invitation.ConsentText {
 	}
 	return invitation.ConsentText{Version: ConsentVersion, Language: p.Language(), Hash: hex.EncodeToString(h.Sum(nil))}
 }
+
+// edition says in a form which words stand on its page, so that an answer is never recorded with other words than those that
+// were read.
+func edition(c invitation.ConsentText) string { return c.Version + "/" + c.Hash }
+
+// Edition is that of the words of the page.
+func (p *page) Edition() string { return edition(consent(p.Printer)) }
 
 type fact struct{ Label, Value string }
 
@@ -237,6 +241,9 @@ func (p *page) fields(full bool) fields {
 		f.Faults[name] = text
 		p.Summary = append(p.Summary, fault{anchors[name], text})
 	}
+	if p.reworded { // where the words begin
+		p.Summary = append(p.Summary, fault{"reseller", p.T("page.error.words")})
+	}
 	slices.SortStableFunc(p.Summary, func(a, b fault) int {
 		return cmp.Compare(slices.Index(inOrder, a.Anchor), slices.Index(inOrder, b.Anchor))
 	})
@@ -278,22 +285,12 @@ func (p *page) complaint(field string) string {
 	}
 }
 
-// countries are in the order of the language's alphabet, accents aside.
+// countries are in the order in which a reader of the language looks for them.
 func (p *page) countries(selected string) []option {
 	var all []option
-	for key, name := range p.Texts("country.") {
-		code := strings.TrimPrefix(key, "country.")
+	for code, name := range p.Countries() {
 		all = append(all, option{code, name, code == selected})
 	}
-	plain := func(s string) string {
-		return strings.ToLower(strings.Map(func(r rune) rune {
-			if unicode.Is(unicode.Mn, r) {
-				return -1
-			}
-			return r
-		}, norm.NFD.String(s)))
-	}
-	slices.SortFunc(all, func(a, b option) int { return cmp.Compare(plain(a.Label), plain(b.Label)) })
 	return all
 }
 
