@@ -17,11 +17,12 @@ import (
 
 // config is the operator's manual; template.yaml sets every variable.
 type config struct {
+	Stack string `env:"STACK"`      // name of the stack; a dimension of every metric
 	Table string `env:"TABLE_NAME"` // the one table
 }
 
 func main() {
-	log, metrics := observe.Logger(), &observe.Metrics{Function: "cleanup"}
+	log := observe.Logger()
 	var c config
 	loadErr := env.Load(&c)
 	now, clockErr := env.Clock()
@@ -29,16 +30,15 @@ func main() {
 		log.Error("cannot start", "error", err)
 		os.Exit(1)
 	}
+	metrics := &observe.Metrics{Stack: c.Stack, Function: "cleanup"}
 	store := dynamo.New(awsenv.Config(), c.Table)
 	cleanup := invitation.Cleanup{Store: store, Agenda: store, Now: now}
-	// What the schedule says of itself is of no interest: what is due is in the table. An error has the scheduler call again.
+	// What the schedule says of itself is of no interest: what is due is in the table. The scheduler only hands the event over; after
+	// an error Lambda calls again, as the function's EventInvokeConfig says.
 	lambda.Start(func(ctx context.Context) error {
 		t, err := cleanup.Run(ctx)
 		log.InfoContext(ctx, "cleanup", "expired", t.Expired, "requeued", t.Queued, "mailFailed", t.Failed, "left", t.Left, "oldest", t.Oldest.String())
-		metrics.Put(map[string]float64{
-			"OldestDueSeconds": t.Oldest.Seconds(), "Expired": float64(t.Expired), "Requeued": float64(t.Queued),
-			"MailFailed": float64(t.Failed), "Left": float64(t.Left),
-		})
+		metrics.Put(t.Figures())
 		return err
 	})
 }

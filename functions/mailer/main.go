@@ -21,6 +21,7 @@ import (
 
 // config is the operator's manual; template.yaml sets every variable.
 type config struct {
+	Stack            string `env:"STACK"`                  // name of the stack; a dimension of every metric
 	Table            string `env:"TABLE_NAME"`             // the one table
 	LinkSecret       string `env:"LINK_SECRET"`            // ARN of the secret that keys of links are derived from
 	Operator         string `env:"OPERATOR_NAME"`          // who operates this deployment; every mail says so
@@ -32,7 +33,7 @@ type config struct {
 }
 
 func main() {
-	log, metrics, aws := observe.Logger(), &observe.Metrics{Function: "mailer"}, awsenv.Config()
+	log, aws := observe.Logger(), awsenv.Config()
 	var c config
 	loadErr := env.Load(&c)
 	clouds, cloudsErr := partner.ParseClouds(c.Clouds)
@@ -42,6 +43,7 @@ func main() {
 		log.Error("cannot start", "error", err)
 		os.Exit(1)
 	}
+	metrics := &observe.Metrics{Stack: c.Stack, Function: "mailer"}
 	store := dynamo.New(aws, c.Table)
 	dispatcher := &mail.Dispatcher{
 		Store: store, Accounts: store, Clouds: clouds, Links: masterkey.New(aws, c.LinkSecret), Sender: ses,

@@ -187,7 +187,7 @@ func mailTo(t testing.TB, recipient string, n int) []email {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		var store struct{ Emails []email }
-		res, err := http.Get(local.MailboxURL + "/store") //nolint:noctx // a test against loopback
+		res, err := http.Get(local.MailboxURL + "/store")
 		if err := json.Unmarshal(read(t, res, err).body, &store); err != nil {
 			t.Fatal(err)
 		}

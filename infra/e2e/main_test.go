@@ -64,7 +64,7 @@ func noteSecret(link string) {
 	secrets.tokens = append(secrets.tokens, link[strings.LastIndex(link, "/")+1:])
 }
 
-// leaks looks for every token of the run, and for mail addresses, in the table and in what the functions wrote (reliability,
+// leaks looks for every token of the run, and for mail addresses, in the table, in what the functions wrote and on the event bus (reliability,
 // promise 7).
 func leaks() []string {
 	secrets.Lock()
@@ -85,7 +85,13 @@ func leaks() []string {
 			found = append(found, l.Function+": "+l.Text)
 		}
 	}
-	fmt.Printf("secrets: %d links looked for in %d bytes of items and %d log lines, %d found\n", len(secrets.tokens), len(table), len(lines), len(found))
+	told := local.Bus.Events()
+	for _, e := range told {
+		if strings.Contains(string(e.Detail), "@") || slices.ContainsFunc(secrets.tokens, func(s string) bool { return strings.Contains(string(e.Detail), s) }) {
+			found = append(found, "an event: "+string(e.Detail))
+		}
+	}
+	fmt.Printf("secrets: %d links looked for in %d bytes of items, %d log lines and %d events, %d found\n", len(secrets.tokens), len(table), len(lines), len(told), len(found))
 	return found
 }
 
@@ -150,14 +156,14 @@ func advance(t testing.TB, by string) {
 	if _, err := duration.Parse(by); err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.Post(local.URL+"/_local/clock", "application/json", strings.NewReader(`{"advance":"`+by+`"}`)) //nolint:noctx // a test against loopback
+	res, err := http.Post(local.URL+"/_local/clock", "application/json", strings.NewReader(`{"advance":"`+by+`"}`))
 	read(t, res, err).want(t, 200)
 }
 
 // fault makes the local SES misbehave.
 func fault(t testing.TB, kind string, times int) {
 	t.Helper()
-	res, err := http.Post(local.MailboxURL+"/_local/ses/faults", "application/json", strings.NewReader(fmt.Sprintf(`{"kind":%q,"times":%d}`, kind, times))) //nolint:noctx // a test against loopback
+	res, err := http.Post(local.MailboxURL+"/_local/ses/faults", "application/json", strings.NewReader(fmt.Sprintf(`{"kind":%q,"times":%d}`, kind, times)))
 	if a := read(t, res, err); a.StatusCode >= 300 {
 		t.Fatalf("fault: %d %s", a.StatusCode, a.body)
 	}

@@ -1,6 +1,6 @@
 // Command local runs everything that template.yaml deploys on this machine, on loopback: see the package stack.
 //
-// It reads PORT (8080), MAILBOX_PORT (8025), IDP_PORT (8081), ENGINE (dynoxide, dynamodb-local, external) and LOG (1 repeats
+// It reads PORT (8080), MAILBOX_PORT (8025), IDP_PORT (8081), SEED (demo adds demonstration data), ENGINE (dynoxide, dynamodb-local, external) and LOG (1 repeats
 // what the functions write on standard error). It prints one line when every part answers and ends on ctrl-C or SIGTERM,
 // with everything that it started.
 package main
@@ -48,8 +48,9 @@ func run(ctx context.Context) error {
 	default:
 		return fmt.Errorf("LOG=%s is neither 0 nor 1", text)
 	}
-	if seed := os.Getenv("SEED"); seed != "" {
-		return fmt.Errorf("SEED=%s: there is no such demonstration data", seed)
+	seed := os.Getenv("SEED")
+	if seed != "" && seed != "demo" {
+		return fmt.Errorf("SEED=%s: the demonstration data are called demo", seed)
 	}
 	s, err := stack.Start(ctx, o)
 	if err != nil {
@@ -59,6 +60,11 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer s.Close()
+	if seed != "" {
+		if err := demo(ctx, s); err != nil {
+			return err
+		}
+	}
 	fmt.Println("ready", s.URL())
 	select {
 	case <-ctx.Done():

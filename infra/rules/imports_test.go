@@ -69,6 +69,7 @@ var house = map[string]room{
 	"observe":   {neighbours: ground, foreign: lambda},
 	"dynamo":    {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/aws-sdk-go-v2/feature/dynamodb/")},
 	"mail":      {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/sesv2", "golang.org/x/text/", "golang.org/x/net/idna")},
+	"feedback":  {neighbours: below, foreign: lambda},
 	// jsontext finds names that stand twice and invalid UTF-8, and gives the canonical form that an Idempotency-Key is compared by.
 	"web":    {neighbours: below, foreign: append(slices.Clone(text), "github.com/go-json-experiment/json/jsontext")},
 	"pages":  {neighbours: below, foreign: append(slices.Clone(text), "github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2")},
@@ -87,6 +88,7 @@ var onlyIn = []struct {
 	reason    string
 }{
 	{"github.com/aws/aws-sdk-go-v2/service/sesv2", []string{"mailer"}, "only the mailer sends"},
+	{"github.com/aws/aws-sdk-go-v2/service/eventbridge", []string{"events"}, "what happens is read from the stream, and never told by who writes it"},
 	{"github.com/coreos/go-oidc/", []string{"acceptance", "console"}, "people sign in there and nowhere else"},
 	{"golang.org/x/oauth2", []string{"acceptance", "console"}, "people sign in there and nowhere else"},
 	{"html/template", []string{"acceptance", "console", "mailer"}, "2.3 MB and a sixth of a cold start for what writes no HTML"},

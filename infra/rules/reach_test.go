@@ -48,6 +48,9 @@ var ofTheEvent = map[string][]string{
 	"SQS":      {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
 }
 
+// ofTheBucket are the actions with which Lambda keeps what a function failed on.
+var ofTheBucket = []string{"s3:ListBucket", "s3:PutObject"}
+
 // ofEveryFunction are the actions with which Lambda writes the function's log.
 var ofEveryFunction = []string{"logs:CreateLogStream", "logs:PutLogEvents"}
 
@@ -370,7 +373,15 @@ func TestRolesHoldWhatTheCodeCalls(t *testing.T) {
 					for _, action := range ofTheEvent[e.kind] {
 						needed[action] = nil
 					}
+					if bucketOf(s, e) != "" {
+						for _, action := range ofTheBucket {
+							needed[action] = nil
+						}
+					}
 				}
+			}
+			if s.failuresOf(id) != "" {
+				needed["sqs:SendMessage"] = nil // Lambda's, with what the function failed on
 			}
 			for exception, reason := range neverThere {
 				function, action, _ := strings.Cut(exception, " ")

@@ -95,12 +95,20 @@ func TestLockFilesNameNoHost(t *testing.T) {
 	}
 }
 
+var schemaName = regexp.MustCompile(`^[a-z]+(-[a-z]+)+\.[1-9][0-9]*\.json$`)
+
 func TestEventsAreNamedAfterTheirFunction(t *testing.T) {
 	functions := functionFolders(t)
 	seen := map[string]bool{}
 	for name, content := range tracked(t) {
 		file, ok := strings.CutPrefix(name, "events/")
 		if !ok {
+			continue
+		}
+		if described, ok := strings.CutPrefix(file, "schemas/"); ok {
+			if !schemaName.MatchString(described) || !json.Valid(content) {
+				t.Errorf("%s: the schemas of what functions/events emits are JSON, named <detail type>.<version>.json", name)
+			}
 			continue
 		}
 		function, rest, dash := strings.Cut(strings.TrimSuffix(file, ".json"), "-")

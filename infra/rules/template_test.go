@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/mail"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,10 +14,34 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v4"
+
+	"concord/internal/partner"
 )
 
 // wildcards are the actions that have no resource type, by role, each with its reason. Nothing else may hold a star.
-var wildcards = map[string]string{}
+var wildcards = map[string]string{
+	"EventsRole s3:PutObject": "Lambda makes up the names of the objects below aws/lambda",
+
+	"MailEventsKey kms:CancelKeyDeletion":    theKey,
+	"MailEventsKey kms:Decrypt":              theKey,
+	"MailEventsKey kms:DescribeKey":          theKey,
+	"MailEventsKey kms:DisableKey":           theKey,
+	"MailEventsKey kms:DisableKeyRotation":   theKey,
+	"MailEventsKey kms:EnableKey":            theKey,
+	"MailEventsKey kms:EnableKeyRotation":    theKey,
+	"MailEventsKey kms:GenerateDataKey":      theKey,
+	"MailEventsKey kms:GetKeyPolicy":         theKey,
+	"MailEventsKey kms:GetKeyRotationStatus": theKey,
+	"MailEventsKey kms:ListKeyPolicies":      theKey,
+	"MailEventsKey kms:ListResourceTags":     theKey,
+	"MailEventsKey kms:PutKeyPolicy":         theKey,
+	"MailEventsKey kms:ScheduleKeyDeletion":  theKey,
+	"MailEventsKey kms:TagResource":          theKey,
+	"MailEventsKey kms:UntagResource":        theKey,
+	"MailEventsKey kms:UpdateKeyDescription": theKey,
+}
+
+const theKey = "in a key's own policy the star is this key and nothing else"
 
 // streamReaders: a stream shard feeds at most two readers well.
 var streamReaders = []string{"MailerFunction", "EventsFunction"}
@@ -499,12 +524,33 @@ func TestStreamsAndSchedules(t *testing.T) {
 	if !readers["MailerFunction"] {
 		t.Error("MailerFunction has no stream mapping: no mail would leave")
 	}
+	if !readers["EventsFunction"] {
+		t.Error("EventsFunction has no stream mapping: nobody would learn what happens")
+	}
+	for _, e := range s.events("DynamoDB") {
+		if e.function != "EventsFunction" {
+			continue
+		}
+		// No other way brings an event home: it is tried for as long as the stream has it, and then kept whole.
+		if e.properties["MaximumRecordAgeInSeconds"] != 86400 || e.properties["MaximumRetryAttempts"] != 10000 {
+			t.Errorf("%s.%s: records are tried to the end of the stream's 24 hours", e.function, e.name)
+		}
+		if bucketOf(s, e) == "" {
+			t.Errorf("%s.%s: DestinationConfig.OnFailure.Destination is a bucket: a message to a queue or topic holds only where records stood", e.function, e.name)
+		}
+	}
 	for _, e := range s.events("Schedule") {
 		t.Errorf("%s.%s: schedules are ScheduleV2 (EventBridge Scheduler: retries, dead letters)", e.function, e.name)
 	}
 	for _, e := range s.events("ScheduleV2") {
 		if at(e.properties, "RetryPolicy", "MaximumRetryAttempts") == nil || target(at(e.properties, "DeadLetterConfig", "Arn")) == "" {
 			t.Errorf("%s.%s: a schedule has a RetryPolicy and a DeadLetterConfig", e.function, e.name)
+		}
+		// Those end when Lambda has accepted the event; by itself Lambda forgets it after two retries.
+		if s.property(e.function, "EventInvokeConfig", "MaximumRetryAttempts") == nil || s.property(e.function, "EventInvokeConfig", "MaximumEventAgeInSeconds") == nil || s.failuresOf(e.function) == "" {
+			t.Errorf("%s: what a schedule calls has an EventInvokeConfig with its retries, the age of events and a queue for those it fails on", e.function)
+		} else if !s.alarmOn("ApproximateNumberOfMessagesVisible", s.failuresOf(e.function)) {
+			t.Errorf("%s: no alarm on what it failed on, in %s", e.function, s.failuresOf(e.function))
 		}
 	}
 	walk(s.resources, "Resources", func(path string, m object) {
@@ -518,13 +564,158 @@ func TestStreamsAndSchedules(t *testing.T) {
 	})
 }
 
+// TestQueuesAndTopics: what is published reaches its function, and what the function cannot handle is kept and seen.
+func TestQueuesAndTopics(t *testing.T) {
+	s := readTemplate(t)
+	// grants tells whether the policy of a resource lets a service do something for one source alone.
+	grants := func(kind, list, resource, service, action, source string) bool {
+		return slices.ContainsFunc(s.ofType(kind), func(policy string) bool {
+			named, _ := s.property(policy, list).([]any)
+			return slices.ContainsFunc(named, func(v any) bool { return target(v) == resource }) &&
+				slices.ContainsFunc(s.statements(t, s.property(policy), policy), func(one statement) bool {
+					condition, err := json.Marshal(one.body["Condition"])
+					return err == nil && at(one.body, "Principal", "Service") == service && slices.Contains(one.actions, action) &&
+						strings.Contains(string(condition), "aws:SourceArn") && strings.Contains(string(condition), source)
+				})
+		})
+	}
+	for _, e := range s.events("SQS") {
+		name := e.function + "." + e.name
+		id := target(e.properties["Queue"])
+		if at(s.resources[id], "Type") != "AWS::SQS::Queue" {
+			t.Errorf("%s: Queue is a queue of this template", name)
+			continue
+		}
+		if !slices.Contains(strs(e.properties["FunctionResponseTypes"]), "ReportBatchItemFailures") {
+			t.Errorf("%s: FunctionResponseTypes has ReportBatchItemFailures, or one bad message repeats its whole batch", name)
+		}
+		timeout, _ := s.property(e.function, "Timeout").(int)
+		if visibility, _ := s.property(id, "VisibilityTimeout").(int); visibility < 6*timeout {
+			t.Errorf("%s: VisibilityTimeout %d is less than six times the %d seconds of %s", id, visibility, timeout, e.function)
+		}
+		if receives, _ := s.property(id, "RedrivePolicy", "maxReceiveCount").(int); receives < 5 || target(s.property(id, "RedrivePolicy", "deadLetterTargetArn")) == "" {
+			t.Errorf("%s: a RedrivePolicy with at least five receives: throttled batches count too", id)
+		}
+		if !s.alarmOn("ApproximateAgeOfOldestMessage", id) {
+			t.Errorf("%s: no alarm on what waits for too long", id)
+		}
+	}
+	for _, id := range s.ofType("AWS::SNS::Subscription") {
+		if s.property(id, "Protocol") != "sqs" {
+			continue
+		}
+		topic, queue := target(s.property(id, "TopicArn")), target(s.property(id, "Endpoint"))
+		if key := target(s.property(topic, "KmsMasterKeyId")); at(s.resources[key], "Type") != "AWS::KMS::Key" {
+			t.Errorf("%s: what it carries is encrypted with a key of this template: services cannot use the one that AWS manages", topic)
+		}
+		if !grants("AWS::SQS::QueuePolicy", "Queues", queue, "sns.amazonaws.com", "sqs:SendMessage", topic) {
+			t.Errorf("%s: no policy lets %s, and it alone, send to %s", id, topic, queue)
+		}
+	}
+	sets := map[string]bool{}
+	for _, id := range s.ofType("AWS::SES::ConfigurationSetEventDestination") {
+		set, topic := target(s.property(id, "ConfigurationSetName")), target(s.property(id, "EventDestination", "SnsDestination", "TopicARN"))
+		sets[set] = s.property(id, "EventDestination", "Enabled") == true
+		if !grants("AWS::SNS::TopicPolicy", "Topics", topic, "ses.amazonaws.com", "sns:Publish", set) {
+			t.Errorf("%s: no policy lets SES publish to %s, for %s alone", id, topic, set)
+		}
+		key := target(s.property(topic, "KmsMasterKeyId"))
+		if !slices.ContainsFunc(s.statements(t, s.property(key), key), func(one statement) bool {
+			return at(one.body, "Principal", "Service") == "ses.amazonaws.com" && slices.Contains(one.actions, "kms:GenerateDataKey") && slices.Contains(one.actions, "kms:Decrypt")
+		}) {
+			t.Errorf("%s: SES may not use %s", id, key)
+		}
+		types := strs(s.property(id, "EventDestination", "MatchingEventTypes"))
+		for _, kind := range []string{"send", "reject", "bounce", "complaint", "delivery", "deliveryDelay"} {
+			if !slices.Contains(types, kind) {
+				t.Errorf("%s: MatchingEventTypes lacks %s", id, kind)
+			}
+		}
+		for _, kind := range []string{"open", "click"} {
+			if slices.Contains(types, kind) {
+				t.Errorf("%s: nobody is tracked: no %s", id, kind)
+			}
+		}
+		if !slices.Contains(strs(at(s.resources[id], "DependsOn")), "MailEventsPolicy") {
+			t.Errorf("%s: DependsOn the topic's policy: SES tries the topic when the destination is made", id)
+		}
+	}
+	for _, id := range s.ofType("AWS::SES::ConfigurationSet") {
+		if !sets[id] {
+			t.Errorf("%s has no event destination: nobody would learn what became of a mail", id)
+		}
+	}
+}
+
+// bucketOf is the bucket that an event source leaves its failed records in.
+func bucketOf(s stack, e event) string {
+	if id := target(at(e.properties, "DestinationConfig", "OnFailure", "Destination")); at(s.resources[id], "Type") == "AWS::S3::Bucket" {
+		return id
+	}
+	return ""
+}
+
+func TestBucketsArePrivate(t *testing.T) {
+	s := readTemplate(t)
+	for _, id := range s.ofType("AWS::S3::Bucket") {
+		for _, block := range []string{"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"} {
+			if s.property(id, "PublicAccessBlockConfiguration", block) != true {
+				t.Errorf("%s: %s is true", id, block)
+			}
+		}
+		if s.property(id, "BucketEncryption", "ServerSideEncryptionConfiguration") == nil {
+			t.Errorf("%s says how it is encrypted", id)
+		}
+		rules, _ := s.property(id, "LifecycleConfiguration", "Rules").([]any)
+		if !slices.ContainsFunc(rules, func(r any) bool {
+			days, ok := at(r, "ExpirationInDays").(int)
+			return ok && days > 0 && at(r, "Status") == "Enabled"
+		}) {
+			t.Errorf("%s keeps what is in it for ever", id)
+		}
+		if !slices.ContainsFunc(s.ofType("AWS::S3::BucketPolicy"), func(policy string) bool {
+			return target(s.property(policy, "Bucket")) == id && slices.ContainsFunc(s.statements(t, s.resources[policy], policy), func(one statement) bool {
+				return at(one.body, "Effect") == "Deny" && at(one.body, "Condition", "Bool", "aws:SecureTransport") == "false"
+			})
+		}) {
+			t.Errorf("%s has no policy that denies requests without TLS", id)
+		}
+	}
+}
+
+// watched are the metrics of an alarm: its own, or those that its expression is over.
+func (s stack) watched(alarm string) []any {
+	metrics, ok := s.property(alarm, "Metrics").([]any)
+	if !ok {
+		return []any{s.property(alarm)}
+	}
+	var out []any
+	for _, m := range metrics {
+		if stat := at(m, "MetricStat", "Metric"); stat != nil {
+			out = append(out, stat)
+		}
+	}
+	return out
+}
+
 // alarmOn tells whether an alarm watches a metric with a dimension that names the resource.
 func (s stack) alarmOn(metric, resource string) bool {
 	return slices.ContainsFunc(s.ofType("AWS::CloudWatch::Alarm"), func(id string) bool {
-		dimensions, _ := s.property(id, "Dimensions").([]any)
-		return s.property(id, "MetricName") == metric &&
-			slices.ContainsFunc(dimensions, func(d any) bool { return target(at(d, "Value")) == resource })
+		return slices.ContainsFunc(s.watched(id), func(m any) bool {
+			dimensions, _ := at(m, "Dimensions").([]any)
+			return at(m, "MetricName") == metric &&
+				slices.ContainsFunc(dimensions, func(d any) bool { return target(at(d, "Value")) == resource })
+		})
 	})
+}
+
+// failuresOf is the queue to which Lambda sends the events that a function failed on.
+func (s stack) failuresOf(function string) string {
+	id := target(s.property(function, "EventInvokeConfig", "DestinationConfig", "OnFailure", "Destination"))
+	if at(s.resources[id], "Type") == "AWS::SQS::Queue" && s.property(function, "EventInvokeConfig", "DestinationConfig", "OnFailure", "Type") == "SQS" {
+		return id
+	}
+	return ""
 }
 
 func TestTheTable(t *testing.T) {
@@ -576,6 +767,234 @@ func TestEveryAlarmHasAnAction(t *testing.T) {
 		for _, key := range []string{"AlarmDescription", "TreatMissingData"} {
 			if s.property(id, key) == nil {
 				t.Errorf("%s: %s is missing", id, key)
+			}
+		}
+	}
+}
+
+func TestEveryFunctionIsWatched(t *testing.T) {
+	s := readTemplate(t)
+	for _, id := range s.functions() {
+		if !s.alarmOn("Errors", id) {
+			t.Errorf("%s: no alarm on its Errors", id)
+		}
+	}
+	for _, e := range s.events("HttpApi") {
+		if !s.alarmOn("Throttles", e.function) {
+			t.Errorf("%s: no alarm on the Throttles of a function of the API", e.function)
+			break
+		}
+	}
+	// Silence of these is no news: they are counted when they happen.
+	for _, metric := range []string{"MailBlocked", "MailFailed", "RecordPoisoned"} {
+		if !slices.ContainsFunc(s.ofType("AWS::CloudWatch::Alarm"), func(id string) bool {
+			return slices.ContainsFunc(s.watched(id), func(m any) bool { return at(m, "MetricName") == metric })
+		}) {
+			t.Errorf("no alarm on %s", metric)
+		}
+	}
+}
+
+// TestOwnMetricsAreOfThisStack: the figures of another stack in the same account and region neither raise an alarm nor hide one.
+func TestOwnMetricsAreOfThisStack(t *testing.T) {
+	s := readTemplate(t)
+	written := map[string]bool{}
+	literal := regexp.MustCompile(`"([A-Z][A-Za-z]+)"`)
+	metrics := regexp.MustCompile(`observe\.Metrics\{[^}]*\}`)
+	for name, content := range tracked(t) {
+		if filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") || !strings.HasPrefix(name, "functions/") && !strings.HasPrefix(name, "internal/") {
+			continue
+		}
+		for _, found := range literal.FindAllSubmatch(content, -1) {
+			written[string(found[1])] = true
+		}
+		folder, isFunction := strings.CutPrefix(filepath.ToSlash(filepath.Dir(name)), "functions/")
+		for _, made := range metrics.FindAll(content, -1) {
+			if want := fmt.Sprintf("observe.Metrics{Stack: c.Stack, Function: %q}", folder); !isFunction || string(made) != want {
+				t.Errorf("%s: %s, not %s", name, made, want)
+			}
+		}
+	}
+	for _, id := range s.functions() {
+		if given := s.property(id, "Environment", "Variables", "STACK"); given != nil && at(given, "Ref") != "AWS::StackName" {
+			t.Errorf("%s: STACK is !Ref AWS::StackName", id)
+		}
+	}
+	found := 0
+	for _, id := range s.ofType("AWS::CloudWatch::Alarm") {
+		for _, m := range s.watched(id) {
+			if at(m, "Namespace") != "Concord" {
+				continue
+			}
+			found++
+			dimensions, _ := at(m, "Dimensions").([]any)
+			values := object{}
+			for _, d := range dimensions {
+				values[fmt.Sprint(at(d, "Name"))] = at(d, "Value")
+			}
+			function, _ := values["Function"].(string)
+			if len(values) != 2 || at(values["Stack"], "Ref") != "AWS::StackName" || !slices.Contains(functionFolders(t), function) {
+				t.Errorf("%s: %v: the dimensions of our own metrics are Stack, which is !Ref AWS::StackName, and Function, a folder of functions/", id, dimensions)
+			}
+			if metric, _ := at(m, "MetricName").(string); !written[metric] {
+				t.Errorf("%s: nothing writes the metric %s", id, metric)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no alarm watches a metric of ours")
+	}
+}
+
+// filled is a text with !Sub as CloudFormation fills it in; what has no value is named by itself.
+func filled(v any, values map[string]string) string {
+	text, _ := at(v, "Fn::Sub").(string)
+	return placeholder.ReplaceAllStringFunc(text, func(name string) string {
+		name = strings.TrimSuffix(strings.TrimPrefix(name, "${"), "}")
+		if value, ok := values[name]; ok {
+			return value
+		}
+		return name
+	})
+}
+
+func TestTheDashboardShowsEveryFunction(t *testing.T) {
+	s := readTemplate(t)
+	dashboards := s.ofType("AWS::CloudWatch::Dashboard")
+	if len(dashboards) != 1 {
+		t.Fatalf("one dashboard, not %v", dashboards)
+	}
+	var board struct {
+		Widgets []struct {
+			Properties struct {
+				Region  string
+				Title   string
+				Metrics [][]any
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(filled(s.property(dashboards[0], "DashboardBody"), nil)), &board); err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{}
+	for _, w := range board.Widgets {
+		if w.Properties.Region != "AWS::Region" || w.Properties.Title == "" || len(w.Properties.Metrics) == 0 {
+			t.Errorf("widget %+v", w)
+		}
+		for _, metric := range w.Properties.Metrics {
+			text := fmt.Sprint(metric...)
+			shown[text] = true
+			if metric[0] == "Concord" && (len(metric) < 6 || metric[2] != "Stack" || metric[3] != "AWS::StackName") {
+				t.Errorf("%s: %v is of no stack", w.Properties.Title, metric)
+			}
+		}
+	}
+	for _, id := range s.functions() {
+		for _, metric := range []string{"Errors", "Throttles", "Duration"} {
+			if !shown[fmt.Sprint("AWS/Lambda", metric, "FunctionName", id)] {
+				t.Errorf("the dashboard does not show %s of %s", metric, id)
+			}
+		}
+	}
+}
+
+// TestTheOperationsPageKnowsEveryAlarm compares the alarms with the page's table, both ways.
+func TestTheOperationsPageKnowsEveryAlarm(t *testing.T) {
+	s := readTemplate(t)
+	page, err := os.ReadFile(filepath.Join(root, "infra", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## Alarms\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	explained := map[string]bool{}
+	for line := range strings.Lines(section) {
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		if len(cells) != 5 || strings.HasPrefix(cells[1], "---") || strings.TrimSpace(cells[1]) == "Alarm" {
+			continue
+		}
+		for name := range strings.SplitSeq(cells[1], ",") {
+			name = strings.TrimSpace(name)
+			if explained[name] {
+				t.Errorf("%s stands twice in infra/operations.md", name)
+			}
+			explained[name] = true
+			if at(s.resources[name], "Type") != "AWS::CloudWatch::Alarm" {
+				t.Errorf("infra/operations.md explains %q, which is no alarm", name)
+			}
+		}
+		if len(strings.TrimSpace(cells[2])) < 20 || len(strings.TrimSpace(cells[3])) < 8 {
+			t.Errorf("infra/operations.md does not say what%s means and what to do", cells[1])
+		}
+	}
+	for _, id := range s.ofType("AWS::CloudWatch::Alarm") {
+		if !explained[id] {
+			t.Errorf("infra/operations.md does not explain %s", id)
+		}
+	}
+}
+
+func TestEveryFunctionHasTheSameClouds(t *testing.T) {
+	s := readTemplate(t)
+	clouds := map[string]string{}
+	for _, id := range s.functions() {
+		if v := s.property(id, "Environment", "Variables", "CLOUDS"); v != nil {
+			text, _ := at(v, "Fn::Sub").(string)
+			clouds[text] += " " + id
+		}
+	}
+	if len(clouds) != 1 || clouds[""] != "" {
+		t.Errorf("CLOUDS is not one text: %q", clouds)
+	}
+}
+
+// TestNamesFitWhereTheyStand: what the parameters admit breaks neither the sender's address nor the list of clouds.
+func TestNamesFitWhereTheyStand(t *testing.T) {
+	s := readTemplate(t)
+	admits := func(parameter, value string) bool {
+		pattern, _ := at(s.all, "Parameters", parameter, "AllowedPattern").(string)
+		if pattern == "" {
+			t.Fatalf("%s has no AllowedPattern", parameter)
+		}
+		return regexp.MustCompile(`\A(?:` + pattern + `)\z`).MatchString(value)
+	}
+	for name, admitted := range map[string]bool{
+		"Concord": true, "Dogwood, Elm & Sons: Cloud; <EU> (West)": true, "Société Générale d’Informatique": true, "株式会社": true, "a@b": true,
+		`The "Cloud"`: false, `a\b`: false, "a\nb": false, "a\tb": false, "": false, "a\x7fb": false,
+	} {
+		for _, parameter := range []string{"MailFromName", "PublicPortalName", "UsGovPortalName"} {
+			if admits(parameter, name) != admitted {
+				t.Errorf("%s: %q is admitted: %t", parameter, name, !admitted)
+			}
+		}
+		values := map[string]string{
+			"MailFromName": name, "MailDomain": "mail.example", "PublicPortalName": name, "UsGovPortalName": name,
+			"PublicPortalUrl": "https://portal.example", "UsGovPortalUrl": "https://gov.portal.example:8443",
+		}
+		if !admitted {
+			continue
+		}
+		from := filled(s.property("MailerFunction", "Environment", "Variables", "MAIL_FROM"), values)
+		if address, err := mail.ParseAddress(from); err != nil || address.Name != name || address.Address != "invitations@mail.example" {
+			t.Errorf("%s: %v, %v", from, address, err)
+		}
+		for _, id := range s.functions() {
+			v := s.property(id, "Environment", "Variables", "CLOUDS")
+			if v == nil {
+				continue
+			}
+			clouds, err := partner.ParseClouds(filled(v, values))
+			if err != nil || len(clouds) != 2 || clouds[0].PortalName != name || clouds[1].PortalName != name {
+				t.Errorf("%s: %q: %v, %v", id, name, clouds, err)
+			}
+		}
+	}
+	for url, admitted := range map[string]bool{
+		"https://portal.example": true, "http://127.0.0.1:8080": true, "https://portal.example/": false, `https://a"b`: false, `https://a\b`: false, "portal.example": false,
+	} {
+		for _, parameter := range []string{"PublicPortalUrl", "UsGovPortalUrl"} {
+			if admits(parameter, url) != admitted {
+				t.Errorf("%s: %q is admitted: %t", parameter, url, !admitted)
 			}
 		}
 	}

@@ -126,6 +126,15 @@ func Normalise(address string) string {
 	return strings.ToLower(local + "@" + domain)
 }
 
+// ASCII gives an address as it stands in a mail: an international domain in its ASCII form, everything else as it was typed.
+func ASCII(address string) string {
+	local, domain, ok := cutLast(address)
+	if ascii, err := idna.Lookup.ToASCII(domain); ok && err == nil && strings.ContainsFunc(domain, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return local + "@" + ascii
+	}
+	return address
+}
+
 // Name gives a person's name or title in composed form (NFC), without surrounding space, or [problem.NameInvalid]. It
 // refuses control, direction and zero-width characters, words that mix Latin, Cyrillic and Greek letters, and whatever
 // a mail program would turn into a link.

@@ -202,6 +202,7 @@ func newWorld(t *testing.T) *world {
 	w.service = &invitation.Service{
 		Store: w.memory, Accounts: w.memory, Relationships: w.memory, Regions: partner.ShippedRegions(), Clouds: clouds,
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: locale.Tags, Now: time.Now,
+		Ledger: w.memory, Limits: invitation.Limits{FirstMonth: 1000, Daily: 1000},
 	}
 	return w
 }
@@ -498,6 +499,35 @@ func TestOneMailWhoeverIsWoken(t *testing.T) {
 			w.deliver()
 			if n := len(w.ses.all()); n != 1 || w.get(id).Mail.State != invitation.MailSent {
 				t.Errorf("%d mails, %+v", n, w.get(id).Mail)
+			}
+		})
+	})
+	t.Run("SES's event is quicker than its answer", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			id := w.invite(1)
+			record := w.records()[0]
+			claimed, _, _ := record.Claim(time.Now().UTC().Truncate(time.Second), "me")
+			if err := w.memory.Write(t.Context(), invitation.Change{Before: &record, After: claimed}); err != nil {
+				t.Fatal(err)
+			}
+			report := invitation.Report{State: invitation.MailDelivered, MessageID: "ses-1", Generation: claimed.Generation}
+			if _, verdict, err := (invitation.Feedback{Store: w.memory, Ledger: w.memory, Now: time.Now}).Record(t.Context(), claimed.Key, report); err != nil || verdict != invitation.ReportRecorded {
+				t.Fatalf("%s, %v", verdict, err)
+			}
+			var lines bytes.Buffer
+			d := w.dispatcher(nil)
+			d.Log = slog.New(slog.NewTextHandler(&lines, nil))
+			o := Outcome{MailOutcome: invitation.MailOutcome{State: invitation.MailSent, MessageID: "ses-1"}}
+			if err := d.settle(t.Context(), claimed, "me", o); err != nil || strings.Contains(lines.String(), "claim lost") {
+				t.Errorf("%v: %s", err, &lines)
+			}
+			if m := w.get(id).Mail; m.State != invitation.MailDelivered || m.MessageID != "ses-1" {
+				t.Errorf("%+v", m)
+			}
+			o.MessageID = "ses-2"
+			if err := d.settle(t.Context(), claimed, "me", o); err != nil || !strings.Contains(lines.String(), "claim lost") {
+				t.Errorf("another mail: %v: %s", err, &lines)
 			}
 		})
 	})

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -160,6 +161,11 @@ func (d *Dispatcher) send(ctx context.Context, inv invitation.Invitation) Outcom
 func (d *Dispatcher) settle(ctx context.Context, inv invitation.Invitation, owner string, o Outcome) error {
 	for range maxRounds {
 		settled, mine := inv.Settle(d.now(), owner, o.MailOutcome)
+		if !mine && o.MessageID != "" && o.MessageID == inv.Mail.MessageID {
+			// SES's own event was quicker to say that it took the mail.
+			d.count(ctx, inv, o)
+			return nil
+		}
 		if !mine {
 			d.Log.WarnContext(ctx, "claim lost", "invitation", inv.ID, "outcome", o.State, "reason", o.Reason)
 			d.Metrics.Put(map[string]float64{"MailClaimLost": 1})
@@ -196,7 +202,11 @@ var figures = map[invitation.MailState]string{
 func (d *Dispatcher) count(ctx context.Context, inv invitation.Invitation, o Outcome) {
 	d.Log.InfoContext(ctx, "mail", "invitation", inv.ID, "tenant", inv.Inviter, "outcome", o.State, "reason", o.Reason,
 		"code", o.Code, "attempt", inv.Mail.Attempts, "messageId", o.MessageID)
-	d.Metrics.Put(map[string]float64{figures[o.State]: 1})
+	f := map[string]float64{figures[o.State]: 1}
+	if slices.Contains(blocked, o.Reason) {
+		f["MailBlocked"] = 1
+	}
+	d.Metrics.Put(f)
 }
 
 // now gives the time as it is stored: in UTC, to the second.

@@ -115,25 +115,32 @@ type Outcome struct {
 }
 
 // What an answer of SES means for the mail. Permanent is what would be answered again to the same mail; over the rate or the
-// quota, and while the account is paused, mail waits and no attempt counts; what an operator can put right is tried for
-// the hour that the attempts last.
+// quota, while the account is paused, and until the sender's DNS records are seen, mail waits and no attempt counts; what else
+// an operator can put right is tried for the hour that the attempts last. The first row that fits counts.
 var verdicts = []struct {
 	code  string // of the error; SES and the API in front of it have different ones for the same
+	says  string // part of the message that tells this row from another with its code; usually empty
 	state invitation.MailState
 	word  string
 	later time.Duration
 }{
-	{"TooManyRequestsException", invitation.MailWaiting, "rate_exceeded", time.Minute},
-	{"ThrottlingException", invitation.MailWaiting, "rate_exceeded", time.Minute},
-	{"Throttling", invitation.MailWaiting, "rate_exceeded", time.Minute},
-	{"LimitExceededException", invitation.MailWaiting, "quota_exceeded", 15 * time.Minute},
-	{"SendingPausedException", invitation.MailWaiting, "sending_paused", 15 * time.Minute},
-	{"AccountSuspendedException", invitation.MailFailed, "sender_suspended", 0},
-	{"MailFromDomainNotVerifiedException", invitation.MailWaiting, "sender_not_verified", 0},
-	{"NotFoundException", invitation.MailWaiting, "sender_misconfigured", 0}, // no such configuration set
-	{"MessageRejected", invitation.MailFailed, "message_rejected", 0},
-	{"BadRequestException", invitation.MailFailed, "message_invalid", 0},
+	{"TooManyRequestsException", "", invitation.MailWaiting, "rate_exceeded", time.Minute},
+	{"ThrottlingException", "", invitation.MailWaiting, "rate_exceeded", time.Minute},
+	{"Throttling", "", invitation.MailWaiting, "rate_exceeded", time.Minute},
+	{"LimitExceededException", "", invitation.MailWaiting, "quota_exceeded", 15 * time.Minute},
+	{"SendingPausedException", "", invitation.MailWaiting, "sending_paused", 15 * time.Minute},
+	{"AccountSuspendedException", "", invitation.MailFailed, "sender_suspended", 0},
+	{"MailFromDomainNotVerifiedException", "", invitation.MailWaiting, "sender_not_verified", 15 * time.Minute},
+	{"NotFoundException", "", invitation.MailWaiting, "sender_misconfigured", 0}, // no such configuration set
+	// SES has no code of its own for a sender whose DKIM records it has not seen, nor for a recipient while the account is in
+	// the sandbox: both are "Email address is not verified", and the mail itself is as good as before.
+	{"MessageRejected", "not verified", invitation.MailWaiting, "sender_not_verified", 15 * time.Minute},
+	{"MessageRejected", "", invitation.MailFailed, "message_rejected", 0},
+	{"BadRequestException", "", invitation.MailFailed, "message_invalid", 0},
 }
+
+// blocked are the reasons for which no mail leaves, or soon none will, until an operator puts something right.
+var blocked = []string{"quota_exceeded", "sending_paused", "sender_suspended", "sender_not_verified", "sender_misconfigured", "sender_refused"}
 
 // classify says what an error means. Connected tells whether SES can have received anything.
 func classify(err error, connected bool) Outcome {
@@ -151,7 +158,7 @@ func classify(err error, connected bool) Outcome {
 		return verdict(invitation.MailUnknown, "sender_unavailable", "HTTP "+strconv.Itoa(status), 0)
 	case answered && status >= http.StatusBadRequest:
 		for _, v := range verdicts {
-			if v.code == api.ErrorCode() {
+			if v.code == api.ErrorCode() && strings.Contains(strings.ToLower(api.ErrorMessage()), v.says) {
 				return verdict(v.state, v.word, v.code, v.later)
 			}
 		}

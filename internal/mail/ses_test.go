@@ -1,11 +1,14 @@
 package mail
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"concord/internal/invitation"
+	"concord/internal/observe"
 )
 
 // credentials are those of nobody.
@@ -46,39 +50,43 @@ func TestClassification(t *testing.T) {
 		unknown = invitation.MailUnknown
 		failed  = invitation.MailFailed
 	)
+	// What SES says of a sender whose DKIM records it has not seen.
+	const notVerified = "Email address is not verified. The following identities failed the check in region US-EAST-1:"
 	rows := []struct {
 		code   string
 		status int
 		want   invitation.MailOutcome
+		says   string
 	}{
-		{"TooManyRequestsException", 429, invitation.MailOutcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}},
-		{"ThrottlingException", 400, invitation.MailOutcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}},
-		{"Throttling", 400, invitation.MailOutcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}},
-		{"SomethingElse", 429, invitation.MailOutcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}},
-		{"LimitExceededException", 400, invitation.MailOutcome{State: waiting, Reason: "quota_exceeded", Later: 15 * time.Minute}},
-		{"SendingPausedException", 400, invitation.MailOutcome{State: waiting, Reason: "sending_paused", Later: 15 * time.Minute}},
-		{"AccountSuspendedException", 400, invitation.MailOutcome{State: failed, Reason: "sender_suspended"}},
-		{"MailFromDomainNotVerifiedException", 400, invitation.MailOutcome{State: waiting, Reason: "sender_not_verified"}},
-		{"NotFoundException", 404, invitation.MailOutcome{State: waiting, Reason: "sender_misconfigured"}},
-		{"MessageRejected", 400, invitation.MailOutcome{State: failed, Reason: "message_rejected"}},
-		{"BadRequestException", 400, invitation.MailOutcome{State: failed, Reason: "message_invalid"}},
-		{"AccessDeniedException", 403, invitation.MailOutcome{State: waiting, Reason: "sender_refused"}},
-		{"ExpiredTokenException", 403, invitation.MailOutcome{State: waiting, Reason: "sender_refused"}},
-		{"InternalServiceErrorException", 500, invitation.MailOutcome{State: unknown, Reason: "sender_unavailable"}},
-		{"TooManyRequestsException", 503, invitation.MailOutcome{State: unknown, Reason: "sender_unavailable"}},
-		{"", 502, invitation.MailOutcome{State: unknown, Reason: "sender_unavailable"}},
+		{"TooManyRequestsException", 429, invitation.MailOutcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}, ""},
+		{"ThrottlingException", 400, invitation.MailOutcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}, ""},
+		{"Throttling", 400, invitation.MailOutcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}, ""},
+		{"SomethingElse", 429, invitation.MailOutcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}, ""},
+		{"LimitExceededException", 400, invitation.MailOutcome{State: waiting, Reason: "quota_exceeded", Later: 15 * time.Minute}, ""},
+		{"SendingPausedException", 400, invitation.MailOutcome{State: waiting, Reason: "sending_paused", Later: 15 * time.Minute}, ""},
+		{"AccountSuspendedException", 400, invitation.MailOutcome{State: failed, Reason: "sender_suspended"}, ""},
+		{"MailFromDomainNotVerifiedException", 400, invitation.MailOutcome{State: waiting, Reason: "sender_not_verified", Later: 15 * time.Minute}, ""},
+		{"NotFoundException", 404, invitation.MailOutcome{State: waiting, Reason: "sender_misconfigured"}, ""},
+		{"MessageRejected", 400, invitation.MailOutcome{State: failed, Reason: "message_rejected"}, "Email contains a virus."},
+		{"MessageRejected", 400, invitation.MailOutcome{State: waiting, Reason: "sender_not_verified", Later: 15 * time.Minute}, notVerified},
+		{"BadRequestException", 400, invitation.MailOutcome{State: failed, Reason: "message_invalid"}, ""},
+		{"AccessDeniedException", 403, invitation.MailOutcome{State: waiting, Reason: "sender_refused"}, ""},
+		{"ExpiredTokenException", 403, invitation.MailOutcome{State: waiting, Reason: "sender_refused"}, ""},
+		{"InternalServiceErrorException", 500, invitation.MailOutcome{State: unknown, Reason: "sender_unavailable"}, ""},
+		{"TooManyRequestsException", 503, invitation.MailOutcome{State: unknown, Reason: "sender_unavailable"}, ""},
+		{"", 502, invitation.MailOutcome{State: unknown, Reason: "sender_unavailable"}, ""},
 	}
 	seen := map[string]bool{}
 	for _, row := range rows {
-		seen[row.code] = true
-		t.Run(row.code+" "+http.StatusText(row.status), func(t *testing.T) {
+		seen[row.code+" "+row.want.Reason] = true
+		t.Run(row.code+" "+row.want.Reason, func(t *testing.T) {
 			var requests atomic.Int32
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				requests.Add(1)
 				w.Header().Set("X-Amzn-Errortype", row.code)
 				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(row.status)
-				_, _ = io.WriteString(w, `{"message":"ada@larch.example is not verified"}`)
+				_ = json.NewEncoder(w).Encode(map[string]string{"message": row.says + " ada@larch.example"})
 			}))
 			defer server.Close()
 			got := sender(t, server.URL).Send(t.Context(), message)
@@ -94,9 +102,41 @@ func TestClassification(t *testing.T) {
 		})
 	}
 	for _, v := range verdicts {
-		if !seen[v.code] {
-			t.Errorf("%s is not tested", v.code)
+		if !seen[v.code+" "+v.word] {
+			t.Errorf("%s %s is not tested", v.code, v.word)
 		}
+	}
+}
+
+func TestWhatAnOperatorHasToPutRightIsCounted(t *testing.T) {
+	figures := func(o Outcome) map[string]any {
+		var out bytes.Buffer
+		d := Dispatcher{Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Stack: "concord", Function: "mailer", Out: &out}}
+		d.count(t.Context(), invitation.Invitation{}, o)
+		var line map[string]any
+		if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+			t.Fatal(err)
+		}
+		return line
+	}
+	words := map[string]bool{"sender_refused": true}
+	for _, v := range verdicts {
+		words[v.word] = true
+		line := figures(Outcome{MailOutcome: invitation.MailOutcome{State: v.state, Reason: v.word}})
+		if want := slices.Contains(blocked, v.word); (line["MailBlocked"] == 1.0) != want || line["MailRetried"] == line["MailFailed"] {
+			t.Errorf("%s: %v", v.word, line)
+		}
+	}
+	for _, word := range blocked {
+		if !words[word] {
+			t.Errorf("no outcome has the reason %s", word)
+		}
+	}
+	if line := figures(Outcome{MailOutcome: invitation.MailOutcome{State: invitation.MailSent}}); line["MailBlocked"] != nil || line["MailSent"] != 1.0 {
+		t.Errorf("sent: %v", line)
+	}
+	if line := figures(Outcome{MailOutcome: invitation.MailOutcome{State: invitation.MailWaiting, Reason: "sending_paused"}}); line["MailBlocked"] != 1.0 {
+		t.Errorf("paused: %v", line)
 	}
 }
 

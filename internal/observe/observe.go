@@ -20,9 +20,11 @@ import (
 // that Lambda is configured for.
 func Logger() *slog.Logger { return lambdacontext.NewLogger() }
 
-// Metrics writes figures in CloudWatch's embedded metric format, which costs no call.
+// Metrics writes figures in CloudWatch's embedded metric format, which costs no call. Stack and Function are their dimensions:
+// two stacks of one account and region do not mix their figures.
 type Metrics struct {
-	Function string // the dimension
+	Stack    string // the CloudFormation stack's name
+	Function string // the folder below functions/
 	// Out is where the lines go; nil means standard output.
 	Out io.Writer
 
@@ -32,7 +34,7 @@ type Metrics struct {
 // Put writes figures of one moment. The names end in their unit when it is not a count, such as OldestDueSeconds.
 func (m *Metrics) Put(figures map[string]float64) {
 	type metric struct{ Name string }
-	line := map[string]any{"Function": m.Function}
+	line := map[string]any{"Stack": m.Stack, "Function": m.Function}
 	var names []metric
 	for _, name := range slices.Sorted(maps.Keys(figures)) {
 		names = append(names, metric{name})
@@ -41,7 +43,7 @@ func (m *Metrics) Put(figures map[string]float64) {
 	line["_aws"] = map[string]any{
 		"Timestamp": time.Now().UnixMilli(),
 		"CloudWatchMetrics": []any{map[string]any{
-			"Namespace": "Concord", "Dimensions": [][]string{{"Function"}}, "Metrics": names,
+			"Namespace": "Concord", "Dimensions": [][]string{{"Stack", "Function"}}, "Metrics": names,
 		}},
 	}
 	b, err := json.Marshal(line)

@@ -26,12 +26,12 @@ type line struct {
 			Metrics    []struct{ Name string }
 		}
 	} `json:"_aws"`
-	Function string
+	Stack, Function string
 }
 
 func TestMetricLine(t *testing.T) {
 	var out bytes.Buffer
-	m := Metrics{Function: "cleanup", Out: &out}
+	m := Metrics{Stack: "concord", Function: "cleanup", Out: &out}
 	before := time.Now().UnixMilli()
 	m.Put(map[string]float64{"OldestDueSeconds": 1.5, "Expired": 3})
 	if strings.Count(out.String(), "\n") != 1 || !strings.HasSuffix(out.String(), "\n") {
@@ -52,8 +52,8 @@ func TestMetricLine(t *testing.T) {
 		t.Fatalf("%d directives", len(got.AWS.CloudWatchMetrics))
 	}
 	d := got.AWS.CloudWatchMetrics[0]
-	if d.Namespace != "Concord" || !reflect.DeepEqual(d.Dimensions, [][]string{{"Function"}}) || got.Function != "cleanup" {
-		t.Errorf("directive %+v of function %q", d, got.Function)
+	if d.Namespace != "Concord" || !reflect.DeepEqual(d.Dimensions, [][]string{{"Stack", "Function"}}) || got.Stack != "concord" || got.Function != "cleanup" {
+		t.Errorf("directive %+v of stack %q and function %q", d, got.Stack, got.Function)
 	}
 	if want := []struct{ Name string }{{"Expired"}, {"OldestDueSeconds"}}; !reflect.DeepEqual(d.Metrics, want) {
 		t.Errorf("metrics %+v", d.Metrics)

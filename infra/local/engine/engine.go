@@ -89,7 +89,7 @@ func startChild(ctx context.Context, kind string, program func(root string, port
 		if err = child.AwaitHTTP(ctx, endpoint); err == nil {
 			return &Engine{kind: kind, endpoint: endpoint, streams: endpoint, child: child}, nil
 		}
-		child.Close()
+		_ = child.Close()
 		if attempt == 3 || ctx.Err() != nil {
 			return nil, err
 		}

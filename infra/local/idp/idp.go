@@ -67,7 +67,7 @@ func Start(ctx context.Context, o Options) (*IDP, error) {
 	defer cancel()
 	p := &IDP{issuer: "http://127.0.0.1:" + port, child: child}
 	if err := child.AwaitHTTP(ctx, p.issuer+"/.well-known/openid-configuration"); err != nil {
-		child.Close()
+		_ = child.Close()
 		return nil, err
 	}
 	return p, nil

@@ -266,7 +266,7 @@ func TestManySignInsAtOnce(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			io.Copy(io.Discard, response.Body)
+			_, _ = io.Copy(io.Discard, response.Body)
 			response.Body.Close()
 			response, err = b.client.PostForm(response.Request.URL.String(), url.Values{"username": {person.Username}, "password": {"x"}})
 			if err != nil {

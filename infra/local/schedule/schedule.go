@@ -25,13 +25,16 @@ type Invoker interface {
 type Options struct {
 	Clock       *Clock
 	Functions   Invoker
+	Invocations map[string]template.Asynchronous         // by function (logical id); Lambda's defaults for others
 	Moved       func(offset time.Duration)               // called when the clock was moved, before anything fires; may be nil
-	DeadLetters func(destination string, message []byte) // takes the event of a schedule whose retries failed; may be nil
+	DeadLetters func(destination string, message []byte) // takes what could not be delivered or done; may be nil
 	Log         func(format string, arguments ...any)    // trouble, in one line; may be nil
-	Backoff     func(attempt int) time.Duration          // pause before a retry; nil for 200 ms doubling up to 10 s
+	Backoff     func(attempt int) time.Duration          // pause before a retry; nil for 200 ms doubling up to 10 s, short for a person who waits
 }
 
-// Scheduler fires schedules as EventBridge Scheduler does, on a clock that can be moved.
+// Scheduler fires schedules as EventBridge Scheduler does, on a clock that can be moved: it hands an event over and is done. Its
+// retries and dead letters are for events that Lambda does not accept. What becomes of an accepted one is the function's
+// EventInvokeConfig's; see invoke.
 type Scheduler struct {
 	o       Options
 	mu      sync.Mutex
@@ -129,8 +132,8 @@ func (s *Scheduler) takeDue() []dueEntry {
 	return due
 }
 
-// Advance moves the clock, fires each schedule that came due once and returns when they have ended. Its error joins
-// those of the schedules; the clock stays moved.
+// Advance moves the clock, fires each schedule that came due once and returns when the invocations have ended, retries
+// included. Its error joins those with which they ended; the clock stays moved.
 func (s *Scheduler) Advance(ctx context.Context, d time.Duration) error {
 	if d < 0 {
 		return errors.New("the clock moves forward only")
@@ -165,8 +168,8 @@ func (s *Scheduler) Advance(ctx context.Context, d time.Duration) error {
 	return errors.Join(failures...)
 }
 
-// Run fires the schedules of a function (logical id) now, one after the other, and gives their names. Their own times
-// stay as they are. Errors: ErrNoSchedule, or what a schedule failed with after its retries.
+// Run fires the schedules of a function (logical id) now, one after the other, waits for the invocations and gives their
+// names. Their own times stay as they are. Errors: ErrNoSchedule, or what a schedule or its invocation failed with after all retries.
 func (s *Scheduler) Run(ctx context.Context, function string) ([]string, error) {
 	var names []string
 	for _, e := range s.entries {
@@ -184,18 +187,22 @@ func (s *Scheduler) Run(ctx context.Context, function string) ([]string, error) 
 	return names, nil
 }
 
-// fire invokes the target, with the schedule's retries, and puts the event aside when they are used up.
+// fire hands the event over, with the schedule's retries, and puts it aside when they are used up. It waits for the invocation and
+// gives its error, of which a schedule that is deployed knows nothing.
 func (s *Scheduler) fire(ctx context.Context, e *entry, scheduled time.Time) error {
 	began := time.Now()
 	id := strings.ToLower(rand.Text())
 	for attempt := 0; ; attempt++ {
 		event := e.event(id, scheduled, attempt+1)
-		_, err := s.o.Functions.Invoke(ctx, e.Function, event)
+		accepted, err := s.invoke(ctx, e.Function, event)
 		if err == nil {
 			return nil
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if accepted {
+			return fmt.Errorf("schedule %s: %w", e.Name, err)
 		}
 		s.o.Log("schedule %s: %v", e.Name, err)
 		pause := s.o.Backoff(attempt)

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"concord/infra/local/lambda"
 	"concord/infra/local/template"
 )
 
@@ -191,13 +192,14 @@ func TestOnceFiresOnce(t *testing.T) {
 	})
 }
 
-func TestRetriesAndDeadLetter(t *testing.T) {
+// TestOnlyDeliveryIsTheSchedules: what Lambda does not accept is retried and put aside as the schedule says.
+func TestOnlyDeliveryIsTheSchedules(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := &target{fail: func(f string, attempt int) error {
 			if f == "Recovers" && attempt == 2 {
 				return nil
 			}
-			return errors.New("down")
+			return lambda.ErrClosed
 		}}
 		letters := map[string][]byte{}
 		s, _ := scheduler(t, x, []template.Schedule{
@@ -216,6 +218,89 @@ func TestRetriesAndDeadLetter(t *testing.T) {
 		}
 		if string(letters["arn:f"]) != `{"n":1}` || len(letters) != 1 {
 			t.Errorf("dead letters %s", letters)
+		}
+	})
+}
+
+// TestErrorsOfTheFunctionAreLambdas: the schedule has done its part when the event is accepted, and neither its retries nor its
+// dead letters know of what the function did.
+func TestErrorsOfTheFunctionAreLambdas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failure := &lambda.FunctionError{Type: "errorString", Message: "down", Payload: []byte(`{"errorMessage":"down"}`)}
+		x := &target{fail: func(f string, attempt int) error {
+			switch {
+			case f == "Recovers" && attempt == 1:
+				return nil
+			case f == "Throttled":
+				return lambda.ErrThrottled
+			}
+			return failure
+		}}
+		var letters []string
+		records := map[string]map[string]any{}
+		var schedules []template.Schedule
+		for _, f := range []string{"Recovers", "Fails", "Unconfigured", "Never", "Throttled"} {
+			schedules = append(schedules, template.Schedule{
+				Name: f, Function: f, Expression: "rate(1 day)", MaximumRetries: 50, MaximumAge: time.Hour, DeadLetterTarget: "arn:schedule", Input: `{"n":1}`,
+			})
+		}
+		s, _ := scheduler(t, x, schedules, func(o *Options) {
+			o.Invocations = map[string]template.Asynchronous{
+				"Recovers":  {MaximumRetries: 2, MaximumAge: time.Hour, OnFailure: "arn:recovers"},
+				"Fails":     {MaximumRetries: 1, MaximumAge: time.Hour, OnFailure: "arn:fails"},
+				"Never":     {MaximumRetries: 0, MaximumAge: time.Hour},
+				"Throttled": {MaximumRetries: 0, MaximumAge: 10 * time.Second, OnFailure: "arn:throttled"},
+			}
+			o.DeadLetters = func(arn string, m []byte) {
+				letters = append(letters, arn)
+				var r map[string]any
+				if err := json.Unmarshal(m, &r); err != nil {
+					t.Error(err)
+				}
+				records[arn] = r
+			}
+		})
+		for _, c := range []struct {
+			function string
+			calls    int
+			ok       bool
+		}{{"Recovers", 2, true}, {"Fails", 2, false}, {"Unconfigured", 3, false}, {"Never", 1, false}} {
+			if _, err := s.Run(t.Context(), c.function); (err == nil) != c.ok || x.count(c.function) != c.calls {
+				t.Errorf("%s: called %d times, %v", c.function, x.count(c.function), err)
+			}
+		}
+		if _, err := s.Run(t.Context(), "Throttled"); !errors.Is(err, lambda.ErrThrottled) || x.count("Throttled") < 3 {
+			t.Errorf("throttled: called %d times, %v", x.count("Throttled"), err)
+		}
+		if strings.Join(letters, " ") != "arn:fails arn:throttled" {
+			t.Errorf("records went to %v", letters)
+		}
+		context := func(arn string) map[string]any { return records[arn]["requestContext"].(map[string]any) }
+		if c := context("arn:fails"); c["condition"] != "RetriesExhausted" || c["approximateInvokeCount"] != 2.0 {
+			t.Errorf("record %v", records["arn:fails"])
+		}
+		if payload, _ := records["arn:fails"]["requestPayload"].(map[string]any); payload["n"] != 1.0 {
+			t.Errorf("record %v", records["arn:fails"])
+		}
+		if payload, _ := records["arn:fails"]["responsePayload"].(map[string]any); payload["errorMessage"] != "down" {
+			t.Errorf("record %v", records["arn:fails"])
+		}
+		if c := context("arn:throttled"); c["condition"] != "EventAgeExceeded" || records["arn:throttled"]["responsePayload"] != nil {
+			t.Errorf("record %v", records["arn:throttled"])
+		}
+	})
+}
+
+func TestAdvanceWaitsForTheLastRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := &target{takes: time.Second, fail: func(string, int) error { return &lambda.FunctionError{Type: "errorString", Payload: []byte(`{}`)} }}
+		s, _ := scheduler(t, x, []template.Schedule{every("A", "rate(5 minutes)")}, func(o *Options) {
+			o.Backoff = func(int) time.Duration { return time.Second }
+		})
+		began := time.Now()
+		err := s.Advance(t.Context(), 6*time.Minute)
+		if _, failed := errors.AsType[*lambda.FunctionError](err); !failed || x.count("A") != 3 || time.Since(began) != 5*time.Second {
+			t.Errorf("it returned %v after %s and %d calls", err, time.Since(began), x.count("A"))
 		}
 	})
 }

@@ -11,12 +11,14 @@ import (
 	"concord/infra/local/schedule"
 )
 
-// control serves what only exists locally, under /_local/: running a schedule and moving the clock.
+// control serves what only exists locally, under /_local/: running a schedule, moving the clock, reading the event bus.
 func (s *Stack) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /_local/schedules/{function}", s.serveSchedule)
 	mux.HandleFunc("GET /_local/clock", func(w http.ResponseWriter, _ *http.Request) { s.writeTime(w) })
 	mux.HandleFunc("POST /_local/clock", s.serveAdvance)
+	mux.HandleFunc("GET /_local/events", s.Bus.ServeEvents)
+	mux.HandleFunc("GET /_local/events/follow", s.Bus.ServeFollow)
 	return mux
 }
 

@@ -22,11 +22,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"golang.org/x/sync/errgroup"
 
+	"concord/infra/local/bus"
 	"concord/infra/local/component"
 	"concord/infra/local/engine"
 	"concord/infra/local/gateway"
 	"concord/infra/local/idp"
 	"concord/infra/local/lambda"
+	"concord/infra/local/queues"
 	"concord/infra/local/schedule"
 	"concord/infra/local/secrets"
 	"concord/infra/local/ses"
@@ -64,6 +66,8 @@ type Stack struct {
 	Template *template.Template
 	Secrets  *secrets.Store
 	SES      *ses.Server
+	Queues   *queues.Service
+	Bus      *bus.Server
 	DynamoDB *dynamodb.Client
 
 	options   Options
@@ -85,14 +89,14 @@ type Stack struct {
 
 	mu      sync.Mutex
 	closers []func()
-	queues  map[string][][]byte // by ARN
+	buckets map[string][][]byte // what was put aside in something else than a queue, by ARN
 	died    chan error
 }
 
 // Start starts everything and returns when every part answers. Its error is one line that says which part is missing or
 // which port is taken; nothing is left running then.
 func Start(ctx context.Context, o Options) (*Stack, error) {
-	s := &Stack{options: o, sweepers: map[string]*schedule.Sweeper{}, queues: map[string][][]byte{}, died: make(chan error, 1), log: &logger{w: o.Log}}
+	s := &Stack{options: o, sweepers: map[string]*schedule.Sweeper{}, buckets: map[string][][]byte{}, died: make(chan error, 1), log: &logger{w: o.Log}}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.start(ctx); err != nil {
 		s.Close()
@@ -120,6 +124,8 @@ func (s *Stack) start(ctx context.Context) error {
 	parameters := map[string]string{
 		"OperatorName": "Concord (local)", "MailDomain": "concord.example", "Issuer": "http://127.0.0.1:" + strconv.Itoa(idpPort),
 		"PublicPortalUrl": s.url, "UsGovPortalUrl": s.url, "MailRate": "1000",
+		// Loads and demonstrations come from few partners and go to few recipients (api, "Quotas").
+		"DailyQuota": "100000", "FirstMonthQuota": "100000", "PartnersPerRecipient": "0",
 	}
 	for k, v := range s.options.Parameters {
 		parameters[k] = v
@@ -135,6 +141,14 @@ func (s *Stack) start(ctx context.Context) error {
 		return err
 	}
 
+	s.Bus = bus.New(s.Template.Buses, 0)
+	busURL, err := s.serve(s.Bus)
+	if err != nil {
+		return err
+	}
+	if s.Queues, err = queues.New(s.Template, queues.Options{Now: s.clock.Now, Log: s.log.printf}); err != nil {
+		return err
+	}
 	streamARNs := map[string]string{}
 	var secretsURL string
 	// Those that need nothing of each other start side by side.
@@ -155,6 +169,7 @@ func (s *Stack) start(ctx context.Context) error {
 	g.Go(func() error {
 		m, err := ses.Start(starting, ses.Options{
 			MailboxPort: s.options.MailboxPort, Identities: s.Template.Identities, ConfigurationSets: s.Template.ConfigurationSets,
+			Publish: s.publish,
 		})
 		if err != nil {
 			return err
@@ -192,15 +207,30 @@ func (s *Stack) start(ctx context.Context) error {
 	s.watch("the DynamoDB engine", s.engine.Done(), s.engine.Err)
 	s.watch("the identity provider", s.idp.Done(), s.idp.Err)
 
-	s.startFunctions(secretsURL)
+	s.startFunctions(secretsURL, busURL)
 	if err := s.startSchedules(); err != nil {
 		return err
 	}
 	if err := s.startStreams(ctx, streamARNs); err != nil {
 		return err
 	}
+	for _, f := range s.Template.Functions {
+		for _, source := range f.Queues {
+			s.Queues.Map(source, s.functions)
+		}
+	}
+	s.onClose(s.Queues.Close)
 	s.startHTTP()
 	return s.answers(ctx)
+}
+
+// publish takes an event of SES to the topics that its configuration set's destinations name.
+func (s *Stack) publish(e ses.Event) {
+	for _, d := range s.Template.EventDestinations {
+		if d.ConfigurationSet == e.ConfigurationSet && slices.Contains(d.Types, e.Destined()) {
+			s.Queues.Publish(d.Topic, ses.Subject, string(e.JSON()))
+		}
+	}
 }
 
 var credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -231,13 +261,13 @@ func (s *Stack) serveOn(l net.Listener, h http.Handler) {
 	s.onClose(func() { _ = server.Close() })
 }
 
-func (s *Stack) startFunctions(secretsURL string) {
+func (s *Stack) startFunctions(secretsURL, busURL string) {
 	s.logs = lambda.NewLogs(0, s.options.Log)
 	environment := map[string]string{
 		"AWS_REGION": template.Region, "AWS_DEFAULT_REGION": template.Region,
 		"AWS_ACCESS_KEY_ID": AccessKeyID, "AWS_SECRET_ACCESS_KEY": SecretAccessKey, "AWS_SESSION_TOKEN": "",
 		"AWS_ENDPOINT_URL_DYNAMODB": s.engine.Endpoint(), "AWS_ENDPOINT_URL_SECRETS_MANAGER": secretsURL,
-		"AWS_ENDPOINT_URL_SESV2": s.SES.Endpoint(), "ALLOW_RESERVED_DOMAINS": "true",
+		"AWS_ENDPOINT_URL_SESV2": s.SES.Endpoint(), "AWS_ENDPOINT_URL_EVENTBRIDGE": busURL, "ALLOW_RESERVED_DOMAINS": "true",
 	}
 	s.functions = lambda.New(lambda.Options{Environment: environment, Logs: s.logs})
 	for _, f := range s.Template.Functions {
@@ -251,16 +281,20 @@ func (s *Stack) startFunctions(secretsURL string) {
 
 func (s *Stack) startSchedules() error {
 	var all []template.Schedule
+	invocations := map[string]template.Asynchronous{}
 	for _, f := range s.Template.Functions {
 		all = append(all, f.Schedules...)
+		invocations[f.LogicalID] = f.Asynchronous
 	}
 	var err error
 	s.scheduler, err = schedule.New(all, schedule.Options{
-		Clock: &s.clock, Functions: s.functions, DeadLetters: s.enqueue, Log: s.log.printf,
+		Clock: &s.clock, Functions: s.functions, Invocations: invocations, DeadLetters: s.enqueue, Log: s.log.printf,
 		Moved: func(offset time.Duration) {
 			// A function reads the offset once, when it starts.
 			s.functions.Setenv("CLOCK_OFFSET", offset.String())
 			s.functions.Retire()
+			s.Queues.Moved()
+			s.SES.Moved()
 		},
 	})
 	if err != nil {
@@ -433,22 +467,24 @@ func (s *Stack) sweep(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// Messages are what was sent to a queue (logical id) of the template, oldest first.
+// Messages are what is in a queue (logical id) of the template, oldest first.
 func (s *Stack) Messages(queue string) [][]byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, q := range s.Template.Queues {
 		if q.LogicalID == queue {
-			return slices.Clone(s.queues[q.ARN])
+			return s.Queues.Messages(q.ARN)
 		}
 	}
 	return nil
 }
 
+// enqueue takes what could not be handled to where the template says: a queue, or else a bucket.
 func (s *Stack) enqueue(arn string, message []byte) {
+	if s.Queues.Send(arn, message) {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queues[arn] = append(s.queues[arn], message)
+	s.buckets[arn] = append(s.buckets[arn], message)
 }
 
 // InFlight counts the stream records that were read for a function and are neither handled nor discarded yet.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -412,8 +413,8 @@ func encode(batch []record) []byte {
 	return b.Bytes()
 }
 
-// discard gives up records and tells the destination on failure, in the shape that Lambda sends to a queue: where the
-// records stood in the stream, not the records.
+// discard gives up records and tells the destination on failure, in the shape that Lambda sends: where the records stood in
+// the stream and, to a bucket, the records themselves.
 func (m *Mapping) discard(shard string, batch []record, why string, tries int) {
 	m.o.Log("stream of %s: %d records discarded: %s", m.source.Function, len(batch), why)
 	if m.source.OnFailure == "" || m.o.OnFailure == nil {
@@ -421,7 +422,7 @@ func (m *Mapping) discard(shard string, batch []record, why string, tries int) {
 	}
 	at := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 	first, last := batch[0], batch[len(batch)-1]
-	message, _ := json.Marshal(map[string]any{
+	document := map[string]any{
 		"version": "1.0", "timestamp": time.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
 		"requestContext":  map[string]any{"functionArn": m.source.Function, "condition": why, "approximateInvokeCount": tries},
 		"responseContext": map[string]any{"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
@@ -430,6 +431,10 @@ func (m *Mapping) discard(shard string, batch []record, why string, tries int) {
 			"approximateArrivalOfFirstRecord": at(first.created), "approximateArrivalOfLastRecord": at(last.created),
 			"batchSize": len(batch), "streamArn": m.source.StreamARN,
 		},
-	})
+	}
+	if strings.HasPrefix(m.source.OnFailure, "arn:aws:s3:::") {
+		document["payload"] = string(encode(batch))
+	}
+	message, _ := json.Marshal(document)
 	m.o.OnFailure(m.source.OnFailure, message)
 }

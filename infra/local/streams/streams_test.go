@@ -325,6 +325,12 @@ func TestAnswerThatNamesNoRecordMeansTheWholeBatch(t *testing.T) {
 }
 
 func TestErrorIsRetriedAndThenDiscarded(t *testing.T) {
+	for destination, whole := range map[string]bool{"arn:aws:sqs:::q": false, "arn:aws:s3:::b": true} {
+		t.Run(destination, func(t *testing.T) { discards(t, destination, whole) })
+	}
+}
+
+func discards(t *testing.T, destination string, whole bool) {
 	discarded := make(chan []byte, 1)
 	f := &function{answer: func(_ int, b []events.DynamoDBEventRecord) ([]byte, error) {
 		if len(b) == 2 {
@@ -333,9 +339,9 @@ func TestErrorIsRetriedAndThenDiscarded(t *testing.T) {
 		return nil, nil
 	}}
 	x := wrote(t, 2)
-	follow(t, x, f, template.StreamSource{MaximumRetries: 2, OnFailure: "arn:aws:sqs:::q"}, func(o *streams.Options) {
-		o.OnFailure = func(destination string, message []byte) {
-			if destination == "arn:aws:sqs:::q" {
+	follow(t, x, f, template.StreamSource{MaximumRetries: 2, OnFailure: destination}, func(o *streams.Options) {
+		o.OnFailure = func(to string, message []byte) {
+			if to == destination {
 				discarded <- message
 			}
 		}
@@ -349,6 +355,7 @@ func TestErrorIsRetriedAndThenDiscarded(t *testing.T) {
 			ShardID, StartSequenceNumber, EndSequenceNumber string
 			BatchSize                                       int
 		}
+		Payload string
 	}
 	raw := <-discarded
 	if err := json.Unmarshal(raw, &message); err != nil {
@@ -357,6 +364,10 @@ func TestErrorIsRetriedAndThenDiscarded(t *testing.T) {
 	first, last := f.batches[0][0].Change.SequenceNumber, f.batches[0][1].Change.SequenceNumber
 	if i := message.DDBStreamBatchInfo; message.RequestContext.Condition != "RetryAttemptsExhausted" || i.StartSequenceNumber != first || i.EndSequenceNumber != last || i.BatchSize != 2 || i.ShardID == "" {
 		t.Errorf("message %s", raw)
+	}
+	var payload events.DynamoDBEvent
+	if err := json.Unmarshal([]byte(message.Payload), &payload); (err == nil) != whole || whole && len(payload.Records) != 2 {
+		t.Errorf("payload %q, %v", message.Payload, err)
 	}
 }
 

@@ -60,6 +60,7 @@ var nameProperties = map[string]string{
 	"AWS::DynamoDB::Table": "TableName", "AWS::Serverless::Function": "FunctionName", "AWS::SQS::Queue": "QueueName",
 	"AWS::SecretsManager::Secret": "Name", "AWS::SES::EmailIdentity": "EmailIdentity", "AWS::SES::ConfigurationSet": "Name",
 	"AWS::SNS::Topic": "TopicName", "AWS::S3::Bucket": "BucketName", "AWS::Logs::LogGroup": "LogGroupName", "AWS::IAM::Role": "RoleName",
+	"AWS::Events::EventBus": "Name",
 }
 
 func (s *scope) name(r *resource) (string, error) {
@@ -106,6 +107,8 @@ func (s *scope) attribute(id, attribute string) (any, error) {
 		return arn("logs", "log-group:"+name+":*"), nil
 	case "AWS::IAM::Role Arn":
 		return "arn:aws:iam::" + Account + ":role/" + name, nil
+	case "AWS::Events::EventBus Arn":
+		return arn("events", "event-bus/"+name), nil
 	case "AWS::S3::Bucket Arn":
 		return "arn:aws:s3:::" + name, nil
 	case "AWS::Serverless::HttpApi ApiEndpoint":
@@ -197,11 +200,76 @@ func (t *Template) add(s *scope, r *resource, properties map[string]any) error {
 		if err != nil {
 			return err
 		}
-		t.Queues = append(t.Queues, Queue{LogicalID: r.id, Name: name, ARN: arn(), URL: text(url)})
+		var p struct {
+			VisibilityTimeout *number
+			DelaySeconds      number
+			FifoQueue         flag
+			RedrivePolicy     struct {
+				DeadLetterTargetARN string `json:"deadLetterTargetArn"`
+				MaxReceiveCount     number `json:"maxReceiveCount"`
+			}
+		}
+		if err := decode(properties, &p); err != nil {
+			return err
+		}
+		if p.FifoQueue || p.DelaySeconds != 0 {
+			return fmt.Errorf("FIFO queues and delays are not supported by the local stack")
+		}
+		q := Queue{
+			LogicalID: r.id, Name: name, ARN: arn(), URL: text(url), Visibility: 30 * time.Second,
+			DeadLetters: p.RedrivePolicy.DeadLetterTargetARN, MaxReceives: int(p.RedrivePolicy.MaxReceiveCount),
+		}
+		if p.VisibilityTimeout != nil {
+			q.Visibility = time.Duration(*p.VisibilityTimeout) * time.Second
+		}
+		if (q.DeadLetters == "") != (q.MaxReceives < 1) {
+			return fmt.Errorf("a RedrivePolicy has deadLetterTargetArn and maxReceiveCount")
+		}
+		t.Queues = append(t.Queues, q)
+	case "AWS::SNS::Subscription":
+		var p struct {
+			TopicARN           string `json:"TopicArn"`
+			Protocol, Endpoint string
+			RawMessageDelivery flag
+			FilterPolicy       any
+		}
+		if err := decode(properties, &p); err != nil {
+			return err
+		}
+		if p.FilterPolicy != nil {
+			return fmt.Errorf("filter policies of subscriptions are not supported by the local stack")
+		}
+		if p.Protocol == "sqs" {
+			t.Subscriptions = append(t.Subscriptions, Subscription{Topic: p.TopicARN, Queue: p.Endpoint, Raw: bool(p.RawMessageDelivery)})
+		}
+	case "AWS::SES::ConfigurationSetEventDestination":
+		var p struct {
+			ConfigurationSetName string
+			EventDestination     struct {
+				Enabled            flag
+				MatchingEventTypes []string
+				SnsDestination     struct {
+					TopicARN string
+				}
+			}
+		}
+		if err := decode(properties, &p); err != nil {
+			return err
+		}
+		if p.EventDestination.SnsDestination.TopicARN == "" {
+			return fmt.Errorf("only topics are event destinations in the local stack")
+		}
+		if p.EventDestination.Enabled {
+			t.EventDestinations = append(t.EventDestinations, EventDestination{
+				ConfigurationSet: p.ConfigurationSetName, Types: p.EventDestination.MatchingEventTypes, Topic: p.EventDestination.SnsDestination.TopicARN,
+			})
+		}
 	case "AWS::SES::EmailIdentity":
 		t.Identities = append(t.Identities, name)
 	case "AWS::SES::ConfigurationSet":
 		t.ConfigurationSets = append(t.ConfigurationSets, name)
+	case "AWS::Events::EventBus":
+		t.Buses = append(t.Buses, name)
 	}
 	return nil
 }
@@ -279,7 +347,14 @@ func (t *Template) addFunction(s *scope, r *resource, properties map[string]any)
 		ReservedConcurrentExecutions number
 		Environment                  struct{ Variables map[string]words }
 		LoggingConfig                struct{ LogFormat, ApplicationLogLevel string }
-		Events                       map[string]struct {
+		EventInvokeConfig            struct {
+			MaximumRetryAttempts     *number
+			MaximumEventAgeInSeconds *number
+			DestinationConfig        struct {
+				OnSuccess, OnFailure *struct{ Type, Destination string }
+			}
+		}
+		Events map[string]struct {
 			Type       string
 			Properties map[string]any
 		}
@@ -301,6 +376,18 @@ func (t *Template) addFunction(s *scope, r *resource, properties map[string]any)
 		Memory: int(p.MemorySize), ReservedConcurrency: int(p.ReservedConcurrentExecutions),
 		LogFormat: cmp.Or(p.LoggingConfig.LogFormat, "Text"), LogLevel: p.LoggingConfig.ApplicationLogLevel,
 	}
+	f.Asynchronous = Asynchronous{MaximumRetries: 2, MaximumAge: 6 * time.Hour}
+	if n := p.EventInvokeConfig.MaximumRetryAttempts; n != nil {
+		f.Asynchronous.MaximumRetries = int(*n)
+	}
+	if n := p.EventInvokeConfig.MaximumEventAgeInSeconds; n != nil {
+		f.Asynchronous.MaximumAge = time.Duration(*n) * time.Second
+	}
+	if d := p.EventInvokeConfig.DestinationConfig; d.OnSuccess != nil || d.OnFailure != nil && (d.OnFailure.Type != "SQS" || d.OnFailure.Destination == "") {
+		return fmt.Errorf("of asynchronous destinations only OnFailure with a queue is supported by the local stack")
+	} else if d.OnFailure != nil {
+		f.Asynchronous.OnFailure = d.OnFailure.Destination
+	}
 	for k, v := range p.Environment.Variables {
 		f.Environment[k] = string(v)
 	}
@@ -312,6 +399,8 @@ func (t *Template) addFunction(s *scope, r *resource, properties map[string]any)
 			err = t.addRoute(r.id, e.Properties)
 		case "DynamoDB":
 			err = t.addStream(&f, event, e.Properties)
+		case "SQS":
+			err = t.addQueue(&f, event, e.Properties)
 		case "ScheduleV2":
 			err = addSchedule(&f, event, e.Properties)
 		default:
@@ -435,6 +524,37 @@ func (t *Template) addStream(f *Function, event string, properties map[string]an
 		source.Patterns = append(source.Patterns, filter.Pattern)
 	}
 	f.Streams = append(f.Streams, source)
+	return nil
+}
+
+func (t *Template) addQueue(f *Function, event string, properties map[string]any) error {
+	var p struct {
+		Queue                          string
+		BatchSize                      number
+		MaximumBatchingWindowInSeconds number
+		FunctionResponseTypes          []string
+		ScalingConfig                  struct{ MaximumConcurrency number }
+		FilterCriteria                 any
+		Enabled                        *flag
+	}
+	p.BatchSize = 10
+	if err := decode(properties, &p); err != nil {
+		return err
+	}
+	if p.FilterCriteria != nil {
+		return fmt.Errorf("filters of queues are not supported by the local stack")
+	}
+	if p.Enabled != nil && !*p.Enabled {
+		return nil
+	}
+	if !slices.ContainsFunc(t.Queues, func(q Queue) bool { return q.ARN == p.Queue }) {
+		return fmt.Errorf("unresolved reference: there is no queue %q", p.Queue)
+	}
+	f.Queues = append(f.Queues, QueueSource{
+		Name: event, Function: f.LogicalID, Queue: p.Queue, BatchSize: int(p.BatchSize),
+		BatchingWindow:  time.Duration(p.MaximumBatchingWindowInSeconds) * time.Second,
+		PartialFailures: slices.Contains(p.FunctionResponseTypes, "ReportBatchItemFailures"), Concurrency: int(p.ScalingConfig.MaximumConcurrency),
+	})
 	return nil
 }
 

@@ -28,8 +28,11 @@ type Template struct {
 	Functions         []Function
 	Secrets           []Secret
 	Queues            []Queue
+	Subscriptions     []Subscription
+	EventDestinations []EventDestination
 	Identities        []string // SES identities: domains or addresses
 	ConfigurationSets []string
+	Buses             []string // EventBridge event buses, by name
 }
 
 // Table is an AWS::DynamoDB::Table.
@@ -109,8 +112,17 @@ type Function struct {
 	ReservedConcurrency  int    // 0 when not reserved
 	LogFormat            string // JSON or Text
 	LogLevel             string // of the application; empty for Lambda's default
+	Asynchronous         Asynchronous
 	Streams              []StreamSource
+	Queues               []QueueSource
 	Schedules            []Schedule
+}
+
+// Asynchronous is what becomes of an event that the function fails on after Lambda has accepted it (EventInvokeConfig).
+type Asynchronous struct {
+	MaximumRetries int           // of function errors
+	MaximumAge     time.Duration // of an event that is tried again
+	OnFailure      string        // ARN of a queue; empty without one
 }
 
 // StreamSource is an event source mapping from a table's stream.
@@ -167,7 +179,36 @@ type GenerateSecretString struct {
 }
 
 // Queue is an AWS::SQS::Queue.
-type Queue struct{ LogicalID, Name, ARN, URL string }
+type Queue struct {
+	LogicalID, Name, ARN, URL string
+	Visibility                time.Duration // how long a message that was received is hidden
+	DeadLetters               string        // ARN of the queue that takes what was received MaxReceives times; empty without one
+	MaxReceives               int
+}
+
+// QueueSource is an event source mapping from a queue.
+type QueueSource struct {
+	Name            string // of the event in the template
+	Function        string // logical id
+	Queue           string // ARN
+	BatchSize       int
+	BatchingWindow  time.Duration
+	PartialFailures bool // ReportBatchItemFailures
+	Concurrency     int  // batches at once; 0 for Lambda's own limit
+}
+
+// Subscription is an AWS::SNS::Subscription of a queue.
+type Subscription struct {
+	Topic, Queue string // ARNs
+	Raw          bool   // RawMessageDelivery
+}
+
+// EventDestination is an AWS::SES::ConfigurationSetEventDestination that publishes to a topic.
+type EventDestination struct {
+	ConfigurationSet string
+	Types            []string // such as "deliveryDelay"
+	Topic            string   // ARN
+}
 
 // resource is one entry of Resources: raw until its properties are evaluated.
 type resource struct {

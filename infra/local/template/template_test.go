@@ -39,9 +39,25 @@ func TestTemplateOfTheProduct(t *testing.T) {
 	if from := mailer.Environment["MAIL_FROM"]; !strings.HasSuffix(from, "@mail.example>") {
 		t.Errorf("MAIL_FROM is %q", from)
 	}
+	events, _ := got.Function("EventsFunction")
+	if len(events.Streams) != 1 || events.Streams[0].OnFailure != "arn:aws:s3:::UndeliveredEvents" || !slices.Equal(got.Buses, []string{events.Environment["EVENT_BUS"]}) {
+		t.Errorf("events go to the buses %q, the function follows %+v", got.Buses, events.Streams)
+	}
 	cleanup, _ := got.Function("CleanupFunction")
 	if len(cleanup.Schedules) == 0 || !slices.ContainsFunc(got.Queues, func(q Queue) bool { return q.ARN == cleanup.Schedules[0].DeadLetterTarget }) {
 		t.Errorf("cleanup has the schedules %+v", cleanup.Schedules)
+	}
+	feedback, _ := got.Function("FeedbackFunction")
+	if len(feedback.Queues) != 1 || !feedback.Queues[0].PartialFailures || feedback.Queues[0].BatchSize != 10 || feedback.Queues[0].Concurrency != 10 {
+		t.Fatalf("feedback reads %+v", feedback.Queues)
+	}
+	if len(got.EventDestinations) != 1 || len(got.EventDestinations[0].Types) != 6 || got.EventDestinations[0].ConfigurationSet != got.ConfigurationSets[0] ||
+		!slices.Equal(got.Subscriptions, []Subscription{{Topic: got.EventDestinations[0].Topic, Queue: feedback.Queues[0].Queue}}) {
+		t.Errorf("event destinations %+v, subscriptions %+v", got.EventDestinations, got.Subscriptions)
+	}
+	if i := slices.IndexFunc(got.Queues, func(q Queue) bool { return q.ARN == feedback.Queues[0].Queue }); i < 0 || got.Queues[i].Visibility != 3*time.Minute ||
+		got.Queues[i].MaxReceives != 10 || got.Queues[i].DeadLetters == "" {
+		t.Errorf("queues %+v", got.Queues)
 	}
 	if !slices.Equal(got.Identities, []string{"mail.example"}) || len(got.ConfigurationSets) != 1 || len(got.Secrets) != 1 {
 		t.Errorf("identities %q, configuration sets %q, secrets %+v", got.Identities, got.ConfigurationSets, got.Secrets)
@@ -224,7 +240,9 @@ func TestWhatDoesNotResolveIsNamed(t *testing.T) {
 		"Role: !Select [4, [a]]":        "no entry 4",
 		"Role: !Base64 x":               "!Base64 is not supported",
 		"Timeout: soon":                 "not a number: \"soon\"",
-		"Events: {E: {Type: SQS}}":      "SQS",
+		"Events: {E: {Type: SNS}}":      "SNS",
+		"Events: {E: {Type: SQS}}":      "there is no queue",
+		"Events: {E: {Type: SQS, Properties: {Queue: !GetAtt Queue.Arn, FilterCriteria: {Filters: []}}}}":                            "filters of queues",
 		"Events: {E: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: GET, Path: /, Auth: {Authorizer: B}}}}":                   "event E: unresolved reference B",
 		"Events: {E: {Type: HttpApi, Properties: {ApiId: Other, Method: GET, Path: /}}}":                                             "no such HTTP API",
 		"Events: {E: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: FETCH, Path: /}}}":                                        "FETCH",
@@ -244,7 +262,11 @@ func TestWhatDoesNotResolveIsNamed(t *testing.T) {
 		"a: 1\na: 2":                         "twice",
 		"Parameters: {P: {Type: String}}":    "parameter P",
 		"Outputs: {O: {Value: !Ref Nobody}}": "Nobody",
-		"Conditions: {A: !Not [!Condition B], B: !Not [!Condition A]}\nResources: {Q: {Type: AWS::SQS::Queue, Condition: A}}": "refers to itself",
+		"Resources: {Q: {Type: AWS::SQS::Queue, Properties: {FifoQueue: true}}}":                                                                             "FIFO",
+		"Resources: {Q: {Type: AWS::SQS::Queue, Properties: {RedrivePolicy: {maxReceiveCount: 3}}}}":                                                         "deadLetterTargetArn",
+		"Resources: {S: {Type: AWS::SNS::Subscription, Properties: {Protocol: sqs, FilterPolicy: {a: [b]}}}}":                                                "filter policies",
+		"Resources: {D: {Type: AWS::SES::ConfigurationSetEventDestination, Properties: {EventDestination: {Enabled: true, CloudWatchDestination: {a: b}}}}}": "only topics",
+		"Conditions: {A: !Not [!Condition B], B: !Not [!Condition A]}\nResources: {Q: {Type: AWS::SQS::Queue, Condition: A}}":                                "refers to itself",
 	} {
 		if _, err := Parse([]byte(text), nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %s", text, err, want)
@@ -259,5 +281,25 @@ func TestLocalValueWinsOverDefault(t *testing.T) {
 	}
 	if env := got.Functions[0].Environment; env["N"] != "local" || env["F"] != "b" || got.Parameters["Name"] != "local" {
 		t.Errorf("got %v, %v", env, got.Parameters)
+	}
+}
+
+func TestAsynchronousInvocations(t *testing.T) {
+	for properties, want := range map[string]Asynchronous{
+		"Timeout: 9": {MaximumRetries: 2, MaximumAge: 6 * time.Hour},
+		"EventInvokeConfig: {MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60}": {MaximumAge: time.Minute},
+		"EventInvokeConfig: {DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Queue.Arn}}}": {
+			MaximumRetries: 2, MaximumAge: 6 * time.Hour, OnFailure: "arn:aws:sqs:us-east-1:000000000000:n-queue",
+		},
+	} {
+		got, err := parseFunction(t, properties, nil)
+		if err != nil || got.Functions[0].Asynchronous != want {
+			t.Errorf("%s: %+v, %v", properties, got, err)
+		}
+	}
+	for _, destination := range []string{"{OnFailure: {Type: SNS, Destination: !GetAtt Queue.Arn}}", "{OnFailure: {Type: SQS}}", "{OnSuccess: {Type: SQS, Destination: !GetAtt Queue.Arn}}"} {
+		if _, err := parseFunction(t, "EventInvokeConfig: {DestinationConfig: "+destination+"}", nil); err == nil {
+			t.Errorf("%s is taken", destination)
+		}
 	}
 }
