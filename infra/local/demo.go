@@ -44,7 +44,7 @@ func (d *demonstration) token(client string) string {
 	var got struct {
 		AccessToken string `json:"access_token"`
 	}
-	r, err := http.NewRequestWithContext(d.ctx, "POST", d.stack.Issuer()+"/oauth2/token", strings.NewReader("grant_type=client_credentials"))
+	r, err := http.NewRequestWithContext(d.ctx, http.MethodPost, d.stack.Issuer()+"/oauth2/token", strings.NewReader("grant_type=client_credentials"))
 	if err == nil {
 		r.SetBasicAuth(client, "local")
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -89,7 +89,7 @@ func (d *demonstration) answer(person string, form url.Values) {
 		var store struct {
 			Emails []struct{ Body struct{ Text string } }
 		}
-		r, err := http.NewRequestWithContext(d.ctx, "GET", d.stack.MailboxURL()+"/store?to="+url.QueryEscape(person), nil)
+		r, err := http.NewRequestWithContext(d.ctx, http.MethodGet, d.stack.MailboxURL()+"/store?to="+url.QueryEscape(person), nil)
 		if err == nil {
 			d.read(http.DefaultClient, r, &store)
 		}

@@ -151,7 +151,7 @@ func Parse(body []byte) (k invitation.Key, r invitation.Report, ours bool, err e
 	generation, notNumber := strconv.Atoi(tag("generation"))
 	id := tag("invitation")
 	if !known || !isTenant || notNumber != nil || !strings.HasPrefix(id, "inv_") {
-		return k, r, false, nil
+		return k, r, false, nil //nolint:nilerr // a mail that somebody else sent is no error
 	}
 	report.MessageID, report.Generation = e.Mail.MessageID, generation
 	return invitation.Key{Inviter: tenant, ID: id}, report, true, nil

@@ -89,7 +89,9 @@ func TestTimelineOfWhatNobodyAnswered(t *testing.T) {
 func TestWhatEndedLongAgoLeavesTheList(t *testing.T) {
 	const month = 30 * 24 * time.Hour
 	for name, end := range map[string]func(*testing.T, *office, invitation.Invitation){
-		"accepted": func(t *testing.T, o *office, i invitation.Invitation) { o.answer(t, linkOf(i), admin(larch), acceptance) },
+		"accepted": func(t *testing.T, o *office, i invitation.Invitation) {
+			o.answer(t, linkOf(i), admin(larch), acceptance)
+		},
 		"declined": func(t *testing.T, o *office, i invitation.Invitation) { o.answer(t, linkOf(i), admin(larch), refusal) },
 		"cancelled": func(t *testing.T, o *office, i invitation.Invitation) {
 			if _, _, err := o.Cancel(t.Context(), by(alder), i.ID, ""); err != nil {

@@ -288,7 +288,7 @@ var countryCode = regexp.MustCompile(`^[A-Z]{2}$`)
 const maxClaim = 200
 
 // person reads claims. What is missing or of another type is left empty; without a subject or a tenant it is [errNoCompany].
-func (names Claims) person(claims map[string]json.RawMessage) (invitation.Person, error) {
+func (c Claims) person(claims map[string]json.RawMessage) (invitation.Person, error) {
 	text := func(name string) string {
 		var s string
 		_ = json.Unmarshal(claims[name], &s)
@@ -304,18 +304,18 @@ func (names Claims) person(claims map[string]json.RawMessage) (invitation.Person
 		}
 		return l
 	}
-	tenant, ok := partner.ParseTenantID(text(names.Tenant))
+	tenant, ok := partner.ParseTenantID(text(c.Tenant))
 	p := invitation.Person{
-		Subject: text(names.Subject), Name: text(names.Name), Email: text(names.Email),
+		Subject: text(c.Subject), Name: text(c.Name), Email: text(c.Email),
 		Company: relationship.Customer{
-			Tenant: tenant, CompanyName: text(names.Company), Country: strings.ToUpper(text(names.Country)),
-			Cloud: partner.CloudID(text(names.Cloud)),
+			Tenant: tenant, CompanyName: text(c.Company), Country: strings.ToUpper(text(c.Country)),
+			Cloud: partner.CloudID(text(c.Cloud)),
 		},
 	}
 	if !ok || p.Subject == "" {
 		return invitation.Person{}, errNoCompany
 	}
-	for _, d := range list(names.Domains) {
+	for _, d := range list(c.Domains) {
 		if d = strings.ToLower(d); d != "" && len(d) <= 253 {
 			p.Company.Domains = append(p.Company.Domains, d)
 		}
@@ -325,9 +325,9 @@ func (names Claims) person(claims map[string]json.RawMessage) (invitation.Person
 	} else {
 		p.Company.Country = ""
 	}
-	for _, role := range list(names.Roles) {
+	for _, role := range list(c.Roles) {
 		r := partner.Role(role)
-		if role == names.GlobalAdmin {
+		if role == c.GlobalAdmin {
 			r = partner.GlobalAdmin
 		} else if r == partner.GlobalAdmin {
 			continue // the provider calls it otherwise

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/web"
 	"concord/internal/web/contracttest"
@@ -51,22 +52,31 @@ func TestRoutesOfTheTemplateAreThoseOfTheDocument(t *testing.T) {
 	}
 }
 
-func TestLocalesOfTheDocument(t *testing.T) {
+// TestEnumerationsOfTheDocument: what the domain can say is what the document says.
+func TestEnumerationsOfTheDocument(t *testing.T) {
 	var d struct {
 		Components struct {
 			Schemas struct {
-				WrittenLocale struct{ Enum []string }
+				WrittenLocale, DeliveryState struct{ Enum []string }
 			}
 		}
 	}
 	if err := json.Unmarshal(web.Document(), &d); err != nil {
 		t.Fatal(err)
 	}
-	var written []string
+	var written, states []string
 	for _, tag := range locale.Tags {
 		written = append(written, tag.String())
 	}
+	for _, state := range invitation.Deliveries {
+		states = append(states, string(state))
+	}
+	slices.Sort(states)
+	documented := slices.Sorted(slices.Values(d.Components.Schemas.DeliveryState.Enum))
 	if !slices.Equal(d.Components.Schemas.WrittenLocale.Enum, written) {
 		t.Errorf("the document has %v, written are %v", d.Components.Schemas.WrittenLocale.Enum, written)
+	}
+	if !slices.Equal(documented, states) {
+		t.Errorf("the document has %v, mails are %v", documented, states)
 	}
 }

@@ -102,7 +102,7 @@ func (s *Service) Publish(topic, subject, text string) {
 		}
 		id := uuid()
 		body, _ := json.Marshal(struct {
-			Type, MessageId, TopicArn                                                       string //nolint:revive // as SNS names them
+			Type, MessageId, TopicArn                                                       string
 			Subject                                                                         string `json:",omitempty"`
 			Message, Timestamp, SignatureVersion, Signature, SigningCertURL, UnsubscribeURL string
 		}{
