@@ -332,8 +332,11 @@ func (s seen) sound(t *testing.T) {
 		t.Errorf("%s has %d bytes", s.page(), len(s.text))
 	}
 	if s.StatusCode == http.StatusSeeOther {
+		// A redirect after an answer holds the result, for who does not follow it; every other one is empty.
 		if s.text != "" {
-			t.Errorf("a redirect with a body: %q", s.text)
+			if page := s.page(); page != "accepted" && page != "declined" {
+				t.Errorf("a redirect with the page %q", page)
+			}
 		}
 		return
 	}

@@ -408,7 +408,7 @@ func notAdmin(p *page) any {
 func (p *page) ruledOut(title string, text ...string) any {
 	p.Title = title
 	decline := p.fields(false)
-	return notice{Facts: p.signedIn(), Text: text, Decline: &decline}
+	return notice{Facts: p.signedIn(), Link: p.otherAccount(), Label: p.T("page.switch"), Text: text, Decline: &decline}
 }
 
 func partnerNotActive(p *page) any {

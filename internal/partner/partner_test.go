@@ -9,7 +9,7 @@ import (
 	"concord/internal/problem"
 )
 
-// The role matrix (domain, 2.4; rules R1, R2, R6, R10), cell by cell.
+// The role matrix (domain, 2.4; rules R1, R2, R6), cell by cell.
 func TestRoleMatrix(t *testing.T) {
 	matrix := []struct {
 		op                                            Operation

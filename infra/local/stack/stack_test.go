@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	if binaries, err = os.MkdirTemp("", "stack"); err != nil {
 		log.Fatal(err)
 	}
-	for _, f := range []string{"Web", "Follower", "Timer"} {
+	for _, f := range []string{"Web", "Follower", "Timer", "Failing"} {
 		c := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", filepath.Join(binaries, f, "bootstrap"), "./testdata/bootstrap")
 		c.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := c.CombinedOutput(); err != nil {
@@ -197,6 +197,23 @@ func TestStack(t *testing.T) {
 		}
 		if status, _ := send(t, "GET", s.URL()+"/_local/schedules/Timer", ""); status != 405 {
 			t.Errorf("GET: %d", status)
+		}
+	})
+	t.Run("what a function fails on goes to its queue, not to the schedule's", func(t *testing.T) {
+		status, body := send(t, "POST", s.URL()+"/_local/schedules/Failing", "")
+		if status != 500 || !strings.Contains(body, "as always") {
+			t.Errorf("%d %s", status, body)
+		}
+		failures, letters := s.Messages("Failures"), s.Messages("Letters")
+		var r struct {
+			RequestContext  struct{ ApproximateInvokeCount int }
+			ResponsePayload struct{ ErrorMessage string }
+		}
+		if len(failures) != 1 || len(letters) != 0 {
+			t.Fatalf("failures %s, dead letters %s", failures, letters)
+		}
+		if err := json.Unmarshal(failures[0], &r); err != nil || r.RequestContext.ApproximateInvokeCount != 2 || r.ResponsePayload.ErrorMessage != "as always" {
+			t.Errorf("%s, %v", failures[0], err)
 		}
 	})
 	t.Run("malformed moves of the clock", func(t *testing.T) {

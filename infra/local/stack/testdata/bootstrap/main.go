@@ -1,9 +1,10 @@
-// Three functions in one binary, for the tests of the stack: each does what its name says.
+// The functions of the tests of the stack, in one binary: each does what its name says.
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"time"
 
@@ -27,6 +28,8 @@ func main() {
 		lambda.Start(follow)
 	case "Timer":
 		lambda.Start(tick)
+	case "Failing":
+		lambda.Start(func() error { return errors.New("as always") })
 	}
 }
 
