@@ -224,6 +224,7 @@ func TestBatchesAtOnce(t *testing.T) {
 		few.Concurrency = 2
 		s.Map(few, f)
 		time.Sleep(20 * time.Second)
+		synctest.Wait()
 		if seen := f.bodies(); len(seen) != 95 || f.most != 2 || len(f.batches) != 10 {
 			t.Errorf("%d messages in %d batches, %d at once", len(seen), len(f.batches), f.most)
 		}
@@ -241,6 +242,7 @@ func TestBatchingWindow(t *testing.T) {
 		time.Sleep(time.Second)
 		s.Publish(topic, "", "b")
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		if len(f.batches) != 1 || strings.Join(f.bodies(), "") != "ab" {
 			t.Errorf("%q in %d batches", f.bodies(), len(f.batches))
 		}
