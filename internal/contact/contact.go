@@ -5,6 +5,8 @@
 package contact
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -126,6 +128,12 @@ func Normalise(address string) string {
 	return strings.ToLower(local + "@" + domain)
 }
 
+// simulator is where SES answers in place of a person: deliveries, bounces and complaints on purpose.
+const simulator = "@simulator.amazonses.com"
+
+// Simulated reports whether an address is one of SES's mailbox simulator.
+func Simulated(address string) bool { return strings.HasSuffix(Normalise(address), simulator) }
+
 // ASCII gives an address as it stands in a mail: an international domain in its ASCII form, everything else as it was typed.
 func ASCII(address string) string {
 	local, domain, ok := cutLast(address)
@@ -162,6 +170,46 @@ func Name(s string) (string, error) {
 		return "", problem.New(problem.NameInvalid, "A name holds no address and no link.")
 	}
 	return s, nil
+}
+
+// MaxNote is how long a note may be, in characters (domain, 0.17).
+const MaxNote = 280
+
+// Note gives a sentence that a stranger will read in our mail, in composed form (NFC), without surrounding space, or
+// [problem.ValidationFailed]. It is one line of text that nothing makes a link of: no address, no URL, no domain and no telephone
+// number, and no characters that a name could not have either.
+func Note(s string) (string, error) {
+	s = norm.NFC.String(strings.TrimSpace(s))
+	switch {
+	case s == "" || !utf8.ValidString(s) || utf8.RuneCountInString(s) > MaxNote || !visible(s):
+		return "", problem.New(problem.ValidationFailed, "A message has 1 to %d characters on one line.", MaxNote)
+	case slices.ContainsFunc(strings.Fields(s), mixesScripts):
+		return "", problem.New(problem.ValidationFailed, "A word of a message is written in one alphabet.")
+	case linkable(s) || dialable(s):
+		return "", problem.New(problem.ValidationFailed, "A message holds no address, no link and no telephone number.")
+	}
+	return s, nil
+}
+
+// leastNumber is how many digits a telephone number has at least, or whatever else could be dialled. A year, a price or a date has fewer
+// in a row.
+const leastNumber = 7
+
+// dialable reports what telephones make a number of: digits of any script with nothing between them but what numbers are
+// written with.
+func dialable(s string) bool {
+	digits := 0
+	for _, r := range norm.NFKC.String(s) {
+		switch {
+		case unicode.IsDigit(r):
+			if digits++; digits >= leastNumber {
+				return true
+			}
+		case !strings.ContainsRune(" .-/()+\u00a0\u2010\u2011\u2013", r):
+			digits = 0
+		}
+	}
+	return false
 }
 
 const (
@@ -216,10 +264,13 @@ func mixesScripts(word string) bool {
 	return latin+cyrillic+greek > 1
 }
 
+// scheme is what programs take for the beginning of a link without any slash.
+var scheme = regexp.MustCompile(`\b(https?|mailto|tel|sms|ftp|javascript|data):`)
+
 // linkable reports what mail programs make links of although the HTML is escaped: addresses, URLs and domain names.
 func linkable(s string) bool {
 	lower := strings.ToLower(norm.NFKC.String(s))
-	if strings.ContainsAny(lower, "@<>") || strings.Contains(lower, "://") || strings.Contains(lower, "www.") {
+	if strings.ContainsAny(lower, "@<>") || strings.Contains(lower, "://") || strings.Contains(lower, "www.") || scheme.MatchString(lower) {
 		return true
 	}
 	words := strings.FieldsFuncSeq(strings.ReplaceAll(lower, "。", "."), func(r rune) bool {

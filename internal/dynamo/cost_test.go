@@ -205,6 +205,38 @@ func (s *setting) settle(ctx context.Context, before invitation.Invitation) (inv
 	return after, s.store.Write(ctx, invitation.Change{Before: &before, After: after})
 }
 
+func (s *setting) claimPost(ctx context.Context, before invitation.Invitation) (invitation.Invitation, error) {
+	after, changed, send := before.ClaimPost(s.now, "0123456789")
+	if !changed || !send {
+		return after, fmt.Errorf("no notice to send: %+v", before.Post)
+	}
+	return after, s.store.Write(ctx, invitation.Change{Before: &before, After: after})
+}
+
+func (s *setting) settlePost(ctx context.Context, before invitation.Invitation) (invitation.Invitation, error) {
+	went := map[invitation.Notice]invitation.MailOutcome{}
+	for _, n := range before.Post.Owed {
+		went[n] = invitation.MailOutcome{State: invitation.MailSent}
+	}
+	after, changed := before.SettlePost(s.now, before.Post.Owner, went)
+	if !changed {
+		return after, fmt.Errorf("the claim is not its own: %+v", before.Post)
+	}
+	return after, s.store.Write(ctx, invitation.Change{Before: &before, After: after})
+}
+
+// told has the notices of an invitation sent.
+func (s *setting) told(ctx context.Context, t *testing.T, i invitation.Invitation) {
+	t.Helper()
+	i, err := s.claimPost(ctx, i)
+	if err == nil {
+		_, err = s.settlePost(ctx, i)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func linkOf(i invitation.Invitation) link.Link {
 	return link.Link{Tenant: string(i.Inviter), ID: i.ID, Generation: i.Generation}
 }
@@ -319,14 +351,36 @@ func TestCost(t *testing.T) {
 		_, c, err := s.service.Look(ctx, linkOf(inv), &who, false)
 		return result(c, invitation.Form, err)
 	})
-	measure("accept", "2 GetItem, 1 TransactWriteItems | 4 | 0 | 1 | **5** | 1.5 | 0 | 0 | **1.5**", func() error {
-		_, c, err := s.service.Respond(ctx, linkOf(inv), who, response("accept"))
+	accepting := func() (c invitation.Case, err error) {
+		var t invitation.Letter
+		t, c, err = s.service.Respond(ctx, linkOf(inv), who, response("accept"))
+		inv = t.Invitation
+		return c, err
+	}
+	measure("accept", "2 GetItem, 1 TransactWriteItems | 4 | 0 | 2 | **6** | 1.5 | 0 | 0 | **1.5**", func() error {
+		c, err := accepting()
 		return result(c, invitation.AcceptedBy, err)
 	})
 	measure("accept, again", "2 GetItem | 0 | 0 | 0 | **0** | 1.5 | 0 | 0 | **1.5**", func() error {
 		_, c, err := s.service.Respond(ctx, linkOf(inv), who, response("accept"))
 		return result(c, invitation.AcceptedBy, err)
 	})
+	measure("receipts: claim", "1 UpdateItem | 1 | 0 | 0 | **1** | 0 | 0 | 0 | **0**", func() (err error) {
+		inv, err = s.claimPost(ctx, inv)
+		return err
+	})
+	measure("receipts: sent", "1 UpdateItem | 1 | 0 | 2 | **3** | 0 | 0 | 0 | **0**", func() (err error) {
+		inv, err = s.settlePost(ctx, inv)
+		return err
+	})
+	measure("dispute", "3 GetItem, 1 TransactWriteItems | 4 | 0 | 2 | **6** | 2.5 | 0 | 0 | **2.5**", func() (err error) {
+		var t invitation.Letter
+		var c invitation.Case
+		t, c, err = s.service.Dispute(ctx, linkOf(inv), &invitation.Plea{Reason: "not-us"})
+		inv = t.Invitation
+		return result(c, invitation.Disputed, err)
+	})
+	s.told(ctx, t, inv)
 	measure("create, after one that ended", "2 GetItem, 2 TransactWriteItems | 4 | 1 | 0 | **5** | 1.5 | 0 | 0 | **1.5**", func() error {
 		_, _, err := s.service.Invite(ctx, s.command(), proposal)
 		return err
@@ -354,10 +408,12 @@ func TestCost(t *testing.T) {
 		}
 		sent[n] = i
 	}
-	measure("decline", "2 GetItem, 1 UpdateItem | 1 | 0 | 1 | **2** | 1.5 | 0 | 0 | **1.5**", func() error {
-		_, c, err := s.service.Respond(ctx, linkOf(sent[0]), who, response("decline"))
+	measure("decline", "2 GetItem, 1 UpdateItem | 1 | 0 | 2 | **3** | 1.5 | 0 | 0 | **1.5**", func() error {
+		l, c, err := s.service.Respond(ctx, linkOf(sent[0]), who, response("decline"))
+		sent[0] = l.Invitation
 		return result(c, invitation.DeclinedBy, err)
 	})
+	s.told(ctx, t, sent[0])
 	s.now = s.now.Add(invitation.Cooldown)
 	measure("resend", "3 GetItem, 1 PutItem, 2 UpdateItem | 3 | 0 | 2 | **5** | 1.5 | 0 | 0 | **1.5**", func() error {
 		_, _, err := s.service.Resend(ctx, s.command(), sent[1].ID)
@@ -367,7 +423,7 @@ func TestCost(t *testing.T) {
 		_, _, err := s.service.Resend(ctx, s.command(), sent[1].ID)
 		return code(err, problem.ResendCooldown)
 	})
-	measure("cancel", "2 GetItem, 1 UpdateItem | 1 | 0 | 1 | **2** | 1 | 0 | 0 | **1**", func() error {
+	measure("cancel", "2 GetItem, 1 UpdateItem | 1 | 0 | 2 | **3** | 1 | 0 | 0 | **1**", func() error {
 		_, _, err := s.service.Cancel(ctx, s.command(), sent[1].ID, "changed our mind")
 		return err
 	})
@@ -414,8 +470,27 @@ func TestCost(t *testing.T) {
 		return err
 	}
 	measure("cleanup, nothing due", "4 Query | 0 | 0 | 0 | **0** | 0 | 0 | 2 | **2**", func() error { return tally(invitation.Tally{Complete: true}) })
-	s.now = s.now.Add(31 * 24 * time.Hour)
-	measure("cleanup, one expires", "1 GetItem, 4 Query, 1 UpdateItem | 1 | 0 | 1 | **2** | 1 | 0 | 2 | **3**", func() error { return tally(invitation.Tally{Expired: 1, Complete: true}) })
+	s.now = s.now.Add(23 * 24 * time.Hour)
+	measure("cleanup, one is reminded", "1 GetItem, 4 Query, 1 UpdateItem | 1 | 0 | 2 | **3** | 1 | 0 | 2 | **3**", func() error { return tally(invitation.Tally{Reminded: 1, Complete: true}) })
+	reminded, err := store.Invitation(ctx, sent[2].Key, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	measure("reminder: allowed", "1 GetItem, 1 PutItem | 1 | 0 | 0 | **1** | 1 | 0 | 0 | **1**", func() error { return invitation.AllowReminder(ctx, store, reminded, s.now) })
+	s.told(ctx, t, reminded)
+	s.now = s.now.Add(8 * 24 * time.Hour)
+	measure("cleanup, one expires", "1 GetItem, 4 Query, 1 UpdateItem | 1 | 0 | 2 | **3** | 1 | 0 | 2 | **3**", func() error { return tally(invitation.Tally{Expired: 1, Complete: true}) })
+
+	measure("ask for a new link", "3 GetItem, 1 UpdateItem | 1 | 0 | 2 | **3** | 2.5 | 0 | 0 | **2.5**", func() error {
+		l, c, err := s.service.AskAgain(ctx, linkOf(sent[2]), &invitation.Plea{Reason: "too-late"})
+		sent[2] = l.Invitation
+		return result(c, invitation.RenewalAsked, err)
+	})
+	s.told(ctx, t, sent[2])
+	s.now = s.now.Add(invitation.Unanswered)
+	if _, err := s.cleanup.Run(ctx); err != nil { // the two that were cancelled earlier
+		t.Fatal(err)
+	}
 
 	l := newSetting(t, store)
 	for n := range 60 {

@@ -17,13 +17,13 @@ import (
 
 // Due is that of [invitation.Agenda]: one query of each shard of the due index, and another one for every hundred that are
 // due in it. The shards are merged by time, so that none waits for another.
-func (s *Store) Due(ctx context.Context, now time.Time) iter.Seq2[invitation.Reminder, error] {
-	return func(yield func(invitation.Reminder, error) bool) {
+func (s *Store) Due(ctx context.Context, now time.Time) iter.Seq2[invitation.Appointment, error] {
+	return func(yield func(invitation.Appointment, error) bool) {
 		var shards [dueShards]shard
 		for n := range shards {
 			shards[n] = shard{name: strconv.Itoa(n), until: now}
 			if err := shards[n].fill(ctx, s); err != nil {
-				yield(invitation.Reminder{}, err)
+				yield(invitation.Appointment{}, err)
 				return
 			}
 		}
@@ -43,7 +43,7 @@ func (s *Store) Due(ctx context.Context, now time.Time) iter.Seq2[invitation.Rem
 				return
 			}
 			if err := first.fill(ctx, s); err != nil {
-				yield(invitation.Reminder{}, err)
+				yield(invitation.Appointment{}, err)
 				return
 			}
 		}
@@ -54,7 +54,7 @@ func (s *Store) Due(ctx context.Context, now time.Time) iter.Seq2[invitation.Rem
 type shard struct {
 	name  string
 	until time.Time
-	due   []invitation.Reminder
+	due   []invitation.Appointment
 	last  map[string]types.AttributeValue
 	done  bool
 }
@@ -73,7 +73,7 @@ func (d *shard) fill(ctx context.Context, s *Store) (err error) {
 		}
 		for _, entry := range out.Items {
 			f := &fields{item: entry}
-			r := invitation.Reminder{At: f.time(dueAtAttr), Key: invitation.Key{
+			r := invitation.Appointment{At: f.time(dueAtAttr), Key: invitation.Key{
 				Inviter: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)),
 				ID:      strings.TrimPrefix(f.needText(skAttr), invitationPrefix),
 			}}

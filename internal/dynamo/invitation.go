@@ -34,6 +34,9 @@ const (
 	aDAP        = "da" // asks for delegated administration
 	aSource     = "so"
 	aTags       = "ta"
+	aBatch      = "ba"
+	aMessage    = "mg"
+	aSandbox    = "sb"
 	aReminders  = "re"
 	aRegions    = "rt"
 	aDuration   = "du" // seconds
@@ -44,6 +47,19 @@ const (
 	aReplaces   = "rp"
 	aHistory    = "hi"
 	aAnswer     = "an"
+
+	aPost         = "post" // the state of the notices; the stream's filter looks for "queued"
+	aPostOwed     = "po"
+	aPostAttempts = "pn"
+	aPostOwner    = "pw"
+	aPostAt       = "pt" // only when it is not what the invitation is due for
+	aPostReason   = "pr"
+	aReminded     = "rd"
+	aRemindedAt   = "ra"
+	aAsked        = "as"
+	aReported     = "rr"
+	aDisputed     = "dp"
+	aErase        = "er" // only when it is not what the invitation is due for
 
 	aMail      = "mail" // the state of the mail; the stream's filter looks for "queued"
 	aAttempts  = "mn"
@@ -62,6 +78,7 @@ const (
 	gVersion  = "cv" // of the consent's words
 	gLanguage = "cl"
 	gHash     = "ch" // bytes
+	gEmail    = "em"
 	gReason   = "re"
 	gComment  = "co"
 	gNoChange = "nc"
@@ -97,6 +114,9 @@ func encodeInvitation(i invitation.Invitation) item {
 		tags[k] = str(v)
 	}
 	m.group(aTags, tags)
+	m.text(aBatch, i.BatchID)
+	m.text(aMessage, i.Message)
+	m.flag(aSandbox, i.Sandbox)
 	m.flag(aReminders, i.Reminders)
 	m.text(aRegions, i.RegionTable)
 	m.number(aDuration, int(i.Duration/time.Second))
@@ -112,13 +132,34 @@ func encodeInvitation(i invitation.Invitation) item {
 	m.text(aMessageID, i.Mail.MessageID)
 	m.time(aMailSent, i.Mail.SentAt)
 	m.text(aReason, i.Mail.Reason)
-	if !i.Mail.State.Owed() {
-		m.time(aMailAt, i.Mail.At)
-	}
-	if at, ok := i.Due(); ok {
+	m.text(aPost, string(i.Post.State))
+	m.text(aPostOwed, encodeNotices(i.Post.Owed))
+	m.number(aPostAttempts, i.Post.Attempts)
+	m.text(aPostOwner, i.Post.Owner)
+	m.text(aPostReason, i.Post.Reason)
+	m.number(aReminded, i.Reminded)
+	m.time(aRemindedAt, i.RemindedAt)
+	m.number(aAsked, i.Asked)
+	m.number(aReported, i.Reported)
+	m.time(aDisputed, i.DisputedAt)
+	due, waits := i.Due()
+	if waits {
 		m[dueAttr] = str(dueShard(i.ID))
-		m[dueAtAttr] = num(at.Unix())
+		m[dueAtAttr] = num(due.Unix())
 	}
+	// What it is due for says when by that alone; the decoder looks in the same order.
+	untold := waits
+	tell := func(name string, at time.Time, may bool) {
+		if untold && may && at.Equal(due) {
+			untold = false
+			return
+		}
+		m.time(name, at)
+	}
+	tell(aMailAt, i.Mail.At, i.Mail.State.Owed())
+	tell(aPostAt, i.Post.At, i.Post.State != invitation.MailNone)
+	tell(aErase, i.EraseAt, !i.Status.Open())
+	m.time(ttlAttr, i.ForgetAt())
 
 	answeredBy := ""
 	if i.Answer != nil {
@@ -133,6 +174,32 @@ func encodeInvitation(i invitation.Invitation) item {
 	return m
 }
 
+// notices are kept by one letter each.
+var notices = map[invitation.Notice]string{
+	invitation.ReminderNotice: "m", invitation.ReceiptNotice: "r", invitation.CopyNotice: "c",
+	invitation.AnswerNotice: "a", invitation.RenewalNotice: "n", invitation.DisputeNotice: "d",
+}
+
+func encodeNotices(owed []invitation.Notice) string {
+	var b strings.Builder
+	for _, n := range owed {
+		b.WriteString(notices[n])
+	}
+	return b.String()
+}
+
+// decodeNotices leaves out a letter that it does not know: a newer version of us wrote it, and sends it.
+func decodeNotices(s string) (owed []invitation.Notice) {
+	for letter := range strings.SplitSeq(s, "") {
+		for n, l := range notices {
+			if l == letter {
+				owed = append(owed, n)
+			}
+		}
+	}
+	return owed
+}
+
 func encodeAnswer(g invitation.Given) types.AttributeValue {
 	m := item{}
 	m.text(gSubject, g.Subject)
@@ -140,6 +207,7 @@ func encodeAnswer(g invitation.Given) types.AttributeValue {
 	m.text(gFullName, g.FullName)
 	m.text(gJobTitle, g.JobTitle)
 	m.time(gAt, g.At)
+	m.text(gEmail, g.Email)
 	m.text(gVersion, g.Consent.Version)
 	m.text(gLanguage, g.Consent.Language)
 	if hash, err := hex.DecodeString(g.Consent.Hash); err == nil && len(hash) > 0 && hex.EncodeToString(hash) == g.Consent.Hash {
@@ -173,7 +241,7 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 		Version: f.needNumber(aVersion), Kind: invitation.Kind(f.needText(aKind)), Status: invitation.Status(f.needText(aStatus)),
 		Generation: f.needNumber(aGeneration), Customer: partner.TenantID(f.text(aCustomer)), Bound: f.flag(aBound),
 		RecipientEmail: f.text(aEmail), RecipientName: f.text(aName), Locale: f.text(aLocale), Cloud: partner.CloudID(f.needText(aCloud)),
-		RequestDelegatedAdmin: f.flag(aDAP), Source: f.text(aSource), Reminders: f.flag(aReminders), RegionTable: f.text(aRegions),
+		RequestDelegatedAdmin: f.flag(aDAP), Source: f.text(aSource), BatchID: f.text(aBatch), Message: f.text(aMessage), Sandbox: f.flag(aSandbox), Reminders: f.flag(aReminders), RegionTable: f.text(aRegions),
 		Duration: time.Duration(f.needNumber(aDuration)) * time.Second, ExpiresAt: f.time(aExpires), CreatedBy: f.text(aCreatedBy),
 		EndedAt: f.time(aEnded), Edited: f.flag(aEdited), Replaces: f.text(aReplaces),
 		Mail: invitation.Mail{
@@ -181,8 +249,20 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 			MessageID: f.text(aMessageID), SentAt: f.time(aMailSent), Reason: f.text(aReason),
 		},
 	}
-	if i.Mail.State.Owed() {
-		i.Mail.At = f.time(dueAtAttr)
+	i.Post = invitation.Post{
+		State: invitation.MailState(f.text(aPost)), Owed: decodeNotices(f.text(aPostOwed)), Attempts: f.number(aPostAttempts), Owner: f.text(aPostOwner),
+		At: f.time(aPostAt), Reason: f.text(aPostReason),
+	}
+	i.Reminded, i.RemindedAt, i.Asked, i.Reported = f.number(aReminded), f.time(aRemindedAt), f.number(aAsked), f.number(aReported)
+	i.DisputedAt, i.EraseAt = f.time(aDisputed), f.time(aErase)
+	due := f.time(dueAtAttr)
+	switch {
+	case i.Mail.State.Owed() && i.Mail.At.IsZero():
+		i.Mail.At = due
+	case i.Post.State != invitation.MailNone && i.Post.At.IsZero():
+		i.Post.At = due
+	case !i.Status.Open() && i.EraseAt.IsZero():
+		i.EraseAt = due
 	}
 	if g := f.group(aTags); g != nil {
 		i.Tags = make(map[string]string, len(g.item))
@@ -212,7 +292,7 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 
 func decodeAnswer(g *fields) invitation.Given {
 	a := invitation.Given{
-		Subject: g.needText(gSubject), Tenant: partner.TenantID(g.needText(gTenant)), FullName: g.text(gFullName), JobTitle: g.text(gJobTitle),
+		Subject: g.text(gSubject), Email: g.text(gEmail), Tenant: partner.TenantID(g.needText(gTenant)), FullName: g.text(gFullName), JobTitle: g.text(gJobTitle),
 		At: g.time(gAt), Reason: g.text(gReason), Comment: g.text(gComment), NoChange: g.flag(gNoChange),
 		Consent: invitation.ConsentText{Version: g.text(gVersion), Language: g.text(gLanguage)},
 	}

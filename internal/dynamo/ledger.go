@@ -3,6 +3,8 @@ package dynamo
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +24,7 @@ const (
 	aCount            = "n"
 	aSuppressed       = "su" // since when
 	aSuppressedReason = "sr"
+	aBlocked          = "bl" // partners; each with since when and why
 )
 
 // remembered is how long an item of the ledger outlives what it counts; the rules look at times, never at whether it is there.
@@ -53,6 +56,16 @@ func (s *Store) Mailings(ctx context.Context, recipient string, strong bool) (m 
 	if at := f.time(aSuppressed); !at.IsZero() {
 		m.Suppressed = &invitation.Suppression{At: at, Reason: f.text(aSuppressedReason)}
 	}
+	for _, text := range f.texts(aBlocked) {
+		by, s, err := decodeBlocked(text)
+		if err != nil {
+			return m, err
+		}
+		if m.Blocked == nil {
+			m.Blocked = map[partner.TenantID]invitation.Suppression{}
+		}
+		m.Blocked[by] = s
+	}
 	return m, f.err
 }
 
@@ -73,7 +86,13 @@ func (s *Store) Record(ctx context.Context, m invitation.Mailings) (err error) {
 	if m.Suppressed != nil {
 		i.time(aSuppressed, m.Suppressed.At)
 		i.text(aSuppressedReason, m.Suppressed.Reason)
-	} else {
+	}
+	blocked := make([]string, 0, len(m.Blocked))
+	for _, p := range slices.Sorted(maps.Keys(m.Blocked)) {
+		blocked = append(blocked, strings.Join([]string{pack(string(p)), strconv.FormatInt(m.Blocked[p].At.Unix(), 36), m.Blocked[p].Reason}, "\t"))
+	}
+	i.texts(aBlocked, blocked)
+	if m.Suppressed == nil && len(m.Blocked) == 0 {
 		i.time(ttlAttr, newest.Add(24*time.Hour+remembered))
 	}
 	put := &types.Put{TableName: s.table, Item: i, ConditionExpression: aws.String(isNew)}
@@ -106,13 +125,27 @@ func (s *Store) Count(ctx context.Context, p partner.TenantID, day string, limit
 	return err == nil, err
 }
 
+func decodeBlocked(s string) (partner.TenantID, invitation.Suppression, error) {
+	f := strings.Split(s, "\t")
+	if len(f) != 3 {
+		return "", invitation.Suppression{}, errors.New("dynamo: a partner that is blocked is garbled")
+	}
+	by, err1 := unpack(f[0])
+	at, err2 := strconv.ParseInt(f[1], 36, 64)
+	return partner.TenantID(by), invitation.Suppression{At: time.Unix(at, 0).UTC(), Reason: f[2]}, errors.Join(err1, err2)
+}
+
 // allIDs is what the id of every invitation begins with.
 const allIDs = "inv_"
 
-// A mailing is one text of four fields between tabs: when (seconds since 1970 in base 36), partner, invitation, generation.
-// Those that three partners may send stay within one write unit.
+// A mailing is one text of four fields between tabs: when (seconds since 1970 in base 36), partner, invitation, generation
+// (and, after a dot, which reminder it was). Those that three partners may send stay within one write unit.
 func encodeMailing(m invitation.Mailing) string {
-	return strings.Join([]string{strconv.FormatInt(m.At.Unix(), 36), pack(string(m.Partner)), strings.TrimPrefix(m.Invitation, allIDs), strconv.Itoa(m.Generation)}, "\t")
+	generation := strconv.Itoa(m.Generation)
+	if m.Reminder > 0 {
+		generation += "." + strconv.Itoa(m.Reminder)
+	}
+	return strings.Join([]string{strconv.FormatInt(m.At.Unix(), 36), pack(string(m.Partner)), strings.TrimPrefix(m.Invitation, allIDs), generation}, "\t")
 }
 
 func decodeMailing(s string) (invitation.Mailing, error) {
@@ -123,9 +156,15 @@ func decodeMailing(s string) (invitation.Mailing, error) {
 	}
 	at, err1 := strconv.ParseInt(f[0], 36, 64)
 	by, err2 := unpack(f[1])
-	generation, err3 := strconv.Atoi(f[3])
-	if errors.Join(err1, err2, err3) != nil {
+	first, second, reminds := strings.Cut(f[3], ".")
+	generation, err3 := strconv.Atoi(first)
+	reminder := 0
+	var err4 error
+	if reminds {
+		reminder, err4 = strconv.Atoi(second)
+	}
+	if errors.Join(err1, err2, err3, err4) != nil {
 		return invitation.Mailing{}, garbled
 	}
-	return invitation.Mailing{Partner: partner.TenantID(by), Invitation: allIDs + f[2], Generation: generation, At: time.Unix(at, 0).UTC()}, nil
+	return invitation.Mailing{Partner: partner.TenantID(by), Invitation: allIDs + f[2], Generation: generation, Reminder: reminder, At: time.Unix(at, 0).UTC()}, nil
 }

@@ -194,6 +194,9 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 	if err != nil {
 		return letter, c, err
 	}
+	if address, err := s.Addresses.Check(who.Email); err == nil {
+		given.Email = address
+	}
 	if r.Answer == "decline" {
 		err = s.decline(ctx, &letter, given, r.CorrelationID)
 		return letter, DeclinedBy, err
@@ -270,9 +273,12 @@ func (s *Service) accept(ctx context.Context, t *Letter, standing *relationship.
 		DelegatedAdmin: before.RequestDelegatedAdmin, IdentityCheck: relationship.CheckIdentity(who.Company, before.RecipientEmail),
 		RegionTable: s.Regions.Version, At: g.At, CorrelationID: correlationID,
 	})
+	granted = granted && !before.Sandbox // a rehearsal changes nothing between the two
 	g.NoChange = !granted
-	after := before.answer(Accepted, g, correlationID)
-	after.Customer = who.Company.Tenant
+	after := before.answer(Accepted, g, correlationID, s.evidence())
+	if !before.Sandbox {
+		after.Customer = who.Company.Tenant
+	}
 	after.RegionTable = s.Regions.Version
 	change := Change{Before: &before, After: after}
 	if granted {
@@ -288,7 +294,7 @@ func (s *Service) accept(ctx context.Context, t *Letter, standing *relationship.
 
 func (s *Service) decline(ctx context.Context, t *Letter, g Given, correlationID string) error {
 	before := t.Invitation
-	after := before.answer(Declined, g, correlationID)
+	after := before.answer(Declined, g, correlationID, s.evidence())
 	err := s.Store.Write(ctx, Change{Before: &before, After: after})
 	if err == nil {
 		t.Invitation = after
@@ -296,10 +302,21 @@ func (s *Service) decline(ctx context.Context, t *Letter, g Given, correlationID
 	return err
 }
 
-func (i Invitation) answer(status Status, g Given, correlationID string) Invitation {
+// answer ends the invitation and owes the receipts (pages and mail: "receipt by mail to both").
+func (i Invitation) answer(status Status, g Given, correlationID string, keep time.Duration) Invitation {
 	n := i.next()
-	n.Status, n.Answer, n.EndedAt = status, &g, g.At
-	n.drop(g.At, string(status))
+	if contact.Normalise(g.Email) == contact.Normalise(i.RecipientEmail) || i.Sandbox {
+		g.Email = "" // a rehearsal mails the simulator alone
+	}
+	n.Answer = &g
+	n.end(g.At, status, keep)
 	n.note(Entry{At: g.At, Action: string(status), By: g.Subject, CorrelationID: correlationID})
+	if n.RecipientEmail != "" {
+		n.owe(g.At, ReceiptNotice)
+	}
+	if g.Email != "" {
+		n.owe(g.At, CopyNotice)
+	}
+	n.owe(g.At, AnswerNotice)
 	return n
 }

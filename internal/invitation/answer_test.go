@@ -58,7 +58,7 @@ func TestAccepting(t *testing.T) {
 			if !reflect.DeepEqual(letter.Invitation, answered) {
 				t.Errorf("shown %+v\nstored %+v", letter.Invitation, answered)
 			}
-			want := &invitation.Given{Subject: c.person.Subject, Tenant: c.person.Company.Tenant, FullName: "Nora Berg", JobTitle: "Head of IT", At: o.now(), Consent: consent}
+			want := &invitation.Given{Subject: c.person.Subject, Tenant: c.person.Company.Tenant, FullName: "Nora Berg", JobTitle: "Head of IT", At: o.now(), Email: c.person.Email, Consent: consent}
 			if answered.Status != invitation.Accepted || !reflect.DeepEqual(answered.Answer, want) || answered.Customer != c.person.Company.Tenant || answered.EndedAt != o.now() ||
 				answered.RegionTable != o.Regions.Version || answered.Version != 2 {
 				t.Errorf("%+v", answered)
@@ -125,7 +125,7 @@ func TestDeclining(t *testing.T) {
 		r := refusal
 		r.Reason, r.Comment, r.JobTitle = reason, "  "+strings.Repeat("é", invitation.MaxComment)+"\n", " "
 		letter, c := o.answer(t, linkOf(inv), admin(larch), r)
-		want := invitation.Given{Subject: admin(larch).Subject, Tenant: larch.Tenant, FullName: "Nora Berg", At: start, Reason: reason, Comment: strings.Repeat("é", invitation.MaxComment)}
+		want := invitation.Given{Subject: admin(larch).Subject, Tenant: larch.Tenant, FullName: "Nora Berg", At: start, Email: admin(larch).Email, Reason: reason, Comment: strings.Repeat("é", invitation.MaxComment)}
 		if got := o.stored(t, inv.Key); c != invitation.DeclinedBy || got.Status != invitation.Declined || *got.Answer != want || !reflect.DeepEqual(got, letter.Invitation) {
 			t.Errorf("%s: %+v", c, got)
 		}

@@ -166,7 +166,7 @@ func (s *Service) Renew(ctx context.Context, c Command, id string) (inv Invitati
 	again := Invitation{
 		Key: Key{Inviter: old.Inviter}, Kind: old.Kind, RecipientEmail: old.RecipientEmail, RecipientName: old.RecipientName, Locale: old.Locale,
 		Cloud: old.Cloud, RequestDelegatedAdmin: old.RequestDelegatedAdmin, Source: old.Source, Tags: old.Tags, Reminders: old.Reminders,
-		Duration: old.Duration, Replaces: old.ID,
+		Duration: old.Duration, Replaces: old.ID, Message: old.Message, Sandbox: old.Sandbox,
 	}
 	if old.Bound {
 		again.Customer, again.Bound = old.Customer, true

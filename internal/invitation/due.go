@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"concord/internal/problem"
 )
 
-// Reminder names an invitation that was due when it was listed.
-type Reminder struct {
+// Appointment names an invitation that was due when it was listed.
+type Appointment struct {
 	Key
 	At time.Time
 }
@@ -19,12 +20,12 @@ type Reminder struct {
 // second to appear and to disappear. It reads nothing that is not due (architecture, decision 4). After an error nothing
 // more is listed.
 type Agenda interface {
-	Due(ctx context.Context, now time.Time) iter.Seq2[Reminder, error]
+	Due(ctx context.Context, now time.Time) iter.Seq2[Appointment, error]
 }
 
 // Tally is what one run of the cleanup did.
 type Tally struct {
-	Expired, Queued, Failed, Left int
+	Expired, Queued, Failed, Reminded, Erased, Left int
 	// Oldest is for how long the oldest thing had been due when the run began.
 	Oldest time.Duration
 	// Complete says that the agenda was read to its end, so that nothing older than Oldest is due.
@@ -34,11 +35,28 @@ type Tally struct {
 // Figures are what an operator watches. OldestDueSeconds is there only when it is known: a run that could not read what is
 // due, or had no time for it, says nothing of it, and that silence is an alarm.
 func (t Tally) Figures() map[string]float64 {
-	f := map[string]float64{"Expired": float64(t.Expired), "Requeued": float64(t.Queued), "MailFailed": float64(t.Failed), "Left": float64(t.Left)}
+	f := map[string]float64{
+		"Expired": float64(t.Expired), "Requeued": float64(t.Queued), "MailFailed": float64(t.Failed), "Reminded": float64(t.Reminded),
+		"Erased": float64(t.Erased), "Left": float64(t.Left)}
 	if t.Complete {
 		f["OldestDueSeconds"] = t.Oldest.Seconds()
 	}
 	return f
+}
+
+// count notes what one step did.
+func (t *Tally) count(before, after Invitation) {
+	one := func(n *int, happened bool) {
+		if happened {
+			*n++
+		}
+	}
+	requeued := after.Mail.State == MailQueued || after.Post.State == MailQueued && slices.Equal(before.Post.Owed, after.Post.Owed)
+	one(&t.Expired, before.Status != Expired && after.Status == Expired)
+	one(&t.Queued, requeued)
+	one(&t.Failed, before.Mail.State != MailFailed && after.Mail.State == MailFailed)
+	one(&t.Reminded, slices.Contains(after.Post.Owed, ReminderNotice) && !slices.Contains(before.Post.Owed, ReminderNotice))
+	one(&t.Erased, before.EraseAt != after.EraseAt && after.EraseAt.IsZero())
 }
 
 // Cleanup does what is due.
@@ -89,19 +107,16 @@ func (c Cleanup) one(ctx context.Context, k Key, now time.Time, t *Tally) error 
 		if !changed {
 			return nil
 		}
-		err = c.Store.Write(ctx, Change{Before: &before, After: after})
+		change := Change{Before: &before, After: after}
+		if before.Edited && !after.Edited {
+			change.Words = &Words{} // they may hold what is erased
+		}
+		err = c.Store.Write(ctx, change)
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
 		if err == nil {
-			switch {
-			case after.Status == Expired:
-				t.Expired++
-			case after.Mail.State == MailQueued:
-				t.Queued++
-			case after.Mail.State == MailFailed:
-				t.Failed++
-			}
+			t.count(before, after)
 		}
 		return err
 	}

@@ -13,19 +13,19 @@ import (
 
 // agenda lists reminders and then fails, if it has an error.
 type agenda struct {
-	reminders []invitation.Reminder
+	reminders []invitation.Appointment
 	err       error
 }
 
-func (a agenda) Due(context.Context, time.Time) iter.Seq2[invitation.Reminder, error] {
-	return func(yield func(invitation.Reminder, error) bool) {
+func (a agenda) Due(context.Context, time.Time) iter.Seq2[invitation.Appointment, error] {
+	return func(yield func(invitation.Appointment, error) bool) {
 		for _, r := range a.reminders {
 			if !yield(r, nil) {
 				return
 			}
 		}
 		if a.err != nil {
-			yield(invitation.Reminder{}, a.err)
+			yield(invitation.Appointment{}, a.err)
 		}
 	}
 }
@@ -43,7 +43,7 @@ func (b broken) Invitation(context.Context, invitation.Key, bool) (invitation.In
 // TestOldestDueIsSaidOnlyWhenItIsKnown: a figure of zero after a failure would keep the alarm quiet.
 func TestOldestDueIsSaidOnlyWhenItIsKnown(t *testing.T) {
 	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	hour := []invitation.Reminder{{Key: invitation.Key{Inviter: "a", ID: "b"}, At: now.Add(-time.Hour)}}
+	hour := []invitation.Appointment{{Key: invitation.Key{Inviter: "a", ID: "b"}, At: now.Add(-time.Hour)}}
 	gone, down := problem.New(problem.NotFound, "gone"), errors.New("throttled")
 	for _, c := range []struct {
 		name   string

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"concord/internal/contact"
@@ -136,12 +135,9 @@ type Suppression struct {
 	Reason string
 }
 
-// simulator is where SES answers with bounces and complaints on purpose. Neither SES nor we remember those: a rehearsal can be
-// repeated.
-const simulator = "@simulator.amazonses.com"
-
 func (f Feedback) suppress(ctx context.Context, address string, s Suppression) error {
-	if address == "" || strings.HasSuffix(contact.Normalise(address), simulator) {
+	// Neither SES nor we remember what the simulator answers: a rehearsal can be repeated.
+	if address == "" || contact.Simulated(address) {
 		return nil
 	}
 	for range maxRounds {

@@ -99,8 +99,13 @@ type Invitation struct {
 	RequestDelegatedAdmin bool
 	Source                string // where the customer came from (rule D11)
 	Tags                  map[string]string
-	Reminders             bool
-	RegionTable           string // the version that allowed it at creation, empty when the country was unknown
+	BatchID               string // the batch that it came with, empty for none
+	// Message is what the partner has our mail say in its name (0.17); empty for nothing.
+	Message string
+	// Sandbox marks a rehearsal: its mail goes to SES's simulator, and accepting it makes no relationship.
+	Sandbox     bool
+	Reminders   bool
+	RegionTable string // the version that allowed it at creation, empty when the country was unknown
 
 	Status Status
 	// Generation is that of the only link that works; resending and cancelling raise it.
@@ -114,9 +119,19 @@ type Invitation struct {
 	Edited    bool   // the partner has words of its own for the draft
 	Replaces  string // the id of the ended invitation that this one renews
 	Answer    *Given
-	EndedAt   time.Time // when it was cancelled or noticed to be expired
-	Version   int       // 1 for a new one, raised by each write
-	History   []Entry
+	Post      Post
+	// Reminded counts the moments for a reminder that are behind the link of now, and RemindedAt is when the last one went.
+	Reminded   int
+	RemindedAt time.Time
+	// Asked is the newest generation by whose link a new one was asked for, and Reported the one by whose link the mail was
+	// reported: either is done once per link.
+	Asked, Reported int
+	DisputedAt      time.Time // when the recipient said that the answer was not its own
+	// EraseAt is when the people's data in an ended invitation is erased (domain, 0.23); zero once it was.
+	EraseAt time.Time
+	EndedAt time.Time // when it was cancelled or noticed to be expired
+	Version int       // 1 for a new one, raised by each write
+	History []Entry
 }
 
 // Entry is one line of the timeline.
@@ -137,6 +152,7 @@ type Given struct {
 	FullName string
 	JobTitle string
 	At       time.Time
+	Email    string // of who answered, when it is not the address that was invited
 	Consent  ConsentText
 	Reason   string
 	Comment  string
@@ -170,6 +186,9 @@ func (i Invitation) Slot() string {
 	default:
 		return ""
 	}
+	if i.Sandbox {
+		who = "sandbox|" + who // a rehearsal is in nobody's way
+	}
 	sum := sha256.Sum256([]byte(string(i.Kind) + "|" + who))
 	return hex.EncodeToString(sum[:16])
 }
@@ -182,14 +201,27 @@ func (i Invitation) Reference() string {
 
 // Due gives when a machine has to look at the invitation next, and false when it never has to.
 func (i Invitation) Due() (time.Time, bool) {
-	switch {
-	case i.Mail.State.Owed() && !i.Mail.At.IsZero():
-		return i.Mail.At, true
-	case i.Status == Pending && !i.ExpiresAt.IsZero():
-		return i.ExpiresAt, true
-	default:
-		return time.Time{}, false
+	var due time.Time
+	add := func(at time.Time) {
+		if !at.IsZero() && (due.IsZero() || at.Before(due)) {
+			due = at
+		}
 	}
+	if i.Mail.State.Owed() {
+		add(i.Mail.At)
+	}
+	add(i.Post.At)
+	if i.Status == Pending && !i.Mail.State.Owed() {
+		add(i.ExpiresAt)
+		// The next one waits for the one that is owed.
+		if at, _, ok := i.nextReminder(); ok && !slices.Contains(i.Post.Owed, ReminderNotice) {
+			add(at)
+		}
+	}
+	if !i.Status.Open() {
+		add(i.EraseAt)
+	}
+	return due, !due.IsZero()
 }
 
 // note appends to the timeline. When it is full an entry in the middle goes, for the first says how it began: the oldest that no
@@ -211,6 +243,7 @@ func (i *Invitation) note(e Entry) {
 func (i Invitation) next() Invitation {
 	i.Version++
 	i.Tags = maps.Clone(i.Tags)
+	i.Post.Owed = slices.Clone(i.Post.Owed)
 	return i
 }
 
@@ -222,6 +255,7 @@ type Query struct {
 	RecipientEmail string
 	Customer       partner.TenantID
 	DeliveryState  Delivery
+	BatchID        string
 	CreatedAfter   time.Time // inclusive
 	CreatedBefore  time.Time // exclusive
 	Limit          int
@@ -235,6 +269,7 @@ func (q Query) Matches(i Invitation) bool {
 		(q.Kind == "" || q.Kind == i.Kind) &&
 		(q.RecipientEmail == "" || strings.EqualFold(contact.Normalise(q.RecipientEmail), contact.Normalise(i.RecipientEmail))) &&
 		(q.Customer == "" || q.Customer == i.Customer) &&
+		(q.BatchID == "" || q.BatchID == i.BatchID) &&
 		(q.DeliveryState == "" || q.DeliveryState == i.Mail.State.Delivery()) &&
 		(q.CreatedAfter.IsZero() || !i.CreatedAt.Before(q.CreatedAfter)) &&
 		(q.CreatedBefore.IsZero() || i.CreatedAt.Before(q.CreatedBefore))

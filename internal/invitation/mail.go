@@ -1,6 +1,7 @@
 package invitation
 
 import (
+	"slices"
 	"time"
 
 	"concord/internal/partner"
@@ -120,6 +121,8 @@ type Mail struct {
 func (i *Invitation) queue(now time.Time) {
 	i.Mail = Mail{State: MailQueued, At: now.Add(StreamGrace), SentAt: i.Mail.SentAt}
 	i.ExpiresAt = time.Time{}
+	i.Reminded, i.RemindedAt = 0, time.Time{}
+	i.unowe(ReminderNotice)
 }
 
 // drop forgets a mail that is still owed when its invitation ends. One that a mailer holds is left to it: it may be
@@ -219,31 +222,55 @@ func backoff(attempt int) time.Duration {
 	return min(firstBackoff<<(max(attempt, 1)-1), maxBackoff)
 }
 
-// Tick gives the invitation after what was due at a moment, and false when nothing is: it expires, or its mail is queued
-// again.
+// Tick gives the invitation after what was due at a moment, and false when nothing is: it expires, it owes a reminder, its mail is
+// queued again, or its people's data is erased.
 func (i Invitation) Tick(now time.Time) (Invitation, bool) {
 	at, ok := i.Due()
 	if !ok || now.Before(at) {
 		return i, false
 	}
 	n := i.next()
-	switch {
-	case n.Mail.State.Owed() && !n.Status.Open():
-		n.drop(now, string(n.Status))
-	case n.Mail.State.Owed() && n.Mail.Attempts >= MaxAttempts:
-		n.fail(now, "attempts_used_up")
-	case n.Mail.State.Owed():
-		n.Mail.State, n.Mail.Owner, n.Mail.At = MailQueued, "", now.Add(StreamGrace)
-	default:
+	over := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
+	if n.Mail.State.Owed() && over(n.Mail.At) {
+		n.mailDue(now)
+	}
+	if n.Status == Pending && !n.Mail.State.Owed() && over(n.ExpiresAt) {
 		n.expire(now)
+	}
+	if over(n.Post.At) {
+		n.Post.State, n.Post.Owner, n.Post.At = MailQueued, "", now.Add(StreamGrace)
+	}
+	if at, _, ok := n.nextReminder(); ok && over(at) && !slices.Contains(n.Post.Owed, ReminderNotice) {
+		n.remind(now)
+	}
+	if !n.Status.Open() && over(n.EraseAt) {
+		n.erase(now)
 	}
 	return n, true
 }
 
+// mailDue does what is due for a mail that is owed.
+func (i *Invitation) mailDue(now time.Time) {
+	switch {
+	case !i.Status.Open():
+		i.drop(now, string(i.Status))
+	case i.Mail.Attempts >= MaxAttempts:
+		i.fail(now, "attempts_used_up")
+	default:
+		i.Mail.State, i.Mail.Owner, i.Mail.At = MailQueued, "", now.Add(StreamGrace)
+	}
+}
+
 func (i *Invitation) expire(now time.Time) {
-	i.Status, i.EndedAt = Expired, now
-	i.drop(now, "expired")
+	i.end(now, Expired, Unanswered)
 	i.note(Entry{At: now, Action: "expired", By: "cleanup"})
+}
+
+// end ends an open invitation; what is known of people is kept for a while.
+func (i *Invitation) end(now time.Time, status Status, keep time.Duration) {
+	i.Status, i.EndedAt, i.EraseAt = status, now, now.Add(keep)
+	i.drop(now, string(status))
+	i.unowe(ReminderNotice)
 }
 
 // Letter is what a mail or a page says of a request.

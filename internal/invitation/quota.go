@@ -41,7 +41,9 @@ type Mailing struct {
 	Partner    partner.TenantID
 	Invitation string
 	Generation int
-	At         time.Time
+	// Reminder is which reminder of the generation it was, from 1; 0 for the mail that invites.
+	Reminder int
+	At       time.Time
 }
 
 // Mailings are what was allowed to one recipient in the last 24 hours. The recipient is known by a hash.
@@ -50,7 +52,9 @@ type Mailings struct {
 	List      []Mailing
 	// Suppressed, when not nil, says why the recipient gets no mail of anybody. What holds it is kept for good.
 	Suppressed *Suppression
-	Version    int // 0 when nothing is stored
+	// Blocked are the partners whose mails the recipient does not want, and why. What holds any is kept for good.
+	Blocked map[partner.TenantID]Suppression
+	Version int // 0 when nothing is stored
 }
 
 // recipientOf gives the hash under which a recipient is known.
@@ -75,6 +79,9 @@ type Ledger interface {
 // [problem.RecipientQuotaExceeded], [problem.PartnerQuotaExceeded]. What was allowed is allowed again at no cost, so that a change
 // can be tried again. A crash after it has used up one mail of the quotas and nothing else.
 func (s *Service) reserve(ctx context.Context, account partner.Account, inv Invitation, now time.Time) error {
+	if account.Paused != nil {
+		return problem.New(problem.SendingPaused, "Your sending is paused: too many recipients complained. The operator can lift it.")
+	}
 	recipient := recipientOf(inv.RecipientEmail)
 	counted := false
 	for round := range maxRounds {
@@ -82,23 +89,18 @@ func (s *Service) reserve(ctx context.Context, account partner.Account, inv Invi
 		if err != nil {
 			return err
 		}
-		if before.Suppressed != nil {
-			return problem.New(problem.RecipientSuppressed, "This address gets no more mail: a mail to it bounced for good, or its owner complained about one.")
+		if err := before.refuse(inv.Inviter); err != nil {
+			return err
 		}
 		// A mail that waited went out after it was allowed.
 		if err := cooldown(inv.Mail.SentAt, now); err != nil {
 			return err
 		}
-		after := Mailings{Recipient: recipient, Version: before.Version + 1}
-		for _, m := range before.List {
-			if m.Partner == inv.Inviter && m.Invitation == inv.ID && m.Generation == inv.Generation {
-				return nil
-			}
-			if now.Sub(m.At) < window {
-				after.List = append(after.List, m)
-			}
+		after, allowed := before.with(Mailing{Partner: inv.Inviter, Invitation: inv.ID, Generation: inv.Generation, At: now}, now)
+		if allowed {
+			return nil
 		}
-		if err := s.Limits.allow(after.List, inv.Inviter, now); err != nil {
+		if err := s.Limits.allow(after.List[:len(after.List)-1], inv.Inviter, now); err != nil {
 			return err
 		}
 		if !counted {
@@ -112,8 +114,66 @@ func (s *Service) reserve(ctx context.Context, account partner.Account, inv Invi
 			}
 			counted = true
 		}
-		after.List = append(after.List, Mailing{inv.Inviter, inv.ID, inv.Generation, now})
 		if err := s.Ledger.Record(ctx, after); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return ErrConflict
+}
+
+// refuse says why a partner's mail does not go to the recipient, whenever it is tried.
+func (m Mailings) refuse(p partner.TenantID) error {
+	blocked, isBlocked := m.Blocked[p]
+	switch {
+	case m.Suppressed != nil:
+		return problem.New(problem.RecipientSuppressed, "This address gets no more mail: a mail to it bounced for good, or its owner complained about one.")
+	case isBlocked && blocked.Reason == "reported":
+		return problem.New(problem.RecipientSuppressed, "The owner of this address has reported a mail of yours and gets no more of them.")
+	case isBlocked:
+		return problem.New(problem.RecipientSuppressed, "The owner of this address wants no more mails of yours.")
+	default:
+		return nil
+	}
+}
+
+// with gives the mailings of the last 24 hours with one more, one version on, and true when that one is among them already.
+func (m Mailings) with(one Mailing, now time.Time) (after Mailings, known bool) {
+	after = m
+	after.Version, after.List = m.Version+1, nil
+	for _, each := range m.List {
+		if each.Partner == one.Partner && each.Invitation == one.Invitation && each.Generation == one.Generation && each.Reminder == one.Reminder {
+			return m, true
+		}
+		if now.Sub(each.At) < window {
+			after.List = append(after.List, each)
+		}
+	}
+	after.List = append(after.List, one)
+	return after, false
+}
+
+// AllowReminder allows the reminder that an invitation owes, and records it so that the cooldown counts it. It is not counted among
+// the mails of a day: those are invitations. What was allowed is allowed again. Codes: [problem.RecipientSuppressed],
+// [problem.ResendCooldown], [problem.RecipientQuotaExceeded].
+func AllowReminder(ctx context.Context, ledger Suppressions, inv Invitation, now time.Time) error {
+	recipient := recipientOf(inv.RecipientEmail)
+	for range maxRounds {
+		before, err := ledger.Mailings(ctx, recipient, true)
+		if err != nil {
+			return err
+		}
+		if err := before.refuse(inv.Inviter); err != nil {
+			return err
+		}
+		one := Mailing{Partner: inv.Inviter, Invitation: inv.ID, Generation: inv.Generation, Reminder: inv.Reminded, At: now}
+		after, allowed := before.with(one, now)
+		if allowed {
+			return nil
+		}
+		if err := (Limits{}).allow(after.List[:len(after.List)-1], inv.Inviter, now); err != nil {
+			return err
+		}
+		if err := ledger.Record(ctx, after); !errors.Is(err, ErrConflict) {
 			return err
 		}
 	}

@@ -35,7 +35,13 @@ type Service struct {
 	Locales []language.Tag
 	Limits  Limits
 	Ledger  Ledger
-	Now     func() time.Time
+	// Complaints counts what recipients report; nil counts nothing.
+	Complaints Complaints
+	// Evidence is for how long answers are kept with the names of who gave them (domain, 0.23); zero for seven years.
+	Evidence time.Duration
+	// AllowMessage lets partners say something in our mail (0.17).
+	AllowMessage bool
+	Now          func() time.Time
 }
 
 // Command is who asks for a change, and under which condition.
@@ -109,8 +115,12 @@ type Proposal struct {
 	Locale                *string
 	Duration              *time.Duration
 	Source                *string
+	Message               *string
+	Sandbox               *bool
 	Reminders             *bool
 	Tags                  map[string]string
+	// BatchID is the batch of which the proposal is a row. No caller says it: the batch does.
+	BatchID string
 }
 
 // Invite makes a draft (rules I3, I5, R1). Replayed reports that the command's key had made it before; the draft is then
@@ -285,7 +295,7 @@ func (s *Service) inviter(ctx context.Context, u partner.User) (partner.Account,
 func (s *Service) draft(account partner.Account, f problem.Findings, p Proposal) (Invitation, error) {
 	inv := Invitation{
 		Key: Key{Inviter: account.Tenant}, Kind: p.Kind, Cloud: account.Cloud, Locale: account.Locale,
-		Reminders: true, Duration: DefaultDuration,
+		Reminders: true, Duration: DefaultDuration, BatchID: p.BatchID,
 	}
 	if p.Kind != Reseller {
 		f.Add("/kind", problem.ValidationFailed, "The kind is reseller.")
@@ -294,7 +304,9 @@ func (s *Service) draft(account partner.Account, f problem.Findings, p Proposal)
 	if err != nil {
 		f = append(f, problem.Finding{Code: problem.CloudMismatch, Detail: "The cloud of your account is not served here."})
 	}
+	inv.Sandbox = p.Sandbox != nil && *p.Sandbox
 	s.recipient(&f, &inv, p.RecipientEmail, p.RecipientName)
+	s.message(&f, &inv, p.Message)
 	if p.CustomerTenantID != nil {
 		tenant, ok := partner.ParseTenantID(*p.CustomerTenantID)
 		switch {
@@ -334,8 +346,13 @@ func (s *Service) draft(account partner.Account, f problem.Findings, p Proposal)
 func (s *Service) recipient(f *problem.Findings, inv *Invitation, email, name *string) {
 	if email != nil {
 		address, err := s.Addresses.Check(*email)
-		if err != nil {
+		switch {
+		case err != nil:
 			add(f, "/recipientEmail", err)
+		case inv.Sandbox && !contact.Simulated(address):
+			f.Add("/recipientEmail", problem.EmailInvalid, "A rehearsal goes to the mailbox simulator of SES alone.")
+		case !inv.Sandbox && contact.Simulated(address) && !s.Addresses.AllowReserved:
+			f.Add("/recipientEmail", problem.EmailInvalid, "The mailbox simulator of SES is for rehearsals: ask for a sandbox invitation.")
 		}
 		inv.RecipientEmail = address
 	}
@@ -345,6 +362,21 @@ func (s *Service) recipient(f *problem.Findings, inv *Invitation, email, name *s
 			add(f, "/recipientName", err)
 		}
 		inv.RecipientName = n
+	}
+}
+
+// message takes the partner's words for our mail where the deployment allows any (0.17).
+func (s *Service) message(f *problem.Findings, inv *Invitation, message *string) {
+	switch {
+	case message == nil:
+	case !s.AllowMessage:
+		f.Add("/message", problem.ValidationFailed, "Mails of this service carry no words of partners.")
+	default:
+		m, err := contact.Note(*message)
+		if err != nil {
+			add(f, "/message", err)
+		}
+		inv.Message = m
 	}
 }
 
@@ -530,9 +562,8 @@ func (s *Service) Cancel(ctx context.Context, c Command, id, reason string) (inv
 		if reason != "" {
 			plain(&f, "/reason", reason, MaxReason)
 		}
-		inv.Status, inv.EndedAt = Cancelled, now
 		inv.Generation++
-		inv.drop(now, "cancelled")
+		inv.end(now, Cancelled, Unanswered)
 		return f.Err()
 	})
 }

@@ -284,6 +284,12 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 			return c, err
 		}
 	}
+	plead := func(f func(*invitation.Service, context.Context, link.Link, *invitation.Plea) (invitation.Letter, invitation.Case, error), reason string) action {
+		return func(ctx context.Context, o *office, inv invitation.Invitation) (any, error) {
+			_, c, err := f(o.Service, ctx, linkOf(inv), &invitation.Plea{Reason: reason, CorrelationID: "corr-3"})
+			return c, err
+		}
+	}
 	actions := []struct {
 		name string
 		do   action
@@ -335,29 +341,51 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 			}
 			return after.Status, err
 		}},
+		{"ask again", plead((*invitation.Service).AskAgain, "too-late")},
+		{"report", plead((*invitation.Service).Report, "unknown-company")},
+		{"unsubscribe", plead((*invitation.Service).Unsubscribe, "")},
+		{"dispute", plead((*invitation.Service).Dispute, "not-us")},
+		{"a week before the end", func(ctx context.Context, o *office, inv invitation.Invitation) (any, error) {
+			if week := inv.CreatedAt.Add(invitation.DefaultDuration - 7*24*time.Hour + time.Hour); o.now().Before(week) {
+				o.pass(week.Sub(o.now()))
+			}
+			if _, err := (invitation.Cleanup{Store: o.store, Agenda: o.store, Now: o.now}).Run(ctx); err != nil {
+				return nil, err
+			}
+			after, err := o.store.Invitation(ctx, inv.Key, true)
+			if slices.Contains(after.Post.Owed, invitation.ReminderNotice) {
+				return "reminder", err
+			}
+			return "nothing", err
+		}},
 	}
 	const (
 		no       = " invalid_transition"
-		pending  = "invalid_transition invalid_transition pending cancelled accepted declined accepted pending" + no + no + no + no
+		open4    = " no-renewal reported unsubscribed unknown"
+		closed   = " no-renewal reported unsubscribed disputed nothing"
+		over     = " renewal-asked reported unsubscribed unknown nothing"
+		first8   = "invalid_transition invalid_transition pending cancelled accepted declined accepted pending" + no + no + no + no + open4
+		pending  = first8 + " nothing" // its mail has not gone out
+		mailed   = first8 + " reminder"
 		notAgain = "invitation_expired invitation_expired invitation_expired invitation_expired expired expired expired expired" +
-			" invitation_expired invitation_expired invitation_expired draft"
+			" invitation_expired invitation_expired invitation_expired draft" + over
 	)
 	const ac, de, ca = "invitation_already_accepted", "invitation_already_declined", "invitation_already_cancelled"
 	table := map[string]string{
-		"draft":             "draft pending invalid_transition cancelled accepted declined accepted draft draft draft pending" + no,
-		"edited":            "draft draft_edited invalid_transition cancelled accepted declined accepted draft draft draft pending" + no,
-		"done":              "invalid_transition pending invalid_transition cancelled accepted declined accepted pending" + no + no + no + no,
-		"edited and done":   "invalid_transition draft_edited invalid_transition cancelled accepted declined accepted pending" + no + no + no + no,
-		"done, then mailed": pending,
+		"draft":             "draft pending invalid_transition cancelled accepted declined accepted draft draft draft pending" + no + open4 + " nothing",
+		"edited":            "draft draft_edited invalid_transition cancelled accepted declined accepted draft draft draft pending" + no + open4 + " nothing",
+		"done":              "invalid_transition pending invalid_transition cancelled accepted declined accepted pending" + no + no + no + no + open4 + " nothing",
+		"edited and done":   "invalid_transition draft_edited invalid_transition cancelled accepted declined accepted pending" + no + no + no + no + open4 + " nothing",
+		"done, then mailed": mailed,
 		"queued":            pending,
 		"claimed":           pending,
 		"waiting":           pending,
 		"unknown":           pending,
-		"mailed":            pending,
+		"mailed":            mailed,
 		"mail failed":       pending,
-		"accepted":          strings.Join([]string{ac, ac, ac, ac, "accepted answered answered accepted", ac, ac, ac, "relationship_exists"}, " "),
-		"declined":          strings.Join([]string{de, de, de, de, "answered declined answered declined", de, de, de, "draft"}, " "),
-		"cancelled":         strings.Join([]string{ca, ca, ca, ca, "unknown unknown unknown cancelled", ca, ca, ca, "draft"}, " "),
+		"accepted":          strings.Join([]string{ac, ac, ac, ac, "accepted answered answered accepted", ac, ac, ac, "relationship_exists"}, " ") + closed,
+		"declined":          strings.Join([]string{de, de, de, de, "answered declined answered declined", de, de, de, "draft"}, " ") + closed,
+		"cancelled":         strings.Join([]string{ca, ca, ca, ca, "unknown unknown unknown cancelled", ca, ca, ca, "draft"}, " ") + " unknown unknown unsubscribed unknown nothing",
 		"expired":           notAgain,
 		"mailed, time over": notAgain,
 		"done, time over":   notAgain,
@@ -391,14 +419,24 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 					}
 					return
 				}
+				clock := a.name == "cleanup" || a.name == "a week before the end"
+				beside := slices.Contains([]string{"ask again", "report", "unsubscribe", "dispute"}, a.name)
+				if beside && after.Status != before.Status {
+					t.Errorf("it is %s after %s", after.Status, before.Status)
+				}
+				if unchanged := []string{"unknown", "no-renewal"}; beside && slices.Contains(unchanged, got) != reflect.DeepEqual(after, before) {
+					t.Errorf("%s, and\n%+v\nafter\n%+v", got, after, before)
+				} else if beside && slices.Contains(unchanged, got) {
+					return
+				}
 				final := !before.StatusAt(o.now()).Open()
-				if final && a.name != "cleanup" || err != nil {
+				if final && !clock && !beside || err != nil {
 					if !reflect.DeepEqual(after, before) {
 						t.Errorf("refused, and yet changed:\n%+v\n%+v", before, after)
 					}
 					return
 				}
-				if a.name != "cleanup" && (after.Version != before.Version+1 || len(after.History) != len(before.History)+1) {
+				if !clock && (after.Version != before.Version+1 || len(after.History) != len(before.History)+1) {
 					t.Errorf("version %d after %d, history %v", after.Version, before.Version, after.History)
 				}
 			})
@@ -940,7 +978,7 @@ func TestExpiry(t *testing.T) {
 	if _, c, err := o.Look(t.Context(), linkOf(sent), &who, false); err != nil || c != invitation.Form {
 		t.Errorf("a second before: %s, %v", c, err)
 	}
-	if tally := o.clean(t); tally != (invitation.Tally{}) {
+	if tally := o.clean(t); tally.Expired != 0 {
 		t.Errorf("cleanup a second before: %+v", tally)
 	}
 	o.pass(time.Second)
@@ -955,7 +993,7 @@ func TestExpiry(t *testing.T) {
 	if tally := o.clean(t); tally != (invitation.Tally{Expired: 1, Oldest: time.Minute}) {
 		t.Errorf("cleanup: %+v", tally)
 	}
-	if tally := o.clean(t); tally != (invitation.Tally{}) {
+	if tally := o.clean(t); tally.Expired != 0 {
 		t.Errorf("cleanup once more: %+v", tally)
 	}
 }

@@ -49,7 +49,7 @@ func actorOf(action string) ActorKind {
 	switch action {
 	case "created", revised, edited, "reset", "done", "sent", "resent", string(Cancelled):
 		return ByUser
-	case string(Accepted), string(Declined):
+	case string(Accepted), string(Declined), "renewal requested", "reported", "disputed", unsubscribed:
 		return ByCustomer
 	default:
 		return BySystem

@@ -29,8 +29,12 @@ import (
 // Purpose is what a link is for.
 type Purpose byte
 
-// Answer is the purpose of a link by which a customer reads and answers an invitation; its path is /i/{token}.
-const Answer Purpose = 'i'
+// The purposes. Each is the first part of its path.
+const (
+	Answer      Purpose = 'i' // a customer reads and answers an invitation
+	Receipt     Purpose = 'r' // who was invited says that an answer was not its own
+	Unsubscribe Purpose = 'u' // who is reminded wants no more mail
+)
 
 // Path gives the path of a link, below the base URL of the recipient's cloud.
 func (p Purpose) Path(token Secret) string { return "/" + string(rune(p)) + "/" + token.Reveal() }
@@ -149,7 +153,7 @@ func (s *Signer) Verify(p Purpose, token string) (Link, error) {
 }
 
 // prefixes are those of the items that a purpose leads to.
-var prefixes = map[Purpose]string{Answer: "inv_"}
+var prefixes = map[Purpose]string{Answer: "inv_", Receipt: "inv_", Unsubscribe: "inv_"}
 
 func mac(key []byte, p Purpose, body []byte) []byte {
 	h := hmac.New(sha256.New, key)

@@ -73,6 +73,12 @@ type Contact struct {
 	Website string
 }
 
+// Pause says since when and why nothing is mailed for a partner.
+type Pause struct {
+	At     time.Time
+	Reason string // a fixed word
+}
+
 // Account is one partner. The operator makes and suspends accounts; enrolment makes them for indirect resellers.
 type Account struct {
 	Tenant      TenantID
@@ -90,8 +96,10 @@ type Account struct {
 	Locale              string // BCP 47; the default language of its invitations
 	ListedInDirectory   bool
 	DailyMails          int // how many mails it may send per day; 0 for the deployment's number
-	CreatedAt           time.Time
-	Version             int
+	// Paused, when not nil, says since when and why nothing is mailed for the partner.
+	Paused    *Pause
+	CreatedAt time.Time
+	Version   int
 }
 
 // Accounts reads partner accounts.

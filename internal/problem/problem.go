@@ -34,6 +34,7 @@ const (
 	DraftEdited                 Code = "draft_edited"
 	RecipientSuppressed         Code = "recipient_suppressed"
 	RelationshipExists          Code = "relationship_exists"
+	SendingPaused               Code = "sending_paused"
 	InvalidTransition           Code = "invalid_transition"
 	PreconditionFailed          Code = "precondition_failed"
 	PreconditionRequired        Code = "precondition_required"

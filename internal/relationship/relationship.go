@@ -135,6 +135,22 @@ func Establish(before *Relationship, c Consent) (after Relationship, granted boo
 	return after, true
 }
 
+// Dispute gives the relationship after the recipient of an invitation has said that its answer was not its own, and false when nothing
+// changes: the invitation was not the last that granted something, or the relationship has ended. The administration that
+// stands by it ends, and whom the partner deals with has to be confirmed (domain, 0.25).
+func (r Relationship) Dispute(invitation string, at time.Time, correlationID string) (Relationship, bool) {
+	if r.Status != Active || r.Invitation != invitation {
+		return r, false
+	}
+	r.IdentityCheck = Unproven
+	if r.DelegatedAdmin == ActiveDAP {
+		r.DelegatedAdmin = TerminatedDAP
+	}
+	r.UpdatedAt, r.CorrelationID = at, correlationID
+	r.Version++
+	return r, true
+}
+
 // CheckIdentity says whether a customer that answered owns the domain of the address that was invited. When it does
 // not, the answer stands and the partner has to confirm (domain, 0.25).
 func CheckIdentity(c Customer, invited string) IdentityCheck {

@@ -749,7 +749,7 @@ func (s *suite) malformedAfter() {
 }
 
 // agenda gives what is due of one partner, in the order in which it is listed.
-func (s *suite) agenda(p partner.TenantID, now time.Time) (due []invitation.Reminder) {
+func (s *suite) agenda(p partner.TenantID, now time.Time) (due []invitation.Appointment) {
 	s.Helper()
 	for r, err := range s.Agenda.Due(s.Context(), now) {
 		if err != nil {
@@ -766,7 +766,7 @@ func (s *suite) notDue(p partner.TenantID, now time.Time, id string) {
 	s.Helper()
 	s.eventually("the agenda", func() (any, bool) {
 		due := s.agenda(p, now)
-		return due, !slices.ContainsFunc(due, func(r invitation.Reminder) bool { return r.ID == id })
+		return due, !slices.ContainsFunc(due, func(r invitation.Appointment) bool { return r.ID == id })
 	})
 }
 
@@ -800,7 +800,7 @@ func (s *suite) due() {
 			s.Errorf("%s is due at %s, want %s", r.ID, r.At, want[r.ID])
 		}
 	}
-	if !slices.IsSortedFunc(due, func(a, b invitation.Reminder) int { return a.At.Compare(b.At) }) {
+	if !slices.IsSortedFunc(due, func(a, b invitation.Appointment) int { return a.At.Compare(b.At) }) {
 		s.Errorf("not earliest first: %v", due)
 	}
 	for _, err := range s.Agenda.Due(s.Context(), at) {

@@ -172,7 +172,7 @@ func (m *Memory) write(ctx context.Context, op Operation, c invitation.Change, r
 	m.mu.Lock()
 	queued := m.queued
 	m.mu.Unlock()
-	if stored && queued != nil && c.After.Mail.State == invitation.MailQueued {
+	if stored && queued != nil && (c.After.Mail.State == invitation.MailQueued || c.After.Post.State == invitation.MailQueued) {
 		queued(copyInvitation(c.After))
 	}
 	return err
@@ -378,26 +378,26 @@ func malformed() error {
 }
 
 // Due is that of [invitation.Agenda].
-func (m *Memory) Due(ctx context.Context, now time.Time) iter.Seq2[invitation.Reminder, error] {
-	return func(yield func(invitation.Reminder, error) bool) {
+func (m *Memory) Due(ctx context.Context, now time.Time) iter.Seq2[invitation.Appointment, error] {
+	return func(yield func(invitation.Appointment, error) bool) {
 		if err := ctx.Err(); err != nil {
-			yield(invitation.Reminder{}, err)
+			yield(invitation.Appointment{}, err)
 			return
 		}
-		var due []invitation.Reminder
+		var due []invitation.Appointment
 		err := m.do(Due, func() error {
 			for k, i := range m.invitations {
 				if at, ok := i.Due(); ok && !at.After(now) {
-					due = append(due, invitation.Reminder{Key: k, At: at})
+					due = append(due, invitation.Appointment{Key: k, At: at})
 				}
 			}
 			return nil
 		})
 		if err != nil {
-			yield(invitation.Reminder{}, err)
+			yield(invitation.Appointment{}, err)
 			return
 		}
-		slices.SortFunc(due, func(a, b invitation.Reminder) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
+		slices.SortFunc(due, func(a, b invitation.Appointment) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
 		for _, r := range due {
 			if !yield(r, nil) {
 				return
@@ -482,6 +482,7 @@ func (m *Memory) CreateAccount(ctx context.Context, a partner.Account) error {
 
 func copyInvitation(i invitation.Invitation) invitation.Invitation {
 	i.Tags = maps.Clone(i.Tags)
+	i.Post.Owed = slices.Clone(i.Post.Owed)
 	i.History = slices.Clone(i.History)
 	for n := range i.History {
 		i.History[n].At = second(i.History[n].At)
@@ -491,7 +492,7 @@ func copyInvitation(i invitation.Invitation) invitation.Invitation {
 		a.At = second(a.At)
 		i.Answer = &a
 	}
-	for _, t := range []*time.Time{&i.ExpiresAt, &i.CreatedAt, &i.EndedAt, &i.Mail.At, &i.Mail.SentAt} {
+	for _, t := range []*time.Time{&i.ExpiresAt, &i.CreatedAt, &i.EndedAt, &i.Mail.At, &i.Mail.SentAt, &i.Post.At, &i.RemindedAt, &i.DisputedAt, &i.EraseAt} {
 		*t = second(*t)
 	}
 	i.Duration = i.Duration.Truncate(time.Second)
@@ -505,6 +506,10 @@ func copyMailings(m invitation.Mailings) invitation.Mailings {
 	}
 	if m.Suppressed != nil {
 		m.Suppressed = &invitation.Suppression{At: second(m.Suppressed.At), Reason: m.Suppressed.Reason}
+	}
+	m.Blocked = maps.Clone(m.Blocked)
+	for p, s := range m.Blocked {
+		m.Blocked[p] = invitation.Suppression{At: second(s.At), Reason: s.Reason}
 	}
 	return m
 }

@@ -1,0 +1,295 @@
+package invitation_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"concord/internal/invitation"
+	"concord/internal/problem"
+)
+
+// posts claims the notices that an invitation owes and settles each as said, as the mailer does. It gives what was claimed.
+func (o *office) posts(t *testing.T, k invitation.Key, outcome func(invitation.Notice) invitation.MailOutcome) []invitation.Notice {
+	t.Helper()
+	before := o.stored(t, k)
+	claimed, changed, send := before.ClaimPost(o.now(), "mailer-1")
+	if !changed {
+		return nil
+	}
+	o.put(t, before, claimed)
+	if !send {
+		return nil
+	}
+	outcomes := map[invitation.Notice]invitation.MailOutcome{}
+	for _, n := range claimed.Post.Owed {
+		outcomes[n] = outcome(n)
+	}
+	settled, mine := claimed.SettlePost(o.now(), "mailer-1", outcomes)
+	if !mine {
+		t.Fatal("the claim is lost")
+	}
+	o.put(t, claimed, settled)
+	return claimed.Post.Owed
+}
+
+func taken(invitation.Notice) invitation.MailOutcome {
+	return invitation.MailOutcome{State: invitation.MailSent, MessageID: "ses-2"}
+}
+
+const day = 24 * time.Hour
+
+// Reminders go 7 days and 1 day before the end, once each (G3), whatever the cleanup misses.
+func TestReminders(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		duration time.Duration
+		runs     []time.Duration // after the mail
+		want     []time.Duration // of the runs at which a reminder goes
+		whys     []string
+	}{
+		{"of thirty days", 30 * day, []time.Duration{22 * day, 23 * day, 24 * day, 29 * day, 29*day + time.Hour}, []time.Duration{23 * day, 29 * day}, []string{"7d", "1d"}},
+		{"of ninety days", 90 * day, []time.Duration{82 * day, 83 * day, 89 * day}, []time.Duration{83 * day, 89 * day}, []string{"7d", "1d"}},
+		{"of a week: the first would go with the mail", 7 * day, []time.Duration{time.Minute, 6 * day}, []time.Duration{6 * day}, []string{"1d"}},
+		{"of eight days", 8 * day, []time.Duration{day, 7 * day}, []time.Duration{day, 7 * day}, []string{"7d", "1d"}},
+		{"of two days", 2 * day, []time.Duration{time.Hour, day}, []time.Duration{day}, []string{"1d"}},
+		{"of a day", day, []time.Duration{time.Minute, 12 * time.Hour, 23 * time.Hour}, nil, nil},
+		{"late by three days", 30 * day, []time.Duration{26 * day, 29 * day}, []time.Duration{26 * day, 29 * day}, []string{"7d", "1d"}},
+		{"late for the first", 30 * day, []time.Duration{29*day + time.Hour}, []time.Duration{29*day + time.Hour}, []string{"1d"}},
+		{"too late for either", 30 * day, []time.Duration{30*day - time.Minute}, nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := open(t)
+			p := to("nora@larch.example")
+			p.Duration = &c.duration
+			inv := o.mailed(t, o.invite(t, by(alder), p), invitation.MailSent)
+			sent := o.now()
+			var got []time.Duration
+			for _, at := range c.runs {
+				o.pass(sent.Add(at).Sub(o.now()))
+				o.clean(t)
+				o.clean(t)
+				if slices.Contains(o.posts(t, inv.Key, taken), invitation.ReminderNotice) {
+					got = append(got, at)
+				}
+			}
+			after := o.stored(t, inv.Key)
+			var whys []string
+			for _, e := range after.History {
+				if e.Action == "reminded" {
+					whys = append(whys, e.Why)
+				}
+			}
+			if !slices.Equal(got, c.want) || !slices.Equal(whys, c.whys) || after.Generation != 1 {
+				t.Errorf("reminded after %v of %v, %v, generation %d", got, c.want, whys, after.Generation)
+			}
+			if at, ok := after.Due(); !ok || after.Status != invitation.Pending || at.After(after.ExpiresAt) {
+				t.Errorf("due at %v, it ends at %v", at, after.ExpiresAt)
+			}
+		})
+	}
+}
+
+func TestNoReminder(t *testing.T) {
+	for name, make := range map[string]func(*testing.T, *office) invitation.Invitation{
+		"not wanted by the partner": func(t *testing.T, o *office) invitation.Invitation {
+			p := to("nora@larch.example")
+			p.Reminders = ptr(false)
+			return o.mailed(t, o.invite(t, by(alder), p), invitation.MailSent)
+		},
+		"mailed by the partner": func(t *testing.T, o *office) invitation.Invitation {
+			return o.done(t, o.invite(t, by(alder), to("nora@larch.example")))
+		},
+		"its mail bounced": func(t *testing.T, o *office) invitation.Invitation {
+			inv := mailIs(invitation.MailSent)(t, o)
+			after, _ := inv.Feedback(o.now(), invitation.Report{State: invitation.MailBounced, MessageID: inv.Mail.MessageID, Generation: 1})
+			return o.put(t, inv, after)
+		},
+		"unsubscribed": func(t *testing.T, o *office) invitation.Invitation {
+			inv := mailIs(invitation.MailSent)(t, o)
+			if _, c, err := o.Unsubscribe(t.Context(), linkOf(inv), &invitation.Plea{}); err != nil || c != invitation.Unsubscribed {
+				t.Fatal(c, err)
+			}
+			return inv
+		},
+		"accepted": func(t *testing.T, o *office) invitation.Invitation {
+			inv := mailIs(invitation.MailSent)(t, o)
+			o.answer(t, linkOf(inv), admin(larch), acceptance)
+			return inv
+		},
+	} {
+		o := open(t)
+		inv := make(t, o)
+		for range 31 {
+			o.pass(day)
+			o.clean(t)
+			if slices.Contains(o.stored(t, inv.Key).Post.Owed, invitation.ReminderNotice) {
+				t.Errorf("%s: and yet reminded", name)
+			}
+		}
+	}
+}
+
+// A new link has reminders of its own, and takes those that the old one owed.
+func TestResendingStartsTheRemindersAgain(t *testing.T) {
+	o := open(t)
+	inv := mailIs(invitation.MailSent)(t, o)
+	o.pass(23 * day)
+	o.clean(t)
+	if owed := o.stored(t, inv.Key).Post.Owed; !slices.Equal(owed, []invitation.Notice{invitation.ReminderNotice}) {
+		t.Fatal(owed)
+	}
+	again, _, err := o.Resend(t.Context(), by(alder), inv.ID)
+	if err != nil || len(again.Post.Owed) != 0 || again.Post.State != invitation.MailNone || again.Reminded != 0 {
+		t.Fatalf("%v, %+v", err, again.Post)
+	}
+}
+
+// An answer owes the receipts in the write that stores it; a reminder that was owed has lost its point.
+func TestAnAnswerOwesReceipts(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		address *string
+		signer  string
+		sandbox bool
+		want    []invitation.Notice
+	}{
+		{"by whom it was sent to", ptr("nora@larch.example"), "Nora@LARCH.example", false, []invitation.Notice{invitation.ReceiptNotice, invitation.AnswerNotice}},
+		{"by somebody else", ptr("nora@larch.example"), "admin@larch.example", false, []invitation.Notice{invitation.ReceiptNotice, invitation.CopyNotice, invitation.AnswerNotice}},
+		{"sent to nobody", nil, "admin@larch.example", false, []invitation.Notice{invitation.CopyNotice, invitation.AnswerNotice}},
+		{"by somebody without an address", ptr("nora@larch.example"), "", false, []invitation.Notice{invitation.ReceiptNotice, invitation.AnswerNotice}},
+		{"by somebody with something else", nil, "nora at larch", false, []invitation.Notice{invitation.AnswerNotice}},
+		{"a rehearsal", ptr("success@simulator.amazonses.com"), "admin@larch.example", true, []invitation.Notice{invitation.ReceiptNotice, invitation.AnswerNotice}},
+	} {
+		for _, r := range []invitation.Response{acceptance, refusal} {
+			o := open(t)
+			inv := o.invite(t, by(alder), invitation.Proposal{Kind: invitation.Reseller, RecipientEmail: c.address, Sandbox: &c.sandbox})
+			who := admin(larch)
+			who.Email = c.signer
+			o.answer(t, linkOf(inv), who, r)
+			got := o.stored(t, inv.Key)
+			if !slices.Equal(got.Post.Owed, c.want) || got.Post.State != invitation.MailQueued {
+				t.Errorf("%s, %s: %+v", c.name, r.Answer, got.Post)
+			}
+			for _, n := range got.Post.Owed {
+				address := ""
+				if c.address != nil {
+					address = *c.address
+				}
+				want := map[invitation.Notice]string{invitation.ReceiptNotice: address, invitation.CopyNotice: c.signer}[n]
+				if got.Address(n) != want || n.ToInviter() != (n == invitation.AnswerNotice) {
+					t.Errorf("%s: the %s goes to %q", c.name, n, got.Address(n))
+				}
+			}
+		}
+	}
+}
+
+// What becomes of notices: each outcome, beside one that goes.
+func TestSettlePost(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		notice   invitation.Notice
+		outcome  invitation.MailOutcome
+		left     bool
+		wait     time.Duration
+		attempts int
+		history  bool
+	}{
+		{"sent", invitation.ReceiptNotice, invitation.MailOutcome{State: invitation.MailSent}, false, 0, 0, false},
+		{"failed", invitation.ReceiptNotice, invitation.MailOutcome{State: invitation.MailFailed, Reason: "refused"}, false, 0, 0, true},
+		{"waiting", invitation.ReceiptNotice, invitation.MailOutcome{State: invitation.MailWaiting, Reason: "throttled"}, true, 30 * time.Second, 1, false},
+		{"over the rate", invitation.ReceiptNotice, invitation.MailOutcome{State: invitation.MailWaiting, Reason: "quota", Later: time.Hour}, true, time.Hour, 0, false},
+		{"unknown", invitation.ReceiptNotice, invitation.MailOutcome{State: invitation.MailUnknown, Reason: "timeout"}, true, invitation.UnknownGrace, 1, false},
+		{"a reminder, unknown", invitation.ReminderNotice, invitation.MailOutcome{State: invitation.MailUnknown, Reason: "timeout"}, false, 0, 0, true},
+		{"a reminder, waiting", invitation.ReminderNotice, invitation.MailOutcome{State: invitation.MailWaiting, Reason: "throttled"}, true, 30 * time.Second, 1, false},
+		{"a reminder, sent", invitation.ReminderNotice, invitation.MailOutcome{State: invitation.MailSent}, false, 0, 0, true},
+	} {
+		i := letterIn(invitation.Pending, invitation.MailSent)
+		i.Reminded = 1
+		i.Post = invitation.Post{State: invitation.MailClaimed, Owed: []invitation.Notice{c.notice, invitation.AnswerNotice}, Attempts: 1, Owner: "me", At: start.Add(invitation.Lease)}
+		if _, mine := i.SettlePost(start, "somebody else", nil); mine {
+			t.Fatal("somebody else's claim is settled")
+		}
+		got, mine := i.SettlePost(start, "me", map[invitation.Notice]invitation.MailOutcome{c.notice: c.outcome, invitation.AnswerNotice: {State: invitation.MailSent}})
+		want := invitation.Post{}
+		if c.left {
+			want = invitation.Post{State: invitation.MailWaiting, Owed: []invitation.Notice{c.notice}, Attempts: c.attempts, At: start.Add(c.wait), Reason: c.outcome.Reason}
+		}
+		if !mine || got.Post.State != want.State || !slices.Equal(got.Post.Owed, want.Owed) || got.Post.Attempts != want.Attempts || !got.Post.At.Equal(want.At) ||
+			got.Post.Reason != want.Reason || got.Post.Owner != "" || (len(got.History) > len(i.History)) != c.history || got.Mail != i.Mail {
+			t.Errorf("%s: %+v, want %+v, history %v", c.name, got.Post, want, got.History)
+		}
+	}
+}
+
+// What came to be owed while a mailer was at work goes after it, at once.
+func TestNoticesThatCameDuringAClaim(t *testing.T) {
+	o := open(t)
+	inv := mailIs(invitation.MailSent)(t, o)
+	o.pass(23 * day)
+	o.clean(t)
+	before := o.stored(t, inv.Key)
+	claimed, _, send := before.ClaimPost(o.now(), "me")
+	if !send {
+		t.Fatal(before.Post)
+	}
+	o.put(t, before, claimed)
+	o.answer(t, linkOf(inv), admin(larch), acceptance)
+	now := o.stored(t, inv.Key)
+	if now.Post.State != invitation.MailClaimed || len(now.Post.Owed) != 4 {
+		t.Fatalf("%+v", now.Post)
+	}
+	settled, mine := now.SettlePost(o.now(), "me", map[invitation.Notice]invitation.MailOutcome{invitation.ReminderNotice: taken("")})
+	if !mine || settled.Post.State != invitation.MailQueued || slices.Contains(settled.Post.Owed, invitation.ReminderNotice) || len(settled.Post.Owed) != 3 {
+		t.Errorf("%v, %+v", mine, settled.Post)
+	}
+}
+
+func TestNoticesAreGivenUpInTheEnd(t *testing.T) {
+	o := open(t)
+	inv := mailIs(invitation.MailSent)(t, o)
+	o.answer(t, linkOf(inv), admin(larch), acceptance)
+	tries := 0
+	for range 3 * invitation.MaxAttempts {
+		if o.posts(t, inv.Key, func(invitation.Notice) invitation.MailOutcome {
+			return invitation.MailOutcome{State: invitation.MailWaiting, Reason: "throttled"}
+		}) != nil {
+			tries++
+		}
+		o.pass(2 * time.Hour)
+		o.clean(t)
+	}
+	got := o.stored(t, inv.Key)
+	if tries != invitation.MaxAttempts || got.Post.State != invitation.MailNone || got.History[len(got.History)-1].Action != "notice failed" {
+		t.Errorf("%d tries, %+v, %v", tries, got.Post, got.History)
+	}
+}
+
+// A reminder counts for the cooldown of its recipient, and not for a partner's mails of the day.
+func TestAReminderIsAMailToItsRecipient(t *testing.T) {
+	o := open(t)
+	inv := mailIs(invitation.MailSent)(t, o)
+	o.pass(23 * day)
+	o.clean(t)
+	owing := o.stored(t, inv.Key)
+	for range 2 { // what was allowed is allowed again
+		if err := invitation.AllowReminder(t.Context(), o.store, owing, o.now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.pass(time.Minute)
+	_, _, err := o.Resend(t.Context(), by(alder), inv.ID)
+	wantCode(t, err, problem.ResendCooldown)
+	o.pass(invitation.Cooldown)
+	if _, _, err := o.Resend(t.Context(), by(alder), inv.ID); err != nil {
+		t.Fatal(err)
+	}
+	soon := o.mailedAgain(t, inv.Key)
+	soon.Reminded = 1
+	wantCode(t, invitation.AllowReminder(t.Context(), o.store, soon, o.now()), problem.ResendCooldown)
+	if _, _, err := o.Report(t.Context(), linkOf(o.stored(t, inv.Key)), &invitation.Plea{Reason: "unknown-company"}); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, invitation.AllowReminder(t.Context(), o.store, owing, o.now()), problem.RecipientSuppressed)
+}

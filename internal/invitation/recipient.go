@@ -1,0 +1,273 @@
+package invitation
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"concord/internal/link"
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// The cases of what a recipient can do beside answering. None of it needs a sign-in: the link says which request it is about, and
+// nothing of it gives anybody anything.
+const (
+	RenewalForm  Case = "renewal"       // a new link can be asked for
+	RenewalAsked Case = "renewal-asked" // it was asked for
+	NoRenewal    Case = "no-renewal"    // the link works, or an answer was given: there is nothing to ask for
+
+	ReportForm Case = "report"
+	Reported   Case = "reported"
+
+	DisputeForm Case = "dispute"
+	Disputed    Case = "disputed"
+	DisputeOver Case = "dispute-over" // its time is over
+
+	UnsubscribeForm Case = "unsubscribe"
+	Unsubscribed    Case = "unsubscribed"
+)
+
+// Reasons that the pages offer, each for one of the requests. One has to be chosen.
+var (
+	RenewalReasons = []string{"too-late", "mail-lost", "other"}
+	ReportReasons  = []string{"unknown-company", "not-asked-for", "impersonation", "wrong-person"}
+	DisputeReasons = []string{"not-us", "not-authorised", "mistake"}
+)
+
+// DisputeWindow is how long after an answer its recipient can say that it was not its own.
+const DisputeWindow = 72 * time.Hour
+
+// Plea is what a recipient asks for.
+type Plea struct {
+	Reason        string
+	CorrelationID string
+}
+
+// AskAgain asks the inviter for a new link, by one that is over or was replaced (G3). With a nil plea it only looks. It is done once
+// per link, and tells the inviter by mail; that a recipient wants mail of this partner again ends its own wish for none.
+//
+// The error has findings when no reason was chosen. The Letter is set in every case but [Unknown].
+func (s *Service) AskAgain(ctx context.Context, l link.Link, plea *Plea) (Letter, Case, error) {
+	return s.plead(ctx, l, plea, RenewalReasons, func(t *Letter, now time.Time, p *Plea) (Case, error) {
+		i := &t.Invitation
+		status := i.StatusAt(now)
+		switch {
+		case status == Accepted, status == Declined, status.Open() && l.Generation == i.Generation:
+			return NoRenewal, nil
+		case i.Asked >= l.Generation:
+			return RenewalAsked, nil
+		case p == nil:
+			return RenewalForm, nil
+		}
+		if err := s.block(ctx, *i, nil); err != nil {
+			return "", err
+		}
+		i.Asked = l.Generation
+		i.note(Entry{At: now, Action: "renewal requested", By: byRecipient, CorrelationID: p.CorrelationID, Why: p.Reason})
+		i.owe(now, RenewalNotice)
+		return RenewalAsked, nil
+	})
+}
+
+// Report says that the recipient does not want the request: it does not know the company, or worse (pages and mail). With a nil plea it
+// only looks. The partner's mails to this address end with it, reminders included; the request itself stays, since who
+// reports has only a link. The error is that of [Service.AskAgain].
+func (s *Service) Report(ctx context.Context, l link.Link, plea *Plea) (Letter, Case, error) {
+	return s.plead(ctx, l, plea, ReportReasons, func(t *Letter, now time.Time, p *Plea) (Case, error) {
+		i := &t.Invitation
+		switch {
+		case i.Reported >= l.Generation:
+			return Reported, nil
+		case p == nil:
+			return ReportForm, nil
+		}
+		if err := s.block(ctx, *i, &Suppression{At: now, Reason: "reported"}); err != nil {
+			return "", err
+		}
+		if s.Complaints != nil {
+			if err := s.Complaints.Complained(ctx, i.Inviter, i.ID, now); err != nil {
+				return "", err
+			}
+		}
+		i.Reported, i.Reminders = l.Generation, false
+		i.unowe(ReminderNotice)
+		i.note(Entry{At: now, Action: "reported", By: byRecipient, CorrelationID: p.CorrelationID, Why: p.Reason})
+		return Reported, nil
+	})
+}
+
+// Unsubscribe ends the partner's mails to the recipient (RFC 8058). With a nil plea it only looks; a reason is not asked for. It
+// works by the link of any reminder, also of one that is long over.
+func (s *Service) Unsubscribe(ctx context.Context, l link.Link, plea *Plea) (Letter, Case, error) {
+	return s.plead(ctx, l, plea, nil, func(t *Letter, now time.Time, p *Plea) (Case, error) {
+		i := &t.Invitation
+		switch {
+		case i.unsubscribed():
+			return Unsubscribed, nil
+		case p == nil:
+			return UnsubscribeForm, nil
+		}
+		if err := s.block(ctx, *i, &Suppression{At: now, Reason: "unsubscribed"}); err != nil {
+			return "", err
+		}
+		i.Reminders = false
+		i.unowe(ReminderNotice)
+		i.note(Entry{At: now, Action: unsubscribed, By: byRecipient, CorrelationID: p.CorrelationID})
+		return Unsubscribed, nil
+	})
+}
+
+const unsubscribed = "unsubscribed"
+
+func (i Invitation) unsubscribed() bool {
+	last := func(action string) int {
+		for n := len(i.History) - 1; n >= 0; n-- {
+			if i.History[n].Action == action {
+				return n
+			}
+		}
+		return -1
+	}
+	at := last(unsubscribed)
+	return at >= 0 && at > last("renewal requested")
+}
+
+// Dispute says that the answer was not the recipient's: "this wasn't us", for [DisputeWindow] after it. With a nil plea it only
+// looks. The administration that the answer gave ends at once, and the partner has to confirm whom it deals with before it can order
+// again (0.25); the relationship itself is the partner's to end, and the inviter is told. The error is that of [Service.AskAgain].
+func (s *Service) Dispute(ctx context.Context, l link.Link, plea *Plea) (Letter, Case, error) {
+	var standing, after *relationship.Relationship
+	write := func(ctx context.Context, c Change) error {
+		if after == nil {
+			return s.Store.Write(ctx, c)
+		}
+		return s.Store.Accept(ctx, c, *after)
+	}
+	return s.pleadAnd(ctx, l, plea, DisputeReasons, write, func(t *Letter, now time.Time, p *Plea) (Case, error) {
+		i := &t.Invitation
+		switch {
+		case i.Answer == nil:
+			return Unknown, nil
+		case !i.DisputedAt.IsZero():
+			return Disputed, nil
+		case !now.Before(i.Answer.At.Add(DisputeWindow)):
+			return DisputeOver, nil
+		case p == nil:
+			return DisputeForm, nil
+		}
+		standing, after = nil, nil
+		if i.Status == Accepted && !i.Answer.NoChange {
+			var err error
+			if standing, err = s.standing(ctx, i.Inviter, i.Answer.Tenant); err != nil {
+				return "", err
+			}
+		}
+		if standing != nil {
+			if r, changed := standing.Dispute(i.ID, now, p.CorrelationID); changed {
+				after = &r
+			}
+		}
+		i.DisputedAt = now
+		i.note(Entry{At: now, Action: "disputed", By: byRecipient, CorrelationID: p.CorrelationID, Why: p.Reason})
+		i.owe(now, DisputeNotice)
+		return Disputed, nil
+	})
+}
+
+// byRecipient is who did what needs no sign-in.
+const byRecipient = "recipient"
+
+func (s *Service) plead(ctx context.Context, l link.Link, plea *Plea, reasons []string, decide func(*Letter, time.Time, *Plea) (Case, error)) (Letter, Case, error) {
+	return s.pleadAnd(ctx, l, plea, reasons, s.Store.Write, decide)
+}
+
+// pleadAnd looks, and where something is asked for decides and writes until nobody else was quicker. Decide changes the invitation of
+// the letter where the plea is granted, and is called again with a fresh one after a conflict; what it does elsewhere is harmless twice.
+func (s *Service) pleadAnd(
+	ctx context.Context, l link.Link, plea *Plea, reasons []string, write func(context.Context, Change) error, decide func(*Letter, time.Time, *Plea) (Case, error),
+) (Letter, Case, error) {
+	for range maxRounds {
+		t, err := s.letterOf(ctx, l, true, false)
+		if problem.Is(err, problem.NotFound) {
+			return Letter{}, Unknown, nil
+		}
+		if err != nil {
+			return Letter{}, "", err
+		}
+		now := s.now()
+		// The link of a mail that was cancelled leads nowhere; only the wish for no more mail is heard for ever.
+		if t.Invitation.Status == Cancelled && reasons != nil || l.Generation > t.Invitation.Generation {
+			return Letter{}, Unknown, nil
+		}
+		c, err := decide(&t, now, nil)
+		if c == Unknown {
+			return Letter{}, Unknown, err
+		}
+		form := c == RenewalForm || c == ReportForm || c == DisputeForm || c == UnsubscribeForm
+		if err != nil || plea == nil || !form {
+			return t, c, err
+		}
+		if reasons != nil && !slices.Contains(reasons, plea.Reason) {
+			var f problem.Findings
+			f.Add("/reason", problem.ValidationFailed, "Choose one of the reasons.")
+			return t, c, f.Err()
+		}
+		before := t.Invitation
+		t.Invitation = before.next()
+		if c, err = decide(&t, now, plea); err != nil {
+			return t, "", err
+		}
+		err = write(ctx, Change{Before: &before, After: t.Invitation})
+		if !errors.Is(err, ErrConflict) {
+			return t, c, err
+		}
+	}
+	return Letter{}, "", unavailable(ErrConflict)
+}
+
+// block keeps the inviter's mails from the recipient of an invitation, or with nil lets them through again. Nobody else's mails are
+// touched, and nothing that SES's own reports have ended comes back by this.
+func (s *Service) block(ctx context.Context, i Invitation, why *Suppression) error {
+	if i.RecipientEmail == "" {
+		return nil
+	}
+	for range maxRounds {
+		m, err := s.Ledger.Mailings(ctx, recipientOf(i.RecipientEmail), true)
+		if err != nil {
+			return err
+		}
+		_, blocked := m.Blocked[i.Inviter]
+		if blocked == (why != nil) {
+			return nil
+		}
+		m.Version++
+		m.Blocked = mapsWithout(m.Blocked, i.Inviter)
+		if why != nil {
+			m.Blocked[i.Inviter] = *why
+		}
+		if err := s.Ledger.Record(ctx, m); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return ErrConflict
+}
+
+func mapsWithout(m map[partner.TenantID]Suppression, p partner.TenantID) map[partner.TenantID]Suppression {
+	kept := make(map[partner.TenantID]Suppression, len(m)+1)
+	for k, v := range m {
+		if k != p {
+			kept[k] = v
+		}
+	}
+	return kept
+}
+
+// Complaints counts what speaks against a partner.
+//
+// Complained counts a complaint about an invitation's mail, once however often it is told. With an error it may have been counted.
+type Complaints interface {
+	Complained(ctx context.Context, p partner.TenantID, invitation string, at time.Time) error
+}
