@@ -238,6 +238,7 @@ func (s *suite) roundTrip() {
 		i.RequestDelegatedAdmin, i.Reminders, i.Source = true, false, "fair/2025"
 		i.Tags = map[string]string{"team": "north", "#x": "ünï"}
 		i.RegionTable, i.Edited, i.Replaces = "2025-01", true, id()
+		i.BatchID, i.Message, i.Sandbox = "bat_1", "We met in Lyon.", true
 		i.History = []invitation.Entry{
 			{At: second(noon), Action: "created", By: "somebody", CorrelationID: "6f1c9d3e-0000-4000-8000-0123456789ab", Key: "00aa11bb22cc", Body: "ff00ff00ff00"},
 			{At: second(noon), Action: "mail failed", By: "mailer", Why: "throttled"},
@@ -266,9 +267,43 @@ func (s *suite) roundTrip() {
 		s.same(i, s.stored(i.Key))
 	}
 
+	// Every queue may be the one that is due, and neither.
+	all := []invitation.Notice{
+		invitation.ReminderNotice, invitation.ReceiptNotice, invitation.CopyNotice, invitation.AnswerNotice, invitation.RenewalNotice, invitation.DisputeNotice,
+	}
+	for n, post := range []invitation.Post{
+		{State: invitation.MailQueued, Owed: all, At: second(noon)},
+		{State: invitation.MailClaimed, Owed: all[1:2], Attempts: 2, Owner: "o", At: second(noon.Add(time.Hour))},
+		{State: invitation.MailWaiting, Owed: all[2:4], Attempts: 3, At: second(noon.Add(2 * time.Hour)), Reason: "throttled"},
+		{},
+	} {
+		for _, mail := range []invitation.Mail{
+			{State: invitation.MailSent, MessageID: "0100018", SentAt: second(noon)},
+			{State: invitation.MailWaiting, Attempts: 1, At: second(noon.Add(time.Hour)), Reason: "throttled"},
+		} {
+			before := i
+			i = s.write(&before, next(i, func(i *invitation.Invitation) {
+				i.Mail, i.Post, i.Reminded, i.RemindedAt, i.Asked, i.Reported = mail, post, n%3, second(noon), n, 3-n
+				i.ExpiresAt = second(noon.Add(30 * 24 * time.Hour))
+			}))
+			s.same(i, s.stored(i.Key))
+		}
+	}
+	for _, erase := range []time.Time{second(noon.Add(time.Hour)), second(noon), second(noon.Add(-time.Hour)), {}} {
+		before := i
+		i = s.write(&before, next(before, func(i *invitation.Invitation) {
+			i.Status, i.EndedAt, i.EraseAt, i.DisputedAt = invitation.Declined, second(noon), erase, erase
+			i.Mail = invitation.Mail{State: invitation.MailSent, MessageID: "0100018", SentAt: second(noon)}
+			if i.Post = (invitation.Post{}); !erase.IsZero() {
+				i.Post = invitation.Post{State: invitation.MailQueued, Owed: all[1:], At: second(noon)}
+			}
+		}))
+		s.same(i, s.stored(i.Key))
+	}
+
 	for _, given := range []invitation.Given{
 		{Subject: "who", Tenant: i.Customer, FullName: "Ada Larch", JobTitle: "Head", At: second(noon),
-			Consent: invitation.ConsentText{Version: "1", Language: "fr", Hash: sha}, NoChange: true},
+			Email: "head@larch.example", Consent: invitation.ConsentText{Version: "1", Language: "fr", Hash: sha}, NoChange: true},
 		{Subject: strings.Repeat("s", 200), Tenant: i.Customer, FullName: "Ada Larch", At: second(noon), Reason: "other", Comment: "Non, merci.",
 			Consent: invitation.ConsentText{Hash: "not hexadecimal"}},
 	} {
@@ -1056,7 +1091,7 @@ func (s *suite) recorded(recipient string) invitation.Mailings {
 }
 
 func mailing(n int) invitation.Mailing {
-	return invitation.Mailing{Partner: tenant(), Invitation: id(), Generation: n, At: second(noon.Add(time.Duration(n) * time.Minute))}
+	return invitation.Mailing{Partner: tenant(), Invitation: id(), Generation: n, Reminder: n % 3, At: second(noon.Add(time.Duration(n) * time.Minute))}
 }
 
 func (s *suite) mailings() {
@@ -1083,6 +1118,7 @@ func (s *suite) mailings() {
 	// What is suppressed is kept beside the mailings, and without any.
 	m.Version++
 	m.Suppressed = &invitation.Suppression{At: second(noon.Add(time.Hour)), Reason: "address_unknown"}
+	m.Blocked = map[partner.TenantID]invitation.Suppression{tenant(): {At: second(noon), Reason: "reported"}, tenant(): {At: second(noon), Reason: "unsubscribed"}}
 	for range 2 {
 		if err := s.Ledger.Record(s.Context(), m); err != nil {
 			s.Fatal(err)
