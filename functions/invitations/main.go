@@ -28,6 +28,8 @@ type config struct {
 	FirstMonth int `env:"FIRST_MONTH_QUOTA" default:"50"`
 	Daily      int `env:"DAILY_QUOTA" default:"500"`
 	Partners   int `env:"PARTNERS_PER_RECIPIENT" default:"3"`
+	// AllowMessage lets partners say something in our mail (0.17).
+	AllowMessage bool `env:"ALLOW_MESSAGE" default:"false"`
 	// AllowReserved accepts addresses under .example and .test, which only a local stack does.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
@@ -48,6 +50,7 @@ func main() {
 		Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds,
 		Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Locales: locale.Tags, Now: now,
 		Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily},
+		AllowMessage: c.AllowMessage,
 	}
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Log: log}
 	apigw.Start(web.Invitations(gate, service, web.Drafts{Sign: keys.Sign, Operator: c.Operator}), "", log)

@@ -54,7 +54,10 @@ type invitationDocument struct {
 	CreatedAt             time.Time         `json:"createdAt"`
 	Delivery              deliveryDocument  `json:"delivery"`
 	Source                string            `json:"source,omitempty"`
+	Message               string            `json:"message,omitempty"`
+	Sandbox               bool              `json:"sandbox"`
 	Reminders             bool              `json:"reminders"`
+	RemindedAt            *time.Time        `json:"remindedAt,omitempty"`
 	Tags                  map[string]string `json:"tags,omitempty"`
 	Replaces              string            `json:"replaces,omitempty"`
 	Answer                *answerDocument   `json:"answer,omitempty"`
@@ -74,6 +77,8 @@ type answerDocument struct {
 	Comment   string    `json:"comment,omitempty"`
 	NoChange  bool      `json:"noChange,omitempty"`
 	Reference string    `json:"reference"`
+	// DisputedAt is when the recipient said that the answer was not its own.
+	DisputedAt *time.Time `json:"disputedAt,omitempty"`
 }
 
 func (i invitations) document(inv invitation.Invitation) invitationDocument {
@@ -81,19 +86,25 @@ func (i invitations) document(inv invitation.Invitation) invitationDocument {
 		ID: inv.ID, Kind: inv.Kind, Status: inv.StatusAt(i.service.Now()), RecipientName: inv.RecipientName, Locale: inv.Locale, Cloud: inv.Cloud,
 		RequestDelegatedAdmin: inv.RequestDelegatedAdmin, CustomerTenantID: inv.Customer, ExpiresIn: formatDuration(inv.Duration),
 		CreatedAt: inv.CreatedAt.UTC(), Delivery: deliveryDocument{inv.Mail.State.Delivery(), inv.Mail.Reason},
-		Source: inv.Source, Reminders: inv.Reminders, Tags: inv.Tags, Replaces: inv.Replaces, Version: inv.Version,
+		Source: inv.Source, Message: inv.Message, Sandbox: inv.Sandbox, Reminders: inv.Reminders, RemindedAt: moment(inv.RemindedAt), Tags: inv.Tags, Replaces: inv.Replaces, Version: inv.Version,
 	}
 	if inv.RecipientEmail != "" {
 		d.RecipientEmail = &inv.RecipientEmail
 	}
-	if !inv.ExpiresAt.IsZero() {
-		at := inv.ExpiresAt.UTC()
-		d.ExpiresAt = &at
-	}
+	d.ExpiresAt = moment(inv.ExpiresAt)
 	if a := inv.Answer; a != nil {
-		d.Answer = &answerDocument{a.FullName, a.JobTitle, a.At.UTC(), a.Reason, a.Comment, a.NoChange, inv.Reference()}
+		d.Answer = &answerDocument{a.FullName, a.JobTitle, a.At.UTC(), a.Reason, a.Comment, a.NoChange, inv.Reference(), moment(inv.DisputedAt)}
 	}
 	return d
+}
+
+// moment gives a time as documents have it, and nil for none.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 func invitationPath(id string) string { return "/v1/invitations/" + id }
@@ -153,7 +164,7 @@ func (i invitations) create(c *call) error {
 	p := invitation.Proposal{
 		RecipientEmail: b.text("recipientEmail"), RecipientName: b.text("recipientName"), CustomerTenantID: b.text("customerTenantId"),
 		RequestDelegatedAdmin: b.flag("requestDelegatedAdmin"), Locale: b.text("locale"), Duration: b.span("expiresIn"),
-		Source: b.text("source"), Reminders: b.flag("reminders"), Tags: b.labels("tags"),
+		Source: b.text("source"), Message: b.text("message"), Sandbox: b.flag("sandbox"), Reminders: b.flag("reminders"), Tags: b.labels("tags"),
 	}
 	if _, said := b.members["kind"]; said {
 		p.Kind = invitation.Reseller // so that a kind of the wrong type is found once

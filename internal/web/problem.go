@@ -33,6 +33,7 @@ var answers = map[problem.Code]answer{
 	problem.InvitationAlreadyCancelled: {http.StatusConflict, "Invitation already cancelled"},
 	problem.InvitationExpired:          {http.StatusConflict, "Invitation expired"},
 	problem.DraftEdited:                {http.StatusConflict, "Draft edited"},
+	problem.SendingPaused:              {http.StatusConflict, "Sending paused"},
 	problem.RecipientSuppressed:        {http.StatusConflict, "Recipient suppressed"},
 	problem.RelationshipExists:         {http.StatusConflict, "Relationship exists"},
 	problem.InvalidTransition:          {http.StatusConflict, "Not possible in this state"},
