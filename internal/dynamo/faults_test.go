@@ -99,10 +99,10 @@ func TestFaults(t *testing.T) {
 					}
 					if kind == "TransactWriteItems" {
 						write = func() error {
-							return s.store.Accept(t.Context(), invitation.Change{Before: &before, After: after}, relationship.Relationship{
+							return s.store.Commit(t.Context(), []invitation.Change{{Before: &before, After: after}}, []relationship.Change{{After: relationship.Relationship{
 								ID: "rel_a", Partner: s.user.Tenant, Customer: relationship.Customer{Tenant: randomTenant()}, Role: relationship.Direct,
 								Status: relationship.Active, DelegatedAdmin: relationship.NoAdministration, IdentityCheck: relationship.NotNeeded, Version: 1,
-							})
+							}}})
 						}
 					}
 				}

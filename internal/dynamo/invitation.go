@@ -353,15 +353,20 @@ func (s *Store) Write(ctx context.Context, c invitation.Change) (err error) {
 	}
 }
 
-// Accept is that of [invitation.Store].
-func (s *Store) Accept(ctx context.Context, c invitation.Change, r relationship.Relationship) (err error) {
-	defer func() { wrap(&err, "accept %s", c.After.ID) }()
-	put := &types.Put{TableName: s.table, Item: encodeRelationship(r), ConditionExpression: aws.String(isNew)}
-	if r.Version > 1 {
-		put.ConditionExpression = aws.String(isUnchanged)
-		put.ExpressionAttributeValues = map[string]types.AttributeValue{":was": num(int64(r.Version - 1))}
+// Commit is that of [invitation.Store].
+func (s *Store) Commit(ctx context.Context, invitations []invitation.Change, relationships []relationship.Change) (err error) {
+	defer func() { wrap(&err, "commit") }()
+	var items []types.TransactWriteItem
+	for _, c := range invitations {
+		items = append(items, s.changed(c))
 	}
-	refused, err := s.together(ctx, []types.TransactWriteItem{s.changed(c), {Put: put}})
+	for _, c := range relationships {
+		items = append(items, s.related(c))
+	}
+	if len(items) == 1 && len(relationships) == 1 {
+		return s.single(ctx, items[0], encodeRelationship(relationships[0].After))
+	}
+	refused, err := s.together(ctx, items)
 	if err == nil && refused != nil {
 		return invitation.ErrConflict
 	}

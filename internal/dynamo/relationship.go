@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -75,6 +76,20 @@ func errAfter() error {
 	return problem.New(problem.MalformedRequest, "The list cannot be continued from there.")
 }
 
+// related gives the write of a relationship, on condition that it is new or unchanged.
+func (s *Store) related(c relationship.Change) types.TransactWriteItem {
+	after := encodeRelationship(c.After)
+	if c.Before == nil {
+		return types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: after, ConditionExpression: aws.String(isNew)}}
+	}
+	expression, names, values := update(encodeRelationship(*c.Before), after)
+	values[":was"] = num(int64(c.Before.Version))
+	return types.TransactWriteItem{Update: &types.Update{
+		TableName: s.table, Key: relationshipKey(c.After.Partner, c.After.Customer.Tenant), UpdateExpression: &expression,
+		ConditionExpression: aws.String(isUnchanged), ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+	}}
+}
+
 func encodeRelationship(r relationship.Relationship) item {
 	i := newItem(relationshipKey(r.Partner, r.Customer.Tenant), relationshipType)
 	i.text("id", r.ID)
@@ -93,6 +108,20 @@ func encodeRelationship(r relationship.Relationship) item {
 	i.time("established", r.EstablishedAt)
 	i.time("updated", r.UpdatedAt)
 	i.text("correlation", pack(shortened(r.CorrelationID)))
+	if r.Removal != nil {
+		g := item{}
+		g.time("at", r.Removal.At)
+		g.text("by", r.Removal.By)
+		g.text("version", r.Removal.Attestation.Version)
+		g.text("language", r.Removal.Attestation.Language)
+		g.text("hash", r.Removal.Attestation.Hash)
+		i.group("removal", g)
+	}
+	history := make([]string, len(r.History))
+	for n, e := range r.History {
+		history[n] = encodeEntry(invitation.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Why: e.Why}, "", "")
+	}
+	i.texts("history", history)
 	i.number("v", r.Version)
 	return i
 }
@@ -120,6 +149,19 @@ func RelationshipFromImage(stored map[string]types.AttributeValue) (relationship
 		Invitation: f.text("invitation"), DelegatedAdmin: relationship.Administration(f.needText("dap")),
 		IdentityCheck: relationship.IdentityCheck(f.needText("identity")), RegionTable: f.text("regions"),
 		EstablishedAt: f.time("established"), UpdatedAt: f.time("updated"), CorrelationID: correlation, Version: f.needNumber("v"),
+	}
+	if g := f.group("removal"); g != nil {
+		r.Removal = &relationship.Removal{At: g.time("at"), By: g.text("by"), Attestation: relationship.AttestedText{
+			Version: g.text("version"), Language: g.text("language"), Hash: g.text("hash"),
+		}}
+		f.join("removal", g)
+	}
+	for _, text := range f.texts("history") {
+		e, err := decodeEntry(text, "", "")
+		if err != nil && f.err == nil {
+			f.err = err
+		}
+		r.History = append(r.History, relationship.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Why: e.Why})
 	}
 	if f.err != nil {
 		return relationship.Relationship{}, f.err

@@ -87,10 +87,16 @@ func (s spied) Write(ctx context.Context, c invitation.Change) error {
 	return err
 }
 
-func (s spied) Accept(ctx context.Context, c invitation.Change, r relationship.Relationship) error {
-	err := s.Memory.Accept(ctx, c, r)
+func (s spied) Commit(ctx context.Context, cs []invitation.Change, rs []relationship.Change) error {
+	err := s.Memory.Commit(ctx, cs, rs)
 	if err == nil {
-		s.o.wrote(func(real *dynamo.Store) error { return real.Accept(ctx, invitation.Change{After: c.After}, r) })
+		for n := range cs {
+			cs[n].Before = nil
+		}
+		for n := range rs {
+			rs[n].Before = nil
+		}
+		s.o.wrote(func(real *dynamo.Store) error { return real.Commit(ctx, cs, rs) })
 	}
 	return err
 }

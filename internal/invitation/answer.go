@@ -271,7 +271,7 @@ func (s *Service) accept(ctx context.Context, t *Letter, standing *relationship.
 	made, granted := relationship.Establish(standing, relationship.Consent{
 		Invitation: before.ID, RelationshipID: link.FormatID("rel_", id), Partner: t.Inviter, Customer: who.Company,
 		DelegatedAdmin: before.RequestDelegatedAdmin, IdentityCheck: relationship.CheckIdentity(who.Company, before.RecipientEmail),
-		RegionTable: s.Regions.Version, At: g.At, CorrelationID: correlationID,
+		RegionTable: s.Regions.Version, At: g.At, By: g.Subject, CorrelationID: correlationID,
 	})
 	granted = granted && !before.Sandbox // a rehearsal changes nothing between the two
 	g.NoChange = !granted
@@ -282,7 +282,7 @@ func (s *Service) accept(ctx context.Context, t *Letter, standing *relationship.
 	after.RegionTable = s.Regions.Version
 	change := Change{Before: &before, After: after}
 	if granted {
-		err = s.Store.Accept(ctx, change, made)
+		err = s.Store.Commit(ctx, []Change{change}, []relationship.Change{{Before: standing, After: made}})
 	} else {
 		err = s.Store.Write(ctx, change)
 	}

@@ -71,7 +71,8 @@ func TestAccepting(t *testing.T) {
 				t.Fatalf("relationship %+v", r)
 			}
 			if want := (relationship.Relationship{ID: r.ID, Partner: c.by, Customer: c.person.Company, Role: c.role, Status: relationship.Active, Origin: "invitation", Invitation: inv.ID,
-				DelegatedAdmin: c.dap, IdentityCheck: relationship.NotNeeded, RegionTable: o.Regions.Version, EstablishedAt: o.now(), UpdatedAt: o.now(), CorrelationID: "corr-2", Version: 1}); !reflect.DeepEqual(*r, want) {
+				DelegatedAdmin: c.dap, IdentityCheck: relationship.NotNeeded, RegionTable: o.Regions.Version, EstablishedAt: o.now(), UpdatedAt: o.now(), CorrelationID: "corr-2", Version: 1,
+				History: []relationship.Entry{{At: o.now(), Action: relationship.Established, By: c.person.Subject, CorrelationID: "corr-2"}}}); !reflect.DeepEqual(*r, want) {
 				t.Errorf("relationship %+v\nwant %+v", *r, want)
 			}
 		})

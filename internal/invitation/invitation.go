@@ -346,15 +346,15 @@ func (c Change) Lapsed() (Invitation, bool) {
 // holder is Displaced, and has been since it was read, passes to After; a Displaced that has lapsed ([Change.Lapsed])
 // becomes expired in the same step. The words of a draft change in the same step as its version. ErrConflict speaks of After's own item only.
 //
-// Accept does what Write does for an answer and, in the same atomic step, stores the relationship over the version that
-// it was derived from; nothing of it is stored when either is outdated ([ErrConflict]).
+// Commit stores versions of invitations and of relationships together: all of them, each over the version that it was derived from,
+// or with [ErrConflict] none. An invitation of it takes no slot and leaves its words alone.
 //
 // Invitation gives an error with code [problem.NotFound] for a key without an item, and so does Words for a draft that was not
 // edited; Words reads strongly. With strong set the answer includes every
 // write that was acknowledged before the call. Invitations lists newest first; a write may take a second to appear.
 type Store interface {
 	Write(ctx context.Context, c Change) error
-	Accept(ctx context.Context, c Change, r relationship.Relationship) error
+	Commit(ctx context.Context, invitations []Change, relationships []relationship.Change) error
 	Invitation(ctx context.Context, k Key, strong bool) (Invitation, error)
 	Invitations(ctx context.Context, p partner.TenantID, q Query) (Page, error)
 	Words(ctx context.Context, k Key) (Words, error)

@@ -144,7 +144,7 @@ func (s *Service) Dispute(ctx context.Context, l link.Link, plea *Plea) (Letter,
 		if after == nil {
 			return s.Store.Write(ctx, c)
 		}
-		return s.Store.Accept(ctx, c, *after)
+		return s.Store.Commit(ctx, []Change{c}, []relationship.Change{{Before: standing, After: *after}})
 	}
 	return s.pleadAnd(ctx, l, plea, DisputeReasons, write, func(t *Letter, now time.Time, p *Plea) (Case, error) {
 		i := &t.Invitation

@@ -1205,7 +1205,7 @@ func TestConflictStorms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			op := storetest.Write
 			if name == "accept" {
-				op = storetest.Accept
+				op = storetest.Commit
 			}
 			o := open(t)
 			inv := o.invite(t, by(alder), to("nora@larch.example"))
@@ -1272,7 +1272,7 @@ func TestALostAnswerIsFoundByTheRepetition(t *testing.T) {
 	if got, replayed, err := o.Send(t.Context(), keyed("k", "b"), inv.ID); err != nil || !replayed || got.Version != 2 {
 		t.Fatalf("%+v, %v, %v", got, replayed, err)
 	}
-	lose(o, storetest.Accept)
+	lose(o, storetest.Commit)
 	if letter, c := o.answer(t, linkOf(inv), admin(larch), acceptance); c != invitation.AcceptedBy || letter.Invitation.Version != 3 {
 		t.Fatalf("%s, %+v", c, letter.Invitation)
 	}
@@ -1280,7 +1280,7 @@ func TestALostAnswerIsFoundByTheRepetition(t *testing.T) {
 
 func TestWhatTheStoreCannotDoIsNoRefusal(t *testing.T) {
 	down := errors.New("throttled")
-	for _, op := range []storetest.Operation{storetest.Write, storetest.Invitation, storetest.Account, storetest.Relationship, storetest.Accept, storetest.Invitations} {
+	for _, op := range []storetest.Operation{storetest.Write, storetest.Invitation, storetest.Account, storetest.Relationship, storetest.Commit, storetest.Invitations} {
 		t.Run(string(op), func(t *testing.T) {
 			o := open(t)
 			inv := o.invite(t, by(alder), to("nora@larch.example"))
@@ -1302,7 +1302,7 @@ func TestWhatTheStoreCannotDoIsNoRefusal(t *testing.T) {
 			touched := map[storetest.Operation][]string{
 				storetest.Write: {"invite", "send"}, storetest.Invitation: {"accept", "letter", "look", "send"},
 				storetest.Account: {"accept", "invite", "letter", "look", "send"}, storetest.Relationship: {"invite"},
-				storetest.Accept: {"accept"}, storetest.Invitations: {"list"},
+				storetest.Commit: {"accept"}, storetest.Invitations: {"list"},
 			}[op]
 			for _, name := range slices.Sorted(maps.Keys(errs)) {
 				if want := slices.Contains(touched, name); errors.Is(errs[name], down) != want || !want && errs[name] != nil {

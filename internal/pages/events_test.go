@@ -65,7 +65,7 @@ func TestEvents(t *testing.T) {
 			})
 			writes := 0
 			store.Inject(func(op storetest.Operation) storetest.Fault {
-				if op == storetest.Write || op == storetest.Accept {
+				if op == storetest.Write || op == storetest.Commit {
 					writes++
 				}
 				return storetest.Fault{}

@@ -159,7 +159,7 @@ func deploy(t *testing.T) *deployment {
 	t.Cleanup(d.Close)
 	d.store.PutAccount(alderAccount())
 	d.store.Inject(func(op storetest.Operation) storetest.Fault {
-		if op == storetest.Write || op == storetest.Accept {
+		if op == storetest.Write || op == storetest.Commit {
 			d.writes.Add(1)
 		}
 		if f := d.fault.Load(); f != nil {
@@ -861,7 +861,7 @@ func TestTrouble(t *testing.T) {
 		"keys":  func(d *deployment) { d.keys.set(down, "k1") },
 		"conflicts": func(d *deployment) {
 			d.store.Inject(func(op storetest.Operation) storetest.Fault {
-				if op == storetest.Accept {
+				if op == storetest.Commit {
 					return storetest.Fault{Err: invitation.ErrConflict}
 				}
 				return storetest.Fault{}
@@ -903,7 +903,7 @@ func TestLostAnswer(t *testing.T) {
 	b.signIn(token, lara)
 	lost := true
 	d.store.Inject(func(op storetest.Operation) storetest.Fault {
-		if op == storetest.Accept && lost {
+		if op == storetest.Commit && lost {
 			lost = false
 			return storetest.Fault{Err: errors.New("time-out"), Stored: true}
 		}

@@ -90,7 +90,60 @@ type Relationship struct {
 	EstablishedAt  time.Time
 	UpdatedAt      time.Time
 	CorrelationID  string // of the request that last changed it
-	Version        int    // 1 for a new one, raised by each write
+	Removal        *Removal
+	History        []Entry
+	Version        int // 1 for a new one, raised by each write
+}
+
+// Removal says who ended a relationship, and what was attested (invariant 14).
+type Removal struct {
+	At          time.Time
+	By          string // the subject of the user
+	Attestation AttestedText
+}
+
+// AttestedText says which words were attested.
+type AttestedText struct {
+	Version  string
+	Language string
+	Hash     string // SHA-256 of the words, hexadecimal
+}
+
+// Entry is one line of a relationship's history.
+type Entry struct {
+	At            time.Time
+	Action        string
+	By            string // the subject of a user or person
+	CorrelationID string
+	Why           string
+}
+
+// The actions of the history.
+const (
+	Established         = "established"
+	AdministrationGiven = "administration granted"
+	AdministrationEnded = "administration ended"
+	IdentityConfirmed   = "identity confirmed"
+	WasDisputed         = "disputed"
+	WasRemoved          = "removed"
+)
+
+// maxHistory bounds the history: the first entry says how it began, and the newest are kept.
+const maxHistory = 20
+
+func (r *Relationship) note(e Entry) {
+	r.History = append(slices.Clone(r.History), e)
+	if len(r.History) > maxHistory {
+		r.History = slices.Delete(r.History, 1, 2)
+	}
+	r.UpdatedAt, r.CorrelationID = e.At, e.CorrelationID
+	r.Version++
+}
+
+// Change is one version of a relationship over another; Before is nil for a new one.
+type Change struct {
+	Before *Relationship
+	After  Relationship
 }
 
 // Consent is what an accepted invitation grants.
@@ -103,6 +156,7 @@ type Consent struct {
 	IdentityCheck  IdentityCheck
 	RegionTable    string
 	At             time.Time
+	By             string // the subject of who agreed
 	CorrelationID  string // of the request
 }
 
@@ -122,6 +176,10 @@ func Establish(before *Relationship, c Consent) (after Relationship, granted boo
 		after.Status, after.Origin, after.EstablishedAt = Active, "invitation", c.At
 		after.Role, after.Customer, after.RegionTable = RoleOf(c.Partner.Role), c.Customer, c.RegionTable
 	}
+	action := AdministrationGiven
+	if fresh {
+		action, after.Removal = Established, nil
+	}
 	if c.DelegatedAdmin {
 		after.DelegatedAdmin = ActiveDAP
 	}
@@ -130,8 +188,8 @@ func Establish(before *Relationship, c Consent) (after Relationship, granted boo
 	if after.IdentityCheck != Confirmed && (fresh || c.IdentityCheck == Unproven) {
 		after.IdentityCheck = c.IdentityCheck
 	}
-	after.Invitation, after.UpdatedAt, after.CorrelationID = c.Invitation, c.At, c.CorrelationID
-	after.Version++
+	after.Invitation = c.Invitation
+	after.note(Entry{At: c.At, Action: action, By: c.By, CorrelationID: c.CorrelationID})
 	return after, true
 }
 
@@ -146,8 +204,46 @@ func (r Relationship) Dispute(invitation string, at time.Time, correlationID str
 	if r.DelegatedAdmin == ActiveDAP {
 		r.DelegatedAdmin = TerminatedDAP
 	}
-	r.UpdatedAt, r.CorrelationID = at, correlationID
-	r.Version++
+	r.note(Entry{At: at, Action: WasDisputed, CorrelationID: correlationID})
+	return r, true
+}
+
+// Confirm gives the relationship after an agent has confirmed whom the partner deals with (domain, 0.25), and false when
+// nothing was open.
+func (r Relationship) Confirm(e Entry) (Relationship, bool) {
+	if r.Status != Active || r.IdentityCheck != Unproven {
+		return r, false
+	}
+	r.IdentityCheck = Confirmed
+	e.Action = IdentityConfirmed
+	r.note(e)
+	return r, true
+}
+
+// EndAdministration gives the relationship without the delegated administration of the partner, and false when there was none.
+func (r Relationship) EndAdministration(e Entry) (Relationship, bool) {
+	if r.DelegatedAdmin != ActiveDAP {
+		return r, false
+	}
+	r.DelegatedAdmin = TerminatedDAP
+	e.Action = AdministrationEnded
+	r.note(e)
+	return r, true
+}
+
+// Remove gives the relationship after the partner has ended it, and false when it had ended. The partner's delegated administration
+// ends with it (rule X3, 0.13); granular administration is no part of it and stays (rule X4).
+func (r Relationship) Remove(e Entry, attested AttestedText) (Relationship, bool) {
+	if r.Status != Active {
+		return r, false
+	}
+	r.Status = Removed
+	if r.DelegatedAdmin == ActiveDAP {
+		r.DelegatedAdmin = TerminatedDAP
+	}
+	r.Removal = &Removal{At: e.At, By: e.By, Attestation: attested}
+	e.Action = WasRemoved
+	r.note(e)
 	return r, true
 }
 

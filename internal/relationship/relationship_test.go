@@ -49,7 +49,7 @@ func TestEstablish(t *testing.T) {
 		{"removed, identity was confirmed", stood(Removed, NoAdministration, Confirmed), false, true, NoAdministration, true, Confirmed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			consent := Consent{Invitation: "inv_new", RelationshipID: "rel_new", Partner: reseller, Customer: renamed, DelegatedAdmin: c.asks, IdentityCheck: Unproven, RegionTable: "new", At: at}
+			consent := Consent{Invitation: "inv_new", RelationshipID: "rel_new", Partner: reseller, Customer: renamed, DelegatedAdmin: c.asks, IdentityCheck: Unproven, RegionTable: "new", At: at, By: "who"}
 			var copied Relationship
 			if c.before != nil {
 				copied = *c.before
@@ -67,6 +67,11 @@ func TestEstablish(t *testing.T) {
 			}
 			if c.granted {
 				want.Invitation, want.UpdatedAt = "inv_new", at
+				action := AdministrationGiven
+				if c.fresh {
+					action = Established
+				}
+				want.History = []Entry{{At: at, Action: action, By: "who"}}
 			}
 			want.DelegatedAdmin, want.IdentityCheck = c.dap, c.check
 			if granted != c.granted || !reflect.DeepEqual(got, want) {

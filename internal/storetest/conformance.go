@@ -487,7 +487,7 @@ func (s *suite) partnersApart() {
 	s.code(err, problem.NotFound)
 	customer := tenant()
 	before := s.write(&theirs, pending(theirs))
-	if err := s.Invitations.Accept(s.Context(), invitation.Change{Before: &before, After: accepted(before, "who", customer)},
+	if err := s.accepts(invitation.Change{Before: &before, After: accepted(before, "who", customer)},
 		agreed(theirs.Inviter, customer, theirs.ID)); err != nil {
 		s.Fatal(err)
 	}
@@ -509,12 +509,26 @@ func (s *suite) partnersApart() {
 	}
 }
 
+// accepts stores an answer with the relationship that it makes, over the version before it.
+func (s *suite) accepts(c invitation.Change, r relationship.Relationship) error {
+	rc := relationship.Change{After: r}
+	if r.Version > 1 {
+		before := r
+		before.Version--
+		if stored, err := s.Relationships.Relationship(s.Context(), r.Partner, r.Customer.Tenant); err == nil && stored.Version == before.Version {
+			before = stored
+		}
+		rc.Before = &before
+	}
+	return s.Invitations.Commit(s.Context(), []invitation.Change{c}, []relationship.Change{rc})
+}
+
 func (s *suite) accept() {
 	before := s.create(tenant())
 	before = s.write(&before, pending(before))
 	customer := tenant()
 	after, made := accepted(before, "who", customer), agreed(before.Inviter, customer, before.ID)
-	if err := s.Invitations.Accept(s.Context(), invitation.Change{Before: &before, After: after}, made); err != nil {
+	if err := s.accepts(invitation.Change{Before: &before, After: after}, made); err != nil {
 		s.Fatal(err)
 	}
 	s.same(after, s.stored(before.Key))
@@ -535,7 +549,7 @@ func (s *suite) acceptAgain() {
 		if version == 2 {
 			made.DelegatedAdmin = relationship.ActiveDAP
 		}
-		if err := s.Invitations.Accept(s.Context(), invitation.Change{Before: &before, After: accepted(before, "who", customer)}, made); err != nil {
+		if err := s.accepts(invitation.Change{Before: &before, After: accepted(before, "who", customer)}, made); err != nil {
 			s.Fatal(err)
 		}
 		got, err := s.Relationships.Relationship(s.Context(), p, customer)
@@ -550,14 +564,14 @@ func (s *suite) acceptOutdatedRelationship() {
 	p, customer := tenant(), tenant()
 	first := s.create(p)
 	made := agreed(p, customer, first.ID)
-	if err := s.Invitations.Accept(s.Context(), invitation.Change{Before: &first, After: accepted(first, "who", customer)}, made); err != nil {
+	if err := s.accepts(invitation.Change{Before: &first, After: accepted(first, "who", customer)}, made); err != nil {
 		s.Fatal(err)
 	}
 	before := s.create(p)
 	for _, version := range []int{1, 3} {
 		outdated := agreed(p, customer, before.ID)
 		outdated.Version = version
-		err := s.Invitations.Accept(s.Context(), invitation.Change{Before: &before, After: accepted(before, "who", customer)}, outdated)
+		err := s.accepts(invitation.Change{Before: &before, After: accepted(before, "who", customer)}, outdated)
 		s.refused(err, invitation.ErrConflict)
 	}
 	s.same(before, s.stored(before.Key))
@@ -572,7 +586,7 @@ func (s *suite) acceptOutdatedInvitation() {
 	customer := tenant()
 	before := s.create(tenant())
 	now := s.write(&before, next(before, func(n *invitation.Invitation) { n.Status = invitation.Cancelled }))
-	err := s.Invitations.Accept(s.Context(), invitation.Change{Before: &before, After: accepted(before, "who", customer)}, agreed(before.Inviter, customer, before.ID))
+	err := s.accepts(invitation.Change{Before: &before, After: accepted(before, "who", customer)}, agreed(before.Inviter, customer, before.ID))
 	s.refused(err, invitation.ErrConflict)
 	s.same(now, s.stored(before.Key))
 	_, err = s.Relationships.Relationship(s.Context(), before.Inviter, customer)
@@ -589,7 +603,7 @@ func (s *suite) acceptOnce() {
 	for n := range callers {
 		wg.Go(func() {
 			customer := customers[n%len(customers)]
-			errs[n] = s.Invitations.Accept(s.Context(), invitation.Change{Before: &before, After: accepted(before, fmt.Sprint("who ", n), customer)},
+			errs[n] = s.accepts(invitation.Change{Before: &before, After: accepted(before, fmt.Sprint("who ", n), customer)},
 				agreed(before.Inviter, customer, before.ID))
 		})
 	}
@@ -854,7 +868,7 @@ func (s *suite) dueGone() {
 		},
 		func(i invitation.Invitation) {
 			customer := tenant()
-			if err := s.Invitations.Accept(s.Context(), invitation.Change{Before: &i, After: accepted(i, "who", customer)}, agreed(i.Inviter, customer, i.ID)); err != nil {
+			if err := s.accepts(invitation.Change{Before: &i, After: accepted(i, "who", customer)}, agreed(i.Inviter, customer, i.ID)); err != nil {
 				s.Fatal(err)
 			}
 		},
@@ -882,7 +896,7 @@ func (s *suite) agree(p partner.TenantID, edit func(*relationship.Relationship))
 	before := s.create(p)
 	r := agreed(p, tenant(), before.ID)
 	edit(&r)
-	if err := s.Invitations.Accept(s.Context(), invitation.Change{Before: &before, After: accepted(before, "who", r.Customer.Tenant)}, r); err != nil {
+	if err := s.accepts(invitation.Change{Before: &before, After: accepted(before, "who", r.Customer.Tenant)}, r); err != nil {
 		s.Fatal(err)
 	}
 	return r

@@ -67,7 +67,7 @@ type Operation string
 // The operations.
 const (
 	Write         Operation = "Write"
-	Accept        Operation = "Accept"
+	Commit        Operation = "Commit"
 	Invitation    Operation = "Invitation"
 	Invitations   Operation = "Invitations"
 	Words         Operation = "Words"
@@ -148,38 +148,78 @@ func (m *Memory) do(op Operation, f func() error) error {
 
 // Write is that of [invitation.Store].
 func (m *Memory) Write(ctx context.Context, c invitation.Change) error {
-	return m.write(ctx, Write, c, nil)
-}
-
-// Accept is that of [invitation.Store].
-func (m *Memory) Accept(ctx context.Context, c invitation.Change, r relationship.Relationship) error {
-	if c.Before == nil {
-		panic("storetest: an acceptance of nothing")
-	}
-	return m.write(ctx, Accept, c, &r)
-}
-
-func (m *Memory) write(ctx context.Context, op Operation, c invitation.Change, r *relationship.Relationship) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	stored := false
-	err := m.do(op, func() error {
-		err := m.change(c, r)
+	err := m.do(Write, func() error {
+		err := m.change(c)
 		stored = err == nil
 		return err
 	})
-	m.mu.Lock()
-	queued := m.queued
-	m.mu.Unlock()
-	if stored && queued != nil && (c.After.Mail.State == invitation.MailQueued || c.After.Post.State == invitation.MailQueued) {
-		queued(copyInvitation(c.After))
+	if stored {
+		m.wake(c.After)
 	}
 	return err
 }
 
+// Commit is that of [invitation.Store].
+func (m *Memory) Commit(ctx context.Context, invitations []invitation.Change, relationships []relationship.Change) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	stored := false
+	err := m.do(Commit, func() error {
+		for _, c := range invitations {
+			checkChange(c)
+			if c.Before == nil || c.Words != nil || c.Before.Slot() != c.After.Slot() {
+				panic("storetest: a commit takes no slot and changes no words")
+			}
+			if m.invitations[c.After.Key].Version != c.Before.Version {
+				return invitation.ErrConflict
+			}
+		}
+		for _, c := range relationships {
+			was := 0
+			if c.Before != nil {
+				was = c.Before.Version
+			}
+			if c.After.Version != was+1 {
+				panic(fmt.Sprintf("storetest: version %d of a relationship over version %d", c.After.Version, was))
+			}
+			if m.relationships[pair{c.After.Partner, c.After.Customer.Tenant}].Version != was {
+				return invitation.ErrConflict
+			}
+		}
+		for _, c := range invitations {
+			set(&m.invitations, c.After.Key, copyInvitation(c.After))
+		}
+		for _, c := range relationships {
+			set(&m.relationships, pair{c.After.Partner, c.After.Customer.Tenant}, copyRelationship(c.After))
+		}
+		stored = true
+		return nil
+	})
+	if stored {
+		for _, c := range invitations {
+			m.wake(c.After)
+		}
+	}
+	return err
+}
+
+// wake tells the listener of a mail that is queued.
+func (m *Memory) wake(i invitation.Invitation) {
+	m.mu.Lock()
+	queued := m.queued
+	m.mu.Unlock()
+	if queued != nil && (i.Mail.State == invitation.MailQueued || i.Post.State == invitation.MailQueued) {
+		queued(copyInvitation(i))
+	}
+}
+
 // change checks everything before it stores anything.
-func (m *Memory) change(c invitation.Change, r *relationship.Relationship) error {
+func (m *Memory) change(c invitation.Change) error {
 	checkChange(c)
 	stored, found := m.invitations[c.After.Key]
 	if c.Before == nil && found || c.Before != nil && (!found || stored.Version != c.Before.Version) {
@@ -192,12 +232,6 @@ func (m *Memory) change(c invitation.Change, r *relationship.Relationship) error
 		if by, held := m.slots[slot]; held && by.id != c.After.ID && !m.displaces(c, by, lapses) {
 			return &invitation.SlotTaken{By: by.id}
 		}
-	}
-	if r != nil {
-		if m.relationships[pair{r.Partner, r.Customer.Tenant}].Version != r.Version-1 {
-			return invitation.ErrConflict
-		}
-		set(&m.relationships, pair{r.Partner, r.Customer.Tenant}, copyRelationship(*r))
 	}
 	if takes {
 		set(&m.slots, slot, holder{c.After.ID, c.After.Version})
@@ -517,6 +551,15 @@ func copyMailings(m invitation.Mailings) invitation.Mailings {
 func copyRelationship(r relationship.Relationship) relationship.Relationship {
 	r.Customer.Domains = slices.Clone(r.Customer.Domains)
 	r.EstablishedAt, r.UpdatedAt = second(r.EstablishedAt), second(r.UpdatedAt)
+	r.History = slices.Clone(r.History)
+	for n := range r.History {
+		r.History[n].At = second(r.History[n].At)
+	}
+	if r.Removal != nil {
+		removal := *r.Removal
+		removal.At = second(removal.At)
+		r.Removal = &removal
+	}
 	return r
 }
 
