@@ -46,10 +46,10 @@ func main() {
 	metrics := &observe.Metrics{Stack: c.Stack, Function: "mailer"}
 	store := dynamo.New(aws, c.Table)
 	dispatcher := &mail.Dispatcher{
-		Store: store, Accounts: store, Clouds: clouds, Links: masterkey.New(aws, c.LinkSecret), Sender: ses,
+		Store: store, Accounts: store, Ledger: store, Clouds: clouds, Links: masterkey.New(aws, c.LinkSecret), Sender: ses,
 		Pace: mail.NewPace(c.Rate, c.Sandboxes), Operator: c.Operator, Now: now, Log: log, Metrics: metrics,
 	}
-	loop := stream.Loop{Log: log, Metrics: metrics, Reserve: 2 * mail.SendTimeout}
+	loop := stream.Loop{Log: log, Metrics: metrics, Reserve: 3 * mail.SendTimeout}
 	lambda.Start(loop.Handler(func(ctx context.Context, r stream.Record) error {
 		inv, err := dynamo.InvitationFromImage(r.New)
 		if err != nil {

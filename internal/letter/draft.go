@@ -84,7 +84,8 @@ func Message(address, name, subject, body string, at time.Time) []byte {
 	field("X-Unsent", "1")
 	b.WriteString("\r\n")
 	w := quotedprintable.NewWriter(&b)
-	_, _ = w.Write([]byte(body)) // a buffer takes everything
+	// The writer takes a line feed for the second half of a line end whenever there was a lone carriage return before.
+	_, _ = w.Write([]byte(lines.Replace(body))) // a buffer takes everything
 	_ = w.Close()
 	return b.Bytes()
 }
@@ -97,6 +98,8 @@ func recipient(address, name string) string {
 	}
 	return (&mail.Address{Name: name, Address: address}).String()
 }
+
+var lines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 // line keeps a text within its header field, whatever was let through before.
 func line(s string) string {

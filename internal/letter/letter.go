@@ -1,13 +1,14 @@
 // Package letter holds what a mail or a draft says: subject and words, in the recipient's language.
 //
-// It knows no HTML, no sender and no storage. Package mail sets a [Content] as a mail of ours; the API gives its plain text
-// as the draft that a partner mails itself. Partners write nothing in it: of theirs it shows the verified legal name, the
-// verified domain, the country and the contact of their account, and nothing that came with the invitation (0.17).
+// It knows no HTML, no sender and no storage. Package mail sets a [Content] as a mail of ours; the API gives the plain text of
+// [Compose] as the draft that a partner mails itself. What others have typed stands apart, as a [Quote] or as the value of a
+// [Fact]; of the partner every sentence names the verified legal name and nothing else (0.17).
 package letter
 
 import (
 	"strings"
 	"time"
+	"unicode"
 
 	"concord/internal/invitation"
 	"concord/internal/locale"
@@ -20,50 +21,86 @@ type Content struct {
 	Subject  string
 
 	Greeting string
-	Intro    string   // who asks for what, in one sentence
-	Facts    []Fact   // who asks
+	Banner   string   // what has to be known before anything else; empty for nothing
+	Intro    string   // who asks for what, or what has happened, in one sentence
+	Facts    []Fact   // who asks, or who answered
+	Quote    *Quote   // nil for none
 	Asked    []string // what is asked, and what not
 	Action   string   // label of the link
+	Quiet    bool     // the link is for few readers: it is no invitation to press it
 	LinkNote string   // introduces the link in clear
-	URL      string   // a bearer value: never log it
+	URL      string   // a bearer value: never log it; empty in a letter without a link
 	Terms    []string // how long it is open, who can answer, what an answer does
+	Asides   []Aside  // further links, always behind the first
 	Footer   []string // why you get this, who operates the service
 
+	aside        func(Aside) string
 	name, domain string
 	subject      func(who string) string
 	request      func(who string) string // what the short body says of the request
 	note         string                  // what the short body says below the link
 }
 
-// Fact is one thing that is known about who asks.
+// Fact is one thing that is known about who asks or who answered.
 type Fact struct{ Label, Value string }
+
+// Quote is what somebody else says. By says who, as a line that introduces it; Lines are its lines, without anything that does not
+// show.
+type Quote struct {
+	By    string
+	Lines []string
+}
+
+// Aside is a further link of a mail. It never stands alone on its line: that place is the first link's.
+type Aside struct{ Label, URL string }
 
 // Compose writes the letter of an invitation with its link, in the invitation's language. Operator is the name of who operates
 // the service. The kind is one that [Writes] knows.
 func Compose(l invitation.Letter, url, operator string) Content {
-	p := locale.For(locale.Match(l.Invitation.Locale))
-	c := kinds[l.Invitation.Kind](p, l)
-	c.Language, c.Dir, c.URL = p.Language(), p.Dir(), url
-	c.name, c.domain = l.Inviter.DisplayName, l.Inviter.VerifiedDomain
-	c.Subject = c.subject(c.name)
-	c.Greeting = p.T("mail.greeting")
-	c.Facts = whoAsks(p, l)
-	c.LinkNote = p.T("mail.link.note")
+	p := printer(l.Invitation.Locale)
+	c := kinds[l.Invitation.Kind].asks(p, l)
+	c.Facts = whoAsks(p, l, p.T("mail.fact.company"))
+	c.LinkNote, c.URL = p.T("mail.link.note"), url
 	c.Terms = append([]string{open(p, l.Invitation)}, c.Terms...)
-	if l.Inviter.Contact.Email != "" {
-		c.Footer = append(c.Footer, p.T("mail.footer.reply", "name", l.Inviter.DisplayName))
-	}
-	c.Footer = append(c.Footer, p.T("mail.footer.operator", "operator", operator))
+	c.finish(p, l, operator, l.Inviter.Contact.Email != "")
 	return c
 }
 
-// kinds writes what differs between the kinds of invitation.
-var kinds = map[invitation.Kind]func(*locale.Printer, invitation.Letter) Content{
-	invitation.Reseller: reseller,
+// finish sets what every letter has; its own parts are there. Answered says that replies go to the partner.
+func (c *Content) finish(p *locale.Printer, l invitation.Letter, operator string, answered bool) {
+	c.Language, c.Dir, c.Greeting = p.Language(), p.Dir(), p.T("mail.greeting")
+	c.name, c.domain = l.Inviter.DisplayName, l.Inviter.VerifiedDomain
+	c.aside = func(a Aside) string { return p.T("mail.aside", "label", a.Label, "url", a.URL) }
+	if l.Invitation.Sandbox {
+		c.Banner = p.T("mail.sandbox")
+		c.entitle(func(subject string) string { return p.T("mail.sandbox.subject", "subject", subject) })
+	}
+	c.Subject = c.subject(c.name)
+	if answered {
+		c.Footer = append(c.Footer, p.T("mail.footer.reply", "name", c.name))
+	}
+	c.Footer = append(c.Footer, p.T("mail.footer.operator", "operator", operator))
+}
+
+// entitle changes the subject, whatever of the name is in it.
+func (c *Content) entitle(change func(subject string) string) {
+	before := c.subject
+	c.subject = func(who string) string { return change(before(who)) }
+	c.Subject = c.subject(c.name)
+}
+
+// kind writes what differs between the kinds of invitation.
+type kind struct {
+	asks   func(*locale.Printer, invitation.Letter) Content
+	grants func(*locale.Printer, invitation.Letter) []string // what an acceptance has given, for the receipt
+}
+
+var kinds = map[invitation.Kind]kind{
+	invitation.Reseller: {reseller, resellerGrants},
 }
 
 // Writes reports whether there are words for a kind.
-func Writes(k invitation.Kind) bool { return kinds[k] != nil }
+func Writes(k invitation.Kind) bool { return kinds[k].asks != nil }
 
 func reseller(p *locale.Printer, l invitation.Letter) Content {
 	name := l.Inviter.DisplayName
@@ -91,14 +128,23 @@ func reseller(p *locale.Printer, l invitation.Letter) Content {
 	return c
 }
 
-func whoAsks(p *locale.Printer, l invitation.Letter) []Fact {
+func resellerGrants(p *locale.Printer, l invitation.Letter) []string {
+	name := l.Inviter.DisplayName
+	if l.Invitation.RequestDelegatedAdmin {
+		return []string{p.T("mail.reseller.granted.administration", "name", name), p.T("mail.receipt.end", "name", name), p.T("mail.receipt.end.administration")}
+	}
+	return []string{p.T("mail.reseller.granted", "name", name), p.T("mail.receipt.end", "name", name)}
+}
+
+// whoAsks says who the partner is; the label is that of its name.
+func whoAsks(p *locale.Printer, l invitation.Letter, label string) []Fact {
 	var facts []Fact
 	add := func(label, value string) {
 		if value != "" {
 			facts = append(facts, Fact{label, value})
 		}
 	}
-	add(p.T("mail.fact.company"), l.Inviter.DisplayName)
+	add(label, l.Inviter.DisplayName)
 	add(p.T("mail.fact.domain"), l.Inviter.VerifiedDomain)
 	add(p.T("mail.fact.country"), p.Country(l.Inviter.Country))
 	add(p.T("mail.fact.email"), l.Inviter.Contact.Email)
@@ -115,7 +161,35 @@ func open(p *locale.Printer, i invitation.Invitation) string {
 	return p.T("mail.open.until", "time", p.DateTime(i.ExpiresAt))
 }
 
-// Text gives the letter as plain text. The link stands alone on its line, once.
+// quote takes what somebody has typed apart into lines that show what they hold: without control characters, and without those that
+// turn the direction of the text around them. It gives nil for nothing.
+func quote(by, text string) *Quote {
+	q := Quote{By: by}
+	for line := range strings.Lines(strings.ReplaceAll(text, "\r", "\n")) {
+		line = strings.Map(func(r rune) rune {
+			switch {
+			case r == '\t':
+				return ' '
+			case unicode.Is(unicode.Bidi_Control, r), unicode.IsControl(r):
+				return -1
+			}
+			return r
+		}, line)
+		if line = strings.TrimSpace(line); line != "" {
+			q.Lines = append(q.Lines, line)
+		}
+	}
+	if q.Lines == nil {
+		return nil
+	}
+	return &q
+}
+
+// printer gives that of a language, or the next best.
+func printer(tag string) *locale.Printer { return locale.For(locale.Match(tag)) }
+
+// Text gives the letter as plain text. Its link stands alone on its line, once, before every other; what somebody else says has a mark
+// before each line.
 func (c Content) Text() string {
 	var b strings.Builder
 	paragraph := func(lines ...string) {
@@ -125,19 +199,30 @@ func (c Content) Text() string {
 		b.WriteString("\n")
 	}
 	paragraph(c.Greeting)
+	if c.Banner != "" {
+		paragraph(c.Banner)
+	}
 	paragraph(c.Intro)
 	facts := make([]string, 0, len(c.Facts))
 	for _, f := range c.Facts {
 		facts = append(facts, f.Label+" "+f.Value)
 	}
 	paragraph(facts...)
+	if c.Quote != nil {
+		paragraph(c.Quote.By, "> "+strings.Join(c.Quote.Lines, "\n> "))
+	}
 	for _, a := range c.Asked {
 		paragraph(a)
 	}
-	paragraph(c.LinkNote)
-	paragraph(c.URL)
+	if c.URL != "" {
+		paragraph(c.LinkNote)
+		paragraph(c.URL)
+	}
 	for _, t := range c.Terms {
 		paragraph(t)
+	}
+	for _, a := range c.Asides {
+		paragraph(c.aside(a))
 	}
 	paragraph(c.Footer...)
 	return strings.TrimSuffix(b.String(), "\n")

@@ -23,6 +23,7 @@ import (
 	"concord/internal/locale"
 	"concord/internal/observe"
 	"concord/internal/partner"
+	"concord/internal/relationship"
 	"concord/internal/storetest"
 )
 
@@ -58,7 +59,10 @@ type amazon struct {
 }
 
 // taken is a mail that SES has.
-type taken struct{ id, generation, link, to, replyTo string }
+type taken struct {
+	id, generation, link, to, replyTo, kind string
+	headers                                 map[string]string
+}
 
 func (a *amazon) Do(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
@@ -78,7 +82,8 @@ func (a *amazon) Do(r *http.Request) (*http.Response, error) {
 		EmailTags        []struct{ Name, Value string }
 		Content          struct {
 			Simple struct {
-				Body struct{ Text struct{ Data string } }
+				Body    struct{ Text struct{ Data string } }
+				Headers []struct{ Name, Value string }
 			}
 		}
 	}
@@ -94,7 +99,15 @@ func (a *amazon) Do(r *http.Request) (*http.Response, error) {
 				m.id = t.Value
 			case "generation":
 				m.generation = t.Value
+			case "kind":
+				m.kind = t.Value
 			}
+		}
+		for _, h := range in.Content.Simple.Headers {
+			if m.headers == nil {
+				m.headers = map[string]string{}
+			}
+			m.headers[h.Name] = h.Value
 		}
 		for line := range strings.Lines(in.Content.Simple.Body.Text.Data) {
 			if strings.HasPrefix(line, "https://") {
@@ -222,7 +235,7 @@ func (w *world) dispatcher(step func(string)) *Dispatcher {
 	}
 	s := stepped{w.memory, step}
 	return &Dispatcher{
-		Store: s, Accounts: s, Clouds: clouds, Links: s, Sender: steppedSender{ses, step}, Pace: &Pace{}, Operator: "Example",
+		Store: s, Accounts: s, Ledger: w.memory, Clouds: clouds, Links: s, Sender: steppedSender{ses, step}, Pace: &Pace{}, Operator: "Example",
 		Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Function: "mailer", Out: io.Discard},
 	}
 }
@@ -238,10 +251,13 @@ func (w *world) invite(n int) string {
 }
 
 // draft makes an invitation that nobody has sent.
-func (w *world) draft(n int) string {
+func (w *world) draft(n int) string { return w.draftFor(n, invitation.DefaultDuration) }
+
+func (w *world) draftFor(n int, open time.Duration) string {
 	w.t.Helper()
 	to := fmt.Sprintf("ada%d@larch.example", n)
-	inv, _, err := w.service.Invite(w.t.Context(), invitation.Command{User: agent, Key: fmt.Sprint("invite ", n)}, invitation.Proposal{Kind: invitation.Reseller, RecipientEmail: &to})
+	inv, _, err := w.service.Invite(w.t.Context(), invitation.Command{User: agent, Key: fmt.Sprint("invite ", n)},
+		invitation.Proposal{Kind: invitation.Reseller, RecipientEmail: &to, Duration: &open})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -283,6 +299,30 @@ func (w *world) cleanup() invitation.Tally {
 		w.t.Error(err)
 	}
 	return tally
+}
+
+func (w *world) account() partner.Account {
+	w.t.Helper()
+	a, err := w.memory.Account(w.t.Context(), alder, true)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return a
+}
+
+// accept has the customer's head answer.
+func (w *world) accept(inv invitation.Invitation) {
+	w.t.Helper()
+	if _, c, err := w.respond(inv, "accept"); err != nil || c != invitation.AcceptedBy {
+		w.t.Fatal(c, err)
+	}
+}
+
+func (w *world) respond(inv invitation.Invitation, answer string) (invitation.Letter, invitation.Case, error) {
+	return w.service.Respond(w.t.Context(), linkOf(inv, 0), invitation.Person{
+		Subject: "head", Email: "head@larch.example", Roles: []partner.Role{partner.GlobalAdmin},
+		Company: relationship.Customer{Tenant: "22222222-2222-4222-8222-222222222222", Domains: []string{"larch.example"}, Country: "US", Cloud: "public"},
+	}, invitation.Response{Answer: answer, Authorized: true, FullName: "Nora Berg", JobTitle: "Head of IT"})
 }
 
 // die runs a process and reports whether it was killed.

@@ -48,11 +48,17 @@ func (i *images) Do(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}")), Request: r}, nil
 }
 
-// queuedImage gives an invitation whose mail is queued, and its item as the store encodes it.
-func queuedImage(t *testing.T) (invitation.Invitation, json.RawMessage) {
+// queuedImage gives an invitation whose mail is queued, or its notices after an answer, and its item as the store encodes it.
+func queuedImage(t *testing.T, answered bool) (invitation.Invitation, json.RawMessage) {
 	t.Helper()
 	w := newWorld(t)
 	inv := w.get(w.invite(1))
+	if answered {
+		w.deliver()
+		w.accept(w.get(inv.ID))
+		inv = w.get(inv.ID)
+		inv.Answer.Consent = invitation.ConsentText{Version: "1", Language: "en"}
+	}
 	seen := &images{}
 	cfg := credentials
 	cfg.HTTPClient = seen
@@ -127,7 +133,7 @@ func mailer(t *testing.T, b stream.Batch, dispatch func(invitation.Invitation) e
 // invitation that was written.
 func TestEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		inv, image := queuedImage(t)
+		inv, image := queuedImage(t, false)
 		mutilated := func(change func(map[string]json.RawMessage)) string {
 			var item map[string]json.RawMessage
 			if err := json.Unmarshal(image, &item); err != nil {
@@ -140,19 +146,30 @@ func TestEvents(t *testing.T) {
 			}
 			return string(b)
 		}
-		var item any
-		if err := json.Unmarshal(image, &item); err != nil {
-			t.Fatal(err)
+		sort := func(image json.RawMessage) string {
+			var item any
+			if err := json.Unmarshal(image, &item); err != nil {
+				t.Fatal(err)
+			}
+			b, err := json.Marshal(item)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(b)
 		}
-		sorted, err := json.Marshal(item)
-		if err != nil {
-			t.Fatal(err)
-		}
+		sorted := sort(image)
 
 		var got []invitation.Invitation
 		take := func(i invitation.Invitation) error { got = append(got, i); return nil }
-		answer := mailer(t, event(t, "mailer-queued.json", record(1, inv.ID, string(sorted))), take)
+		answer := mailer(t, event(t, "mailer-queued.json", record(1, inv.ID, sorted)), take)
 		if d := cmp.Diff([]invitation.Invitation{inv}, got); d != "" || len(answer.BatchItemFailures) != 0 {
+			t.Errorf("%v\n%s", answer, d)
+		}
+
+		got = nil
+		owing, owed := queuedImage(t, true)
+		answer = mailer(t, event(t, "mailer-notices.json", record(1, owing.ID, sort(owed))), take)
+		if d := cmp.Diff([]invitation.Invitation{owing}, got); d != "" || len(answer.BatchItemFailures) != 0 || len(owing.Post.Owed) != 3 {
 			t.Errorf("%v\n%s", answer, d)
 		}
 
@@ -162,12 +179,12 @@ func TestEvents(t *testing.T) {
 			record(2, inv.ID, mutilated(func(i map[string]json.RawMessage) { delete(i, "ki") })),
 			record(3, inv.ID, `{"pk":{"S":"P#x"},"mail":{"S":"queued"}}`),
 			record(4, inv.ID, `{"pk":{"X":"no such type"}}`),
-			record(5, inv.ID, string(sorted))), take)
+			record(5, inv.ID, sorted)), take)
 		if len(got) != 1 || got[0].ID != inv.ID || len(answer.BatchItemFailures) != 0 {
 			t.Errorf("behind poison: %d invitations, %v", len(got), answer)
 		}
 
-		batch := event(t, "mailer-batch.json", record(1, inv.ID, string(sorted)), record(2, inv.ID, string(sorted)), record(3, inv.ID, string(sorted)))
+		batch := event(t, "mailer-batch.json", record(1, inv.ID, sorted), record(2, inv.ID, sorted), record(3, inv.ID, sorted))
 		n := 0
 		answer = mailer(t, batch, func(invitation.Invitation) error {
 			if n++; n == 2 {

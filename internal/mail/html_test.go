@@ -62,16 +62,21 @@ func TestEveryKindInEveryLanguage(t *testing.T) {
 				t.Run(name, func(t *testing.T) {
 					l := example(tag, administration)
 					l.Invitation.Kind = kind
-					c := letter.Compose(l, url, "Example Operator, Ltd.")
+					draft := letter.Compose(l, url, "Example Operator, Ltd.")
+					golden(t, name+".draft.txt", "Subject: "+draft.Subject+"\n\n"+draft.Text())
+					golden(t, name+".short.txt", draft.Short())
+					if got := address.FindAllString(draft.Text(), -1); !cmp.Equal(got, []string{url}) {
+						t.Errorf("a draft has one link (invariant 15), this one %q", got)
+					}
+					c := letter.Mail(l, links, "Example Operator, Ltd.")
 					html, err := HTML(c)
 					if err != nil {
 						t.Fatal(err)
 					}
 					golden(t, name+".txt", "Subject: "+c.Subject+"\n\n"+c.Text())
 					golden(t, name+".html", html)
-					golden(t, name+".short.txt", c.Short())
 
-					if got, want := address.FindAllString(html, -1), []string{url, url}; !cmp.Equal(got, want) {
+					if got, want := address.FindAllString(html, -1), []string{url, url, url + "/report"}; !cmp.Equal(got, want) {
 						t.Errorf("addresses in the HTML: %q", got)
 					}
 					if n := strings.Count(html, `href="`+url+`"`); n != 1 {

@@ -6,6 +6,11 @@
 // undone is the send itself. A mail is sent twice when its sender dies, or cannot reach the table, between SES taking it
 // and the table knowing, or when SES answers that it does not know itself; both carry the same link. It is never lost: whatever
 // stops here is due again at the end of the lease, and cleanup queues it (reliability, promise 3).
+//
+// The notices about an invitation are a queue beside its mail, with the same steps: all that are owed are claimed together, sent one
+// by one and settled together. When a sender dies in between, those that had gone go a second time, receipts and notices to the
+// inviter alike. A reminder does not: it goes once at most, and one whose claim was never settled, or of which SES does not know
+// itself, is given up, which the timeline says.
 package mail
 
 import (
@@ -16,6 +21,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"concord/internal/invitation"
@@ -26,10 +32,12 @@ import (
 	"concord/internal/problem"
 )
 
-// Dispatcher sends the mail of invitations.
+// Dispatcher sends the mail of invitations, and the notices about them.
 type Dispatcher struct {
 	Store    Store
 	Accounts Accounts
+	// Ledger says which recipients get no mail, and counts reminders.
+	Ledger   invitation.Suppressions
 	Clouds   partner.Clouds
 	Links    Links
 	Sender   Sender
@@ -66,7 +74,13 @@ const maxRounds = 8
 
 // Dispatch sends the mail of an invitation as it was when the mail was queued, if it still is to be sent. An error means that
 // the table could not be reached and that the same call is to be made again; everything else is recorded in the table.
+//
+// The notices are a queue of their own: they are looked at whatever became of the mail.
 func (d *Dispatcher) Dispatch(ctx context.Context, queued invitation.Invitation) error {
+	return errors.Join(d.invite(ctx, queued), d.notify(ctx, queued))
+}
+
+func (d *Dispatcher) invite(ctx context.Context, queued invitation.Invitation) error {
 	owner := rand.Text()[:10]
 	inv, err := d.claim(ctx, queued, owner)
 	if err != nil || inv == nil {
@@ -92,7 +106,7 @@ func (d *Dispatcher) claim(ctx context.Context, inv invitation.Invitation, owner
 		case err == nil && send:
 			return &claimed, nil
 		case err == nil:
-			d.count(ctx, claimed, Outcome{MailOutcome: invitation.MailOutcome{State: claimed.Mail.State, Reason: claimed.Mail.Reason}})
+			d.count(ctx, claimed, kindInvitation, claimed.Mail.Attempts, unsent(claimed.Mail.State, claimed.Mail.Reason))
 			return nil, nil
 		case !errors.Is(err, invitation.ErrConflict):
 			return nil, fmt.Errorf("mail: claim %s: %w", inv.ID, err)
@@ -112,9 +126,6 @@ func (d *Dispatcher) claim(ctx context.Context, inv invitation.Invitation, owner
 
 // send composes and sends under a claim. Up to the last line nothing has left.
 func (d *Dispatcher) send(ctx context.Context, inv invitation.Invitation) Outcome {
-	unsent := func(state invitation.MailState, reason string) Outcome {
-		return Outcome{MailOutcome: invitation.MailOutcome{State: state, Reason: reason}}
-	}
 	if !letter.Writes(inv.Kind) {
 		// Written by a version of us that knows more kinds, in the middle of a deployment.
 		return unsent(invitation.MailWaiting, "kind_not_known")
@@ -125,6 +136,8 @@ func (d *Dispatcher) send(ctx context.Context, inv invitation.Invitation) Outcom
 		return unsent(invitation.MailFailed, "partner_not_active")
 	case err != nil:
 		return unsent(invitation.MailWaiting, "store_unavailable")
+	case account.Paused != nil:
+		return later("partner_paused", pausedFor)
 	}
 	cloud, err := d.Clouds.Cloud(inv.Cloud)
 	if err != nil {
@@ -135,7 +148,28 @@ func (d *Dispatcher) send(ctx context.Context, inv invitation.Invitation) Outcom
 		d.Log.ErrorContext(ctx, "no link", "invitation", inv.ID, "error", err)
 		return unsent(invitation.MailWaiting, "link_unavailable")
 	}
-	c := letter.Compose(invitation.Letter{Invitation: inv, Inviter: account, Cloud: cloud}, cloud.BaseURL+link.Answer.Path(token), d.Operator)
+	links := answerLinks(cloud.BaseURL + link.Answer.Path(token))
+	c := letter.Mail(invitation.Letter{Invitation: inv, Inviter: account, Cloud: cloud}, links, d.Operator)
+	return d.post(ctx, inv, c, Message{To: inv.RecipientEmail, ReplyTo: account.Contact.Email}, kindInvitation, inv.Mail.At)
+}
+
+// kindInvitation is the kind of the mail that invites, as its tag says it; notices are called by their name.
+const kindInvitation = "invitation"
+
+// pausedFor is how long a mail waits before it is looked at again while the partner's sending is paused.
+const pausedFor = time.Hour
+
+func unsent(state invitation.MailState, reason string) Outcome {
+	return Outcome{MailOutcome: invitation.MailOutcome{State: state, Reason: reason}}
+}
+
+// later is an attempt that was none: the mail waits for something else than itself.
+func later(reason string, wait time.Duration) Outcome {
+	return Outcome{MailOutcome: invitation.MailOutcome{State: invitation.MailWaiting, Reason: reason, Later: wait}}
+}
+
+// post sends a letter under a claim that is good until a moment. Up to the last line nothing has left.
+func (d *Dispatcher) post(ctx context.Context, inv invitation.Invitation, c letter.Content, m Message, kind string, until time.Time) Outcome {
 	html, err := HTML(c)
 	if err != nil {
 		return unsent(invitation.MailFailed, "message_invalid")
@@ -144,16 +178,14 @@ func (d *Dispatcher) send(ctx context.Context, inv invitation.Invitation) Outcom
 		return unsent(invitation.MailWaiting, "out_of_time")
 	}
 	// Who was held up until the lease is nearly over might send beside the one who claims next.
-	if d.now().After(inv.Mail.At.Add(-SendTimeout)) {
+	if d.now().After(until.Add(-SendTimeout)) {
 		return unsent(invitation.MailWaiting, "out_of_time")
 	}
-	return d.Sender.Send(ctx, Message{
-		To: inv.RecipientEmail, ReplyTo: account.Contact.Email,
-		Subject: c.Subject, Text: c.Text(), HTML: html,
-		Tags: map[string]string{
-			"invitation": inv.ID, "tenant": string(inv.Inviter), "generation": strconv.Itoa(inv.Generation),
-		},
-	})
+	m.Subject, m.Text, m.HTML = c.Subject, c.Text(), html
+	m.Tags = map[string]string{
+		"invitation": inv.ID, "tenant": string(inv.Inviter), "generation": strconv.Itoa(inv.Generation), "kind": kind,
+	}
+	return d.Sender.Send(ctx, m)
 }
 
 // settle records what became of the send, over whatever happened to the invitation meanwhile: a cancelled one still says
@@ -163,7 +195,7 @@ func (d *Dispatcher) settle(ctx context.Context, inv invitation.Invitation, owne
 		settled, mine := inv.Settle(d.now(), owner, o.MailOutcome)
 		if !mine && o.MessageID != "" && o.MessageID == inv.Mail.MessageID {
 			// SES's own event was quicker to say that it took the mail.
-			d.count(ctx, inv, o)
+			d.count(ctx, inv, kindInvitation, inv.Mail.Attempts, o)
 			return nil
 		}
 		if !mine {
@@ -173,7 +205,7 @@ func (d *Dispatcher) settle(ctx context.Context, inv invitation.Invitation, owne
 		}
 		err := d.Store.Write(ctx, invitation.Change{Before: &inv, After: settled})
 		if err == nil {
-			d.count(ctx, settled, o)
+			d.count(ctx, settled, kindInvitation, settled.Mail.Attempts, o)
 			return nil
 		}
 		if !errors.Is(err, invitation.ErrConflict) {
@@ -191,18 +223,26 @@ func (d *Dispatcher) settle(ctx context.Context, inv invitation.Invitation, owne
 	return fmt.Errorf("mail: settle %s: %w", inv.ID, invitation.ErrConflict)
 }
 
-// figures are the metrics of the outcomes.
+// figures are the metrics of the outcomes, each behind "Mail" or, for a notice, its kind: ReminderSent.
 var figures = map[invitation.MailState]string{
-	invitation.MailSent:    "MailSent",
-	invitation.MailWaiting: "MailRetried",
-	invitation.MailUnknown: "MailUnknown",
-	invitation.MailFailed:  "MailFailed",
+	invitation.MailSent:    "Sent",
+	invitation.MailWaiting: "Retried",
+	invitation.MailUnknown: "Unknown",
+	invitation.MailFailed:  "Failed",
 }
 
-func (d *Dispatcher) count(ctx context.Context, inv invitation.Invitation, o Outcome) {
-	d.Log.InfoContext(ctx, "mail", "invitation", inv.ID, "tenant", inv.Inviter, "outcome", o.State, "reason", o.Reason,
-		"code", o.Code, "attempt", inv.Mail.Attempts, "messageId", o.MessageID)
-	f := map[string]float64{figures[o.State]: 1}
+func figure(kind string, s invitation.MailState) string {
+	if kind == kindInvitation {
+		kind = "mail"
+	}
+	return strings.ToUpper(kind[:1]) + kind[1:] + figures[s]
+}
+
+// count says what became of one attempt.
+func (d *Dispatcher) count(ctx context.Context, inv invitation.Invitation, kind string, attempt int, o Outcome) {
+	d.Log.InfoContext(ctx, "mail", "invitation", inv.ID, "tenant", inv.Inviter, "kind", kind, "outcome", o.State, "reason", o.Reason,
+		"code", o.Code, "attempt", attempt, "messageId", o.MessageID)
+	f := map[string]float64{figure(kind, o.State): 1}
 	if slices.Contains(blocked, o.Reason) {
 		f["MailBlocked"] = 1
 	}

@@ -61,6 +61,10 @@ func NewSES(cfg aws.Config, from, configurationSet string) (*SES, error) {
 type Message struct {
 	To, ReplyTo         string // bare addresses; ReplyTo may be empty
 	Subject, Text, HTML string
+	// Unsubscribe, when not empty, is where one click ends such mail (RFC 8058): an https URL, and a bearer value.
+	Unsubscribe string
+	// Automatic says that no person has asked for this mail now, so that nobody's automatic answer is wanted (RFC 3834).
+	Automatic bool
 	// Tags come back with the events that SES sends about the mail. ASCII letters, digits, hyphen and underscore only.
 	Tags map[string]string
 }
@@ -83,6 +87,16 @@ func (s *SES) Send(ctx context.Context, m Message) Outcome {
 	}
 	if m.ReplyTo != "" {
 		in.ReplyToAddresses = []string{wire(m.ReplyTo)}
+	}
+	header := func(name, value string) {
+		in.Content.Simple.Headers = append(in.Content.Simple.Headers, types.MessageHeader{Name: &name, Value: &value})
+	}
+	if m.Unsubscribe != "" {
+		header("List-Unsubscribe", "<"+m.Unsubscribe+">")
+		header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+	}
+	if m.Automatic {
+		header("Auto-Submitted", "auto-generated")
 	}
 	for name, value := range m.Tags {
 		in.EmailTags = append(in.EmailTags, types.MessageTag{Name: aws.String(name), Value: aws.String(value)})

@@ -112,7 +112,7 @@ func TestWhatAnOperatorHasToPutRightIsCounted(t *testing.T) {
 	figures := func(o Outcome) map[string]any {
 		var out bytes.Buffer
 		d := Dispatcher{Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Stack: "concord", Function: "mailer", Out: &out}}
-		d.count(t.Context(), invitation.Invitation{}, o)
+		d.count(t.Context(), invitation.Invitation{}, kindInvitation, 1, o)
 		var line map[string]any
 		if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 			t.Fatal(err)
@@ -194,6 +194,7 @@ func TestRequest(t *testing.T) {
 	defer server.Close()
 	m := message
 	m.To = "Ada+x@lärche.example"
+	m.Unsubscribe, m.Automatic = "https://portal.example/u/AQID", true
 	o := sender(t, server.URL).Send(t.Context(), m)
 	if d := cmp.Diff(Outcome{MailOutcome: invitation.MailOutcome{State: invitation.MailSent, MessageID: "0100"}}, o); d != "" {
 		t.Error(d)
@@ -207,10 +208,20 @@ func TestRequest(t *testing.T) {
 		"EmailTags":            []any{map[string]any{"Name": "invitation", "Value": "inv_a"}},
 		"Content": map[string]any{"Simple": map[string]any{
 			"Subject": part("Sujet é"), "Body": map[string]any{"Text": part("text"), "Html": part("<p>html")},
+			"Headers": []any{
+				map[string]any{"Name": "List-Unsubscribe", "Value": "<https://portal.example/u/AQID>"},
+				map[string]any{"Name": "List-Unsubscribe-Post", "Value": "List-Unsubscribe=One-Click"},
+				map[string]any{"Name": "Auto-Submitted", "Value": "auto-generated"},
+			},
 		}},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+	got = nil
+	sender(t, server.URL).Send(t.Context(), message)
+	if content, _ := got["Content"].(map[string]any)["Simple"].(map[string]any); content == nil || content["Headers"] != nil {
+		t.Errorf("the mail that invites has headers of its own: %v", content)
 	}
 }
 

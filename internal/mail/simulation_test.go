@@ -6,18 +6,25 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"concord/internal/invitation"
+	"concord/internal/link"
 	"concord/internal/storetest"
 )
 
 // figures of all simulated worlds.
-type tally struct{ worlds, invitations, faults, killed, lost, stuck, duplicates, otherLink, failed, sent int }
+type tally struct {
+	worlds, invitations, faults, killed, lost, stuck, duplicates, otherLink, failed, sent int
+
+	notices, reminders, noticesFailed, noticeDuplicates, remindedTwice int
+}
 
 func (a *tally) add(b tally) {
 	a.worlds += b.worlds
@@ -30,12 +37,18 @@ func (a *tally) add(b tally) {
 	a.otherLink += b.otherLink
 	a.failed += b.failed
 	a.sent += b.sent
+	a.notices += b.notices
+	a.reminders += b.reminders
+	a.noticesFailed += b.noticesFailed
+	a.noticeDuplicates += b.noticeDuplicates
+	a.remindedTwice += b.remindedTwice
 }
 
 // TestSimulation runs worlds in which anything goes wrong for hours: processes die between any two steps, the store fails
 // before and after it stored, SES does whatever it can, records of the stream get lost, are doubled and come to two senders
-// at once, whose clocks differ by five minutes, cleanup is late or dies, partners cancel and resend. Then everything works again,
-// and two runs of cleanup have to bring everything home (reliability, promises 3 and 4).
+// at once, whose clocks differ by five minutes, cleanup is late or dies, partners cancel and resend, customers answer, dispute and ask
+// for new links, and reminders come due. Then everything works again, and two runs of cleanup have to bring everything home (reliability,
+// promises 3 and 4).
 //
 // SIMULATION_SEED runs the world of one seed, SIMULATION_WORLDS that many.
 func TestSimulation(t *testing.T) {
@@ -51,14 +64,17 @@ func TestSimulation(t *testing.T) {
 	for seed := first; seed < first+worlds; seed++ {
 		var one tally
 		synctest.Test(t, func(t *testing.T) { one = simulate(t, uint64(seed)) })
-		if one.lost+one.stuck+one.otherLink > 0 {
-			t.Errorf("seed %d: lost %d, stuck %d, with another link %d", seed, one.lost, one.stuck, one.otherLink)
+		if one.lost+one.stuck+one.otherLink+one.remindedTwice > 0 {
+			t.Errorf("seed %d: lost %d, stuck %d, with another link %d, reminded twice %d", seed, one.lost, one.stuck, one.otherLink, one.remindedTwice)
 		}
 		total.add(one)
 	}
 	t.Logf("worlds %d, invitations %d, sent %d, failed visibly %d, faults %d, processes killed %d: lost %d, stuck %d, duplicates %d, of which with another link %d",
 		total.worlds, total.invitations, total.sent, total.failed, total.faults, total.killed, total.lost, total.stuck, total.duplicates, total.otherLink)
-	if first == 0 && (total.faults < worlds || total.killed < worlds || total.sent < worlds || total.duplicates == 0) {
+	t.Logf("receipts and notices to inviters %d, reminders %d, given up visibly %d, duplicates %d, of which reminders %d",
+		total.notices, total.reminders, total.noticesFailed, total.noticeDuplicates, total.remindedTwice)
+	if first == 0 && (total.faults < worlds || total.killed < worlds || total.sent < worlds || total.duplicates == 0 ||
+		total.notices < worlds || total.reminders < worlds || total.noticesFailed == 0 || total.noticeDuplicates == 0) {
 		t.Error("the simulation does not simulate")
 	}
 }
@@ -108,7 +124,7 @@ func simulate(t *testing.T, seed uint64) tally {
 	}
 	ids := make([]string, invitations)
 	for i := range ids {
-		ids[i] = w.draft(i)
+		ids[i] = w.draftFor(i, 36*time.Hour) // it is reminded of twelve hours after its mail
 	}
 
 	w.memory.Inject(func(storetest.Operation) storetest.Fault {
@@ -191,15 +207,23 @@ func simulate(t *testing.T, seed uint64) tally {
 	}
 
 	// Every partner tries until the answer is a success, as a caller of an API does.
-	for end := time.Now().Add(6 * time.Hour); time.Now().Before(end); {
+	began := time.Now()
+	for time.Since(began) < 20*time.Hour {
 		id := ids[d.number(invitations)]
+		early := time.Since(began) < 6*time.Hour
 		switch inv := w.read(id); {
 		case inv.Status == invitation.Draft:
 			_, _, _ = w.service.Send(t.Context(), invitation.Command{User: agent, Key: "send" + id}, id)
-		case d.chance(0.05):
+		case early && d.chance(0.03):
 			_, _, _ = w.service.Cancel(t.Context(), invitation.Command{User: agent}, id, "")
-		case d.chance(0.1):
+		case early && d.chance(0.1):
 			_, _, _ = w.service.Resend(t.Context(), invitation.Command{User: agent}, id)
+		case d.chance(0.03):
+			_, _, _ = w.respond(inv, []string{"accept", "decline"}[d.number(2)])
+		case inv.Answer != nil && d.chance(0.1):
+			_, _, _ = w.service.Dispute(t.Context(), linkOf(inv, 0), &invitation.Plea{Reason: "not-us"})
+		case inv.Generation > 1 && d.chance(0.1):
+			_, _, _ = w.service.AskAgain(t.Context(), linkOf(inv, 1), &invitation.Plea{Reason: "mail-lost"})
 		}
 		stream()
 		if d.chance(0.5) {
@@ -212,7 +236,7 @@ func simulate(t *testing.T, seed uint64) tally {
 	d.calm()
 	running.Wait()
 	for range 2 {
-		time.Sleep(2 * time.Hour) // everything that waits is due
+		time.Sleep(5 * time.Hour) // everything that waits is due, for the quota of a recipient too
 		cleanup()
 		stream()
 		running.Wait()
@@ -220,12 +244,13 @@ func simulate(t *testing.T, seed uint64) tally {
 
 	sent := map[string][]taken{}
 	for _, m := range w.ses.all() {
-		k := m.id + " " + m.generation
+		k := m.id + " " + m.generation + " " + m.kind
 		sent[k] = append(sent[k], m)
 	}
 	for _, id := range ids {
 		inv := w.get(id)
-		of := sent[fmt.Sprintf("%s %d", id, inv.Generation)]
+		of := func(kind invitation.Notice) []taken { return sent[fmt.Sprintf("%s %d %s", id, inv.Generation, kind)] }
+		sum.home(t, inv, of)
 		switch m := inv.Mail; {
 		case m.State == invitation.MailUnknown && !inv.Status.Open():
 			// It ended before anybody could tell; nobody sends it again.
@@ -234,7 +259,7 @@ func simulate(t *testing.T, seed uint64) tally {
 			t.Logf("stuck: %s %+v", inv.Status, m)
 		case m.State == invitation.MailSent && inv.Status == invitation.Pending:
 			sum.sent++
-			if len(of) == 0 {
+			if len(of(kindInvitation)) == 0 {
 				sum.lost++
 				t.Logf("lost: %+v", m)
 			}
@@ -247,13 +272,57 @@ func simulate(t *testing.T, seed uint64) tally {
 	}
 	for _, mails := range sent {
 		for _, m := range mails[1:] {
-			sum.duplicates++
+			switch m.kind {
+			case kindInvitation:
+				sum.duplicates++
+			case string(invitation.ReminderNotice):
+				sum.remindedTwice++
+				sum.noticeDuplicates++
+			default:
+				sum.noticeDuplicates++
+			}
 			if m.link != mails[0].link {
 				sum.otherLink++
 			}
 		}
 	}
 	return sum
+}
+
+// home looks whether every notice that an invitation has come to owe has gone, or was given up where everybody can see it.
+func (a *tally) home(t *testing.T, inv invitation.Invitation, of func(invitation.Notice) []taken) {
+	if inv.Post.State != invitation.MailNone {
+		a.stuck++
+		t.Logf("stuck: %s %+v", inv.Status, inv.Post)
+	}
+	var due []invitation.Notice
+	if inv.Answer != nil {
+		due = append(due, invitation.ReceiptNotice, invitation.CopyNotice, invitation.AnswerNotice)
+	}
+	if !inv.DisputedAt.IsZero() {
+		due = append(due, invitation.DisputeNotice)
+	}
+	if inv.Status == invitation.Pending && inv.Reminded > 0 {
+		due = append(due, invitation.ReminderNotice)
+	}
+	failed := givenUp(inv)
+	a.noticesFailed += len(failed)
+	for _, n := range due {
+		switch {
+		case len(of(n)) > 0 && n == invitation.ReminderNotice:
+			a.reminders++
+		case len(of(n)) > 0:
+			a.notices++
+		case len(inv.History) >= 20: // what was given up may be forgotten by now
+		case !slices.ContainsFunc(failed, func(why string) bool { return strings.HasPrefix(why, string(n)+" ") }):
+			a.lost++
+			t.Logf("lost: the %s of %s, %+v", n, inv.ID, inv.History)
+		}
+	}
+}
+
+func linkOf(inv invitation.Invitation, older int) link.Link {
+	return link.Link{Tenant: string(inv.Inviter), ID: inv.ID, Generation: inv.Generation - older}
 }
 
 // read reads until the store answers.

@@ -162,12 +162,14 @@ var (
 	credential = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=[^/]+/[0-9]{8}/[^/]+/ses/aws4_request, ?SignedHeaders=[^,]+, ?Signature=[0-9a-f]{64}$`)
 	tagText    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
 	headerName = regexp.MustCompile(`^[!-9;-~]{1,126}$`)
-	headerText = regexp.MustCompile(`^[ -~]{1,995}$`)
+	headerText = regexp.MustCompile(`^[ -~]{1,870}$`)
 )
 
-// reserved are the headers that SES writes itself from other members of the request.
-var reserved = []string{"bcc", "cc", "content-disposition", "content-transfer-encoding", "content-type", "date", "from", "message-id", "mime-version",
-	"received", "reply-to", "return-path", "sender", "subject", "to", "dkim-signature"}
+// reserved are the headers that SES writes itself from other members of the request, as its list has them.
+var reserved = []string{"bcc", "cc", "content-disposition", "content-type", "date", "from", "message-id", "mime-version", "reply-to", "return-path", "subject", "to"}
+
+// repeatable are the headers that may stand in a mail more than once; of those that SES knows, few may.
+func repeatable(name string) bool { return strings.HasPrefix(name, "x-") }
 
 // check returns the mail that a request asks for, or the refusal that SES would answer.
 func (s *Server) check(r *http.Request, body []byte, readError error) (*Mail, error) {
@@ -308,13 +310,18 @@ func checkHeaders(in *sendEmailRequest, m *Mail) error {
 	if len(headers) > maxHeaders {
 		return refuse("BadRequestException", "More than %d headers.", maxHeaders)
 	}
+	seen := map[string]bool{}
 	for _, h := range headers {
+		name := strings.ToLower(h.Name)
 		switch {
-		case !headerName.MatchString(h.Name) || !headerText.MatchString(h.Value) || len(h.Name)+len(h.Value) > 996:
+		case !headerName.MatchString(h.Name) || !headerText.MatchString(h.Value):
 			return refuse("BadRequestException", "Header is malformed or too long: %.126q", h.Name)
-		case slices.Contains(reserved, strings.ToLower(h.Name)) || strings.HasPrefix(strings.ToLower(h.Name), "x-ses-"):
+		case slices.Contains(reserved, name) || strings.HasPrefix(name, "x-ses-"):
 			return refuse("BadRequestException", "Header not allowed: %s", h.Name)
+		case seen[name] && !repeatable(name):
+			return refuse("BadRequestException", "Duplicate header: %s", h.Name)
 		}
+		seen[name] = true
 	}
 	m.Headers = headers
 	return nil

@@ -133,10 +133,15 @@ func TestRefusals(t *testing.T) {
 		"reserved header":           {header("Reply-To", "a@larch.example"), "BadRequestException"},
 		"header with a line break":  {header("X-A", "a\r\nb"), "BadRequestException"},
 		"header name with a colon":  {header("X:A", "a"), "BadRequestException"},
-		"header too long":           {header("X-A", strings.Repeat("a", 996)), "BadRequestException"},
-		"tag with an address":       {func(in *sesv2.SendEmailInput) { in.EmailTags[0].Value = aws.String("a@larch.example") }, "BadRequestException"},
-		"tag twice":                 {func(in *sesv2.SendEmailInput) { in.EmailTags = append(in.EmailTags, in.EmailTags[0]) }, "BadRequestException"},
-		"more than 40 MB":           {func(in *sesv2.SendEmailInput) { in.Content.Simple.Body.Text = text(strings.Repeat("a", maxSize)) }, "MessageRejected"},
+		"header too long":           {header("X-A", strings.Repeat("a", 871)), "BadRequestException"},
+		"header name too long":      {header(strings.Repeat("X", 127), "a"), "BadRequestException"},
+		"header of the service":     {header("X-SES-CONFIGURATION-SET", "a"), "BadRequestException"},
+		"header twice": {func(in *sesv2.SendEmailInput) {
+			in.Content.Simple.Headers = append(in.Content.Simple.Headers, types.MessageHeader{Name: aws.String("list-unsubscribe"), Value: aws.String("<https://a.example>")})
+		}, "BadRequestException"},
+		"tag with an address": {func(in *sesv2.SendEmailInput) { in.EmailTags[0].Value = aws.String("a@larch.example") }, "BadRequestException"},
+		"tag twice":           {func(in *sesv2.SendEmailInput) { in.EmailTags = append(in.EmailTags, in.EmailTags[0]) }, "BadRequestException"},
+		"more than 40 MB":     {func(in *sesv2.SendEmailInput) { in.Content.Simple.Body.Text = text(strings.Repeat("a", maxSize)) }, "MessageRejected"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := message("a@larch.example")
@@ -149,6 +154,8 @@ func TestRefusals(t *testing.T) {
 		func(in *sesv2.SendEmailInput) { in.FromEmailAddress = aws.String("Any@sub.MAIL.example") },
 		to(slices.Repeat([]string{"a@larch.example"}, 50)...),
 		to("a@xn--rable-9ra.example"),
+		header("Auto-Submitted", "auto-generated"),
+		header("X-A", strings.Repeat("a", 870)),
 		func(in *sesv2.SendEmailInput) {
 			in.FromEmailAddress = aws.String("=?utf-8?q?Caf=C3=A9?= <no-reply@concord.example>")
 		},
@@ -159,8 +166,8 @@ func TestRefusals(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n := len(s.Mails()); n != 4 {
-		t.Errorf("%d mails in the mailbox, want the 4 that were accepted", n)
+	if n := len(s.Mails()); n != 6 {
+		t.Errorf("%d mails in the mailbox, want the 6 that were accepted", n)
 	}
 	response, err := http.Post(s.Endpoint()+"/v2/email/outbound-emails", "application/json", strings.NewReader("{}"))
 	if err != nil {

@@ -1,0 +1,168 @@
+package letter
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/text/language"
+
+	"concord/internal/invitation"
+	"concord/internal/locale"
+)
+
+var notified = Links{Answer: link, Report: link + "/report", Unsubscribe: "https://portal.example/u/AQID", Dispute: "https://portal.example/r/AQID"}
+
+func answered(tag language.Tag, status invitation.Status) invitation.Letter {
+	l := request(tag)
+	l.Inviter.Locale = tag.String()
+	l.Invitation.ID, l.Invitation.Status, l.Invitation.RecipientEmail = "inv_ccisylg5pl66zjmsfybwg4mb3a", status, "nora@larch.example"
+	l.Invitation.Answer = &invitation.Given{FullName: "Nora Berg", JobTitle: "Head of IT", Company: "Larch Ltd", At: time.Date(2026, 3, 2, 12, 1, 0, 0, time.UTC)}
+	return l
+}
+
+// Every reason that somebody can choose has words of its own in every language; one that is not known is left out.
+func TestEveryReasonHasWords(t *testing.T) {
+	for _, tag := range locale.Tags {
+		for _, c := range []struct {
+			reasons []string
+			say     func(reason string) Content
+		}{
+			{invitation.Reasons, func(reason string) Content {
+				l := answered(tag, invitation.Declined)
+				l.Invitation.Answer.Reason = reason
+				return Tell(invitation.AnswerNotice, l, "x")
+			}},
+			{invitation.Reasons, func(reason string) Content {
+				l := answered(tag, invitation.Declined)
+				l.Invitation.Answer.Reason = reason
+				return Receipt(l, notified, "x")
+			}},
+			{invitation.RenewalReasons, func(reason string) Content {
+				l := answered(tag, invitation.Expired)
+				l.Invitation.Answer, l.Invitation.History = nil, []invitation.Entry{{Action: "renewal requested", Why: reason}}
+				return Tell(invitation.RenewalNotice, l, "x")
+			}},
+			{invitation.DisputeReasons, func(reason string) Content {
+				l := answered(tag, invitation.Accepted)
+				l.Invitation.History = []invitation.Entry{{Action: "disputed", Why: reason}}
+				return Tell(invitation.DisputeNotice, l, "x")
+			}},
+		} {
+			without := len(c.say("").Facts)
+			var seen []string
+			for _, reason := range c.reasons {
+				facts := c.say(reason).Facts
+				at := slices.IndexFunc(facts, func(f Fact) bool { return f.Label == locale.For(tag).T("mail.fact.reason") })
+				if len(facts) != without+1 || at < 0 || facts[at].Value == "" || slices.Contains(seen, facts[at].Value) {
+					t.Errorf("%v: %s is said as %v", tag, reason, facts)
+					continue
+				}
+				seen = append(seen, facts[at].Value)
+			}
+			if len(c.say("of a later version").Facts) != without {
+				t.Errorf("%v: an unknown reason is said", tag)
+			}
+		}
+	}
+}
+
+// There are words for every notice to a partner's contact, and for no other.
+func TestTells(t *testing.T) {
+	for n, want := range map[invitation.Notice]bool{
+		invitation.AnswerNotice: true, invitation.RenewalNotice: true, invitation.DisputeNotice: true,
+		invitation.ReminderNotice: false, invitation.ReceiptNotice: false, invitation.CopyNotice: false, "of a later version": false,
+	} {
+		if Tells(n) != want || n.ToInviter() != want {
+			t.Errorf("%s: %v", n, Tells(n))
+		}
+	}
+}
+
+// A receipt is in the language in which was agreed; what the inviter reads is in the language of its account.
+func TestLanguageOfNotices(t *testing.T) {
+	l := answered(language.Japanese, invitation.Accepted)
+	l.Inviter.Locale = "es"
+	if c := Receipt(l, notified, "x"); c.Language != "ja" {
+		t.Errorf("receipt in %s", c.Language)
+	}
+	l.Invitation.Answer.Consent.Language = "fr"
+	if c := Receipt(l, notified, "x"); c.Language != "fr" {
+		t.Errorf("receipt in %s", c.Language)
+	}
+	if c := Tell(invitation.AnswerNotice, l, "x"); c.Language != "es" {
+		t.Errorf("notice in %s", c.Language)
+	}
+}
+
+// A receipt says what was agreed to, how it ends, and until when it can be disputed.
+func TestWhatAReceiptSays(t *testing.T) {
+	for _, tag := range locale.Tags {
+		l := answered(tag, invitation.Accepted)
+		without := Receipt(l, notified, "Example Operator").Text()
+		l.Invitation.RequestDelegatedAdmin = true
+		with := Receipt(l, notified, "Example Operator").Text()
+		l.Invitation.Status = invitation.Declined
+		declined := Receipt(l, notified, "Example Operator").Text()
+		until := locale.For(tag).DateTime(l.Invitation.Answer.At.Add(invitation.DisputeWindow))
+		for _, text := range []string{without, with, declined} {
+			for _, part := range []string{"CCISY-LG5PL", "Nora Berg", "Head of IT", "Larch Ltd", "Dogwood Cloud Services", "dogwood.example", "Example Operator", "Microsoft", until} {
+				if !strings.Contains(text, part) {
+					t.Errorf("%v: %q is not in\n%s", tag, part, text)
+				}
+			}
+			aloneOnce(t, text, notified.Dispute)
+		}
+		if without == with || with == declined {
+			t.Errorf("%v: the receipts are the same", tag)
+		}
+	}
+}
+
+// What a rehearsal is called stays in the subject however short a mail program wants it.
+func TestARehearsalSaysSo(t *testing.T) {
+	for _, tag := range locale.Tags {
+		l := request(tag)
+		plain := Compose(l, link, "x")
+		l.Invitation.Sandbox = true
+		l.Inviter.DisplayName = strings.Repeat("社", 100)
+		c := Compose(l, link, "x")
+		uri, ok := c.Mailto(strings.Repeat("a", 254))
+		mark, _, _ := strings.Cut(c.Subject, "社")
+		word := strings.Trim(mark, "[]【】 ")
+		if i := strings.IndexAny(word, "]】"); i >= 0 {
+			word = word[:i]
+		}
+		if plain.Banner != "" || c.Banner == "" || !strings.Contains(c.Text(), c.Banner) || word == "" || !ok || !strings.Contains(uri, escape(word)) {
+			t.Errorf("%v: subject %q, banner %q, %v %s", tag, c.Subject, c.Banner, ok, uri)
+		}
+		if r := Remind(l, notified, "x"); !strings.Contains(r.Subject, word) || r.Subject == c.Subject || !strings.HasSuffix(r.Subject, c.Subject) {
+			t.Errorf("%v: the reminder's subject is %q", tag, r.Subject)
+		}
+	}
+}
+
+// What somebody has typed keeps its lines and nothing that does not show.
+func TestQuote(t *testing.T) {
+	for text, want := range map[string][]string{
+		"":                          nil,
+		" \r\n\t\u202e ":            nil,
+		"one":                       {"one"},
+		"one\ntwo":                  {"one", "two"},
+		"one\r\n\r\n two \rthree":   {"one", "two", "three"},
+		"a\tb\u0007c\u202ed\u2066e": {"a bcde"},
+		"> not a quote":             {"> not a quote"},
+	} {
+		q := quote("by", text)
+		if q == nil && want != nil || q != nil && (!slices.Equal(q.Lines, want) || q.By != "by") {
+			t.Errorf("%q: %+v, want %q", text, q, want)
+		}
+	}
+}
+
+func TestAFileKeepsLoneCarriageReturnsApart(t *testing.T) {
+	if _, body := opened(t, Message("", "", "x", "\r=\n", written)); body != "\r\n=\r\n" {
+		t.Errorf("%q", body)
+	}
+}
