@@ -1,14 +1,18 @@
-// Command acceptance answers every emailed link: what is asked, the sign-in of who follows it, and the answer.
+// Command acceptance answers every emailed link: what is asked, the sign-in of who follows it, the answer, and what a recipient can do
+// beside answering.
 package main
 
 import (
 	"log/slog"
 	"os"
+	"time"
 
 	"concord/internal/apigw"
 	"concord/internal/awsenv"
+	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/env"
+	"concord/internal/feedback"
 	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/masterkey"
@@ -19,6 +23,7 @@ import (
 
 // config is what template.yaml sets.
 type config struct {
+	Stack    string `env:"STACK"`          // name of the stack; a dimension of every metric
 	Table    string `env:"TABLE_NAME"`     // name of the table
 	Secret   string `env:"LINK_SECRET"`    // ARN of the master secret of links and cookies
 	Operator string `env:"OPERATOR_NAME"`  // who operates this deployment; every page says so
@@ -27,7 +32,16 @@ type config struct {
 	// How ID tokens say who signed in, as pages.ParseClaims reads it.
 	Claims string `env:"SIGN_IN_CLAIMS" default:"{}"`
 	Clouds string `env:"CLOUDS"` // the clouds with their portals, as partner.ParseClouds reads them
+	// EvidenceYears is for how long answers are kept with the names of who gave them (domain, 0.23).
+	EvidenceYears int `env:"EVIDENCE_YEARS" default:"7"`
+	// How many complaints pause a partner's mails: of a thousand of them in seven days, and at least.
+	ComplaintsPerMille int `env:"COMPLAINT_PAUSE_PER_MILLE"`
+	ComplaintsLeast    int `env:"COMPLAINT_PAUSE_LEAST"`
+	// AllowReserved accepts addresses under .example and .test, which only a local stack does.
+	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
+
+const year = 365 * 24 * time.Hour
 
 func main() {
 	log := observe.Logger()
@@ -56,10 +70,16 @@ func run(log *slog.Logger) error {
 	}
 	aws := awsenv.Config()
 	store := dynamo.New(aws, c.Table)
+	metrics := &observe.Metrics{Stack: c.Stack, Function: "acceptance"}
+	reputation := partner.Reputation{
+		Store: store, Now: now, Paused: feedback.Paused(log, metrics),
+		Complaints: partner.Threshold{PerMille: c.ComplaintsPerMille, Least: c.ComplaintsLeast},
+	}
 	handler, err := pages.Site{
 		Invitations: &invitation.Service{
 			Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds,
-			Locales: locale.Tags, Now: now,
+			Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Locales: locale.Tags, Ledger: store, Reputation: reputation,
+			Evidence: time.Duration(c.EvidenceYears) * year, Now: now,
 		},
 		Keys: masterkey.New(aws, c.Secret), Operator: c.Operator, Issuer: c.Issuer, ClientID: c.ClientID, Claims: claims, Log: log,
 	}.Handler()

@@ -29,15 +29,23 @@ func TestEvents(t *testing.T) {
 		status int
 		page   string
 		to     string // beginning of the Location
+		writes int
 	}{
-		"open": {200, "review", ""}, "open-french": {200, "review", ""}, "open-garbled": {404, "unknown", ""}, "probe": {200, "", ""},
-		"sign-in": {303, "", "IDP/authorize?"}, "callback-late": {400, "sign-in-over", ""},
-		"answer-not-signed-in": {303, "", "/i/"}, "answer-from-elsewhere": {403, "cross-origin", ""},
+		"open": {200, "review", "", 0}, "open-french": {200, "review", "", 0}, "open-garbled": {404, "unknown", "", 0}, "probe": {200, "", "", 0},
+		"sign-in": {303, "", "IDP/authorize?", 0}, "callback-late": {400, "sign-in-over", "", 0},
+		"answer-not-signed-in": {303, "", "/i/", 0}, "answer-from-elsewhere": {403, "cross-origin", "", 0},
+		"renewal-open": {200, "no-renewal", "", 0}, "report": {200, "reported", "", 2}, "report-without-reason": {422, "report", "", 0},
+		"unsubscribe-probe": {200, "", "", 0}, "unsubscribe-one-click": {200, "unsubscribed", "", 2}, "unsubscribe-one-click-multipart": {200, "unsubscribed", "", 2},
+		"dispute-open": {200, "dispute", "", 0}, "answer-link-at-dispute": {404, "unknown", "", 0},
 	}
 	k := &keys{masters: []string{"k1"}}
-	token, err := k.Sign(t.Context(), link.Answer, eventLink)
-	if err != nil {
-		t.Fatal(err)
+	tokens := map[string]string{} // by the beginning of the path
+	for _, p := range []link.Purpose{link.Answer, link.Receipt, link.Unsubscribe} {
+		token, err := k.Sign(t.Context(), p, eventLink)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens[p.Path("")] = token.Reveal()
 	}
 	files, err := filepath.Glob("../../events/acceptance-*.json")
 	if err != nil || len(files) != len(want) {
@@ -50,29 +58,37 @@ func TestEvents(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if name != "callback-late" && name != "open-garbled" && !strings.Contains(string(raw), token.Reveal()) {
-				t.Fatalf("the event's token has to be %s", token.Reveal())
-			}
 			var event apigw.Request
 			if err := json.Unmarshal(raw, &event); err != nil {
 				t.Fatal(err)
 			}
+			at := event.RawPath[:min(3, len(event.RawPath))]
+			if name == "answer-link-at-dispute" {
+				at = "/i/"
+			}
+			if name != "callback-late" && name != "open-garbled" && !strings.Contains(string(raw), tokens[at]) {
+				t.Fatalf("the event's token has to be %s", tokens[at])
+			}
 			store, idp := &storetest.Memory{}, newIdentityProvider(t)
 			store.PutAccount(alderAccount())
-			store.PutInvitation(invitation.Invitation{
+			inv := invitation.Invitation{
 				Key: invitation.Key{Inviter: alder, ID: eventLink.ID}, Kind: invitation.Reseller, RecipientEmail: "jo@larch.example", Locale: "en", Cloud: "public",
 				Status: invitation.Pending, Generation: 1, ExpiresAt: time.Now().Add(72 * time.Hour), CreatedAt: time.Now(), Version: 2,
-			})
+			}
+			if name == "dispute-open" {
+				inv.Status, inv.Answer = invitation.Accepted, &invitation.Given{Subject: "u-lara", Tenant: larch, FullName: "Lara Larch", At: time.Now()}
+			}
+			store.PutInvitation(inv)
 			writes := 0
 			store.Inject(func(op storetest.Operation) storetest.Fault {
-				if op == storetest.Write || op == storetest.Commit {
+				if op == storetest.Write || op == storetest.Commit || op == storetest.Record {
 					writes++
 				}
 				return storetest.Fault{}
 			})
 			clouds := partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://concord.example"}}
 			handler, err := pages.Site{
-				Invitations: &invitation.Service{Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds, Locales: locale.Tags, Now: time.Now},
+				Invitations: &invitation.Service{Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds, Locales: locale.Tags, Ledger: store, Now: time.Now},
 				Keys:        k, Operator: "Grove Marketplace Ltd", Issuer: idp.URL, ClientID: clientID, Log: slog.New(slog.DiscardHandler),
 			}.Handler()
 			if err != nil {
@@ -100,8 +116,8 @@ func TestEvents(t *testing.T) {
 			if name == "sign-in" && (len(got.Cookies) != 1 || !strings.HasPrefix(got.Cookies[0], "__Host-concord-sign-in-") || !strings.Contains(got.Cookies[0], "; Secure")) {
 				t.Errorf("cookies: %.60q", got.Cookies)
 			}
-			if writes != 0 {
-				t.Errorf("%d writes", writes)
+			if writes != w.writes {
+				t.Errorf("%d writes, want %d", writes, w.writes)
 			}
 		})
 	}

@@ -54,9 +54,23 @@ func everyPage(t *testing.T, lang string) map[string]seen {
 			i.Status = invitation.Cancelled
 			d.store.PutInvitation(*i)
 		}},
-		"answered":          {prepare: answeredBy("u-owen", oak, invitation.Accepted)},
-		"accepted":          {who: lara, prepare: answeredBy("u-lara", larch, invitation.Accepted)},
-		"declined":          {who: lara, prepare: answeredBy("u-lara", larch, invitation.Declined)},
+		"answered": {prepare: answeredBy("u-owen", oak, invitation.Accepted)},
+		"accepted": {who: lara, prepare: answeredBy("u-lara", larch, invitation.Accepted)},
+		"declined": {who: lara, prepare: answeredBy("u-lara", larch, invitation.Declined)},
+		"accepted by the wrong company": {who: lara, edit: func(p *invitation.Proposal) { p.RecipientEmail = to("jo@oak.example") },
+			prepare: answeredBy("u-lara", larch, invitation.Accepted)},
+		"accepted with two receipts": {who: lara, prepare: func(d *deployment, i *invitation.Invitation) {
+			answeredBy("u-lara", larch, invitation.Accepted)(d, i)
+			i.Answer.Email = "admin@larch.example"
+			d.store.PutInvitation(*i)
+		}},
+		"review of a rehearsal": {edit: rehearse},
+		"answer of a rehearsal": {who: lara, edit: rehearse},
+		"accepted in a rehearsal": {who: lara, edit: rehearse, prepare: func(d *deployment, i *invitation.Invitation) {
+			answeredBy("u-lara", larch, invitation.Accepted)(d, i)
+			i.Answer.NoChange = true
+			d.store.PutInvitation(*i)
+		}},
 		"from another site": {form: acceptance, headers: map[string]string{"Sec-Fetch-Site": "cross-site"}},
 		"not a form":        {who: lara, form: acceptance, headers: map[string]string{"Content-Type": "text/plain"}},
 	} {
@@ -73,15 +87,24 @@ func everyPage(t *testing.T, lang string) map[string]seen {
 		if c.prepare != nil {
 			c.prepare(d, &inv)
 		}
-		r := request(t, http.MethodGet, d.URL+"/i/"+token+"?lang="+lang, nil)
+		path := "/i/" + token
+		r := request(t, http.MethodGet, d.URL+path+"?lang="+lang, nil)
 		if c.form != nil {
-			r = request(t, http.MethodPost, d.URL+"/i/"+token+"?lang="+lang, strings.NewReader(c.form.Encode()))
+			r = request(t, http.MethodPost, d.URL+path+"?lang="+lang, strings.NewReader(c.form.Encode()))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
 		for k, v := range c.headers {
 			r.Header.Set(k, v)
 		}
 		all[name] = b.do(r)
+	}
+	for n, c := range pleas {
+		d := deploy(t)
+		_, path := d.plead(n)
+		all[c.name] = d.browser().get(path + "?lang=" + lang)
+		if c.mayWrite {
+			all[c.name+", amiss"] = d.browser().post(path+"?lang="+lang, url.Values{})
+		}
 	}
 	return all
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"concord/internal/invitation"
+	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/partner"
 )
@@ -44,6 +45,17 @@ var outcomes = map[invitation.Case]outcome{
 	invitation.TooLate:    {"expired", http.StatusGone, "notice", expired},
 	invitation.Superseded: {"superseded", http.StatusGone, "notice", superseded},
 	invitation.Answered:   {"answered", http.StatusGone, "notice", answered},
+
+	invitation.RenewalForm:     {"renewal", http.StatusOK, "plea", renewal},
+	invitation.RenewalAsked:    {"renewal-asked", http.StatusOK, "notice", renewalAsked},
+	invitation.NoRenewal:       {"no-renewal", http.StatusOK, "notice", noRenewal},
+	invitation.ReportForm:      {"report", http.StatusOK, "plea", report},
+	invitation.Reported:        {"reported", http.StatusOK, "notice", reported},
+	invitation.DisputeForm:     {"dispute", http.StatusOK, "plea", dispute},
+	invitation.Disputed:        {"disputed", http.StatusOK, "notice", disputed},
+	invitation.DisputeOver:     {"dispute-over", http.StatusGone, "notice", disputeOver},
+	invitation.UnsubscribeForm: {"unsubscribe", http.StatusOK, "plea", unsubscribe},
+	invitation.Unsubscribed:    {"unsubscribed", http.StatusOK, "notice", unsubscribed},
 }
 
 // Outcomes that are no case of an invitation.
@@ -62,9 +74,11 @@ var (
 type page struct {
 	*locale.Printer
 	*visit
-	Name      string // of the outcome
-	Here      string // path of the link with the chosen language; empty when the link is not known
-	SignIn    string // path of the sign-in
+	Name string // of the outcome
+	Here string // path of the page with the chosen language; empty when the link is not known
+	// Paths of the other pages of an invitation's link, with the chosen language; empty on the pages of other links.
+	Request, SignIn, Renewal, Report string
+
 	Portal    string // name of the place that the customer answers at (rule I17)
 	Operator  string
 	Languages []language
@@ -115,8 +129,10 @@ func compact(css string) string {
 	return names.Replace(strings.ReplaceAll(b.String(), ";}", "}"))
 }
 
-// names are short on the page and long in the style sheet.
-var names = strings.NewReplacer("--accent", "--a", "--card", "--c", "--edge", "--e", "--hover", "--h", "--ink", "--i", "--line", "--l", "--on", "--o",
+// names are short on the page and long in the style sheet. Every language here is written in lines from top to bottom, so that
+// only what lies along a line has to follow the direction of writing.
+var names = strings.NewReplacer("block-size", "height", "inline-size", "width", "-block-start", "-top", "-block-end", "-bottom", "inset-block-start", "top",
+	"--accent", "--a", "--card", "--c", "--edge", "--e", "--hover", "--h", "--ink", "--i", "--line", "--l", "--on", "--o",
 	"--page", "--p", "--soft", "--s", "--tint", "--t", "--warn-tint", "--x", "--warn", "--w")
 
 var spaces = strings.NewReplacer(": ", ":", "; }", "}", "; ", ";", ", ", ",", " { ", "{", " {", "{", " }", "}")
@@ -146,23 +162,31 @@ func (h *site) printer(r *http.Request, v *visit) *locale.Printer {
 	return locale.For(locale.Match(r.URL.Query().Get("lang"), v.letter.Invitation.Locale, r.Header.Get("Accept-Language")))
 }
 
+// lead sets where the page leads.
+func (p *page) lead(r *http.Request) {
+	p.Here = p.here(r)
+	if p.purpose == link.Answer {
+		lang := chosen(r.URL.Query().Get("lang"))
+		p.Request, p.SignIn, p.Renewal, p.Report = p.path("")+lang, p.path("/sign-in")+lang, p.path(asideRenewal)+lang, p.path(asideReport)+lang
+	}
+	for _, tag := range locale.Tags {
+		l := locale.For(tag)
+		to := "?lang=" + l.Language()
+		if own := p.path(p.aside); r.URL.Path != own { // the page of a sign-in
+			to = own + to
+		}
+		p.Languages = append(p.Languages, language{l.Language(), l.Name(), to, l.Language() == p.Language()})
+	}
+}
+
 // show writes a page; for HEAD only its header.
 func (h *site) show(w http.ResponseWriter, r *http.Request, v *visit, o outcome) {
 	p := &page{
 		Printer: h.printer(r, v), visit: v, Name: o.name, Portal: h.cloud(v).PortalName, Operator: h.Operator,
 		Now: h.Invitations.Now().UTC(),
 	}
-	if token := r.PathValue("token"); v.link.ID != "" && o.name != unknown.name {
-		p.Here = path(token, r)
-		p.SignIn = "/i/" + token + "/sign-in" + chosen(r.URL.Query().Get("lang"))
-		for _, tag := range locale.Tags {
-			l := locale.For(tag)
-			to := "?lang=" + l.Language()
-			if r.Pattern != routePage && r.Pattern != routeAnswer {
-				to = "/i/" + token + to
-			}
-			p.Languages = append(p.Languages, language{l.Language(), l.Name(), to, l.Language() == p.Language()})
-		}
+	if v.token != "" && o.name != unknown.name {
+		p.lead(r)
 	}
 	p.Content = o.view(p)
 	var out bytes.Buffer

@@ -1,8 +1,10 @@
-// Package pages answers emailed links: what somebody sees who follows one, the sign-in, and the answer.
+// Package pages answers emailed links: what somebody sees who follows one, the sign-in, the answer, and what a recipient can do
+// beside answering.
 //
 // Looking writes nothing, whatever the method, however often and whoever signed in: only POST with a session, an explicit
-// choice, a ticked authority and a typed name answers an invitation. Which case a link is in is decided by package invitation;
-// here each [invitation.Case] has its page and its status, in one table. Every page works without scripts and loads nothing.
+// choice, a ticked authority and a typed name answers an invitation, and only POST with a reason or a ticked box does anything
+// else. Which case a link is in is decided by package invitation; here each [invitation.Case] has its page and its status, in one
+// table. Every page works without scripts and loads nothing.
 package pages
 
 import (
@@ -13,6 +15,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,7 +49,7 @@ type Site struct {
 	Log         *slog.Logger
 }
 
-// The routes: those of template.yaml.
+// The routes: those of template.yaml, with those of pleadings.
 const (
 	routePage     = "GET /i/{token}" // and HEAD
 	routeAnswer   = "POST /i/{token}"
@@ -74,6 +77,10 @@ func (s Site) Handler() (http.Handler, error) {
 	mux.HandleFunc(routeAnswer, h.answer)
 	mux.HandleFunc(routeSignIn, h.signIn)
 	mux.HandleFunc(routeCallback, h.callback)
+	for _, p := range h.pleadings() {
+		mux.HandleFunc("GET "+p.pattern(), p.look)
+		mux.HandleFunc("POST "+p.pattern(), p.ask)
+	}
 	mux.Handle("/", h.plain(unknown))
 	return guard.Handler(mux), nil
 }
@@ -92,6 +99,9 @@ func (h *site) plain(o outcome) http.Handler {
 // visit is what is known about a request so far.
 type visit struct {
 	link    link.Link
+	purpose link.Purpose
+	token   string            // empty while the link is not known
+	aside   string            // what follows the token in the path: empty on the page of the link itself
 	letter  invitation.Letter // zero until the invitation was read
 	person  *invitation.Person
 	form    entered
@@ -108,9 +118,12 @@ func (h *site) cloud(v *visit) partner.Cloud {
 	return h.clouds[0]
 }
 
-// path gives the path of the visited link with the language that was chosen, if any.
-func path(token string, r *http.Request) string {
-	return "/i/" + token + chosen(r.URL.Query().Get("lang"))
+// path gives the path of a page of the visited link.
+func (v *visit) path(aside string) string { return v.purpose.Path(link.Secret(v.token)) + aside }
+
+// here gives the path of the visited page with the language that was chosen, if any.
+func (v *visit) here(r *http.Request) string {
+	return v.path(v.aside) + chosen(r.URL.Query().Get("lang"))
 }
 
 // chosen gives the query that keeps a language, and nothing for one that is not written.
@@ -123,19 +136,31 @@ func chosen(lang string) string {
 	return ""
 }
 
-// enter checks the token of the path and sees who is signed in. When it gives false, the request has been answered.
-func (h *site) enter(w http.ResponseWriter, r *http.Request) (*visit, bool) {
+// enter checks the token of the path. When it gives false, the request has been answered.
+func (h *site) enter(w http.ResponseWriter, r *http.Request, p link.Purpose, aside string) (*visit, bool) {
 	v := &visit{}
-	l, err := h.Keys.Verify(r.Context(), link.Answer, r.PathValue("token"))
+	token := r.PathValue("token")
+	l, err := h.Keys.Verify(r.Context(), p, token)
 	if errors.Is(err, link.ErrMalformed) || errors.Is(err, link.ErrUnknownKey) {
 		h.show(w, r, v, unknown)
 		return nil, false
 	}
-	if err == nil {
-		v.link = l
-		v.person, err = h.session(r)
-	}
 	if err != nil {
+		h.trouble(w, r, v, err)
+		return nil, false
+	}
+	v.link, v.purpose, v.token, v.aside = l, p, token, aside
+	return v, true
+}
+
+// visitor is enter for the page of an invitation, and sees who is signed in.
+func (h *site) visitor(w http.ResponseWriter, r *http.Request) (*visit, bool) {
+	v, ok := h.enter(w, r, link.Answer, "")
+	if !ok {
+		return nil, false
+	}
+	var err error
+	if v.person, err = h.session(r); err != nil {
 		h.trouble(w, r, v, err)
 		return nil, false
 	}
@@ -143,7 +168,7 @@ func (h *site) enter(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 }
 
 func (h *site) open(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.enter(w, r)
+	v, ok := h.visitor(w, r)
 	if !ok {
 		return
 	}
@@ -168,22 +193,18 @@ type entered struct {
 // answer carries out an answer. A crash before the domain's write leaves the form to be sent again; one after it, or an
 // answer that gets lost, shows the result when the form is sent again.
 func (h *site) answer(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.enter(w, r)
+	v, ok := h.visitor(w, r)
 	if !ok {
 		return
 	}
-	here := path(r.PathValue("token"), r)
+	here := v.here(r)
 	if v.person == nil {
 		h.redirect(w, r, v, here)
 		return
 	}
 	var err error
 	if v.form, err = read(w, r); err != nil {
-		o := malformed
-		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			o = tooLong
-		}
-		h.show(w, r, v, o)
+		h.show(w, r, v, unreadable(err))
 		return
 	}
 	words := consent(locale.For(locale.Match(v.form.Words, r.URL.Query().Get("lang"), r.Header.Get("Accept-Language"))))
@@ -237,22 +258,49 @@ func (h *site) askAgain(w http.ResponseWriter, r *http.Request, v *visit) {
 	h.show(w, r, v, o)
 }
 
+// unreadable is the page for a body that is no form of ours.
+func unreadable(err error) outcome {
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return tooLong
+	}
+	return malformed
+}
+
 var errNotAForm = errors.New("pages: not a form")
 
-func read(w http.ResponseWriter, r *http.Request) (entered, error) {
+// The ways in which a form is sent. Browsers use the first for ours; a mail provider may use either (RFC 8058).
+const (
+	urlEncoded = "application/x-www-form-urlencoded"
+	multipart  = "multipart/form-data"
+)
+
+// formOf reads a form that was sent in one of some ways, and gives its fields. A field that is sent twice says nothing.
+func formOf(w http.ResponseWriter, r *http.Request, ways ...string) (func(name string) string, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/x-www-form-urlencoded" {
-		return entered{}, errNotAForm
+	way, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || !slices.Contains(ways, way) {
+		return nil, errNotAForm
 	}
-	if err := r.ParseForm(); err != nil {
-		return entered{}, err
+	if way == multipart {
+		err = r.ParseMultipartForm(maxBody) // all of it fits into memory
+	} else {
+		err = r.ParseForm()
 	}
-	// A field that is sent twice says nothing.
-	one := func(name string) string {
+	if err != nil {
+		return nil, err
+	}
+	return func(name string) string {
 		if v := r.PostForm[name]; len(v) == 1 {
 			return v[0]
 		}
 		return ""
+	}, nil
+}
+
+func read(w http.ResponseWriter, r *http.Request) (entered, error) {
+	one, err := formOf(w, r, urlEncoded)
+	if err != nil {
+		return entered{}, err
 	}
 	return entered{
 		Answer: one("answer"), Authorized: one("authorized") == "on", FullName: one("fullName"), JobTitle: one("jobTitle"),

@@ -159,7 +159,7 @@ func deploy(t *testing.T) *deployment {
 	t.Cleanup(d.Close)
 	d.store.PutAccount(alderAccount())
 	d.store.Inject(func(op storetest.Operation) storetest.Fault {
-		if op == storetest.Write || op == storetest.Commit {
+		if op == storetest.Write || op == storetest.Commit || op == storetest.Record {
 			d.writes.Add(1)
 		}
 		if f := d.fault.Load(); f != nil {

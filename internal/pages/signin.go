@@ -95,11 +95,10 @@ type attempt struct {
 
 // signIn begins a sign-in for a link that can be answered, or whose answer can be looked at.
 func (h *site) signIn(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.enter(w, r)
+	v, ok := h.enter(w, r, link.Answer, "") // whoever was signed in signs in anew
 	if !ok {
 		return
 	}
-	v.person = nil // whoever was signed in signs in anew
 	letter, c, err := h.Invitations.Look(r.Context(), v.link, nil, false)
 	if err != nil {
 		h.trouble(w, r, v, err)
@@ -164,7 +163,7 @@ func (h *site) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// From here on pages can lead back to the link.
-	r.SetPathValue("token", token.Reveal())
+	v.purpose, v.token = link.Answer, token.Reveal()
 	if a.Lang != "" {
 		r.URL.RawQuery = strings.TrimPrefix(chosen(a.Lang), "?")
 	} else {
@@ -192,7 +191,7 @@ func (h *site) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.drop(w, cookieName(cloud, name))
-	h.redirect(w, r, v, path(token.Reveal(), r))
+	h.redirect(w, r, v, v.here(r))
 }
 
 // refused answers what the provider says instead of a code (OpenID Connect Core 3.1.2.6, RFC 6749 4.1.2.1).

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"concord/internal/invitation"
+	"concord/internal/link"
 	"concord/internal/locale"
+	"concord/internal/relationship"
 )
 
 // ConsentVersion names the words of the answer page. Raise it whenever what they mean changes.
@@ -256,7 +258,7 @@ var inOrder = []string{"f-accept", "f-reason", "f-comment", "f-country", "f-name
 // anchors are the ids by field. None contains a word by which programs find the sign-in or the form.
 var anchors = map[string]string{
 	"answer": "f-accept", "authorized": "f-confirm", "fullName": "f-name", "jobTitle": "f-title",
-	"country": "f-country", "reason": "f-reason", "comment": "f-comment",
+	"country": "f-country", "reason": "f-reason", "comment": "f-comment", "confirm": "f-confirm",
 }
 
 // complaint says what to do about a field.
@@ -319,14 +321,38 @@ func accepted(p *page) any {
 		Accepted: true, Reference: inv.Reference(), Facts: p.answerFacts(),
 		Lead: p.T("page.accepted.lead", "partner", partner, "company", p.company()),
 	}
+	r.Next = []string{p.T("page.accepted.listed", "partner", partner), p.T("page.accepted.agreement", "partner", partner)}
 	switch {
+	case inv.Sandbox:
+		r.Lead, r.Next = p.T("page.accepted.rehearsal", "partner", partner), nil
 	case inv.Answer.NoChange:
 		r.Lead = p.T("page.accepted.no-change", "partner", partner)
-	case inv.RequestDelegatedAdmin:
-		r.Lead = p.T("page.accepted.lead.administration", "partner", partner, "company", p.company())
+	default:
+		if inv.RequestDelegatedAdmin {
+			r.Lead = p.T("page.accepted.lead.administration", "partner", partner, "company", p.company())
+		}
+		if relationship.CheckIdentity(p.person.Company, inv.RecipientEmail) == relationship.Unproven {
+			r.Next = append(r.Next, p.T("page.accepted.identity", "partner", partner, "domain", domainOf(inv.RecipientEmail)))
+		}
 	}
-	r.Next = []string{p.T("page.accepted.listed", "partner", partner), p.T("page.accepted.agreement", "partner", partner), p.T("page.result.keep", "partner", partner)}
+	r.Next = append(append(r.Next, p.receipts()...), p.T("page.result.keep", "partner", partner))
 	return r
+}
+
+// receipts says who is told of the answer by mail, and what can be done with that.
+func (p *page) receipts() []string {
+	inv := p.letter.Invitation
+	to, own := mask(inv.RecipientEmail), mask(inv.Answer.Email)
+	switch {
+	case to == "" && own == "":
+		return nil
+	case to == "":
+		return []string{p.T("page.result.receipt", "to", own, "partner", p.partner())}
+	case own == "":
+		return []string{p.T("page.result.receipt", "to", to, "partner", p.partner()), p.T("page.result.dispute", "to", to)}
+	default:
+		return []string{p.T("page.result.receipts", "to", to, "own", own, "partner", p.partner()), p.T("page.result.dispute", "to", to)}
+	}
 }
 
 func declined(p *page) any {
@@ -335,9 +361,13 @@ func declined(p *page) any {
 	return result{
 		Reference: p.letter.Invitation.Reference(), Facts: p.answerFacts(),
 		Lead: p.T("page.declined.lead", "partner", partner),
-		Next: []string{p.T("page.declined.told", "partner", partner), p.T("page.declined.again", "partner", partner), p.T("page.result.keep", "partner", partner)},
+		Next: slices.Concat([]string{p.T("page.declined.told", "partner", partner), p.T("page.declined.again", "partner", partner)},
+			p.receipts(), []string{p.T("page.result.keep", "partner", partner)}),
 	}
 }
+
+// Rehearsal reports whether the page is one of a rehearsal, which every page of it says.
+func (p *page) Rehearsal() bool { return p.letter.Invitation.Sandbox }
 
 // notice is a page that says what stands in the way and what can be done.
 type notice struct {
@@ -345,6 +375,7 @@ type notice struct {
 	Facts    []fact
 	Link     string // where the button leads; empty for none
 	Label    string
+	Stranger string // where who does not know the partner says so; empty for nowhere
 	Copy     string // a text to copy; empty for none
 	CopyHint string
 	Decline  *fields
@@ -357,13 +388,14 @@ func unknownLink(p *page) any {
 
 func expired(p *page) any {
 	p.Title = p.T("page.expired.title")
-	return notice{Facts: append([]fact{{p.T("page.fact.name"), p.partner()}}, p.contact()...), Text: []string{
+	return notice{Facts: append([]fact{{p.T("page.fact.name"), p.partner()}}, p.contact()...), Link: p.Renewal, Label: p.T("page.renewal.title"), Text: []string{
 		p.T("page.expired.text", "date", p.DateTime(p.letter.Invitation.ExpiresAt)), p.T("page.expired.ask", "partner", p.partner())}}
 }
 
 func superseded(p *page) any {
 	p.Title = p.T("page.superseded.title")
-	return notice{Text: []string{p.T("page.superseded.text", "partner", p.partner()), p.T("page.superseded.ask")}}
+	return notice{Text: []string{p.T("page.superseded.text", "partner", p.partner()), p.T("page.superseded.ask")},
+		Link: p.Renewal, Label: p.T("page.renewal.title")}
 }
 
 func answered(p *page) any {
@@ -390,13 +422,13 @@ func (p *page) signedIn() []fact {
 
 func wrongTenant(p *page) any {
 	p.Title = p.T("page.wrong-tenant.title")
-	return notice{Facts: p.signedIn(), Link: p.otherAccount(), Label: p.T("page.switch"),
+	return notice{Facts: p.signedIn(), Link: p.otherAccount(), Label: p.T("page.switch"), Stranger: p.Report,
 		Text: []string{p.T("page.wrong-tenant.text", "partner", p.partner()), p.T("page.nothing-used")}}
 }
 
 func notAdmin(p *page) any {
 	p.Title = p.T("page.not-admin.title")
-	return notice{Facts: p.signedIn(), Link: p.otherAccount(), Label: p.T("page.switch"),
+	return notice{Facts: p.signedIn(), Link: p.otherAccount(), Label: p.T("page.switch"), Stranger: p.Report,
 		Text:     []string{p.T("page.not-admin.text"), p.T("page.nothing-used")},
 		CopyHint: p.T("page.not-admin.forward"),
 		Copy: p.T("page.not-admin.copy", "partner", p.partner(), "domain", p.letter.Inviter.VerifiedDomain, "portal", p.Portal,
@@ -428,7 +460,11 @@ func regionNotAllowed(p *page) any {
 
 func troubled(p *page) any {
 	p.Title = p.T("page.service-trouble.title")
-	return notice{Text: []string{p.T("page.service-trouble.text"), p.T("page.nothing-used")}}
+	n := notice{Text: []string{p.T("page.service-trouble.text")}}
+	if p.purpose == link.Answer && p.aside == "" { // a link that is over does not work when all is well again
+		n.Text = append(n.Text, p.T("page.nothing-used"))
+	}
+	return n
 }
 
 func notUnderstood(p *page) any {
