@@ -1,9 +1,11 @@
-// Events tells other systems what has happened. It is woken by the table's stream, for writes that can be told.
+// Events tells other systems what has happened and keeps the partners' audit. It is woken by the table's stream, for writes of which
+// there is something to tell.
 package main
 
 import (
-	"errors"
+	"fmt"
 	"os"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -17,8 +19,10 @@ import (
 
 // config is the operator's manual; template.yaml sets every variable.
 type config struct {
-	Stack string `env:"STACK"`     // name of the stack; a dimension of every metric
-	Bus   string `env:"EVENT_BUS"` // name of the event bus
+	Stack string `env:"STACK"`          // name of the stack; a dimension of every metric
+	Table string `env:"TABLE_NAME"`     // the DynamoDB table of this deployment
+	Bus   string `env:"EVENT_BUS"`      // name of the event bus
+	Years int    `env:"EVIDENCE_YEARS"` // how long audit records are kept, in years of 365 days
 }
 
 func main() {
@@ -28,22 +32,18 @@ func main() {
 		log.Error("cannot start", "error", err)
 		os.Exit(1)
 	}
+	aws := awsenv.Config()
+	desk := events.Desk{Tell: events.NewBus(aws, c.Bus).Put, Audit: dynamo.New(aws, c.Table), Keep: time.Duration(c.Years) * 365 * 24 * time.Hour}
 	metrics := &observe.Metrics{Stack: c.Stack, Function: "events"}
-	bus := events.NewBus(awsenv.Config(), c.Bus)
-	loop := stream.Loop{Log: log, Metrics: metrics, Reserve: events.PutTimeout}
-	lambda.Start(stream.Gather(loop, events.MaxGroup, caused, bus.Put))
+	loop := stream.Loop{Log: log, Metrics: metrics, Reserve: events.DeliverTimeout}
+	lambda.Start(stream.Gather(loop, events.MaxGroup, caused, desk.Deliver))
 }
 
-// caused reads a record as what it is an image of.
-func caused(r stream.Record) ([]events.Event, error) {
-	if was, is, err := stream.Pair(r, dynamo.InvitationFromImage); err == nil {
-		return events.OfInvitation(was, is), nil
-	} else if !errors.Is(err, dynamo.ErrOtherItem) {
-		return nil, err
-	}
-	was, is, err := stream.Pair(r, dynamo.RelationshipFromImage)
+// caused reads a record as what was written.
+func caused(r stream.Record) ([]events.Consequence, error) {
+	c, err := dynamo.ChangeOf(r.Old, r.New)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", stream.ErrPoison, err)
 	}
-	return events.OfRelationship(was, is), nil
+	return events.Causes(c.Invitation, c.Relationship), nil
 }

@@ -1,4 +1,5 @@
-// Package events tells other systems what has happened, on an EventBridge bus.
+// Package events tells other systems what has happened, on an EventBridge bus, and puts it into the partners' audit: [Causes] says what a
+// write to the table causes, and a [Desk] delivers it.
 //
 // An event is made by comparing an item before and after a write, never by the code that writes: what the table has, the bus
 // gets, and nothing else. It is delivered at least once and not always in order. Its id is made of the item and the version
@@ -14,6 +15,7 @@ import (
 	"fmt"
 	"time"
 
+	"concord/internal/audit"
 	"concord/internal/invitation"
 	"concord/internal/relationship"
 )
@@ -36,7 +38,15 @@ const (
 	InvitationDeclined       Type = "invitation-declined"
 	InvitationCancelled      Type = "invitation-cancelled"
 	InvitationExpired        Type = "invitation-expired" // when the job has noticed it
-	RelationshipEstablished  Type = "relationship-established"
+	InvitationReminded       Type = "invitation-reminded"
+	InvitationRenewal        Type = "invitation-renewal-requested"
+	InvitationReported       Type = "invitation-reported"
+	InvitationDisputed       Type = "invitation-disputed"
+
+	RelationshipEstablished Type = "relationship-established"
+	RelationshipRemoved     Type = "relationship-removed"
+	DelegatedAdminGranted   Type = "delegated-admin-granted"
+	DelegatedAdminEnded     Type = "delegated-admin-ended"
 )
 
 // Event is what goes on the bus.
@@ -112,6 +122,11 @@ var told = map[string]struct {
 	}},
 	"cancelled": {InvitationCancelled, nothing}, // why is a text that somebody typed
 	"expired":   {InvitationExpired, nothing},
+
+	"reminded":          {InvitationReminded, why},
+	"renewal requested": {InvitationRenewal, why},
+	"reported":          {InvitationReported, why},
+	"disputed":          {InvitationDisputed, why},
 }
 
 func nothing(*Detail, invitation.Entry, invitation.Invitation) {}
@@ -127,7 +142,7 @@ func OfInvitation(before *invitation.Invitation, after invitation.Invitation) []
 		was = before.History
 	}
 	var out []Event
-	for _, entry := range added(was, after.History) {
+	for _, entry := range audit.AddedSteps(was, after.History) {
 		t, ok := told[entry.Action]
 		if !ok {
 			continue
@@ -150,53 +165,54 @@ func OfInvitation(before *invitation.Invitation, after invitation.Invitation) []
 	return out
 }
 
-// OfRelationship gives what a write of a relationship tells. Before is nil for a new one.
+// OfRelationship gives what a write of a relationship tells. Before is nil for a new one. Nobody but the partner whose relationship it is
+// learns of its end from it (rule X6).
 func OfRelationship(before *relationship.Relationship, after relationship.Relationship) []Event {
-	if after.Status != relationship.Active || before != nil && before.Status == relationship.Active {
-		return nil
+	active := func(r *relationship.Relationship) bool { return r != nil && r.Status == relationship.Active }
+	administered := func(r *relationship.Relationship) bool { return r != nil && r.DelegatedAdmin == relationship.ActiveDAP }
+	var out []Event
+	tell := func(t Type, at time.Time, reason string) {
+		out = append(out, Event{t, Detail{
+			Version: Version, ID: id(after.ID, after.Version, t), OccurredAt: at.UTC(), CorrelationID: after.CorrelationID,
+			PartnerTenantID: string(after.Partner), Reason: reason,
+			Relationship: &Relationship{
+				ID: after.ID, Version: after.Version, CustomerTenantID: string(after.Customer.Tenant), Role: string(after.Role),
+				Status: string(after.Status), Origin: after.Origin, InvitationID: after.Invitation, DelegatedAdmin: string(after.DelegatedAdmin),
+				IdentityCheck: string(after.IdentityCheck), EstablishedAt: after.EstablishedAt.UTC(),
+			},
+		}})
 	}
-	return []Event{{RelationshipEstablished, Detail{
-		Version: Version, ID: id(after.ID, after.Version, RelationshipEstablished), OccurredAt: after.EstablishedAt.UTC(),
-		CorrelationID: after.CorrelationID, PartnerTenantID: string(after.Partner),
-		Relationship: &Relationship{
-			ID: after.ID, Version: after.Version, CustomerTenantID: string(after.Customer.Tenant), Role: string(after.Role),
-			Status: string(after.Status), Origin: after.Origin, InvitationID: after.Invitation, DelegatedAdmin: string(after.DelegatedAdmin),
-			IdentityCheck: string(after.IdentityCheck), EstablishedAt: after.EstablishedAt.UTC(),
-		},
-	}}}
+	switch {
+	case active(&after) && !active(before):
+		tell(RelationshipEstablished, after.EstablishedAt, "")
+	case !active(&after) && active(before):
+		tell(RelationshipRemoved, after.UpdatedAt, "")
+	}
+	switch {
+	case administered(&after) && !administered(before):
+		tell(DelegatedAdminGranted, after.UpdatedAt, "")
+	case !administered(&after) && administered(before):
+		tell(DelegatedAdminEnded, after.UpdatedAt, ending(after))
+	}
+	return out
+}
+
+// ending says what has ended the administration.
+func ending(r relationship.Relationship) string {
+	last := ""
+	if n := len(r.History); n > 0 {
+		last = r.History[n-1].Action
+	}
+	switch last {
+	case relationship.WasRemoved:
+		return "removed"
+	case relationship.WasDisputed:
+		return "disputed"
+	default:
+		return "revoked"
+	}
 }
 
 func id(resource string, version int, t Type) string {
 	return fmt.Sprintf("%s.%d.%s", resource, version, t)
 }
-
-// added gives the entries that a write has added to a timeline. A full timeline has lost its second entry with each. A
-// timeline that does not go on from the one before was rewritten, which is no transition.
-func added(before, after []invitation.Entry) []invitation.Entry {
-	for n := range len(after) + 1 {
-		if kept := after[:len(after)-n]; continues(before, kept) {
-			return after[len(after)-n:]
-		}
-	}
-	return nil
-}
-
-// continues reports whether kept is before, save for entries behind the first that were dropped.
-func continues(before, kept []invitation.Entry) bool {
-	if len(before) == 0 || len(kept) == 0 {
-		return len(before) == len(kept)
-	}
-	dropped := len(before) - len(kept)
-	if dropped < 0 || !same(before[0], kept[0]) {
-		return false
-	}
-	for i := 1; i < len(kept); i++ {
-		if !same(before[i+dropped], kept[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-// same compares what never changes of an entry; who it was may be erased in time (domain, 0.23).
-func same(a, b invitation.Entry) bool { return a.At.Equal(b.At) && a.Action == b.Action }

@@ -1,0 +1,38 @@
+package dynamo
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"concord/internal/invitation"
+	"concord/internal/relationship"
+)
+
+// Change is what a record of the table's stream says was written. One of its fields is set.
+type Change struct {
+	Invitation   *invitation.Change
+	Relationship *relationship.Change
+}
+
+// ChangeOf reads the two images of a stream record, of which the old one is nil for a new item. The error is [ErrOtherItem] for items
+// that are none of what a [Change] can hold, and names the attribute that is missing or of the wrong type.
+func ChangeOf(old, new map[string]types.AttributeValue) (Change, error) {
+	if before, after, err := pair(old, new, InvitationFromImage); !errors.Is(err, ErrOtherItem) {
+		return Change{Invitation: &invitation.Change{Before: before, After: after}}, err
+	}
+	before, after, err := pair(old, new, RelationshipFromImage)
+	return Change{Relationship: &relationship.Change{Before: before, After: after}}, err
+}
+
+func pair[T any](old, new map[string]types.AttributeValue, read func(map[string]types.AttributeValue) (T, error)) (before *T, after T, err error) {
+	if after, err = read(new); err != nil || old == nil {
+		return nil, after, err
+	}
+	was, err := read(old)
+	if err != nil {
+		return nil, after, fmt.Errorf("what was before: %w", err)
+	}
+	return &was, after, nil
+}
