@@ -14,12 +14,19 @@ import (
 	"concord/internal/feedback"
 	"concord/internal/invitation"
 	"concord/internal/observe"
+	"concord/internal/partner"
 )
 
 // config is the operator's manual; template.yaml sets every variable.
 type config struct {
 	Stack string `env:"STACK"`      // name of the stack; a dimension of every metric
 	Table string `env:"TABLE_NAME"` // the one table
+
+	// How much may be said against the mails of a partner in seven days before they wait: of a thousand mails, and at least.
+	ComplaintsPerMille int `env:"COMPLAINT_PAUSE_PER_MILLE"`
+	ComplaintsLeast    int `env:"COMPLAINT_PAUSE_LEAST"`
+	BouncesPerMille    int `env:"BOUNCE_PAUSE_PER_MILLE"`
+	BouncesLeast       int `env:"BOUNCE_PAUSE_LEAST"`
 }
 
 func main() {
@@ -33,6 +40,12 @@ func main() {
 	}
 	metrics := &observe.Metrics{Stack: c.Stack, Function: "feedback"}
 	store := dynamo.New(aws, c.Table)
-	queue := &feedback.Queue{Recorder: invitation.Feedback{Store: store, Ledger: store, Now: now}, Log: log, Metrics: metrics, Reserve: 5 * time.Second}
+	reputation := partner.Reputation{
+		Store: store, Now: now, Paused: feedback.Paused(log, metrics),
+		Complaints: partner.Threshold{PerMille: c.ComplaintsPerMille, Least: c.ComplaintsLeast},
+		Bounces:    partner.Threshold{PerMille: c.BouncesPerMille, Least: c.BouncesLeast},
+	}
+	recorder := invitation.Feedback{Store: store, Ledger: store, Reputation: reputation, Now: now}
+	queue := &feedback.Queue{Recorder: recorder, Log: log, Metrics: metrics, Reserve: 5 * time.Second}
 	lambda.Start(queue.Handle)
 }

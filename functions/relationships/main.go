@@ -1,22 +1,31 @@
-// Function relationships serves the customers and relationships of the calling partner, and the OpenAPI document, over the
-// HTTP API.
+// Function relationships serves the customers, relationships and audit of the calling partner, the operator's desk, and the OpenAPI
+// document, over the HTTP API.
 package main
 
 import (
+	"errors"
 	"os"
 
 	"concord/internal/apigw"
 	"concord/internal/awsenv"
+	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/env"
+	"concord/internal/invitation"
+	"concord/internal/locale"
 	"concord/internal/masterkey"
 	"concord/internal/observe"
+	"concord/internal/partner"
 	"concord/internal/web"
 )
 
 type config struct {
 	Table  string `env:"TABLE_NAME"`  // the DynamoDB table of this deployment
 	Secret string `env:"LINK_SECRET"` // ARN or name of the secret from which the keys of cursors are derived
+	Clouds string `env:"CLOUDS"`      // JSON array of {id, portalName, baseUrl, administrationOptional}, in which partners are
+
+	// Only a local stack sets it: addresses below .example and .test are accepted.
+	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
 
 func main() {
@@ -26,8 +35,21 @@ func main() {
 		log.Error("cannot start", "error", err)
 		os.Exit(1)
 	}
+	clock, err := env.Clock()
+	clouds, fault := partner.ParseClouds(c.Clouds)
+	if err := errors.Join(err, fault); err != nil {
+		log.Error("cannot start", "error", err)
+		os.Exit(1)
+	}
 	aws := awsenv.Config()
 	store, keys := dynamo.New(aws, c.Table), masterkey.New(aws, c.Secret)
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Log: log}
-	apigw.Start(web.Relationships(gate, store), "", log)
+	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
+	desk := web.Desk{
+		Registry:   &partner.Registry{Store: store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: clock},
+		Reputation: partner.Reputation{Store: store, Now: clock},
+		Pardon:     invitation.Pardon{Ledger: store, Addresses: addresses, Now: clock},
+		Regions:    partner.ShippedRegions(),
+	}
+	apigw.Start(web.Relationships(gate, store, store, desk, clock), "", log)
 }

@@ -172,7 +172,12 @@ func (p *partner) invite(body, recipient string) (id, link string) {
 	p.t.Helper()
 	id = p.post("/v1/invitations", body).want(p.t, 201).json(p.t)["id"].(string)
 	p.post("/v1/invitations/"+id+"/send", "").want(p.t, 202)
-	return id, linkIn(p.t, mailTo(p.t, recipient, 1)[0])
+	// Who answered something else may have got a receipt at this address.
+	for n := 1; ; n++ {
+		if m := mailTo(p.t, recipient, n)[n-1]; m.Tags["invitation"] == id && m.Tags["kind"] == "invitation" {
+			return id, linkIn(p.t, m)
+		}
+	}
 }
 
 type email struct {
@@ -180,6 +185,19 @@ type email struct {
 	Destination struct{ To []string }
 	Subject     string
 	Body        struct{ HTML, Text string }
+	ReplyTo     []string
+	Headers     []struct{ Name, Value string }
+	Tags        map[string]string
+}
+
+// header gives the value of a header that SES was asked for; empty for none.
+func (m email) header(name string) string {
+	for _, h := range m.Headers {
+		if strings.EqualFold(h.Name, name) {
+			return h.Value
+		}
+	}
+	return ""
 }
 
 // mailTo waits until a recipient has n mails and gives them.

@@ -122,11 +122,19 @@ func text(v types.AttributeValue) string {
 
 func dump(t testing.TB) string {
 	t.Helper()
-	s, err := items()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	var last string
+	eventually(t, "the table is still", func() bool {
+		before, err := items()
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(300 * time.Millisecond)
+		if last, err = items(); err != nil {
+			t.Fatal(err)
+		}
+		return local.InFlight() == 0 && last == before
+	})
+	return last
 }
 
 var contract struct {

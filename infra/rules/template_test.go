@@ -521,6 +521,20 @@ func TestStreamsAndSchedules(t *testing.T) {
 			t.Errorf("%s: no alarm on %s's IteratorAge", name, e.function)
 		}
 	}
+	// Both queues of an invitation wake the mailer, and no other write: its own, claims and outcomes, are other words.
+	var words []string
+	for _, e := range s.events("DynamoDB") {
+		filters, _ := at(e.properties["FilterCriteria"], "Filters").([]any)
+		for _, filter := range filters {
+			if pattern, _ := at(filter, "Pattern").(string); e.function == "MailerFunction" {
+				words = append(words, pattern)
+			}
+		}
+	}
+	slices.Sort(words)
+	if want := []string{`{"dynamodb":{"NewImage":{"mail":{"S":["queued"]}}}}`, `{"dynamodb":{"NewImage":{"post":{"S":["queued"]}}}}`}; !slices.Equal(words, want) {
+		t.Errorf("MailerFunction is woken by %q, want %q", words, want)
+	}
 	if !readers["MailerFunction"] {
 		t.Error("MailerFunction has no stream mapping: no mail would leave")
 	}

@@ -166,7 +166,7 @@ func Name(s string) (string, error) {
 			return "", problem.New(problem.NameInvalid, "A word of a name is written in one alphabet.")
 		}
 	}
-	if linkable(s) {
+	if Linkable(s) {
 		return "", problem.New(problem.NameInvalid, "A name holds no address and no link.")
 	}
 	return s, nil
@@ -185,7 +185,7 @@ func Note(s string) (string, error) {
 		return "", problem.New(problem.ValidationFailed, "A message has 1 to %d characters on one line.", MaxNote)
 	case slices.ContainsFunc(strings.Fields(s), mixesScripts):
 		return "", problem.New(problem.ValidationFailed, "A word of a message is written in one alphabet.")
-	case linkable(s) || dialable(s):
+	case Linkable(s) || dialable(s):
 		return "", problem.New(problem.ValidationFailed, "A message holds no address, no link and no telephone number.")
 	}
 	return s, nil
@@ -267,8 +267,8 @@ func mixesScripts(word string) bool {
 // scheme is what programs take for the beginning of a link without any slash.
 var scheme = regexp.MustCompile(`\b(https?|mailto|tel|sms|ftp|javascript|data):`)
 
-// linkable reports what mail programs make links of although the HTML is escaped: addresses, URLs and domain names.
-func linkable(s string) bool {
+// Linkable reports what mail programs make links of although the HTML is escaped: addresses, URLs and domain names.
+func Linkable(s string) bool {
 	lower := strings.ToLower(norm.NFKC.String(s))
 	if strings.ContainsAny(lower, "@<>") || strings.Contains(lower, "://") || strings.Contains(lower, "www.") || scheme.MatchString(lower) {
 		return true

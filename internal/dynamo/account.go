@@ -3,11 +3,13 @@ package dynamo
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -22,22 +24,111 @@ func (s *Store) Account(ctx context.Context, tenant partner.TenantID, strong boo
 	return decodeAccount(tenant, stored)
 }
 
-// CreateAccount adds an account. It fails with [problem.PreconditionFailed] when the tenant has one.
+// CreateAccount is that of [partner.AccountStore]. The account and its line of the registry are one transaction.
 func (s *Store) CreateAccount(ctx context.Context, a partner.Account) (err error) {
 	defer func() { wrap(&err, "create account %s", a.Tenant) }()
-	in := encodeAccount(a)
-	d := doubt{RetryerV2: s.retryer}
-	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: s.table, Item: in, ConditionExpression: aws.String(isNew),
-		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	}, d.apply)
-	if failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
-		if d.exists && holds(failed.Item, in) {
-			return nil
-		}
-		return problem.New(problem.PreconditionFailed, "The tenant has an account.")
+	refused, err := s.together(ctx, []types.TransactWriteItem{
+		{Put: &types.Put{TableName: s.table, Item: encodeAccount(a), ConditionExpression: aws.String(isNew)}},
+		{Put: &types.Put{TableName: s.table, Item: newItem(registryKey(a.CreatedAt, a.Tenant), registeredType), ConditionExpression: aws.String(isNew)}},
+	})
+	if refused != nil {
+		return problem.New(problem.PartnerExists, "The tenant has an account.")
 	}
 	return err
+}
+
+// WriteAccount is that of [partner.AccountStore].
+func (s *Store) WriteAccount(ctx context.Context, before, after partner.Account) (err error) {
+	defer func() { wrap(&err, "write account %s", after.Tenant) }()
+	i := encodeAccount(after)
+	expression, names, values := update(encodeAccount(before), i)
+	values[":was"] = num(int64(before.Version))
+	err = s.single(ctx, types.TransactWriteItem{Update: &types.Update{
+		TableName: s.table, Key: accountKey(after.Tenant), UpdateExpression: &expression, ConditionExpression: aws.String(isUnchanged),
+		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+	}}, i)
+	if errors.Is(err, invitation.ErrConflict) {
+		return partner.ErrConflict
+	}
+	return err
+}
+
+// ListAccounts is that of [partner.AccountStore]. The registry gives the order; the accounts are read from where everybody reads them.
+func (s *Store) ListAccounts(ctx context.Context, q partner.AccountQuery) (page partner.AccountPage, err error) {
+	defer func() { wrap(&err, "list accounts") }()
+	in := &dynamodb.QueryInput{
+		TableName: s.table, ConsistentRead: aws.Bool(true), ScanIndexForward: aws.Bool(false), KeyConditionExpression: aws.String("pk = :pk"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(registry)},
+	}
+	if q.After != "" {
+		if _, ok := parseRegistrySort(q.After); !ok {
+			return page, errAfter()
+		}
+		in.ExclusiveStartKey = keyOf(registry, q.After)
+	}
+	for left := bound(q.Limit); left > 0; {
+		chunk := min(left, q.Limit)
+		left -= chunk
+		in.Limit = aws.Int32(int32(chunk))
+		out, err := s.client.Query(ctx, in)
+		if err != nil {
+			return page, err
+		}
+		found, err := s.accounts(ctx, out.Items)
+		if err != nil {
+			return page, err
+		}
+		for n, a := range found {
+			if !q.Matches(a) {
+				continue
+			}
+			page.Accounts = append(page.Accounts, a)
+			if len(page.Accounts) == q.Limit {
+				if n < len(found)-1 || out.LastEvaluatedKey != nil {
+					page.Next = (&fields{item: registryKey(a.CreatedAt, a.Tenant)}).text(skAttr)
+				}
+				return page, nil
+			}
+		}
+		if out.LastEvaluatedKey == nil {
+			return page, nil
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+	last := &fields{item: in.ExclusiveStartKey}
+	page.Next = last.needText(skAttr)
+	return page, last.err
+}
+
+// accounts reads the accounts of lines of the registry, in their order.
+func (s *Store) accounts(ctx context.Context, lines []map[string]types.AttributeValue) ([]partner.Account, error) {
+	keys := make([]map[string]types.AttributeValue, len(lines))
+	order := make([]partner.TenantID, len(lines))
+	for n, line := range lines {
+		tenant, ok := parseRegistrySort((&fields{item: line}).text(skAttr))
+		if !ok {
+			return nil, errors.New("dynamo: a line of the registry names no tenant")
+		}
+		order[n], keys[n] = tenant, accountKey(tenant)
+	}
+	stored, err := s.batch(ctx, keys, true)
+	if err != nil {
+		return nil, err
+	}
+	found := map[partner.TenantID]partner.Account{}
+	for _, i := range stored {
+		tenant := partner.TenantID(strings.TrimPrefix((&fields{item: i}).text(pkAttr), partnerPrefix))
+		if found[tenant], err = decodeAccount(tenant, i); err != nil {
+			return nil, err
+		}
+	}
+	list := make([]partner.Account, 0, len(order))
+	for _, tenant := range order {
+		if a, ok := found[tenant]; ok {
+			list = append(list, a)
+		}
+	}
+	return list, nil
 }
 
 func encodeAccount(a partner.Account) item {
@@ -77,7 +168,21 @@ func encodeAccount(a partner.Account) item {
 	i.text("locale", a.Locale)
 	i.flag("listed", a.ListedInDirectory)
 	i.number("dailyMails", a.DailyMails)
+	if a.Paused != nil {
+		g := item{}
+		g.time("at", a.Paused.At)
+		g.text("reason", a.Paused.Reason)
+		i["paused"] = &types.AttributeValueMemberM{Value: g}
+	}
+	i.time("countedFrom", a.CountedFrom)
 	i.time("created", a.CreatedAt)
+	history := make([]string, len(a.History))
+	for n, e := range a.History {
+		history[n] = encodeEntry(invitation.Entry{
+			At: e.At, Action: strings.Join(e.Changed, ","), By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: e.Why,
+		}, "", "")
+	}
+	i.texts("history", history)
 	i.number("v", a.Version)
 	return i
 }
@@ -90,8 +195,8 @@ func decodeAccount(tenant partner.TenantID, stored map[string]types.AttributeVal
 	a := partner.Account{
 		Tenant: tenant, DisplayName: f.text("name"), Role: partner.ProgramRole(f.needText("role")), Cloud: partner.CloudID(f.needText("cloud")),
 		Country: f.text("country"), AssociatedPartnerID: f.text("associated"), Status: partner.ProgramStatus(f.needText("status")),
-		VerifiedDomain: f.text("domain"), Locale: f.text("locale"), ListedInDirectory: f.flag("listed"), DailyMails: f.number("dailyMails"), CreatedAt: f.time("created"),
-		Version: f.number("v"),
+		VerifiedDomain: f.text("domain"), Locale: f.text("locale"), ListedInDirectory: f.flag("listed"), DailyMails: f.number("dailyMails"), CountedFrom: f.time("countedFrom"),
+		CreatedAt: f.time("created"), Version: f.number("v"),
 	}
 	if l, ok := get[*types.AttributeValueMemberL](f, "partnerIds", false); ok {
 		for _, each := range l.Value {
@@ -114,6 +219,21 @@ func decodeAccount(tenant partner.TenantID, stored map[string]types.AttributeVal
 	if g := f.group("contact"); g != nil {
 		a.Contact = partner.Contact{Email: g.text("email"), Phone: g.text("phone"), Website: g.text("website")}
 		f.join("contact", g)
+	}
+	if g := f.group("paused"); g != nil {
+		a.Paused = &partner.Pause{At: g.time("at"), Reason: g.text("reason")}
+		f.join("paused", g)
+	}
+	for _, text := range f.texts("history") {
+		e, err := decodeEntry(text, "", "")
+		if err != nil && f.err == nil {
+			f.err = err
+		}
+		line := partner.Entry{At: e.At, By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: e.Why}
+		if e.Action != "" {
+			line.Changed = strings.Split(e.Action, ",")
+		}
+		a.History = append(a.History, line)
 	}
 	return a, f.err
 }

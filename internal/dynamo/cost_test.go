@@ -17,6 +17,7 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/infra/local/engine"
+	"concord/internal/audit"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/invitation"
@@ -365,6 +366,21 @@ func TestCost(t *testing.T) {
 		_, c, err := s.service.Respond(ctx, linkOf(inv), who, response("accept"))
 		return result(c, invitation.AcceptedBy, err)
 	})
+	related, err := store.Relationship(ctx, s.user.Tenant, who.Company.Tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	records := append(audit.OfInvitation(nil, inv), audit.OfRelationship(nil, related)...)
+	keep := func(records ...audit.Record) error {
+		for _, r := range records {
+			if added, err := store.AddAudit(ctx, r.Kept(7*365*24*time.Hour)); err != nil || !added {
+				return fmt.Errorf("added %v, %w", added, err)
+			}
+		}
+		return nil
+	}
+	measure("audit, one record", "1 PutItem | 1 | 0 | 0 | **1** | 0 | 0 | 0 | **0**", func() error { return keep(records[0]) })
+	measure("audit, the others of an accepted invitation", "4 PutItem | 4 | 0 | 0 | **4** | 0 | 0 | 0 | **0**", func() error { return keep(records[1:]...) })
 	measure("receipts: claim", "1 UpdateItem | 1 | 0 | 0 | **1** | 0 | 0 | 0 | **0**", func() (err error) {
 		inv, err = s.claimPost(ctx, inv)
 		return err
@@ -520,6 +536,26 @@ func TestCost(t *testing.T) {
 		}
 		return err
 	})
+
+	for n := range 60 {
+		if err := keep(audit.Record{
+			ID: fmt.Sprintf("aud_%026d", n), Partner: l.user.Tenant, At: l.now.Add(time.Duration(n) * time.Second), Actor: audit.Actor{Kind: audit.User, Subject: l.user.Subject, Tenant: l.user.Tenant},
+			Operation: "invitation.cancelled", ResourceType: audit.Invitation, ResourceID: inv.ID, Customer: randomTenant(), CorrelationID: "6f1c9d3e-2222-4000-8000-000000000001",
+			Old: map[string]string{"status": "pending"}, New: map[string]string{"status": "cancelled"},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	trail := func(q audit.Query, want int) error {
+		q.From, q.Before, q.Limit = l.now, l.now.AddDate(0, 0, 30), 25
+		p, err := store.AuditRecords(ctx, l.user.Tenant, q)
+		if err == nil && len(p.Records) != want {
+			return fmt.Errorf("%d records, want %d", len(p.Records), want)
+		}
+		return err
+	}
+	measure("audit, a page of 25", "1 Query | 0 | 0 | 0 | **0** | 3 | 0 | 0 | **3**", func() error { return trail(audit.Query{}, 25) })
+	measure("audit, filtered, none of 60 fits", "3 Query | 0 | 0 | 0 | **0** | 7 | 0 | 0 | **7**", func() error { return trail(audit.Query{Operation: "invitation.expired"}, 0) })
 
 	whole := func(names ...string) use {
 		u := nothing()

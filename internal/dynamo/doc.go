@@ -1,5 +1,5 @@
 // Package dynamo keeps everything in one DynamoDB table. [Store] is [invitation.Store], [invitation.Agenda],
-// [invitation.Ledger], [relationship.Store] and [partner.Accounts]; keys.go makes every key, and each kind of item has a file.
+// [invitation.Ledger], [relationship.Store], [audit.Log], [partner.AccountStore] and [partner.ReputationStore]; keys.go makes every key, and each kind of item has a file.
 //
 // # Rules
 //
@@ -11,7 +11,7 @@
 //
 // An item says its type and holds no token and no link. Invitations and relationships have no TTL: they are evidence, and when
 // they may be purged is a rule of its own that is not written yet. What the ledger counts has one, some days after its time, and so
-// has the empty item that words leave when they are taken back. TTL only purges: no rule asks whether an item is still there.
+// has the empty item that words leave when they are taken back. An audit record has the end of its retention. TTL only purges: no rule asks whether an item is still there.
 //
 // Attribute values are written and read by hand: no reflection at start, and one checked function,
 // [InvitationFromImage], for items and stream images alike.
@@ -27,6 +27,8 @@
 //	what is due                           Query of index due, four shards, up to now                  index due, sparse
 //	partner's customers; one              strong Query; GetItem                                       P#<partner> C#<customer>
 //	partner account                       GetItem                                                     P#<tenant> A
+//	all accounts, newest first            Query of the registry, BatchGetItem of the page             PARTNERS <created>#<tenant>
+//	what was said of mails, in a week     one Query: hours follow the count of their day              P#<partner> Q#<day>#<hour>
 //	both tiers of one customer            GetItem in each partner's partition; a dual acceptance      P#<reseller> C#…, P#<provider> C#…
 //	                                      is one transaction of three items
 //	partnership, from both sides          Query in each partition; two items, one transaction         P#<provider> R#…, P#<reseller> V#…
@@ -38,7 +40,7 @@
 //	GDAP by id, of a partner, by end      GetItem, Query, index due                                   P#<partner> G#<id>
 //	customer agreement, purchase          GetItem per fact                                            T#<customer> M#…
 //	orders, subscriptions                 Query                                                       P#<seller> O#<customer>#<id>
-//	audit of a partner by time            Query, time first in the key; projected from the stream     P#<tenant> L#<time>#<id>
+//	audit of a partner by time            strong Query, time first in the key; from the stream        P#<tenant> L#<time>#<id>
 //	enrolment; those under vetting        GetItem; index due by review date                           P#<tenant> E#<id>
 //	partner's quota of a day              UpdateItem with the limit as its condition                  P#<partner> Q#<day>
 //	recipient's quota; suppression        GetItem by a hash of the address                            N#<hash> M, …
@@ -87,6 +89,22 @@
 // recipient's item, by invitation and generation, and counts nothing. The item of a recipient is in a partition of its own, because it
 // is the one thing that all partners share, and stays within one unit for what three partners may send in 24 hours.
 //
+// # Accounts and reputations
+//
+// Every request reads an account, by its tenant; only the operator lists them. So an account has a second item of keys alone, which
+// is written once, with it: 2 units more for each account ever made, none for any change, and a list that every write is in. Against
+// it: an index would be a moment behind and cost a unit at each change, or hold keys only and be read like the registry; the due
+// index would do it for one unit, and would no longer be of what is due; copies of states in the registry would make each change, the
+// pause by a complaint among them, a transaction of two items for the sake of a filter that looks at some hundreds of accounts.
+// All of the registry is one partition: it is written when an account is made. A page of 25 reads 26 units, strongly.
+//
+// An account carries its newest 15 changes and stays below 4 KB, so that everybody else reads it for half a unit.
+//
+// What is said against a mail is noted by one conditional UpdateItem of 1 unit, as an attribute that is named after the invitation: it is
+// there once, however often SES tells of it. Whether that was one too many is found by one strong Query of a week, 1 unit for the
+// usual partner. In the item that counts the day it would make each mail of that day dearer; in one item for the day,
+// a tenth of the mails of the busiest partner would come near the 400 KB of an item, and every note would cost what the item weighs.
+//
 // # What each index costs
 //
 // Index list: one unit at create and never again, because its entries hold keys only and creation does not change. A page of
@@ -103,9 +121,10 @@
 // # Throughput of one partner
 //
 // A physical partition takes 1,000 write units a second. Until its mail is sent an invitation writes 8 units in its
-// partner's partition of the table (create 4, count, send, claim and sent 1 each) and one in that of the list; a batch paced at 100
-// invitations a second stays at 800, an eighth of it on the one item that counts its day. Without a local index DynamoDB splits a partition that stays hot, and random ids
-// spread over the halves. The due index takes 3 units per mail on four shards: 1,300 mails a second, of all partners
+// partner's partition of the table (create 4, count, send, claim and sent 1 each), one in that of the list, and a moment later 4 audit
+// records (created, sent, mailed, delivered). A batch paced at 80 invitations a second stays at 960, a twelfth of it on the one item that
+// counts its day. Without a local index DynamoDB splits a partition that stays hot: random ids spread over the halves, and audit
+// records, whose keys go with the time, stay together in one. Where they are throttled the stream waits and nobody else does. The due index takes 3 units per mail on four shards: 1,300 mails a second, of all partners
 // together; more shards are a constant in keys.go, each at half a read unit per run.
 //
 // # Sizes

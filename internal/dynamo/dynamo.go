@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 
+	"concord/internal/audit"
 	"concord/internal/awsenv"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -30,11 +31,13 @@ type Store struct {
 }
 
 var (
-	_ invitation.Store   = (*Store)(nil)
-	_ invitation.Agenda  = (*Store)(nil)
-	_ invitation.Ledger  = (*Store)(nil)
-	_ relationship.Store = (*Store)(nil)
-	_ partner.Accounts   = (*Store)(nil)
+	_ invitation.Store        = (*Store)(nil)
+	_ invitation.Agenda       = (*Store)(nil)
+	_ invitation.Ledger       = (*Store)(nil)
+	_ relationship.Store      = (*Store)(nil)
+	_ partner.AccountStore    = (*Store)(nil)
+	_ partner.ReputationStore = (*Store)(nil)
+	_ audit.Log               = (*Store)(nil)
 )
 
 // New makes a store over the table of a name. AWS_ENDPOINT_URL_DYNAMODB, when set, says where DynamoDB is.

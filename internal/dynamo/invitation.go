@@ -82,6 +82,8 @@ const (
 	gReason   = "re"
 	gComment  = "co"
 	gNoChange = "nc"
+	gUnproven = "iu"
+	gCompany  = "cy"
 
 	// Of a slot: who took it, at which of its versions.
 	aHolder        = "id"
@@ -204,6 +206,7 @@ func encodeAnswer(g invitation.Given) types.AttributeValue {
 	m := item{}
 	m.text(gSubject, g.Subject)
 	m.text(gTenant, string(g.Tenant))
+	m.text(gCompany, g.Company)
 	m.text(gFullName, g.FullName)
 	m.text(gJobTitle, g.JobTitle)
 	m.time(gAt, g.At)
@@ -218,6 +221,7 @@ func encodeAnswer(g invitation.Given) types.AttributeValue {
 	m.text(gReason, g.Reason)
 	m.text(gComment, g.Comment)
 	m.flag(gNoChange, g.NoChange)
+	m.flag(gUnproven, g.Unproven)
 	return &types.AttributeValueMemberM{Value: m}
 }
 
@@ -292,8 +296,8 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 
 func decodeAnswer(g *fields) invitation.Given {
 	a := invitation.Given{
-		Subject: g.text(gSubject), Email: g.text(gEmail), Tenant: partner.TenantID(g.needText(gTenant)), FullName: g.text(gFullName), JobTitle: g.text(gJobTitle),
-		At: g.time(gAt), Reason: g.text(gReason), Comment: g.text(gComment), NoChange: g.flag(gNoChange),
+		Subject: g.text(gSubject), Email: g.text(gEmail), Tenant: partner.TenantID(g.needText(gTenant)), Company: g.text(gCompany), FullName: g.text(gFullName), JobTitle: g.text(gJobTitle),
+		At: g.time(gAt), Reason: g.text(gReason), Comment: g.text(gComment), NoChange: g.flag(gNoChange), Unproven: g.flag(gUnproven),
 		Consent: invitation.ConsentText{Version: g.text(gVersion), Language: g.text(gLanguage)},
 	}
 	if b, ok := g.item[gHash].(*types.AttributeValueMemberB); ok {
@@ -523,7 +527,29 @@ func (s *Store) all(ctx context.Context, entries []map[string]types.AttributeVal
 			return nil, f.err
 		}
 	}
+	stored, err := s.batch(ctx, keys, false)
+	if err != nil {
+		return nil, err
+	}
 	found := map[string]invitation.Invitation{}
+	for _, each := range stored {
+		i, err := InvitationFromImage(each)
+		if err != nil {
+			return nil, err
+		}
+		found[invitationPrefix+i.ID] = i
+	}
+	list := make([]invitation.Invitation, 0, len(order))
+	for _, sk := range order {
+		if i, ok := found[sk]; ok {
+			list = append(list, i)
+		}
+	}
+	return list, nil
+}
+
+// batch reads items by their keys, at most 100, in any order. What is not there is left out.
+func (s *Store) batch(ctx context.Context, keys []map[string]types.AttributeValue, strong bool) (found []map[string]types.AttributeValue, err error) {
 	for attempt := 0; len(keys) > 0; attempt++ {
 		if attempt == attempts {
 			return nil, &types.ProvisionedThroughputExceededException{Message: aws.String("keys were left unread")}
@@ -533,26 +559,14 @@ func (s *Store) all(ctx context.Context, entries []map[string]types.AttributeVal
 				return nil, err
 			}
 		}
-		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{*s.table: {Keys: keys}}})
+		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{*s.table: {Keys: keys, ConsistentRead: &strong}}})
 		if err != nil {
 			return nil, err
 		}
-		for _, stored := range out.Responses[*s.table] {
-			i, err := InvitationFromImage(stored)
-			if err != nil {
-				return nil, err
-			}
-			found[invitationPrefix+i.ID] = i
-		}
+		found = append(found, out.Responses[*s.table]...)
 		keys = out.UnprocessedKeys[*s.table].Keys
 	}
-	list := make([]invitation.Invitation, 0, len(order))
-	for _, sk := range order {
-		if i, ok := found[sk]; ok {
-			list = append(list, i)
-		}
-	}
-	return list, nil
+	return found, nil
 }
 
 func pause(ctx context.Context, attempt int) error {

@@ -24,7 +24,13 @@ const (
 	wordsType        = "words"
 	mailingsType     = "mailings"
 	countType        = "count"
+	auditType        = "audit"
+	registeredType   = "registered"
+	objectionsType   = "objections"
 )
+
+// timelines are the attributes with what has happened to an item.
+var timelines = []string{aHistory, aRelated}
 
 // ErrOtherItem means that an image is of another type of item than the one asked for.
 var ErrOtherItem = errors.New("dynamo: another type of item")
@@ -203,7 +209,16 @@ func (f *fields) expect(kind string) error {
 
 // update gives the expression that makes an item of before into one of after, and its names and values. Attributes that
 // this code does not know stay as they are.
+//
+// The filter of a stream cannot compare two images. So an update that adds to a timeline says so, and the next that does not takes that
+// back: who follows the timelines is woken by the first alone, whatever else the items say.
 func update(before, after item) (expression string, names map[string]string, values map[string]types.AttributeValue) {
+	before, after = maps.Clone(before), maps.Clone(after)
+	if slices.ContainsFunc(timelines, func(name string) bool { return !reflect.DeepEqual(before[name], after[name]) }) {
+		after.flag(newsAttr, true)
+	} else {
+		before.flag(newsAttr, true)
+	}
 	names, values = map[string]string{}, map[string]types.AttributeValue{}
 	var sets, removes []string
 	for _, name := range slices.Sorted(maps.Keys(after)) {

@@ -20,11 +20,17 @@ import (
 //	P#<inviter>      S#<slot>                    who holds a slot
 //	P#<inviter>      D#<invitation id>           the partner's words for a draft
 //	P#<partner>      Q#<day of UTC>              how many mails the partner caused
+//	P#<partner>      Q#<day of UTC>#<hour>       what was said against its mails in that hour
 //	P#<partner>      C#<customer's tenant>       relationship
+//	P#<partner>      L#<time, RFC 3339>#<id>     audit record
 //
 //	A recipient's partition:
 //
 //	N#<hash>         M                           which mails were allowed to it, and whether it gets any
+//
+//	All accounts:
+//
+//	PARTNERS         <creation, RFC 3339>#<tenant>   that there is such an account
 //
 //	index list       listAt                      invitations
 //	P#<inviter>      I#<creation, RFC 3339>#<invitation id>
@@ -38,7 +44,8 @@ const (
 	dueAttr    = "due"
 	dueAtAttr  = "dueAt"
 	typeAttr   = "type"
-	ttlAttr    = "ttl" // when DynamoDB may purge the item, seconds since 1970
+	ttlAttr    = "ttl"  // when DynamoDB may purge the item, seconds since 1970
+	newsAttr   = "news" // the last update of the item added to its timeline; the stream's filter looks for it
 
 	listIndex = "list"
 	dueIndex  = "due"
@@ -52,6 +59,8 @@ const (
 	countPrefix        = "Q#"
 	recipientPrefix    = "N#"
 	mailingsSort       = "M"
+	auditPrefix        = "L#"
+	registry           = "PARTNERS"
 
 	// dueShards spread the due index: everything that waits, of all partners, shares their write units.
 	dueShards = 4
@@ -80,6 +89,25 @@ func relationshipKey(p, customer partner.TenantID) key {
 func wordsKey(k invitation.Key) key { return keyOf(partition(k.Inviter), wordsPrefix+k.ID) }
 
 func countKey(p partner.TenantID, day string) key { return keyOf(partition(p), countPrefix+day) }
+
+// objectionsKey follows the count of its day, so that both are found together. A day of the busiest partner does not fit into one
+// item.
+func objectionsKey(p partner.TenantID, at time.Time) key {
+	return keyOf(partition(p), countPrefix+at.UTC().Format("2006-01-02#15"))
+}
+
+// registryKey orders accounts by creation and, within a second, by tenant.
+func registryKey(created time.Time, p partner.TenantID) key {
+	return keyOf(registry, created.UTC().Format(time.RFC3339)+"#"+string(p))
+}
+
+// parseRegistrySort gives the tenant of the sort key of a registryKey.
+func parseRegistrySort(s string) (partner.TenantID, bool) {
+	moment, id, _ := strings.Cut(s, "#")
+	at, err := time.Parse(time.RFC3339, moment)
+	tenant, ok := partner.ParseTenantID(id)
+	return tenant, ok && err == nil && at.UTC().Format(time.RFC3339)+"#"+string(tenant) == s
+}
 
 func mailingsKey(recipient string) key { return keyOf(recipientPrefix+recipient, mailingsSort) }
 
@@ -117,6 +145,19 @@ func listRange(from, before time.Time) (low, high string, ok bool) {
 		high = invitationPrefix + ceiling(before).Format(time.RFC3339)
 	}
 	return low, high, low < high
+}
+
+// auditSort orders a partner's audit by time, and within a second by the ids of the records.
+func auditSort(at time.Time, id string) string {
+	return auditPrefix + at.UTC().Format(time.RFC3339) + "#" + id
+}
+
+// parseAuditSort is the reverse of auditSort.
+func parseAuditSort(s string) (at time.Time, id string, ok bool) {
+	rest, ok := strings.CutPrefix(s, auditPrefix)
+	moment, id, found := strings.Cut(rest, "#")
+	at, err := time.Parse(time.RFC3339, moment)
+	return at, id, ok && found && err == nil && isID(id) && auditSort(at, id) == s
 }
 
 func ceiling(t time.Time) time.Time {

@@ -25,7 +25,11 @@ const (
 	aSuppressed       = "su" // since when
 	aSuppressedReason = "sr"
 	aBlocked          = "bl" // partners; each with since when and why
+	aLifted           = "lf" // what the operator has ended
 )
+
+// countRemembered is how long the count of a day is of use: a partner's reputation looks back a week.
+const countRemembered = 7 * 24 * time.Hour
 
 // remembered is how long an item of the ledger outlives what it counts; the rules look at times, never at whether it is there.
 const remembered = 3 * 24 * time.Hour
@@ -66,6 +70,13 @@ func (s *Store) Mailings(ctx context.Context, recipient string, strong bool) (m 
 		}
 		m.Blocked[by] = s
 	}
+	for _, text := range f.texts(aLifted) {
+		l, err := decodeLifted(text)
+		if err != nil {
+			return m, err
+		}
+		m.Lifted = append(m.Lifted, l)
+	}
 	return m, f.err
 }
 
@@ -92,7 +103,12 @@ func (s *Store) Record(ctx context.Context, m invitation.Mailings) (err error) {
 		blocked = append(blocked, strings.Join([]string{pack(string(p)), strconv.FormatInt(m.Blocked[p].At.Unix(), 36), m.Blocked[p].Reason}, "\t"))
 	}
 	i.texts(aBlocked, blocked)
-	if m.Suppressed == nil && len(m.Blocked) == 0 {
+	lifted := make([]string, len(m.Lifted))
+	for n, l := range m.Lifted {
+		lifted[n] = encodeEntry(invitation.Entry{At: l.At, Key: string(l.Partner), By: l.By, CorrelationID: l.CorrelationID, Why: l.Why}, "", "")
+	}
+	i.texts(aLifted, lifted)
+	if m.Suppressed == nil && len(m.Blocked) == 0 && len(m.Lifted) == 0 {
 		i.time(ttlAttr, newest.Add(24*time.Hour+remembered))
 	}
 	put := &types.Put{TableName: s.table, Item: i, ConditionExpression: aws.String(isNew)}
@@ -116,7 +132,7 @@ func (s *Store) Count(ctx context.Context, p partner.TenantID, day string, limit
 		UpdateExpression:         aws.String("SET #type = :type, #ttl = :ttl ADD #n :one"),
 		ExpressionAttributeNames: map[string]string{"#type": typeAttr, "#ttl": ttlAttr, "#n": aCount},
 		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":type": str(countType), ":ttl": num(began.Add(24*time.Hour + remembered).Unix()), ":one": num(1), ":limit": num(int64(limit)),
+			":type": str(countType), ":ttl": num(began.Add(24*time.Hour + countRemembered).Unix()), ":one": num(1), ":limit": num(int64(limit)),
 		},
 	})
 	if _, full := errors.AsType[*types.ConditionalCheckFailedException](err); full {
@@ -133,6 +149,11 @@ func decodeBlocked(s string) (partner.TenantID, invitation.Suppression, error) {
 	by, err1 := unpack(f[0])
 	at, err2 := strconv.ParseInt(f[1], 36, 64)
 	return partner.TenantID(by), invitation.Suppression{At: time.Unix(at, 0).UTC(), Reason: f[2]}, errors.Join(err1, err2)
+}
+
+func decodeLifted(s string) (invitation.Lifted, error) {
+	e, err := decodeEntry(s, "", "")
+	return invitation.Lifted{At: e.At, Partner: partner.TenantID(e.Key), By: e.By, CorrelationID: e.CorrelationID, Why: e.Why}, err
 }
 
 // allIDs is what the id of every invitation begins with.

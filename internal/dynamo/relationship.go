@@ -14,6 +14,9 @@ import (
 	"concord/internal/relationship"
 )
 
+// aRelated is what has happened to a relationship.
+const aRelated = "history"
+
 // Relationship is that of [relationship.Store].
 func (s *Store) Relationship(ctx context.Context, p, customer partner.TenantID) (r relationship.Relationship, err error) {
 	defer func() { wrap(&err, "relationship of %s with %s", p, customer) }()
@@ -119,9 +122,9 @@ func encodeRelationship(r relationship.Relationship) item {
 	}
 	history := make([]string, len(r.History))
 	for n, e := range r.History {
-		history[n] = encodeEntry(invitation.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Why: e.Why}, "", "")
+		history[n] = encodeEntry(invitation.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: stood(e), Why: e.Why}, "", "")
 	}
-	i.texts("history", history)
+	i.texts(aRelated, history)
 	i.number("v", r.Version)
 	return i
 }
@@ -156,15 +159,39 @@ func RelationshipFromImage(stored map[string]types.AttributeValue) (relationship
 		}}
 		f.join("removal", g)
 	}
-	for _, text := range f.texts("history") {
+	for _, text := range f.texts(aRelated) {
 		e, err := decodeEntry(text, "", "")
 		if err != nil && f.err == nil {
 			f.err = err
 		}
-		r.History = append(r.History, relationship.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Why: e.Why})
+		entry := relationship.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Why: e.Why}
+		entry.Status, entry.DelegatedAdmin, entry.IdentityCheck = standing(e.Key)
+		r.History = append(r.History, entry)
 	}
 	if f.err != nil {
 		return relationship.Relationship{}, f.err
 	}
 	return r, nil
+}
+
+// How things stood after an entry of a relationship's history is kept where an invitation's has its key, as the first letters of the
+// three states.
+func stood(e relationship.Entry) string {
+	letters := ""
+	for _, state := range []string{string(e.Status), string(e.DelegatedAdmin), string(e.IdentityCheck)} {
+		if state == "" {
+			return ""
+		}
+		letters += state[:1]
+	}
+	return letters
+}
+
+func standing(letters string) (status relationship.Status, dap relationship.Administration, check relationship.IdentityCheck) {
+	if len(letters) != 3 {
+		return "", "", ""
+	}
+	return map[byte]relationship.Status{'a': relationship.Active, 'r': relationship.Removed}[letters[0]],
+		map[byte]relationship.Administration{'n': relationship.NoAdministration, 'a': relationship.ActiveDAP, 't': relationship.TerminatedDAP}[letters[1]],
+		map[byte]relationship.IdentityCheck{'n': relationship.NotNeeded, 'p': relationship.Unproven, 'c': relationship.Confirmed}[letters[2]]
 }

@@ -1,8 +1,8 @@
 // Package feedback reads what Amazon SES says became of our mails: events that come through a topic of SNS and a queue of SQS.
 //
-// An event names the mail by its message id and by the tags that the mail was sent with: invitation, tenant, generation. The address and
-// the headers that it repeats are not read. Events come at least once, in no order, as late as a day or more; what they come to is
-// the domain's ([invitation.Feedback]), and each can be given to it again.
+// An event names the mail by its message id and by the tags that the mail was sent with: invitation, tenant, generation, kind. The
+// address that it repeats is read of a notice to a partner's contact alone, the headers never. Events come at least once, in no order,
+// as late as a day or more; what they come to is the domain's ([invitation.Feedback]), and each can be given to it again.
 //
 // A message of a batch that fails stays in the queue and comes again by itself; the others are done. One that nobody can ever read
 // fails each time, until the queue moves it to its dead letters: there a person can see it, and it holds up nothing.
@@ -90,7 +90,7 @@ var (
 	}
 	verdicts = map[invitation.Verdict]string{
 		invitation.ReportRecorded: "FeedbackRecorded", invitation.ReportKnown: "FeedbackKnown", invitation.ReportStale: "FeedbackStale",
-		invitation.ReportUnknown: "FeedbackUnknown",
+		invitation.ReportUnknown: "FeedbackUnknown", invitation.ReportNotice: "FeedbackOfNotice",
 	}
 )
 
@@ -107,8 +107,9 @@ const validation = "Successfully validated SNS topic"
 type event struct {
 	EventType string `json:"eventType"`
 	Mail      struct {
-		MessageID string              `json:"messageId"`
-		Tags      map[string][]string `json:"tags"`
+		MessageID   string              `json:"messageId"`
+		Destination []string            `json:"destination"`
+		Tags        map[string][]string `json:"tags"`
 	} `json:"mail"`
 	Bounce struct {
 		Type    string `json:"bounceType"`
@@ -153,8 +154,19 @@ func Parse(body []byte) (k invitation.Key, r invitation.Report, ours bool, err e
 	if !known || !isTenant || notNumber != nil || !strings.HasPrefix(id, "inv_") {
 		return k, r, false, nil //nolint:nilerr // a mail that somebody else sent is no error
 	}
-	report.MessageID, report.Generation = e.Mail.MessageID, generation
+	report.MessageID, report.Generation, report.Notice = e.Mail.MessageID, generation, notice(tag("kind"))
+	if report.Notice.ToInviter() && len(e.Mail.Destination) == 1 {
+		report.To = e.Mail.Destination[0]
+	}
 	return invitation.Key{Inviter: tenant, ID: id}, report, true, nil
+}
+
+// notice gives what a mail's tag says of its kind: empty for the mail that invites, the older ones of which have no such tag.
+func notice(kind string) invitation.Notice {
+	if kind == "invitation" {
+		return ""
+	}
+	return invitation.Notice(kind)
 }
 
 // report says what an event means, and false for a kind of event that says nothing about the delivery.

@@ -213,6 +213,28 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// A report says of which mail it is. Where it went is read of the mails to a partner's contact alone.
+func TestKindsOfMail(t *testing.T) {
+	for kind, want := range map[string]invitation.Report{
+		``:                        {},
+		`,"kind":["invitation"]`:  {},
+		`,"kind":["reminder"]`:    {Notice: invitation.ReminderNotice},
+		`,"kind":["receipt"]`:     {Notice: invitation.ReceiptNotice},
+		`,"kind":["copy"]`:        {Notice: invitation.CopyNotice},
+		`,"kind":["answer"]`:      {Notice: invitation.AnswerNotice, To: "hello@alder.example"},
+		`,"kind":["renewal"]`:     {Notice: invitation.RenewalNotice, To: "hello@alder.example"},
+		`,"kind":["dispute"]`:     {Notice: invitation.DisputeNotice, To: "hello@alder.example"},
+		`,"kind":["of tomorrow"]`: {Notice: "of tomorrow"},
+	} {
+		mail := strings.Replace(strings.Replace(tags, `["3"]`, `["3"]`+kind, 1), `"messageId":"m",`, `"messageId":"m","destination":["hello@alder.example"],`, 1)
+		want.State, want.Reason, want.Undeliverable, want.MessageID, want.Generation = invitation.MailBounced, "address_unknown", true, "m", 3
+		_, got, ours, err := Parse(body(t, `{"eventType":"Bounce",`+mail+`,"bounce":{"bounceType":"Permanent","bounceSubType":"NoEmail"}}`))
+		if err != nil || !ours || got != want {
+			t.Errorf("%s: %+v, want %+v, %v, %v", kind, got, want, ours, err)
+		}
+	}
+}
+
 func TestUnreadableAndNotOurs(t *testing.T) {
 	mail := func(s string) string { return string(body(t, `{"eventType":"Delivery","mail":`+s+`}`)) }
 	for name, c := range map[string]struct {
@@ -264,4 +286,16 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("tenant %q", k.Inviter)
 		}
 	})
+}
+
+func TestPausedIsTold(t *testing.T) {
+	var out bytes.Buffer
+	tell := Paused(slog.New(slog.NewJSONHandler(&out, nil)), &observe.Metrics{Stack: "s", Function: "feedback", Out: &out})
+	tell(t.Context(), key.Inviter, partner.Pause{At: time.Unix(0, 0), Reason: partner.Complaints}, partner.Standing{Mails: 640, Complaints: 3})
+	for _, part := range []string{`"msg":"sending paused"`, `"level":"WARN"`, `"tenant":"` + string(key.Inviter) + `"`, `"reason":"complaints"`, `"mails":640`, `"complaints":3`, `"SendingPaused":1`, `"Function":"feedback"`} {
+		if !strings.Contains(out.String(), part) {
+			t.Errorf("no %s in %s", part, &out)
+		}
+	}
+	quiet(t, out.String())
 }

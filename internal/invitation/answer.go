@@ -227,6 +227,9 @@ func (s *Service) standing(ctx context.Context, p, customer partner.TenantID) (*
 func check(who *Person, r Response, now time.Time) (Given, error) {
 	var f problem.Findings
 	g := Given{Subject: who.Subject, Tenant: who.Company.Tenant, At: now}
+	if name, err := contact.Name(who.Company.CompanyName); err == nil { // what a tenant calls itself is nobody's word but its own
+		g.Company = name
+	}
 	if r.Answer != "accept" && r.Answer != "decline" {
 		f.Add("/answer", problem.ValidationFailed, "Choose one of the answers.")
 	}
@@ -274,7 +277,7 @@ func (s *Service) accept(ctx context.Context, t *Letter, standing *relationship.
 		RegionTable: s.Regions.Version, At: g.At, By: g.Subject, CorrelationID: correlationID,
 	})
 	granted = granted && !before.Sandbox // a rehearsal changes nothing between the two
-	g.NoChange = !granted
+	g.NoChange, g.Unproven = !granted, granted && made.IdentityCheck == relationship.Unproven
 	after := before.answer(Accepted, g, correlationID, s.evidence())
 	if !before.Sandbox {
 		after.Customer = who.Company.Tenant

@@ -58,7 +58,7 @@ func TestAccepting(t *testing.T) {
 			if !reflect.DeepEqual(letter.Invitation, answered) {
 				t.Errorf("shown %+v\nstored %+v", letter.Invitation, answered)
 			}
-			want := &invitation.Given{Subject: c.person.Subject, Tenant: c.person.Company.Tenant, FullName: "Nora Berg", JobTitle: "Head of IT", At: o.now(), Email: c.person.Email, Consent: consent}
+			want := &invitation.Given{Subject: c.person.Subject, Tenant: c.person.Company.Tenant, Company: c.person.Company.CompanyName, FullName: "Nora Berg", JobTitle: "Head of IT", At: o.now(), Email: c.person.Email, Consent: consent}
 			if answered.Status != invitation.Accepted || !reflect.DeepEqual(answered.Answer, want) || answered.Customer != c.person.Company.Tenant || answered.EndedAt != o.now() ||
 				answered.RegionTable != o.Regions.Version || answered.Version != 2 {
 				t.Errorf("%+v", answered)
@@ -72,7 +72,8 @@ func TestAccepting(t *testing.T) {
 			}
 			if want := (relationship.Relationship{ID: r.ID, Partner: c.by, Customer: c.person.Company, Role: c.role, Status: relationship.Active, Origin: "invitation", Invitation: inv.ID,
 				DelegatedAdmin: c.dap, IdentityCheck: relationship.NotNeeded, RegionTable: o.Regions.Version, EstablishedAt: o.now(), UpdatedAt: o.now(), CorrelationID: "corr-2", Version: 1,
-				History: []relationship.Entry{{At: o.now(), Action: relationship.Established, By: c.person.Subject, CorrelationID: "corr-2"}}}); !reflect.DeepEqual(*r, want) {
+				History: []relationship.Entry{{At: o.now(), Action: relationship.Established, By: c.person.Subject, CorrelationID: "corr-2",
+					Status: relationship.Active, DelegatedAdmin: c.dap, IdentityCheck: relationship.NotNeeded}}}); !reflect.DeepEqual(*r, want) {
 				t.Errorf("relationship %+v\nwant %+v", *r, want)
 			}
 		})
@@ -92,6 +93,16 @@ func TestAForwardedLinkIsMarked(t *testing.T) {
 	}
 	if r := o.relationship(t, alder, larch.Tenant); r != nil {
 		t.Errorf("the other company has %+v", r)
+	}
+	if a := o.stored(t, inv.Key).Answer; !a.Unproven || a.Company != oak.CompanyName {
+		t.Errorf("the answer says %+v", a)
+	}
+	own := o.invite(t, by(alder), to("nora.berg@larch.example"))
+	who := admin(larch)
+	who.Company.CompanyName = "Visit www.larch.example now"
+	o.answer(t, linkOf(own), who, acceptance)
+	if a := o.stored(t, own.Key).Answer; a.Unproven || a.Company != "" {
+		t.Errorf("by who was asked: %+v", a)
 	}
 }
 
@@ -126,7 +137,7 @@ func TestDeclining(t *testing.T) {
 		r := refusal
 		r.Reason, r.Comment, r.JobTitle = reason, "  "+strings.Repeat("é", invitation.MaxComment)+"\n", " "
 		letter, c := o.answer(t, linkOf(inv), admin(larch), r)
-		want := invitation.Given{Subject: admin(larch).Subject, Tenant: larch.Tenant, FullName: "Nora Berg", At: start, Email: admin(larch).Email, Reason: reason, Comment: strings.Repeat("é", invitation.MaxComment)}
+		want := invitation.Given{Subject: admin(larch).Subject, Tenant: larch.Tenant, Company: larch.CompanyName, FullName: "Nora Berg", At: start, Email: admin(larch).Email, Reason: reason, Comment: strings.Repeat("é", invitation.MaxComment)}
 		if got := o.stored(t, inv.Key); c != invitation.DeclinedBy || got.Status != invitation.Declined || *got.Answer != want || !reflect.DeepEqual(got, letter.Invitation) {
 			t.Errorf("%s: %+v", c, got)
 		}

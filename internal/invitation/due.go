@@ -56,7 +56,7 @@ func (t *Tally) count(before, after Invitation) {
 	one(&t.Queued, requeued)
 	one(&t.Failed, before.Mail.State != MailFailed && after.Mail.State == MailFailed)
 	one(&t.Reminded, slices.Contains(after.Post.Owed, ReminderNotice) && !slices.Contains(before.Post.Owed, ReminderNotice))
-	one(&t.Erased, before.EraseAt != after.EraseAt && after.EraseAt.IsZero())
+	one(&t.Erased, !before.EraseAt.Equal(after.EraseAt) && after.EraseAt.IsZero())
 }
 
 // Cleanup does what is due.

@@ -17,6 +17,10 @@ type Report struct {
 	Reason     string // a fixed word that partners see; empty for mail that was taken or delivered
 	MessageID  string // of SES
 	Generation int    // of the link in the mail
+	// Notice says which notice the report is about; empty for the mail that invites.
+	Notice Notice
+	// To is where the mail went, as SES writes it. Only for a notice to the inviter: its contact may be another one by now.
+	To string
 	// Undeliverable says that no further mail is to go to this address: it bounced for good, or its owner complained.
 	Undeliverable bool
 }
@@ -51,13 +55,18 @@ const (
 	ReportRecorded Verdict = "recorded"
 	ReportKnown    Verdict = "known"   // it says nothing new
 	ReportStale    Verdict = "stale"   // it is about a mail before the newest
+	ReportNotice   Verdict = "notice"  // it is about another mail than the one that invites, and says nothing of that
 	ReportUnknown  Verdict = "unknown" // there is no such invitation
 )
 
 // Feedback gives the invitation after a report, when that is [ReportRecorded]. Whatever SES reports proves that it took the mail: one
 // of which nobody knew, or that was to be tried again, is sent from then on, and the time to answer begins (domain, 0.9). A
-// report changes no status of an invitation, and nothing of a mail other than the newest.
+// report changes no status of an invitation, and nothing of a mail other than the newest. Of the notices only a reminder counts, which
+// goes to the same address: that it came back, or was called unwanted, is said of the invitation as well.
 func (i Invitation) Feedback(now time.Time, r Report) (Invitation, Verdict) {
+	if r.Notice != "" {
+		return i.feedbackOnNotice(now, r)
+	}
 	to := place(r.State, r.Reason)
 	// A mail is known by its id. As long as that was not learnt, its link tells: with an attempt made, nothing else can have it.
 	current := r.MessageID != "" && r.MessageID == i.Mail.MessageID
@@ -81,11 +90,47 @@ func (i Invitation) Feedback(now time.Time, r Report) (Invitation, Verdict) {
 	return n, ReportRecorded
 }
 
+// feedbackOnNotice is [Invitation.Feedback] for a notice.
+func (i Invitation) feedbackOnNotice(now time.Time, r Report) (Invitation, Verdict) {
+	if r.Notice != ReminderNotice {
+		return i, ReportNotice
+	}
+	before := place(i.Mail.State, i.Mail.Reason)
+	switch r.State {
+	case MailBounced, MailSuppressed, MailComplained:
+	default:
+		return i, ReportNotice
+	}
+	if before < 0 || r.Generation != i.Generation {
+		return i, ReportNotice
+	}
+	if place(r.State, r.Reason) <= before {
+		return i, ReportKnown
+	}
+	n := i.next()
+	n.Mail.State, n.Mail.Reason = r.State, r.Reason
+	n.note(Entry{At: now, Action: string(r.State), By: "feedback", Why: r.Reason})
+	return n, ReportRecorded
+}
+
+// wentTo gives the address that a report speaks of; empty when nobody knows it any more.
+func (i Invitation) wentTo(r Report) string {
+	switch {
+	case r.Notice == "":
+		return i.RecipientEmail
+	case r.Notice.ToInviter():
+		return r.To
+	default:
+		return i.Address(r.Notice)
+	}
+}
+
 // Feedback records what SES reports.
 type Feedback struct {
-	Store  FeedbackStore
-	Ledger Suppressions
-	Now    func() time.Time
+	Store      FeedbackStore
+	Ledger     Suppressions
+	Reputation Reputation // nil where nobody counts
+	Now        func() time.Time
 }
 
 // FeedbackStore is what [Feedback] needs of a [Store], whose contract it is.
@@ -122,11 +167,28 @@ func (f Feedback) Record(ctx context.Context, k Key, r Report) (Invitation, Verd
 		// A crash here leaves the report with its queue: it comes again, is known, and the address is suppressed then. An older mail tells
 		// as much about the address as the newest.
 		if err == nil && r.Undeliverable {
-			err = f.suppress(ctx, before.RecipientEmail, Suppression{At: now, Reason: r.Reason})
+			err = f.suppress(ctx, before.wentTo(r), Suppression{At: now, Reason: r.Reason})
+		}
+		// Whatever the verdict: an older mail was mailed too, and what is known may not have been counted.
+		if err == nil {
+			err = f.count(ctx, before, r)
 		}
 		return after, verdict, err
 	}
 	return Invitation{}, "", ErrConflict
+}
+
+// count holds what was said of a mail to a recipient against its partner.
+func (f Feedback) count(ctx context.Context, i Invitation, r Report) error {
+	switch {
+	case f.Reputation == nil || r.Notice.ToInviter() || !i.reputable(i.wentTo(r)):
+		return nil
+	case r.State == MailComplained:
+		return f.Reputation.Complained(ctx, i.Inviter, i.ID)
+	case r.State == MailBounced && r.Undeliverable:
+		return f.Reputation.Bounced(ctx, i.Inviter, i.ID)
+	}
+	return nil
 }
 
 // Suppression says since when and why a recipient gets no mail of anybody.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"concord/internal/invitation"
+	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/storetest"
 )
@@ -317,4 +318,168 @@ func TestSuppression(t *testing.T) {
 			t.Errorf("resend: %v", err)
 		}
 	})
+}
+
+// A report about a notice is not taken for one about the mail that invites; only that a reminded recipient cannot be reached, or
+// complains, is said of it.
+func TestFeedbackOfNotices(t *testing.T) {
+	for _, c := range []struct {
+		notice        invitation.Notice
+		state         invitation.MailState
+		undeliverable bool
+		generation    int
+		verdict       invitation.Verdict
+		delivery      invitation.MailState
+	}{
+		{invitation.ReminderNotice, invitation.MailDelivered, false, 1, invitation.ReportNotice, invitation.MailSent},
+		{invitation.ReminderNotice, invitation.MailBounced, true, 1, invitation.ReportRecorded, invitation.MailBounced},
+		{invitation.ReminderNotice, invitation.MailComplained, true, 1, invitation.ReportRecorded, invitation.MailComplained},
+		{invitation.ReminderNotice, invitation.MailComplained, true, 2, invitation.ReportNotice, invitation.MailSent},
+		{invitation.ReceiptNotice, invitation.MailComplained, true, 1, invitation.ReportNotice, invitation.MailSent},
+		{invitation.CopyNotice, invitation.MailBounced, true, 1, invitation.ReportNotice, invitation.MailSent},
+		{invitation.AnswerNotice, invitation.MailBounced, true, 1, invitation.ReportNotice, invitation.MailSent},
+		{"of a later version", invitation.MailBounced, true, 1, invitation.ReportNotice, invitation.MailSent},
+		{invitation.RenewalNotice, invitation.MailComplained, true, 1, invitation.ReportNotice, invitation.MailSent},
+		{invitation.DisputeNotice, invitation.MailSuppressed, true, 1, invitation.ReportNotice, invitation.MailSent},
+		{invitation.ReminderNotice, invitation.MailSuppressed, true, 1, invitation.ReportRecorded, invitation.MailSuppressed},
+		{invitation.ReminderNotice, invitation.MailRejected, false, 1, invitation.ReportNotice, invitation.MailSent},
+		{invitation.ReminderNotice, invitation.MailDelayed, false, 1, invitation.ReportNotice, invitation.MailSent},
+	} {
+		o := open(t)
+		inv := mailIs(invitation.MailSent)(t, o)
+		o.answer(t, linkOf(inv), admin(larch), acceptance)
+		f := invitation.Feedback{Store: o.store, Ledger: o.store, Now: o.now}
+		report := invitation.Report{State: c.state, Reason: "a word", MessageID: "ses-9", Generation: c.generation, Notice: c.notice, Undeliverable: c.undeliverable}
+		for round := range 2 {
+			got, verdict, err := f.Record(t.Context(), inv.Key, report)
+			want := c.verdict
+			if round > 0 && want == invitation.ReportRecorded {
+				want = invitation.ReportKnown
+			}
+			if err != nil || verdict != want || got.Mail.State != c.delivery {
+				t.Errorf("%s, %s: %s, %s, %v", c.notice, c.state, verdict, got.Mail.State, err)
+			}
+		}
+		// A notice to the inviter says itself where it went.
+		report.To = "Hello@Alder.example"
+		if _, _, err := f.Record(t.Context(), inv.Key, report); err != nil {
+			t.Error(err)
+		}
+		for address, suppressed := range map[string]bool{
+			"hello@alder.example": c.undeliverable && c.notice.ToInviter(),
+			"nora@larch.example":  c.undeliverable && (c.notice == invitation.ReminderNotice || c.notice == invitation.ReceiptNotice),
+			"admin@larch.example": c.undeliverable && c.notice == invitation.CopyNotice,
+		} {
+			why, err := invitation.Undeliverable(t.Context(), o.store, address)
+			if err != nil || (why != nil) != suppressed {
+				t.Errorf("%s, %s: %s is suppressed: %v, %v", c.notice, c.state, address, why, err)
+			}
+		}
+	}
+}
+
+// counted remembers what is held against partners.
+type counted struct {
+	lines []string
+	fail  error
+}
+
+func (c *counted) note(what, p, id string) error {
+	if c.fail != nil {
+		return c.fail
+	}
+	c.lines = append(c.lines, what+" "+p+" "+id)
+	return nil
+}
+
+func (c *counted) Complained(_ context.Context, p partner.TenantID, id string) error {
+	return c.note("complained", string(p), id)
+}
+
+func (c *counted) Bounced(_ context.Context, p partner.TenantID, id string) error {
+	return c.note("bounced", string(p), id)
+}
+
+// What is held against a partner: complaints and lasting bounces of mail to recipients, whatever is known of the mail by now, and
+// nothing of rehearsals, of the simulator and of mail to the partner itself.
+func TestWhatCountsAgainstAPartner(t *testing.T) {
+	complaint, bounce := reports[len(reports)-1], reports[len(reports)-2]
+	for name, c := range map[string]struct {
+		edit   func(*invitation.Invitation)
+		report invitation.Report
+		alter  func(*invitation.Report)
+		want   string
+	}{
+		"complaint":                     {report: complaint, want: "complained"},
+		"bounce for good":               {report: bounce, want: "bounced"},
+		"complaint that is known":       {report: complaint, edit: func(i *invitation.Invitation) { i.Mail.State = invitation.MailComplained }, want: "complained"},
+		"complaint about an older mail": {report: complaint, alter: func(r *invitation.Report) { r.MessageID = olderID }, want: "complained"},
+		"complaint about a reminder":    {report: complaint, alter: func(r *invitation.Report) { r.Notice = invitation.ReminderNotice }, want: "complained"},
+		"complaint of the partner":      {report: complaint, alter: func(r *invitation.Report) { r.Notice, r.To = invitation.AnswerNotice, "hello@alder.example" }},
+		"complaint in a rehearsal":      {report: complaint, edit: func(i *invitation.Invitation) { i.Sandbox = true }},
+		"complaint of the simulator":    {report: complaint, edit: func(i *invitation.Invitation) { i.RecipientEmail = "complaint@simulator.amazonses.com" }},
+		"bounce at the simulator":       {report: bounce, edit: func(i *invitation.Invitation) { i.RecipientEmail = "bounce+1@simulator.amazonses.com" }},
+		"complaint after the erasure":   {report: complaint, edit: func(i *invitation.Invitation) { i.RecipientEmail = "" }, want: "complained"},
+		"delivery":                      {report: reports[3]},
+		"bounce for a while":            {report: reports[2]},
+		"not tried because of its list": {report: reports[5]},
+		"refused for what it says":      {report: reports[4]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inv := letterIn(invitation.Pending, invitation.MailDelivered)
+			inv.Mail.MessageID, inv.Mail.SentAt = sesID, start
+			if c.edit != nil {
+				c.edit(&inv)
+			}
+			r := c.report
+			r.MessageID, r.Generation = sesID, 1
+			if c.alter != nil {
+				c.alter(&r)
+			}
+			store, against := &storetest.Memory{}, &counted{}
+			store.PutInvitation(inv)
+			f := invitation.Feedback{Store: store, Ledger: store, Reputation: against, Now: func() time.Time { return start }}
+			if _, _, err := f.Record(t.Context(), inv.Key, r); err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			if c.want != "" {
+				want = []string{c.want + " " + string(inv.Inviter) + " " + inv.ID}
+			}
+			if !slices.Equal(against.lines, want) {
+				t.Errorf("%v, want %v", against.lines, want)
+			}
+			if c.want == "" {
+				return
+			}
+			// What cannot be counted comes again.
+			against.fail = errors.New("the table is away")
+			if _, _, err := f.Record(t.Context(), inv.Key, r); !errors.Is(err, against.fail) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// A recipient that reports a request by its link is held against the partner as a complaint is.
+func TestHoldAgainst(t *testing.T) {
+	inv := letterIn(invitation.Pending, invitation.MailDelivered)
+	against := &counted{}
+	rehearsal, simulated := inv, inv
+	rehearsal.Sandbox, simulated.RecipientEmail = true, "success@simulator.amazonses.com"
+	for _, i := range []invitation.Invitation{inv, rehearsal, simulated} {
+		if err := invitation.HoldAgainst(t.Context(), against, i); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(against.lines) != 1 || against.lines[0] != "complained "+string(inv.Inviter)+" "+inv.ID {
+		t.Errorf("%v", against.lines)
+	}
+	against.fail = errors.New("away")
+	if err := invitation.HoldAgainst(t.Context(), against, inv); !errors.Is(err, against.fail) {
+		t.Error(err)
+	}
+	if err := invitation.HoldAgainst(t.Context(), nil, inv); err != nil {
+		t.Error(err)
+	}
 }

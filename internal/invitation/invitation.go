@@ -149,6 +149,7 @@ type Entry struct {
 type Given struct {
 	Subject  string // who answered, as the identity provider names the person
 	Tenant   partner.TenantID
+	Company  string // its name as the identity provider has it; empty when that is no name to mail
 	FullName string
 	JobTitle string
 	At       time.Time
@@ -157,6 +158,7 @@ type Given struct {
 	Reason   string
 	Comment  string
 	NoChange bool // accepted, but everything asked for stood already (invariant 3b)
+	Unproven bool // the company that accepted does not own the domain that was invited (domain, 0.25)
 }
 
 // ConsentText says which words were agreed to (invariant 14).

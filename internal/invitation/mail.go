@@ -238,7 +238,9 @@ func (i Invitation) Tick(now time.Time) (Invitation, bool) {
 		n.expire(now)
 	}
 	if over(n.Post.At) {
-		n.Post.State, n.Post.Owner, n.Post.At = MailQueued, "", now.Add(StreamGrace)
+		if n.lapse(now); n.Post.State != MailNone {
+			n.Post.At = now.Add(StreamGrace)
+		}
 	}
 	if at, _, ok := n.nextReminder(); ok && over(at) && !slices.Contains(n.Post.Owed, ReminderNotice) {
 		n.remind(now)

@@ -58,11 +58,12 @@ type Post struct {
 func (i *Invitation) owe(now time.Time, notices ...Notice) {
 	i.Post.Owed = slices.Clone(i.Post.Owed)
 	for _, n := range notices {
-		if !slices.Contains(i.Post.Owed, n) {
+		// A rehearsal mails the simulator alone.
+		if !slices.Contains(i.Post.Owed, n) && (!i.Sandbox || !n.ToInviter()) {
 			i.Post.Owed = append(i.Post.Owed, n)
 		}
 	}
-	if i.Post.State != MailClaimed {
+	if i.Post.State != MailClaimed && len(i.Post.Owed) > 0 {
 		i.Post = Post{State: MailQueued, Owed: i.Post.Owed, At: now.Add(StreamGrace)}
 	}
 }
@@ -79,14 +80,14 @@ func (i *Invitation) unowe(notice Notice) {
 }
 
 // ClaimPost is [Invitation.Claim] for the notices: all that are owed are claimed together. A reminder whose invitation has ended
-// is forgotten.
+// is forgotten, and one of a claim that nobody settled is given up.
 func (i Invitation) ClaimPost(now time.Time, owner string) (claimed Invitation, changed, send bool) {
 	free := i.Post.State == MailQueued || i.Post.State == MailClaimed && !now.Before(i.Post.At)
 	if !free {
 		return i, false, false
 	}
 	n := i.next()
-	n.Post.State = MailQueued
+	n.lapse(now)
 	if n.StatusAt(now) != Pending {
 		n.unowe(ReminderNotice)
 	}
@@ -105,6 +106,17 @@ func (i Invitation) ClaimPost(now time.Time, owner string) (claimed Invitation, 
 	}
 	n.Post.Attempts++
 	return n, true, true
+}
+
+// lapse ends a claim that nobody settled in its time: what it had claimed is queued again, but for a reminder. It may have gone, and
+// goes once at most (domain, 2.2).
+func (i *Invitation) lapse(now time.Time) {
+	unsettled := i.Post.State == MailClaimed
+	i.Post.State, i.Post.Owner = MailQueued, ""
+	if unsettled && slices.Contains(i.Post.Owed, ReminderNotice) {
+		i.unowe(ReminderNotice)
+		i.undone(now, "outcome_unknown", ReminderNotice)
+	}
 }
 
 // SettlePost gives the invitation after each of some claimed notices was tried, and false when the claim is no longer owner's.

@@ -159,7 +159,7 @@ func TestAnAnswerOwesReceipts(t *testing.T) {
 		{"sent to nobody", nil, "admin@larch.example", false, []invitation.Notice{invitation.CopyNotice, invitation.AnswerNotice}},
 		{"by somebody without an address", ptr("nora@larch.example"), "", false, []invitation.Notice{invitation.ReceiptNotice, invitation.AnswerNotice}},
 		{"by somebody with something else", nil, "nora at larch", false, []invitation.Notice{invitation.AnswerNotice}},
-		{"a rehearsal", ptr("success@simulator.amazonses.com"), "admin@larch.example", true, []invitation.Notice{invitation.ReceiptNotice, invitation.AnswerNotice}},
+		{"a rehearsal", ptr("success@simulator.amazonses.com"), "admin@larch.example", true, []invitation.Notice{invitation.ReceiptNotice}},
 	} {
 		for _, r := range []invitation.Response{acceptance, refusal} {
 			o := open(t)
@@ -292,4 +292,51 @@ func TestAReminderIsAMailToItsRecipient(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCode(t, invitation.AllowReminder(t.Context(), o.store, owing, o.now()), problem.RecipientSuppressed)
+}
+
+// A claim that nobody settles is over at the end of its lease: whoever comes then, a mailer or the cleanup. A reminder of it may have
+// gone and does not go again; everything else does.
+func TestAClaimThatNobodySettled(t *testing.T) {
+	for _, c := range []struct {
+		owed []invitation.Notice
+		left []invitation.Notice
+	}{
+		{[]invitation.Notice{invitation.ReminderNotice}, nil},
+		{[]invitation.Notice{invitation.ReminderNotice, invitation.RenewalNotice}, []invitation.Notice{invitation.RenewalNotice}},
+		{[]invitation.Notice{invitation.ReceiptNotice, invitation.AnswerNotice}, []invitation.Notice{invitation.ReceiptNotice, invitation.AnswerNotice}},
+	} {
+		i := letterIn(invitation.Pending, invitation.MailSent)
+		i.ExpiresAt, i.Reminded = start.Add(day), 2
+		i.Post = invitation.Post{State: invitation.MailClaimed, Owed: c.owed, Attempts: 1, Owner: "dead", At: start.Add(invitation.Lease)}
+		if _, changed := i.Tick(start); changed {
+			t.Error("cleanup ends a lease early")
+		}
+		if _, changed, _ := i.ClaimPost(start, "next"); changed {
+			t.Error("a mailer ends a lease early")
+		}
+		late := start.Add(invitation.Lease)
+		ticked, changed := i.Tick(late)
+		queued := invitation.MailQueued
+		if len(c.left) == 0 {
+			queued = invitation.MailNone
+		}
+		if !changed || ticked.Post.State != queued || !slices.Equal(ticked.Post.Owed, c.left) || ticked.Post.Owner != "" {
+			t.Errorf("%v: cleanup makes it %+v", c.owed, ticked.Post)
+		}
+		claimed, changed, send := i.ClaimPost(late, "next")
+		if !changed || send != (len(c.left) > 0) || !slices.Equal(claimed.Post.Owed, c.left) || send && (claimed.Post.Owner != "next" || claimed.Post.Attempts != 2) {
+			t.Errorf("%v: the next mailer has %+v, %v", c.owed, claimed.Post, send)
+		}
+		given := slices.ContainsFunc(claimed.History, func(e invitation.Entry) bool { return e.Why == "reminder outcome_unknown" })
+		if given != (c.owed[0] == invitation.ReminderNotice) || len(ticked.History) != len(claimed.History) {
+			t.Errorf("%v: %v", c.owed, claimed.History)
+		}
+	}
+	// One that waits was never handed over.
+	i := letterIn(invitation.Pending, invitation.MailSent)
+	i.ExpiresAt, i.Reminded = start.Add(day), 2
+	i.Post = invitation.Post{State: invitation.MailWaiting, Owed: []invitation.Notice{invitation.ReminderNotice}, Attempts: 1, At: start.Add(time.Minute)}
+	if again, _ := i.Tick(start.Add(time.Minute)); again.Post.State != invitation.MailQueued || len(again.Post.Owed) != 1 {
+		t.Errorf("%+v", again.Post)
+	}
 }

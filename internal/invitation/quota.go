@@ -54,6 +54,8 @@ type Mailings struct {
 	Suppressed *Suppression
 	// Blocked are the partners whose mails the recipient does not want, and why. What holds any is kept for good.
 	Blocked map[partner.TenantID]Suppression
+	// Lifted are the newest suppressions that the operator has ended. What holds any is kept for good.
+	Lifted  []Lifted
 	Version int // 0 when nothing is stored
 }
 
@@ -80,7 +82,7 @@ type Ledger interface {
 // can be tried again. A crash after it has used up one mail of the quotas and nothing else.
 func (s *Service) reserve(ctx context.Context, account partner.Account, inv Invitation, now time.Time) error {
 	if account.Paused != nil {
-		return problem.New(problem.SendingPaused, "Your sending is paused: too many recipients complained. The operator can lift it.")
+		return problem.New(problem.SendingPaused, "Your sending is paused. The operator can lift it.")
 	}
 	recipient := recipientOf(inv.RecipientEmail)
 	counted := false
@@ -235,4 +237,10 @@ func (l Limits) daily(a partner.Account, now time.Time) int {
 	default:
 		return l.Daily
 	}
+}
+
+// Undeliverable says why no mail of anybody goes to an address, nil when there is nothing against it.
+func Undeliverable(ctx context.Context, ledger Suppressions, address string) (*Suppression, error) {
+	m, err := ledger.Mailings(ctx, recipientOf(address), false)
+	return m.Suppressed, err
 }

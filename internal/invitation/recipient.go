@@ -33,9 +33,11 @@ const (
 // Reasons that the pages offer, each for one of the requests. One has to be chosen.
 var (
 	RenewalReasons = []string{"too-late", "mail-lost", "other"}
-	ReportReasons  = []string{"unknown-company", "not-asked-for", "impersonation", "wrong-person"}
+	ReportReasons  = []string{"unknown-company", "not-asked-for", "impersonation", wrongPerson}
 	DisputeReasons = []string{"not-us", "not-authorised", "mistake"}
 )
+
+const wrongPerson = "wrong-person"
 
 // DisputeWindow is how long after an answer its recipient can say that it was not its own.
 const DisputeWindow = 72 * time.Hour
@@ -66,6 +68,7 @@ func (s *Service) AskAgain(ctx context.Context, l link.Link, plea *Plea) (Letter
 			return "", err
 		}
 		i.Asked = l.Generation
+		i.Reported = 0 // who wants mail again may report it again
 		i.note(Entry{At: now, Action: "renewal requested", By: byRecipient, CorrelationID: p.CorrelationID, Why: p.Reason})
 		i.owe(now, RenewalNotice)
 		return RenewalAsked, nil
@@ -87,8 +90,8 @@ func (s *Service) Report(ctx context.Context, l link.Link, plea *Plea) (Letter, 
 		if err := s.block(ctx, *i, &Suppression{At: now, Reason: "reported"}); err != nil {
 			return "", err
 		}
-		if s.Complaints != nil {
-			if err := s.Complaints.Complained(ctx, i.Inviter, i.ID, now); err != nil {
+		if p.Reason != wrongPerson { // who is at the right company and the wrong desk says nothing against the partner
+			if err := HoldAgainst(ctx, s.Reputation, *i); err != nil {
 				return "", err
 			}
 		}
@@ -263,11 +266,4 @@ func mapsWithout(m map[partner.TenantID]Suppression, p partner.TenantID) map[par
 		}
 	}
 	return kept
-}
-
-// Complaints counts what speaks against a partner.
-//
-// Complained counts a complaint about an invitation's mail, once however often it is told. With an error it may have been counted.
-type Complaints interface {
-	Complained(ctx context.Context, p partner.TenantID, invitation string, at time.Time) error
 }

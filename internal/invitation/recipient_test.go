@@ -158,7 +158,11 @@ type complaints struct {
 	refuse error
 }
 
-func (c *complaints) Complained(_ context.Context, p partner.TenantID, id string, _ time.Time) error {
+func (c *complaints) Bounced(context.Context, partner.TenantID, string) error {
+	return errors.New("a report is no bounce")
+}
+
+func (c *complaints) Complained(_ context.Context, p partner.TenantID, id string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.refuse != nil {
@@ -175,7 +179,7 @@ func (c *complaints) Complained(_ context.Context, p partner.TenantID, id string
 func TestAReportIsAComplaint(t *testing.T) {
 	o := open(t)
 	counted := &complaints{refuse: errors.New("no table")}
-	o.Complaints = counted
+	o.Reputation = counted
 	inv := mailIs(invitation.MailSent)(t, o)
 	if _, _, err := o.Report(t.Context(), linkOf(inv), &invitation.Plea{Reason: "not-asked-for"}); err == nil {
 		t.Fatal("an error is passed over")
@@ -197,6 +201,11 @@ func TestAReportIsAComplaint(t *testing.T) {
 	o.plead(t, o.Report, linkOf(inv), "not-asked-for", invitation.Reported)
 	if counted.of[string(alder)+inv.ID] != 1 {
 		t.Errorf("%v", counted.of)
+	}
+	other := o.mailed(t, o.invite(t, by(alder), to("ada@larch.example")), invitation.MailSent)
+	o.plead(t, o.Report, linkOf(other), "wrong-person", invitation.Reported)
+	if counted.of[string(alder)+other.ID] != 0 {
+		t.Error("somebody at the wrong desk counts against the partner")
 	}
 }
 

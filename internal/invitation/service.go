@@ -35,8 +35,8 @@ type Service struct {
 	Locales []language.Tag
 	Limits  Limits
 	Ledger  Ledger
-	// Complaints counts what recipients report; nil counts nothing.
-	Complaints Complaints
+	// Reputation is told what recipients report; nil for nobody.
+	Reputation Reputation
 	// Evidence is for how long answers are kept with the names of who gave them (domain, 0.23); zero for seven years.
 	Evidence time.Duration
 	// AllowMessage lets partners say something in our mail (0.17).

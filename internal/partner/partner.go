@@ -52,7 +52,7 @@ const (
 // PartnerID is an identifier that the programme gave to one place of a company.
 type PartnerID struct {
 	ID      string
-	Type    string // "location" or "headquarters"
+	Type    string // [Location] or [Headquarters]
 	Country string // ISO 3166-1 alpha-2
 	// OnboardingLocation marks the location with which the company joined (rule B2).
 	OnboardingLocation bool
@@ -76,7 +76,7 @@ type Contact struct {
 // Pause says since when and why nothing is mailed for a partner.
 type Pause struct {
 	At     time.Time
-	Reason string // a fixed word
+	Reason string // [Complaints], [Bounces] or [ByOperator]
 }
 
 // Account is one partner. The operator makes and suspends accounts; enrolment makes them for indirect resellers.
@@ -97,9 +97,12 @@ type Account struct {
 	ListedInDirectory   bool
 	DailyMails          int // how many mails it may send per day; 0 for the deployment's number
 	// Paused, when not nil, says since when and why nothing is mailed for the partner.
-	Paused    *Pause
-	CreatedAt time.Time
-	Version   int
+	Paused *Pause
+	// CountedFrom is when the operator last let the partner's mails on again: what was said against earlier ones does not count.
+	CountedFrom time.Time
+	CreatedAt   time.Time
+	History     []Entry // the newest lines of it, oldest first
+	Version     int
 }
 
 // Accounts reads partner accounts.
@@ -136,12 +139,16 @@ type Operation string
 const (
 	ReadCustomers   Operation = "read customers, invitations, partnerships, directories"
 	InviteCustomers Operation = "create, edit, send, resend, cancel, renew customer invitations"
+	ReadAudit       Operation = "audit"
+	OperatePartners Operation = "partner accounts, vetting, suspend, quotas"
 )
 
 // permitted is the role matrix. Roles add up.
 var permitted = map[Operation][]Role{
 	ReadCustomers:   {AdminAgent, SalesAgent}, // rules R2, R6
 	InviteCustomers: {AdminAgent, SalesAgent}, // rule R1
+	ReadAudit:       {AdminAgent, GlobalAdmin},
+	OperatePartners: {Operator},
 }
 
 // Permit gives nil when one of the user's roles allows the operation, else [problem.RoleNotPermitted].

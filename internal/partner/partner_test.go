@@ -17,6 +17,8 @@ func TestRoleMatrix(t *testing.T) {
 	}{
 		{ReadCustomers, true, true, false, false},
 		{InviteCustomers, true, true, false, false},
+		{ReadAudit, true, false, true, false},
+		{OperatePartners, false, false, false, true},
 	}
 	if len(matrix) != len(permitted) {
 		t.Errorf("the matrix has %d rows, the test %d", len(permitted), len(matrix))

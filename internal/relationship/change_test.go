@@ -50,7 +50,6 @@ func TestChanges(t *testing.T) {
 						if c.action == WasDisputed {
 							by = "" // nobody signed in
 						}
-						want.History = []Entry{{At: at, Action: c.action, By: by, CorrelationID: "corr"}}
 						if c.status != nil {
 							want.Status = c.status(before)
 						}
@@ -60,6 +59,8 @@ func TestChanges(t *testing.T) {
 						if c.check != nil {
 							want.IdentityCheck = c.check(before)
 						}
+						want.History = []Entry{{At: at, Action: c.action, By: by, CorrelationID: "corr",
+							Status: want.Status, DelegatedAdmin: want.DelegatedAdmin, IdentityCheck: want.IdentityCheck}}
 						if c.action == WasRemoved {
 							want.Removal = &Removal{At: at, By: "agent", Attestation: attested}
 						}

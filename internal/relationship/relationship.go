@@ -109,13 +109,16 @@ type AttestedText struct {
 	Hash     string // SHA-256 of the words, hexadecimal
 }
 
-// Entry is one line of a relationship's history.
+// Entry is one line of a relationship's history, and how things stood after it.
 type Entry struct {
-	At            time.Time
-	Action        string
-	By            string // the subject of a user or person
-	CorrelationID string
-	Why           string
+	At             time.Time
+	Action         string
+	By             string // the subject of a user or person
+	CorrelationID  string
+	Why            string
+	Status         Status
+	DelegatedAdmin Administration
+	IdentityCheck  IdentityCheck
 }
 
 // The actions of the history.
@@ -132,6 +135,7 @@ const (
 const maxHistory = 20
 
 func (r *Relationship) note(e Entry) {
+	e.Status, e.DelegatedAdmin, e.IdentityCheck = r.Status, r.DelegatedAdmin, r.IdentityCheck
 	r.History = append(slices.Clone(r.History), e)
 	if len(r.History) > maxHistory {
 		r.History = slices.Delete(r.History, 1, 2)

@@ -71,7 +71,7 @@ func TestEstablish(t *testing.T) {
 				if c.fresh {
 					action = Established
 				}
-				want.History = []Entry{{At: at, Action: action, By: "who"}}
+				want.History = []Entry{{At: at, Action: action, By: "who", Status: Active, DelegatedAdmin: c.dap, IdentityCheck: c.check}}
 			}
 			want.DelegatedAdmin, want.IdentityCheck = c.dap, c.check
 			if granted != c.granted || !reflect.DeepEqual(got, want) {

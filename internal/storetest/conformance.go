@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"concord/internal/audit"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -27,13 +27,9 @@ type Stores struct {
 	Agenda        invitation.Agenda
 	Ledger        invitation.Ledger
 	Relationships relationship.Store
-	Accounts      Accounts
-}
-
-// Accounts keeps partner accounts. CreateAccount adds one and fails with [problem.PreconditionFailed] when the tenant has one.
-type Accounts interface {
-	partner.Accounts
-	CreateAccount(ctx context.Context, account partner.Account) error
+	Accounts      partner.AccountStore
+	Reputation    partner.ReputationStore
+	Audit         audit.Log
 }
 
 // Of gives the stores of a value that is all of them.
@@ -42,9 +38,11 @@ func Of[S interface {
 	invitation.Agenda
 	invitation.Ledger
 	relationship.Store
-	Accounts
+	partner.AccountStore
+	partner.ReputationStore
+	audit.Log
 }](s S) Stores {
-	return Stores{s, s, s, s, s}
+	return Stores{s, s, s, s, s, s, s}
 }
 
 // Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
@@ -87,6 +85,17 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"customers in order", (*suite).customers},
 		{"customers filters", (*suite).customerFilters},
 		{"accounts", (*suite).account},
+		{"account lost update", (*suite).accountOutdated},
+		{"account, 64 at once", (*suite).accountOnce},
+		{"accounts newest first", (*suite).accountsNewestFirst},
+		{"accounts filters", (*suite).accountFilters},
+		{"accounts continued from nowhere", (*suite).accountsMalformedAfter},
+		{"reputation of a week", (*suite).week},
+		{"reputation, 64 at once", (*suite).weekOnce},
+		{"reputation pauses once", (*suite).pausedOnce},
+		{"audit round trip", (*suite).auditRoundTrip},
+		{"audit filters", (*suite).auditFilters},
+		{"audit looks at a bounded number", (*suite).auditBounded},
 		{"ledger of a recipient", (*suite).mailings},
 		{"ledger of a recipient, lost update", (*suite).mailingsOutdated},
 		{"ledger of a recipient, 64 at once", (*suite).mailingsOnce},
@@ -302,8 +311,8 @@ func (s *suite) roundTrip() {
 	}
 
 	for _, given := range []invitation.Given{
-		{Subject: "who", Tenant: i.Customer, FullName: "Ada Larch", JobTitle: "Head", At: second(noon),
-			Email: "head@larch.example", Consent: invitation.ConsentText{Version: "1", Language: "fr", Hash: sha}, NoChange: true},
+		{Subject: "who", Tenant: i.Customer, Company: "Larch Ltd", FullName: "Ada Larch", JobTitle: "Head", At: second(noon),
+			Email: "head@larch.example", Consent: invitation.ConsentText{Version: "1", Language: "fr", Hash: sha}, NoChange: true, Unproven: true},
 		{Subject: strings.Repeat("s", 200), Tenant: i.Customer, FullName: "Ada Larch", At: second(noon), Reason: "other", Comment: "Non, merci.",
 			Consent: invitation.ConsentText{Hash: "not hexadecimal"}},
 	} {
@@ -976,37 +985,6 @@ func (s *suite) customerFilters() {
 	}
 }
 
-func (s *suite) account() {
-	a := partner.Account{
-		Tenant: tenant(), DisplayName: "Alder Inc", Role: partner.DirectBill, Cloud: "public", Country: "US",
-		PartnerIDs:          []partner.PartnerID{{ID: "1234567", Type: "location", Country: "US", OnboardingLocation: true}, {ID: "7654321", Type: "headquarters", Country: "US"}},
-		AssociatedPartnerID: "1234567", Status: partner.Active,
-		MPA:     &partner.Agreement{SignedAt: second(noon), SignedBy: "Ann Alder", Version: "2025", Hash: "00ff"},
-		Contact: partner.Contact{Email: "hello@alder.example", Phone: "+1 555 0100", Website: "https://alder.example"}, VerifiedDomain: "alder.example",
-		Locale: "en", ListedInDirectory: true, DailyMails: 1200, CreatedAt: second(noon), Version: 1,
-	}
-	bare := partner.Account{Tenant: tenant(), DisplayName: "Bare", Role: partner.IndirectReseller, Cloud: "usGov", Status: partner.Pending, Version: 1}
-	_, err := s.Accounts.Account(s.Context(), a.Tenant, true)
-	s.code(err, problem.NotFound)
-	for _, each := range []partner.Account{a, bare} {
-		if err := s.Accounts.CreateAccount(s.Context(), each); err != nil {
-			s.Fatal(err)
-		}
-		got, err := s.Accounts.Account(s.Context(), each.Tenant, true)
-		if err != nil {
-			s.Fatal(err)
-		}
-		s.same(each, got)
-	}
-	other := bare
-	other.Tenant = a.Tenant
-	s.code(s.Accounts.CreateAccount(s.Context(), other), problem.PreconditionFailed)
-	s.eventually("the account", func() (any, bool) {
-		got, err := s.Accounts.Account(context.WithoutCancel(s.Context()), a.Tenant, false)
-		return err, err == nil && cmp.Equal(a, got)
-	})
-}
-
 // reword writes the next version of a draft with other words.
 func (s *suite) reword(before invitation.Invitation, w invitation.Words) invitation.Invitation {
 	s.Helper()
@@ -1141,6 +1119,16 @@ func (s *suite) mailings() {
 		m.Version++
 		m.List = nil
 	}
+	// What was lifted is remembered when nothing else is.
+	m.Suppressed, m.Blocked = nil, nil
+	m.Lifted = []invitation.Lifted{
+		{At: second(noon), By: "operator", CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001", Why: "owner asked"},
+		{At: second(noon.Add(time.Hour)), Partner: tenant(), By: "operator", Why: "a mistake\tof ours"},
+	}
+	if err := s.Ledger.Record(s.Context(), m); err != nil {
+		s.Fatal(err)
+	}
+	s.same(m, s.recorded(recipient))
 }
 
 func (s *suite) mailingsOutdated() {

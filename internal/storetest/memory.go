@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"concord/internal/audit"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -29,8 +30,10 @@ type Memory struct {
 	relationships map[pair]relationship.Relationship
 	accounts      map[partner.TenantID]partner.Account
 	words         map[invitation.Key]invitation.Words
+	audit         map[partner.TenantID]map[string]audit.Record
 	mailings      map[string]invitation.Mailings
 	counts        map[day]int
+	objections    map[partner.TenantID]map[objectionKey]time.Time
 	inject        func(Operation) Fault
 	queued        func(invitation.Invitation)
 }
@@ -54,11 +57,13 @@ type day struct {
 }
 
 var (
-	_ invitation.Store   = (*Memory)(nil)
-	_ invitation.Agenda  = (*Memory)(nil)
-	_ invitation.Ledger  = (*Memory)(nil)
-	_ relationship.Store = (*Memory)(nil)
-	_ Accounts           = (*Memory)(nil)
+	_ invitation.Store        = (*Memory)(nil)
+	_ invitation.Agenda       = (*Memory)(nil)
+	_ invitation.Ledger       = (*Memory)(nil)
+	_ relationship.Store      = (*Memory)(nil)
+	_ partner.AccountStore    = (*Memory)(nil)
+	_ partner.ReputationStore = (*Memory)(nil)
+	_ audit.Log               = (*Memory)(nil)
 )
 
 // Operation is a call that can be made to fail: the name of a store's method.
@@ -79,6 +84,10 @@ const (
 	Relationships Operation = "Relationships"
 	Account       Operation = "Account"
 	CreateAccount Operation = "CreateAccount"
+	WriteAccount  Operation = "WriteAccount"
+	ListAccounts  Operation = "ListAccounts"
+	Object        Operation = "Object"
+	Week          Operation = "Week"
 )
 
 // Fault is how a call fails. The zero value is no fault.
@@ -498,20 +507,6 @@ func (m *Memory) Account(ctx context.Context, tenant partner.TenantID, _ bool) (
 	return a, err
 }
 
-// CreateAccount is that of [Accounts].
-func (m *Memory) CreateAccount(ctx context.Context, a partner.Account) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return m.do(CreateAccount, func() error {
-		if _, found := m.accounts[a.Tenant]; found {
-			return problem.New(problem.PreconditionFailed, "The tenant has an account.")
-		}
-		set(&m.accounts, a.Tenant, copyAccount(a))
-		return nil
-	})
-}
-
 // The copies share nothing with what they were made from, and their times are as a store keeps them.
 
 func copyInvitation(i invitation.Invitation) invitation.Invitation {
@@ -540,6 +535,10 @@ func copyMailings(m invitation.Mailings) invitation.Mailings {
 	}
 	if m.Suppressed != nil {
 		m.Suppressed = &invitation.Suppression{At: second(m.Suppressed.At), Reason: m.Suppressed.Reason}
+	}
+	m.Lifted = slices.Clone(m.Lifted)
+	for n := range m.Lifted {
+		m.Lifted[n].At = second(m.Lifted[n].At)
 	}
 	m.Blocked = maps.Clone(m.Blocked)
 	for p, s := range m.Blocked {
@@ -570,7 +569,14 @@ func copyAccount(a partner.Account) partner.Account {
 		mpa.SignedAt = second(mpa.SignedAt)
 		a.MPA = &mpa
 	}
-	a.CreatedAt = second(a.CreatedAt)
+	if a.Paused != nil {
+		a.Paused = &partner.Pause{At: second(a.Paused.At), Reason: a.Paused.Reason}
+	}
+	a.CreatedAt, a.CountedFrom = second(a.CreatedAt), second(a.CountedFrom)
+	a.History = slices.Clone(a.History)
+	for n := range a.History {
+		a.History[n].At, a.History[n].Changed = second(a.History[n].At), slices.Clone(a.History[n].Changed)
+	}
 	return a
 }
 

@@ -110,6 +110,23 @@ func (b *body) labels(name string) map[string]string {
 	return labels
 }
 
+// group takes a member that is an object, whose members are taken out of it and its findings joined; nil as above.
+func (b *body) group(name string) *body {
+	members := take[map[string]json.RawMessage](b, name, "an object")
+	if members == nil {
+		return nil
+	}
+	return &body{members: *members}
+}
+
+// join notes what was found in a member.
+func (b *body) join(pointer string, g *body) {
+	for _, f := range g.end() {
+		f.Pointer = pointer + f.Pointer
+		b.findings = append(b.findings, f)
+	}
+}
+
 func take[T any](b *body, name, kind string) *T {
 	raw, ok := b.members[name]
 	if !ok {

@@ -4,20 +4,29 @@ import (
 	"net/http"
 	"time"
 
+	"concord/internal/audit"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
 )
 
-// Relationships serves the customers of the calling partner, what the caller's token says, and the OpenAPI document.
-func Relationships(g Gate, s relationship.Store) http.Handler {
+// Relationships serves the customers of the calling partner, its audit, what the caller's token says, the operator's desk, and the
+// OpenAPI document.
+func Relationships(g Gate, s relationship.Store, log audit.Log, d Desk, now func() time.Time) http.Handler {
 	cs := customers{s}
 	return g.routes(map[string]func(*call) error{
-		"GET /v1/customers":            cs.list,
-		"GET /v1/customers/{tenantId}": cs.read,
-		"GET /v1/roles/me":             roles,
-		"GET /openapi.json":            openAPI,
-		"GET /healthz":                 health,
+		"GET /v1/customers":             cs.list,
+		"GET /v1/customers/{tenantId}":  cs.read,
+		"GET /v1/auditrecords":          trail{log, now}.list,
+		"POST /v1/partners":             d.create,
+		"GET /v1/partners":              d.list,
+		"GET /v1/partners/{tenantId}":   d.read,
+		"PATCH /v1/partners/{tenantId}": d.change,
+		"POST /v1/suppressions/search":  d.search,
+		"POST /v1/suppressions/lift":    d.lift,
+		"GET /v1/roles/me":              roles,
+		"GET /openapi.json":             openAPI,
+		"GET /healthz":                  health,
 	})
 }
 

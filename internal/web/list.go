@@ -125,6 +125,23 @@ func (l *list) moment(name string) time.Time {
 	return t
 }
 
+// day reads a day of UTC or a moment of RFC 3339, and gives false when it is not asked for. A day that ends something belongs to it: then
+// it is the beginning of the next.
+func (l *list) day(name string, ends bool) (time.Time, bool) {
+	v, ok := l.has(name)
+	if !ok {
+		return time.Time{}, false
+	}
+	t, err := time.Parse(time.DateOnly, v)
+	if err != nil || t.Year() < 1970 {
+		return l.moment(name), true
+	}
+	if ends {
+		t = t.AddDate(0, 0, 1)
+	}
+	return t, true
+}
+
 func (l *list) refuse(name string) {
 	if l.err == nil {
 		l.err = problem.New(problem.MalformedRequest, "The parameter %s has no value of its kind.", name)

@@ -36,6 +36,7 @@ var answers = map[problem.Code]answer{
 	problem.SendingPaused:              {http.StatusConflict, "Sending paused"},
 	problem.RecipientSuppressed:        {http.StatusConflict, "Recipient suppressed"},
 	problem.RelationshipExists:         {http.StatusConflict, "Relationship exists"},
+	problem.PartnerExists:              {http.StatusConflict, "Partner exists"},
 	problem.InvalidTransition:          {http.StatusConflict, "Not possible in this state"},
 
 	problem.PreconditionFailed:   {http.StatusPreconditionFailed, "Precondition failed"},
@@ -54,6 +55,9 @@ var answers = map[problem.Code]answer{
 	problem.CloudMismatch:               {http.StatusUnprocessableEntity, "Cloud mismatch"},
 	problem.DelegatedAdminRequired:      {http.StatusUnprocessableEntity, "Delegated administration required"},
 	problem.SelfInvitation:              {http.StatusUnprocessableEntity, "Self invitation"},
+
+	problem.PartnerIDWrongType:    {http.StatusUnprocessableEntity, "PartnerID of the wrong type"},
+	problem.PartnerIDWrongCountry: {http.StatusUnprocessableEntity, "PartnerID in another country"},
 
 	problem.ResendCooldown:         {http.StatusTooManyRequests, "Too soon after the mail before"},
 	problem.RecipientQuotaExceeded: {http.StatusTooManyRequests, "Quota of the recipient exceeded"},

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"concord/internal/invitation"
@@ -32,11 +33,16 @@ func (i invitations) timeline(c *call) error {
 	}
 	answer := page[eventDocument]{Items: []eventDocument{}}
 	for _, e := range inv.Timeline(i.service.Now()) {
-		action := e.Action
-		if action == "mail failed" { // as it is stored
-			action = "mailFailed"
-		}
-		answer.Items = append(answer.Items, eventDocument{e.At.UTC(), action, actorDocument{e.Actor, e.Subject}, e.CorrelationID, e.Reason})
+		answer.Items = append(answer.Items, eventDocument{e.At.UTC(), camel(e.Action), actorDocument{e.Actor, e.Subject}, e.CorrelationID, e.Reason})
 	}
 	return c.give(http.StatusOK, answer)
+}
+
+// camel gives the name of an action, which is stored in words.
+func camel(action string) string {
+	first, second, two := strings.Cut(action, " ")
+	if !two {
+		return action
+	}
+	return first + strings.ToUpper(second[:1]) + second[1:]
 }

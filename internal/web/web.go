@@ -105,9 +105,12 @@ func (c *call) user() partner.User {
 }
 
 // reader gives a user who may read, of a company that has an account.
-func (c *call) reader() (partner.User, error) {
+func (c *call) reader() (partner.User, error) { return c.permitted(partner.ReadCustomers) }
+
+// permitted gives a user whose role allows an operation, of a company that has an account.
+func (c *call) permitted(op partner.Operation) (partner.User, error) {
 	u := c.user()
-	if err := u.Permit(partner.ReadCustomers); err != nil {
+	if err := u.Permit(op); err != nil {
 		return u, err
 	}
 	_, err := c.gate.Accounts.Account(c.r.Context(), u.Tenant, false)

@@ -104,7 +104,7 @@ func newAPI(t *testing.T) *api {
 	}
 	drafts := web.Drafts{Operator: "Concord Operations", Sign: func(_ context.Context, p link.Purpose, l link.Link) (link.Secret, error) { return signer.Sign(p, l) }}
 	a.invitations = apigw.Handler(web.Invitations(gate, service, drafts), "", log)
-	a.relationships = apigw.Handler(web.Relationships(gate, a.store), "", log)
+	a.relationships = apigw.Handler(web.Relationships(gate, a.store, a.store, a.desk(), func() time.Time { return a.now }), "", log)
 	return a
 }
 
@@ -294,7 +294,9 @@ func TestEveryEventOfTheFolder(t *testing.T) {
 	want := map[string]int{
 		"invitations-create": 201, "invitations-create-base64": 409, "invitations-list": 200, "invitations-read": 404, "invitations-draft": 404,
 		"invitations-send": 404, "invitations-edit": 404, "invitations-draft-file": 404, "invitations-reset": 404, "invitations-done": 404, "invitations-renew": 404,
-		"invitations-events": 404, "relationships-customers": 200, "relationships-roles": 200, "relationships-openapi": 200,
+		"invitations-events": 404, "relationships-customers": 200, "relationships-audit": 200, "relationships-roles": 200, "relationships-openapi": 200,
+		"relationships-partners-create": 201, "relationships-partners-list": 200, "relationships-partners-read": 200, "relationships-partners-change": 200,
+		"relationships-partners-suppressions": 200, "relationships-partners-lift": 200,
 	}
 	found, err := filepath.Glob(filepath.Join("..", "..", "events", "*.json"))
 	if err != nil {

@@ -126,6 +126,8 @@ func (s *Stack) start(ctx context.Context) error {
 		"PublicPortalUrl": s.url, "UsGovPortalUrl": s.url, "MailRate": "1000",
 		// Loads and demonstrations come from few partners and go to few recipients (api, "Quotas").
 		"DailyQuota": "100000", "FirstMonthQuota": "100000", "PartnersPerRecipient": "0",
+		// A few complaints on purpose do not stop whoever tries things out; with so many it can be seen.
+		"ComplaintPauseLeast": "10",
 	}
 	for k, v := range s.options.Parameters {
 		parameters[k] = v

@@ -1,0 +1,85 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"concord/internal/partner"
+)
+
+// What is said against a mail is an attribute of its own in the item of its hour: its name says what and of which invitation, its value
+// when. So the same is there once, whoever writes it and however often.
+var objectionPrefix = map[partner.ObjectionKind]string{partner.Complaint: "c#", partner.Bounce: "b#"}
+
+// Object is that of [partner.ReputationStore].
+func (s *Store) Object(ctx context.Context, p partner.TenantID, o partner.Objection) (err error) {
+	defer func() { wrap(&err, "note what is said of %s", o.Mail) }()
+	prefix, known := objectionPrefix[o.Kind]
+	if !known || !strings.HasPrefix(o.Mail, allIDs) || !isID(o.Mail) {
+		return errors.New("no objection to a mail")
+	}
+	_, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: s.table, Key: objectionsKey(p, o.At), ConditionExpression: aws.String("attribute_not_exists(#said)"),
+		UpdateExpression:         aws.String("SET #type = :type, #ttl = :ttl, #said = :at"),
+		ExpressionAttributeNames: map[string]string{"#type": typeAttr, "#ttl": ttlAttr, "#said": prefix + strings.TrimPrefix(o.Mail, allIDs)},
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":type": str(objectionsType), ":ttl": num(o.At.Add(24*time.Hour + countRemembered).Unix()), ":at": num(o.At.Unix()),
+		},
+	})
+	if _, there := errors.AsType[*types.ConditionalCheckFailedException](err); there {
+		return nil
+	}
+	return err
+}
+
+// Week is that of [partner.ReputationStore]: one query, because what is said of a day follows its count.
+func (s *Store) Week(ctx context.Context, p partner.TenantID, from, to string) (w partner.Week, err error) {
+	defer func() { wrap(&err, "what is said of the mails of %s", p) }()
+	in := &dynamodb.QueryInput{
+		TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND sk BETWEEN :from AND :to"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(partition(p)), ":from": str(countPrefix + from), ":to": str(countPrefix + to + "#~")},
+	}
+	w.Mails = map[string]int{}
+	for {
+		out, err := s.client.Query(ctx, in)
+		if err != nil {
+			return w, err
+		}
+		for _, stored := range out.Items {
+			if err := addTo(&w, stored); err != nil {
+				return w, err
+			}
+		}
+		if out.LastEvaluatedKey == nil {
+			return w, nil
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+}
+
+// addTo adds what one item knows to a week.
+func addTo(w *partner.Week, stored map[string]types.AttributeValue) error {
+	f := &fields{item: stored}
+	switch f.needText(typeAttr) {
+	case countType:
+		w.Mails[strings.TrimPrefix(f.needText(skAttr), countPrefix)] = f.number(aCount)
+	case objectionsType:
+		for name := range stored {
+			for kind, prefix := range objectionPrefix {
+				if id, ok := strings.CutPrefix(name, prefix); ok {
+					w.Objections = append(w.Objections, partner.Objection{Kind: kind, Mail: allIDs + id, At: f.time(name)})
+				}
+			}
+		}
+	default:
+		f.fault(typeAttr, "is "+strconv.Quote(f.text(typeAttr)))
+	}
+	return f.err
+}

@@ -1,0 +1,512 @@
+package partner
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/text/language"
+
+	"concord/internal/contact"
+	"concord/internal/problem"
+)
+
+// Entry is one line of an account's history.
+type Entry struct {
+	At time.Time
+	// Changed names what changed, as the API names it, with the new value of a state: "dailyMails", "sending=paused". Empty for the
+	// line of the creation.
+	Changed       []string
+	By            string // the subject of the operator, or "reputation"
+	CorrelationID string
+	Key, Body     string // hashes of the Idempotency-Key and of the request that it came with
+	Why           string // the operator's words, or a [Pause] reason
+}
+
+// Limits of an account.
+const (
+	MaxWhy        = 100 // characters of why something was changed
+	MaxPartnerIDs = 20
+	MaxDailyMails = 100_000
+
+	maxHistory = 15 // the newest lines: so an account is read for half a unit
+	// idempotencyWindow is how long an Idempotency-Key is remembered (api, Norms).
+	idempotencyWindow = 24 * time.Hour
+)
+
+// Sending says whether mails of a partner go out.
+type Sending string
+
+// A partner's mails go out or wait.
+const (
+	SendingActive Sending = "active"
+	SendingPaused Sending = "paused"
+)
+
+// Sending says whether the partner's mails go out, as far as its reputation goes.
+func (a Account) Sending() Sending {
+	if a.Paused != nil {
+		return SendingPaused
+	}
+	return SendingActive
+}
+
+// pause gives the account with its sending paused.
+func (a Account) pause(why Pause, e Entry) Account {
+	a.Paused = &why
+	return a.next(e)
+}
+
+// next gives the account one version on, with a line more.
+func (a Account) next(e Entry) Account {
+	a.Version++
+	a.History = append(slices.Clone(a.History), e)
+	a.History = a.History[max(0, len(a.History)-maxHistory):]
+	return a
+}
+
+// AccountQuery asks for a page of accounts, newest first. Empty filters let everything through.
+type AccountQuery struct {
+	Status  ProgramStatus
+	Role    ProgramRole
+	Sending Sending
+	Limit   int
+	After   string // where the page before ended; empty for the first page
+}
+
+// Matches reports whether an account is among those asked for.
+func (q AccountQuery) Matches(a Account) bool {
+	return (q.Status == "" || q.Status == a.Status) && (q.Role == "" || q.Role == a.Role) && (q.Sending == "" || q.Sending == a.Sending())
+}
+
+// AccountPage is an answer to an [AccountQuery]. It may hold fewer than the limit, even none, while Next is set.
+type AccountPage struct {
+	Accounts []Account
+	Next     string
+}
+
+// AccountStore keeps accounts.
+//
+// CreateAccount adds one of version 1, and gives [problem.PartnerExists] when the tenant has one. WriteAccount stores after over before,
+// one version on, or nothing and [ErrConflict]; tenant and creation stay as they are. Whatever was acknowledged is in every list that
+// begins later. A page of ListAccounts looks at a bounded number of accounts; its code is [problem.MalformedRequest] for a place
+// where no page ended.
+type AccountStore interface {
+	Accounts
+	CreateAccount(ctx context.Context, a Account) error
+	WriteAccount(ctx context.Context, before, after Account) error
+	ListAccounts(ctx context.Context, q AccountQuery) (AccountPage, error)
+}
+
+// ErrConflict means that somebody else was quicker: read again and decide again.
+var ErrConflict = errors.New("partner: changed by somebody else")
+
+// Registry is what the operator does with partner accounts (api, Operations; domain, 2.1 and 2.4).
+type Registry struct {
+	Store     AccountStore
+	Clouds    Clouds
+	Addresses contact.Addresses
+	// Locales are the languages that mails and pages are written in.
+	Locales []language.Tag
+	Now     func() time.Time
+}
+
+// Command is who asks for a change of an account, and under which conditions.
+type Command struct {
+	User          User
+	CorrelationID string
+	Key           string // Idempotency-Key; empty for none
+	Body          string // a hash of the request
+	IfVersion     int    // the version that the caller has seen; 0 for none, AnyVersion for any
+	Findings      problem.Findings
+}
+
+// AnyVersion is a condition that every version fulfils.
+const AnyVersion = -1
+
+func (c Command) entry(now time.Time, why string, changed ...string) Entry {
+	e := Entry{At: now, Changed: changed, By: c.User.Subject, CorrelationID: c.CorrelationID, Body: c.Body, Why: why}
+	if c.Key != "" {
+		e.Key = hash(c.Key)
+	}
+	return e
+}
+
+func hash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:6])
+}
+
+// replays reports whether the account shows that the command was carried out before. A key that was used for the same kind of change with
+// another body is [problem.IdempotencyKeyReused].
+func (c Command) replays(now time.Time, a Account, creation bool) (bool, error) {
+	for _, e := range a.History {
+		if c.Key == "" || e.Key != hash(c.Key) || (len(e.Changed) == 0) != creation || now.Sub(e.At) >= idempotencyWindow {
+			continue
+		}
+		if e.Body != c.Body {
+			return false, problem.New(problem.IdempotencyKeyReused, "This Idempotency-Key was used with another request.")
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// Particulars are what the operator says of an account. Nil leaves a field as it is, or as it is by default.
+type Particulars struct {
+	DisplayName         *string
+	Contact             *Contact
+	VerifiedDomain      *string
+	Locale              *string
+	PartnerIDs          *[]PartnerID
+	AssociatedPartnerID *string // empty for none
+	ListedInDirectory   *bool
+	DailyMails          *int // 0 for the deployment's number
+	Status              *ProgramStatus
+	Sending             *Sending
+	Why                 *string
+}
+
+// Founding is what is said once, when an account is made. Nil means "not said", which is possible of none.
+type Founding struct {
+	Tenant  *string
+	Role    *ProgramRole
+	Cloud   *CloudID
+	Country *string // ISO 3166-1 alpha-2
+}
+
+// Create makes an account, active unless the particulars say pending. Replayed reports that the command's key had made it. Codes:
+// [problem.RoleNotPermitted]; those of a field; [problem.PartnerExists]; [problem.IdempotencyKeyReused].
+func (r *Registry) Create(ctx context.Context, c Command, of Founding, p Particulars) (a Account, replayed bool, err error) {
+	if err := c.User.Permit(OperatePartners); err != nil {
+		return a, false, err
+	}
+	f := slices.Clone(c.Findings)
+	now := r.now()
+	a = Account{Status: Active, Locale: "en", CreatedAt: now, Version: 1}
+	r.found(&f, &a, of)
+	for pointer, missing := range map[string]bool{"/displayName": p.DisplayName == nil, "/contact": p.Contact == nil, "/verifiedDomain": p.VerifiedDomain == nil} {
+		if missing {
+			required(&f, pointer)
+		}
+	}
+	if p.Status != nil && *p.Status != Active && *p.Status != Pending {
+		f.Add("/status", problem.ValidationFailed, "A new account is active or pending.")
+	}
+	r.apply(&f, &a, p)
+	a.Status = *cmp.Or(p.Status, &a.Status)
+	if err := f.Err(); err != nil {
+		return Account{}, false, err
+	}
+	why := ""
+	if p.Why != nil {
+		why = *p.Why
+	}
+	a.History = []Entry{c.entry(now, why)}
+	err = r.Store.CreateAccount(ctx, a)
+	if !problem.Is(err, problem.PartnerExists) {
+		return a, false, err
+	}
+	there, readErr := r.Store.Account(ctx, a.Tenant, true)
+	if readErr != nil {
+		return Account{}, false, readErr
+	}
+	if was, reuse := c.replays(now, there, true); was || reuse != nil {
+		return there, was, reuse
+	}
+	return Account{}, false, err
+}
+
+// found checks what is said once.
+func (r *Registry) found(f *problem.Findings, a *Account, of Founding) {
+	if of.Tenant == nil {
+		required(f, "/tenantId")
+	} else {
+		var ok bool
+		if a.Tenant, ok = ParseTenantID(*of.Tenant); !ok {
+			f.Add("/tenantId", problem.ValidationFailed, "A tenant id is a UUID.")
+		}
+	}
+	if of.Role == nil {
+		required(f, "/programRole")
+	} else if a.Role = *of.Role; a.Role != DirectBill && a.Role != IndirectProvider && a.Role != IndirectReseller {
+		f.Add("/programRole", problem.ValidationFailed, "The role is one of directBill, indirectProvider, indirectReseller.")
+	}
+	if of.Cloud == nil {
+		required(f, "/cloud")
+	} else if a.Cloud = *of.Cloud; a.Cloud == "" {
+		f.Add("/cloud", problem.ValidationFailed, "A cloud has a name.")
+	} else if _, err := r.Clouds.Cloud(a.Cloud); err != nil {
+		note(f, "/cloud", err)
+	}
+	if of.Country == nil {
+		required(f, "/country")
+	} else if a.Country = *of.Country; !isCountry(a.Country) {
+		f.Add("/country", problem.ValidationFailed, "A country has two capital letters, as in ISO 3166-1.")
+	}
+}
+
+func required(f *problem.Findings, pointer string) {
+	f.Add(pointer, problem.ValidationFailed, "This field is required.")
+}
+
+func note(f *problem.Findings, pointer string, err error) {
+	if p, ok := errors.AsType[*problem.Error](err); ok {
+		f.Add(pointer, p.Code, "%s", p.Detail)
+	}
+}
+
+var twoLetters = regexp.MustCompile(`^[A-Z]{2}$`)
+
+// isCountry reports whether a country is one that is assigned today.
+func isCountry(s string) bool {
+	region, err := language.ParseRegion(s)
+	return err == nil && twoLetters.MatchString(s) && region.IsCountry() && region.Canonicalize().String() == s
+}
+
+// apply checks the particulars and puts them into the account, apart from its states.
+func (r *Registry) apply(f *problem.Findings, a *Account, p Particulars) {
+	if p.DisplayName != nil {
+		name, err := contact.Name(*p.DisplayName)
+		if err != nil {
+			note(f, "/displayName", err)
+		}
+		a.DisplayName = name
+	}
+	if p.Contact != nil {
+		a.Contact = r.contact(f, *p.Contact)
+	}
+	if p.VerifiedDomain != nil {
+		a.VerifiedDomain = strings.ToLower(*p.VerifiedDomain)
+		if _, err := r.Addresses.Check("postmaster@" + a.VerifiedDomain); err != nil || strings.ContainsAny(a.VerifiedDomain, " \t@") {
+			f.Add("/verifiedDomain", problem.ValidationFailed, "This is no domain that mail can be sent to.")
+		}
+	}
+	if p.Locale != nil {
+		tag, err := language.Parse(*p.Locale)
+		a.Locale = tag.String() // as it is written, whatever the case that was typed
+		if err != nil || !slices.Contains(r.Locales, tag) {
+			f.Add("/locale", problem.ValidationFailed, "The locale is one of %s.", r.Locales)
+		}
+	}
+	if p.DailyMails != nil {
+		if a.DailyMails = *p.DailyMails; a.DailyMails < 0 || a.DailyMails > MaxDailyMails {
+			f.Add("/dailyMails", problem.ValidationFailed, "The mails of a day are 0 to %d; 0 stands for the deployment's number.", MaxDailyMails)
+		}
+	}
+	if p.Why != nil && !plain(*p.Why, 1, MaxWhy) {
+		f.Add("/reason", problem.ValidationFailed, "The text has 1 to %d characters, without control characters.", MaxWhy)
+	}
+	a.ListedInDirectory = *cmp.Or(p.ListedInDirectory, &a.ListedInDirectory)
+	if p.PartnerIDs != nil {
+		a.PartnerIDs = slices.Clone(*p.PartnerIDs)
+		checkPartnerIDs(f, a.PartnerIDs)
+	}
+	a.AssociatedPartnerID = *cmp.Or(p.AssociatedPartnerID, &a.AssociatedPartnerID)
+	if p.PartnerIDs != nil || p.AssociatedPartnerID != nil {
+		checkAssociated(f, *a)
+	}
+}
+
+// contact checks whom a partner's customers reach.
+func (r *Registry) contact(f *problem.Findings, c Contact) Contact {
+	email, err := r.Addresses.Check(c.Email)
+	if err != nil {
+		note(f, "/contact/email", err)
+	}
+	c.Email = email
+	if c.Phone != "" && (!plain(c.Phone, 3, 30) || strings.Trim(c.Phone, "+0123456789 ().-/") != "") {
+		f.Add("/contact/phone", problem.ValidationFailed, "A telephone number has 3 to 30 digits, spaces and signs.")
+	}
+	if c.Website != "" {
+		u, err := url.Parse(c.Website)
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || !plain(c.Website, 1, 200) || strings.ContainsAny(c.Website, " <>\"'") {
+			f.Add("/contact/website", problem.ValidationFailed, "A website is an https URL of at most 200 characters.")
+		}
+	}
+	return c
+}
+
+// checkPartnerIDs looks at each PartnerID by itself, and that none is there twice.
+func checkPartnerIDs(f *problem.Findings, ids []PartnerID) {
+	if len(ids) > MaxPartnerIDs {
+		f.Add("/partnerIds", problem.ValidationFailed, "An account has at most %d PartnerIDs.", MaxPartnerIDs)
+	}
+	for n, p := range ids {
+		switch twice := slices.ContainsFunc(ids[:n], func(o PartnerID) bool { return o.ID == p.ID }); {
+		case !partnerID.MatchString(p.ID), p.Type != Location && p.Type != Headquarters, !isCountry(p.Country), twice:
+			f.Add("/partnerIds", problem.ValidationFailed, "A PartnerID has 1 to 20 letters and digits, a type (location or headquarters) and a country, and is there once.")
+			return
+		}
+	}
+}
+
+// The types of a [PartnerID].
+const (
+	Location     = "location"
+	Headquarters = "headquarters"
+)
+
+var partnerID = regexp.MustCompile(`^[0-9A-Za-z]{1,20}$`)
+
+// checkAssociated holds the associated PartnerID against rule E6: of type location, in the country of the account.
+func checkAssociated(f *problem.Findings, a Account) {
+	if a.AssociatedPartnerID == "" {
+		return
+	}
+	n := slices.IndexFunc(a.PartnerIDs, func(p PartnerID) bool { return p.ID == a.AssociatedPartnerID })
+	switch {
+	case n < 0:
+		f.Add("/associatedPartnerId", problem.ValidationFailed, "The associated PartnerID is one of partnerIds.")
+	case a.PartnerIDs[n].Type != Location:
+		f.Add("/associatedPartnerId", problem.PartnerIDWrongType, "The associated PartnerID is a location.")
+	case a.PartnerIDs[n].Country != a.Country:
+		f.Add("/associatedPartnerId", problem.PartnerIDWrongCountry, "The associated PartnerID is in the country of the account.")
+	}
+}
+
+// plain reports whether a text has a number of characters and no control characters.
+func plain(s string, least, most int) bool {
+	n := utf8.RuneCountInString(s)
+	return n >= least && n <= most && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+// Account gives one account. Codes: [problem.RoleNotPermitted], [problem.NotFound].
+func (r *Registry) Account(ctx context.Context, u User, tenant string) (Account, error) {
+	if err := u.Permit(OperatePartners); err != nil {
+		return Account{}, err
+	}
+	return r.find(ctx, tenant)
+}
+
+func (r *Registry) find(ctx context.Context, tenant string) (Account, error) {
+	id, ok := ParseTenantID(tenant)
+	if !ok {
+		return Account{}, problem.New(problem.NotFound, "There is no such partner.")
+	}
+	return r.Store.Account(ctx, id, true)
+}
+
+// Accounts gives a page of accounts. Code: [problem.RoleNotPermitted].
+func (r *Registry) Accounts(ctx context.Context, u User, q AccountQuery) (AccountPage, error) {
+	if err := u.Permit(OperatePartners); err != nil {
+		return AccountPage{}, err
+	}
+	return r.Store.ListAccounts(ctx, q)
+}
+
+// Change changes an account; what says the same as before changes nothing. Suspending, reinstating, pausing and letting on again need a
+// reason. Replayed reports that the command's key had made the change. Codes: [problem.RoleNotPermitted], [problem.NotFound],
+// [problem.IdempotencyKeyReused], [problem.PreconditionRequired] without a version, [problem.PreconditionFailed], those of a
+// field, [problem.InvalidTransition] for the status of an account that is neither active nor suspended.
+func (r *Registry) Change(ctx context.Context, c Command, tenant string, p Particulars) (a Account, replayed bool, err error) {
+	if err := c.User.Permit(OperatePartners); err != nil {
+		return Account{}, false, err
+	}
+	before, err := r.find(ctx, tenant)
+	if err != nil {
+		return Account{}, false, err
+	}
+	now := r.now()
+	if was, err := c.replays(now, before, false); was || err != nil {
+		return before, was, err
+	}
+	switch c.IfVersion {
+	case 0:
+		return Account{}, false, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match.")
+	case AnyVersion, before.Version:
+	default:
+		return Account{}, false, outdated()
+	}
+	after, err := r.changed(c, before, p, now)
+	if err != nil || after.Version == before.Version {
+		return after, false, err
+	}
+	if err := r.Store.WriteAccount(ctx, before, after); err != nil {
+		if errors.Is(err, ErrConflict) {
+			err = outdated()
+		}
+		return Account{}, false, err
+	}
+	return after, false, nil
+}
+
+func outdated() error {
+	return problem.New(problem.PreconditionFailed, "The account was changed since you read it.")
+}
+
+// changed gives the account after a change, of the same version when nothing changes.
+func (r *Registry) changed(c Command, before Account, p Particulars, now time.Time) (Account, error) {
+	f := slices.Clone(c.Findings)
+	after := before
+	r.apply(&f, &after, p)
+	if p.Status != nil && *p.Status != Active && *p.Status != Suspended {
+		f.Add("/status", problem.ValidationFailed, "The operator makes an account active or suspended.")
+	}
+	if p.Sending != nil && *p.Sending != SendingActive && *p.Sending != SendingPaused {
+		f.Add("/sending", problem.ValidationFailed, "Sending is active or paused.")
+	}
+	if (p.Status != nil || p.Sending != nil) && p.Why == nil {
+		f.Add("/reason", problem.ValidationFailed, "Say why.")
+	}
+	if err := f.Err(); err != nil {
+		return Account{}, err
+	}
+	what := differences(before, after)
+	if p.Status != nil && *p.Status != before.Status {
+		if before.Status != Active && before.Status != Suspended {
+			return Account{}, problem.New(problem.InvalidTransition, "Only an account that was active is suspended and reinstated.")
+		}
+		after.Status = *p.Status
+		what = append(what, "status="+string(after.Status))
+	}
+	if p.Sending != nil && *p.Sending != before.Sending() {
+		if after.Paused = nil; *p.Sending == SendingPaused {
+			after.Paused = &Pause{At: now, Reason: ByOperator}
+		} else {
+			after.CountedFrom = now
+		}
+		what = append(what, "sending="+string(*p.Sending))
+	}
+	if len(what) == 0 {
+		return before, nil
+	}
+	why := ""
+	if p.Why != nil {
+		why = *p.Why
+	}
+	return after.next(c.entry(now, why, what...)), nil
+}
+
+// differences names the particulars in which two versions differ.
+func differences(a, b Account) (names []string) {
+	for _, each := range []struct {
+		name  string
+		other bool
+	}{
+		{"displayName", a.DisplayName != b.DisplayName},
+		{"contact", a.Contact != b.Contact},
+		{"verifiedDomain", a.VerifiedDomain != b.VerifiedDomain},
+		{"locale", a.Locale != b.Locale},
+		{"partnerIds", !slices.Equal(a.PartnerIDs, b.PartnerIDs)},
+		{"associatedPartnerId", a.AssociatedPartnerID != b.AssociatedPartnerID},
+		{"listedInDirectory", a.ListedInDirectory != b.ListedInDirectory},
+		{"dailyMails", a.DailyMails != b.DailyMails},
+	} {
+		if each.other {
+			names = append(names, each.name)
+		}
+	}
+	return names
+}
+
+// now gives the time as it is stored: in UTC, to the second.
+func (r *Registry) now() time.Time { return r.Now().UTC().Truncate(time.Second) }

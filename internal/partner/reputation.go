@@ -1,0 +1,180 @@
+package partner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"concord/internal/problem"
+)
+
+// Why a partner's sending is paused.
+const (
+	Complaints = "complaints" // too many recipients called its mails unwanted
+	Bounces    = "bounces"    // too many of its mails went to addresses that do not exist
+	ByOperator = "operator"   // the operator decided so
+)
+
+// The rule looks at the last seven days of UTC, today included.
+const (
+	reputationDays = 7
+	maxRounds      = 5
+)
+
+// Threshold is how much may be said against a partner's mails of a week before its sending pauses. The zero value never pauses.
+//
+// Both have to be reached: one complaint among the first ten mails says little about a partner.
+type Threshold struct {
+	PerMille int // of the mails of the week
+	Least    int // objections, however few mails there were
+}
+
+func (t Threshold) reached(said, mails int) bool {
+	return t.Least > 0 && said >= t.Least && said*1000 >= t.PerMille*mails
+}
+
+// ObjectionKind is what was said against a mail.
+type ObjectionKind string
+
+// What can be said against a mail.
+const (
+	Complaint ObjectionKind = "complaint" // the recipient does not want it
+	Bounce    ObjectionKind = "bounce"    // there is no such recipient
+)
+
+// Objection is something said against a mail of a partner. What is said of the same mail again counts once, at the first time.
+type Objection struct {
+	Kind ObjectionKind
+	Mail string // the id of the invitation that was mailed
+	At   time.Time
+}
+
+// Week is what is known of a partner's mails of some days.
+type Week struct {
+	Mails      map[string]int // how many were allowed, by day of UTC ("2026-11-21")
+	Objections []Objection    // in any order; one mail may be there twice
+}
+
+// Standing is what counts for or against a partner now.
+type Standing struct {
+	From                       time.Time // since when it is counted
+	Mails, Complaints, Bounces int
+}
+
+// ReputationStore keeps what is said against the mails of partners.
+//
+// Object notes an objection. What is noted for the same kind, mail and hour stays as it was first noted. Week gives what is known of
+// the days from one to another, both included; it includes every objection that was acknowledged before the call. Account and
+// WriteAccount are those of [AccountStore].
+type ReputationStore interface {
+	Accounts
+	WriteAccount(ctx context.Context, before, after Account) error
+	Object(ctx context.Context, p TenantID, o Objection) error
+	Week(ctx context.Context, p TenantID, from, to string) (Week, error)
+}
+
+// Reputation pauses the sending of partners whose mails are complained about, or come back, too often: what one partner does would
+// otherwise end the sending of all (SES judges the account as a whole).
+type Reputation struct {
+	Store               ReputationStore
+	Complaints, Bounces Threshold
+	Now                 func() time.Time
+	// Paused is told of a pause that this call has begun; nil for nobody.
+	Paused func(ctx context.Context, p TenantID, why Pause, s Standing)
+}
+
+// Complained notes that the recipient of a mail called it unwanted, and pauses the partner's sending when that was one too many. With
+// an error it is to be called again; it may be called any number of times for one mail.
+func (r Reputation) Complained(ctx context.Context, p TenantID, invitation string) error {
+	return r.object(ctx, p, Complaint, invitation)
+}
+
+// Bounced is [Reputation.Complained] for a mail to an address that does not exist.
+func (r Reputation) Bounced(ctx context.Context, p TenantID, invitation string) error {
+	return r.object(ctx, p, Bounce, invitation)
+}
+
+// object notes first and looks afterwards: of calls at the same time the last to look sees what all have noted, and a crash in between
+// is made good by the call that comes again, which looks too.
+func (r Reputation) object(ctx context.Context, p TenantID, kind ObjectionKind, mail string) error {
+	now := r.Now().UTC().Truncate(time.Second)
+	if err := r.Store.Object(ctx, p, Objection{Kind: kind, Mail: mail, At: now}); err != nil {
+		return fmt.Errorf("partner: note a %s: %w", kind, err)
+	}
+	for range maxRounds {
+		before, err := r.Store.Account(ctx, p, true)
+		if problem.Is(err, problem.NotFound) || err == nil && before.Paused != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("partner: reputation: %w", err)
+		}
+		s, err := r.Standing(ctx, before)
+		if err != nil {
+			return err
+		}
+		why := Pause{At: now}
+		switch {
+		case kind == Complaint && r.Complaints.reached(s.Complaints, s.Mails):
+			why.Reason = Complaints
+		case kind == Bounce && r.Bounces.reached(s.Bounces, s.Mails):
+			why.Reason = Bounces
+		default:
+			return nil
+		}
+		after := before.pause(why, Entry{At: now, Changed: []string{"sending=" + string(SendingPaused)}, By: "reputation", Why: why.Reason})
+		err = r.Store.WriteAccount(ctx, before, after)
+		if err == nil && r.Paused != nil {
+			r.Paused(ctx, p, why, s)
+		}
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return ErrConflict
+}
+
+// Standing gives what counts for or against a partner: the last seven days, but nothing from before its sending was last let on
+// again, so that the same complaints do not pause it twice. Of that day all mails count, which is in the partner's favour.
+func (r Reputation) Standing(ctx context.Context, a Account) (Standing, error) {
+	now := r.Now().UTC().Truncate(time.Second)
+	today := now.Truncate(24 * time.Hour)
+	s := Standing{From: today.AddDate(0, 0, 1-reputationDays)}
+	first := s.From
+	if a.CountedFrom.After(s.From) {
+		s.From, first = a.CountedFrom, a.CountedFrom.Truncate(24*time.Hour)
+	}
+	// Clocks differ: what another one noted early tomorrow counts.
+	week, err := r.Store.Week(ctx, a.Tenant, today.AddDate(0, 0, 1-reputationDays).Format(time.DateOnly), today.AddDate(0, 0, 1).Format(time.DateOnly))
+	if err != nil {
+		return s, fmt.Errorf("partner: what is said against mails: %w", err)
+	}
+	for day, n := range week.Mails {
+		if day >= first.Format(time.DateOnly) {
+			s.Mails += n
+		}
+	}
+	type mail struct {
+		kind ObjectionKind
+		id   string
+	}
+	said := map[mail]bool{}
+	slices.SortFunc(week.Objections, func(a, b Objection) int { return a.At.Compare(b.At) })
+	for _, o := range week.Objections {
+		m := mail{o.Kind, o.Mail}
+		if said[m] {
+			continue
+		}
+		said[m] = true
+		switch {
+		case o.At.Before(s.From), !o.At.After(a.CountedFrom): // what came within the second of the pardon is pardoned
+		case o.Kind == Complaint:
+			s.Complaints++
+		case o.Kind == Bounce:
+			s.Bounces++
+		}
+	}
+	return s, nil
+}

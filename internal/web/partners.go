@@ -1,0 +1,302 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"concord/internal/invitation"
+	"concord/internal/partner"
+	"concord/internal/problem"
+)
+
+// Desk is what the platform's operator works with: the accounts of partners, what is said against their mails, and the addresses that
+// get none.
+type Desk struct {
+	Registry   *partner.Registry
+	Reputation partner.Reputation
+	Pardon     invitation.Pardon
+	Regions    partner.Regions
+}
+
+type partnerDocument struct {
+	TenantID            partner.TenantID      `json:"tenantId"`
+	DisplayName         string                `json:"displayName"`
+	ProgramRole         partner.ProgramRole   `json:"programRole"`
+	Status              partner.ProgramStatus `json:"status"`
+	Cloud               partner.CloudID       `json:"cloud"`
+	Country             string                `json:"country"`
+	Market              string                `json:"market"`
+	PartnerIDs          []partnerIDDocument   `json:"partnerIds"`
+	AssociatedPartnerID string                `json:"associatedPartnerId,omitempty"`
+	MPA                 *mpaDocument          `json:"mpa,omitempty"`
+	Contact             contactDocument       `json:"contact"`
+	VerifiedDomain      string                `json:"verifiedDomain"`
+	Locale              string                `json:"locale"`
+	ListedInDirectory   bool                  `json:"listedInDirectory"`
+	DailyMails          int                   `json:"dailyMails"`
+	Sending             partner.Sending       `json:"sending"`
+	Pause               *pauseDocument        `json:"pause,omitempty"`
+	CreatedAt           time.Time             `json:"createdAt"`
+	Reputation          *reputationDocument   `json:"reputation,omitempty"`
+	History             []changeDocument      `json:"history,omitempty"`
+	Version             int                   `json:"version"`
+}
+
+type partnerIDDocument struct {
+	PartnerID            string `json:"partnerId"`
+	Type                 string `json:"type"`
+	Country              string `json:"country"`
+	IsOnboardingLocation bool   `json:"isOnboardingLocation"`
+}
+
+type mpaDocument struct {
+	SignedAt time.Time `json:"signedAt"`
+	SignedBy string    `json:"signedBy"`
+	Version  string    `json:"version"`
+}
+
+type contactDocument struct {
+	Email   string `json:"email"`
+	Phone   string `json:"phone,omitempty"`
+	Website string `json:"website,omitempty"`
+}
+
+type pauseDocument struct {
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
+}
+
+type reputationDocument struct {
+	From       time.Time `json:"from"`
+	Mails      int       `json:"mails"`
+	Complaints int       `json:"complaints"`
+	Bounces    int       `json:"bounces"`
+}
+
+// changeDocument is a line of an account's history. The line of its creation names nothing that changed.
+type changeDocument struct {
+	At            time.Time `json:"at"`
+	Changed       []string  `json:"changed"`
+	By            string    `json:"by"`
+	CorrelationID string    `json:"correlationId,omitempty"`
+	Reason        string    `json:"reason,omitempty"`
+}
+
+// row gives an account as it stands in lists.
+func (d Desk) row(a partner.Account) partnerDocument {
+	p := partnerDocument{
+		TenantID: a.Tenant, DisplayName: a.DisplayName, ProgramRole: a.Role, Status: a.Status, Cloud: a.Cloud, Country: a.Country, Market: d.Regions.Market(a.Country),
+		PartnerIDs: []partnerIDDocument{}, AssociatedPartnerID: a.AssociatedPartnerID, Contact: contactDocument(a.Contact), VerifiedDomain: a.VerifiedDomain,
+		Locale: a.Locale, ListedInDirectory: a.ListedInDirectory, DailyMails: a.DailyMails, Sending: a.Sending(), CreatedAt: a.CreatedAt.UTC(), Version: a.Version,
+	}
+	for _, id := range a.PartnerIDs {
+		p.PartnerIDs = append(p.PartnerIDs, partnerIDDocument{id.ID, id.Type, id.Country, id.OnboardingLocation})
+	}
+	if a.MPA != nil {
+		p.MPA = &mpaDocument{a.MPA.SignedAt.UTC(), a.MPA.SignedBy, a.MPA.Version}
+	}
+	if a.Paused != nil {
+		p.Pause = &pauseDocument{a.Paused.At.UTC(), a.Paused.Reason}
+	}
+	return p
+}
+
+// document gives an account with its history.
+func (d Desk) document(a partner.Account) partnerDocument {
+	p := d.row(a)
+	for _, e := range a.History {
+		line := changeDocument{e.At.UTC(), e.Changed, e.By, e.CorrelationID, e.Why}
+		if line.Changed == nil {
+			line.Changed = []string{}
+		}
+		p.History = append(p.History, line)
+	}
+	return p
+}
+
+func (d Desk) create(c *call) error {
+	b, cmd, err := c.order()
+	if err != nil {
+		return err
+	}
+	founding := partner.Founding{Tenant: b.text("tenantId"), Country: b.text("country")}
+	if v := b.text("programRole"); v != nil {
+		founding.Role = new(partner.ProgramRole(*v))
+	}
+	if v := b.text("cloud"); v != nil {
+		founding.Cloud = new(partner.CloudID(*v))
+	}
+	p := particulars(b)
+	cmd.Findings = b.end()
+	a, replayed, err := d.Registry.Create(c.r.Context(), cmd, founding, p)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", "/v1/partners/"+string(a.Tenant))
+	return d.done(c, http.StatusCreated, a, replayed)
+}
+
+// order reads a change of an account.
+func (c *call) order() (*body, partner.Command, error) {
+	b, err := c.body(true)
+	if err != nil {
+		return nil, partner.Command{}, err
+	}
+	cmd, err := c.command(b, false)
+	return b, partner.Command{User: cmd.User, CorrelationID: cmd.CorrelationID, Key: cmd.Key, Body: cmd.Body, IfVersion: cmd.IfVersion}, err
+}
+
+// particulars takes what can be said of an account at any time out of a body.
+func particulars(b *body) partner.Particulars {
+	p := partner.Particulars{
+		DisplayName: b.text("displayName"), VerifiedDomain: b.text("verifiedDomain"), Locale: b.text("locale"), AssociatedPartnerID: b.text("associatedPartnerId"),
+		ListedInDirectory: b.flag("listedInDirectory"), DailyMails: take[int](b, "dailyMails", "a whole number"), Why: b.text("reason"),
+	}
+	if v := b.text("status"); v != nil {
+		p.Status = new(partner.ProgramStatus(*v))
+	}
+	if g := b.group("contact"); g != nil {
+		p.Contact = &partner.Contact{Email: said(g.text("email")), Phone: said(g.text("phone")), Website: said(g.text("website"))}
+		b.join("/contact", g)
+	}
+	if list := take[[]json.RawMessage](b, "partnerIds", "a list"); list != nil {
+		ids := make([]partner.PartnerID, 0, len(*list))
+		for n, raw := range *list {
+			pointer := "/partnerIds/" + strconv.Itoa(n)
+			var g body
+			if json.Unmarshal(raw, &g.members) != nil || g.members == nil {
+				b.findings.Add(pointer, problem.ValidationFailed, "This is an object.")
+				continue
+			}
+			id := partner.PartnerID{ID: said(g.text("partnerId")), Type: said(g.text("type")), Country: said(g.text("country"))}
+			if f := g.flag("isOnboardingLocation"); f != nil {
+				id.OnboardingLocation = *f
+			}
+			b.join(pointer, &g)
+			ids = append(ids, id)
+		}
+		p.PartnerIDs = &ids
+	}
+	return p
+}
+
+func said(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func (d Desk) done(c *call, status int, a partner.Account, replayed bool) error {
+	if replayed {
+		c.w.Header().Set("Idempotency-Replayed", "true")
+	}
+	return c.tagged(status, a.Version, d.document(a))
+}
+
+func (d Desk) list(c *call) error {
+	l, err := c.list("status", "programRole", "sending")
+	if err != nil {
+		return err
+	}
+	q := partner.AccountQuery{
+		Status:  oneOf(l, "status", partner.Pending, partner.Active, partner.Suspended, partner.Rejected),
+		Role:    oneOf(l, "programRole", partner.DirectBill, partner.IndirectProvider, partner.IndirectReseller),
+		Sending: oneOf(l, "sending", partner.SendingActive, partner.SendingPaused), Limit: l.Limit, After: l.After,
+	}
+	if l.err != nil {
+		return l.err
+	}
+	found, err := d.Registry.Accounts(c.r.Context(), c.user(), q)
+	if err != nil {
+		return err
+	}
+	answer := page[partnerDocument]{Items: []partnerDocument{}}
+	for _, a := range found.Accounts {
+		answer.Items = append(answer.Items, d.row(a))
+	}
+	if answer.NextCursor, err = c.gate.seal(c.r.Context(), l.binding, found.Next); err != nil {
+		return err
+	}
+	return c.give(http.StatusOK, answer)
+}
+
+func (d Desk) read(c *call) error {
+	a, err := d.Registry.Account(c.r.Context(), c.user(), c.r.PathValue("tenantId"))
+	if err != nil {
+		return err
+	}
+	s, err := d.Reputation.Standing(c.r.Context(), a)
+	if err != nil {
+		return err
+	}
+	p := d.document(a)
+	p.Reputation = &reputationDocument{s.From.UTC(), s.Mails, s.Complaints, s.Bounces}
+	return c.tagged(http.StatusOK, a.Version, p)
+}
+
+func (d Desk) change(c *call) error {
+	b, cmd, err := c.order()
+	if err != nil {
+		return err
+	}
+	p := particulars(b)
+	if v := b.text("sending"); v != nil {
+		p.Sending = new(partner.Sending(*v))
+	}
+	cmd.Findings = b.end()
+	a, replayed, err := d.Registry.Change(c.r.Context(), cmd, c.r.PathValue("tenantId"), p)
+	if err != nil {
+		return err
+	}
+	return d.done(c, http.StatusOK, a, replayed)
+}
+
+type suppressedDocument struct {
+	Scope           invitation.Scope `json:"scope"`
+	PartnerTenantID partner.TenantID `json:"partnerTenantId,omitempty"`
+	Reason          string           `json:"reason"`
+	At              time.Time        `json:"at"`
+}
+
+type suppressionsDocument struct {
+	Suppressed []suppressedDocument `json:"suppressed"`
+}
+
+// The address is in the body: what is in a URL ends in logs.
+func (d Desk) search(c *call) error {
+	b, err := c.body(true)
+	if err != nil {
+		return err
+	}
+	address := b.text("address")
+	found, err := d.Pardon.Suppressions(c.r.Context(), c.user(), b.end(), address)
+	return c.suppressed(found, err)
+}
+
+func (d Desk) lift(c *call) error {
+	b, err := c.body(true)
+	if err != nil {
+		return err
+	}
+	l := invitation.Lifting{Address: b.text("address"), Partner: b.text("partnerTenantId"), Why: b.text("reason"), CorrelationID: c.correlationID}
+	if v := b.text("scope"); v != nil {
+		l.Scope = new(invitation.Scope(*v))
+	}
+	l.Findings = b.end()
+	left, err := d.Pardon.Lift(c.r.Context(), c.user(), l)
+	return c.suppressed(left, err)
+}
+
+func (c *call) suppressed(list []invitation.Standing, err error) error {
+	if err != nil {
+		return err
+	}
+	answer := suppressionsDocument{Suppressed: []suppressedDocument{}}
+	for _, s := range list {
+		answer.Suppressed = append(answer.Suppressed, suppressedDocument{s.Scope, s.Partner, s.Reason, s.At.UTC()})
+	}
+	return c.give(http.StatusOK, answer)
+}
