@@ -123,6 +123,11 @@ func TestRecipientDisputesAnAnswer(t *testing.T) {
 	if c := cedar.do("GET", customer, "").want(t, 200).json(t); c["identityCheck"] != "pending" || c["administration"] != "none" || c["allowDelegatedAccess"] != false || c["relationshipToPartner"] != "reseller" {
 		t.Errorf("customer: %v", c)
 	}
+	// An agent has spoken to the customer and confirms it.
+	change := cedar.do("PATCH", customer, `{"identityConfirmed":true}`, "If-Match", cedar.do("GET", customer, "").want(t, 200).Header.Get("ETag"))
+	if c := change.want(t, 200).json(t); c["identityCheck"] != "confirmed" || c["administration"] != "none" {
+		t.Errorf("confirmed: %v", c)
+	}
 	if got := cedar.timeline("/v1/invitations/" + id); !slices.Contains(got, "disputed customer") {
 		t.Errorf("timeline %q", got)
 	}

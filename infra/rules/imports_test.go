@@ -43,7 +43,7 @@ var (
 	ground = append(slices.Clone(words), "env")
 	domain = append(slices.Clone(ground), "contact", "partner", "link", "relationship", "invitation", "commerce", "enrolment")
 	// Adapters know the domain, the words, and the small rooms that make clients and keys and write logs. They never know one another.
-	below = append(slices.Clone(domain), "audit", "letter", "awsenv", "masterkey", "observe")
+	below = append(slices.Clone(domain), "audit", "customer", "letter", "awsenv", "masterkey", "observe")
 )
 
 // house is the table "who may import whom". A package that is not in it does not exist yet: add it here, in its level.
@@ -62,6 +62,8 @@ var house = map[string]room{
 	"enrolment":    {neighbours: append(slices.Clone(words), "contact", "link", "partner"), foreign: text},
 	// What has happened, derived from the histories of the domain.
 	"audit": {neighbours: append(slices.Clone(words), "partner", "relationship", "invitation")},
+	// What a partner does with a customer once the relationship stands.
+	"customer": {neighbours: append(slices.Clone(words), "partner", "relationship", "invitation")},
 	// What mails and drafts say.
 	"letter": {neighbours: domain, foreign: text},
 	// Level 4, adapters, and what they are made with.

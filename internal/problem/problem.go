@@ -24,7 +24,8 @@ const (
 	RoleNotPermitted Code = "role_not_permitted"
 	PartnerNotActive Code = "partner_not_active"
 
-	NotFound Code = "not_found"
+	NotFound             Code = "not_found"
+	RelationshipNotFound Code = "relationship_not_found"
 
 	DuplicateOpenInvitation     Code = "duplicate_open_invitation"
 	InvitationAlreadyAccepted   Code = "invitation_already_accepted"

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"concord/internal/audit"
+	"concord/internal/customer"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -12,25 +13,35 @@ import (
 
 // Relationships serves the customers of the calling partner, its audit, what the caller's token says, the operator's desk, and the
 // OpenAPI document.
-func Relationships(g Gate, s relationship.Store, log audit.Log, d Desk, now func() time.Time) http.Handler {
-	cs := customers{s}
+func Relationships(g Gate, s Customers, log audit.Log, d Desk, now func() time.Time) http.Handler {
+	cs := customers{s, customer.Service{Store: s, Now: now}}
 	return g.routes(map[string]func(*call) error{
-		"GET /v1/customers":             cs.list,
-		"GET /v1/customers/{tenantId}":  cs.read,
-		"GET /v1/auditrecords":          trail{log, now}.list,
-		"POST /v1/partners":             d.create,
-		"GET /v1/partners":              d.list,
-		"GET /v1/partners/{tenantId}":   d.read,
-		"PATCH /v1/partners/{tenantId}": d.change,
-		"POST /v1/suppressions/search":  d.search,
-		"POST /v1/suppressions/lift":    d.lift,
-		"GET /v1/roles/me":              roles,
-		"GET /openapi.json":             openAPI,
-		"GET /healthz":                  health,
+		"GET /v1/customers":              cs.list,
+		"GET /v1/customers/{tenantId}":   cs.read,
+		"PATCH /v1/customers/{tenantId}": cs.change,
+		"GET /v1/auditrecords":           trail{log, now}.list,
+		"POST /v1/partners":              d.create,
+		"GET /v1/partners":               d.list,
+		"GET /v1/partners/{tenantId}":    d.read,
+		"PATCH /v1/partners/{tenantId}":  d.change,
+		"POST /v1/suppressions/search":   d.search,
+		"POST /v1/suppressions/lift":     d.lift,
+		"GET /v1/roles/me":               roles,
+		"GET /openapi.json":              openAPI,
+		"GET /healthz":                   health,
 	})
 }
 
-type customers struct{ store relationship.Store }
+// Customers is where customers are kept.
+type Customers interface {
+	relationship.Store
+	customer.Store
+}
+
+type customers struct {
+	store   Customers
+	service customer.Service
+}
 
 type customerDocument struct {
 	ID                    partner.TenantID           `json:"id"`
@@ -117,6 +128,25 @@ func (cs customers) read(c *call) error {
 		return problem.New(problem.NotFound, "")
 	}
 	r, err := cs.store.Relationship(c.r.Context(), u.Tenant, tenant)
+	if err != nil {
+		return err
+	}
+	return c.tagged(http.StatusOK, r.Version, customerOf(r))
+}
+
+func (cs customers) change(c *call) error {
+	b, err := c.body(true)
+	if err != nil {
+		return err
+	}
+	cmd, err := c.command(b, false)
+	if err != nil {
+		return err
+	}
+	asked := customer.Change{IdentityConfirmed: b.flag("identityConfirmed"), AllowDelegatedAccess: b.flag("allowDelegatedAccess")}
+	r, err := cs.service.Change(c.r.Context(), customer.Command{
+		User: cmd.User, CorrelationID: cmd.CorrelationID, IfVersion: cmd.IfVersion, Findings: b.end(),
+	}, c.r.PathValue("tenantId"), asked)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,8 @@ var answers = map[problem.Code]answer{
 	problem.RoleNotPermitted: {http.StatusForbidden, "Role not permitted"},
 	problem.PartnerNotActive: {http.StatusForbidden, "Partner not active"},
 
-	problem.NotFound: {http.StatusNotFound, "Not found"},
+	problem.NotFound:             {http.StatusNotFound, "Not found"},
+	problem.RelationshipNotFound: {http.StatusNotFound, "Relationship not found"},
 
 	problem.DuplicateOpenInvitation:    {http.StatusConflict, "Duplicate open invitation"},
 	problem.InvitationAlreadyAccepted:  {http.StatusConflict, "Invitation already accepted"},

@@ -294,7 +294,7 @@ func TestEveryEventOfTheFolder(t *testing.T) {
 	want := map[string]int{
 		"invitations-create": 201, "invitations-create-base64": 409, "invitations-list": 200, "invitations-read": 404, "invitations-draft": 404,
 		"invitations-send": 404, "invitations-edit": 404, "invitations-draft-file": 404, "invitations-reset": 404, "invitations-done": 404, "invitations-renew": 404,
-		"invitations-events": 404, "relationships-customers": 200, "relationships-audit": 200, "relationships-roles": 200, "relationships-openapi": 200,
+		"invitations-events": 404, "relationships-customers": 200, "relationships-customer-change": 404, "relationships-audit": 200, "relationships-roles": 200, "relationships-openapi": 200,
 		"relationships-partners-create": 201, "relationships-partners-list": 200, "relationships-partners-read": 200, "relationships-partners-change": 200,
 		"relationships-partners-suppressions": 200, "relationships-partners-lift": 200,
 	}
@@ -916,6 +916,59 @@ func TestCustomers(t *testing.T) {
 	}
 }
 
+// An agent confirms whom it deals with and gives administration back; either can be said again.
+func TestCustomerIsChanged(t *testing.T) {
+	a := newAPI(t)
+	a.customer(larch, relationship.Active, "US")
+	r, err := a.store.Relationship(t.Context(), alder, larch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.IdentityCheck, r.DelegatedAdmin = relationship.Unproven, relationship.ActiveDAP
+	a.store.PutRelationship(r)
+	a.customer(maple, relationship.Removed, "FR")
+	path := "/v1/customers/" + larch
+	tag := a.call(request{method: "GET", target: path}).is(200).header.Get("ETag")
+	change := func(body string, header map[string]string) reply {
+		return a.call(request{method: "PATCH", target: path, body: body, header: header})
+	}
+	confirm, revoke := `{"identityConfirmed":true}`, `{"allowDelegatedAccess":false}`
+	change(confirm, nil).is(428, "precondition_required")
+	change(confirm, map[string]string{"If-Match": `"77"`}).is(412, "precondition_failed")
+	current := map[string]string{"If-Match": tag}
+	change(`[]`, current).is(400, "malformed_request")
+	for body, code := range map[string]string{
+		`{}`: "validation_failed", `{"identityConfirmed":false}`: "validation_failed", `{"allowDelegatedAccess":true}`: "validation_failed",
+		`{"identityConfirmed":true,"allowDelegatedAccess":false}`: "validation_failed", `{"identityConfirmed":true,"name":"x"}`: "unknown_field",
+	} {
+		change(body, current).is(422, code)
+	}
+	confirmed := change(confirm, current).is(200)
+	if o := confirmed.object(); o["identityCheck"] != "confirmed" || o["allowDelegatedAccess"] != true || confirmed.header.Get("ETag") == tag {
+		t.Errorf("%v", o)
+	}
+	change(revoke, current).is(412, "precondition_failed")
+	revoked := change(revoke, map[string]string{"If-Match": confirmed.header.Get("ETag")}).is(200)
+	if o := revoked.object(); o["administration"] != "none" || o["allowDelegatedAccess"] != false || o["relationshipToPartner"] != "reseller" {
+		t.Errorf("%v", o)
+	}
+	for _, body := range []string{confirm, revoke} {
+		if again := change(body, map[string]string{"If-Match": "*"}).is(200); again.header.Get("ETag") != revoked.header.Get("ETag") {
+			t.Errorf("%s once more: %s", body, again.body)
+		}
+	}
+	any := map[string]string{"If-Match": "*"}
+	for _, target := range []string{maple, nobody, "x"} {
+		a.call(request{method: "PATCH", target: "/v1/customers/" + target, body: confirm, header: any}).is(404, "relationship_not_found")
+	}
+	a.call(request{method: "PATCH", target: path, body: confirm, tenant: birch, header: any}).is(404, "relationship_not_found")
+	a.call(request{method: "PATCH", target: path, body: confirm, roles: "[globalAdmin]", header: any}).is(403, "role_not_permitted")
+	stored, err := a.store.Relationship(t.Context(), alder, larch)
+	if err != nil || len(stored.History) < 2 || stored.History[len(stored.History)-1].Action != relationship.AdministrationEnded || stored.Version != r.Version+2 {
+		t.Errorf("%v, %+v", err, stored)
+	}
+}
+
 var busy = &problem.Error{Code: problem.Unavailable, Detail: "Too many changes at once; try again.", RetryAfter: 1001 * time.Millisecond}
 
 func TestFaultsTellNothing(t *testing.T) {
@@ -924,6 +977,7 @@ func TestFaultsTellNothing(t *testing.T) {
 	all := mutations(path)
 	maps.Copy(all, reads(path))
 	all["roles"] = request{method: "GET", target: "/v1/roles/me"}
+	all["change a customer"] = request{method: "PATCH", target: "/v1/customers/" + larch, body: `{"identityConfirmed":true}`, header: map[string]string{"If-Match": "*"}}
 	for name, r := range all {
 		a.log.Reset()
 		a.store.Inject(func(storetest.Operation) storetest.Fault {
