@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"concord/internal/agenda"
 	"concord/internal/awsenv"
 	"concord/internal/dynamo"
 	"concord/internal/env"
@@ -32,13 +33,15 @@ func main() {
 	}
 	metrics := &observe.Metrics{Stack: c.Stack, Function: "cleanup"}
 	store := dynamo.New(awsenv.Config(), c.Table)
-	cleanup := invitation.Cleanup{Store: store, Agenda: store, Now: now}
+	round := agenda.Round{Agenda: store, Now: now, Duties: map[agenda.Kind]agenda.Duty{
+		agenda.Invitation: invitation.Cleanup{Store: store},
+	}}
 	// What the schedule says of itself is of no interest: what is due is in the table. The scheduler only hands the event over; after
 	// an error Lambda calls again, as the function's EventInvokeConfig says.
 	lambda.Start(func(ctx context.Context) error {
-		t, err := cleanup.Run(ctx)
-		log.InfoContext(ctx, "cleanup", "expired", t.Expired, "requeued", t.Queued, "mailFailed", t.Failed, "left", t.Left, "oldest", t.Oldest.String())
-		metrics.Put(t.Figures())
+		t, err := round.Run(ctx)
+		log.InfoContext(ctx, "cleanup", "done", t.Done, "left", t.Left, "oldest", t.Oldest.String())
+		metrics.Put(round.Figures(t))
 		return err
 	})
 }

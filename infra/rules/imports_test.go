@@ -41,7 +41,7 @@ var (
 	lambda  = []string{"github.com/aws/aws-lambda-go/"}
 
 	ground = append(slices.Clone(words), "env")
-	domain = append(slices.Clone(ground), "contact", "partner", "link", "relationship", "invitation", "commerce", "enrolment")
+	domain = append(slices.Clone(ground), "contact", "partner", "agenda", "link", "relationship", "invitation", "commerce", "enrolment")
 	// Adapters know the domain, the words, and the small rooms that make clients and keys and write logs. They never know one another.
 	below = append(slices.Clone(domain), "audit", "customer", "letter", "awsenv", "masterkey", "observe")
 )
@@ -55,9 +55,10 @@ var house = map[string]room{
 	// Levels 1 to 3, the domain: pure.
 	"contact":      {neighbours: words, foreign: domains},
 	"partner":      {neighbours: append(slices.Clone(words), "contact"), foreign: text},
+	"agenda":       {neighbours: append(slices.Clone(words), "partner")},
 	"link":         {neighbours: words},
 	"relationship": {neighbours: append(slices.Clone(words), "contact", "partner"), foreign: text},
-	"invitation":   {neighbours: append(slices.Clone(words), "contact", "link", "partner", "relationship"), foreign: text},
+	"invitation":   {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "relationship"), foreign: text},
 	"commerce":     {neighbours: append(slices.Clone(words), "partner", "relationship")},
 	"enrolment":    {neighbours: append(slices.Clone(words), "contact", "link", "partner"), foreign: text},
 	// What has happened, derived from the histories of the domain.
@@ -82,7 +83,7 @@ var house = map[string]room{
 }
 
 // pure are the packages whose structs carry no tags: what is stored and what is sent is an adapter's business.
-var pure = []string{"contact", "partner", "link", "relationship", "invitation", "commerce", "enrolment", "audit"}
+var pure = []string{"contact", "partner", "agenda", "link", "relationship", "invitation", "commerce", "enrolment", "audit"}
 
 // onlyIn says which functions may carry a dependency; every other function that links it starts slower for nothing.
 var onlyIn = []struct {

@@ -1,4 +1,4 @@
-// Package dynamo keeps everything in one DynamoDB table. [Store] is [invitation.Store], [invitation.Agenda],
+// Package dynamo keeps everything in one DynamoDB table. [Store] is [invitation.Store], [agenda.Agenda],
 // [invitation.Ledger], [relationship.Store], [audit.Log], [partner.AccountStore] and [partner.ReputationStore]; keys.go makes every key, and each kind of item has a file.
 //
 // # Rules

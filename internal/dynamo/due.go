@@ -11,19 +11,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"concord/internal/invitation"
+	"concord/internal/agenda"
 	"concord/internal/partner"
 )
 
-// Due is that of [invitation.Agenda]: one query of each shard of the due index, and another one for every hundred that are
+// Due is that of [agenda.Agenda]: one query of each shard of the due index, and another one for every hundred that are
 // due in it. The shards are merged by time, so that none waits for another.
-func (s *Store) Due(ctx context.Context, now time.Time) iter.Seq2[invitation.Appointment, error] {
-	return func(yield func(invitation.Appointment, error) bool) {
+func (s *Store) Due(ctx context.Context, now time.Time) iter.Seq2[agenda.Appointment, error] {
+	return func(yield func(agenda.Appointment, error) bool) {
 		var shards [dueShards]shard
 		for n := range shards {
 			shards[n] = shard{name: strconv.Itoa(n), until: now}
 			if err := shards[n].fill(ctx, s); err != nil {
-				yield(invitation.Appointment{}, err)
+				yield(agenda.Appointment{}, err)
 				return
 			}
 		}
@@ -43,18 +43,21 @@ func (s *Store) Due(ctx context.Context, now time.Time) iter.Seq2[invitation.App
 				return
 			}
 			if err := first.fill(ctx, s); err != nil {
-				yield(invitation.Appointment{}, err)
+				yield(agenda.Appointment{}, err)
 				return
 			}
 		}
 	}
 }
 
+// due says of which kind an entry of the due index is, by what its sort key begins with.
+var due = map[string]agenda.Kind{invitationPrefix: agenda.Invitation}
+
 // shard is what is due in one partition of the due index, as far as it was read.
 type shard struct {
 	name  string
 	until time.Time
-	due   []invitation.Appointment
+	due   []agenda.Appointment
 	last  map[string]types.AttributeValue
 	done  bool
 }
@@ -73,13 +76,12 @@ func (d *shard) fill(ctx context.Context, s *Store) (err error) {
 		}
 		for _, entry := range out.Items {
 			f := &fields{item: entry}
-			r := invitation.Appointment{At: f.time(dueAtAttr), Key: invitation.Key{
-				Inviter: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)),
-				ID:      strings.TrimPrefix(f.needText(skAttr), invitationPrefix),
-			}}
+			r := agenda.Appointment{At: f.time(dueAtAttr), Partner: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix))}
+			prefix, id, _ := strings.Cut(f.needText(skAttr), "#")
 			if f.err != nil {
 				return f.err
 			}
+			r.Kind, r.ID = due[prefix+"#"], id
 			d.due = append(d.due, r)
 		}
 		d.last, d.done = out.LastEvaluatedKey, out.LastEvaluatedKey == nil

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 
+	"concord/internal/agenda"
 	"concord/internal/audit"
 	"concord/internal/awsenv"
 	"concord/internal/invitation"
@@ -32,7 +33,7 @@ type Store struct {
 
 var (
 	_ invitation.Store        = (*Store)(nil)
-	_ invitation.Agenda       = (*Store)(nil)
+	_ agenda.Agenda           = (*Store)(nil)
 	_ invitation.Ledger       = (*Store)(nil)
 	_ relationship.Store      = (*Store)(nil)
 	_ partner.AccountStore    = (*Store)(nil)

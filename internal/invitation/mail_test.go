@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"concord/internal/agenda"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -309,14 +310,14 @@ func TestCleanupBringsEverythingHome(t *testing.T) {
 		o.mailed(t, o.invite(t, by(alder), to(fmt.Sprintf("n%d@larch.example", i))), state)
 	}
 	o.pass(3 * 24 * time.Hour)
-	if tally := o.clean(t); tally.Queued != 4 || tally.Expired != 0 || tally.Failed != 0 || tally.Left != 0 || tally.Oldest != 3*24*time.Hour-30*time.Second {
+	if tally := o.clean(t); tally.Done["Requeued"] != 4 || len(tally.Done) != 1 || tally.Left != 0 || tally.Oldest != 3*24*time.Hour-30*time.Second {
 		t.Errorf("%+v", tally)
 	}
 	o.pass(30 * 24 * time.Hour)
-	if tally := o.clean(t); tally.Queued != 4 || tally.Expired != 2 {
+	if tally := o.clean(t); tally.Done["Requeued"] != 4 || tally.Done["Expired"] != 2 {
 		t.Errorf("%+v", tally)
 	}
-	if tally := o.clean(t); tally != (invitation.Tally{}) {
+	if tally := o.clean(t); !idle(tally) {
 		t.Errorf("%+v", tally)
 	}
 }
@@ -337,22 +338,22 @@ func TestOneItemThatCannotBeDoneHoldsUpNoOther(t *testing.T) {
 		}
 		return storetest.Fault{}
 	})
-	cleanup := invitation.Cleanup{Store: o.store, Agenda: o.store, Now: o.now}
+	cleanup := o.round()
 	tally, err := cleanup.Run(t.Context())
-	if !errors.Is(err, poison) || tally.Expired != 2 || tally.Left != 1 {
+	if !errors.Is(err, poison) || tally.Done["Expired"] != 2 || tally.Left != 1 {
 		t.Errorf("%+v, %v", tally, err)
 	}
-	if tally, err = cleanup.Run(t.Context()); err != nil || tally.Expired != 1 {
+	if tally, err = cleanup.Run(t.Context()); err != nil || tally.Done["Expired"] != 1 {
 		t.Errorf("the next run: %+v, %v", tally, err)
 	}
 }
 
 func TestCleanupMeetsOthers(t *testing.T) {
-	prepare := func() (*office, invitation.Cleanup) {
+	prepare := func() (*office, agenda.Round) {
 		o := open(t)
 		o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
 		o.pass(invitation.DefaultDuration)
-		return o, invitation.Cleanup{Store: o.store, Agenda: o.store, Now: o.now}
+		return o, o.round()
 	}
 	fail := func(o *office, op storetest.Operation, err error, times int) {
 		o.store.Inject(func(got storetest.Operation) storetest.Fault {
@@ -366,7 +367,7 @@ func TestCleanupMeetsOthers(t *testing.T) {
 	t.Run("a conflict is decided anew", func(t *testing.T) {
 		o, c := prepare()
 		fail(o, storetest.Write, invitation.ErrConflict, 3)
-		if tally, err := c.Run(t.Context()); err != nil || tally.Expired != 1 {
+		if tally, err := c.Run(t.Context()); err != nil || tally.Done["Expired"] != 1 {
 			t.Errorf("%+v, %v", tally, err)
 		}
 	})
@@ -380,7 +381,7 @@ func TestCleanupMeetsOthers(t *testing.T) {
 	t.Run("an item that is gone is done", func(t *testing.T) {
 		o, c := prepare()
 		fail(o, storetest.Invitation, problem.New(problem.NotFound, "gone"), 1)
-		if tally, err := c.Run(t.Context()); err != nil || tally.Expired != 0 || tally.Left != 0 {
+		if tally, err := c.Run(t.Context()); err != nil || tally.Done["Expired"] != 0 || tally.Left != 0 {
 			t.Errorf("%+v, %v", tally, err)
 		}
 	})
@@ -402,7 +403,7 @@ func TestCleanupMeetsOthers(t *testing.T) {
 		_, c := prepare()
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 		defer cancel()
-		if tally, err := c.Run(ctx); err != nil || tally.Left != 1 || tally.Expired != 0 {
+		if tally, err := c.Run(ctx); err != nil || tally.Left != 1 || tally.Done["Expired"] != 0 {
 			t.Errorf("%+v, %v", tally, err)
 		}
 	})

@@ -350,11 +350,11 @@ func TestRetention(t *testing.T) {
 			o.posts(t, inv.Key, taken)
 			ended := o.stored(t, inv.Key)
 			o.pass(ended.EndedAt.Add(c.keep - time.Second).Sub(o.now()))
-			if tally := o.clean(t); tally.Erased != 0 {
+			if tally := o.clean(t); tally.Done["Erased"] != 0 {
 				t.Fatal("erased too early")
 			}
 			o.pass(time.Second)
-			if tally := o.clean(t); tally.Erased != 1 {
+			if tally := o.clean(t); tally.Done["Erased"] != 1 {
 				t.Fatalf("%+v", tally)
 			}
 			got := o.stored(t, inv.Key)
@@ -372,7 +372,7 @@ func TestRetention(t *testing.T) {
 			if _, due := got.Due(); due {
 				t.Error("it is due for ever")
 			}
-			if tally := o.clean(t); tally.Erased != 0 {
+			if tally := o.clean(t); tally.Done["Erased"] != 0 {
 				t.Error("erased twice")
 			}
 		})

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"concord/internal/agenda"
 	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -165,9 +166,16 @@ func (o *office) mailed(t *testing.T, inv invitation.Invitation, state invitatio
 	return o.put(t, inv, settled)
 }
 
-func (o *office) clean(t *testing.T) invitation.Tally {
+func (o *office) round() agenda.Round {
+	return agenda.Round{Agenda: o.store, Now: o.now, Duties: map[agenda.Kind]agenda.Duty{agenda.Invitation: invitation.Cleanup{Store: o.store}}}
+}
+
+// idle says that a round had nothing to do.
+func idle(t agenda.Tally) bool { return len(t.Done) == 0 && t.Left == 0 && t.Oldest == 0 }
+
+func (o *office) clean(t *testing.T) agenda.Tally {
 	t.Helper()
-	tally, err := invitation.Cleanup{Store: o.store, Agenda: o.store, Now: o.now}.Run(t.Context())
+	tally, err := o.round().Run(t.Context())
 	if err != nil || !tally.Complete {
 		t.Fatalf("%+v, %v", tally, err)
 	}
@@ -256,7 +264,7 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 		{"expired", func(t *testing.T, o *office) invitation.Invitation {
 			inv := mailIs(invitation.MailSent)(t, o)
 			o.pass(invitation.DefaultDuration)
-			if tally := o.clean(t); tally.Expired != 1 {
+			if tally := o.clean(t); tally.Done["Expired"] != 1 {
 				t.Fatalf("cleanup: %+v", tally)
 			}
 			return inv
@@ -316,7 +324,7 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 		{"decline", respond(admin(larch), refusal)},
 		{"somebody else accepts", respond(admin(oak), acceptance)},
 		{"cleanup", func(ctx context.Context, o *office, inv invitation.Invitation) (any, error) {
-			if _, err := (invitation.Cleanup{Store: o.store, Agenda: o.store, Now: o.now}).Run(ctx); err != nil {
+			if _, err := o.round().Run(ctx); err != nil {
 				return nil, err
 			}
 			after, err := o.store.Invitation(ctx, inv.Key, true)
@@ -349,7 +357,7 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 			if week := inv.CreatedAt.Add(invitation.DefaultDuration - 7*24*time.Hour + time.Hour); o.now().Before(week) {
 				o.pass(week.Sub(o.now()))
 			}
-			if _, err := (invitation.Cleanup{Store: o.store, Agenda: o.store, Now: o.now}).Run(ctx); err != nil {
+			if _, err := o.round().Run(ctx); err != nil {
 				return nil, err
 			}
 			after, err := o.store.Invitation(ctx, inv.Key, true)
@@ -966,7 +974,7 @@ func TestExpiry(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.pass(40 * 24 * time.Hour) // the mail waits for quota
-	if tally := o.clean(t); tally.Expired != 0 || tally.Queued != 1 {
+	if tally := o.clean(t); tally.Done["Expired"] != 0 || tally.Done["Requeued"] != 1 {
 		t.Errorf("cleanup: %+v", tally)
 	}
 	sent := o.mailedAgain(t, inv.Key)
@@ -978,7 +986,7 @@ func TestExpiry(t *testing.T) {
 	if _, c, err := o.Look(t.Context(), linkOf(sent), &who, false); err != nil || c != invitation.Form {
 		t.Errorf("a second before: %s, %v", c, err)
 	}
-	if tally := o.clean(t); tally.Expired != 0 {
+	if tally := o.clean(t); tally.Done["Expired"] != 0 {
 		t.Errorf("cleanup a second before: %+v", tally)
 	}
 	o.pass(time.Second)
@@ -990,10 +998,10 @@ func TestExpiry(t *testing.T) {
 		t.Errorf("not listed as expired although the job never ran: %+v, %v", page, err)
 	}
 	o.pass(time.Minute)
-	if tally := o.clean(t); tally != (invitation.Tally{Expired: 1, Oldest: time.Minute}) {
+	if tally := o.clean(t); tally.Done["Expired"] != 1 || len(tally.Done) != 1 || tally.Oldest != time.Minute {
 		t.Errorf("cleanup: %+v", tally)
 	}
-	if tally := o.clean(t); tally.Expired != 0 {
+	if tally := o.clean(t); tally.Done["Expired"] != 0 {
 		t.Errorf("cleanup once more: %+v", tally)
 	}
 }

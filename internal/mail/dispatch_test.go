@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"concord/internal/agenda"
 	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -292,9 +293,13 @@ func (w *world) deliver() {
 	}
 }
 
-func (w *world) cleanup() invitation.Tally {
+func (w *world) round(store invitation.Store, now func() time.Time) agenda.Round {
+	return agenda.Round{Agenda: w.memory, Now: now, Duties: map[agenda.Kind]agenda.Duty{agenda.Invitation: invitation.Cleanup{Store: store}}}
+}
+
+func (w *world) cleanup() agenda.Tally {
 	w.t.Helper()
-	tally, err := invitation.Cleanup{Store: w.memory, Agenda: w.memory, Now: time.Now}.Run(w.t.Context())
+	tally, err := w.round(w.memory, time.Now).Run(w.t.Context())
 	if err != nil {
 		w.t.Error(err)
 	}
@@ -533,7 +538,7 @@ func TestOneMailWhoeverIsWoken(t *testing.T) {
 			id := w.invite(1)
 			w.records()
 			time.Sleep(invitation.StreamGrace)
-			if tally := w.cleanup(); tally.Queued != 1 {
+			if tally := w.cleanup(); tally.Done["Requeued"] != 1 {
 				t.Errorf("cleanup: %+v", tally)
 			}
 			w.deliver()

@@ -200,7 +200,7 @@ func simulate(t *testing.T, seed uint64) tally {
 	cleanup := func() {
 		if die(func() {
 			now := skew()
-			_, _ = invitation.Cleanup{Store: stepped{w.memory, step}, Agenda: w.memory, Now: now}.Run(t.Context())
+			_, _ = w.round(stepped{w.memory, step}, now).Run(t.Context())
 		}) {
 			count(&sum.killed)
 		}

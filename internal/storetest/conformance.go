@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"concord/internal/agenda"
 	"concord/internal/audit"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -24,7 +25,7 @@ import (
 // Stores is what a suite looks at: the store interfaces, over the same data.
 type Stores struct {
 	Invitations   invitation.Store
-	Agenda        invitation.Agenda
+	Agenda        agenda.Agenda
 	Ledger        invitation.Ledger
 	Relationships relationship.Store
 	Accounts      partner.AccountStore
@@ -35,7 +36,7 @@ type Stores struct {
 // Of gives the stores of a value that is all of them.
 func Of[S interface {
 	invitation.Store
-	invitation.Agenda
+	agenda.Agenda
 	invitation.Ledger
 	relationship.Store
 	partner.AccountStore
@@ -807,13 +808,13 @@ func (s *suite) malformedAfter() {
 }
 
 // agenda gives what is due of one partner, in the order in which it is listed.
-func (s *suite) agenda(p partner.TenantID, now time.Time) (due []invitation.Appointment) {
+func (s *suite) agenda(p partner.TenantID, now time.Time) (due []agenda.Appointment) {
 	s.Helper()
 	for r, err := range s.Agenda.Due(s.Context(), now) {
 		if err != nil {
 			s.Fatal(err)
 		}
-		if r.Inviter == p {
+		if r.Partner == p {
 			due = append(due, r)
 		}
 	}
@@ -824,7 +825,7 @@ func (s *suite) notDue(p partner.TenantID, now time.Time, id string) {
 	s.Helper()
 	s.eventually("the agenda", func() (any, bool) {
 		due := s.agenda(p, now)
-		return due, !slices.ContainsFunc(due, func(r invitation.Appointment) bool { return r.ID == id })
+		return due, !slices.ContainsFunc(due, func(r agenda.Appointment) bool { return r.ID == id })
 	})
 }
 
@@ -858,7 +859,7 @@ func (s *suite) due() {
 			s.Errorf("%s is due at %s, want %s", r.ID, r.At, want[r.ID])
 		}
 	}
-	if !slices.IsSortedFunc(due, func(a, b invitation.Appointment) int { return a.At.Compare(b.At) }) {
+	if !slices.IsSortedFunc(due, func(a, b agenda.Appointment) int { return a.At.Compare(b.At) }) {
 		s.Errorf("not earliest first: %v", due)
 	}
 	for _, err := range s.Agenda.Due(s.Context(), at) {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"concord/internal/agenda"
 	"concord/internal/audit"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -21,7 +22,7 @@ import (
 )
 
 // Memory keeps everything that the stores keep, in memory and with the same contracts. It gives [invitation.Store],
-// [invitation.Agenda], [invitation.Ledger], [relationship.Store] and [partner.Accounts]. It panics when a caller breaks a contract, such as
+// [agenda.Agenda], [invitation.Ledger], [relationship.Store] and [partner.Accounts]. It panics when a caller breaks a contract, such as
 // a version that is left out. The zero value is empty and ready.
 type Memory struct {
 	mu            sync.Mutex
@@ -58,7 +59,7 @@ type day struct {
 
 var (
 	_ invitation.Store        = (*Memory)(nil)
-	_ invitation.Agenda       = (*Memory)(nil)
+	_ agenda.Agenda           = (*Memory)(nil)
 	_ invitation.Ledger       = (*Memory)(nil)
 	_ relationship.Store      = (*Memory)(nil)
 	_ partner.AccountStore    = (*Memory)(nil)
@@ -420,27 +421,27 @@ func malformed() error {
 	return problem.New(problem.MalformedRequest, "The list cannot be continued from there.")
 }
 
-// Due is that of [invitation.Agenda].
-func (m *Memory) Due(ctx context.Context, now time.Time) iter.Seq2[invitation.Appointment, error] {
-	return func(yield func(invitation.Appointment, error) bool) {
+// Due is that of [agenda.Agenda].
+func (m *Memory) Due(ctx context.Context, now time.Time) iter.Seq2[agenda.Appointment, error] {
+	return func(yield func(agenda.Appointment, error) bool) {
 		if err := ctx.Err(); err != nil {
-			yield(invitation.Appointment{}, err)
+			yield(agenda.Appointment{}, err)
 			return
 		}
-		var due []invitation.Appointment
+		var due []agenda.Appointment
 		err := m.do(Due, func() error {
 			for k, i := range m.invitations {
 				if at, ok := i.Due(); ok && !at.After(now) {
-					due = append(due, invitation.Appointment{Key: k, At: at})
+					due = append(due, agenda.Appointment{Kind: agenda.Invitation, Partner: k.Inviter, ID: k.ID, At: at})
 				}
 			}
 			return nil
 		})
 		if err != nil {
-			yield(invitation.Appointment{}, err)
+			yield(agenda.Appointment{}, err)
 			return
 		}
-		slices.SortFunc(due, func(a, b invitation.Appointment) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
+		slices.SortFunc(due, func(a, b agenda.Appointment) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
 		for _, r := range due {
 			if !yield(r, nil) {
 				return

@@ -1,0 +1,89 @@
+package agenda_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"testing"
+	"time"
+
+	"concord/internal/agenda"
+)
+
+// book lists appointments and then fails, if it has an error.
+type book struct {
+	appointments []agenda.Appointment
+	err          error
+}
+
+func (a book) Due(context.Context, time.Time) iter.Seq2[agenda.Appointment, error] {
+	return func(yield func(agenda.Appointment, error) bool) {
+		for _, r := range a.appointments {
+			if !yield(r, nil) {
+				return
+			}
+		}
+		if a.err != nil {
+			yield(agenda.Appointment{}, a.err)
+		}
+	}
+}
+
+// duty does what it is told, and counts it.
+type duty struct{ err error }
+
+func (d duty) Counts() []string { return []string{"Done", "Undone"} }
+
+func (d duty) Do(_ context.Context, _ agenda.Appointment, _ time.Time, count func(string)) error {
+	if d.err == nil {
+		count("Done")
+	}
+	return d.err
+}
+
+// TestOldestDueIsSaidOnlyWhenItIsKnown: a figure of zero after a failure would keep the alarm quiet.
+func TestOldestDueIsSaidOnlyWhenItIsKnown(t *testing.T) {
+	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	hour := []agenda.Appointment{{Kind: agenda.Invitation, Partner: "a", ID: "b", At: now.Add(-time.Hour)}}
+	stranger := []agenda.Appointment{{Kind: "stranger", Partner: "a", ID: "b", At: now.Add(-time.Hour)}}
+	down := errors.New("throttled")
+	for _, c := range []struct {
+		name   string
+		agenda book
+		duty   error
+		left   time.Duration // before the deadline
+		oldest any           // nil for silence
+		failed bool
+	}{
+		{"nothing is due", book{}, nil, time.Minute, 0.0, false},
+		{"an hour", book{appointments: hour}, nil, time.Minute, 3600.0, false},
+		{"the items fail", book{appointments: hour}, down, time.Minute, 3600.0, true},
+		{"the first query fails", book{err: down}, nil, time.Minute, nil, true},
+		{"a later query fails", book{appointments: hour, err: down}, nil, time.Minute, nil, true},
+		{"nobody does it", book{appointments: stranger}, nil, time.Minute, 3600.0, true},
+		{"no time", book{appointments: hour}, nil, time.Second, nil, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), c.left)
+			defer cancel()
+			round := agenda.Round{Agenda: c.agenda, Duties: map[agenda.Kind]agenda.Duty{agenda.Invitation: duty{c.duty}}, Now: func() time.Time { return now }}
+			tally, err := round.Run(ctx)
+			if (err != nil) != c.failed {
+				t.Errorf("error %v", err)
+			}
+			figures := round.Figures(tally)
+			oldest, said := figures["OldestDueSeconds"]
+			if said != (c.oldest != nil) || said && oldest != c.oldest {
+				t.Errorf("figures %v", figures)
+			}
+			for _, name := range []string{"Left", "Done", "Undone"} {
+				if _, said := figures[name]; !said {
+					t.Errorf("%s is missing: %v", name, figures)
+				}
+			}
+			if did := figures["Done"] == 1; did != (tally.Complete && tally.Oldest > 0 && tally.Left == 0 || c.name == "a later query fails") {
+				t.Errorf("figures %v, tally %+v", figures, tally)
+			}
+		})
+	}
+}
