@@ -10,6 +10,7 @@ import (
 
 	"concord/internal/agenda"
 	"concord/internal/awsenv"
+	"concord/internal/batch"
 	"concord/internal/dynamo"
 	"concord/internal/env"
 	"concord/internal/invitation"
@@ -35,6 +36,7 @@ func main() {
 	store := dynamo.New(awsenv.Config(), c.Table)
 	round := agenda.Round{Agenda: store, Now: now, Duties: map[agenda.Kind]agenda.Duty{
 		agenda.Invitation: invitation.Cleanup{Store: store},
+		agenda.Batch:      batch.Cleanup{Store: store},
 	}}
 	// What the schedule says of itself is of no interest: what is due is in the table. The scheduler only hands the event over; after
 	// an error Lambda calls again, as the function's EventInvokeConfig says.

@@ -1,4 +1,4 @@
-// Events tells other systems what has happened and keeps the partners' audit. It is woken by the table's stream, for writes of which
+// Events tells other systems what has happened, keeps the partners' audit and asks workers for batches. It is woken by the table's stream, for writes of which
 // there is something to tell.
 package main
 
@@ -22,6 +22,7 @@ type config struct {
 	Stack string `env:"STACK"`          // name of the stack; a dimension of every metric
 	Table string `env:"TABLE_NAME"`     // the DynamoDB table of this deployment
 	Bus   string `env:"EVENT_BUS"`      // name of the event bus
+	Queue string `env:"BATCH_QUEUE"`    // URL of the queue of batches that wait for a worker
 	Years int    `env:"EVIDENCE_YEARS"` // how long audit records are kept, in years of 365 days
 }
 
@@ -33,7 +34,10 @@ func main() {
 		os.Exit(1)
 	}
 	aws := awsenv.Config()
-	desk := events.Desk{Tell: events.NewBus(aws, c.Bus).Put, Audit: dynamo.New(aws, c.Table), Keep: time.Duration(c.Years) * 365 * 24 * time.Hour}
+	desk := events.Desk{
+		Tell: events.NewBus(aws, c.Bus).Put, Audit: dynamo.New(aws, c.Table), Keep: time.Duration(c.Years) * 365 * 24 * time.Hour,
+		Ask: events.NewJobs(aws, c.Queue).Send,
+	}
 	metrics := &observe.Metrics{Stack: c.Stack, Function: "events"}
 	loop := stream.Loop{Log: log, Metrics: metrics, Reserve: events.DeliverTimeout}
 	lambda.Start(stream.Gather(loop, events.MaxGroup, caused, desk.Deliver))
@@ -45,5 +49,5 @@ func caused(r stream.Record) ([]events.Consequence, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", stream.ErrPoison, err)
 	}
-	return events.Causes(c.Invitation, c.Relationship), nil
+	return events.Causes(c.Invitation, c.Relationship, c.Batch), nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"concord/internal/apigw"
 	"concord/internal/awsenv"
+	"concord/internal/batch"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/env"
@@ -52,6 +53,7 @@ func main() {
 		Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily},
 		AllowMessage: c.AllowMessage,
 	}
+	bulk := &batch.Service{Store: store, Accounts: store, Now: now}
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Log: log}
-	apigw.Start(web.Invitations(gate, service, web.Drafts{Sign: keys.Sign, Operator: c.Operator}), "", log)
+	apigw.Start(web.Invitations(gate, service, web.Drafts{Sign: keys.Sign, Operator: c.Operator}, bulk), "", log)
 }

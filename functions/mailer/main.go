@@ -15,6 +15,7 @@ import (
 	"concord/internal/mail"
 	"concord/internal/masterkey"
 	"concord/internal/observe"
+	"concord/internal/pace"
 	"concord/internal/partner"
 	"concord/internal/stream"
 )
@@ -47,7 +48,7 @@ func main() {
 	store := dynamo.New(aws, c.Table)
 	dispatcher := &mail.Dispatcher{
 		Store: store, Accounts: store, Ledger: store, Clouds: clouds, Links: masterkey.New(aws, c.LinkSecret), Sender: ses,
-		Pace: mail.NewPace(c.Rate, c.Sandboxes), Operator: c.Operator, Now: now, Log: log, Metrics: metrics,
+		Pace: pace.New(c.Rate, c.Sandboxes), Operator: c.Operator, Now: now, Log: log, Metrics: metrics,
 	}
 	loop := stream.Loop{Log: log, Metrics: metrics, Reserve: 3 * mail.SendTimeout}
 	lambda.Start(loop.Handler(func(ctx context.Context, r stream.Record) error {

@@ -186,7 +186,7 @@ func caused(r stream.Record) ([]events.Consequence, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", stream.ErrPoison, err)
 	}
-	return events.Causes(c.Invitation, c.Relationship), nil
+	return events.Causes(c.Invitation, c.Relationship, c.Batch), nil
 }
 
 // atOnce is how many audit records are added at the same time: far below the write units of one partition.

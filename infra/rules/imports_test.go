@@ -43,7 +43,7 @@ var (
 	ground = append(slices.Clone(words), "env")
 	domain = append(slices.Clone(ground), "contact", "partner", "agenda", "link", "relationship", "invitation", "commerce", "enrolment")
 	// Adapters know the domain, the words, and the small rooms that make clients and keys and write logs. They never know one another.
-	below = append(slices.Clone(domain), "audit", "customer", "letter", "awsenv", "masterkey", "observe")
+	below = append(slices.Clone(domain), "audit", "batch", "customer", "letter", "pace", "awsenv", "masterkey", "observe")
 )
 
 // house is the table "who may import whom". A package that is not in it does not exist yet: add it here, in its level.
@@ -52,6 +52,7 @@ var house = map[string]room{
 	"problem": {},
 	"locale":  {foreign: text},
 	"env":     {},
+	"pace":    {},
 	// Levels 1 to 3, the domain: pure.
 	"contact":      {neighbours: words, foreign: domains},
 	"partner":      {neighbours: append(slices.Clone(words), "contact"), foreign: text},
@@ -65,6 +66,8 @@ var house = map[string]room{
 	"audit": {neighbours: append(slices.Clone(words), "partner", "relationship", "invitation")},
 	// What a partner does with a customer once the relationship stands.
 	"customer": {neighbours: append(slices.Clone(words), "partner", "relationship", "invitation")},
+	// Bulk invitations.
+	"batch": {neighbours: append(slices.Clone(words), "agenda", "link", "partner", "invitation")},
 	// What mails and drafts say.
 	"letter": {neighbours: domain, foreign: text},
 	// Level 4, adapters, and what they are made with.
@@ -74,16 +77,17 @@ var house = map[string]room{
 	"dynamo":    {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/aws-sdk-go-v2/feature/dynamodb/")},
 	"mail":      {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/sesv2", "golang.org/x/text/", "golang.org/x/net/idna")},
 	"feedback":  {neighbours: below, foreign: lambda},
+	"jobs":      {neighbours: below, foreign: lambda},
 	// jsontext finds names that stand twice and invalid UTF-8, and gives the canonical form that an Idempotency-Key is compared by.
 	"web":    {neighbours: below, foreign: append(slices.Clone(text), "github.com/go-json-experiment/json/jsontext")},
 	"pages":  {neighbours: below, foreign: append(slices.Clone(text), "github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2")},
 	"apigw":  {neighbours: below, foreign: lambda},
 	"stream": {neighbours: below, foreign: append(slices.Clone(lambda), "github.com/aws/aws-sdk-go-v2/service/dynamodb/types")}, // images as values
-	"events": {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/eventbridge")},
+	"events": {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/eventbridge", "github.com/aws/aws-sdk-go-v2/service/sqs")},
 }
 
 // pure are the packages whose structs carry no tags: what is stored and what is sent is an adapter's business.
-var pure = []string{"contact", "partner", "agenda", "link", "relationship", "invitation", "commerce", "enrolment", "audit"}
+var pure = []string{"contact", "partner", "agenda", "link", "relationship", "invitation", "commerce", "enrolment", "audit", "batch"}
 
 // onlyIn says which functions may carry a dependency; every other function that links it starts slower for nothing.
 var onlyIn = []struct {
@@ -93,6 +97,7 @@ var onlyIn = []struct {
 }{
 	{"github.com/aws/aws-sdk-go-v2/service/sesv2", []string{"mailer"}, "only the mailer sends"},
 	{"github.com/aws/aws-sdk-go-v2/service/eventbridge", []string{"events"}, "what happens is read from the stream, and never told by who writes it"},
+	{"github.com/aws/aws-sdk-go-v2/service/sqs", []string{"events"}, "only the follower of the stream gives work to others"},
 	{"github.com/coreos/go-oidc/", []string{"acceptance", "console"}, "people sign in there and nowhere else"},
 	{"golang.org/x/oauth2", []string{"acceptance", "console"}, "people sign in there and nowhere else"},
 	{"html/template", []string{"acceptance", "console", "mailer"}, "2.3 MB and a sixth of a cold start for what writes no HTML"},

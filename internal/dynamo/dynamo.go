@@ -18,6 +18,7 @@ import (
 	"concord/internal/agenda"
 	"concord/internal/audit"
 	"concord/internal/awsenv"
+	"concord/internal/batch"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -39,6 +40,7 @@ var (
 	_ partner.AccountStore    = (*Store)(nil)
 	_ partner.ReputationStore = (*Store)(nil)
 	_ audit.Log               = (*Store)(nil)
+	_ batch.Store             = (*Store)(nil)
 )
 
 // New makes a store over the table of a name. AWS_ENDPOINT_URL_DYNAMODB, when set, says where DynamoDB is.

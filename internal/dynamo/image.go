@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"concord/internal/batch"
 	"concord/internal/invitation"
 	"concord/internal/relationship"
 )
@@ -14,6 +15,7 @@ import (
 type Change struct {
 	Invitation   *invitation.Change
 	Relationship *relationship.Change
+	Batch        *batch.Change
 }
 
 // ChangeOf reads the two images of a stream record, of which the old one is nil for a new item. The error is [ErrOtherItem] for items
@@ -21,6 +23,9 @@ type Change struct {
 func ChangeOf(old, new map[string]types.AttributeValue) (Change, error) {
 	if before, after, err := pair(old, new, InvitationFromImage); !errors.Is(err, ErrOtherItem) {
 		return Change{Invitation: &invitation.Change{Before: before, After: after}}, err
+	}
+	if before, after, err := pair(old, new, BatchFromImage); !errors.Is(err, ErrOtherItem) {
+		return Change{Batch: &batch.Change{Before: before, After: after}}, err
 	}
 	before, after, err := pair(old, new, RelationshipFromImage)
 	return Change{Relationship: &relationship.Change{Before: before, After: after}}, err

@@ -27,6 +27,8 @@ const (
 	auditType        = "audit"
 	registeredType   = "registered"
 	objectionsType   = "objections"
+	batchType        = "batch"
+	chunkType        = "rows"
 )
 
 // timelines are the attributes with what has happened to an item.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"concord/internal/batch"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 )
@@ -22,6 +23,8 @@ import (
 //	P#<partner>      Q#<day of UTC>              how many mails the partner caused
 //	P#<partner>      Q#<day of UTC>#<hour>       what was said against its mails in that hour
 //	P#<partner>      C#<customer's tenant>       relationship
+//	P#<inviter>      B#<batch id>                batch
+//	P#<inviter>      B#<batch id>#<body>#<row>   rows of a batch, from one on
 //	P#<partner>      L#<time, RFC 3339>#<id>     audit record
 //
 //	A recipient's partition:
@@ -60,6 +63,7 @@ const (
 	recipientPrefix    = "N#"
 	mailingsSort       = "M"
 	auditPrefix        = "L#"
+	batchPrefix        = "B#"
 	registry           = "PARTNERS"
 
 	// dueShards spread the due index: everything that waits, of all partners, shares their write units.
@@ -84,6 +88,19 @@ func slotKey(p partner.TenantID, slot string) key { return keyOf(partition(p), s
 
 func relationshipKey(p, customer partner.TenantID) key {
 	return keyOf(partition(p), relationshipPrefix+string(customer))
+}
+
+func batchKey(k batch.Key) key { return keyOf(partition(k.Partner), batchPrefix+k.ID) }
+
+// parseBatchKey is the reverse of batchKey.
+func parseBatchKey(pk, sk string) (batch.Key, bool) {
+	p, ok := partner.ParseTenantID(strings.TrimPrefix(pk, partnerPrefix))
+	id, found := strings.CutPrefix(sk, batchPrefix)
+	return batch.Key{Partner: p, ID: id}, ok && found && isID(id)
+}
+
+func chunkKey(k batch.Key, body string, first int) key {
+	return keyOf(partition(k.Partner), chunkSort(k.ID, body, first))
 }
 
 func wordsKey(k invitation.Key) key { return keyOf(partition(k.Inviter), wordsPrefix+k.ID) }

@@ -321,7 +321,7 @@ func decoded(t *testing.T, item json.RawMessage) dynamo.Change {
 	t.Helper()
 	var c dynamo.Change
 	record := `{"eventName":"INSERT","dynamodb":{"SequenceNumber":"1","NewImage":` + string(item) + `}}`
-	b := batch(t, record)
+	b := batchOf(t, record)
 	loop := stream.Loop{}
 	if _, err := loop.Handler(func(_ context.Context, r stream.Record) (err error) {
 		c, err = dynamo.ChangeOf(r.Old, r.New)
@@ -341,7 +341,7 @@ func TestDesk(t *testing.T) {
 	records, ids := story(t)
 	all := &shelf{}
 	told := map[string]int{}
-	if answer := runWith(t, batch(t, records...), Desk{Audit: all, Tell: counting(told, -1)}); len(answer.BatchItemFailures) > 0 || len(told) != len(ids) {
+	if answer := runWith(t, batchOf(t, records...), Desk{Audit: all, Tell: counting(told, -1)}); len(answer.BatchItemFailures) > 0 || len(told) != len(ids) {
 		t.Fatal(answer, told)
 	}
 	if len(all.records) < len(ids) {
@@ -352,7 +352,7 @@ func TestDesk(t *testing.T) {
 			down := true
 			kept := &shelf{fail: func(r audit.Record) bool { return down && r.ID == id }}
 			told := map[string]int{}
-			answer := runWith(t, batch(t, records...), Desk{Audit: kept, Tell: counting(told, -1)})
+			answer := runWith(t, batchOf(t, records...), Desk{Audit: kept, Tell: counting(told, -1)})
 			if len(answer.BatchItemFailures) != 1 {
 				t.Fatalf("reported %v", answer)
 			}
@@ -362,7 +362,7 @@ func TestDesk(t *testing.T) {
 			// Nothing before the reported record may be missing.
 			complete(t, records[:from], kept, told)
 			down = false
-			runWith(t, batch(t, records[from:]...), Desk{Audit: kept, Tell: counting(told, -1)})
+			runWith(t, batchOf(t, records[from:]...), Desk{Audit: kept, Tell: counting(told, -1)})
 			complete(t, records, kept, told)
 			if d := cmp.Diff(all.records, kept.records); d != "" {
 				t.Error(d)
@@ -372,7 +372,7 @@ func TestDesk(t *testing.T) {
 	for fail := range ids {
 		t.Run(fmt.Sprint("the bus fails after ", fail), func(t *testing.T) {
 			kept, told := &shelf{}, map[string]int{}
-			answer := runWith(t, batch(t, records...), Desk{Audit: kept, Tell: counting(told, fail)})
+			answer := runWith(t, batchOf(t, records...), Desk{Audit: kept, Tell: counting(told, fail)})
 			if len(answer.BatchItemFailures) != 1 || len(told) != fail {
 				t.Fatalf("reported %v, told %v", answer, told)
 			}
@@ -380,7 +380,7 @@ func TestDesk(t *testing.T) {
 				return strings.Contains(r, `"SequenceNumber":"`+answer.BatchItemFailures[0].ItemIdentifier)
 			})
 			complete(t, records[:from], kept, told)
-			runWith(t, batch(t, records[from:]...), Desk{Audit: kept, Tell: counting(told, -1)})
+			runWith(t, batchOf(t, records[from:]...), Desk{Audit: kept, Tell: counting(told, -1)})
 			complete(t, records, kept, told)
 			if d := cmp.Diff(all.records, kept.records); d != "" {
 				t.Error(d)
@@ -406,7 +406,7 @@ func counting(told map[string]int, most int) func(context.Context, []Event) (int
 func complete(t *testing.T, records []string, kept *shelf, told map[string]int) {
 	t.Helper()
 	want, events := &shelf{}, map[string]int{}
-	runWith(t, batch(t, records...), Desk{Audit: want, Tell: counting(events, -1)})
+	runWith(t, batchOf(t, records...), Desk{Audit: want, Tell: counting(events, -1)})
 	for id, r := range want.records {
 		if _, there := kept.records[id]; !there {
 			t.Errorf("%s is not in the audit", r.Operation)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"concord/internal/audit"
+	"concord/internal/batch"
 	"concord/internal/invitation"
 	"concord/internal/relationship"
 )
@@ -17,15 +18,19 @@ import (
 type Consequence struct {
 	Event  *Event        // other systems are told
 	Record *audit.Record // the partner's audit has it
+	Job    *batch.Key    // somebody works a batch off
 }
 
-// Causes gives what a write causes: that of an invitation or that of a relationship, and nil for what it was not.
-func Causes(i *invitation.Change, r *relationship.Change) (all []Consequence) {
+// Causes gives what a write causes: that of an invitation, of a relationship or of a batch, and nil for what it was not.
+func Causes(i *invitation.Change, r *relationship.Change, b *batch.Change) (all []Consequence) {
 	if i != nil {
 		all = append(all, consequences(OfInvitation(i.Before, i.After), audit.OfInvitation(i.Before, i.After))...)
 	}
 	if r != nil {
 		all = append(all, consequences(OfRelationship(r.Before, r.After), audit.OfRelationship(r.Before, r.After))...)
+	}
+	if b != nil && b.After.Job == batch.JobQueued {
+		all = append(all, Consequence{Job: &b.After.Key})
 	}
 	return all
 }
@@ -50,6 +55,8 @@ type Desk struct {
 	Audit interface {
 		AddAudit(ctx context.Context, r audit.Record) (added bool, err error)
 	}
+	// Ask asks a worker for a batch, as [Jobs.Send] does; nil leaves that to the due index.
+	Ask func(context.Context, batch.Key) error
 	// Keep is for how long audit records are kept, from what they tell of (domain, 0.23).
 	Keep time.Duration
 }
@@ -59,25 +66,31 @@ type Desk struct {
 func (d Desk) Deliver(ctx context.Context, group []Consequence) (delivered int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, DeliverTimeout)
 	defer cancel()
-	delivered, err = d.keep(ctx, group)
+	delivered, err = d.hand(ctx, group)
 	// What stands before a record that could not be kept counts as done once this one is tried again: its events belong to it.
 	told, failed := d.tell(ctx, group[:delivered])
 	return told, errors.Join(err, failed)
 }
 
-// keep adds the records to the audit, all at once.
-func (d Desk) keep(ctx context.Context, group []Consequence) (delivered int, err error) {
+// hand adds the records to the audit and gives the jobs to workers, all at once.
+func (d Desk) hand(ctx context.Context, group []Consequence) (delivered int, err error) {
 	failures := make([]error, len(group))
 	var all sync.WaitGroup
 	for n, c := range group {
-		if c.Record == nil {
-			continue
+		switch {
+		case c.Record != nil:
+			all.Go(func() {
+				if _, err := d.Audit.AddAudit(ctx, c.Record.Kept(d.Keep)); err != nil {
+					failures[n] = fmt.Errorf("events: audit record %s: %w", c.Record.ID, err)
+				}
+			})
+		case c.Job != nil && d.Ask != nil:
+			all.Go(func() { failures[n] = d.Ask(ctx, *c.Job) })
 		}
-		all.Go(func() { _, failures[n] = d.Audit.AddAudit(ctx, c.Record.Kept(d.Keep)) })
 	}
 	all.Wait()
 	if first := slices.IndexFunc(failures, func(err error) bool { return err != nil }); first >= 0 {
-		return first, fmt.Errorf("events: audit record %s: %w", group[first].Record.ID, failures[first])
+		return first, failures[first]
 	}
 	return len(group), nil
 }

@@ -179,7 +179,7 @@ func (o *office) wrote(write func(*dynamo.Store) error) {
 		}
 	}
 	kept := &shelf{}
-	answer := runWith(o.t, batch(o.t, passing...), Desk{Audit: kept, Tell: func(_ context.Context, group []Event) (int, error) {
+	answer := runWith(o.t, batchOf(o.t, passing...), Desk{Audit: kept, Tell: func(_ context.Context, group []Event) (int, error) {
 		o.said = append(o.said, group...)
 		return len(group), nil
 	}})
@@ -191,10 +191,10 @@ func (o *office) wrote(write func(*dynamo.Store) error) {
 
 func sequence(n int) string { return fmt.Sprintf("8210000000000000000%04d", n) }
 
-func batch(t *testing.T, records ...string) stream.Batch {
+func batchOf(t *testing.T, lines ...string) stream.Batch {
 	t.Helper()
 	var b stream.Batch
-	if err := json.Unmarshal([]byte(`{"Records":[`+strings.Join(records, ",")+`]}`), &b); err != nil {
+	if err := json.Unmarshal([]byte(`{"Records":[`+strings.Join(lines, ",")+`]}`), &b); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -214,7 +214,7 @@ func runWith(t *testing.T, b stream.Batch, desk Desk) lambdaevents.DynamoDBEvent
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", stream.ErrPoison, err)
 		}
-		return Causes(c.Invitation, c.Relationship), nil
+		return Causes(c.Invitation, c.Relationship, c.Batch), nil
 	}, desk.Deliver)(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)
@@ -640,7 +640,7 @@ func TestBatches(t *testing.T) {
 		return told, reported
 	}
 	t.Run("delivered twice", func(t *testing.T) {
-		twice := batch(t, append(slices.Clone(records), records...)...)
+		twice := batchOf(t, append(slices.Clone(records), records...)...)
 		if got, reported := tell(t, twice, -1); reported != "" || !slices.Equal(got, append(slices.Clone(ids), ids...)) {
 			t.Errorf("%v %s", got, reported)
 		}
@@ -648,7 +648,7 @@ func TestBatches(t *testing.T) {
 	t.Run("in any order", func(t *testing.T) {
 		turned := slices.Clone(records)
 		slices.Reverse(turned)
-		got, reported := tell(t, batch(t, turned...), -1)
+		got, reported := tell(t, batchOf(t, turned...), -1)
 		slices.Sort(got)
 		if want := slices.Sorted(slices.Values(ids)); reported != "" || !slices.Equal(got, want) {
 			t.Errorf("%v %s", got, reported)
@@ -657,7 +657,7 @@ func TestBatches(t *testing.T) {
 	t.Run("from the record whose event was not taken", func(t *testing.T) {
 		// Events 0 to 3 are of the records 0, 3, 4 and 5.
 		for fail, record := range []int{0, 3, 4, 5} {
-			if got, reported := tell(t, batch(t, records...), fail); reported != sequence(record) || len(got) != fail {
+			if got, reported := tell(t, batchOf(t, records...), fail); reported != sequence(record) || len(got) != fail {
 				t.Errorf("event %d: %v, from %s", fail, got, reported)
 			}
 		}
@@ -673,7 +673,7 @@ func TestBatches(t *testing.T) {
 				t.Fatalf("record %d is sound", n)
 			}
 		}
-		if got, reported := tell(t, batch(t, append(poison, records...)...), -1); reported != "" || !slices.Equal(got, ids) {
+		if got, reported := tell(t, batchOf(t, append(poison, records...)...), -1); reported != "" || !slices.Equal(got, ids) {
 			t.Errorf("%v %s", got, reported)
 		}
 	})

@@ -77,50 +77,95 @@ type Ledger interface {
 	Count(ctx context.Context, p partner.TenantID, day string, limit int) (bool, error)
 }
 
-// reserve allows the mail of an invitation or says what stands against it: [problem.RecipientSuppressed], [problem.ResendCooldown],
-// [problem.RecipientQuotaExceeded], [problem.PartnerQuotaExceeded]. What was allowed is allowed again at no cost, so that a change
-// can be tried again. A crash after it has used up one mail of the quotas and nothing else.
-func (s *Service) reserve(ctx context.Context, account partner.Account, inv Invitation, now time.Time) error {
+// MaxWait is how long a mail waits for its quota at most.
+const MaxWait = 366 * 24 * time.Hour
+
+// slotFor gives when the mail of an invitation may go out: now, or for who is patient the first moment that the limits allow.
+func (s *Service) slotFor(ctx context.Context, c Command, account partner.Account, inv Invitation, now time.Time) (time.Time, error) {
+	at := now
+	if c.patient && c.from.After(now) {
+		at = c.from
+	}
+	for {
+		when, err := s.reserve(ctx, account, inv, now, at)
+		var wait time.Duration
+		if p, ok := errors.AsType[*problem.Error](err); ok {
+			switch p.Code {
+			case problem.ResendCooldown, problem.RecipientQuotaExceeded, problem.PartnerQuotaExceeded:
+				wait = p.RetryAfter
+			}
+		}
+		if !c.patient || wait <= 0 || at.Add(wait).Sub(now) > MaxWait {
+			return when, err
+		}
+		at = at.Add(wait)
+	}
+}
+
+// mailable says what stands against any mail of an invitation: [problem.SendingPaused], [problem.RecipientSuppressed].
+func (s *Service) mailable(ctx context.Context, account partner.Account, inv Invitation) error {
 	if account.Paused != nil {
-		return problem.New(problem.SendingPaused, "Your sending is paused. The operator can lift it.")
+		return errPaused
+	}
+	m, err := s.Ledger.Mailings(ctx, recipientOf(inv.RecipientEmail), false)
+	if err != nil {
+		return err
+	}
+	return m.refuse(inv.Inviter)
+}
+
+var errPaused = problem.New(problem.SendingPaused, "Your sending is paused. The operator can lift it.")
+
+// reserve allows the mail of an invitation at a moment that is not in the past, or says what stands against it: [problem.RecipientSuppressed],
+// [problem.ResendCooldown], [problem.RecipientQuotaExceeded], [problem.PartnerQuotaExceeded]. What was allowed is allowed again at no cost and for
+// the same moment, so that a change can be tried again. A crash after it has used up one mail of the quotas and nothing else.
+func (s *Service) reserve(ctx context.Context, account partner.Account, inv Invitation, now, at time.Time) (time.Time, error) {
+	if account.Paused != nil {
+		return at, errPaused
 	}
 	recipient := recipientOf(inv.RecipientEmail)
 	counted := false
 	for round := range maxRounds {
 		before, err := s.Ledger.Mailings(ctx, recipient, round > 0)
 		if err != nil {
-			return err
+			return at, err
 		}
 		if err := before.refuse(inv.Inviter); err != nil {
-			return err
+			return at, err
 		}
 		// A mail that waited went out after it was allowed.
-		if err := cooldown(inv.Mail.SentAt, now); err != nil {
-			return err
+		if err := cooldown(inv.Mail.SentAt, at); err != nil {
+			return at, err
 		}
-		after, allowed := before.with(Mailing{Partner: inv.Inviter, Invitation: inv.ID, Generation: inv.Generation, At: now}, now)
+		one := Mailing{Partner: inv.Inviter, Invitation: inv.ID, Generation: inv.Generation, At: at}
+		after, allowed := before.with(one, now)
 		if allowed {
-			return nil
+			return after.when(one), nil
 		}
-		if err := s.Limits.allow(after.List[:len(after.List)-1], inv.Inviter, now); err != nil {
-			return err
+		if err := s.Limits.allow(recent(after.List[:len(after.List)-1], at), inv.Inviter, at); err != nil {
+			return at, err
 		}
 		if !counted {
-			ok, err := s.Ledger.Count(ctx, inv.Inviter, now.Format(time.DateOnly), s.Limits.daily(account, now))
+			ok, err := s.Ledger.Count(ctx, inv.Inviter, at.Format(time.DateOnly), s.Limits.daily(account, at))
 			if err != nil {
-				return err
+				return at, err
 			}
 			if !ok {
-				return &problem.Error{Code: problem.PartnerQuotaExceeded, RetryAfter: now.Truncate(window).Add(window).Sub(now),
+				return at, &problem.Error{Code: problem.PartnerQuotaExceeded, RetryAfter: at.Truncate(window).Add(window).Sub(at),
 					Detail: "You have sent as many mails as you may on one day."}
 			}
 			counted = true
 		}
 		if err := s.Ledger.Record(ctx, after); !errors.Is(err, ErrConflict) {
-			return err
+			return at, err
 		}
 	}
-	return ErrConflict
+	return at, ErrConflict
+}
+
+// recent leaves out what is a day old at a moment to come.
+func recent(list []Mailing, at time.Time) []Mailing {
+	return slices.DeleteFunc(slices.Clone(list), func(m Mailing) bool { return at.Sub(m.At) >= window })
 }
 
 // refuse says why a partner's mail does not go to the recipient, whenever it is tried.
@@ -143,7 +188,7 @@ func (m Mailings) with(one Mailing, now time.Time) (after Mailings, known bool) 
 	after = m
 	after.Version, after.List = m.Version+1, nil
 	for _, each := range m.List {
-		if each.Partner == one.Partner && each.Invitation == one.Invitation && each.Generation == one.Generation && each.Reminder == one.Reminder {
+		if each.same(one) {
 			return m, true
 		}
 		if now.Sub(each.At) < window {
@@ -152,6 +197,17 @@ func (m Mailings) with(one Mailing, now time.Time) (after Mailings, known bool) 
 	}
 	after.List = append(after.List, one)
 	return after, false
+}
+
+// same reports whether two entries are of one mail.
+func (m Mailing) same(one Mailing) bool {
+	one.At = m.At
+	return m == one
+}
+
+// when gives for which moment a mail among the mailings was allowed.
+func (m Mailings) when(one Mailing) time.Time {
+	return m.List[slices.IndexFunc(m.List, one.same)].At
 }
 
 // AllowReminder allows the reminder that an invitation owes, and records it so that the cooldown counts it. It is not counted among

@@ -56,10 +56,17 @@ type Command struct {
 	// of checks (domain, 2.5).
 	Findings problem.Findings
 
+	// Lasting has the key remembered for good, not for 24 hours: for machines that may come back to a task later than that. Its key
+	// makes one invitation, ever.
+	Lasting bool
+
 	why   string // what the entry says of the reason
 	words *Words // what the draft says from now on, empty to forget what was edited
 	scope string // what the key is for; empty for creating
 	mails bool   // the change asks for a mail
+	// patient has a mail wait that may not go out now; it is not tried before from.
+	patient bool
+	from    time.Time
 }
 
 // AnyVersion is a condition that every version fulfils.
@@ -89,7 +96,7 @@ func (c Command) replays(now time.Time, i Invitation, action string) (bool, erro
 	}
 	key := fingerprint(c.Key)
 	for _, e := range i.History {
-		if e.Key != key || e.Action != action || now.Sub(e.At) >= idempotencyWindow {
+		if e.Key != key || e.Action != action || now.Sub(e.At) >= idempotencyWindow && !c.Lasting {
 			continue
 		}
 		if e.Body != c.Body {
@@ -121,6 +128,8 @@ type Proposal struct {
 	Tags                  map[string]string
 	// BatchID is the batch of which the proposal is a row. No caller says it: the batch does.
 	BatchID string
+	// Mailed says that the mail is asked for at once: what can never be mailed is not made.
+	Mailed bool
 }
 
 // Invite makes a draft (rules I3, I5, R1). Replayed reports that the command's key had made it before; the draft is then
@@ -128,7 +137,8 @@ type Proposal struct {
 //
 // Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive]; those of a field; [problem.DelegatedAdminRequired] (I15);
 // [problem.RegionNotAllowed] (I16); [problem.SelfInvitation] (invariant 9); [problem.RelationshipExists] (invariant 3b);
-// [problem.DuplicateOpenInvitation] with the open one as resource (invariant 1); [problem.IdempotencyKeyReused].
+// [problem.DuplicateOpenInvitation] with the open one as resource (invariant 1); [problem.IdempotencyKeyReused]; of one that is
+// mailed also [problem.RecipientEmailRequired], [problem.SendingPaused] and [problem.RecipientSuppressed].
 func (s *Service) Invite(ctx context.Context, c Command, p Proposal) (inv Invitation, replayed bool, err error) {
 	account, err := s.inviter(ctx, c.User)
 	if err != nil {
@@ -138,6 +148,9 @@ func (s *Service) Invite(ctx context.Context, c Command, p Proposal) (inv Invita
 	inv, err = s.draft(account, c.Findings, p)
 	if err == nil {
 		err = s.target(ctx, account, &inv)
+	}
+	if err == nil && p.Mailed {
+		err = s.mailable(ctx, account, inv)
 	}
 	if err == nil {
 		inv, replayed, err = s.create(ctx, c, inv, now)
@@ -167,7 +180,7 @@ func (s *Service) create(ctx context.Context, c Command, inv Invitation, now tim
 	inv.ExpiresAt = now.Add(inv.Duration)
 	inv.note(c.entry(now, "created"))
 
-	days := keyDays(now)
+	days := c.keyDays(now)
 	for range maxRounds {
 		inv.ID = newID(c, days[0])
 		err = ErrConflict
@@ -219,13 +232,16 @@ func newID(c Command, day string) string {
 
 // keyDays gives the days for which a key can have an id: none, for the first time that it is used, and for one that comes back
 // after its 24 hours the day on which it does.
-func keyDays(now time.Time) []string {
+func (c Command) keyDays(now time.Time) []string {
+	if c.Lasting {
+		return []string{""}
+	}
 	return []string{"", now.Add(-idempotencyWindow).Format(time.DateOnly), now.Format(time.DateOnly)}
 }
 
 // invitedBefore finds the invitation that the command's key made within its 24 hours.
 func (s *Service) invitedBefore(ctx context.Context, c Command, now time.Time) (Invitation, bool, error) {
-	for _, day := range keyDays(now) {
+	for _, day := range c.keyDays(now) {
 		inv, was, err := s.replayOf(ctx, c, Key{c.User.Tenant, newID(c, day)}, now)
 		if problem.Is(err, problem.NotFound) {
 			if day == "" {
@@ -306,6 +322,9 @@ func (s *Service) draft(account partner.Account, f problem.Findings, p Proposal)
 	}
 	inv.Sandbox = p.Sandbox != nil && *p.Sandbox
 	s.recipient(&f, &inv, p.RecipientEmail, p.RecipientName)
+	if p.Mailed && p.RecipientEmail == nil && !slices.ContainsFunc(f, func(x problem.Finding) bool { return x.Pointer == "/recipientEmail" }) {
+		f.Add("/recipientEmail", problem.RecipientEmailRequired, "What is mailed has a recipient.")
+	}
 	s.message(&f, &inv, p.Message)
 	if p.CustomerTenantID != nil {
 		tenant, ok := partner.ParseTenantID(*p.CustomerTenantID)
@@ -522,6 +541,14 @@ func (s *Service) Send(ctx context.Context, c Command, id string) (inv Invitatio
 	})
 }
 
+// SendWhenAllowed is [Service.Send] for who can wait: where a limit of mails stands against it now, the mail is asked for as soon
+// as it does not, at the earliest at from, and its room in the quota of that day is taken. What stands against it for good is refused, and so is
+// a mail that would wait for longer than [MaxWait].
+func (s *Service) SendWhenAllowed(ctx context.Context, c Command, id string, from time.Time) (inv Invitation, replayed bool, err error) {
+	c.patient, c.from = true, from
+	return s.Send(ctx, c, id)
+}
+
 // Resend asks for the mail once more, with a new link; the older one no longer works (G2). Codes: those of [Service.Send];
 // [problem.InvalidTransition] for one that we were not asked to mail yet.
 func (s *Service) Resend(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
@@ -622,8 +649,12 @@ func (s *Service) changeOnce(ctx context.Context, c Command, account partner.Acc
 		return Invitation{}, ended
 	}
 	if c.mails {
-		if err := s.reserve(ctx, account, after, now); err != nil {
+		at, err := s.slotFor(ctx, c, account, after, now)
+		if err != nil {
 			return Invitation{}, err
+		}
+		if at.After(now) {
+			after.Mail.State, after.Mail.At, after.Mail.Reason = MailWaiting, at, "quota"
 		}
 	}
 	after.note(c.entry(now, action))

@@ -28,6 +28,7 @@ import (
 	"concord/internal/letter"
 	"concord/internal/link"
 	"concord/internal/observe"
+	"concord/internal/pace"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -41,7 +42,7 @@ type Dispatcher struct {
 	Clouds   partner.Clouds
 	Links    Links
 	Sender   Sender
-	Pace     *Pace
+	Pace     *pace.Pace
 	Operator string // who operates the service, as the mail says it
 	Now      func() time.Time
 	Log      *slog.Logger

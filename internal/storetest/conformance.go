@@ -15,6 +15,7 @@ import (
 
 	"concord/internal/agenda"
 	"concord/internal/audit"
+	"concord/internal/batch"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -31,6 +32,7 @@ type Stores struct {
 	Accounts      partner.AccountStore
 	Reputation    partner.ReputationStore
 	Audit         audit.Log
+	Batches       batch.Store
 }
 
 // Of gives the stores of a value that is all of them.
@@ -42,8 +44,9 @@ func Of[S interface {
 	partner.AccountStore
 	partner.ReputationStore
 	audit.Log
+	batch.Store
 }](s S) Stores {
-	return Stores{s, s, s, s, s, s, s}
+	return Stores{s, s, s, s, s, s, s, s}
 }
 
 // Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
@@ -76,6 +79,8 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"accept with an outdated relationship", (*suite).acceptOutdatedRelationship},
 		{"accept with an outdated invitation", (*suite).acceptOutdatedInvitation},
 		{"accept 64 at once", (*suite).acceptOnce},
+		{"batch round trip", (*suite).batchRoundTrip},
+		{"batch progress", (*suite).batchProgress},
 		{"list newest first", (*suite).newestFirst},
 		{"list while others are added", (*suite).pagingStable},
 		{"list filters", (*suite).filters},

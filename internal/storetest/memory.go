@@ -15,6 +15,7 @@ import (
 
 	"concord/internal/agenda"
 	"concord/internal/audit"
+	"concord/internal/batch"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -35,6 +36,8 @@ type Memory struct {
 	mailings      map[string]invitation.Mailings
 	counts        map[day]int
 	objections    map[partner.TenantID]map[objectionKey]time.Time
+	batches       map[batch.Key]batch.Batch
+	chunks        map[chunkKey]batch.Chunk
 	inject        func(Operation) Fault
 	queued        func(invitation.Invitation)
 }
@@ -65,6 +68,7 @@ var (
 	_ partner.AccountStore    = (*Memory)(nil)
 	_ partner.ReputationStore = (*Memory)(nil)
 	_ audit.Log               = (*Memory)(nil)
+	_ batch.Store             = (*Memory)(nil)
 )
 
 // Operation is a call that can be made to fail: the name of a store's method.
@@ -89,6 +93,10 @@ const (
 	ListAccounts  Operation = "ListAccounts"
 	Object        Operation = "Object"
 	Week          Operation = "Week"
+	AddChunk      Operation = "AddChunk"
+	WriteBatch    Operation = "WriteBatch"
+	Batch         Operation = "Batch"
+	Chunk         Operation = "Chunk"
 )
 
 // Fault is how a call fails. The zero value is no fault.
@@ -433,6 +441,11 @@ func (m *Memory) Due(ctx context.Context, now time.Time) iter.Seq2[agenda.Appoin
 			for k, i := range m.invitations {
 				if at, ok := i.Due(); ok && !at.After(now) {
 					due = append(due, agenda.Appointment{Kind: agenda.Invitation, Partner: k.Inviter, ID: k.ID, At: at})
+				}
+			}
+			for k, b := range m.batches {
+				if at, ok := b.Due(); ok && !at.After(now) {
+					due = append(due, agenda.Appointment{Kind: agenda.Batch, Partner: k.Partner, ID: k.ID, At: at})
 				}
 			}
 			return nil

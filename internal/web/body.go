@@ -20,8 +20,11 @@ import (
 	"concord/internal/problem"
 )
 
-// maxBody is the size in bytes of the largest body that is read.
-const maxBody = 64 << 10
+// How many bytes are read of a body.
+const (
+	maxBody  = 64 << 10
+	maxBatch = 4 << 20 // Lambda takes 6 MB, with the quotation marks of the body escaped
+)
 
 // body is the JSON object of a request, taken apart member by member: what is wrong with one is noted and does not hide what is
 // wrong with the others.
@@ -34,10 +37,12 @@ type body struct {
 
 // body reads the request's object; without a required one, no body is an empty object. Its error is [problem.MalformedRequest]: the
 // body is too large, is not said to be JSON, is not one valid JSON value in UTF-8 or names a member twice, or is no object.
-func (c *call) body(required bool) (*body, error) {
-	text, err := io.ReadAll(io.LimitReader(c.r.Body, maxBody+1))
-	if err != nil || len(text) > maxBody {
-		return nil, problem.New(problem.MalformedRequest, "The body has at most %d bytes.", maxBody)
+func (c *call) body(required bool) (*body, error) { return c.bodyUpTo(maxBody, required) }
+
+func (c *call) bodyUpTo(limit int64, required bool) (*body, error) {
+	text, err := c.bytes(limit)
+	if err != nil {
+		return nil, err
 	}
 	b := &body{}
 	if len(text) > 0 || required {
@@ -50,6 +55,15 @@ func (c *call) body(required bool) (*body, error) {
 	}
 	b.fingerprint = fingerprint(c.r.Method, c.r.URL.Path, b.members)
 	return b, nil
+}
+
+// bytes reads the request's body.
+func (c *call) bytes(limit int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(c.r.Body, limit+1))
+	if err != nil || int64(len(text)) > limit {
+		return nil, problem.New(problem.MalformedRequest, "The body has at most %d bytes.", limit)
+	}
+	return text, nil
 }
 
 // object gives the members of a JSON object, each in canonical form (RFC 8785).

@@ -8,15 +8,16 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/batch"
 	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
 
-// Invitations serves the invitations and drafts of the calling partner.
-func Invitations(g Gate, s *invitation.Service, d Drafts) http.Handler {
-	i := invitations{s, d}
+// Invitations serves the invitations, drafts and batches of the calling partner.
+func Invitations(g Gate, s *invitation.Service, d Drafts, bulk *batch.Service) http.Handler {
+	i, b := invitations{s, d}, batches{bulk}
 	return g.routes(map[string]func(*call) error{
 		"POST /v1/invitations":                  i.create,
 		"GET /v1/invitations":                   i.list,
@@ -31,6 +32,10 @@ func Invitations(g Gate, s *invitation.Service, d Drafts) http.Handler {
 		"POST /v1/invitations/{id}/cancel":      i.cancel,
 		"POST /v1/invitations/{id}/renew":       i.renew,
 		"GET /v1/invitations/{id}/events":       i.timeline,
+
+		"POST /v1/invitation-batches":          b.submit,
+		"GET /v1/invitation-batches/{id}":      b.read,
+		"GET /v1/invitation-batches/{id}/rows": b.rows,
 	})
 }
 
@@ -60,6 +65,7 @@ type invitationDocument struct {
 	RemindedAt            *time.Time        `json:"remindedAt,omitempty"`
 	Tags                  map[string]string `json:"tags,omitempty"`
 	Replaces              string            `json:"replaces,omitempty"`
+	BatchID               string            `json:"batchId,omitempty"`
 	Answer                *answerDocument   `json:"answer,omitempty"`
 	Version               int               `json:"version"`
 }
@@ -86,7 +92,7 @@ func (i invitations) document(inv invitation.Invitation) invitationDocument {
 		ID: inv.ID, Kind: inv.Kind, Status: inv.StatusAt(i.service.Now()), RecipientName: inv.RecipientName, Locale: inv.Locale, Cloud: inv.Cloud,
 		RequestDelegatedAdmin: inv.RequestDelegatedAdmin, CustomerTenantID: inv.Customer, ExpiresIn: formatDuration(inv.Duration),
 		CreatedAt: inv.CreatedAt.UTC(), Delivery: deliveryDocument{inv.Mail.State.Delivery(), inv.Mail.Reason},
-		Source: inv.Source, Message: inv.Message, Sandbox: inv.Sandbox, Reminders: inv.Reminders, RemindedAt: moment(inv.RemindedAt), Tags: inv.Tags, Replaces: inv.Replaces, Version: inv.Version,
+		Source: inv.Source, Message: inv.Message, Sandbox: inv.Sandbox, Reminders: inv.Reminders, RemindedAt: moment(inv.RemindedAt), Tags: inv.Tags, Replaces: inv.Replaces, BatchID: inv.BatchID, Version: inv.Version,
 	}
 	if inv.RecipientEmail != "" {
 		d.RecipientEmail = &inv.RecipientEmail
@@ -131,6 +137,9 @@ func (c *call) command(b *body, keyRequired bool) (invitation.Command, error) {
 	return cmd, nil
 }
 
+// maxID is the length of the longest id that a filter takes.
+const maxID = 64
+
 // maxKey is the length of the longest Idempotency-Key.
 const maxKey = 128
 
@@ -161,6 +170,18 @@ func (i invitations) create(c *call) error {
 	if err != nil {
 		return err
 	}
+	p := b.proposal()
+	cmd.Findings = b.end()
+	inv, replayed, err := i.service.Invite(c.r.Context(), cmd, p)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", invitationPath(inv.ID))
+	return i.done(c, http.StatusCreated, inv, replayed)
+}
+
+// proposal takes what a partner wants to ask out of the body.
+func (b *body) proposal() invitation.Proposal {
 	p := invitation.Proposal{
 		RecipientEmail: b.text("recipientEmail"), RecipientName: b.text("recipientName"), CustomerTenantID: b.text("customerTenantId"),
 		RequestDelegatedAdmin: b.flag("requestDelegatedAdmin"), Locale: b.text("locale"), Duration: b.span("expiresIn"),
@@ -172,13 +193,7 @@ func (i invitations) create(c *call) error {
 			p.Kind = invitation.Kind(*kind)
 		}
 	}
-	cmd.Findings = b.end()
-	inv, replayed, err := i.service.Invite(c.r.Context(), cmd, p)
-	if err != nil {
-		return err
-	}
-	c.w.Header().Set("Location", invitationPath(inv.ID))
-	return i.done(c, http.StatusCreated, inv, replayed)
+	return p
 }
 
 // done answers a change: a replay has the status of the first time and the invitation as it is now.
@@ -190,7 +205,7 @@ func (i invitations) done(c *call, status int, inv invitation.Invitation, replay
 }
 
 func (i invitations) list(c *call) error {
-	l, err := c.list("status", "kind", "recipientEmail", "customerTenantId", "deliveryState", "createdAfter", "createdBefore")
+	l, err := c.list("status", "kind", "recipientEmail", "customerTenantId", "deliveryState", "batchId", "createdAfter", "createdBefore")
 	if err != nil {
 		return err
 	}
@@ -198,7 +213,7 @@ func (i invitations) list(c *call) error {
 		Status: oneOf(l, "status", invitation.Draft, invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Cancelled, invitation.Expired,
 			invitation.AnyStatus),
 		Kind: oneOf(l, "kind", invitation.Reseller), DeliveryState: oneOf(l, "deliveryState", invitation.Deliveries...),
-		RecipientEmail: l.text("recipientEmail", contact.MaxAddress), Customer: l.tenant("customerTenantId"),
+		RecipientEmail: l.text("recipientEmail", contact.MaxAddress), Customer: l.tenant("customerTenantId"), BatchID: l.text("batchId", maxID),
 		CreatedAfter: l.moment("createdAfter"), CreatedBefore: l.moment("createdBefore"), Limit: l.Limit, After: l.After,
 	}
 	if q.RecipientEmail != "" {

@@ -62,7 +62,7 @@ func (c *call) list(filters ...string) (*list, error) {
 	query.Del("limit")
 	query.Del("cursor")
 	l.filters = query
-	l.binding = string(c.user().Tenant) + "\n" + c.r.Pattern + "\n" + query.Encode()
+	l.binding = string(c.user().Tenant) + "\n" + c.r.URL.Path + "\n" + query.Encode()
 	if cursor != "" {
 		if l.After, err = c.gate.unseal(c.r.Context(), l.binding, cursor); err != nil {
 			return nil, err

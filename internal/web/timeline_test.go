@@ -94,7 +94,7 @@ func TestListsLeaveOutWhatEndedLongAgo(t *testing.T) {
 	if got := a.listed("?status=all"); len(got) != 2 {
 		t.Errorf("all: %v", got)
 	}
-	a.call(request{method: "GET", target: "/v1/invitations?batchId=x"}).is(400, "malformed_request")
+	a.call(request{method: "GET", target: "/v1/invitations?batch=x"}).is(400, "malformed_request")
 }
 
 func TestTheFileIsForWhoeverAsksForIt(t *testing.T) {

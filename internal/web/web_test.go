@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"concord/internal/apigw"
+	"concord/internal/batch"
 	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -75,6 +76,7 @@ type api struct {
 	store         *storetest.Memory
 	now           time.Time
 	log           bytes.Buffer
+	service       *invitation.Service
 	invitations   func(context.Context, apigw.Request) (apigw.Response, error)
 	relationships func(context.Context, apigw.Request) (apigw.Response, error)
 }
@@ -103,7 +105,8 @@ func newAPI(t *testing.T) *api {
 		},
 	}
 	drafts := web.Drafts{Operator: "Concord Operations", Sign: func(_ context.Context, p link.Purpose, l link.Link) (link.Secret, error) { return signer.Sign(p, l) }}
-	a.invitations = apigw.Handler(web.Invitations(gate, service, drafts), "", log)
+	a.invitations = apigw.Handler(web.Invitations(gate, service, drafts, &batch.Service{Store: a.store, Accounts: a.store, Now: service.Now}), "", log)
+	a.service = service
 	a.relationships = apigw.Handler(web.Relationships(gate, a.store, a.store, a.desk(), func() time.Time { return a.now }), "", log)
 	return a
 }
@@ -168,7 +171,7 @@ func (a *api) call(r request) reply {
 func (a *api) send(e apigw.Request) reply {
 	a.t.Helper()
 	function := a.relationships
-	if strings.HasPrefix(e.RawPath, "/v1/invitations") {
+	if strings.HasPrefix(e.RawPath, "/v1/invitation") {
 		function = a.invitations
 	}
 	answer, err := function(a.t.Context(), e)
@@ -294,7 +297,7 @@ func TestEveryEventOfTheFolder(t *testing.T) {
 	want := map[string]int{
 		"invitations-create": 201, "invitations-create-base64": 409, "invitations-list": 200, "invitations-read": 404, "invitations-draft": 404,
 		"invitations-send": 404, "invitations-edit": 404, "invitations-draft-file": 404, "invitations-reset": 404, "invitations-done": 404, "invitations-renew": 404,
-		"invitations-events": 404, "relationships-customers": 200, "relationships-customer-change": 404, "relationships-audit": 200, "relationships-roles": 200, "relationships-openapi": 200,
+		"invitations-events": 404, "invitations-batch": 202, "invitations-batch-csv": 202, "invitations-batch-read": 404, "invitations-batch-rows": 404, "relationships-customers": 200, "relationships-customer-change": 404, "relationships-audit": 200, "relationships-roles": 200, "relationships-openapi": 200,
 		"relationships-partners-create": 201, "relationships-partners-list": 200, "relationships-partners-read": 200, "relationships-partners-change": 200,
 		"relationships-partners-suppressions": 200, "relationships-partners-lift": 200,
 	}
@@ -977,6 +980,9 @@ func TestFaultsTellNothing(t *testing.T) {
 	all := mutations(path)
 	maps.Copy(all, reads(path))
 	all["roles"] = request{method: "GET", target: "/v1/roles/me"}
+	batch := a.call(submit("b", `{"rows":[{}]}`)).is(202).header.Get("Location")
+	all["batch"], all["rows of a batch"] = request{method: "GET", target: batch}, request{method: "GET", target: batch + "/rows"}
+	all["submit a batch"] = submit("c", `{"rows":[{}]}`)
 	all["change a customer"] = request{method: "PATCH", target: "/v1/customers/" + larch, body: `{"identityConfirmed":true}`, header: map[string]string{"If-Match": "*"}}
 	for name, r := range all {
 		a.log.Reset()

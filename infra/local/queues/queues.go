@@ -13,7 +13,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"path"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -127,6 +130,41 @@ func (s *Service) Send(arn string, body []byte) bool {
 	now := s.o.Now()
 	q.add(&message{id: uuid(), body: string(body), sent: now, visible: now})
 	return true
+}
+
+// ServeHTTP is SendMessage of SQS, the one call of it that our functions make.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer := func(status int, document any) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(document)
+	}
+	refuse := func(what, message string) {
+		answer(http.StatusBadRequest, map[string]string{"__type": "com.amazonaws.sqs#" + what, "message": message})
+	}
+	if target := r.Header.Get("X-Amz-Target"); r.Method != http.MethodPost || target != "AmazonSQS.SendMessage" {
+		refuse("UnsupportedOperation", "the local stack knows SendMessage alone, not "+target)
+		return
+	}
+	var in struct{ QueueUrl, MessageBody string } //nolint:revive,staticcheck // as SQS has it
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&in); err != nil || in.MessageBody == "" {
+		refuse("InvalidMessageContents", "no message")
+		return
+	}
+	for arn, q := range s.queues {
+		if arn[strings.LastIndex(arn, ":")+1:] != path.Base(in.QueueUrl) {
+			continue
+		}
+		s.mu.Lock()
+		now := s.o.Now()
+		id := uuid()
+		q.add(&message{id: id, body: in.MessageBody, sent: now, visible: now})
+		s.mu.Unlock()
+		sum := md5.Sum([]byte(in.MessageBody)) //nolint:gosec // as above
+		answer(http.StatusOK, map[string]string{"MessageId": id, "MD5OfMessageBody": hex.EncodeToString(sum[:])})
+		return
+	}
+	refuse("QueueDoesNotExist", "there is no queue "+in.QueueUrl)
 }
 
 func (q *queue) add(m *message) {

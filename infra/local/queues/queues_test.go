@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -290,5 +292,34 @@ func TestWhatLeadsNowhere(t *testing.T) {
 	s := service(t, true)
 	if s.Send("arn:aws:s3:::bucket", nil) || s.Messages("arn:aws:s3:::bucket") != nil || !s.Send(letters, []byte("x")) {
 		t.Error("a queue is taken for another")
+	}
+}
+
+// TestSendMessage: what SQS answers to what our functions ask of it.
+func TestSendMessage(t *testing.T) {
+	s, err := New(&template.Template{Queues: []template.Queue{{LogicalID: "In", ARN: in}}}, Options{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, c := range []struct {
+		target, body string
+		status       int
+		says         string
+	}{
+		{"AmazonSQS.SendMessage", `{"QueueUrl":"https://sqs.us-east-1.amazonaws.com/000000000000/In","MessageBody":"hello"}`, 200, `"MD5OfMessageBody":"5d41402abc4b2a76b9719d911017c592"`},
+		{"AmazonSQS.SendMessage", `{"QueueUrl":"https://sqs.us-east-1.amazonaws.com/000000000000/Out","MessageBody":"hello"}`, 400, "QueueDoesNotExist"},
+		{"AmazonSQS.SendMessage", `{"QueueUrl":"https://sqs.us-east-1.amazonaws.com/000000000000/In"}`, 400, "InvalidMessageContents"},
+		{"AmazonSQS.PurgeQueue", `{}`, 400, "UnsupportedOperation"},
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(c.body))
+		r.Header.Set("X-Amz-Target", c.target)
+		if s.ServeHTTP(w, r); w.Code != c.status || !strings.Contains(w.Body.String(), c.says) {
+			t.Errorf("%s %s: %d %s", c.target, c.body, w.Code, w.Body)
+		}
+	}
+	if got := s.Messages(in); len(got) != 1 || string(got[0]) != "hello" {
+		t.Errorf("in the queue: %q", got)
 	}
 }

@@ -125,7 +125,7 @@ func (s *Stack) start(ctx context.Context) error {
 		"OperatorName": "Concord (local)", "MailDomain": "concord.example", "Issuer": "http://127.0.0.1:" + strconv.Itoa(idpPort),
 		"PublicPortalUrl": s.url, "UsGovPortalUrl": s.url, "MailRate": "1000",
 		// Loads and demonstrations come from few partners and go to few recipients (api, "Quotas").
-		"DailyQuota": "100000", "FirstMonthQuota": "100000", "PartnersPerRecipient": "0",
+		"DailyQuota": "100000", "FirstMonthQuota": "100000", "PartnersPerRecipient": "0", "BatchRowsPerSecond": "5000",
 		// A few complaints on purpose do not stop whoever tries things out; with so many it can be seen.
 		"ComplaintPauseLeast": "10",
 	}
@@ -149,6 +149,10 @@ func (s *Stack) start(ctx context.Context) error {
 		return err
 	}
 	if s.Queues, err = queues.New(s.Template, queues.Options{Now: s.clock.Now, Log: s.log.printf}); err != nil {
+		return err
+	}
+	queuesURL, err := s.serve(s.Queues)
+	if err != nil {
 		return err
 	}
 	streamARNs := map[string]string{}
@@ -209,7 +213,7 @@ func (s *Stack) start(ctx context.Context) error {
 	s.watch("the DynamoDB engine", s.engine.Done(), s.engine.Err)
 	s.watch("the identity provider", s.idp.Done(), s.idp.Err)
 
-	s.startFunctions(secretsURL, busURL)
+	s.startFunctions(secretsURL, busURL, queuesURL)
 	if err := s.startSchedules(); err != nil {
 		return err
 	}
@@ -263,13 +267,13 @@ func (s *Stack) serveOn(l net.Listener, h http.Handler) {
 	s.onClose(func() { _ = server.Close() })
 }
 
-func (s *Stack) startFunctions(secretsURL, busURL string) {
+func (s *Stack) startFunctions(secretsURL, busURL, queuesURL string) {
 	s.logs = lambda.NewLogs(0, s.options.Log)
 	environment := map[string]string{
 		"AWS_REGION": template.Region, "AWS_DEFAULT_REGION": template.Region,
 		"AWS_ACCESS_KEY_ID": AccessKeyID, "AWS_SECRET_ACCESS_KEY": SecretAccessKey, "AWS_SESSION_TOKEN": "",
 		"AWS_ENDPOINT_URL_DYNAMODB": s.engine.Endpoint(), "AWS_ENDPOINT_URL_SECRETS_MANAGER": secretsURL,
-		"AWS_ENDPOINT_URL_SESV2": s.SES.Endpoint(), "AWS_ENDPOINT_URL_EVENTBRIDGE": busURL, "ALLOW_RESERVED_DOMAINS": "true",
+		"AWS_ENDPOINT_URL_SESV2": s.SES.Endpoint(), "AWS_ENDPOINT_URL_EVENTBRIDGE": busURL, "AWS_ENDPOINT_URL_SQS": queuesURL, "ALLOW_RESERVED_DOMAINS": "true",
 	}
 	s.functions = lambda.New(lambda.Options{Environment: environment, Logs: s.logs})
 	for _, f := range s.Template.Functions {

@@ -1,4 +1,5 @@
-package mail
+// Package pace spreads work evenly over time.
+package pace
 
 import (
 	"context"
@@ -6,22 +7,22 @@ import (
 	"time"
 )
 
-// Pace spreads sends evenly: the account's rate divided among the sandboxes that may run at once. The zero value waits for
+// Pace spreads steps evenly: a rate divided among the sandboxes that may run at once. The zero value waits for
 // nothing.
 type Pace struct {
-	// Every is the least time between two sends.
+	// Every is the least time between two steps.
 	Every time.Duration
 
 	mu   sync.Mutex
 	next time.Time
 }
 
-// NewPace gives the pace of one of several sandboxes that share a rate in mails a second.
-func NewPace(rate, sandboxes int) *Pace {
+// New gives the pace of one of several sandboxes that share a rate a second.
+func New(rate, sandboxes int) *Pace {
 	return &Pace{Every: time.Second * time.Duration(max(sandboxes, 1)) / time.Duration(max(rate, 1))}
 }
 
-// Wait returns when the next send may begin, or with the context's error.
+// Wait returns when the next step may begin, or with the context's error.
 func (p *Pace) Wait(ctx context.Context) error {
 	p.mu.Lock()
 	now := time.Now()

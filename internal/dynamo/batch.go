@@ -1,0 +1,298 @@
+package dynamo
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"concord/internal/batch"
+	"concord/internal/invitation"
+	"concord/internal/partner"
+	"concord/internal/problem"
+)
+
+// Attributes of a batch and of its chunks. The filter of the events' stream looks at aJob.
+const (
+	aSend      = "send"
+	aStarts    = "starts"
+	aTotal     = "total"
+	aMade      = "created"
+	aFailed    = "failed"
+	aDelayed   = "delayed"
+	aExpected  = "expected"
+	aFrom      = "from"
+	aBy        = "by"
+	aRoles     = "roles"
+	aCorrelate = "correlation"
+	aRequest   = "body"
+	aSubmitted = "submitted"
+	aCompleted = "completed"
+	aJob       = "job"
+	aTries     = "tries"
+	aNext      = "next"
+	aRows      = "rows"
+)
+
+// AddChunk is that of [batch.Store].
+func (s *Store) AddChunk(ctx context.Context, c batch.Chunk) (err error) {
+	defer func() { wrap(&err, "rows of %s from %d on", c.ID, c.First()) }()
+	i, err := encodeChunk(c)
+	if err != nil {
+		return err
+	}
+	err = s.single(ctx, types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: i, ConditionExpression: aws.String(isNew)}}, i)
+	if errors.Is(err, invitation.ErrConflict) {
+		return nil // the same rows, stored before
+	}
+	return err
+}
+
+// WriteBatch is that of [batch.Store].
+func (s *Store) WriteBatch(ctx context.Context, c batch.Change, done *batch.Chunk) (err error) {
+	defer func() { wrap(&err, "write %s", c.After.ID) }()
+	head := s.headed(c)
+	if done == nil {
+		return s.single(ctx, head, encodeBatch(c.After))
+	}
+	i, err := encodeChunk(*done)
+	if err != nil {
+		return err
+	}
+	// Rows are worked off once: what is replaced is there.
+	rows := types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: i, ConditionExpression: aws.String("attribute_exists(pk)")}}
+	refused, err := s.together(ctx, []types.TransactWriteItem{head, rows})
+	if err == nil && refused != nil {
+		return invitation.ErrConflict
+	}
+	return err
+}
+
+// headed gives the write of a head, on condition that it is new or unchanged.
+func (s *Store) headed(c batch.Change) types.TransactWriteItem {
+	after := encodeBatch(c.After)
+	if c.Before == nil {
+		return types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: after, ConditionExpression: aws.String(isNew)}}
+	}
+	expression, names, values := update(encodeBatch(*c.Before), after)
+	values[":was"] = num(int64(c.Before.Version))
+	return types.TransactWriteItem{Update: &types.Update{
+		TableName: s.table, Key: batchKey(c.After.Key), UpdateExpression: &expression, ConditionExpression: aws.String(isUnchanged),
+		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+	}}
+}
+
+// Batch is that of [batch.Store].
+func (s *Store) Batch(ctx context.Context, k batch.Key) (b batch.Batch, err error) {
+	defer func() { wrap(&err, "batch %.64q", k.ID) }()
+	const missing = "There is no such batch."
+	if !isID(k.ID) {
+		return b, problem.New(problem.NotFound, missing)
+	}
+	stored, err := s.read(ctx, batchKey(k), true, missing)
+	if err != nil {
+		return b, err
+	}
+	return BatchFromImage(stored)
+}
+
+// Chunk is that of [batch.Store].
+func (s *Store) Chunk(ctx context.Context, b batch.Batch, n int) (c batch.Chunk, err error) {
+	defer func() { wrap(&err, "chunk %d of %s", n, b.ID) }()
+	stored, err := s.read(ctx, chunkKey(b.Key, b.Body, b.Starts[n]), true, "The rows are no longer kept.")
+	if err != nil {
+		return c, err
+	}
+	return decodeChunk(b.Key, stored)
+}
+
+func encodeBatch(b batch.Batch) item {
+	i := newItem(batchKey(b.Key), batchType)
+	i.flag(aSend, b.Send)
+	starts := make([]types.AttributeValue, len(b.Starts))
+	for n, start := range b.Starts {
+		starts[n] = num(int64(start))
+	}
+	i[aStarts] = &types.AttributeValueMemberL{Value: starts}
+	i.number(aTotal, b.Total)
+	i.number(aMade, b.Created)
+	i.number(aFailed, b.Failed)
+	i.number(aDelayed, b.Delayed)
+	i.time(aExpected, b.ExpectedAt)
+	i.time(aFrom, b.From)
+	i.text(aBy, b.By.Subject)
+	i.text(aCloud, string(b.By.Cloud))
+	roles := make([]string, len(b.By.Roles))
+	for n, r := range b.By.Roles {
+		roles[n] = string(r)
+	}
+	i.texts(aRoles, roles)
+	i.text(aCorrelate, b.CorrelationID)
+	i.text(aRequest, b.Body)
+	i.time(aSubmitted, b.CreatedAt)
+	i.time(aCompleted, b.CompletedAt)
+	i.text(aJob, string(b.Job))
+	i.text(aOwner, b.Owner)
+	i.number(aNext, b.Next)
+	i.number(aTries, b.Attempts)
+	i.number(aVersion, b.Version)
+	if at, waits := b.Due(); waits {
+		i[dueAttr] = str(dueShard(b.ID))
+		i[dueAtAttr] = num(at.Unix())
+	} else {
+		i.time(ttlAttr, b.CompletedAt.Add(batch.Kept))
+	}
+	return i
+}
+
+// BatchFromImage gives the batch of an item, also of a stream record's image. The error is that of [InvitationFromImage].
+func BatchFromImage(image map[string]types.AttributeValue) (batch.Batch, error) {
+	f := &fields{item: image}
+	if err := f.expect(batchType); err != nil {
+		return batch.Batch{}, err
+	}
+	k, ok := parseBatchKey(f.needText(pkAttr), f.needText(skAttr))
+	if !ok {
+		f.fault(pkAttr, "is not the key of a batch")
+	}
+	b := batch.Batch{
+		Key: k, Send: f.flag(aSend), Total: f.needNumber(aTotal), Created: f.number(aMade), Failed: f.number(aFailed), Delayed: f.number(aDelayed),
+		ExpectedAt: f.time(aExpected), From: f.time(aFrom), CorrelationID: f.text(aCorrelate), Body: f.needText(aRequest), CreatedAt: f.time(aSubmitted),
+		CompletedAt: f.time(aCompleted), Job: batch.Job(f.text(aJob)), Owner: f.text(aOwner), At: f.time(dueAtAttr), Next: f.number(aNext),
+		Attempts: f.number(aTries), Version: f.needNumber(aVersion),
+		By: partner.User{Subject: f.needText(aBy), Tenant: k.Partner, Cloud: partner.CloudID(f.text(aCloud))},
+	}
+	for _, r := range f.texts(aRoles) {
+		b.By.Roles = append(b.By.Roles, partner.Role(r))
+	}
+	if list, ok := get[*types.AttributeValueMemberL](f, aStarts, true); ok {
+		for _, each := range list.Value {
+			g := &fields{item: item{aStarts: each}}
+			b.Starts = append(b.Starts, g.needNumber(aStarts))
+			f.join(aStarts, g)
+		}
+	}
+	if f.err != nil {
+		return batch.Batch{}, f.err
+	}
+	return b, nil
+}
+
+// row is a row as it is kept: short names, for there are a hundred in an item.
+type row struct {
+	Number   int               `json:"n"`
+	Kind     string            `json:"k,omitempty"`
+	Email    *string           `json:"e,omitempty"`
+	Name     *string           `json:"m,omitempty"`
+	Customer *string           `json:"c,omitempty"`
+	DAP      *bool             `json:"d,omitempty"`
+	Locale   *string           `json:"l,omitempty"`
+	Duration *time.Duration    `json:"x,omitempty"`
+	Source   *string           `json:"s,omitempty"`
+	Message  *string           `json:"w,omitempty"`
+	Sandbox  *bool             `json:"b,omitempty"`
+	Reminder *bool             `json:"r,omitempty"`
+	Tags     map[string]string `json:"t,omitempty"`
+	Findings []finding         `json:"f,omitempty"`
+	Outcome  *outcome          `json:"o,omitempty"`
+}
+
+type finding struct {
+	Pointer string       `json:"p,omitempty"`
+	Code    problem.Code `json:"c"`
+	Detail  string       `json:"d,omitempty"`
+}
+
+type outcome struct {
+	Invitation string       `json:"i,omitempty"`
+	Code       problem.Code `json:"c,omitempty"`
+	Detail     string       `json:"d,omitempty"`
+	Findings   []finding    `json:"f,omitempty"`
+	Resource   string       `json:"r,omitempty"`
+}
+
+// encodeChunk keeps the rows compressed: a tenth of their size, and of the write units.
+func encodeChunk(c batch.Chunk) (item, error) {
+	rows := make([]row, len(c.Rows))
+	for n, r := range c.Rows {
+		p := r.Proposal
+		rows[n] = row{
+			Number: r.Number, Kind: string(p.Kind), Email: p.RecipientEmail, Name: p.RecipientName, Customer: p.CustomerTenantID, DAP: p.RequestDelegatedAdmin,
+			Locale: p.Locale, Duration: p.Duration, Source: p.Source, Message: p.Message, Sandbox: p.Sandbox, Reminder: p.Reminders, Tags: p.Tags,
+			Findings: kept(r.Findings),
+		}
+		if o := r.Outcome; o != nil {
+			rows[n].Outcome = &outcome{Invitation: o.InvitationID, Code: o.Code, Detail: o.Detail, Findings: kept(o.Findings), Resource: o.Resource}
+		}
+	}
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if err := errors.Join(json.NewEncoder(z).Encode(rows), z.Close()); err != nil {
+		return nil, fmt.Errorf("dynamo: rows: %w", err)
+	}
+	i := newItem(chunkKey(c.Key, c.Body, c.First()), chunkType)
+	i.text(aRequest, c.Body)
+	i[aRows] = &types.AttributeValueMemberB{Value: b.Bytes()}
+	i.time(ttlAttr, c.ForgetAt)
+	return i, nil
+}
+
+func kept(list problem.Findings) (out []finding) {
+	for _, f := range list {
+		out = append(out, finding(f))
+	}
+	return out
+}
+
+func found(list []finding) (out problem.Findings) {
+	for _, f := range list {
+		out = append(out, problem.Finding(f))
+	}
+	return out
+}
+
+func decodeChunk(k batch.Key, stored map[string]types.AttributeValue) (batch.Chunk, error) {
+	f := &fields{item: stored}
+	if err := f.expect(chunkType); err != nil {
+		return batch.Chunk{}, err
+	}
+	c := batch.Chunk{Key: k, Body: f.needText(aRequest), ForgetAt: f.time(ttlAttr)}
+	packed, _ := get[*types.AttributeValueMemberB](f, aRows, true)
+	if f.err != nil {
+		return c, f.err
+	}
+	z, err := gzip.NewReader(bytes.NewReader(packed.Value))
+	if err != nil {
+		return c, fmt.Errorf("dynamo: rows: %w", err)
+	}
+	var rows []row
+	if err := json.NewDecoder(io.LimitReader(z, 16*batch.ChunkSize)).Decode(&rows); err != nil {
+		return c, fmt.Errorf("dynamo: rows: %w", err)
+	}
+	for _, r := range rows {
+		one := batch.Row{Number: r.Number, Findings: found(r.Findings), Proposal: invitation.Proposal{
+			Kind: invitation.Kind(r.Kind), RecipientEmail: r.Email, RecipientName: r.Name, CustomerTenantID: r.Customer, RequestDelegatedAdmin: r.DAP,
+			Locale: r.Locale, Duration: r.Duration, Source: r.Source, Message: r.Message, Sandbox: r.Sandbox, Reminders: r.Reminder, Tags: r.Tags,
+		}}
+		if o := r.Outcome; o != nil {
+			one.Outcome = &batch.Outcome{InvitationID: o.Invitation, Code: o.Code, Detail: o.Detail, Findings: found(o.Findings), Resource: o.Resource}
+		}
+		c.Rows = append(c.Rows, one)
+	}
+	if len(c.Rows) == 0 {
+		return c, errors.New("dynamo: a chunk without rows")
+	}
+	return c, nil
+}
+
+func chunkSort(id, body string, first int) string {
+	return batchPrefix + id + "#" + body + "#" + strconv.Itoa(first)
+}

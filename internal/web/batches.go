@@ -1,0 +1,259 @@
+package web
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"concord/internal/batch"
+	"concord/internal/problem"
+)
+
+// batches serves the bulk invitations of the calling partner.
+type batches struct{ service *batch.Service }
+
+type batchDocument struct {
+	ID          string       `json:"id"`
+	Status      batch.Status `json:"status"`
+	Send        bool         `json:"send"`
+	Total       int          `json:"total"`
+	Created     int          `json:"created"`
+	Failed      int          `json:"failed"`
+	Delayed     int          `json:"delayed"`
+	ExpectedAt  *time.Time   `json:"expectedAt,omitempty"`
+	CreatedAt   time.Time    `json:"createdAt"`
+	CompletedAt *time.Time   `json:"completedAt,omitempty"`
+	Version     int          `json:"version"`
+}
+
+type rowDocument struct {
+	Row          int               `json:"row"`
+	Outcome      batch.Filter      `json:"outcome"`
+	InvitationID string            `json:"invitationId,omitempty"`
+	Code         problem.Code      `json:"code,omitempty"`
+	Detail       string            `json:"detail,omitempty"`
+	Errors       []findingDocument `json:"errors,omitempty"`
+}
+
+func (b batches) tagged(c *call, status int, x batch.Batch) error {
+	return c.tagged(status, x.Version, batchDocument{
+		ID: x.ID, Status: x.Status(), Send: x.Send, Total: x.Total, Created: x.Created, Failed: x.Failed, Delayed: x.Delayed, ExpectedAt: moment(x.ExpectedAt),
+		CreatedAt: x.CreatedAt.UTC(), CompletedAt: moment(x.CompletedAt), Version: x.Version,
+	})
+}
+
+func (b batches) submit(c *call) error {
+	read := c.jsonRows
+	if t, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type")); err == nil && t == "text/csv" {
+		read = c.csvRows
+	}
+	form, sub, err := read()
+	if err != nil {
+		return err
+	}
+	cmd, err := c.command(form, true)
+	if err != nil {
+		return err
+	}
+	cmd.Findings = form.end()
+	x, replayed, err := b.service.Submit(c.r.Context(), cmd, sub)
+	if err != nil {
+		return err
+	}
+	if replayed {
+		c.w.Header().Set("Idempotency-Replayed", "true")
+	}
+	c.w.Header().Set("Location", "/v1/invitation-batches/"+x.ID)
+	return b.tagged(c, http.StatusAccepted, x)
+}
+
+// jsonRows reads a batch as JSON. What is wrong with a row is the row's affair.
+func (c *call) jsonRows() (*body, batch.Submission, error) {
+	b, err := c.bodyUpTo(maxBatch, true)
+	if err != nil {
+		return nil, batch.Submission{}, err
+	}
+	sub := batch.Submission{}
+	if send := b.flag("send"); send != nil {
+		sub.Send = *send
+	}
+	if rows := take[[]json.RawMessage](b, "rows", "a list of objects"); rows != nil && len(*rows) <= batch.MaxRows {
+		for n, raw := range *rows {
+			sub.Rows = append(sub.Rows, rowOf(n+1, raw))
+		}
+	} else if rows != nil {
+		sub.Rows = make([]batch.Row, len(*rows)) // too many: the service says so
+	}
+	return b, sub, nil
+}
+
+// rowOf reads one row, whose members are canonical already.
+func rowOf(number int, raw json.RawMessage) batch.Row {
+	r := &body{}
+	if json.Unmarshal(raw, &r.members) != nil || r.members == nil {
+		return unreadable(number, "A row is an object.")
+	}
+	p := r.proposal()
+	return batch.Row{Number: number, Proposal: p, Findings: r.end()}
+}
+
+// unreadable is a row of which nothing can be read: nothing else is looked at.
+func unreadable(number int, detail string) batch.Row {
+	return batch.Row{Number: number, Outcome: &batch.Outcome{Code: problem.MalformedRequest, Detail: detail}}
+}
+
+// csvRows reads a batch as CSV (RFC 4180, UTF-8). The first line names the fields as JSON does, tags as tags.<name>; an empty field is one that
+// is not said. A row with more or fewer fields than the first line is the row's affair; quotation marks that do not match spoil what follows, and so the
+// whole.
+func (c *call) csvRows() (*body, batch.Submission, error) {
+	sub := batch.Submission{}
+	b := &body{}
+	text, err := c.bytes(maxBatch)
+	if err != nil {
+		return nil, sub, err
+	}
+	query, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return nil, sub, problem.New(problem.MalformedRequest, "The query cannot be read.")
+	}
+	for name, values := range query {
+		if name != "send" || len(values) != 1 || values[0] != "true" && values[0] != "false" {
+			return nil, sub, problem.New(problem.MalformedRequest, "The query says send=true or send=false, or nothing.")
+		}
+		sub.Send = values[0] == "true"
+	}
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // as spreadsheets begin
+	if !utf8.Valid(text) {
+		return nil, sub, problem.New(problem.MalformedRequest, "The body is UTF-8.")
+	}
+	b.fingerprint = fingerprint(c.r.Method, c.r.URL.Path, map[string]json.RawMessage{"csv": text, "send": json.RawMessage(strconv.FormatBool(sub.Send))})
+	lines := csv.NewReader(bytes.NewReader(text))
+	lines.FieldsPerRecord = -1
+	header, err := lines.Read()
+	if errors.Is(err, io.EOF) {
+		return b, sub, nil
+	}
+	if err != nil {
+		return nil, sub, malformedCSV(err)
+	}
+	if names := slices.Clone(header); len(slices.Compact(slices.Sorted(slices.Values(names)))) != len(names) {
+		return nil, sub, problem.New(problem.MalformedRequest, "The first line names a field twice.")
+	}
+	for {
+		record, err := lines.Read()
+		if errors.Is(err, io.EOF) || len(sub.Rows) > batch.MaxRows {
+			return b, sub, nil
+		}
+		if err != nil {
+			return nil, sub, malformedCSV(err)
+		}
+		sub.Rows = append(sub.Rows, csvRow(len(sub.Rows)+1, header, record))
+	}
+}
+
+func malformedCSV(err error) error {
+	if p, ok := errors.AsType[*csv.ParseError](err); ok {
+		return problem.New(problem.MalformedRequest, "Line %d is no CSV of RFC 4180: look at its quotation marks.", p.Line)
+	}
+	return problem.New(problem.MalformedRequest, "The body is no CSV of RFC 4180.")
+}
+
+// flags are the fields that CSV writes as true and false.
+var flags = []string{"requestDelegatedAdmin", "reminders", "sandbox"}
+
+// csvRow gives a line as the object that JSON would have had.
+func csvRow(number int, header, record []string) batch.Row {
+	r := &body{members: map[string]json.RawMessage{}}
+	if len(record) != len(header) {
+		return unreadable(number, "The row has another number of fields than the first line.")
+	}
+	tags := map[string]string{}
+	for n, name := range header {
+		value := record[n]
+		tag, isTag := strings.CutPrefix(name, "tags.")
+		switch {
+		case value == "":
+		case isTag:
+			tags[tag] = value
+		case slices.Contains(flags, name) && (value == "true" || value == "false"):
+			r.members[name] = json.RawMessage(value)
+		default:
+			r.members[name], _ = json.Marshal(value)
+		}
+	}
+	if len(tags) > 0 {
+		r.members["tags"], _ = json.Marshal(maps.Clone(tags))
+	}
+	p := r.proposal()
+	return batch.Row{Number: number, Proposal: p, Findings: r.end()}
+}
+
+func (b batches) read(c *call) error {
+	u, err := c.reader()
+	if err != nil {
+		return err
+	}
+	x, err := b.service.Batch(c.r.Context(), u, c.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return b.tagged(c, http.StatusOK, x)
+}
+
+func (b batches) rows(c *call) error {
+	l, err := c.list("outcome")
+	if err != nil {
+		return err
+	}
+	filter := oneOf(l, "outcome", batch.CreatedRows, batch.FailedRows, batch.PendingRows)
+	if l.err != nil {
+		return l.err
+	}
+	u, err := c.reader()
+	if err != nil {
+		return err
+	}
+	after := 0
+	if l.After != "" {
+		if after, err = strconv.Atoi(l.After); err != nil {
+			return problem.New(problem.MalformedRequest, "The list cannot be continued from there.")
+		}
+	}
+	rows, next, err := b.service.Rows(c.r.Context(), u, c.r.PathValue("id"), filter, after, l.Limit)
+	if err != nil {
+		return err
+	}
+	answer := page[rowDocument]{Items: []rowDocument{}}
+	for _, r := range rows {
+		answer.Items = append(answer.Items, documentOfRow(r))
+	}
+	if next > 0 {
+		if answer.NextCursor, err = c.gate.seal(c.r.Context(), l.binding, strconv.Itoa(next)); err != nil {
+			return err
+		}
+	}
+	return c.give(http.StatusOK, answer)
+}
+
+func documentOfRow(r batch.Row) rowDocument {
+	d := rowDocument{Row: r.Number, Outcome: r.Is()}
+	if o := r.Outcome; o != nil {
+		d.InvitationID, d.Code, d.Detail = cmp.Or(o.InvitationID, o.Resource), o.Code, o.Detail
+		for _, f := range o.Findings {
+			d.Errors = append(d.Errors, findingDocument(f))
+		}
+	}
+	return d
+}
