@@ -1,4 +1,4 @@
-// Cleanup does what is due: invitations expire, and mail that waits is queued again. It is woken by a schedule.
+// Cleanup does what is due: invitations and granular administration expire, and mail that waits is queued again. It is woken by a schedule.
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 	"concord/internal/batch"
 	"concord/internal/dynamo"
 	"concord/internal/env"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/observe"
 )
@@ -37,6 +38,7 @@ func main() {
 	round := agenda.Round{Agenda: store, Now: now, Duties: map[agenda.Kind]agenda.Duty{
 		agenda.Invitation: invitation.Cleanup{Store: store},
 		agenda.Batch:      batch.Cleanup{Store: store},
+		agenda.Granular:   granular.Cleanup{Store: store},
 	}}
 	// What the schedule says of itself is of no interest: what is due is in the table. The scheduler only hands the event over; after
 	// an error Lambda calls again, as the function's EventInvokeConfig says.

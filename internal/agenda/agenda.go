@@ -19,6 +19,7 @@ type Kind string
 const (
 	Invitation Kind = "invitation"
 	Batch      Kind = "batch"
+	Granular   Kind = "granular"
 )
 
 // Appointment names what was due when it was listed.

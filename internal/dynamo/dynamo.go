@@ -19,6 +19,7 @@ import (
 	"concord/internal/audit"
 	"concord/internal/awsenv"
 	"concord/internal/batch"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -37,6 +38,7 @@ var (
 	_ agenda.Agenda           = (*Store)(nil)
 	_ invitation.Ledger       = (*Store)(nil)
 	_ relationship.Store      = (*Store)(nil)
+	_ granular.Store          = (*Store)(nil)
 	_ partner.AccountStore    = (*Store)(nil)
 	_ partner.ReputationStore = (*Store)(nil)
 	_ audit.Log               = (*Store)(nil)

@@ -391,20 +391,42 @@ func (s *Store) changed(c invitation.Change) types.TransactWriteItem {
 	}}
 }
 
-// taken gives the write of a slot, on condition that it is free or held by the invitation itself or by the one that it
-// displaces. One that is open has left the slot for another: should it have come back since it was read, it holds the slot
-// at a later version.
+// taken gives the write of an invitation's slot. A displaced one that is open has left the slot for another.
 func (s *Store) taken(c invitation.Change, slot string) types.TransactWriteItem {
-	i := newItem(slotKey(c.After.Inviter, slot), slotType)
-	i.text(aHolder, c.After.ID)
-	i.number(aHolderVersion, c.After.Version)
-	condition := isNew + " OR id = :own"
-	values := map[string]types.AttributeValue{":own": str(c.After.ID)}
+	h := holding{after: holder{c.After.ID, c.After.Version}}
 	if c.Displaced != nil {
-		values[":displaced"] = str(c.Displaced.ID)
-		if _, lapses := c.Lapsed(); c.Displaced.Status.Open() && !lapses {
+		_, lapses := c.Lapsed()
+		h.displaced, h.left = &holder{c.Displaced.ID, c.Displaced.Version}, c.Displaced.Status.Open() && !lapses
+	}
+	return s.takenBy(slotKey(c.After.Inviter, slot), h)
+}
+
+// holder is who takes a slot, at which of its versions.
+type holder struct {
+	id      string
+	version int
+}
+
+// holding is a change of who holds a slot.
+type holding struct {
+	after     holder
+	displaced *holder // nil for nobody
+	left      bool    // the displaced one may come back to the slot
+}
+
+// takenBy gives the write of a slot, on condition that it is free or held by the item itself or by the one that it displaces. Should one that
+// has left the slot have come back since it was read, it holds the slot at a later version.
+func (s *Store) takenBy(slot key, h holding) types.TransactWriteItem {
+	i := newItem(slot, slotType)
+	i.text(aHolder, h.after.id)
+	i.number(aHolderVersion, h.after.version)
+	condition := isNew + " OR id = :own"
+	values := map[string]types.AttributeValue{":own": str(h.after.id)}
+	if h.displaced != nil {
+		values[":displaced"] = str(h.displaced.id)
+		if h.left {
 			condition += " OR (id = :displaced AND v <= :seen)"
-			values[":seen"] = num(int64(c.Displaced.Version))
+			values[":seen"] = num(int64(h.displaced.version))
 		} else {
 			condition += " OR id = :displaced"
 		}

@@ -20,6 +20,7 @@ const (
 	invitationType   = "invitation"
 	slotType         = "slot"
 	relationshipType = "relationship"
+	granularType     = "granular"
 	accountType      = "account"
 	wordsType        = "words"
 	mailingsType     = "mailings"
@@ -263,10 +264,8 @@ func pack(s string) string {
 	if strings.ContainsAny(s[:min(1, len(s))], "%#'") {
 		return "'" + s
 	}
-	if digits := strings.ReplaceAll(s, "-", ""); len(s) == 36 && len(digits) == 32 {
-		if b, err := hex.DecodeString(digits); err == nil && uuid(b) == s {
-			return "%" + base64.RawURLEncoding.EncodeToString(b)
-		}
+	if b, err := hexOf(s); err == nil {
+		return "%" + base64.RawURLEncoding.EncodeToString(b)
 	}
 	if b, err := hex.DecodeString(s); err == nil && len(b) > 3 && hex.EncodeToString(b) == s {
 		return "#" + base64.RawURLEncoding.EncodeToString(b)
@@ -292,6 +291,15 @@ func unpack(s string) (string, error) {
 		return hex.EncodeToString(b), nil
 	}
 	return s, nil
+}
+
+// hexOf is the reverse of uuid.
+func hexOf(s string) ([]byte, error) {
+	b, err := hex.DecodeString(strings.ReplaceAll(s, "-", ""))
+	if err != nil || len(b) != idSize || uuid(b) != s {
+		return nil, errors.New("dynamo: no UUID")
+	}
+	return b, nil
 }
 
 func uuid(b []byte) string {

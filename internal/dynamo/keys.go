@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"concord/internal/batch"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 )
@@ -18,13 +19,14 @@ import (
 //	pk               sk                          item
 //	P#<tenant>       A                           partner account
 //	P#<inviter>      I#<invitation id>           invitation
-//	P#<inviter>      S#<slot>                    who holds a slot
+//	P#<inviter>      S#<slot>                    who holds a slot, of invitations or of names of granular relationships
 //	P#<inviter>      D#<invitation id>           the partner's words for a draft
 //	P#<partner>      Q#<day of UTC>              how many mails the partner caused
 //	P#<partner>      Q#<day of UTC>#<hour>       what was said against its mails in that hour
 //	P#<partner>      C#<customer's tenant>       relationship
 //	P#<inviter>      B#<batch id>                batch
 //	P#<inviter>      B#<batch id>#<body>#<row>   rows of a batch, from one on
+//	P#<partner>      G#<id>                      granular relationship
 //	P#<partner>      L#<time, RFC 3339>#<id>     audit record
 //
 //	A recipient's partition:
@@ -35,10 +37,11 @@ import (
 //
 //	PARTNERS         <creation, RFC 3339>#<tenant>   that there is such an account
 //
-//	index list       listAt                      invitations
+//	index list       listAt                      invitations, and apart from them granular relationships
 //	P#<inviter>      I#<creation, RFC 3339>#<invitation id>
+//	P#<partner>      G#<creation, RFC 3339>#<id>
 //
-//	index due        dueAt                       invitations that wait for a machine
+//	index due        dueAt                       what waits for a machine
 //	0 to 3           seconds since 1970
 const (
 	pkAttr     = "pk"
@@ -57,6 +60,7 @@ const (
 	invitationPrefix   = "I#"
 	slotPrefix         = "S#"
 	relationshipPrefix = "C#"
+	granularPrefix     = "G#"
 	accountSort        = "A"
 	wordsPrefix        = "D#"
 	countPrefix        = "Q#"
@@ -102,6 +106,7 @@ func parseBatchKey(pk, sk string) (batch.Key, bool) {
 func chunkKey(k batch.Key, body string, first int) key {
 	return keyOf(partition(k.Partner), chunkSort(k.ID, body, first))
 }
+func granularKey(k granular.Key) key { return keyOf(partition(k.Partner), granularPrefix+k.ID) }
 
 func wordsKey(k invitation.Key) key { return keyOf(partition(k.Inviter), wordsPrefix+k.ID) }
 
@@ -129,13 +134,21 @@ func parseRegistrySort(s string) (partner.TenantID, bool) {
 func mailingsKey(recipient string) key { return keyOf(recipientPrefix+recipient, mailingsSort) }
 
 // listAt orders a partner's invitations by creation and, within a second, by id.
-func listAt(created time.Time, id string) string {
-	return invitationPrefix + created.UTC().Format(time.RFC3339) + "#" + id
-}
+func listAt(created time.Time, id string) string { return listed(invitationPrefix, created, id) }
 
 // parseListAt is the reverse of listAt.
 func parseListAt(s string) (created time.Time, id string, ok bool) {
-	rest, ok := strings.CutPrefix(s, invitationPrefix)
+	return parseListed(invitationPrefix, s)
+}
+
+// listed orders what a partner has of one kind by creation and, within a second, by id.
+func listed(kind string, created time.Time, id string) string {
+	return kind + created.UTC().Format(time.RFC3339) + "#" + id
+}
+
+// parseListed is the reverse of listed.
+func parseListed(kind, s string) (created time.Time, id string, ok bool) {
+	rest, ok := strings.CutPrefix(s, kind)
 	if !ok {
 		return created, "", false
 	}
@@ -144,7 +157,7 @@ func parseListAt(s string) (created time.Time, id string, ok bool) {
 		return created, "", false
 	}
 	created, err := time.Parse(time.RFC3339, at)
-	if err != nil || !isID(id) || listAt(created, id) != s {
+	if err != nil || !isID(id) || listed(kind, created, id) != s {
 		return created, "", false
 	}
 	return created, id, true

@@ -32,6 +32,7 @@ type Purpose byte
 // The purposes. Each is the first part of its path.
 const (
 	Answer      Purpose = 'i' // a customer reads and answers an invitation
+	Granular    Purpose = 'g' // a customer reads, approves, rejects and ends granular administration
 	Receipt     Purpose = 'r' // who was invited says that an answer was not its own
 	Unsubscribe Purpose = 'u' // who is reminded wants no more mail
 )
@@ -152,8 +153,11 @@ func (s *Signer) Verify(p Purpose, token string) (Link, error) {
 	return Link{}, failure
 }
 
+// GranularPrefix is that of the ids of granular administration.
+const GranularPrefix = "gdap_"
+
 // prefixes are those of the items that a purpose leads to.
-var prefixes = map[Purpose]string{Answer: "inv_", Receipt: "inv_", Unsubscribe: "inv_"}
+var prefixes = map[Purpose]string{Answer: "inv_", Granular: GranularPrefix, Receipt: "inv_", Unsubscribe: "inv_"}
 
 func mac(key []byte, p Purpose, body []byte) []byte {
 	h := hmac.New(sha256.New, key)

@@ -141,17 +141,20 @@ const (
 	InviteCustomers Operation = "create, edit, send, resend, cancel, renew customer invitations"
 	// KeepRelationships is also confirming whom a relationship is with (domain, 0.25).
 	KeepRelationships Operation = "remove relationship, remove partnership, end own DAP"
-	ReadAudit         Operation = "audit"
-	OperatePartners   Operation = "partner accounts, vetting, suspend, quotas"
+	// AdministerGranularly is also reading granular relationships.
+	AdministerGranularly Operation = "GDAP create, lock, end"
+	ReadAudit            Operation = "audit"
+	OperatePartners      Operation = "partner accounts, vetting, suspend, quotas"
 )
 
 // permitted is the role matrix. Roles add up.
 var permitted = map[Operation][]Role{
-	ReadCustomers:     {AdminAgent, SalesAgent}, // rules R2, R6
-	InviteCustomers:   {AdminAgent, SalesAgent}, // rule R1
-	KeepRelationships: {AdminAgent, SalesAgent}, // rules R9, R10
-	ReadAudit:         {AdminAgent, GlobalAdmin},
-	OperatePartners:   {Operator},
+	ReadCustomers:        {AdminAgent, SalesAgent}, // rules R2, R6
+	InviteCustomers:      {AdminAgent, SalesAgent}, // rule R1
+	KeepRelationships:    {AdminAgent, SalesAgent}, // rules R9, R10
+	AdministerGranularly: {AdminAgent},
+	ReadAudit:            {AdminAgent, GlobalAdmin},
+	OperatePartners:      {Operator},
 }
 
 // Permit gives nil when one of the user's roles allows the operation, else [problem.RoleNotPermitted].

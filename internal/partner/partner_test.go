@@ -18,6 +18,7 @@ func TestRoleMatrix(t *testing.T) {
 		{ReadCustomers, true, true, false, false},
 		{InviteCustomers, true, true, false, false},
 		{KeepRelationships, true, true, false, false},
+		{AdministerGranularly, true, false, false, false},
 		{ReadAudit, true, false, true, false},
 		{OperatePartners, false, false, false, true},
 	}

@@ -16,6 +16,7 @@ import (
 	"concord/internal/agenda"
 	"concord/internal/audit"
 	"concord/internal/batch"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -29,6 +30,7 @@ type Stores struct {
 	Agenda        agenda.Agenda
 	Ledger        invitation.Ledger
 	Relationships relationship.Store
+	Granular      granular.Store
 	Accounts      partner.AccountStore
 	Reputation    partner.ReputationStore
 	Audit         audit.Log
@@ -41,12 +43,13 @@ func Of[S interface {
 	agenda.Agenda
 	invitation.Ledger
 	relationship.Store
+	granular.Store
 	partner.AccountStore
 	partner.ReputationStore
 	audit.Log
 	batch.Store
 }](s S) Stores {
-	return Stores{s, s, s, s, s, s, s, s}
+	return Stores{s, s, s, s, s, s, s, s, s}
 }
 
 // Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
@@ -90,6 +93,14 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"agenda forgets what ended", (*suite).dueGone},
 		{"customers in order", (*suite).customers},
 		{"customers filters", (*suite).customerFilters},
+		{"granular round trip", (*suite).granularRoundTrip},
+		{"granular unknown", (*suite).granularUnknown},
+		{"granular lost update", (*suite).granularOutdated},
+		{"granular names", (*suite).granularNames},
+		{"granular name, 64 at once", (*suite).granularNameOnce},
+		{"granular answer, 64 at once", (*suite).granularOnce},
+		{"granular lists", (*suite).granularLists},
+		{"granular is kept whatever becomes of the relationship", (*suite).granularKept},
 		{"accounts", (*suite).account},
 		{"account lost update", (*suite).accountOutdated},
 		{"account, 64 at once", (*suite).accountOnce},

@@ -16,6 +16,7 @@ import (
 	"concord/internal/agenda"
 	"concord/internal/audit"
 	"concord/internal/batch"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -30,6 +31,7 @@ type Memory struct {
 	invitations   map[invitation.Key]invitation.Invitation
 	slots         map[slotKey]holder
 	relationships map[pair]relationship.Relationship
+	granular      map[granular.Key]granular.Relationship
 	accounts      map[partner.TenantID]partner.Account
 	words         map[invitation.Key]invitation.Words
 	audit         map[partner.TenantID]map[string]audit.Record
@@ -65,6 +67,7 @@ var (
 	_ agenda.Agenda           = (*Memory)(nil)
 	_ invitation.Ledger       = (*Memory)(nil)
 	_ relationship.Store      = (*Memory)(nil)
+	_ granular.Store          = (*Memory)(nil)
 	_ partner.AccountStore    = (*Memory)(nil)
 	_ partner.ReputationStore = (*Memory)(nil)
 	_ audit.Log               = (*Memory)(nil)
@@ -446,6 +449,11 @@ func (m *Memory) Due(ctx context.Context, now time.Time) iter.Seq2[agenda.Appoin
 			for k, b := range m.batches {
 				if at, ok := b.Due(); ok && !at.After(now) {
 					due = append(due, agenda.Appointment{Kind: agenda.Batch, Partner: k.Partner, ID: k.ID, At: at})
+				}
+			}
+			for k, r := range m.granular {
+				if at, ok := r.Due(); ok && !at.After(now) {
+					due = append(due, agenda.Appointment{Kind: agenda.Granular, Partner: k.Partner, ID: k.ID, At: at})
 				}
 			}
 			return nil

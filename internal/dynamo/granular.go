@@ -1,0 +1,311 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"concord/internal/granular"
+	"concord/internal/invitation"
+	"concord/internal/partner"
+	"concord/internal/problem"
+)
+
+// Attributes of granular administration that an invitation does not have; its history is where a relationship has its own.
+const (
+	aRoleIDs     = "ro" // 16 bytes each
+	aRoleTable   = "tb"
+	aMonths      = "mo"
+	aDays        = "dy"
+	aAutoExtend  = "ax"
+	aWhyEnded    = "wy"
+	aModified    = "md"
+	aApproveBy   = "ap"
+	aActivated   = "ac"
+	aEnds        = "en"
+	aOwed        = "po"
+	aDisplayName = "dn"
+)
+
+// WriteGranular is that of [granular.Store]. A change that takes no slot is one conditional write of one item.
+func (s *Store) WriteGranular(ctx context.Context, c granular.Change) (err error) {
+	defer func() { wrap(&err, "write %s", c.After.ID) }()
+	items := []types.TransactWriteItem{s.granularChanged(c)}
+	slot := c.After.Slot()
+	if c.Before != nil && c.Before.Slot() == slot {
+		if err := s.single(ctx, items[0], encodeGranular(c.After)); !errors.Is(err, invitation.ErrConflict) {
+			return err
+		}
+		return granular.ErrConflict
+	}
+	held := holding{after: holder{c.After.ID, c.After.Version}}
+	if c.Displaced != nil {
+		held.displaced, held.left = &holder{c.Displaced.ID, c.Displaced.Version}, c.Displaced.Status != granular.Deleted
+	}
+	refused, err := s.together(ctx, append(items, s.takenBy(slotKey(c.After.Partner, slot), held)))
+	switch {
+	case err != nil || refused == nil:
+		return err
+	case refused[0] != nil:
+		return granular.ErrConflict
+	default:
+		f := &fields{item: refused[1]}
+		by := f.needText(aHolder)
+		if f.err != nil {
+			return f.err
+		}
+		return &granular.SlotTaken{By: by}
+	}
+}
+
+// granularChanged gives the write of a relationship, on condition that it is new or unchanged.
+func (s *Store) granularChanged(c granular.Change) types.TransactWriteItem {
+	after := encodeGranular(c.After)
+	if c.Before == nil {
+		return types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: after, ConditionExpression: aws.String(isNew)}}
+	}
+	expression, names, values := update(encodeGranular(*c.Before), after)
+	values[":was"] = num(int64(c.Before.Version))
+	return types.TransactWriteItem{Update: &types.Update{
+		TableName: s.table, Key: granularKey(c.After.Key), UpdateExpression: &expression, ConditionExpression: aws.String(isUnchanged),
+		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+	}}
+}
+
+// GranularRelationship is that of [granular.Store].
+func (s *Store) GranularRelationship(ctx context.Context, k granular.Key, strong bool) (r granular.Relationship, err error) {
+	defer func() { wrap(&err, "granular relationship %.64q", k.ID) }()
+	const missing = "There is no such relationship."
+	if !isID(k.ID) {
+		return r, problem.New(problem.NotFound, missing)
+	}
+	stored, err := s.read(ctx, granularKey(k), strong, missing)
+	if err != nil {
+		return r, err
+	}
+	return GranularFromImage(stored)
+}
+
+// GranularRelationships is that of [granular.Store]. As with invitations, the index gives the order and the table the items.
+func (s *Store) GranularRelationships(ctx context.Context, p partner.TenantID, q granular.Query) (page granular.Page, err error) {
+	defer func() { wrap(&err, "granular relationships of %s", p) }()
+	in := &dynamodb.QueryInput{
+		TableName: s.table, IndexName: aws.String(listIndex), ScanIndexForward: aws.Bool(false),
+		KeyConditionExpression:    aws.String("pk = :pk AND begins_with(listAt, :kind)"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(partition(p)), ":kind": str(granularPrefix)},
+	}
+	if q.After != "" {
+		_, id, ok := parseListed(granularPrefix, q.After)
+		if !ok {
+			return page, errAfter()
+		}
+		in.ExclusiveStartKey = granularKey(granular.Key{Partner: p, ID: id})
+		in.ExclusiveStartKey[listAtAttr] = str(q.After)
+	}
+	for left := bound(q.Limit); left > 0; {
+		chunk := min(left, q.Limit)
+		left -= chunk
+		in.Limit = aws.Int32(int32(chunk))
+		out, err := s.client.Query(ctx, in)
+		if err != nil {
+			return page, err
+		}
+		found, err := s.granularOf(ctx, out.Items)
+		if err != nil {
+			return page, err
+		}
+		for n, r := range found {
+			if !q.Matches(r) {
+				continue
+			}
+			page.Relationships = append(page.Relationships, r)
+			if len(page.Relationships) == q.Limit {
+				if n < len(found)-1 || out.LastEvaluatedKey != nil {
+					page.Next = listed(granularPrefix, r.CreatedAt, r.ID)
+				}
+				return page, nil
+			}
+		}
+		if out.LastEvaluatedKey == nil {
+			return page, nil
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+	last := &fields{item: in.ExclusiveStartKey}
+	page.Next = last.needText(listAtAttr)
+	return page, last.err
+}
+
+// granularOf reads the relationships of index entries, in their order. One that the read does not find yet is left out: an index entry may
+// be there a moment before every replica of the item.
+func (s *Store) granularOf(ctx context.Context, entries []map[string]types.AttributeValue) (list []granular.Relationship, err error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	keys := make([]map[string]types.AttributeValue, len(entries))
+	for n, e := range entries {
+		keys[n] = keyOf((&fields{item: e}).text(pkAttr), (&fields{item: e}).text(skAttr))
+	}
+	stored, err := s.batch(ctx, keys, false)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]granular.Relationship{}
+	for _, each := range stored {
+		r, err := GranularFromImage(each)
+		if err != nil {
+			return nil, err
+		}
+		found[granularPrefix+r.ID] = r
+	}
+	for _, e := range entries {
+		if r, ok := found[(&fields{item: e}).text(skAttr)]; ok {
+			list = append(list, r)
+		}
+	}
+	return list, nil
+}
+
+func encodeGranular(r granular.Relationship) item {
+	i := newItem(granularKey(r.Key), granularType)
+	i[listAtAttr] = str(listed(granularPrefix, r.CreatedAt, r.ID))
+	i.number(aVersion, r.Version)
+	i.text(aDisplayName, r.DisplayName)
+	i.text(aCustomer, string(r.Customer))
+	i.text(aName, r.CustomerName)
+	i.text(aCloud, string(r.Cloud))
+	i[aRoleIDs] = &types.AttributeValueMemberB{Value: encodeIDs(r.Roles)}
+	i.text(aRoleTable, r.RoleTable)
+	i.number(aMonths, r.Duration.Months)
+	i.number(aDays, r.Duration.Days)
+	i.flag(aAutoExtend, r.AutoExtend)
+	i.text(aStatus, string(r.Status))
+	i.text(aWhyEnded, r.Reason)
+	i.number(aGeneration, r.Generation)
+	i.text(aCreatedBy, r.CreatedBy)
+	i.time(aModified, r.ModifiedAt)
+	i.time(aApproveBy, r.ApproveBy)
+	i.time(aActivated, r.ActivatedAt)
+	i.time(aEnds, r.EndAt)
+	i.number(aReminded, r.Reminded)
+	owed := make([]string, len(r.Owed))
+	for n, notice := range r.Owed {
+		owed[n] = string(notice)
+	}
+	i.texts(aOwed, owed)
+	answeredBy := ""
+	if r.Answer != nil {
+		answeredBy = r.Answer.Subject
+		i[aAnswer] = encodeAnswer(invitation.Given{
+			Subject: r.Answer.Subject, Tenant: r.Answer.Tenant, FullName: r.Answer.FullName, JobTitle: r.Answer.JobTitle, Email: r.Answer.Email,
+			At: r.Answer.At, Consent: invitation.ConsentText(r.Answer.Consent),
+		})
+	}
+	history := make([]string, len(r.History))
+	for n, e := range r.History {
+		history[n] = encodeEntry(invitation.Entry{
+			At: e.At, Action: sides[e.Actor] + e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: e.Why,
+		}, r.CreatedBy, answeredBy)
+	}
+	i.texts(aRelated, history)
+	if due, waits := r.Due(); waits {
+		i[dueAttr] = str(dueShard(r.ID))
+		i[dueAtAttr] = num(due.Unix())
+	}
+	i.time(ttlAttr, r.ForgetAt())
+	return i
+}
+
+// sides are kept before the action of an entry.
+var sides = map[granular.Actor]string{granular.ByPartner: "p.", granular.ByCustomer: "c.", granular.BySchedule: "s."}
+
+func sideOf(action string) (granular.Actor, string) {
+	for actor, side := range sides {
+		if rest, ok := strings.CutPrefix(action, side); ok {
+			return actor, rest
+		}
+	}
+	return "", action
+}
+
+// encodeIDs puts UUIDs together: a third of the room that they take as texts.
+func encodeIDs(ids []string) (all []byte) {
+	for _, id := range ids {
+		b, err := hexOf(id)
+		if err != nil {
+			panic(fmt.Sprintf("dynamo: %q is no UUID", id)) // the table of roles has no other
+		}
+		all = append(all, b...)
+	}
+	return all
+}
+
+// GranularFromImage gives the granular relationship of an item, also of a stream record's image. The error is [ErrOtherItem] for an item of
+// another type, and names the attribute that is missing or of the wrong type.
+func GranularFromImage(image map[string]types.AttributeValue) (granular.Relationship, error) {
+	f := &fields{item: image}
+	if err := f.expect(granularType); err != nil {
+		return granular.Relationship{}, err
+	}
+	created, id, ok := parseListed(granularPrefix, f.needText(listAtAttr))
+	if !ok || f.needText(skAttr) != granularPrefix+id {
+		f.fault(listAtAttr, "is not what a granular relationship has there")
+	}
+	r := granular.Relationship{
+		Key: granular.Key{Partner: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)), ID: id}, CreatedAt: created,
+		Version: f.needNumber(aVersion), DisplayName: f.needText(aDisplayName), Customer: partner.TenantID(f.text(aCustomer)), CustomerName: f.text(aName),
+		Cloud: partner.CloudID(f.needText(aCloud)), Roles: f.ids(aRoleIDs), RoleTable: f.text(aRoleTable),
+		Duration: granular.Period{Months: f.number(aMonths), Days: f.number(aDays)}, AutoExtend: f.flag(aAutoExtend),
+		Status: granular.Status(f.needText(aStatus)), Reason: f.text(aWhyEnded), Generation: f.needNumber(aGeneration), CreatedBy: f.text(aCreatedBy),
+		ModifiedAt: f.time(aModified), ApproveBy: f.time(aApproveBy), ActivatedAt: f.time(aActivated), EndAt: f.time(aEnds), Reminded: f.number(aReminded),
+	}
+	for _, notice := range f.texts(aOwed) {
+		r.Owed = append(r.Owed, granular.Notice(notice))
+	}
+	answeredBy := ""
+	if g := f.group(aAnswer); g != nil {
+		a := decodeAnswer(g)
+		r.Answer = &granular.Given{
+			Subject: a.Subject, Tenant: a.Tenant, FullName: a.FullName, JobTitle: a.JobTitle, Email: a.Email, At: a.At, Consent: granular.ConsentText(a.Consent),
+		}
+		answeredBy = a.Subject
+		f.join(aAnswer, g)
+	}
+	for _, text := range f.texts(aRelated) {
+		e, err := decodeEntry(text, r.CreatedBy, answeredBy)
+		if err != nil && f.err == nil {
+			f.err = err
+		}
+		actor, action := sideOf(e.Action)
+		r.History = append(r.History, granular.Entry{
+			At: e.At, Action: action, Actor: actor, By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: e.Why,
+		})
+	}
+	if f.err != nil {
+		return granular.Relationship{}, f.err
+	}
+	return r, nil
+}
+
+// ids reads what encodeIDs wrote.
+func (f *fields) ids(name string) (ids []string) {
+	v, ok := get[*types.AttributeValueMemberB](f, name, true)
+	if !ok {
+		return nil
+	}
+	if len(v.Value)%idSize != 0 {
+		f.fault(name, "is not whole ids")
+		return nil
+	}
+	for n := 0; n < len(v.Value); n += idSize {
+		ids = append(ids, uuid(v.Value[n:n+idSize]))
+	}
+	return ids
+}
+
+const idSize = 16

@@ -1,0 +1,281 @@
+package granular
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"concord/internal/contact"
+	"concord/internal/link"
+	"concord/internal/partner"
+	"concord/internal/problem"
+)
+
+// Person is who followed a link and signed in. All of it comes from the identity provider (domain, 0.27).
+type Person struct {
+	Subject string
+	Email   string
+	Tenant  partner.TenantID
+	Company string // the name of the tenant
+	Cloud   partner.CloudID
+	Roles   []partner.Role
+}
+
+// Request is what a page about a relationship is made of. The relationship is as it stands now.
+type Request struct {
+	Relationship
+	Partner partner.Account
+	Portal  partner.Cloud
+}
+
+// Case is what a link leads to, at a moment and for a person. Each has its page.
+type Case string
+
+// The cases, in the order in which they are looked at: those of the link, those of the person, those of the two companies, and then
+// the answer.
+const (
+	Unknown    Case = "unknown" // no such relationship, deleted, or not to be approved yet; also every malformed link
+	Superseded Case = "superseded"
+	TooLate    Case = "expired"  // nobody has approved in time
+	Answered   Case = "answered" // rejected by somebody else
+	Over       Case = "ended"    // it was active and no longer is
+
+	Review Case = "review" // nobody is signed in
+
+	OtherTenant Case = "wrong-tenant"
+	NotAdmin    Case = "not-admin"
+
+	Standing Case = "active" // approved by somebody else of the customer, who may end it
+
+	PartnerNotActive Case = "partner-not-active"
+	OtherCloud       Case = "cloud-mismatch"
+
+	Form       Case = "answer"
+	ApprovedBy Case = "accepted" // by this person, who may end it
+	RejectedBy Case = "declined" // by this person
+)
+
+// MayReject reports whether a signed-in person can still reject: also where approving is ruled out by who the two companies are.
+func (c Case) MayReject() bool { return c == Form || c == PartnerNotActive || c == OtherCloud }
+
+// MayEnd reports whether a signed-in person can end the relationship.
+func (c Case) MayEnd() bool { return c == Standing || c == ApprovedBy }
+
+// Look gives what a link leads to and writes nothing. Who is nil before sign-in. The Request is set in every case but [Unknown]. What
+// leads on may rest on a reading that is a second old.
+func (s *Service) Look(ctx context.Context, l link.Link, who *Person) (Request, Case, error) {
+	q, c, err := s.look(ctx, l, who, false)
+	if err == nil && c != Review && c != Form {
+		return s.look(ctx, l, who, true) // a link that was made just now must not look dead, nor an answer lost
+	}
+	return q, c, err
+}
+
+func (s *Service) look(ctx context.Context, l link.Link, who *Person, strong bool) (Request, Case, error) {
+	q, _, err := s.request(ctx, l, strong, strong)
+	if problem.Is(err, problem.NotFound) {
+		return Request{}, Unknown, nil
+	}
+	if err != nil {
+		return Request{}, "", err
+	}
+	c := q.caseOf(l, who)
+	if c == Unknown {
+		q = Request{}
+	}
+	return q, c, nil
+}
+
+// request reads the relationship and its partner, each as strongly as asked for, and gives the relationship as it is stored, too.
+func (s *Service) request(ctx context.Context, l link.Link, strong, strongPartner bool) (Request, Relationship, error) {
+	stored, err := s.Store.GranularRelationship(ctx, Key{partner.TenantID(l.Tenant), l.ID}, strong)
+	if err != nil {
+		return Request{}, stored, err
+	}
+	account, err := s.Accounts.Account(ctx, stored.Key.Partner, strongPartner)
+	if err != nil {
+		return Request{}, stored, err
+	}
+	portal, err := s.Clouds.Cloud(stored.Cloud)
+	return Request{stored.At(s.now()), account, portal}, stored, err
+}
+
+func (q Request) caseOf(l link.Link, who *Person) Case {
+	r := q.Relationship
+	approved := !r.ActivatedAt.IsZero()
+	own := who != nil && r.Answer != nil && r.Answer.Subject == who.Subject && r.Answer.Tenant == who.Tenant
+	switch {
+	case r.Status == Created || r.Status == Deleted:
+		return Unknown
+	case l.Generation != r.Generation:
+		return Superseded
+	case r.Status == Expired && !approved:
+		return TooLate
+	case r.Status == Terminated && !approved && own:
+		return RejectedBy
+	case r.Status == Terminated && !approved:
+		return Answered
+	case r.Status != Pending && r.Status != Active:
+		return Over
+	case who == nil:
+		return Review
+	case r.Status == Active && own:
+		return ApprovedBy
+	case r.Customer != "" && r.Customer != who.Tenant, who.Tenant == r.Key.Partner:
+		return OtherTenant // invariants 8 and 9
+	case !who.administers():
+		return NotAdmin
+	case r.Status == Active:
+		return Standing
+	case q.Partner.Status != partner.Active:
+		return PartnerNotActive
+	case who.Cloud != r.Cloud:
+		return OtherCloud
+	default:
+		return Form
+	}
+}
+
+func (p Person) administers() bool { return slices.Contains(p.Roles, partner.GlobalAdmin) }
+
+// Response is what a person filled in.
+type Response struct {
+	Answer     string // "accept" or "decline"; nothing is preselected
+	Authorized bool   // "I am authorised to act for …"
+	FullName   string
+	JobTitle   string
+	Consent    ConsentText
+	// CorrelationID ties the answer to its request.
+	CorrelationID string
+}
+
+// Respond approves or rejects. An approval binds the relationship to the tenant of who gives it. The case is [ApprovedBy] or
+// [RejectedBy] when the answer stands, also when the same person gave the same one before; with any other case nothing was written, and
+// with an error neither: one with findings is about the form.
+func (s *Service) Respond(ctx context.Context, l link.Link, who Person, r Response) (q Request, c Case, err error) {
+	for range maxRounds {
+		if q, c, err = s.respond(ctx, l, who, r); !errors.Is(err, ErrConflict) {
+			break
+		}
+	}
+	return q, c, unavailable(err)
+}
+
+func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Response) (Request, Case, error) {
+	q, before, err := s.request(ctx, l, true, true)
+	if problem.Is(err, problem.NotFound) {
+		return Request{}, Unknown, nil
+	}
+	if err != nil {
+		return Request{}, "", err
+	}
+	c := q.caseOf(l, &who)
+	switch {
+	case c == Unknown:
+		return Request{}, c, nil
+	case c == ApprovedBy && r.Answer == "decline", c == RejectedBy && r.Answer == "accept":
+		return q, Answered, nil
+	case !c.MayReject(), r.Answer == "accept" && c != Form:
+		return q, c, nil
+	}
+	now := s.now()
+	given, err := s.check(who, r, now)
+	if err != nil {
+		return q, c, err
+	}
+	after := q.Relationship
+	after.Version++
+	after.Answer = &given
+	e := Entry{At: now, Actor: ByCustomer, By: who.Subject, CorrelationID: r.CorrelationID}
+	if r.Answer == "accept" {
+		after.approve(who, e)
+		c = ApprovedBy
+	} else {
+		after.EndAt, after.Reason, e.Why = now, Rejected, Rejected
+		after.step(e, Terminated, terminating, string(Terminated))
+		c = RejectedBy
+	}
+	// When the process dies before the write nothing has happened and the same form can be sent again; when it dies afterwards,
+	// sending it again shows the result.
+	if err := s.Store.WriteGranular(ctx, Change{Before: &before, After: after}); err != nil {
+		return q, c, err
+	}
+	q.Relationship = after
+	return q, c, nil
+}
+
+func (r *Relationship) approve(who Person, e Entry) {
+	r.Customer = who.Tenant
+	if name, err := contact.Name(who.Company); err == nil { // what a tenant calls itself is nobody's word but its own
+		r.CustomerName = name
+	}
+	r.ActivatedAt, r.EndAt = e.At, r.Duration.From(e.At)
+	r.step(e, Active, approved, activating, string(Active))
+}
+
+// check looks at the form, field by field.
+func (s *Service) check(who Person, r Response, now time.Time) (Given, error) {
+	var f problem.Findings
+	g := Given{Subject: who.Subject, Tenant: who.Tenant, At: now}
+	if r.Answer != "accept" && r.Answer != "decline" {
+		f.Add("/answer", problem.ValidationFailed, "Choose one of the answers.")
+	}
+	if !r.Authorized {
+		f.Add("/authorized", problem.ValidationFailed, "Confirm that you may act for your company.")
+	}
+	var err error
+	if g.FullName, err = contact.Name(r.FullName); err != nil {
+		add(&f, "/fullName", err)
+	}
+	if r.Answer != "decline" || strings.TrimSpace(r.JobTitle) != "" {
+		if g.JobTitle, err = contact.Name(r.JobTitle); err != nil {
+			add(&f, "/jobTitle", err)
+		}
+	}
+	if r.Answer != "decline" {
+		g.Consent = r.Consent
+	}
+	if address, err := s.Addresses.Check(who.Email); err == nil {
+		g.Email = address
+	}
+	return g, f.Err()
+}
+
+// End has a Global admin of the customer end an active relationship. The case is [Over] when it has ended, by this call or before; with
+// any other case, and with an error, nothing was written.
+func (s *Service) End(ctx context.Context, l link.Link, who Person, correlationID string) (q Request, c Case, err error) {
+	for range maxRounds {
+		if q, c, err = s.end(ctx, l, who, correlationID); !errors.Is(err, ErrConflict) {
+			break
+		}
+	}
+	return q, c, unavailable(err)
+}
+
+func (s *Service) end(ctx context.Context, l link.Link, who Person, correlationID string) (Request, Case, error) {
+	q, before, err := s.request(ctx, l, true, false)
+	if problem.Is(err, problem.NotFound) {
+		return Request{}, Unknown, nil
+	}
+	if err != nil {
+		return Request{}, "", err
+	}
+	switch c := q.caseOf(l, &who); {
+	case c == Unknown:
+		return Request{}, c, nil
+	case !c.MayEnd():
+		return q, c, nil
+	case !who.administers():
+		return q, NotAdmin, nil // who has approved may since have lost the role
+	}
+	after := q.Relationship
+	after.Version++
+	after.terminate(Entry{At: s.now(), Actor: ByCustomer, By: who.Subject, CorrelationID: correlationID})
+	if err := s.Store.WriteGranular(ctx, Change{Before: &before, After: after}); err != nil {
+		return q, Over, err
+	}
+	q.Relationship = after
+	return q, Over, nil
+}

@@ -1,0 +1,61 @@
+package granular
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"concord/internal/agenda"
+	"concord/internal/problem"
+)
+
+// Cleanup does what is due for relationships.
+type Cleanup struct{ Store Store }
+
+// What it counts.
+const (
+	CountExpired  = "GranularExpired"
+	CountExtended = "GranularExtended"
+	CountReminded = "GranularReminded"
+)
+
+// Counts is that of [agenda.Duty].
+func (c Cleanup) Counts() []string { return []string{CountExpired, CountExtended, CountReminded} }
+
+// tally counts what one step did.
+func tally(before, after Relationship, count func(string)) {
+	one := func(name string, happened bool) {
+		if happened {
+			count(name)
+		}
+	}
+	one(CountExpired, after.Status == Expired)
+	one(CountExtended, after.Status == Active && after.EndAt.After(before.EndAt))
+	one(CountReminded, len(after.Owed) > len(before.Owed))
+}
+
+// Do is that of [agenda.Duty].
+func (c Cleanup) Do(ctx context.Context, a agenda.Appointment, now time.Time, count func(string)) error {
+	for range maxRounds {
+		before, err := c.Store.GranularRelationship(ctx, Key{a.Partner, a.ID}, true)
+		if problem.Is(err, problem.NotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		after, changed := before.Tick(now)
+		if !changed {
+			return nil
+		}
+		err = c.Store.WriteGranular(ctx, Change{Before: &before, After: after})
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err == nil {
+			tally(before, after, count)
+		}
+		return err
+	}
+	return ErrConflict
+}

@@ -1,0 +1,341 @@
+// Package granular holds granular delegated administration (GDAP): named roles in a customer's directory, for a time that is
+// known from the beginning, which the customer approves by an emailed link (domain, 2.2).
+//
+// A relationship goes created → approvalPending → active → expired or terminated, with the names of Microsoft Graph. The states in
+// between (approved, activating, expiring, terminationRequested, terminating) are said by its history and never rested in. What a moment
+// does to a relationship is computed on every read and by every write ([Relationship.At]); the scheduled job only makes it visible.
+//
+// It is apart from the reseller relationship: neither makes, changes or ends the other (rule X4, invariant 13).
+package granular
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"concord/internal/partner"
+)
+
+// Status is where a relationship stands.
+type Status string
+
+// The states that are rested in. The last three are final.
+const (
+	Created    Status = "created"
+	Pending    Status = "approvalPending"
+	Active     Status = "active"
+	Expired    Status = "expired"
+	Terminated Status = "terminated"
+	// Deleted is a relationship that nobody was ever asked to approve and that its partner took back. It answers as one that never
+	// was, and its item says for a while who did it.
+	Deleted Status = "deleted"
+)
+
+// Statuses are those that a partner sees.
+var Statuses = []Status{Created, Pending, Active, Expired, Terminated}
+
+// The steps of a history that are no state.
+const (
+	changed              = "changed"
+	approved             = "approved"
+	activating           = "activating"
+	extended             = "extended"
+	expiring             = "expiring"
+	terminationRequested = "terminationRequested"
+	terminating          = "terminating"
+)
+
+// Rejected is why a relationship was terminated that the customer did not approve.
+const Rejected = "rejected"
+
+// notApproved is why a relationship expired that the customer did not answer.
+const notApproved = "not approved"
+
+// Limits (domain, 2.1 and 2.2).
+const (
+	MaxDisplayName = 50 // characters
+	// ApprovalTime is how long the customer has for its approval.
+	ApprovalTime = 90 * 24 * time.Hour
+	// Extension is by how long a relationship goes on that extends by itself.
+	Extension = 180 * 24 * time.Hour
+	// Forgotten is how long a deleted relationship is remembered.
+	Forgotten  = 30 * 24 * time.Hour
+	maxHistory = 20
+)
+
+// Key finds a relationship.
+type Key struct {
+	Partner partner.TenantID
+	ID      string // "gdap_" and 26 letters and digits
+}
+
+// Relationship is one partner's granular administration of one customer. There can be several.
+type Relationship struct {
+	Key
+	DisplayName string // one of its partner's own; the customer reads it
+	// Customer is the tenant that may approve; empty until somebody's approval binds it.
+	Customer     partner.TenantID
+	CustomerName string // as the partner said, and from the approval on as the customer's identity provider says
+	Cloud        partner.CloudID
+	Roles        []string // ids of role templates, sorted
+	RoleTable    string   // the version of the table that knew them
+	Duration     Period
+	AutoExtend   bool // goes on by [Extension] at each end
+
+	Status Status
+	Reason string // why it ended: [Rejected], or empty
+	// Generation is that of the only link that works.
+	Generation  int
+	CreatedAt   time.Time
+	CreatedBy   string // the subject of the user
+	ModifiedAt  time.Time
+	ApproveBy   time.Time // when the time for the approval is over; zero until it is asked for
+	ActivatedAt time.Time // zero until approved
+	EndAt       time.Time // when it ends or has ended; zero while that is open
+	Answer      *Given
+	// Owed are the notices that somebody has to be sent, in the order in which they go.
+	Owed     []Notice
+	Reminded int // how many of the moments for a reminder are behind the end of now
+	Version  int // 1 for a new one, raised by each write
+	History  []Entry
+}
+
+// Actor is on which side somebody acts.
+type Actor string
+
+// The sides.
+const (
+	ByPartner  Actor = "partner"
+	ByCustomer Actor = "customer"
+	BySchedule Actor = "schedule"
+)
+
+// Entry is one line of the history.
+type Entry struct {
+	At            time.Time
+	Action        string // a [Status], or a step that is none
+	Actor         Actor
+	By            string // the subject of the user or person; empty for the schedule
+	CorrelationID string
+	// Key and Body are fingerprints of the Idempotency-Key and of the request under which a user acted.
+	Key, Body string
+	Why       string
+}
+
+// Given is a customer's answer.
+type Given struct {
+	Subject  string // who answered, as the identity provider names the person
+	Tenant   partner.TenantID
+	FullName string
+	JobTitle string
+	Email    string // of who answered; empty when it is none to mail to
+	At       time.Time
+	Consent  ConsentText
+}
+
+// ConsentText says which words were agreed to (invariant 14).
+type ConsentText struct {
+	Version  string
+	Language string
+	Hash     string // SHA-256 of the words, hexadecimal
+}
+
+// Notice is a kind of mail about a relationship.
+type Notice string
+
+// The notices that a moment causes: 30, 7 and 1 days before the end of what does not extend by itself.
+const (
+	// EndingNotice goes to the partner's contact.
+	EndingNotice Notice = "ending"
+	// CustomerEndingNotice goes to who has approved, where an address is known.
+	CustomerEndingNotice Notice = "customerEnding"
+)
+
+// Slot names what only one relationship of a partner may have, its display name in any case. It holds no name in clear.
+func (r Relationship) Slot() string {
+	sum := sha256.Sum256([]byte("granular|" + strings.ToLower(r.DisplayName)))
+	return hex.EncodeToString(sum[:16])
+}
+
+// StatusAt gives the status at a moment, whatever was written.
+func (r Relationship) StatusAt(now time.Time) Status { return r.At(now).Status }
+
+// At gives the relationship as a moment finds it: expired or extended when its time has come.
+func (r Relationship) At(now time.Time) Relationship {
+	r.elapse(now)
+	return r
+}
+
+// Tick gives the relationship after what a moment does to it, as its next version, and false when that is nothing.
+func (r Relationship) Tick(now time.Time) (Relationship, bool) {
+	n := r
+	n.Version++
+	if !n.elapse(now) {
+		return r, false
+	}
+	return n, true
+}
+
+// elapse has time go by until now. What it notes happened when its time came, not when it was noticed.
+func (r *Relationship) elapse(now time.Time) (happened bool) {
+	if r.Status == Pending && !now.Before(r.ApproveBy) {
+		r.EndAt = r.ApproveBy
+		r.step(Entry{At: r.EndAt, Actor: BySchedule, Why: notApproved}, Expired, expiring, string(Expired))
+		return true
+	}
+	if r.Status != Active {
+		return false
+	}
+	for r.AutoExtend && !now.Before(r.EndAt) {
+		r.note(Entry{At: r.EndAt, Action: extended, Actor: BySchedule})
+		r.EndAt, r.Reminded, happened = r.EndAt.Add(Extension), 0, true
+	}
+	if !now.Before(r.EndAt) {
+		r.step(Entry{At: r.EndAt, Actor: BySchedule}, Expired, expiring, string(Expired))
+		r.Owed = nil // that it will end
+		return true
+	}
+	for {
+		at, passed, ok := r.nextReminder()
+		if !ok || now.Before(at) {
+			return happened
+		}
+		r.Reminded, happened = passed, true
+		r.owe(EndingNotice)
+		if r.Answer != nil && r.Answer.Email != "" {
+			r.owe(CustomerEndingNotice)
+		}
+	}
+}
+
+// owe asks for a notice, unless it is owed already: what nobody had time for is not made up for.
+func (r *Relationship) owe(n Notice) {
+	if !slices.Contains(r.Owed, n) {
+		r.Owed = append(slices.Clone(r.Owed), n)
+	}
+}
+
+// thresholds are how long before the end a reminder goes.
+var thresholds = []time.Duration{30 * 24 * time.Hour, 7 * 24 * time.Hour, 24 * time.Hour}
+
+// leastAfter is how long after the approval no reminder goes: who approves a week has no reminder with it.
+const leastAfter = 12 * time.Hour
+
+// nextReminder gives when a reminder is due and how many thresholds are behind the relationship then; false when none will be.
+func (r Relationship) nextReminder() (at time.Time, passed int, ok bool) {
+	if r.Status != Active || r.AutoExtend {
+		return time.Time{}, 0, false
+	}
+	for n := r.Reminded; n < len(thresholds); n++ {
+		if at := r.EndAt.Add(-thresholds[n]); !at.Before(r.ActivatedAt.Add(leastAfter)) {
+			return at, n + 1, true
+		}
+	}
+	return time.Time{}, 0, false
+}
+
+// Due gives when a machine has to look at the relationship next, and false when it never has to.
+func (r Relationship) Due() (time.Time, bool) {
+	switch r.Status {
+	case Pending:
+		return r.ApproveBy, true
+	case Active:
+		if at, _, ok := r.nextReminder(); ok {
+			return at, true
+		}
+		return r.EndAt, true
+	default:
+		return time.Time{}, false
+	}
+}
+
+// ForgetAt gives when a deleted relationship may be forgotten; it is zero for every other.
+func (r Relationship) ForgetAt() time.Time {
+	if r.Status != Deleted {
+		return time.Time{}
+	}
+	return r.EndAt.Add(Forgotten)
+}
+
+// step notes what is gone through, all at one moment, and rests in a state. Only the first entry has the key of a command.
+func (r *Relationship) step(e Entry, rest Status, through ...string) {
+	for n, action := range through {
+		e.Action = action
+		if n > 0 {
+			e.Key, e.Body = "", ""
+		}
+		r.note(e)
+	}
+	r.Status = rest
+}
+
+// note appends to the history. When it is full an entry in the middle goes, for the first says how it began: the oldest that no
+// repetition of its command has to find any more.
+func (r *Relationship) note(e Entry) {
+	e.At = e.At.UTC().Truncate(time.Second)
+	r.ModifiedAt = e.At
+	r.History = append(slices.Clone(r.History), e)
+	if len(r.History) <= maxHistory {
+		return
+	}
+	old := slices.IndexFunc(r.History[1:], func(o Entry) bool { return o.Key == "" || e.At.Sub(o.At) >= idempotencyWindow })
+	r.History = slices.Delete(r.History, 1+max(old, 0), 2+max(old, 0))
+}
+
+// Query asks for a page of one partner's relationships, newest first.
+type Query struct {
+	Status   Status // of the moment Now; empty for every one
+	Customer partner.TenantID
+	Limit    int
+	After    string // where the page before ended; empty for the first page
+	Now      time.Time
+}
+
+// Matches reports whether a relationship is among those asked for.
+func (q Query) Matches(r Relationship) bool {
+	return r.Status != Deleted && (q.Customer == "" || q.Customer == r.Customer) && (q.Status == "" || q.Status == r.StatusAt(q.Now))
+}
+
+// Page is an answer to a [Query]. It may hold fewer than the limit, even none, while Next is set.
+type Page struct {
+	Relationships []Relationship
+	Next          string
+}
+
+// Change is one version of a relationship over another.
+type Change struct {
+	// Before is what was read; nil for a new relationship.
+	Before *Relationship
+	After  Relationship
+	// Displaced is the relationship that holds the slot of After and no longer has the name, if a [SlotTaken] named one.
+	Displaced *Relationship
+}
+
+// Store keeps granular relationships. Times are kept to the second.
+//
+// WriteGranular is compare-and-swap: it stores After when what is stored is still the version of Before, and otherwise stores nothing
+// and gives [ErrConflict]; for a new relationship whose id is taken too. A new relationship, and one whose slot changes, takes its
+// slot in the same atomic step, or the whole fails with a [SlotTaken]. A slot whose holder is Displaced, and has not taken it again
+// since it was read, passes to After.
+//
+// GranularRelationship gives an error with code [problem.NotFound] for a key without an item. With strong set the answer includes every
+// write that was acknowledged before the call. GranularRelationships lists newest first; a write may take a second to appear.
+type Store interface {
+	WriteGranular(ctx context.Context, c Change) error
+	GranularRelationship(ctx context.Context, k Key, strong bool) (Relationship, error)
+	GranularRelationships(ctx context.Context, p partner.TenantID, q Query) (Page, error)
+}
+
+// ErrConflict means that somebody else was quicker: read again and decide again.
+var ErrConflict = errors.New("granular: changed by somebody else")
+
+// SlotTaken means that another relationship holds the slot. It may have another name since: holders do not give a slot back.
+type SlotTaken struct{ By string }
+
+// Error names the holder.
+func (e *SlotTaken) Error() string { return fmt.Sprintf("granular: slot held by %s", e.By) }

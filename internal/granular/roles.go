@@ -1,0 +1,44 @@
+package granular
+
+import (
+	_ "embed"
+	"encoding/json"
+	"slices"
+	"sync"
+)
+
+//go:embed roles.json
+var rolesJSON []byte
+
+// Role is one built-in role of a customer's directory, as a template: its id is the same in every directory.
+type Role struct {
+	ID   string // a UUID in lower case
+	Name string // in English
+}
+
+// Table lists the roles that a partner can ask for. It is data with a version, and a relationship keeps the version that its roles were
+// checked by.
+type Table struct {
+	Version string
+	// GlobalAdministrator is the id of the role with which nothing extends by itself.
+	GlobalAdministrator string
+	Roles               []Role
+}
+
+// ShippedRoles gives the table that ships with the product.
+var ShippedRoles = sync.OnceValue(func() Table {
+	var t Table
+	if err := json.Unmarshal(rolesJSON, &t); err != nil {
+		panic("granular: roles.json: " + err.Error())
+	}
+	return t
+})
+
+// Name gives the name of a role, and false for an id that is none.
+func (t Table) Name(id string) (string, bool) {
+	i := slices.IndexFunc(t.Roles, func(r Role) bool { return r.ID == id })
+	if i < 0 {
+		return "", false
+	}
+	return t.Roles[i].Name, true
+}

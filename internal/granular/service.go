@@ -1,0 +1,502 @@
+package granular
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"concord/internal/contact"
+	"concord/internal/link"
+	"concord/internal/partner"
+	"concord/internal/problem"
+)
+
+// Service is what partners and customers do with granular relationships.
+type Service struct {
+	Store     Store
+	Accounts  partner.Accounts
+	Clouds    partner.Clouds
+	Addresses contact.Addresses
+	Roles     Table
+	Now       func() time.Time
+}
+
+// Command is who asks for a change, and under which condition.
+type Command struct {
+	User          partner.User
+	CorrelationID string
+	// Key is the Idempotency-Key, empty for none; Body is a fingerprint of the method, the path and the body.
+	Key, Body string
+	// IfVersion, when not zero, is the version that the caller has seen (If-Match), or AnyVersion.
+	IfVersion int
+	// Findings is what is wrong with the form of the request already: the service adds its own and refuses, in the order of checks
+	// (domain, 2.5).
+	Findings problem.Findings
+}
+
+// AnyVersion is a condition that every version fulfils.
+const AnyVersion = -1
+
+// idempotencyWindow is how long an Idempotency-Key is remembered (api, Norms).
+const idempotencyWindow = 24 * time.Hour
+
+// maxRounds bounds how often a decision is made anew after somebody else was quicker.
+const maxRounds = 8
+
+func (c Command) entry(now time.Time) Entry {
+	e := Entry{At: now, Actor: ByPartner, By: c.User.Subject, CorrelationID: c.CorrelationID}
+	if c.Key != "" {
+		e.Key, e.Body = fingerprint(c.Key), c.Body
+	}
+	return e
+}
+
+// replays reports whether the relationship shows that the command was carried out before: the same key for the same action and body,
+// within 24 hours. The same key with another body is [problem.IdempotencyKeyReused].
+func (c Command) replays(now time.Time, r Relationship, action string) (bool, error) {
+	if c.Key == "" {
+		return false, nil
+	}
+	key := fingerprint(c.Key)
+	for _, e := range r.History {
+		if e.Key != key || e.Action != action || now.Sub(e.At) >= idempotencyWindow {
+			continue
+		}
+		if e.Body != c.Body {
+			return false, problem.New(problem.IdempotencyKeyReused, "This Idempotency-Key was used with another request.")
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+func fingerprint(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:6])
+}
+
+// Terms is what a partner says of a relationship, before it was checked. Nil means "not said".
+type Terms struct {
+	DisplayName        *string
+	Duration           *string // ISO 8601, P1D to P2Y
+	AutoExtendDuration *string // P0D, PT0S or P180D
+	// Roles are ids of role templates.
+	Roles *[]string
+	// Customer is the tenant that is to approve; CustomerName is what the partner calls it.
+	Customer, CustomerName *string
+}
+
+// beyond reports whether more is said than an active relationship can change.
+func (t Terms) beyond() bool {
+	return t.DisplayName != nil || t.Duration != nil || t.Roles != nil || t.Customer != nil || t.CustomerName != nil
+}
+
+// Create makes a relationship that nobody was asked to approve yet. Without a customer, the first that approves is bound by it. Replayed
+// reports that the command's key had made it before; it is then given as it is now.
+//
+// Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive]; [problem.ValidationFailed], [problem.NameInvalid],
+// [problem.SelfInvitation] (invariant 9); [problem.IdempotencyKeyReused]; [problem.InvalidTransition] when what the key made was deleted.
+func (s *Service) Create(ctx context.Context, c Command, t Terms) (r Relationship, replayed bool, err error) {
+	account, err := s.partner(ctx, c.User)
+	if err != nil {
+		return Relationship{}, false, err
+	}
+	r = Relationship{Key: Key{Partner: account.Tenant}, Cloud: account.Cloud, Status: Created, Generation: 1, Version: 1}
+	f := slices.Clone(c.Findings)
+	for _, field := range []struct {
+		pointer string
+		missing bool
+	}{{"/displayName", t.DisplayName == nil}, {"/duration", t.Duration == nil}, {"/accessDetails", t.Roles == nil}} {
+		if field.missing && !slices.ContainsFunc(f, func(x problem.Finding) bool { return strings.HasPrefix(x.Pointer, field.pointer) }) {
+			f.Add(field.pointer, problem.ValidationFailed, "This is required.")
+		}
+	}
+	s.apply(&f, &r, t)
+	now := s.now()
+	if err := f.Err(); err != nil {
+		return Relationship{}, false, err
+	}
+	r.CreatedAt, r.CreatedBy = now, c.User.Subject
+	e := c.entry(now)
+	e.Action = string(Created)
+	r.note(e)
+	return s.create(ctx, c, r, now)
+}
+
+// create stores a checked relationship under the id that the command's key gives.
+func (s *Service) create(ctx context.Context, c Command, r Relationship, now time.Time) (made Relationship, replayed bool, err error) {
+	days := keyDays(now)
+	for range maxRounds {
+		r.ID = newID(c, days[0])
+		err = ErrConflict
+		if len(days) != 2 { // the id of yesterday is looked for only
+			err = s.occupy(ctx, Change{After: r})
+		}
+		if !errors.Is(err, ErrConflict) {
+			break
+		}
+		// The id is taken: by the same command, carried out at the same moment or before, or by a key of another day.
+		before, was, rerr := s.replayOf(ctx, c, r.Key, now)
+		absent := problem.Is(rerr, problem.NotFound)
+		if !absent && rerr != nil || was {
+			return before, was, rerr
+		}
+		// Where two writes met and neither was stored the same id is tried again: with another one both could be.
+		if len(days) > 1 && (len(days) == 2 || !absent) {
+			days = days[1:]
+		}
+	}
+	if err != nil {
+		return Relationship{}, false, unavailable(err)
+	}
+	return r, false, nil
+}
+
+// keyDays gives the days for which a key can have an id: none, for the first time that it is used, and for one that comes back after its
+// 24 hours the day on which it does.
+func keyDays(now time.Time) []string {
+	return []string{"", now.Add(-idempotencyWindow).Format(time.DateOnly), now.Format(time.DateOnly)}
+}
+
+// newID derives the id from the Idempotency-Key, so that the same command finds what it made. Without a key the id is random.
+func newID(c Command, day string) string {
+	var b [16]byte
+	if c.Key == "" {
+		_, _ = rand.Read(b[:])
+	} else {
+		sum := sha256.Sum256(fmt.Appendf(nil, "granular|%s|%s|%s", c.User.Tenant, day, c.Key))
+		copy(b[:], sum[:])
+	}
+	return link.FormatID(link.GranularPrefix, b)
+}
+
+func (s *Service) replayOf(ctx context.Context, c Command, k Key, now time.Time) (Relationship, bool, error) {
+	r, err := s.Store.GranularRelationship(ctx, k, true)
+	if err != nil {
+		return Relationship{}, false, err
+	}
+	was, err := c.replays(now, r, string(Created))
+	if err == nil && was && r.Status == Deleted {
+		return Relationship{}, false, problem.New(problem.InvalidTransition, "What this request made was deleted since; use another Idempotency-Key.")
+	}
+	return r.At(now), was, err
+}
+
+// occupy writes a change that may take a slot. A holder that no longer has the name is displaced.
+func (s *Service) occupy(ctx context.Context, ch Change) error {
+	for range maxRounds {
+		err := s.Store.WriteGranular(ctx, ch)
+		taken, ok := errors.AsType[*SlotTaken](err)
+		if !ok {
+			return err
+		}
+		holder, err := s.Store.GranularRelationship(ctx, Key{ch.After.Partner, taken.By}, true)
+		if err != nil && !problem.Is(err, problem.NotFound) {
+			return err
+		}
+		if err == nil && holder.Status != Deleted && holder.Slot() == ch.After.Slot() {
+			var f problem.Findings
+			f.Add("/displayName", problem.ValidationFailed, "Another relationship of yours has this name.")
+			return f.Err()
+		}
+		if err != nil {
+			holder = Relationship{Key: Key{ch.After.Partner, taken.By}, Status: Deleted}
+		}
+		ch.Displaced = &holder
+	}
+	return ErrConflict
+}
+
+// partner gives the account of a user who may ask for administration, and checks that it is active.
+func (s *Service) partner(ctx context.Context, u partner.User) (partner.Account, error) {
+	if err := u.Permit(partner.AdministerGranularly); err != nil {
+		return partner.Account{}, err
+	}
+	account, err := s.Accounts.Account(ctx, u.Tenant, false)
+	if problem.Is(err, problem.NotFound) {
+		return partner.Account{}, problem.New(problem.RoleNotPermitted, "Your company has no partner account.")
+	}
+	if err != nil {
+		return partner.Account{}, err
+	}
+	if account.Status != partner.Active {
+		return partner.Account{}, problem.New(problem.PartnerNotActive, "The partner account is not active.")
+	}
+	return account, nil
+}
+
+// apply checks terms field by field and takes what was said.
+func (s *Service) apply(f *problem.Findings, r *Relationship, t Terms) {
+	if t.DisplayName != nil {
+		name, err := contact.Name(*t.DisplayName)
+		switch {
+		case err != nil:
+			add(f, "/displayName", err)
+		case utf8.RuneCountInString(name) > MaxDisplayName:
+			f.Add("/displayName", problem.NameInvalid, "The name has 1 to %d characters.", MaxDisplayName)
+		}
+		r.DisplayName = name
+	}
+	if t.Duration != nil {
+		d, ok := ParsePeriod(*t.Duration)
+		if !ok {
+			f.Add("/duration", problem.ValidationFailed, "The duration is P1D to P2Y, in days, in weeks, or in years and months.")
+		}
+		r.Duration = d
+	}
+	if t.Roles != nil {
+		s.roles(f, r, *t.Roles)
+	}
+	if t.AutoExtendDuration != nil {
+		r.AutoExtend = *t.AutoExtendDuration == "P180D"
+		if !slices.Contains([]string{"P180D", "P0D", "PT0S"}, *t.AutoExtendDuration) {
+			f.Add("/autoExtendDuration", problem.ValidationFailed, "The duration is P0D or P180D.")
+		}
+	}
+	if r.AutoExtend && slices.Contains(r.Roles, s.Roles.GlobalAdministrator) {
+		f.Add("/autoExtendDuration", problem.ValidationFailed, "A relationship with the Global Administrator role does not extend by itself.")
+	}
+	if t.Customer != nil {
+		tenant, ok := partner.ParseTenantID(*t.Customer)
+		switch {
+		case !ok:
+			f.Add("/customer/tenantId", problem.ValidationFailed, "A tenant id is a UUID.")
+		case tenant == r.Partner:
+			f.Add("/customer/tenantId", problem.SelfInvitation, "A partner does not ask itself.")
+		}
+		if tenant != r.Customer && t.CustomerName == nil {
+			r.CustomerName = "" // that of another
+		}
+		r.Customer = tenant
+	}
+	if t.CustomerName != nil {
+		name, err := contact.Name(*t.CustomerName)
+		if err != nil {
+			add(f, "/customer/displayName", err)
+		}
+		r.CustomerName = name
+	}
+}
+
+func (s *Service) roles(f *problem.Findings, r *Relationship, ids []string) {
+	r.Roles, r.RoleTable = nil, s.Roles.Version
+	if len(ids) == 0 {
+		f.Add("/accessDetails/unifiedRoles", problem.ValidationFailed, "There is at least one role.")
+	}
+	for n, id := range ids {
+		id = strings.ToLower(id)
+		pointer := fmt.Sprintf("/accessDetails/unifiedRoles/%d/roleDefinitionId", n)
+		switch _, known := s.Roles.Name(id); {
+		case !known:
+			f.Add(pointer, problem.ValidationFailed, "This is no template id of a built-in role (table of %s).", s.Roles.Version)
+		case slices.Contains(r.Roles, id):
+			f.Add(pointer, problem.ValidationFailed, "This role is there already.")
+		default:
+			r.Roles = append(r.Roles, id)
+		}
+	}
+	slices.Sort(r.Roles)
+}
+
+func add(f *problem.Findings, pointer string, err error) {
+	if p, ok := errors.AsType[*problem.Error](err); ok {
+		f.Add(pointer, p.Code, "%s", p.Detail)
+	}
+}
+
+// Relationship gives one of the partner's own, as it stands now. Codes: [problem.RoleNotPermitted], [problem.NotFound].
+func (s *Service) Relationship(ctx context.Context, u partner.User, id string) (Relationship, error) {
+	if err := u.Permit(partner.AdministerGranularly); err != nil {
+		return Relationship{}, err
+	}
+	r, err := s.own(ctx, u, id)
+	if err == nil && r.Status == Deleted {
+		return Relationship{}, missing()
+	}
+	return r.At(s.now()), err
+}
+
+// own reads one of the user's company's relationships, deleted ones too. What cannot be an id is not looked for.
+func (s *Service) own(ctx context.Context, u partner.User, id string) (Relationship, error) {
+	if !link.IsID(link.GranularPrefix, id) {
+		return Relationship{}, missing()
+	}
+	return s.Store.GranularRelationship(ctx, Key{u.Tenant, id}, true)
+}
+
+func missing() error { return problem.New(problem.NotFound, "There is no such relationship.") }
+
+// Relationships gives a page of the partner's own, as they stand now. Code: [problem.RoleNotPermitted].
+func (s *Service) Relationships(ctx context.Context, u partner.User, q Query) (Page, error) {
+	if err := u.Permit(partner.AdministerGranularly); err != nil {
+		return Page{}, err
+	}
+	q.Now = s.now()
+	page, err := s.Store.GranularRelationships(ctx, u.Tenant, q)
+	for n, r := range page.Relationships {
+		page.Relationships[n] = r.At(q.Now)
+	}
+	return page, err
+}
+
+// Revise changes the terms: all of them until the customer is asked, and whether it extends by itself while it is active. The command
+// names the version that it changes. Replayed reports that the command's key had changed it before. Codes: [problem.RoleNotPermitted],
+// [problem.PartnerNotActive], [problem.NotFound], [problem.PreconditionRequired] without a version, [problem.PreconditionFailed],
+// those of a field, [problem.InvalidTransition].
+func (s *Service) Revise(ctx context.Context, c Command, id string, t Terms) (r Relationship, replayed bool, err error) {
+	if _, err := s.partner(ctx, c.User); err != nil {
+		return Relationship{}, false, err
+	}
+	return s.change(ctx, c, id, action{name: changed, versioned: true, do: func(r *Relationship, f *problem.Findings, e Entry) error {
+		extended := r.AutoExtend
+		s.apply(f, r, t)
+		switch {
+		case len(*f) > 0:
+			return nil
+		case r.Status == Active && t.beyond():
+			return problem.New(problem.InvalidTransition, "Of an active relationship only autoExtendDuration can be changed.")
+		case r.Status != Created && r.Status != Active:
+			return problem.New(problem.InvalidTransition, "This relationship can no longer be changed.")
+		case r.AutoExtend != extended:
+			r.Owed, r.Reminded = nil, 0 // what was said of its end no longer holds
+		}
+		r.note(e)
+		return nil
+	}})
+}
+
+// Lock ends the partner's part: the terms stand, and the customer may approve for 90 days. Codes: [problem.RoleNotPermitted],
+// [problem.PartnerNotActive], [problem.NotFound], [problem.PreconditionFailed], [problem.InvalidTransition].
+func (s *Service) Lock(ctx context.Context, c Command, id string) (r Relationship, replayed bool, err error) {
+	if _, err := s.partner(ctx, c.User); err != nil {
+		return Relationship{}, false, err
+	}
+	return s.change(ctx, c, id, action{name: string(Pending), do: func(r *Relationship, f *problem.Findings, e Entry) error {
+		switch {
+		case len(*f) > 0:
+			return nil
+		case r.Status != Created:
+			return problem.New(problem.InvalidTransition, "The customer was asked before.")
+		}
+		r.Status, r.ApproveBy = Pending, e.At.Add(ApprovalTime)
+		r.note(e)
+		return nil
+	}})
+}
+
+// Terminate ends an active relationship. What gives administration back needs no active partner. Codes: [problem.RoleNotPermitted],
+// [problem.NotFound], [problem.PreconditionFailed], [problem.InvalidTransition].
+func (s *Service) Terminate(ctx context.Context, c Command, id string) (r Relationship, replayed bool, err error) {
+	if err := c.User.Permit(partner.AdministerGranularly); err != nil {
+		return Relationship{}, false, err
+	}
+	return s.change(ctx, c, id, action{name: terminationRequested, do: func(r *Relationship, f *problem.Findings, e Entry) error {
+		switch {
+		case len(*f) > 0:
+			return nil
+		case r.Status != Active:
+			return problem.New(problem.InvalidTransition, "Only an active relationship is terminated.")
+		}
+		r.terminate(e)
+		return nil
+	}})
+}
+
+func (r *Relationship) terminate(e Entry) {
+	r.EndAt, r.Owed = e.At, nil
+	r.step(e, Terminated, terminationRequested, terminating, string(Terminated))
+}
+
+// Delete takes a relationship back that nobody was asked to approve. The command names the version that it deletes. Codes:
+// [problem.RoleNotPermitted], [problem.NotFound], [problem.PreconditionRequired], [problem.PreconditionFailed],
+// [problem.InvalidTransition].
+func (s *Service) Delete(ctx context.Context, c Command, id string) (replayed bool, err error) {
+	if err := c.User.Permit(partner.AdministerGranularly); err != nil {
+		return false, err
+	}
+	_, replayed, err = s.change(ctx, c, id, action{name: string(Deleted), versioned: true, do: func(r *Relationship, f *problem.Findings, e Entry) error {
+		switch {
+		case len(*f) > 0:
+			return nil
+		case r.Status != Created:
+			return problem.New(problem.InvalidTransition, "Only what nobody was asked to approve is deleted.")
+		}
+		r.Status, r.EndAt = Deleted, e.At
+		r.note(e)
+		return nil
+	}})
+	return replayed, err
+}
+
+// action is what a command does. Its entry has the action's name, by which a repetition finds it.
+type action struct {
+	name      string
+	versioned bool // the version is a required condition
+	do        func(r *Relationship, f *problem.Findings, e Entry) error
+}
+
+// change carries out an action once per Idempotency-Key, anew until nobody else was quicker.
+func (s *Service) change(ctx context.Context, c Command, id string, a action) (r Relationship, replayed bool, err error) {
+	for range maxRounds {
+		r, replayed, err = s.changeOnce(ctx, c, id, a)
+		if !errors.Is(err, ErrConflict) {
+			break
+		}
+	}
+	if err != nil {
+		return Relationship{}, false, unavailable(err)
+	}
+	return r, replayed, nil
+}
+
+// changeOnce checks in the order of the domain (2.5).
+func (s *Service) changeOnce(ctx context.Context, c Command, id string, a action) (r Relationship, replayed bool, err error) {
+	before, err := s.own(ctx, c.User, id)
+	if err != nil {
+		return Relationship{}, false, err
+	}
+	now := s.now()
+	if was, err := c.replays(now, before, a.name); err != nil || was {
+		return before.At(now), was, err
+	}
+	switch {
+	case before.Status == Deleted:
+		return Relationship{}, false, missing()
+	case a.versioned && c.IfVersion == 0:
+		return Relationship{}, false, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match.")
+	case c.IfVersion != 0 && c.IfVersion != AnyVersion && c.IfVersion != before.Version:
+		return Relationship{}, false, problem.New(problem.PreconditionFailed, "The relationship was changed since you read it.")
+	}
+	after := before.At(now) // so that what time has done is written with it
+	after.Version++
+	f := slices.Clone(c.Findings)
+	e := c.entry(now)
+	e.Action = a.name
+	if err := a.do(&after, &f, e); err != nil {
+		return Relationship{}, false, err
+	}
+	if err := f.Err(); err != nil {
+		return Relationship{}, false, err
+	}
+	if err := s.occupy(ctx, Change{Before: &before, After: after}); err != nil {
+		return Relationship{}, false, err
+	}
+	return after, false, nil
+}
+
+func unavailable(err error) error {
+	if errors.Is(err, ErrConflict) {
+		return &problem.Error{Code: problem.Unavailable, Detail: "Too many changes at once; try again.", RetryAfter: time.Second}
+	}
+	return err
+}
+
+// now gives the time as it is stored: in UTC, to the second.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Second) }

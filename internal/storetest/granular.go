@@ -1,0 +1,504 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"concord/internal/granular"
+	"concord/internal/invitation"
+	"concord/internal/link"
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// The operations of [granular.Store].
+const (
+	WriteGranular         Operation = "WriteGranular"
+	GranularRelationship  Operation = "GranularRelationship"
+	GranularRelationships Operation = "GranularRelationships"
+)
+
+// WriteGranular is that of [granular.Store].
+func (m *Memory) WriteGranular(ctx context.Context, c granular.Change) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	before := granular.Relationship{Key: c.After.Key}
+	if c.Before != nil {
+		before = *c.Before
+	}
+	if c.After.Version != before.Version+1 || c.After.Key != before.Key || c.After.ID == "" || c.After.Partner == "" {
+		panic(fmt.Sprintf("storetest: version %d of %v over version %d of %v", c.After.Version, c.After.Key, before.Version, before.Key))
+	}
+	if slices.Contains([]granular.Status{granular.Expired, granular.Terminated, granular.Deleted}, before.Status) {
+		panic(fmt.Sprintf("storetest: %s after %s", c.After.Status, before.Status))
+	}
+	return m.do(WriteGranular, func() error {
+		if m.granular[c.After.Key].Version != before.Version {
+			return granular.ErrConflict
+		}
+		slot := slotKey{c.After.Partner, c.After.Slot()}
+		if c.Before == nil || c.Before.Slot() != slot.slot {
+			by, held := m.slots[slot]
+			displaced := c.Displaced != nil && c.Displaced.ID == by.id && (c.Displaced.Status == granular.Deleted || by.version <= c.Displaced.Version)
+			if held && by.id != c.After.ID && !displaced {
+				return &granular.SlotTaken{By: by.id}
+			}
+			set(&m.slots, slot, holder{c.After.ID, c.After.Version})
+		}
+		set(&m.granular, c.After.Key, copyGranular(c.After))
+		return nil
+	})
+}
+
+// PutGranular stores a relationship over whatever was there, without its slot.
+func (m *Memory) PutGranular(r granular.Relationship) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	set(&m.granular, r.Key, copyGranular(r))
+}
+
+// GranularRelationship is that of [granular.Store].
+func (m *Memory) GranularRelationship(ctx context.Context, k granular.Key, _ bool) (r granular.Relationship, err error) {
+	if err := ctx.Err(); err != nil {
+		return r, err
+	}
+	err = m.do(GranularRelationship, func() error {
+		stored, found := m.granular[k]
+		if !found {
+			return problem.New(problem.NotFound, "There is no such relationship.")
+		}
+		r = copyGranular(stored)
+		return nil
+	})
+	return r, err
+}
+
+// GranularRelationships is that of [granular.Store].
+func (m *Memory) GranularRelationships(ctx context.Context, p partner.TenantID, q granular.Query) (page granular.Page, err error) {
+	if err := ctx.Err(); err != nil {
+		return page, err
+	}
+	err = m.do(GranularRelationships, func() error {
+		if at, _, _ := strings.Cut(q.After, "#"); q.After != "" && !isTime(at) {
+			return malformed()
+		}
+		all := map[string]granular.Relationship{}
+		for k, r := range m.granular {
+			if k.Partner == p {
+				all[r.CreatedAt.Format(time.RFC3339)+"#"+r.ID] = r
+			}
+		}
+		keys := slices.Sorted(maps.Keys(all))
+		slices.Reverse(keys)
+		kept, next := walk(keys, q.Limit, func(k string) bool { return q.After == "" || k < q.After }, func(k string) bool { return q.Matches(all[k]) })
+		for _, k := range kept {
+			page.Relationships = append(page.Relationships, copyGranular(all[k]))
+		}
+		page.Next = next
+		return nil
+	})
+	return page, err
+}
+
+func copyGranular(r granular.Relationship) granular.Relationship {
+	r.Roles, r.Owed, r.History = slices.Clone(r.Roles), slices.Clone(r.Owed), slices.Clone(r.History)
+	for n := range r.History {
+		r.History[n].At = second(r.History[n].At)
+	}
+	if r.Answer != nil {
+		a := *r.Answer
+		a.At = second(a.At)
+		r.Answer = &a
+	}
+	for _, t := range []*time.Time{&r.CreatedAt, &r.ModifiedAt, &r.ApproveBy, &r.ActivatedAt, &r.EndAt} {
+		*t = second(*t)
+	}
+	return r
+}
+
+// The template ids of some roles.
+const (
+	globalReader      = "f2ef992c-3afb-46b9-b7cf-a126ee74c451"
+	helpdeskAdmin     = "729827e3-9c14-49f7-bb1b-9608f156bbb8"
+	grantedFor        = 90 * 24 * time.Hour
+	granularCallers   = 64
+	granularOfAPage   = 3
+	granularOfPartner = 7
+)
+
+// granted is a relationship of version 1 with a name of its own.
+func granted(p partner.TenantID, edit ...func(*granular.Relationship)) granular.Relationship {
+	_, text, _ := strings.Cut(id(), "_")
+	r := granular.Relationship{
+		Key: granular.Key{Partner: p, ID: link.GranularPrefix + text}, DisplayName: "Support " + text, Customer: tenant(), Cloud: "public",
+		Roles: []string{globalReader}, RoleTable: "1", Duration: granular.Period{Days: 90}, Status: granular.Created, Generation: 1,
+		CreatedAt: second(noon), CreatedBy: "somebody", ModifiedAt: second(noon), Version: 1,
+		History: []granular.Entry{{At: second(noon), Action: "created", Actor: granular.ByPartner, By: "somebody"}},
+	}
+	for _, f := range edit {
+		f(&r)
+	}
+	return r
+}
+
+func nextGranular(r granular.Relationship, edit func(*granular.Relationship)) granular.Relationship {
+	n := copyGranular(r)
+	n.Version++
+	edit(&n)
+	return n
+}
+
+// locked and active are r after it was sent to its customer, and after the approval.
+func locked(r granular.Relationship) granular.Relationship {
+	return nextGranular(r, func(n *granular.Relationship) {
+		n.Status, n.ApproveBy = granular.Pending, second(noon.Add(granular.ApprovalTime))
+	})
+}
+
+func active(r granular.Relationship, who string) granular.Relationship {
+	return nextGranular(r, func(n *granular.Relationship) {
+		n.Status, n.ActivatedAt, n.EndAt = granular.Active, second(noon), second(noon.Add(grantedFor))
+		n.Answer = &granular.Given{Subject: who, Tenant: n.Customer, FullName: "Ada Larch", At: second(noon)}
+	})
+}
+
+func (s *suite) grant(before *granular.Relationship, after granular.Relationship) granular.Relationship {
+	s.Helper()
+	if err := s.Granular.WriteGranular(s.Context(), granular.Change{Before: before, After: after}); err != nil {
+		s.Fatalf("WriteGranular: %v", err)
+	}
+	return after
+}
+
+func (s *suite) granted(k granular.Key) granular.Relationship {
+	s.Helper()
+	r, err := s.Granular.GranularRelationship(s.Context(), k, true)
+	if err != nil {
+		s.Fatalf("GranularRelationship: %v", err)
+	}
+	return r
+}
+
+// grantTaken takes a relationship through everything that is kept of one.
+func (s *suite) granularRoundTrip() {
+	sha := strings.Repeat("0123456789abcdef", 4)
+	r := granted(tenant(), func(r *granular.Relationship) {
+		r.CustomerName, r.AutoExtend, r.Duration = "Larch Ltd", true, granular.Period{Months: 24}
+		r.Roles = []string{helpdeskAdmin, globalReader}
+		r.History = []granular.Entry{
+			{At: second(noon), Action: "created", Actor: granular.ByPartner, By: "somebody", CorrelationID: "6f1c9d3e-0000-4000-8000-0123456789ab", Key: "00aa11bb22cc", Body: "ff00ff00ff00"},
+			{At: second(noon), Action: "changed", Actor: granular.ByPartner, By: "google|1|2", CorrelationID: "%not-a-uuid#", Why: "what\tever"},
+			{At: second(noon), Action: "expired", Actor: granular.BySchedule},
+		}
+	})
+	s.grant(nil, r)
+	s.same(r, s.granted(r.Key))
+	unbound := granted(r.Partner, func(r *granular.Relationship) { r.Customer = "" })
+	s.grant(nil, unbound)
+	s.same(unbound, s.granted(unbound.Key))
+	for _, step := range []func(*granular.Relationship){
+		func(n *granular.Relationship) {
+			n.Status, n.ApproveBy, n.Generation = granular.Pending, second(noon.Add(time.Hour)), 2
+		},
+		func(n *granular.Relationship) {
+			n.Status, n.ActivatedAt, n.EndAt, n.Reminded = granular.Active, second(noon), second(noon.Add(grantedFor)), 2
+			n.Answer = &granular.Given{
+				Subject: "who", Tenant: n.Customer, FullName: "Ada Larch", JobTitle: "Head", Email: "head@larch.example", At: second(noon),
+				Consent: granular.ConsentText{Version: "1", Language: "fr", Hash: sha},
+			}
+			n.Owed = []granular.Notice{granular.EndingNotice, granular.CustomerEndingNotice}
+			n.History = append(n.History, granular.Entry{At: second(noon), Action: "approved", Actor: granular.ByCustomer, By: "who"})
+		},
+		func(n *granular.Relationship) {
+			n.Status, n.Reason, n.Owed, n.Reminded, n.AutoExtend = granular.Terminated, granular.Rejected, nil, 0, false
+			n.ModifiedAt = second(noon.Add(time.Minute))
+		},
+	} {
+		before := r
+		r = s.grant(&before, nextGranular(before, step))
+		s.same(r, s.granted(r.Key))
+	}
+}
+
+func (s *suite) granularUnknown() {
+	for _, k := range []string{link.GranularPrefix + "aaaaaaaaaaaaaaaaaaaaaaaaaa", "x", "A", strings.Repeat("x", 3000), "gdap_#", ""} {
+		_, err := s.Granular.GranularRelationship(s.Context(), granular.Key{Partner: tenant(), ID: k}, true)
+		s.code(err, problem.NotFound)
+	}
+	r := s.grant(nil, granted(tenant()))
+	_, err := s.Granular.GranularRelationship(s.Context(), granular.Key{Partner: tenant(), ID: r.ID}, true)
+	s.code(err, problem.NotFound)
+}
+
+func (s *suite) granularOutdated() {
+	r := s.grant(nil, granted(tenant()))
+	s.refused(s.Granular.WriteGranular(s.Context(), granular.Change{After: granted(r.Partner, func(n *granular.Relationship) { n.ID = r.ID })}), granular.ErrConflict)
+	s.grant(&r, locked(r))
+	s.refused(s.Granular.WriteGranular(s.Context(), granular.Change{Before: &r, After: locked(r)}), granular.ErrConflict)
+	never := granted(r.Partner)
+	s.refused(s.Granular.WriteGranular(s.Context(), granular.Change{Before: &never, After: locked(never)}), granular.ErrConflict)
+	s.same(locked(r), s.granted(r.Key))
+}
+
+func (s *suite) granularNames() {
+	p := tenant()
+	first := s.grant(nil, granted(p, func(r *granular.Relationship) { r.DisplayName = "Larch support" }))
+	taken := func(c granular.Change, by string) {
+		s.Helper()
+		err := s.Granular.WriteGranular(s.Context(), c)
+		if t, ok := errors.AsType[*granular.SlotTaken](err); !ok || t.By != by {
+			s.Fatalf("error %v, want the slot taken by %s", err, by)
+		}
+	}
+	named := func(name string) func(*granular.Relationship) {
+		return func(r *granular.Relationship) { r.DisplayName = name }
+	}
+	second := granted(p, named("LARCH Support"))
+	taken(granular.Change{After: second}, first.ID)
+	_, err := s.Granular.GranularRelationship(s.Context(), second.Key, true)
+	s.code(err, problem.NotFound)
+	s.grant(nil, granted(tenant(), named("Larch support"))) // of another partner
+
+	other := s.grant(nil, granted(p, named("Maple support")))
+	taken(granular.Change{Before: &other, After: nextGranular(other, named("larch support"))}, first.ID)
+	s.same(other, s.granted(other.Key))
+
+	// The holder has another name since, and the slot passes; it comes back, and then it does not.
+	renamed := s.grant(&first, nextGranular(first, named("Birch support")))
+	back := s.grant(&renamed, nextGranular(renamed, named("Larch support")))
+	taken(granular.Change{After: second, Displaced: &renamed}, first.ID)
+	renamed = s.grant(&back, nextGranular(back, named("Oak support")))
+	if err := s.Granular.WriteGranular(s.Context(), granular.Change{After: second, Displaced: &renamed}); err != nil {
+		s.Fatal(err)
+	}
+	taken(granular.Change{Before: &renamed, After: nextGranular(renamed, named("Larch support"))}, second.ID)
+
+	// So it does from one that was deleted.
+	gone := s.grant(&second, nextGranular(second, func(r *granular.Relationship) { r.Status = granular.Deleted }))
+	third := granted(p, named("Larch support"))
+	taken(granular.Change{After: third}, gone.ID)
+	if err := s.Granular.WriteGranular(s.Context(), granular.Change{After: third, Displaced: &gone}); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// once has many callers write over the same version and gives who won.
+func (s *suite) granularOnce() {
+	r := s.grant(nil, granted(tenant()))
+	r = s.grant(&r, locked(r))
+	var wg sync.WaitGroup
+	errs := make([]error, granularCallers)
+	for n := range granularCallers {
+		wg.Go(func() {
+			after := active(r, fmt.Sprint("who ", n))
+			if n%2 == 1 {
+				after.Status, after.Reason = granular.Terminated, granular.Rejected
+			}
+			errs[n] = s.Granular.WriteGranular(s.Context(), granular.Change{Before: &r, After: after})
+		})
+	}
+	wg.Wait()
+	won := -1
+	for n, err := range errs {
+		switch {
+		case err == nil && won < 0:
+			won = n
+		case err == nil:
+			s.Fatalf("%d and %d both won", won, n)
+		case !errors.Is(err, granular.ErrConflict) && !problem.Is(err, problem.Unavailable):
+			s.Fatalf("error %v", err)
+		}
+	}
+	if won < 0 {
+		s.Fatal("nobody won")
+	}
+	got := s.granted(r.Key)
+	if got.Answer.Subject != fmt.Sprint("who ", won) || got.Version != r.Version+1 {
+		s.Fatalf("%q is stored, %d was told", got.Answer.Subject, won)
+	}
+}
+
+func (s *suite) granularNameOnce() {
+	p := tenant()
+	var wg sync.WaitGroup
+	errs := make([]error, granularCallers)
+	for n := range granularCallers {
+		wg.Go(func() {
+			errs[n] = s.Granular.WriteGranular(s.Context(), granular.Change{After: granted(p, func(r *granular.Relationship) { r.DisplayName = "One" })})
+		})
+	}
+	wg.Wait()
+	won := 0
+	for _, err := range errs {
+		_, taken := errors.AsType[*granular.SlotTaken](err)
+		switch {
+		case err == nil:
+			won++
+		case !taken && !problem.Is(err, problem.Unavailable):
+			s.Fatalf("error %v", err)
+		}
+	}
+	if won != 1 {
+		s.Fatalf("%d have the name", won)
+	}
+}
+
+func (s *suite) listGranular(p partner.TenantID, q granular.Query) (ids []string) {
+	s.Helper()
+	if q.Limit == 0 {
+		q.Limit = granularOfAPage
+	}
+	for range 100 {
+		page, err := s.Granular.GranularRelationships(s.Context(), p, q)
+		if err != nil {
+			s.Fatalf("GranularRelationships: %v", err)
+		}
+		if len(page.Relationships) > q.Limit {
+			s.Fatalf("%d on a page of %d", len(page.Relationships), q.Limit)
+		}
+		for _, r := range page.Relationships {
+			ids = append(ids, r.ID)
+		}
+		if q.After = page.Next; q.After == "" {
+			return ids
+		}
+	}
+	s.Fatal("the list does not end")
+	return nil
+}
+
+func (s *suite) granularLists() {
+	p, customer := tenant(), tenant()
+	var all []granular.Relationship
+	for n := range granularOfPartner {
+		r := s.grant(nil, granted(p, func(r *granular.Relationship) {
+			r.CreatedAt = second(noon.Add(time.Duration(n/2) * time.Minute)) // two in a second
+			if n%3 == 0 {
+				r.Customer = customer
+			}
+		}))
+		all = append(all, r)
+	}
+	s.create(p) // an invitation is in another list
+	s.grant(nil, granted(tenant()))
+	slices.SortFunc(all, func(a, b granular.Relationship) int {
+		return -strings.Compare(a.CreatedAt.Format(time.RFC3339)+a.ID, b.CreatedAt.Format(time.RFC3339)+b.ID)
+	})
+	ids := func(keep func(granular.Relationship) bool) (ids []string) {
+		for _, r := range all {
+			if keep(r) {
+				ids = append(ids, r.ID)
+			}
+		}
+		return ids
+	}
+	every := func(granular.Relationship) bool { return true }
+	s.eventually("the list", func() (any, bool) {
+		got := s.listGranular(p, granular.Query{Now: noon})
+		return got, slices.Equal(got, ids(every))
+	})
+	if got := s.listInvitations(p); got != 1 {
+		s.Fatalf("%d invitations", got)
+	}
+
+	// It is stable while others are added.
+	first, err := s.Granular.GranularRelationships(s.Context(), p, granular.Query{Limit: granularOfAPage, Now: noon})
+	if err != nil || first.Next == "" {
+		s.Fatal(first.Next, err)
+	}
+	newer := s.grant(nil, granted(p, func(r *granular.Relationship) { r.CreatedAt = second(noon.Add(time.Hour)) }))
+	s.eventually("the newer one", func() (any, bool) {
+		got := s.listGranular(p, granular.Query{Now: noon})
+		return got, len(got) > 0 && got[0] == newer.ID
+	})
+	s.same(ids(every)[granularOfAPage:], s.listGranular(p, granular.Query{Now: noon, After: first.Next}))
+
+	all = slices.Insert(all, 0, newer)
+	change := func(n int, edit func(granular.Relationship) granular.Relationship) {
+		before := all[n]
+		all[n] = s.grant(&before, edit(before))
+	}
+	change(1, func(r granular.Relationship) granular.Relationship {
+		return nextGranular(r, func(n *granular.Relationship) { n.Status = granular.Deleted })
+	})
+	change(2, locked)
+	change(3, locked)
+	change(3, func(r granular.Relationship) granular.Relationship { return active(r, "who") })
+	later := noon.Add(grantedFor + time.Hour) // what is stored as active or pending is expired then
+	for name, q := range map[string]struct {
+		granular.Query
+		keep func(granular.Relationship) bool
+	}{
+		"every one":   {granular.Query{Now: noon}, func(r granular.Relationship) bool { return r.Status != granular.Deleted }},
+		"created":     {granular.Query{Now: noon, Status: granular.Created}, func(r granular.Relationship) bool { return r.Status == granular.Created }},
+		"active":      {granular.Query{Now: noon, Status: granular.Active}, func(r granular.Relationship) bool { return r.ID == all[3].ID }},
+		"expired":     {granular.Query{Now: later, Status: granular.Expired}, func(r granular.Relationship) bool { return r.ID == all[2].ID || r.ID == all[3].ID }},
+		"none active": {granular.Query{Now: later, Status: granular.Active}, func(granular.Relationship) bool { return false }},
+		"a customer": {granular.Query{Now: noon, Customer: customer}, func(r granular.Relationship) bool {
+			return r.Customer == customer && r.Status != granular.Deleted
+		}},
+	} {
+		if got, want := s.listGranular(p, q.Query), ids(q.keep); !slices.Equal(got, want) {
+			s.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	for _, after := range []string{"x", "#", "I#", "2025-03-01T12:00:00#"} {
+		if page, err := s.Granular.GranularRelationships(s.Context(), tenant(), granular.Query{Limit: 1, After: after}); err == nil && len(page.Relationships) == 0 {
+			continue
+		} else if !problem.Is(err, problem.MalformedRequest) {
+			s.Errorf("after %q: %v", after, err)
+		}
+	}
+}
+
+func (s *suite) listInvitations(p partner.TenantID) int {
+	s.Helper()
+	page, err := s.Invitations.Invitations(s.Context(), p, invitation.Query{Status: invitation.AnyStatus, Limit: 100, Now: noon})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return len(page.Invitations)
+}
+
+// granularKept: whatever becomes of the reseller relationship, and of the delegated administration that goes with it, granular
+// administration of the same customer stays as it is (rule X4, invariant 13).
+func (s *suite) granularKept() {
+	p, customer := tenant(), tenant()
+	r := s.grant(nil, granted(p, func(r *granular.Relationship) { r.Customer = customer }))
+	r = s.grant(&r, locked(r))
+	r = s.grant(&r, active(r, "who"))
+	i := s.create(p)
+	made := agreed(p, customer, i.ID)
+	made.DelegatedAdmin = relationship.ActiveDAP
+	if err := s.accepts(invitation.Change{Before: &i, After: accepted(i, "who", customer)}, made); err != nil {
+		s.Fatal(err)
+	}
+	commit := func(before, after relationship.Relationship) {
+		s.Helper()
+		if err := s.Invitations.Commit(s.Context(), nil, []relationship.Change{{Before: &before, After: after}}); err != nil {
+			s.Fatal(err)
+		}
+		s.same(r, s.granted(r.Key))
+	}
+	e := relationship.Entry{At: second(noon), By: "somebody"}
+	removed, ok := made.Remove(e, relationship.AttestedText{Version: "1", Language: "en", Hash: strings.Repeat("0", 64)})
+	if !ok || removed.DelegatedAdmin != relationship.TerminatedDAP {
+		s.Fatalf("%+v", removed)
+	}
+	commit(made, removed)
+	again, _ := relationship.Establish(&removed, relationship.Consent{Invitation: i.ID, Partner: partner.Account{Tenant: p}, Customer: made.Customer, DelegatedAdmin: true, At: second(noon)})
+	commit(removed, again)
+	ended, _ := again.EndAdministration(e)
+	commit(again, ended)
+	if due, ok := s.granted(r.Key).Due(); !ok || !due.Equal(second(noon.Add(grantedFor-30*24*time.Hour))) {
+		s.Fatalf("due %s", due)
+	}
+}
