@@ -158,7 +158,7 @@ func (r Row) lane(of int) int {
 			break
 		}
 	}
-	return int(h.Sum32() % uint32(of)) //nolint:gosec // a handful
+	return int(h.Sum32() % uint32(of))
 }
 
 // row gives one row its outcome. The error is that of what may work later.

@@ -19,10 +19,12 @@ import (
 	"concord/infra/local/engine"
 	"concord/internal/agenda"
 	"concord/internal/audit"
+	"concord/internal/batch"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/invitation"
 	"concord/internal/link"
+	"concord/internal/pace"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -137,6 +139,17 @@ func (u use) String() string {
 		fmt.Fprintf(&b, " | %v | %v | %v | **%v**", units["table"], units["list"], units["due"], total(units))
 	}
 	return b.String()
+}
+
+// nothingMade refuses every row.
+type nothingMade struct{}
+
+func (nothingMade) Invite(context.Context, invitation.Command, invitation.Proposal) (invitation.Invitation, bool, error) {
+	return invitation.Invitation{}, false, problem.New(problem.DuplicateOpenInvitation, "An open invitation asks this recipient for the same already.")
+}
+
+func (nothingMade) SendWhenAllowed(context.Context, invitation.Command, string, time.Time) (invitation.Invitation, bool, error) {
+	return invitation.Invitation{}, false, nil
 }
 
 // setting is the service over a real store, with one partner and a clock that stands still.
@@ -508,6 +521,27 @@ func TestCost(t *testing.T) {
 	if _, err := s.cleanup.Run(ctx); err != nil { // the two that were cancelled earlier
 		t.Fatal(err)
 	}
+
+	// A batch beside what its rows cost: a few units for a hundred rows.
+	bulk := batch.Service{Store: store, Accounts: store, Now: func() time.Time { return s.now }}
+	lines := make([]batch.Row, 100)
+	for n := range lines {
+		lines[n] = batch.Row{Number: n + 1, Proposal: s.proposal()}
+	}
+	var job batch.Batch
+	measure("batch of 100 rows, submitted", "2 GetItem, 2 PutItem | 2 | 0 | 1 | **3** | 1.5 | 0 | 0 | **1.5**", func() (err error) {
+		job, _, err = bulk.Submit(ctx, s.command(), batch.Submission{Rows: lines})
+		return err
+	})
+	worker := batch.Worker{Store: store, Invitations: nothingMade{}, Pace: &pace.Pace{}, Now: bulk.Now}
+	measure("batch of 100 rows, worked off without the rows", "2 GetItem, 1 TransactWriteItems, 1 UpdateItem | 5 | 0 | 1 | **6** | 2 | 0 | 0 | **2**", func() error {
+		_, err := worker.Work(ctx, job.Key)
+		return err
+	})
+	measure("batch, read", "1 GetItem | 0 | 0 | 0 | **0** | 1 | 0 | 0 | **1**", func() error {
+		_, err := bulk.Batch(ctx, s.user, job.ID)
+		return err
+	})
 
 	l := newSetting(t, store)
 	for n := range 60 {

@@ -122,7 +122,7 @@
 //
 // A physical partition takes 1,000 write units a second. Until its mail is sent an invitation writes 8 units in its
 // partner's partition of the table (create 4, count, send, claim and sent 1 each), one in that of the list, and a moment later 4 audit
-// records (created, sent, mailed, delivered). A batch paced at 80 invitations a second stays at 960, a twelfth of it on the one item that
+// records (created, sent, mailed, delivered). Two batches at a time, each paced at 40 invitations a second, stay at 960, a twelfth of it on the one item that
 // counts its day. Without a local index DynamoDB splits a partition that stays hot: random ids spread over the halves, and audit
 // records, whose keys go with the time, stay together in one. Where they are throttled the stream waits and nobody else does. The due index takes 3 units per mail on four shards: 1,300 mails a second, of all partners
 // together; more shards are a constant in keys.go, each at half a read unit per run.

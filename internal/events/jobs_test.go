@@ -53,7 +53,7 @@ func TestJobsAreSent(t *testing.T) {
 	var got []string
 	status := http.StatusOK
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var in struct{ QueueUrl, MessageBody string } //nolint:revive,staticcheck // as SQS has it
+		var in struct{ QueueUrl, MessageBody string } //nolint:staticcheck // as SQS has it
 		_ = json.NewDecoder(r.Body).Decode(&in)
 		got = append(got, r.Header.Get("X-Amz-Target"), in.QueueUrl, in.MessageBody)
 		w.Header().Set("Content-Type", "application/x-amz-json-1.0")

@@ -146,7 +146,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse("UnsupportedOperation", "the local stack knows SendMessage alone, not "+target)
 		return
 	}
-	var in struct{ QueueUrl, MessageBody string } //nolint:revive,staticcheck // as SQS has it
+	var in struct{ QueueUrl, MessageBody string } //nolint:staticcheck // as SQS has it
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&in); err != nil || in.MessageBody == "" {
 		refuse("InvalidMessageContents", "no message")
 		return

@@ -43,7 +43,7 @@ type Options struct {
 	DeletedByTTL func(table string, key map[string]any) bool // whether the TTL sweep deleted this item; may be nil
 	OnFailure    func(destination string, message []byte)    // takes what is discarded, if the source has a destination
 	Log          func(format string, arguments ...any)       // trouble, in one line; may be nil
-	Poll         time.Duration                               // pause between two reads of a shard without news; 0 for 25 ms
+	Poll         time.Duration                               // pause between two reads of a shard; 0 for 25 ms
 	Backoff      func(attempt int) time.Duration             // pause before a retry; nil for 100 ms doubling up to 5 s
 }
 
@@ -207,7 +207,7 @@ func (m *Mapping) read(ctx context.Context, shard, iterator string) {
 			}
 			iterator = it
 		}
-		out, err := m.o.Client.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: &iterator, Limit: aws.Int32(1000)})
+		out, err := m.o.Client.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: &iterator, Limit: aws.Int32(most)})
 		if err != nil {
 			if ctx.Err() == nil {
 				m.o.Log("stream of %s: %v", m.source.Function, err)
@@ -252,11 +252,16 @@ func (m *Mapping) read(ctx context.Context, shard, iterator string) {
 			return
 		}
 		iterator = *out.NextShardIterator
-		if len(out.Records) == 0 {
+		// While records come one by one, reading after each of them would keep the engine from its work: it looks through all that the stream
+		// holds.
+		if len(out.Records) < most {
 			pause(ctx, m.o.Poll)
 		}
 	}
 }
+
+// most is how many records one read of a shard gives at most.
+const most = 1000
 
 func pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
