@@ -107,10 +107,14 @@ func (s *Service) Report(ctx context.Context, l link.Link, plea *Plea) (Letter, 
 func (s *Service) Unsubscribe(ctx context.Context, l link.Link, plea *Plea) (Letter, Case, error) {
 	return s.plead(ctx, l, plea, nil, func(t *Letter, now time.Time, p *Plea) (Case, error) {
 		i := &t.Invitation
-		switch {
-		case i.unsubscribed():
-			return Unsubscribed, nil
-		case p == nil:
+		if i.unsubscribed() {
+			// Asking for a new link by another invitation of the partner takes the wish back.
+			m, err := s.Ledger.Mailings(ctx, recipientOf(i.RecipientEmail), false)
+			if _, blocked := m.Blocked[i.Inviter]; blocked || err != nil || i.RecipientEmail == "" {
+				return Unsubscribed, err
+			}
+		}
+		if p == nil {
 			return UnsubscribeForm, nil
 		}
 		if err := s.block(ctx, *i, &Suppression{At: now, Reason: "unsubscribed"}); err != nil {

@@ -152,6 +152,27 @@ func TestWhoWantsNoMailGetsNone(t *testing.T) {
 	}
 }
 
+// TestTheWishIsTakenBackElsewhere: asking for a new link of one invitation lets mail through again, and the page of another does not say otherwise.
+func TestTheWishIsTakenBackElsewhere(t *testing.T) {
+	o := open(t)
+	first := mailIs(invitation.MailSent)(t, o)
+	o.pass(31 * day)
+	o.plead(t, o.Unsubscribe, linkOf(first), "", invitation.Unsubscribed)
+	second := o.invite(t, by(alder), to("nora@larch.example"))
+	o.pass(31 * day)
+	o.plead(t, o.AskAgain, linkOf(second), "too-late", invitation.RenewalAsked)
+	if _, c, err := o.Unsubscribe(t.Context(), linkOf(first), nil); err != nil || c != invitation.UnsubscribeForm {
+		t.Errorf("%s, %v", c, err)
+	}
+	o.plead(t, o.Unsubscribe, linkOf(first), "", invitation.Unsubscribed)
+	if _, c, err := o.Unsubscribe(t.Context(), linkOf(first), nil); err != nil || c != invitation.Unsubscribed {
+		t.Errorf("%s, %v", c, err)
+	}
+	third := o.invite(t, by(alder), to("nora@larch.example"))
+	_, _, err := o.Send(t.Context(), by(alder), third.ID)
+	wantCode(t, err, problem.RecipientSuppressed)
+}
+
 type complaints struct {
 	mu     sync.Mutex
 	of     map[string]int

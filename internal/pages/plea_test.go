@@ -140,9 +140,14 @@ var pleas = []struct {
 	{name: "unsubscribe when the address is erased", purpose: link.Unsubscribe, page: "unsubscribe", status: 200, mayWrite: true,
 		prepare: put(func(i *invitation.Invitation) { i.RecipientEmail = "" }), says: []string{"has been erased"}, saysNot: []string{"larch.example"}},
 	{name: "unsubscribed", purpose: link.Unsubscribe, page: "unsubscribed", status: 200,
-		prepare: put(func(i *invitation.Invitation) {
-			i.History = append(i.History, invitation.Entry{At: time.Now(), Action: "unsubscribed", By: "recipient"})
-		}), says: []string{"no more requests or reminders to j•••@larch.example", "ask for a new one", "can still be answered"}},
+		prepare: func(d *deployment, i *invitation.Invitation) {
+			l := link.Link{Tenant: string(i.Inviter), ID: i.ID, Generation: i.Generation}
+			t, _, err := d.service.Unsubscribe(d.t.Context(), l, &invitation.Plea{})
+			if err != nil {
+				d.t.Fatal(err)
+			}
+			*i = t.Invitation
+		}, says: []string{"no more requests or reminders to j•••@larch.example", "ask for a new one", "can still be answered"}},
 	{name: "unsubscribed when the address is erased", purpose: link.Unsubscribe, page: "unsubscribed", status: 200,
 		prepare: put(func(i *invitation.Invitation) {
 			i.RecipientEmail = ""
