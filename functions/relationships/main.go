@@ -1,5 +1,5 @@
-// Function relationships serves the customers, relationships and audit of the calling partner, the operator's desk, and the OpenAPI
-// document, over the HTTP API.
+// Function relationships serves the customers, granular administration and audit of the calling partner, the operator's desk, and the
+// OpenAPI document, over the HTTP API.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/env"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/masterkey"
@@ -51,5 +52,6 @@ func main() {
 		Pardon:     invitation.Pardon{Ledger: store, Addresses: addresses, Now: clock},
 		Regions:    partner.ShippedRegions(),
 	}
-	apigw.Start(web.Relationships(gate, store, store, desk, clock), "", log)
+	granted := &granular.Service{Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Now: clock}
+	apigw.Start(web.Relationships(gate, store, granted, store, desk, clock), "", log)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,34 +33,87 @@ const (
 	aDisplayName = "dn"
 )
 
-// WriteGranular is that of [granular.Store]. A change that takes no slot is one conditional write of one item.
+// WriteGranular is that of [granular.Store]. A change that takes no slot and gives nothing is one conditional write of one item.
 func (s *Store) WriteGranular(ctx context.Context, c granular.Change) (err error) {
 	defer func() { wrap(&err, "write %s", c.After.ID) }()
-	items := []types.TransactWriteItem{s.granularChanged(c)}
+	items := s.granularWrites(c)
 	slot := c.After.Slot()
-	if c.Before != nil && c.Before.Slot() == slot {
+	takes := c.Before == nil || c.Before.Slot() != slot
+	if len(items) == 1 && !takes {
 		if err := s.single(ctx, items[0], encodeGranular(c.After)); !errors.Is(err, invitation.ErrConflict) {
 			return err
 		}
 		return granular.ErrConflict
 	}
-	held := holding{after: holder{c.After.ID, c.After.Version}}
-	if c.Displaced != nil {
-		held.displaced, held.left = &holder{c.Displaced.ID, c.Displaced.Version}, c.Displaced.Status != granular.Deleted
+	if takes {
+		held := holding{after: holder{c.After.ID, c.After.Version}}
+		if c.Displaced != nil {
+			held.displaced, held.left = &holder{c.Displaced.ID, c.Displaced.Version}, c.Displaced.Status != granular.Deleted
+		}
+		items = append(items, s.takenBy(slotKey(c.After.Partner, slot), held))
 	}
-	refused, err := s.together(ctx, append(items, s.takenBy(slotKey(c.After.Partner, slot), held)))
+	refused, err := s.together(ctx, items)
 	switch {
 	case err != nil || refused == nil:
 		return err
-	case refused[0] != nil:
+	case !takes || slices.ContainsFunc(refused[:len(refused)-1], func(i map[string]types.AttributeValue) bool { return i != nil }):
 		return granular.ErrConflict
 	default:
-		f := &fields{item: refused[1]}
+		f := &fields{item: refused[len(refused)-1]}
 		by := f.needText(aHolder)
 		if f.err != nil {
 			return f.err
 		}
 		return &granular.SlotTaken{By: by}
+	}
+}
+
+// granularWrites gives the writes of a change apart from that of a slot: of the relationship and, where that is given or ends, of its grant.
+func (s *Store) granularWrites(c granular.Change) []types.TransactWriteItem {
+	items := []types.TransactWriteItem{s.granularChanged(c)}
+	if g, regranted := c.Regranted(); regranted {
+		i := newItem(grantKey(g), grantType)
+		i.time(aEnds, g.EndAt)
+		i.number(aVersion, g.Version)
+		if !g.EndAt.IsZero() {
+			i.time(ttlAttr, g.EndAt.Add(granular.Forgotten))
+		}
+		items = append(items, types.TransactWriteItem{Put: &types.Put{
+			TableName: s.table, Item: i, ConditionExpression: aws.String(isNew + " OR v < :v"), ExpressionAttributeValues: key{":v": num(int64(g.Version))},
+		}})
+	}
+	return items
+}
+
+// Grants is that of [granular.Store]: one query, of small items.
+func (s *Store) Grants(ctx context.Context, p, from, to partner.TenantID) (list []granular.Grant, err error) {
+	defer func() { wrap(&err, "grants of %s", p) }()
+	in := &dynamodb.QueryInput{
+		TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND sk BETWEEN :low AND :high"),
+		ExpressionAttributeValues: key{
+			":pk": str(partition(p)), ":low": str(grantPrefix + string(from) + "#"), ":high": str(grantPrefix + string(to) + "#~"),
+		},
+	}
+	for {
+		out, err := s.client.Query(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, each := range out.Items {
+			f := &fields{item: each}
+			customer, id, ok := parseGrantSort(f.needText(skAttr))
+			if !ok {
+				f.fault(skAttr, "is not what a grant has there")
+			}
+			g := granular.Grant{Key: granular.Key{Partner: p, ID: id}, Customer: customer, EndAt: f.time(aEnds), Version: f.needNumber(aVersion)}
+			if f.err != nil {
+				return nil, f.err
+			}
+			list = append(list, g)
+		}
+		if in.ExclusiveStartKey = out.LastEvaluatedKey; in.ExclusiveStartKey == nil {
+			return list, nil
+		}
 	}
 }
 

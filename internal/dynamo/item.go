@@ -21,6 +21,7 @@ const (
 	slotType         = "slot"
 	relationshipType = "relationship"
 	granularType     = "granular"
+	grantType        = "grant"
 	accountType      = "account"
 	wordsType        = "words"
 	mailingsType     = "mailings"

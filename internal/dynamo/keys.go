@@ -27,6 +27,7 @@ import (
 //	P#<inviter>      B#<batch id>                batch
 //	P#<inviter>      B#<batch id>#<body>#<row>   rows of a batch, from one on
 //	P#<partner>      G#<id>                      granular relationship
+//	P#<partner>      H#<customer's tenant>#<id>  what a customer has given by a granular relationship
 //	P#<partner>      L#<time, RFC 3339>#<id>     audit record
 //
 //	A recipient's partition:
@@ -61,6 +62,7 @@ const (
 	slotPrefix         = "S#"
 	relationshipPrefix = "C#"
 	granularPrefix     = "G#"
+	grantPrefix        = "H#"
 	accountSort        = "A"
 	wordsPrefix        = "D#"
 	countPrefix        = "Q#"
@@ -107,6 +109,18 @@ func chunkKey(k batch.Key, body string, first int) key {
 	return keyOf(partition(k.Partner), chunkSort(k.ID, body, first))
 }
 func granularKey(k granular.Key) key { return keyOf(partition(k.Partner), granularPrefix+k.ID) }
+
+func grantKey(g granular.Grant) key {
+	return keyOf(partition(g.Partner), grantPrefix+string(g.Customer)+"#"+g.ID)
+}
+
+// parseGrantSort is the reverse of the sort key of grantKey.
+func parseGrantSort(s string) (customer partner.TenantID, id string, ok bool) {
+	rest, prefixed := strings.CutPrefix(s, grantPrefix)
+	tenant, id, found := strings.Cut(rest, "#")
+	customer, valid := partner.ParseTenantID(tenant)
+	return customer, id, prefixed && found && valid && isID(id)
+}
 
 func wordsKey(k invitation.Key) key { return keyOf(partition(k.Inviter), wordsPrefix+k.ID) }
 

@@ -287,6 +287,37 @@ func (r *Relationship) note(e Entry) {
 	r.History = slices.Delete(r.History, 1+max(old, 0), 2+max(old, 0))
 }
 
+// Grant is administration that a customer has given.
+type Grant struct {
+	Key
+	Customer partner.TenantID
+	EndAt    time.Time // when it ends or has ended; zero while it extends by itself
+	Version  int       // of the relationship that says so
+}
+
+// Grant gives what the customer has given, and false for a relationship that it has not approved.
+func (r Relationship) Grant() (Grant, bool) {
+	g := Grant{Key: r.Key, Customer: r.Customer, EndAt: r.EndAt, Version: r.Version}
+	if r.Status == Active && r.AutoExtend {
+		g.EndAt = time.Time{}
+	}
+	return g, !r.ActivatedAt.IsZero()
+}
+
+// Live reports whether it lasts at a moment.
+func (g Grant) Live(now time.Time) bool { return g.EndAt.IsZero() || now.Before(g.EndAt) }
+
+// Regranted gives the grant of After where that of Before was another one, and false where nothing is to be noted.
+func (c Change) Regranted() (Grant, bool) {
+	after, given := c.After.Grant()
+	if given && c.Before != nil {
+		if before, was := c.Before.Grant(); was && before.EndAt.Equal(after.EndAt) {
+			return after, false
+		}
+	}
+	return after, given
+}
+
 // Query asks for a page of one partner's relationships, newest first.
 type Query struct {
 	Status   Status // of the moment Now; empty for every one
@@ -325,10 +356,14 @@ type Change struct {
 //
 // GranularRelationship gives an error with code [problem.NotFound] for a key without an item. With strong set the answer includes every
 // write that was acknowledged before the call. GranularRelationships lists newest first; a write may take a second to appear.
+//
+// Grants gives what customers have given, in the order of the customers' tenants from one to another, both included. What was acknowledged
+// before the call is there; what ended may stay for a month.
 type Store interface {
 	WriteGranular(ctx context.Context, c Change) error
 	GranularRelationship(ctx context.Context, k Key, strong bool) (Relationship, error)
 	GranularRelationships(ctx context.Context, p partner.TenantID, q Query) (Page, error)
+	Grants(ctx context.Context, p, from, to partner.TenantID) ([]Grant, error)
 }
 
 // ErrConflict means that somebody else was quicker: read again and decide again.

@@ -346,6 +346,46 @@ func (s *Service) Relationships(ctx context.Context, u partner.User, q Query) (P
 	return page, err
 }
 
+// Granted gives the live relationships that one customer has approved. Code: [problem.RoleNotPermitted].
+func (s *Service) Granted(ctx context.Context, u partner.User, customer partner.TenantID) (list []Relationship, err error) {
+	if err := u.Permit(partner.AdministerGranularly); err != nil {
+		return nil, err
+	}
+	now := s.now()
+	grants, err := s.Store.Grants(ctx, u.Tenant, customer, customer)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range grants {
+		if !g.Live(now) {
+			continue
+		}
+		r, err := s.Store.GranularRelationship(ctx, g.Key, true)
+		if err != nil {
+			return nil, err
+		}
+		if r = r.At(now); r.Status == Active {
+			list = append(list, r)
+		}
+	}
+	return list, nil
+}
+
+// Administered says which customers, of those from one tenant to another, a partner administers granularly now.
+func (s *Service) Administered(ctx context.Context, p, from, to partner.TenantID) (map[partner.TenantID]bool, error) {
+	grants, err := s.Store.Grants(ctx, p, from, to)
+	if err != nil {
+		return nil, err
+	}
+	now, live := s.now(), map[partner.TenantID]bool{}
+	for _, g := range grants {
+		if g.Live(now) {
+			live[g.Customer] = true
+		}
+	}
+	return live, nil
+}
+
 // Revise changes the terms: all of them until the customer is asked, and whether it extends by itself while it is active. The command
 // names the version that it changes. Replayed reports that the command's key had changed it before. Codes: [problem.RoleNotPermitted],
 // [problem.PartnerNotActive], [problem.NotFound], [problem.PreconditionRequired] without a version, [problem.PreconditionFailed],

@@ -100,6 +100,7 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"granular name, 64 at once", (*suite).granularNameOnce},
 		{"granular answer, 64 at once", (*suite).granularOnce},
 		{"granular lists", (*suite).granularLists},
+		{"granular grants", (*suite).granularGrants},
 		{"granular is kept whatever becomes of the relationship", (*suite).granularKept},
 		{"accounts", (*suite).account},
 		{"account lost update", (*suite).accountOutdated},

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ const (
 	WriteGranular         Operation = "WriteGranular"
 	GranularRelationship  Operation = "GranularRelationship"
 	GranularRelationships Operation = "GranularRelationships"
+	Grants                Operation = "Grants"
 )
 
 // WriteGranular is that of [granular.Store].
@@ -53,9 +55,37 @@ func (m *Memory) WriteGranular(ctx context.Context, c granular.Change) error {
 			}
 			set(&m.slots, slot, holder{c.After.ID, c.After.Version})
 		}
-		set(&m.granular, c.After.Key, copyGranular(c.After))
+		m.putGranular(c)
 		return nil
 	})
+}
+
+// putGranular stores a change, and the grant that it makes or ends.
+func (m *Memory) putGranular(c granular.Change) {
+	set(&m.granular, c.After.Key, copyGranular(c.After))
+	if g, regranted := c.Regranted(); regranted {
+		g.EndAt = second(g.EndAt)
+		set(&m.grants, g.Key, g)
+	}
+}
+
+// Grants is that of [granular.Store].
+func (m *Memory) Grants(ctx context.Context, p, from, to partner.TenantID) (list []granular.Grant, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	err = m.do(Grants, func() error {
+		for k, g := range m.grants {
+			if k.Partner == p && g.Customer >= from && g.Customer <= to {
+				list = append(list, g)
+			}
+		}
+		slices.SortFunc(list, func(a, b granular.Grant) int {
+			return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.ID, b.ID))
+		})
+		return nil
+	})
+	return list, err
 }
 
 // PutGranular stores a relationship over whatever was there, without its slot.
@@ -500,5 +530,60 @@ func (s *suite) granularKept() {
 	commit(again, ended)
 	if due, ok := s.granted(r.Key).Due(); !ok || !due.Equal(second(noon.Add(grantedFor-30*24*time.Hour))) {
 		s.Fatalf("due %s", due)
+	}
+}
+
+// granularGrants: what a customer has given is found by the customer, from the approval on, and as it ends.
+func (s *suite) granularGrants() {
+	p := tenant()
+	customers := []partner.TenantID{tenant(), tenant(), tenant()}
+	slices.Sort(customers)
+	of := func(customer partner.TenantID, edit ...func(*granular.Relationship)) granular.Relationship {
+		r := s.grant(nil, granted(p, append(edit, func(r *granular.Relationship) { r.Customer = customer })...))
+		return s.grant(&r, locked(r))
+	}
+	found := func(from, to partner.TenantID) []granular.Grant {
+		s.Helper()
+		list, err := s.Granular.Grants(s.Context(), p, from, to)
+		if err != nil {
+			s.Fatal(err)
+		}
+		return list
+	}
+	want := func(r granular.Relationship) granular.Grant {
+		g, ok := r.Grant()
+		if !ok {
+			s.Fatalf("nothing is given by %+v", r)
+		}
+		return g
+	}
+	first, second, third := of(customers[0]), of(customers[1], func(r *granular.Relationship) { r.AutoExtend = true }), of(customers[2])
+	if list := found(customers[0], customers[2]); len(list) > 0 {
+		s.Fatalf("given before the approval: %v", list)
+	}
+	first, second, third = s.grant(&first, active(first, "who")), s.grant(&second, active(second, "who")), s.grant(&third, active(third, "who"))
+	s.same([]granular.Grant{want(first), want(second), want(third)}, found(customers[0], customers[2]))
+	s.same([]granular.Grant{want(second)}, found(customers[1], customers[1]))
+	if g := want(second); !g.EndAt.IsZero() || !g.Live(noon.Add(100*grantedFor)) || want(first).Live(noon.Add(grantedFor)) {
+		s.Fatalf("%+v", g)
+	}
+
+	// What changes nothing of it leaves it alone; it no longer extends; it ends.
+	first = s.grant(&first, nextGranular(first, func(r *granular.Relationship) { r.Reminded = 1 }))
+	s.same([]granular.Grant{want(third)}, found(customers[2], customers[2]))
+	if g := found(customers[0], customers[0]); len(g) != 1 || g[0].Version != first.Version-1 {
+		s.Fatalf("%+v", g)
+	}
+	second = s.grant(&second, nextGranular(second, func(r *granular.Relationship) { r.AutoExtend = false }))
+	s.same([]granular.Grant{want(second)}, found(customers[1], customers[1]))
+	third = s.grant(&third, nextGranular(third, func(r *granular.Relationship) {
+		r.Status, r.EndAt = granular.Terminated, noon.Add(time.Minute).UTC().Truncate(time.Second)
+	}))
+	s.same([]granular.Grant{want(third)}, found(customers[2], customers[2]))
+	if want(third).Live(noon.Add(time.Minute)) {
+		s.Fatal("it lasts after its end")
+	}
+	if list, err := s.Granular.Grants(s.Context(), tenant(), customers[0], customers[2]); err != nil || len(list) > 0 {
+		s.Fatalf("another partner sees %v, %v", list, err)
 	}
 }

@@ -32,6 +32,7 @@ type Memory struct {
 	slots         map[slotKey]holder
 	relationships map[pair]relationship.Relationship
 	granular      map[granular.Key]granular.Relationship
+	grants        map[granular.Key]granular.Grant
 	accounts      map[partner.TenantID]partner.Account
 	words         map[invitation.Key]invitation.Words
 	audit         map[partner.TenantID]map[string]audit.Record

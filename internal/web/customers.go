@@ -6,16 +6,26 @@ import (
 
 	"concord/internal/audit"
 	"concord/internal/customer"
+	"concord/internal/granular"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
 )
 
-// Relationships serves the customers of the calling partner, its audit, what the caller's token says, the operator's desk, and the
-// OpenAPI document.
-func Relationships(g Gate, s Customers, log audit.Log, d Desk, now func() time.Time) http.Handler {
-	cs := customers{s, customer.Service{Store: s, Now: now}}
+// Relationships serves the customers of the calling partner, its granular administration of them, its audit, what the caller's token says,
+// the operator's desk, and the OpenAPI document.
+func Relationships(g Gate, s Customers, a *granular.Service, log audit.Log, d Desk, now func() time.Time) http.Handler {
+	cs := customers{s, customer.Service{Store: s, Now: now}, a}
+	ga := granulars{a, s}
 	return g.routes(map[string]func(*call) error{
+		"POST /v1/delegated-admin-relationships":               ga.create,
+		"GET /v1/delegated-admin-relationships":                ga.list,
+		"GET /v1/delegated-admin-relationships/{id}":           ga.read,
+		"PATCH /v1/delegated-admin-relationships/{id}":         ga.revise,
+		"DELETE /v1/delegated-admin-relationships/{id}":        ga.remove,
+		"POST /v1/delegated-admin-relationships/{id}/requests": ga.request,
+		"GET /v1/customers/{tenantId}/delegated-admin-grants":  ga.grants,
+
 		"GET /v1/customers":              cs.list,
 		"GET /v1/customers/{tenantId}":   cs.read,
 		"PATCH /v1/customers/{tenantId}": cs.change,
@@ -41,6 +51,7 @@ type Customers interface {
 type customers struct {
 	store   Customers
 	service customer.Service
+	granted *granular.Service
 }
 
 type customerDocument struct {
@@ -112,6 +123,9 @@ func (cs customers) list(c *call) error {
 	for _, r := range found.Relationships {
 		answer.Items = append(answer.Items, customerOf(r))
 	}
+	if err := cs.administered(c, u.Tenant, answer.Items); err != nil {
+		return err
+	}
 	if answer.NextCursor, err = c.gate.seal(c.r.Context(), l.binding, found.Next); err != nil {
 		return err
 	}
@@ -131,7 +145,7 @@ func (cs customers) read(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.tagged(http.StatusOK, r.Version, customerOf(r))
+	return cs.tagged(c, u.Tenant, r)
 }
 
 func (cs customers) change(c *call) error {
@@ -150,5 +164,5 @@ func (cs customers) change(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.tagged(http.StatusOK, r.Version, customerOf(r))
+	return cs.tagged(c, cmd.User.Tenant, r)
 }

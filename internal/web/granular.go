@@ -1,0 +1,341 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"concord/internal/granular"
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// granulars serves granular delegated administration, with the names that Microsoft Graph gives it.
+type granulars struct {
+	service   *granular.Service
+	customers relationship.Store
+}
+
+type granularDocument struct {
+	ID                     string               `json:"id"`
+	DisplayName            string               `json:"displayName"`
+	Customer               *granularCustomer    `json:"customer"`
+	Duration               string               `json:"duration"`
+	AutoExtendDuration     string               `json:"autoExtendDuration"`
+	AccessDetails          accessDocument       `json:"accessDetails"`
+	Status                 granular.Status      `json:"status"`
+	Reason                 string               `json:"reason,omitempty"`
+	CreatedDateTime        time.Time            `json:"createdDateTime"`
+	LastModifiedDateTime   time.Time            `json:"lastModifiedDateTime"`
+	ApprovalExpiryDateTime *time.Time           `json:"approvalExpiryDateTime,omitempty"`
+	ActivatedDateTime      *time.Time           `json:"activatedDateTime"`
+	EndDateTime            *time.Time           `json:"endDateTime"`
+	History                []granularStepRecord `json:"history,omitempty"`
+	Version                int                  `json:"version"`
+}
+
+type granularCustomer struct {
+	TenantID    partner.TenantID `json:"tenantId"`
+	DisplayName string           `json:"displayName,omitempty"`
+}
+
+type accessDocument struct {
+	UnifiedRoles []unifiedRole `json:"unifiedRoles"`
+}
+
+type unifiedRole struct {
+	RoleDefinitionID string `json:"roleDefinitionId"`
+}
+
+// granularStepRecord is a line of the history. Who it was at the customer's is the customer's own business.
+type granularStepRecord struct {
+	At            time.Time      `json:"at"`
+	Action        string         `json:"action"`
+	Actor         granular.Actor `json:"actor"`
+	By            string         `json:"by,omitempty"`
+	CorrelationID string         `json:"correlationId,omitempty"`
+	Reason        string         `json:"reason,omitempty"`
+}
+
+func granularPath(id string) string { return "/v1/delegated-admin-relationships/" + id }
+
+// row is how a list shows a relationship; document adds its history.
+func (granulars) row(r granular.Relationship) granularDocument {
+	d := granularDocument{
+		ID: r.ID, DisplayName: r.DisplayName, Duration: r.Duration.String(), AutoExtendDuration: "P0D", AccessDetails: accessDocument{[]unifiedRole{}},
+		Status: r.Status, Reason: r.Reason, CreatedDateTime: r.CreatedAt.UTC(), LastModifiedDateTime: r.ModifiedAt.UTC(),
+		ApprovalExpiryDateTime: moment(r.ApproveBy), ActivatedDateTime: moment(r.ActivatedAt), EndDateTime: moment(r.EndAt), Version: r.Version,
+	}
+	if r.AutoExtend {
+		d.AutoExtendDuration = "P180D"
+	}
+	if r.Customer != "" {
+		d.Customer = &granularCustomer{r.Customer, r.CustomerName}
+	}
+	for _, id := range r.Roles {
+		d.AccessDetails.UnifiedRoles = append(d.AccessDetails.UnifiedRoles, unifiedRole{id})
+	}
+	return d
+}
+
+func (g granulars) document(r granular.Relationship) granularDocument {
+	d := g.row(r)
+	for _, e := range r.History {
+		line := granularStepRecord{e.At.UTC(), e.Action, e.Actor, e.By, e.CorrelationID, e.Why}
+		if e.Actor != granular.ByPartner {
+			line.By = ""
+		}
+		d.History = append(d.History, line)
+	}
+	return d
+}
+
+func (g granulars) done(c *call, status int, r granular.Relationship, replayed bool) error {
+	if replayed {
+		c.w.Header().Set("Idempotency-Replayed", "true")
+	}
+	return c.tagged(status, r.Version, g.document(r))
+}
+
+// granularCommand reads the headers of a change.
+func (c *call) granularCommand(b *body, keyRequired bool) (granular.Command, error) {
+	cmd, err := c.command(b, keyRequired)
+	return granular.Command{User: cmd.User, CorrelationID: cmd.CorrelationID, Key: cmd.Key, Body: cmd.Body, IfVersion: cmd.IfVersion}, err
+}
+
+// terms takes what can be said of a relationship out of a body.
+func terms(b *body) granular.Terms {
+	t := granular.Terms{DisplayName: b.text("displayName"), Duration: b.text("duration"), AutoExtendDuration: b.text("autoExtendDuration")}
+	if customer := b.group("customer"); customer != nil {
+		t.Customer, t.CustomerName = customer.text("tenantId"), customer.text("displayName")
+		if t.Customer == nil && len(customer.findings) == 0 {
+			customer.findings.Add("/tenantId", problem.ValidationFailed, "This is required.")
+		}
+		b.join("/customer", customer)
+	}
+	if access := b.group("accessDetails"); access != nil {
+		t.Roles = access.unifiedRoles()
+		b.join("/accessDetails", access)
+	}
+	return t
+}
+
+// unifiedRoles takes the ids of the roles; nil with a finding when there is one that is none.
+func (b *body) unifiedRoles() *[]string {
+	list := take[[]json.RawMessage](b, "unifiedRoles", "a list")
+	if list == nil {
+		if len(b.findings) == 0 {
+			b.findings.Add("/unifiedRoles", problem.ValidationFailed, "This is required.")
+		}
+		return nil
+	}
+	ids := make([]string, 0, len(*list))
+	for n, raw := range *list {
+		var role body
+		pointer := "/unifiedRoles/" + strconv.Itoa(n)
+		if json.Unmarshal(raw, &role.members) != nil || role.members == nil {
+			b.findings.Add(pointer, problem.ValidationFailed, "This is an object.")
+			continue
+		}
+		id := role.text("roleDefinitionId")
+		if id == nil && len(role.findings) == 0 {
+			role.findings.Add("/roleDefinitionId", problem.ValidationFailed, "This is required.")
+		}
+		b.join(pointer, &role)
+		ids = append(ids, said(id))
+	}
+	if len(b.findings) > 0 {
+		return nil // one finding for each, and none of the use case beside it
+	}
+	return &ids
+}
+
+func (g granulars) create(c *call) error {
+	b, err := c.body(true)
+	if err != nil {
+		return err
+	}
+	cmd, err := c.granularCommand(b, true)
+	if err != nil {
+		return err
+	}
+	t := terms(b)
+	cmd.Findings = b.end()
+	r, replayed, err := g.service.Create(c.r.Context(), cmd, t)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", granularPath(r.ID))
+	return g.done(c, http.StatusCreated, r, replayed)
+}
+
+func (g granulars) list(c *call) error {
+	l, err := c.list("status", "customerTenantId")
+	if err != nil {
+		return err
+	}
+	q := granular.Query{Status: oneOf(l, "status", granular.Statuses...), Customer: l.tenant("customerTenantId"), Limit: l.Limit, After: l.After}
+	if l.err != nil {
+		return l.err
+	}
+	u, err := c.permitted(partner.AdministerGranularly)
+	if err != nil {
+		return err
+	}
+	found, err := g.service.Relationships(c.r.Context(), u, q)
+	if err != nil {
+		return err
+	}
+	answer := page[granularDocument]{Items: []granularDocument{}}
+	for _, r := range found.Relationships {
+		answer.Items = append(answer.Items, g.row(r))
+	}
+	if answer.NextCursor, err = c.gate.seal(c.r.Context(), l.binding, found.Next); err != nil {
+		return err
+	}
+	return c.give(http.StatusOK, answer)
+}
+
+func (g granulars) read(c *call) error {
+	u, err := c.permitted(partner.AdministerGranularly)
+	if err != nil {
+		return err
+	}
+	r, err := g.service.Relationship(c.r.Context(), u, c.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return c.tagged(http.StatusOK, r.Version, g.document(r))
+}
+
+func (g granulars) revise(c *call) error {
+	b, err := c.body(true)
+	if err != nil {
+		return err
+	}
+	cmd, err := c.granularCommand(b, false)
+	if err != nil {
+		return err
+	}
+	t := terms(b)
+	cmd.Findings = b.end()
+	r, replayed, err := g.service.Revise(c.r.Context(), cmd, c.r.PathValue("id"), t)
+	if err != nil {
+		return err
+	}
+	return g.done(c, http.StatusOK, r, replayed)
+}
+
+func (g granulars) remove(c *call) error {
+	b, err := c.body(false)
+	if err != nil {
+		return err
+	}
+	cmd, err := c.granularCommand(b, false)
+	if err != nil {
+		return err
+	}
+	cmd.Findings = b.end()
+	replayed, err := g.service.Delete(c.r.Context(), cmd, c.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if replayed {
+		c.w.Header().Set("Idempotency-Replayed", "true")
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// request carries out what a partner asks of its relationship: lockForApproval or terminate.
+func (g granulars) request(c *call) error {
+	b, err := c.body(true)
+	if err != nil {
+		return err
+	}
+	cmd, err := c.granularCommand(b, false)
+	if err != nil {
+		return err
+	}
+	actions := map[string]func(context.Context, granular.Command, string) (granular.Relationship, bool, error){
+		"lockForApproval": g.service.Lock, "terminate": g.service.Terminate,
+	}
+	do, found := actions[said(b.text("action"))]
+	if !found && len(b.findings) == 0 {
+		b.findings.Add("/action", problem.ValidationFailed, "The action is lockForApproval or terminate.")
+	}
+	if cmd.Findings = b.end(); !found {
+		do = g.service.Terminate // it looks at everything that comes before what is wrong with the fields, and refuses
+	}
+	r, replayed, err := do(c.r.Context(), cmd, c.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return g.done(c, http.StatusOK, r, replayed)
+}
+
+// grantDocument is administration that a customer has given: all of it, or some of it for a time.
+type grantDocument struct {
+	Type         string            `json:"type"`
+	Relationship *granularDocument `json:"delegatedAdminRelationship,omitempty"`
+}
+
+// grants gives what one customer has given. A customer is known by its relationship, of whatever status, or by what it has given.
+func (g granulars) grants(c *call) error {
+	u, err := c.permitted(partner.AdministerGranularly)
+	if err != nil {
+		return err
+	}
+	tenant, ok := partner.ParseTenantID(c.r.PathValue("tenantId"))
+	if !ok {
+		return problem.New(problem.NotFound, "")
+	}
+	r, unrelated := g.customers.Relationship(c.r.Context(), u.Tenant, tenant)
+	if unrelated != nil && !problem.Is(unrelated, problem.NotFound) {
+		return unrelated
+	}
+	list, err := g.service.Granted(c.r.Context(), u, tenant)
+	if err != nil {
+		return err
+	}
+	if unrelated != nil && len(list) == 0 {
+		return unrelated
+	}
+	answer := page[grantDocument]{Items: []grantDocument{}}
+	if unrelated == nil && r.Status == relationship.Active && r.DelegatedAdmin == relationship.ActiveDAP {
+		answer.Items = append(answer.Items, grantDocument{Type: "dap"})
+	}
+	for _, each := range list {
+		answer.Items = append(answer.Items, grantDocument{"gdap", new(g.row(each))})
+	}
+	return c.give(http.StatusOK, answer)
+}
+
+// administered says of customers, which are in the order of their tenants, where administration is granular.
+func (cs customers) administered(c *call, p partner.TenantID, list []customerDocument) error {
+	if len(list) == 0 {
+		return nil
+	}
+	live, err := cs.granted.Administered(c.r.Context(), p, list[0].ID, list[len(list)-1].ID)
+	if err != nil {
+		return err
+	}
+	for n, each := range list {
+		if each.Administration == "none" && live[each.ID] {
+			list[n].Administration = "gdap"
+		}
+	}
+	return nil
+}
+
+// tagged answers with one customer.
+func (cs customers) tagged(c *call, p partner.TenantID, r relationship.Relationship) error {
+	one := []customerDocument{customerOf(r)}
+	if err := cs.administered(c, p, one); err != nil {
+		return err
+	}
+	return c.tagged(http.StatusOK, r.Version, one[0])
+}
