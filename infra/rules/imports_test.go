@@ -61,7 +61,7 @@ var house = map[string]room{
 	"relationship": {neighbours: append(slices.Clone(words), "contact", "partner"), foreign: text},
 	"granular":     {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner")},
 	"invitation":   {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "relationship"), foreign: text},
-	"commerce":     {neighbours: append(slices.Clone(words), "partner", "relationship")},
+	"commerce":     {neighbours: append(slices.Clone(words), "contact", "link", "partner", "relationship")},
 	"enrolment":    {neighbours: append(slices.Clone(words), "contact", "link", "partner"), foreign: text},
 	// What has happened, derived from the histories of the domain.
 	"audit": {neighbours: append(slices.Clone(words), "partner", "relationship", "invitation")},

@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,15 +25,72 @@ func (s *Store) Account(ctx context.Context, tenant partner.TenantID, strong boo
 	return decodeAccount(tenant, stored)
 }
 
-// CreateAccount is that of [partner.AccountStore]. The account and its line of the registry are one transaction.
+// Holder is that of [partner.Holders].
+func (s *Store) Holder(ctx context.Context, partnerID string) (tenant partner.TenantID, err error) {
+	defer func() { wrap(&err, "holder of a PartnerID") }()
+	const missing = "There is no such PartnerID."
+	if !isID(partnerID) {
+		return "", problem.New(problem.NotFound, missing)
+	}
+	stored, err := s.read(ctx, holderKey(partnerID), true, missing)
+	if err != nil {
+		return "", err
+	}
+	f := &fields{item: stored}
+	if err := f.expect(holderType); err != nil {
+		return "", err
+	}
+	if tenant = partner.TenantID(f.text(aOf)); tenant == "" && f.err == nil {
+		return "", problem.New(problem.NotFound, missing)
+	}
+	return tenant, f.err
+}
+
+// aOf is whose a PartnerID is; one that was given up has none.
+const aOf = "of"
+
+// held gives the writes with which an account takes PartnerIDs and gives others up. One that was given up leaves an empty item: to write
+// over it asks for fewer permissions than to delete it.
+func (s *Store) held(tenant partner.TenantID, before, after []partner.PartnerID) (writes []types.TransactWriteItem) {
+	has := func(list []partner.PartnerID, id string) bool {
+		return slices.ContainsFunc(list, func(p partner.PartnerID) bool { return p.ID == id })
+	}
+	for _, p := range after {
+		if !has(before, p.ID) {
+			i := newItem(holderKey(p.ID), holderType)
+			i.text(aOf, string(tenant))
+			writes = append(writes, types.TransactWriteItem{Put: &types.Put{
+				TableName: s.table, Item: i, ConditionExpression: aws.String("attribute_not_exists(#of)"), ExpressionAttributeNames: map[string]string{"#of": aOf},
+			}})
+		}
+	}
+	for _, p := range before {
+		if !has(after, p.ID) {
+			writes = append(writes, types.TransactWriteItem{Update: &types.Update{
+				TableName: s.table, Key: holderKey(p.ID), UpdateExpression: aws.String("REMOVE #of"), ConditionExpression: aws.String("#of = :of"),
+				ExpressionAttributeNames: map[string]string{"#of": aOf}, ExpressionAttributeValues: map[string]types.AttributeValue{":of": str(string(tenant))},
+			}})
+		}
+	}
+	return writes
+}
+
+func errInUse() error {
+	return problem.New(problem.PartnerIDInUse, "Another account has this PartnerID.")
+}
+
+// CreateAccount is that of [partner.AccountStore]. The account, its line of the registry and its PartnerIDs are one transaction.
 func (s *Store) CreateAccount(ctx context.Context, a partner.Account) (err error) {
 	defer func() { wrap(&err, "create account %s", a.Tenant) }()
-	refused, err := s.together(ctx, []types.TransactWriteItem{
+	refused, err := s.together(ctx, append([]types.TransactWriteItem{
 		{Put: &types.Put{TableName: s.table, Item: encodeAccount(a), ConditionExpression: aws.String(isNew)}},
 		{Put: &types.Put{TableName: s.table, Item: newItem(registryKey(a.CreatedAt, a.Tenant), registeredType), ConditionExpression: aws.String(isNew)}},
-	})
+	}, s.held(a.Tenant, nil, a.PartnerIDs)...))
 	if refused != nil {
-		return problem.New(problem.PartnerExists, "The tenant has an account.")
+		if refused[0] != nil || refused[1] != nil {
+			return problem.New(problem.PartnerExists, "The tenant has an account.")
+		}
+		return errInUse()
 	}
 	return err
 }
@@ -43,10 +101,21 @@ func (s *Store) WriteAccount(ctx context.Context, before, after partner.Account)
 	i := encodeAccount(after)
 	expression, names, values := update(encodeAccount(before), i)
 	values[":was"] = num(int64(before.Version))
-	err = s.single(ctx, types.TransactWriteItem{Update: &types.Update{
+	write := types.TransactWriteItem{Update: &types.Update{
 		TableName: s.table, Key: accountKey(after.Tenant), UpdateExpression: &expression, ConditionExpression: aws.String(isUnchanged),
 		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-	}}, i)
+	}}
+	if held := s.held(after.Tenant, before.PartnerIDs, after.PartnerIDs); len(held) > 0 {
+		refused, err := s.together(ctx, append([]types.TransactWriteItem{write}, held...))
+		switch {
+		case refused == nil:
+			return err
+		case refused[0] != nil:
+			return partner.ErrConflict
+		}
+		return errInUse()
+	}
+	err = s.single(ctx, write, i)
 	if errors.Is(err, invitation.ErrConflict) {
 		return partner.ErrConflict
 	}

@@ -165,6 +165,7 @@ type setting struct {
 func newSetting(t testing.TB, store *dynamo.Store) *setting {
 	t.Helper()
 	tenant := randomTenant()
+	partnerID := string(tenant[24:])
 	s := &setting{store: store, user: partner.User{Subject: "3f8e3a52-6d0c-4f55-9a4e-0d4bb1f1a001", Tenant: tenant, Roles: []partner.Role{partner.AdminAgent}, Cloud: "public"},
 		now: time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)}
 	clock := func() time.Time { return s.now }
@@ -177,7 +178,7 @@ func newSetting(t testing.TB, store *dynamo.Store) *setting {
 	s.cleanup = agenda.Round{Agenda: store, Now: clock, Duties: map[agenda.Kind]agenda.Duty{agenda.Invitation: invitation.Cleanup{Store: store}}}
 	if err := store.CreateAccount(t.Context(), partner.Account{
 		Tenant: tenant, DisplayName: "Alder Inc", Role: partner.DirectBill, Cloud: "public", Country: "US", Status: partner.Active, Locale: "en",
-		PartnerIDs: []partner.PartnerID{{ID: "1234567", Type: "location", Country: "US", OnboardingLocation: true}}, AssociatedPartnerID: "1234567",
+		PartnerIDs: []partner.PartnerID{{ID: partnerID, Type: "location", Country: "US", OnboardingLocation: true}}, AssociatedPartnerID: partnerID,
 		MPA:     &partner.Agreement{SignedAt: s.now, SignedBy: "Ann Alder", Version: "2025", Hash: strings.Repeat("0f", 32)},
 		Contact: partner.Contact{Email: "hello@alder.example"}, VerifiedDomain: "alder.example", CreatedAt: s.now, Version: 1,
 	}); err != nil {

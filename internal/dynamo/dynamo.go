@@ -19,6 +19,7 @@ import (
 	"concord/internal/audit"
 	"concord/internal/awsenv"
 	"concord/internal/batch"
+	"concord/internal/commerce"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -42,7 +43,12 @@ var (
 	_ partner.AccountStore    = (*Store)(nil)
 	_ partner.ReputationStore = (*Store)(nil)
 	_ audit.Log               = (*Store)(nil)
-	_ batch.Store             = (*Store)(nil)
+	_ partner.Holders         = (*Store)(nil)
+
+	_ commerce.AgreementStore    = (*Store)(nil)
+	_ commerce.OrderStore        = (*Store)(nil)
+	_ commerce.SubscriptionStore = (*Store)(nil)
+	_ batch.Store                = (*Store)(nil)
 )
 
 // New makes a store over the table of a name. AWS_ENDPOINT_URL_DYNAMODB, when set, says where DynamoDB is.

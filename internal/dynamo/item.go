@@ -29,6 +29,11 @@ const (
 	auditType        = "audit"
 	registeredType   = "registered"
 	objectionsType   = "objections"
+	holderType       = "partnerId"
+	agreementType    = "agreement"
+	orderType        = "order"
+	subscriptionType = "subscription"
+	onRecordType     = "onRecord"
 	batchType        = "batch"
 	chunkType        = "rows"
 )

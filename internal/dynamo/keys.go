@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"fmt"
 	"hash/fnv"
 	"strconv"
 	"strings"
@@ -29,6 +30,18 @@ import (
 //	P#<partner>      G#<id>                      granular relationship
 //	P#<partner>      H#<customer's tenant>#<id>  what a customer has given by a granular relationship
 //	P#<partner>      L#<time, RFC 3339>#<id>     audit record
+//	P#<seller>       O#<customer>#<order id>     order
+//	P#<seller>       U#<customer>#<id>           subscription
+//	P#<reseller>     U#<customer>#<id>           that it is or was on record for a subscription, and who sold it
+//
+//	A customer's partition:
+//
+//	T#<customer>     M#-#<number>                agreement that it signed itself
+//	T#<customer>     M#<partner>#<number>        agreement that a partner attests
+//
+//	A PartnerID's partition:
+//
+//	PARTNERID#<id>   A                           whose it is
 //
 //	A recipient's partition:
 //
@@ -41,6 +54,7 @@ import (
 //	index list       listAt                      invitations, and apart from them granular relationships
 //	P#<inviter>      I#<creation, RFC 3339>#<invitation id>
 //	P#<partner>      G#<creation, RFC 3339>#<id>
+//	P#<seller>       O#<customer>#<creation, RFC 3339>#<order id>, and subscriptions with U# alike
 //
 //	index due        dueAt                       what waits for a machine
 //	0 to 3           seconds since 1970
@@ -71,6 +85,12 @@ const (
 	auditPrefix        = "L#"
 	batchPrefix        = "B#"
 	registry           = "PARTNERS"
+	orderPrefix        = "O#"
+	subscriptionPrefix = "U#"
+	customerPrefix     = "T#"
+	agreementPrefix    = "M#"
+	itself             = "-" // stands for the customer where else a partner attests
+	holderPrefix       = "PARTNERID#"
 
 	// dueShards spread the due index: everything that waits, of all partners, shares their write units.
 	dueShards = 4
@@ -202,6 +222,47 @@ func parseAuditSort(s string) (at time.Time, id string, ok bool) {
 	moment, id, found := strings.Cut(rest, "#")
 	at, err := time.Parse(time.RFC3339, moment)
 	return at, id, ok && found && err == nil && isID(id) && auditSort(at, id) == s
+}
+
+func holderKey(partnerID string) key { return keyOf(holderPrefix+partnerID, accountSort) }
+
+func agreementKey(customer partner.TenantID, by string, number int) key {
+	return keyOf(customerPrefix+string(customer), agreementsOf(by)+fmt.Sprintf("%04d", number))
+}
+
+// agreementsOf is what the sort keys of the agreements of one source begin with.
+func agreementsOf(by string) string { return agreementPrefix + by + "#" }
+
+func orderKey(seller, customer partner.TenantID, id string) key {
+	return keyOf(partition(seller), tradePrefix(orderPrefix, customer)+id)
+}
+
+func subscriptionKey(p, customer partner.TenantID, id string) key {
+	return keyOf(partition(p), tradePrefix(subscriptionPrefix, customer)+id)
+}
+
+// tradePrefix is what the sort keys, and the places in index list, of the orders or subscriptions of a customer begin with.
+func tradePrefix(prefix string, customer partner.TenantID) string {
+	return prefix + string(customer) + "#"
+}
+
+// parseTradeSort gives the parts of the sort key of an order or a subscription.
+func parseTradeSort(prefix, s string) (customer partner.TenantID, id string, ok bool) {
+	rest, found := strings.CutPrefix(s, prefix)
+	tenant, id, cut := strings.Cut(rest, "#")
+	return partner.TenantID(tenant), id, found && cut && isID(id)
+}
+
+// tradePlace orders the orders or subscriptions of a customer by creation and, within a second, by id.
+func tradePlace(created time.Time, id string) string {
+	return created.UTC().Format(time.RFC3339) + "#" + id
+}
+
+// parseTradePlace is the reverse of tradePlace.
+func parseTradePlace(s string) (id string, ok bool) {
+	moment, id, cut := strings.Cut(s, "#")
+	at, err := time.Parse(time.RFC3339, moment)
+	return id, cut && err == nil && isID(id) && tradePlace(at, id) == s
 }
 
 func ceiling(t time.Time) time.Time {

@@ -111,6 +111,9 @@ func encodeRelationship(r relationship.Relationship) item {
 	i.time("established", r.EstablishedAt)
 	i.time("updated", r.UpdatedAt)
 	i.text("correlation", pack(shortened(r.CorrelationID)))
+	i.number("sold", r.Sold.Active)
+	i.number("soldAzure", r.Sold.Azure)
+	i.flag("agreed", r.AgreementSigned)
 	if r.Removal != nil {
 		g := item{}
 		g.time("at", r.Removal.At)
@@ -151,7 +154,8 @@ func RelationshipFromImage(stored map[string]types.AttributeValue) (relationship
 		Role: relationship.Role(f.needText("role")), Status: relationship.Status(f.needText("status")), Origin: f.text("origin"),
 		Invitation: f.text("invitation"), DelegatedAdmin: relationship.Administration(f.needText("dap")),
 		IdentityCheck: relationship.IdentityCheck(f.needText("identity")), RegionTable: f.text("regions"),
-		EstablishedAt: f.time("established"), UpdatedAt: f.time("updated"), CorrelationID: correlation, Version: f.needNumber("v"),
+		EstablishedAt: f.time("established"), UpdatedAt: f.time("updated"), CorrelationID: correlation,
+		Sold: relationship.Sold{Active: f.number("sold"), Azure: f.number("soldAzure")}, AgreementSigned: f.flag("agreed"), Version: f.needNumber("v"),
 	}
 	if g := f.group("removal"); g != nil {
 		r.Removal = &relationship.Removal{At: g.time("at"), By: g.text("by"), Attestation: relationship.AttestedText{

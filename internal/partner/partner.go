@@ -113,6 +113,14 @@ type Accounts interface {
 	Account(ctx context.Context, tenant TenantID, strong bool) (Account, error)
 }
 
+// Holders says whose a PartnerID is.
+//
+// Holder gives the tenant of the account that has a PartnerID, every write included that was acknowledged before the call, or an error
+// with code [problem.NotFound]. No two accounts have the same.
+type Holders interface {
+	Holder(ctx context.Context, partnerID string) (TenantID, error)
+}
+
 // Role is what a person may do for the own company; it comes with the token and is not stored.
 type Role string
 
@@ -145,6 +153,7 @@ const (
 	AdministerGranularly Operation = "GDAP create, lock, end"
 	ReadAudit            Operation = "audit"
 	OperatePartners      Operation = "partner accounts, vetting, suspend, quotas"
+	Trade                Operation = "create customer, orders, attest agreement, reseller of record, support contact"
 )
 
 // permitted is the role matrix. Roles add up.
@@ -155,6 +164,7 @@ var permitted = map[Operation][]Role{
 	AdministerGranularly: {AdminAgent},
 	ReadAudit:            {AdminAgent, GlobalAdmin},
 	OperatePartners:      {Operator},
+	Trade:                {AdminAgent, SalesAgent}, // rule R8
 }
 
 // Permit gives nil when one of the user's roles allows the operation, else [problem.RoleNotPermitted].

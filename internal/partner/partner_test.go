@@ -19,6 +19,7 @@ func TestRoleMatrix(t *testing.T) {
 		{InviteCustomers, true, true, false, false},
 		{KeepRelationships, true, true, false, false},
 		{AdministerGranularly, true, false, false, false},
+		{Trade, true, true, false, false},
 		{ReadAudit, true, false, true, false},
 		{OperatePartners, false, false, false, true},
 	}

@@ -96,7 +96,8 @@ type AccountPage struct {
 // AccountStore keeps accounts.
 //
 // CreateAccount adds one of version 1, and gives [problem.PartnerExists] when the tenant has one. WriteAccount stores after over before,
-// one version on, or nothing and [ErrConflict]; tenant and creation stay as they are. Whatever was acknowledged is in every list that
+// one version on, or nothing and [ErrConflict]; tenant and creation stay as they are. Both give [problem.PartnerIDInUse] when another
+// account has one of the PartnerIDs that are new to this one; one that is given up is free. Whatever was acknowledged is in every list that
 // begins later. A page of ListAccounts looks at a bounded number of accounts; its code is [problem.MalformedRequest] for a place
 // where no page ended.
 type AccountStore interface {
@@ -184,7 +185,7 @@ type Founding struct {
 }
 
 // Create makes an account, active unless the particulars say pending. Replayed reports that the command's key had made it. Codes:
-// [problem.RoleNotPermitted]; those of a field; [problem.PartnerExists]; [problem.IdempotencyKeyReused].
+// [problem.RoleNotPermitted]; those of a field; [problem.PartnerExists]; [problem.PartnerIDInUse]; [problem.IdempotencyKeyReused].
 func (r *Registry) Create(ctx context.Context, c Command, of Founding, p Particulars) (a Account, replayed bool, err error) {
 	if err := c.User.Permit(OperatePartners); err != nil {
 		return a, false, err
@@ -406,7 +407,7 @@ func (r *Registry) Accounts(ctx context.Context, u User, q AccountQuery) (Accoun
 // Change changes an account; what says the same as before changes nothing. Suspending, reinstating, pausing and letting on again need a
 // reason. Replayed reports that the command's key had made the change. Codes: [problem.RoleNotPermitted], [problem.NotFound],
 // [problem.IdempotencyKeyReused], [problem.PreconditionRequired] without a version, [problem.PreconditionFailed], those of a
-// field, [problem.InvalidTransition] for the status of an account that is neither active nor suspended.
+// field, [problem.PartnerIDInUse], [problem.InvalidTransition] for the status of an account that is neither active nor suspended.
 func (r *Registry) Change(ctx context.Context, c Command, tenant string, p Particulars) (a Account, replayed bool, err error) {
 	if err := c.User.Permit(OperatePartners); err != nil {
 		return Account{}, false, err

@@ -91,8 +91,29 @@ type Relationship struct {
 	UpdatedAt      time.Time
 	CorrelationID  string // of the request that last changed it
 	Removal        *Removal
-	History        []Entry
-	Version        int // 1 for a new one, raised by each write
+	// Sold counts the active subscriptions that the partner has sold to the customer.
+	Sold Sold
+	// AgreementSigned says that the customer signed the customer agreement with this partner, or that the partner attests it. What it
+	// signed with another partner is recorded with the customer alone (package commerce).
+	AgreementSigned bool
+	History         []Entry
+	Version         int // 1 for a new one, raised by each write
+}
+
+// Sold counts active subscriptions. It is part of the relationship, so that ending the one and activating the other meet in one item
+// (domain, 0.6).
+type Sold struct {
+	Active int
+	Azure  int // how many of them are Azure subscriptions
+}
+
+// With gives the counts after some more have become active, or fewer.
+func (s Sold) With(azure bool, by int) Sold {
+	s.Active += by
+	if azure {
+		s.Azure += by
+	}
+	return s
 }
 
 // Removal says who ended a relationship, and what was attested (invariant 14).

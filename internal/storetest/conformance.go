@@ -34,6 +34,7 @@ type Stores struct {
 	Accounts      partner.AccountStore
 	Reputation    partner.ReputationStore
 	Audit         audit.Log
+	Trade         Trade
 	Batches       batch.Store
 }
 
@@ -48,8 +49,9 @@ func Of[S interface {
 	partner.ReputationStore
 	audit.Log
 	batch.Store
+	Trade
 }](s S) Stores {
-	return Stores{s, s, s, s, s, s, s, s, s}
+	return Stores{s, s, s, s, s, s, s, s, s, s}
 }
 
 // Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
@@ -108,6 +110,14 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"accounts newest first", (*suite).accountsNewestFirst},
 		{"accounts filters", (*suite).accountFilters},
 		{"accounts continued from nowhere", (*suite).accountsMalformedAfter},
+		{"account's PartnerIDs are its own", (*suite).partnerIDs},
+		{"agreements", (*suite).agreements},
+		{"agreement, 64 at once", (*suite).agreementOnce},
+		{"orders", (*suite).orders},
+		{"order with an outdated relationship", (*suite).orderOutdated},
+		{"orders newest first", (*suite).ordersNewestFirst},
+		{"subscriptions", (*suite).subscriptions},
+		{"subscriptions of a reseller on record", (*suite).onRecord},
 		{"reputation of a week", (*suite).week},
 		{"reputation, 64 at once", (*suite).weekOnce},
 		{"reputation pauses once", (*suite).pausedOnce},

@@ -16,6 +16,7 @@ import (
 	"concord/internal/agenda"
 	"concord/internal/audit"
 	"concord/internal/batch"
+	"concord/internal/commerce"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -41,6 +42,9 @@ type Memory struct {
 	objections    map[partner.TenantID]map[objectionKey]time.Time
 	batches       map[batch.Key]batch.Batch
 	chunks        map[chunkKey]batch.Chunk
+	agreements    map[partner.TenantID][]commerce.Agreement
+	orders        map[trade]commerce.Order
+	subscriptions map[string]commerce.Subscription
 	inject        func(Operation) Fault
 	queued        func(invitation.Invitation)
 }
@@ -72,7 +76,12 @@ var (
 	_ partner.AccountStore    = (*Memory)(nil)
 	_ partner.ReputationStore = (*Memory)(nil)
 	_ audit.Log               = (*Memory)(nil)
-	_ batch.Store             = (*Memory)(nil)
+	_ partner.Holders         = (*Memory)(nil)
+
+	_ commerce.AgreementStore    = (*Memory)(nil)
+	_ commerce.OrderStore        = (*Memory)(nil)
+	_ commerce.SubscriptionStore = (*Memory)(nil)
+	_ batch.Store                = (*Memory)(nil)
 )
 
 // Operation is a call that can be made to fail: the name of a store's method.

@@ -32,6 +32,9 @@ func (m *Memory) CreateAccount(ctx context.Context, a partner.Account) error {
 		if _, found := m.accounts[a.Tenant]; found {
 			return problem.New(problem.PartnerExists, "The tenant has an account.")
 		}
+		if err := m.holds(a); err != nil {
+			return err
+		}
 		set(&m.accounts, a.Tenant, copyAccount(a))
 		return nil
 	})
@@ -48,6 +51,9 @@ func (m *Memory) WriteAccount(ctx context.Context, before, after partner.Account
 	return m.do(WriteAccount, func() error {
 		if m.accounts[after.Tenant].Version != before.Version {
 			return partner.ErrConflict
+		}
+		if err := m.holds(after); err != nil {
+			return err
 		}
 		set(&m.accounts, after.Tenant, copyAccount(after))
 		return nil
@@ -125,10 +131,11 @@ func (m *Memory) Week(ctx context.Context, p partner.TenantID, from, to string) 
 
 // registered is an account with every field set.
 func registered(edit ...func(*partner.Account)) partner.Account {
+	location, headquarters := "1"+id()[4:14], "7"+id()[4:14]
 	a := partner.Account{
 		Tenant: tenant(), DisplayName: "Alder Inc", Role: partner.DirectBill, Cloud: "public", Country: "US",
-		PartnerIDs:          []partner.PartnerID{{ID: "1234567", Type: partner.Location, Country: "US", OnboardingLocation: true}, {ID: "7654321", Type: partner.Headquarters, Country: "US"}},
-		AssociatedPartnerID: "1234567", Status: partner.Active,
+		PartnerIDs:          []partner.PartnerID{{ID: location, Type: partner.Location, Country: "US", OnboardingLocation: true}, {ID: headquarters, Type: partner.Headquarters, Country: "US"}},
+		AssociatedPartnerID: location, Status: partner.Active,
 		MPA:     &partner.Agreement{SignedAt: second(noon), SignedBy: "Ann Alder", Version: "2025", Hash: "00ff"},
 		Contact: partner.Contact{Email: "hello@alder.example", Phone: "+1 555 0100", Website: "https://alder.example"}, VerifiedDomain: "alder.example",
 		Locale: "en", ListedInDirectory: true, DailyMails: 1200, Paused: &partner.Pause{At: second(noon), Reason: partner.Complaints},

@@ -105,6 +105,11 @@ func TestPartnerIsMade(t *testing.T) {
 		a.operate("POST", "/v1/partners", hazelAs(nil)).is(409, "partner_exists")
 		a.operate("POST", "/v1/partners", hazelAs(map[string]string{"tenantId": `"` + alder + `"`})).is(409, "partner_exists")
 	})
+	t.Run("a PartnerID is one account's", func(t *testing.T) {
+		taken := `[{"partnerId":"4100021","type":"location","country":"US","isOnboardingLocation":true}]`
+		a.operate("POST", "/v1/partners", hazelAs(map[string]string{"tenantId": `"` + nobody + `"`, "partnerIds": taken})).is(409, "partner_id_in_use")
+		a.operate("PATCH", "/v1/partners/"+alder, `{"partnerIds":`+taken+`}`, "If-Match", "*").is(409, "partner_id_in_use")
+	})
 	t.Run("what is left out", func(t *testing.T) {
 		a := newAPI(t)
 		o := a.operate("POST", "/v1/partners", hazelAs(map[string]string{"contact": `{"email":"p@hazel.example"}`})).is(201).object()

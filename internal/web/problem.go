@@ -25,8 +25,16 @@ var answers = map[problem.Code]answer{
 	problem.RoleNotPermitted: {http.StatusForbidden, "Role not permitted"},
 	problem.PartnerNotActive: {http.StatusForbidden, "Partner not active"},
 
+	problem.CustomerAgreementRequired: {http.StatusForbidden, "Customer agreement required"},
+	problem.MPANotSigned:              {http.StatusForbidden, "Partner agreement not signed"},
+	problem.ResellerMPANotSigned:      {http.StatusForbidden, "Partner agreement of the reseller not signed"},
+	problem.NoResellerRelationship:    {http.StatusForbidden, "No reseller relationship"},
+	problem.ResellerCannotOrder:       {http.StatusForbidden, "A reseller does not order"},
+	problem.DelegatedAdminMissing:     {http.StatusForbidden, "Administration not granted"},
+
 	problem.NotFound:             {http.StatusNotFound, "Not found"},
 	problem.RelationshipNotFound: {http.StatusNotFound, "Relationship not found"},
+	problem.PartnerIDNotFound:    {http.StatusNotFound, "PartnerID not found"},
 
 	problem.DuplicateOpenInvitation:    {http.StatusConflict, "Duplicate open invitation"},
 	problem.InvitationAlreadyAccepted:  {http.StatusConflict, "Invitation already accepted"},
@@ -39,6 +47,13 @@ var answers = map[problem.Code]answer{
 	problem.RelationshipExists:         {http.StatusConflict, "Relationship exists"},
 	problem.PartnerExists:              {http.StatusConflict, "Partner exists"},
 	problem.InvalidTransition:          {http.StatusConflict, "Not possible in this state"},
+
+	problem.PartnershipRequired:         {http.StatusConflict, "Partnership required"},
+	problem.ResellerNotEnrolled:         {http.StatusConflict, "Reseller not enrolled"},
+	problem.AgreementAlreadyConfirmed:   {http.StatusConflict, "Agreement already confirmed"},
+	problem.PartnerIDRequired:           {http.StatusConflict, "PartnerID required"},
+	problem.PartnerIDInUse:              {http.StatusConflict, "PartnerID in use"},
+	problem.CustomerIdentityUnconfirmed: {http.StatusConflict, "Customer not confirmed"},
 
 	problem.PreconditionFailed:   {http.StatusPreconditionFailed, "Precondition failed"},
 	problem.PreconditionRequired: {http.StatusPreconditionRequired, "Precondition required"},
@@ -56,6 +71,11 @@ var answers = map[problem.Code]answer{
 	problem.CloudMismatch:               {http.StatusUnprocessableEntity, "Cloud mismatch"},
 	problem.DelegatedAdminRequired:      {http.StatusUnprocessableEntity, "Delegated administration required"},
 	problem.SelfInvitation:              {http.StatusUnprocessableEntity, "Self invitation"},
+
+	problem.AgreementDateInFuture:          {http.StatusUnprocessableEntity, "Date in the future"},
+	problem.PartnerIDNotIndirectReseller:   {http.StatusUnprocessableEntity, "PartnerID of no indirect reseller"},
+	problem.PartnerIDNotOnboardingLocation: {http.StatusUnprocessableEntity, "PartnerID of another location"},
+	problem.SupportContactNotEligible:      {http.StatusUnprocessableEntity, "Support contact not eligible"},
 
 	problem.PartnerIDWrongType:    {http.StatusUnprocessableEntity, "PartnerID of the wrong type"},
 	problem.PartnerIDWrongCountry: {http.StatusUnprocessableEntity, "PartnerID in another country"},

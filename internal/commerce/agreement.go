@@ -1,0 +1,250 @@
+package commerce
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"concord/internal/contact"
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// CustomerAgreement is the type of the customer agreement, by its name in the API.
+const CustomerAgreement = "MicrosoftCustomerAgreement"
+
+// Source says how it is known that a customer has signed.
+type Source string
+
+// A partner says so, or the customer signed here.
+const (
+	PartnerAttested Source = "partnerAttested"
+	DirectSigned    Source = "directSigned"
+)
+
+// Person is who signed an agreement for a customer.
+type Person struct {
+	FirstName, LastName string
+	Email               string
+	Phone               string // empty for none
+}
+
+// Agreement records that a customer has signed the customer agreement (domain, 2.1). It is evidence: it is never changed and never
+// deleted, and what changed is a record of its own.
+type Agreement struct {
+	ID       string // "agr_" and 26 letters and digits
+	Customer partner.TenantID
+	Source   Source
+	// Partner is who attests it, or by whose invitation it was signed. What a partner attests counts for that partner's purchases, and
+	// what the customer signed itself for everybody's.
+	Partner partner.TenantID
+	// Number counts the records of the same customer and source, and of the same partner where one attests; from 1.
+	Number int
+	// Text says which words were signed, as far as the deployment has them (domain, 0.21).
+	Text       relationship.AttestedText
+	Contact    Person
+	AgreedAt   time.Time // when the customer agreed, as it is said; to the second
+	Invitation string    // in whose answer it was signed; empty where it is attested
+	At         time.Time // when it was recorded
+	By         string    // the subject of who attested or signed it
+	// CorrelationID is of the request; Key and Body are fingerprints of its Idempotency-Key and of itself.
+	CorrelationID string
+	Key, Body     string
+}
+
+// AgreementStore keeps agreements.
+//
+// Agreements gives what a customer has signed itself and what a partner attests of it, of either oldest first, every write included that
+// was acknowledged before the call.
+//
+// AddAgreement stores a record and, beside it, a change of the partner's relationship: both, or neither and [ErrConflict] when the
+// number is taken or the relationship is not as it was before.
+type AgreementStore interface {
+	Agreements(ctx context.Context, customer, attestedBy partner.TenantID) ([]Agreement, error)
+	AddAgreement(ctx context.Context, a Agreement, r *relationship.Change) error
+}
+
+// signed reports whether the customer of a relationship has signed, as far as the partner's purchases are concerned.
+func (s *Service) signed(ctx context.Context, r relationship.Relationship) (bool, error) {
+	if r.AgreementSigned {
+		return true, nil
+	}
+	all, err := s.Agreements.Agreements(ctx, r.Customer.Tenant, r.Partner)
+	return len(all) > 0, err
+}
+
+// CustomerAgreements gives what a customer of the caller has signed, newest first. Who signed is left out of what another partner's
+// invitation brought. Codes: [problem.RoleNotPermitted], [problem.NotFound].
+func (s *Service) CustomerAgreements(ctx context.Context, u partner.User, tenant string) ([]Agreement, error) {
+	if _, err := s.account(ctx, u, partner.ReadCustomers, false); err != nil {
+		return nil, err
+	}
+	r, err := s.customer(ctx, u.Tenant, tenant)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.Agreements.Agreements(ctx, r.Customer.Tenant, u.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	for n := range all {
+		if all[n].Partner != u.Tenant {
+			all[n].Contact, all[n].Invitation = Person{}, ""
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Agreement) int { return b.At.Compare(a.At) })
+	return all, nil
+}
+
+// DirectlySigned reports whether a customer of the caller has signed here itself. Codes as for [Service.CustomerAgreements].
+func (s *Service) DirectlySigned(ctx context.Context, u partner.User, tenant string) (bool, error) {
+	all, err := s.CustomerAgreements(ctx, u, tenant)
+	return slices.ContainsFunc(all, func(a Agreement) bool { return a.Source == DirectSigned }), err
+}
+
+// Attestation is what a partner says of an agreement, before it was checked. Nil means "not said".
+type Attestation struct {
+	Type      *string
+	FirstName *string
+	LastName  *string
+	Email     *string
+	Phone     *string
+	AgreedAt  *time.Time
+}
+
+// Attest records that a customer has signed elsewhere (rule P1). Replayed reports that the command's key had recorded it.
+//
+// Codes: [problem.RoleNotPermitted], also for a reseller, which attests nothing; [problem.PartnerNotActive]; [problem.NotFound],
+// [problem.RelationshipNotFound] for a customer with which no relationship is active; those of a field;
+// [problem.AgreementDateInFuture]; [problem.AgreementAlreadyConfirmed] for what is recorded already; [problem.IdempotencyKeyReused].
+func (s *Service) Attest(ctx context.Context, c Command, tenant string, said Attestation) (a Agreement, replayed bool, err error) {
+	account, err := s.active(ctx, c.User, partner.Trade)
+	if err != nil {
+		return a, false, err
+	}
+	if account.Role == partner.IndirectReseller {
+		return a, false, problem.New(problem.RoleNotPermitted, "An indirect reseller attests no customer agreement; its provider does.")
+	}
+	for range maxRounds {
+		a, replayed, err = s.attest(ctx, c, account, tenant, said)
+		if !errors.Is(err, ErrConflict) {
+			return a, replayed, err
+		}
+	}
+	return Agreement{}, false, busy(err)
+}
+
+func (s *Service) attest(ctx context.Context, c Command, account partner.Account, tenant string, said Attestation) (a Agreement, replayed bool, err error) {
+	r, err := s.customer(ctx, account.Tenant, tenant)
+	if err != nil {
+		return a, false, err
+	}
+	all, err := s.Agreements.Agreements(ctx, r.Customer.Tenant, account.Tenant)
+	if err != nil {
+		return a, false, err
+	}
+	now := s.now()
+	for _, before := range all {
+		if before.Partner != account.Tenant || before.Source != PartnerAttested {
+			continue
+		}
+		if was, err := c.replays(now, before.At, before.Key, before.Body); was || err != nil {
+			return before, was, err
+		}
+	}
+	if r.Status != relationship.Active {
+		return a, false, problem.New(problem.RelationshipNotFound, "There is no active relationship with this customer.")
+	}
+	a, err = s.attested(now, c.Findings, said)
+	if err != nil {
+		return Agreement{}, false, err
+	}
+	a.ID, a.Customer, a.Partner, a.By = c.newID("agr_", "agreement|"+string(r.Customer.Tenant), now.Format(time.DateOnly)), r.Customer.Tenant, account.Tenant, c.User.Subject
+	a.At, a.CorrelationID, a.Key, a.Body = now, c.CorrelationID, fingerprint(c.Key), c.Body
+	a.Number = 1
+	for _, before := range all {
+		if before.Source != PartnerAttested {
+			continue
+		}
+		if a.Number = max(a.Number, before.Number+1); a.Number > MaxAgreements {
+			return Agreement{}, false, problem.New(problem.AgreementAlreadyConfirmed, "The agreement was confirmed %d times already.", MaxAgreements)
+		}
+		if a.says(before) {
+			return Agreement{}, false, problem.New(problem.AgreementAlreadyConfirmed, "This was confirmed already.")
+		}
+	}
+	return a, false, s.Agreements.AddAgreement(ctx, a, agreed(r))
+}
+
+// MaxAgreements is how many agreements a partner attests of one customer: contacts and versions change, and not every day.
+const MaxAgreements = 100
+
+// agreed gives the change of a relationship whose customer has signed, nil where that is said already.
+func agreed(r relationship.Relationship) *relationship.Change {
+	if r.AgreementSigned {
+		return nil
+	}
+	after := r
+	after.AgreementSigned = true
+	after.Version++
+	return &relationship.Change{Before: &r, After: after}
+}
+
+// says reports whether two records say the same of the same words.
+func (a Agreement) says(b Agreement) bool {
+	return a.Text == b.Text && a.Contact == b.Contact && a.AgreedAt.Equal(b.AgreedAt)
+}
+
+// attested checks what is said of an agreement.
+func (s *Service) attested(now time.Time, f problem.Findings, said Attestation) (Agreement, error) {
+	f = slices.Clone(f)
+	a := Agreement{Source: PartnerAttested}
+	if say(said.Type) != CustomerAgreement {
+		f.Add("/type", problem.ValidationFailed, "The type is %s.", CustomerAgreement)
+	}
+	for pointer, name := range map[string]struct {
+		from *string
+		to   *string
+	}{
+		"/primaryContact/firstName": {said.FirstName, &a.Contact.FirstName}, "/primaryContact/lastName": {said.LastName, &a.Contact.LastName},
+	} {
+		var err error
+		if *name.to, err = contact.Name(say(name.from)); err != nil {
+			note(&f, pointer, err)
+		}
+	}
+	var err error
+	if a.Contact.Email, err = s.Addresses.Check(say(said.Email)); err != nil {
+		note(&f, "/primaryContact/email", err)
+	}
+	if a.Contact.Phone = say(said.Phone); said.Phone != nil && !isPhone(*said.Phone) {
+		f.Add("/primaryContact/phoneNumber", problem.ValidationFailed, "A telephone number has 3 to 30 digits, spaces and signs.")
+	}
+	switch {
+	case said.AgreedAt == nil:
+		if !slices.ContainsFunc(f, func(x problem.Finding) bool { return x.Pointer == "/dateAgreed" }) {
+			f.Add("/dateAgreed", problem.ValidationFailed, "This field is required.")
+		}
+	case said.AgreedAt.After(now):
+		f.Add("/dateAgreed", problem.AgreementDateInFuture, "The customer has not agreed in the future.")
+	default:
+		a.AgreedAt = said.AgreedAt.UTC().Truncate(time.Second)
+	}
+	slices.SortStableFunc(f, func(x, y problem.Finding) int { return strings.Compare(x.Pointer, y.Pointer) })
+	return a, f.Err()
+}
+
+func note(f *problem.Findings, pointer string, err error) {
+	if p, ok := errors.AsType[*problem.Error](err); ok {
+		f.Add(pointer, p.Code, "%s", p.Detail)
+	}
+}
+
+func isPhone(s string) bool {
+	n := utf8.RuneCountInString(s)
+	return n >= 3 && n <= 30 && strings.Trim(s, "+0123456789 ().-/") == ""
+}

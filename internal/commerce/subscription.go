@@ -1,0 +1,493 @@
+package commerce
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// SubscriptionStatus is where a subscription stands.
+type SubscriptionStatus string
+
+// What is deleted stays so.
+const (
+	SubscriptionPending   SubscriptionStatus = "pending"
+	SubscriptionActive    SubscriptionStatus = "active"
+	SubscriptionSuspended SubscriptionStatus = "suspended"
+	SubscriptionDeleted   SubscriptionStatus = "deleted"
+)
+
+// transitions are the states that each leads to.
+var transitions = map[SubscriptionStatus][]SubscriptionStatus{
+	SubscriptionPending:   {SubscriptionActive, SubscriptionDeleted},
+	SubscriptionActive:    {SubscriptionSuspended, SubscriptionDeleted},
+	SubscriptionSuspended: {SubscriptionActive, SubscriptionDeleted},
+}
+
+// Subscription is what a customer has of an order's line.
+type Subscription struct {
+	ID        string // "sub_" and 26 letters and digits
+	Seller    partner.TenantID
+	Customer  partner.TenantID
+	Order     string
+	Offer     string
+	OfferName string // as it was called when it was bought
+	Family    Family
+	Term      string // ISO 8601
+	Quantity  int
+	Status    SubscriptionStatus
+	// PartnerIDOfRecord gets the incentive credit, and its company, Reseller, is what the customer sees as its contact (rule B4). Empty
+	// for none: then it is the seller.
+	PartnerIDOfRecord string
+	Reseller          partner.TenantID
+	// SupportContact is who supports the customer; empty for the seller (invariant 12).
+	SupportContact partner.TenantID
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	History        []Entry
+	Version        int
+}
+
+// Entry is one line of a subscription's history: what changed, and what it is since.
+type Entry struct {
+	At            time.Time
+	Action        string
+	Is            string // the new value; empty for none
+	By            string // the subject of the user
+	Tenant        partner.TenantID
+	CorrelationID string
+	Key, Body     string // fingerprints of the Idempotency-Key and of the request
+}
+
+// The actions of the history. What a subscription was created with is its quantity; its first status is active.
+const (
+	WasCreated      = "created"
+	StatusChanged   = "status"
+	QuantityChanged = "quantity"
+	RecordChanged   = "partner of record"
+	SupportChanged  = "support contact"
+)
+
+// maxHistory bounds the history: the first entry says how it began, and the newest are kept.
+const maxHistory = 20
+
+func (c Command) entry(at time.Time) Entry {
+	return Entry{At: at, By: c.User.Subject, Tenant: c.User.Tenant, CorrelationID: c.CorrelationID, Key: fingerprint(c.Key), Body: c.Body}
+}
+
+func (e Entry) of(action, is string) Entry {
+	e.Action, e.Is = action, is
+	return e
+}
+
+func (s *Subscription) note(e Entry) {
+	s.History = append(slices.Clone(s.History), e)
+	if len(s.History) > maxHistory {
+		s.History = slices.Delete(s.History, 1, 2)
+	}
+	s.UpdatedAt = e.At
+}
+
+func digest(text string) (b [16]byte) {
+	sum := sha256.Sum256([]byte(text))
+	copy(b[:], sum[:])
+	return b
+}
+
+// SubscriptionChange is one version of a subscription over another; Before is nil for a new one.
+type SubscriptionChange struct {
+	Before *Subscription
+	After  Subscription
+}
+
+// SubscriptionPage is an answer to a [Page] of subscriptions. It may hold fewer than the limit, even none, while Next is set.
+type SubscriptionPage struct {
+	Subscriptions []Subscription
+	Next          string
+}
+
+// SubscriptionStore keeps subscriptions. A partner finds those that it sold, and those whose reseller of record it is.
+//
+// Subscription reads strongly and gives [problem.NotFound] for what is neither. WriteSubscription stores a version over the one before and
+// beside it, when not nil, a change of the seller's relationship: both, or neither and [ErrConflict]. A page of ListSubscriptions may
+// be a second behind in which subscriptions there are, never in what it says of one.
+type SubscriptionStore interface {
+	Subscription(ctx context.Context, p, customer partner.TenantID, id string) (Subscription, error)
+	ListSubscriptions(ctx context.Context, p, customer partner.TenantID, page Page) (SubscriptionPage, error)
+	WriteSubscription(ctx context.Context, c SubscriptionChange, r *relationship.Change) error
+}
+
+// MayManage reports whether a partner may manage a subscription of a customer (invariant 20): it has an active relationship and delegated
+// administration, or sold an Azure subscription itself (rules P7, P8); or it has granular administration. R is nil for no relationship.
+func MayManage(p partner.TenantID, r *relationship.Relationship, s Subscription, granular bool) bool {
+	related := r != nil && r.Status == relationship.Active
+	return granular || related && (r.DelegatedAdmin == relationship.ActiveDAP || s.Family == Azure && s.Seller == p)
+}
+
+// Administration is how far a partner administers a customer (invariant 20).
+type Administration string
+
+// The ways.
+const (
+	NoAdministration Administration = "none"
+	AzureOnly        Administration = "azureOnly"
+	DAP              Administration = "dap"
+	GDAP             Administration = "gdap"
+)
+
+// AdministrationOf gives how far the partner of a relationship administers the customer.
+func AdministrationOf(r relationship.Relationship, granular bool) Administration {
+	switch {
+	case granular:
+		return GDAP
+	case r.Status != relationship.Active:
+		return NoAdministration
+	case r.DelegatedAdmin == relationship.ActiveDAP:
+		return DAP
+	case r.Sold.Azure > 0:
+		return AzureOnly
+	}
+	return NoAdministration
+}
+
+// Subscription gives a subscription that the caller sold, or whose reseller of record it is (domain, 0.18). Codes:
+// [problem.RoleNotPermitted], [problem.NotFound].
+func (s *Service) Subscription(ctx context.Context, u partner.User, tenant, id string) (Subscription, error) {
+	customer, err := s.reader(ctx, u, tenant)
+	if err != nil {
+		return Subscription{}, err
+	}
+	return s.found(ctx, u.Tenant, customer, id)
+}
+
+func (s *Service) found(ctx context.Context, p, customer partner.TenantID, id string) (Subscription, error) {
+	sub, err := s.Subscriptions.Subscription(ctx, p, customer, id)
+	if err != nil {
+		return Subscription{}, err
+	}
+	return s.supported(ctx, sub, map[partner.TenantID]bool{})
+}
+
+// supported gives a subscription with the support contact that it has today: one whose relationship with the customer has ended has
+// handed it back to the seller (domain, 0.6).
+func (s *Service) supported(ctx context.Context, sub Subscription, known map[partner.TenantID]bool) (Subscription, error) {
+	if sub.SupportContact == "" {
+		return sub, nil
+	}
+	related, ok := known[sub.SupportContact]
+	if !ok {
+		var err error
+		if related, err = s.related(ctx, sub.SupportContact, sub.Customer); err != nil {
+			return Subscription{}, err
+		}
+		known[sub.SupportContact] = related
+	}
+	if !related {
+		sub.SupportContact = ""
+	}
+	return sub, nil
+}
+
+// related reports whether a partner has an active relationship with a customer.
+func (s *Service) related(ctx context.Context, p, customer partner.TenantID) (bool, error) {
+	r, err := s.Relationships.Relationship(ctx, p, customer)
+	if problem.Is(err, problem.NotFound) {
+		return false, nil
+	}
+	return r.Status == relationship.Active, err
+}
+
+// ListSubscriptions gives a page of what the caller sold to a customer, or is on record for. Codes: [problem.RoleNotPermitted],
+// [problem.NotFound] for what is no tenant id, [problem.MalformedRequest].
+func (s *Service) ListSubscriptions(ctx context.Context, u partner.User, tenant string, p Page) (SubscriptionPage, error) {
+	customer, err := s.reader(ctx, u, tenant)
+	if err != nil {
+		return SubscriptionPage{}, err
+	}
+	page, err := s.Subscriptions.ListSubscriptions(ctx, u.Tenant, customer, p)
+	if err != nil {
+		return SubscriptionPage{}, err
+	}
+	if len(page.Subscriptions) == 0 && page.Next == "" {
+		// Of a customer that it never had a partner learns what it does of one that there is not.
+		if _, err := s.customer(ctx, u.Tenant, tenant); err != nil {
+			return SubscriptionPage{}, err
+		}
+	}
+	known := map[partner.TenantID]bool{}
+	for n := range page.Subscriptions {
+		if page.Subscriptions[n], err = s.supported(ctx, page.Subscriptions[n], known); err != nil {
+			return SubscriptionPage{}, err
+		}
+	}
+	return page, nil
+}
+
+// Amendment is what is to change of a subscription. Nil means "not said".
+type Amendment struct {
+	Status   *SubscriptionStatus
+	Quantity *int
+	// PartnerIDOfRecord is the PartnerID that goes on record; empty takes it off.
+	PartnerIDOfRecord *string
+	// SupportContact is the tenant id of who is to support the customer.
+	SupportContact *string
+}
+
+// Amend changes a subscription. What is so already changes nothing. Replayed reports that the command's key had made the change.
+//
+// To raise the quantity is to buy: it asks for what an order asks for of the seller (invariant 10). To lower it and to change the status is
+// to manage, which needs administration (invariant 20). Whose PartnerID is on record and who supports the customer is the seller's to
+// say (invariants 11, 12) and needs neither.
+//
+// Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.DelegatedAdminMissing], those of [Blockers], [problem.NotFound],
+// [problem.PartnerIDNotFound], [problem.PreconditionRequired], [problem.PreconditionFailed], those of a field and of [RecordReasons],
+// [problem.SupportContactNotEligible], [problem.InvalidTransition], [problem.IdempotencyKeyReused].
+func (s *Service) Amend(ctx context.Context, c Command, tenant, id string, a Amendment) (sub Subscription, replayed bool, err error) {
+	account, err := s.active(ctx, c.User, partner.Trade)
+	if err != nil {
+		return sub, false, err
+	}
+	customer, ok := partner.ParseTenantID(tenant)
+	if !ok {
+		return sub, false, problem.New(problem.NotFound, "There is no such customer.")
+	}
+	for range maxRounds {
+		sub, replayed, err = s.amend(ctx, c, account, customer, id, a)
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return Subscription{}, false, err
+		}
+		sub, err = s.supported(ctx, sub, map[partner.TenantID]bool{})
+		return sub, replayed, err
+	}
+	return Subscription{}, false, busy(err)
+}
+
+func (s *Service) amend(ctx context.Context, c Command, account partner.Account, customer partner.TenantID, id string, a Amendment) (Subscription, bool, error) {
+	before, err := s.Subscriptions.Subscription(ctx, account.Tenant, customer, id)
+	if err != nil {
+		return Subscription{}, false, err
+	}
+	now := s.now()
+	for _, e := range before.History {
+		if e.Action == WasCreated || e.Tenant != account.Tenant {
+			continue
+		}
+		if was, err := c.replays(now, e.At, e.Key, e.Body); was || err != nil {
+			return before, was, err
+		}
+	}
+	if err := s.mayAmend(ctx, account, before, a); err != nil {
+		return Subscription{}, false, err
+	}
+	record, missing := s.recorded(ctx, account, a)
+	if missing != nil {
+		return Subscription{}, false, missing
+	}
+	if err := c.expects(before.Version); err != nil {
+		return Subscription{}, false, err
+	}
+	after, err := s.amended(ctx, c, before, a, record, now)
+	if err != nil || after.Version == before.Version {
+		return before, false, err
+	}
+	r, err := s.counted(ctx, before, after)
+	if err != nil {
+		return Subscription{}, false, err
+	}
+	return after, false, s.Subscriptions.WriteSubscription(ctx, SubscriptionChange{&before, after}, r)
+}
+
+// mayAmend gives nil when the caller may ask for a change at all.
+func (s *Service) mayAmend(ctx context.Context, account partner.Account, sub Subscription, a Amendment) error {
+	sells := sub.Seller == account.Tenant
+	if (a.PartnerIDOfRecord != nil || a.SupportContact != nil) && !sells {
+		return problem.New(problem.RoleNotPermitted, "The seller says who is on record and who supports the customer.")
+	}
+	if a.Quantity != nil && *a.Quantity > sub.Quantity {
+		if !sells {
+			return problem.New(problem.ResellerCannotOrder, "To raise the quantity is to order, which the seller does.")
+		}
+		p, err := s.purchase(ctx, account, sub.Customer, nil, "")
+		if err == nil {
+			err = refusal(Blockers(p, s.Regions))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if a.Status == nil && (a.Quantity == nil || *a.Quantity >= sub.Quantity) {
+		return nil
+	}
+	return s.manages(ctx, account.Tenant, sub)
+}
+
+// manages gives nil when a partner may manage a subscription, else [problem.DelegatedAdminMissing].
+func (s *Service) manages(ctx context.Context, p partner.TenantID, sub Subscription) error {
+	var standing *relationship.Relationship
+	r, err := s.Relationships.Relationship(ctx, p, sub.Customer)
+	switch {
+	case err == nil:
+		standing = &r
+	case !problem.Is(err, problem.NotFound):
+		return err
+	}
+	granular := false
+	if s.Granular != nil && !MayManage(p, standing, sub, false) {
+		if granular, err = s.Granular.ActiveGranular(ctx, p, sub.Customer); err != nil {
+			return err
+		}
+	}
+	if !MayManage(p, standing, sub, granular) {
+		return problem.New(problem.DelegatedAdminMissing, "The customer has not granted the administration that managing this subscription needs.")
+	}
+	return nil
+}
+
+// recorded looks up the PartnerID that is to go on record; nil where none is.
+func (s *Service) recorded(ctx context.Context, seller partner.Account, a Amendment) (*Validation, error) {
+	if say(a.PartnerIDOfRecord) == "" {
+		return nil, nil //nolint:nilnil // none is asked for
+	}
+	v, err := s.validate(ctx, seller, *a.PartnerIDOfRecord)
+	return &v, err
+}
+
+// amended gives the subscription after a change, of the same version when nothing changes.
+func (s *Service) amended(ctx context.Context, c Command, before Subscription, a Amendment, record *Validation, now time.Time) (Subscription, error) {
+	f := slices.Clone(c.Findings)
+	after, e := before, c.entry(now)
+	change := func(action, was, is string, to *string) {
+		if was != is {
+			*to = is
+			after.note(e.of(action, is))
+			after.Version = before.Version + 1
+		}
+	}
+	if a.PartnerIDOfRecord != nil {
+		var reseller partner.TenantID
+		if record != nil {
+			reseller = record.Holder.Tenant
+			for _, b := range record.Reasons {
+				f.Add("/partnerIdOfRecord", b.Code, "%s", b.Detail)
+			}
+		}
+		change(RecordChanged, before.PartnerIDOfRecord, *a.PartnerIDOfRecord, &after.PartnerIDOfRecord)
+		after.Reseller = reseller
+	}
+	if a.SupportContact != nil {
+		contact, err := s.supporter(ctx, before, *a.SupportContact)
+		if problem.CodeOf(err) == problem.Internal {
+			return Subscription{}, err
+		}
+		if err != nil {
+			note(&f, "/supportTenantId", err)
+		}
+		change(SupportChanged, string(before.SupportContact), string(contact), (*string)(&after.SupportContact))
+	}
+	if a.Quantity != nil {
+		if offer, ok := s.Offers.Find(before.Offer); !ok && *a.Quantity != before.Quantity || ok && !offer.sells(*a.Quantity) {
+			f.Add("/quantity", problem.ValidationFailed, "This offer is sold in quantities of %d to %d.", offer.MinQuantity, offer.MaxQuantity)
+		}
+		if *a.Quantity != before.Quantity {
+			after.Quantity = *a.Quantity
+			var is string
+			change(QuantityChanged, fmt.Sprint(before.Quantity), fmt.Sprint(after.Quantity), &is)
+		}
+	}
+	if a.Status != nil {
+		if _, known := transitions[*a.Status]; !known && *a.Status != SubscriptionDeleted || *a.Status == SubscriptionPending {
+			f.Add("/status", problem.ValidationFailed, "The status becomes active, suspended or deleted.")
+		}
+		change(StatusChanged, string(before.Status), string(*a.Status), (*string)(&after.Status))
+	}
+	if len(f) == 0 && a.PartnerIDOfRecord == nil && a.SupportContact == nil && a.Quantity == nil && a.Status == nil {
+		f.Add("", problem.ValidationFailed, "Say what is to change.")
+	}
+	if err := singular(f); err != nil {
+		return Subscription{}, err
+	}
+	if err := before.leadsTo(after); err != nil {
+		return Subscription{}, err
+	}
+	return after, nil
+}
+
+// singular is [problem.Findings.Err], but gives what keeps a PartnerID off record the code of its first reason: the others are among the
+// findings.
+func singular(f problem.Findings) error {
+	err := f.Err()
+	if p, ok := errors.AsType[*problem.Error](err); ok && !slices.ContainsFunc(f, func(x problem.Finding) bool { return x.Pointer != f[0].Pointer }) {
+		p.Code, p.Detail = f[0].Code, f[0].Detail
+	}
+	return err
+}
+
+// leadsTo gives nil when a subscription can become what it is after a change.
+func (s Subscription) leadsTo(after Subscription) error {
+	switch {
+	case s.Version == after.Version:
+	case s.Status == SubscriptionDeleted:
+		return problem.New(problem.InvalidTransition, "The subscription is deleted.")
+	case s.Status != after.Status && !slices.Contains(transitions[s.Status], after.Status):
+		return problem.New(problem.InvalidTransition, "A subscription that is %s does not become %s.", s.Status, after.Status)
+	}
+	return nil
+}
+
+// supporter checks who is to support the customer (invariant 12), and gives empty for the seller. A partner that is not the seller's
+// is refused like one that does not serve the customer (domain, 0.19).
+func (s *Service) supporter(ctx context.Context, sub Subscription, tenant string) (partner.TenantID, error) {
+	id, ok := partner.ParseTenantID(tenant)
+	if ok && id == sub.Seller {
+		return "", nil
+	}
+	partnered := false
+	if ok && s.Partnerships != nil {
+		var err error
+		if partnered, err = s.Partnerships.Partnered(ctx, sub.Seller, id); err != nil {
+			return "", err
+		}
+	}
+	if partnered {
+		related, err := s.related(ctx, id, sub.Customer)
+		if err != nil || related {
+			return id, err
+		}
+	}
+	return "", problem.New(problem.SupportContactNotEligible, "The support contact is the seller, or a partner of the seller with an active relationship with the customer.")
+}
+
+// counted gives the change of the seller's relationship that goes with one of a subscription; nil where the number of active ones stays.
+func (s *Service) counted(ctx context.Context, before, after Subscription) (*relationship.Change, error) {
+	by := 0
+	if before.Status == SubscriptionActive {
+		by--
+	}
+	if after.Status == SubscriptionActive {
+		by++
+	}
+	if by == 0 {
+		return nil, nil //nolint:nilnil // nothing to count
+	}
+	r, err := s.Relationships.Relationship(ctx, before.Seller, before.Customer)
+	if err != nil {
+		return nil, err
+	}
+	if by > 0 && r.Status != relationship.Active {
+		return nil, problem.New(problem.NoResellerRelationship, "The seller has no active reseller relationship with the customer.")
+	}
+	now := r
+	now.Sold = now.Sold.With(after.Family == Azure, by)
+	now.Version++
+	return &relationship.Change{Before: &r, After: now}, nil
+}

@@ -1,0 +1,451 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"concord/internal/commerce"
+	"concord/internal/invitation"
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// Agreements is that of [commerce.AgreementStore]: one query for each source.
+func (s *Store) Agreements(ctx context.Context, customer, attestedBy partner.TenantID) (all []commerce.Agreement, err error) {
+	defer func() { wrap(&err, "agreements of %s", customer) }()
+	for _, by := range []string{itself, string(attestedBy)} {
+		in := &dynamodb.QueryInput{
+			TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :sk)"),
+			ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(customerPrefix + string(customer)), ":sk": str(agreementsOf(by))},
+		}
+		for pages := dynamodb.NewQueryPaginator(s.client, in); pages.HasMorePages(); {
+			out, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, err
+			}
+			for _, stored := range out.Items {
+				a, err := AgreementFromImage(stored)
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, a)
+			}
+		}
+	}
+	return all, nil
+}
+
+// AddAgreement is that of [commerce.AgreementStore].
+func (s *Store) AddAgreement(ctx context.Context, a commerce.Agreement, r *relationship.Change) (err error) {
+	defer func() { wrap(&err, "agreement of %s", a.Customer) }()
+	put := s.agreed(a)
+	if r == nil {
+		if err = s.single(ctx, put, put.Put.Item); errors.Is(err, invitation.ErrConflict) {
+			return commerce.ErrConflict
+		}
+		return err
+	}
+	return s.traded(ctx, put, s.related(*r))
+}
+
+// agreed gives the write of an agreement, on condition that its number is free.
+func (s *Store) agreed(a commerce.Agreement) types.TransactWriteItem {
+	return types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: encodeAgreement(a), ConditionExpression: aws.String(isNew)}}
+}
+
+// traded writes several items, all or none.
+func (s *Store) traded(ctx context.Context, items ...types.TransactWriteItem) error {
+	refused, err := s.together(ctx, items)
+	if err == nil && refused != nil {
+		return commerce.ErrConflict
+	}
+	return err
+}
+
+// sourceOf says whose number an agreement has.
+func sourceOf(a commerce.Agreement) string {
+	if a.Source == commerce.DirectSigned {
+		return itself
+	}
+	return string(a.Partner)
+}
+
+func encodeAgreement(a commerce.Agreement) item {
+	i := newItem(agreementKey(a.Customer, sourceOf(a), a.Number), agreementType)
+	i.text("id", a.ID)
+	i.text("source", string(a.Source))
+	i.text("partner", pack(string(a.Partner)))
+	i.number("n", a.Number)
+	text := item{}
+	text.text("version", a.Text.Version)
+	text.text("language", a.Text.Language)
+	text.text("hash", pack(a.Text.Hash))
+	i.group("text", text)
+	who := item{}
+	who.text("first", a.Contact.FirstName)
+	who.text("last", a.Contact.LastName)
+	who.text("email", a.Contact.Email)
+	who.text("phone", a.Contact.Phone)
+	i.group("contact", who)
+	i.time("agreedAt", a.AgreedAt)
+	i.text("invitation", a.Invitation)
+	i.texts(aHistory, []string{encodeEntry(invitation.Entry{At: a.At, Action: "signed", By: a.By, CorrelationID: a.CorrelationID, Key: a.Key, Body: a.Body}, "", "")})
+	return i
+}
+
+// AgreementFromImage gives the agreement of an item, also of a stream record's image. The error is [ErrOtherItem] for an item of
+// another type, and names the attribute that is missing or of the wrong type.
+func AgreementFromImage(stored map[string]types.AttributeValue) (commerce.Agreement, error) {
+	f := &fields{item: stored}
+	if err := f.expect(agreementType); err != nil {
+		return commerce.Agreement{}, err
+	}
+	a := commerce.Agreement{
+		ID: f.needText("id"), Customer: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), customerPrefix)), Source: commerce.Source(f.needText("source")),
+		Partner: partner.TenantID(f.unpacked("partner")), Number: f.needNumber("n"), AgreedAt: f.time("agreedAt"), Invitation: f.text("invitation"),
+	}
+	if g := f.group("text"); g != nil {
+		a.Text = relationship.AttestedText{Version: g.text("version"), Language: g.text("language"), Hash: g.unpacked("hash")}
+		f.join("text", g)
+	}
+	if g := f.group("contact"); g != nil {
+		a.Contact = commerce.Person{FirstName: g.text("first"), LastName: g.text("last"), Email: g.text("email"), Phone: g.text("phone")}
+		f.join("contact", g)
+	}
+	if e, ok := f.onlyEntry(); ok {
+		a.At, a.By, a.CorrelationID, a.Key, a.Body = e.At, e.By, e.CorrelationID, e.Key, e.Body
+	}
+	return a, f.err
+}
+
+// onlyEntry gives the entry of a history that has one.
+func (f *fields) onlyEntry() (invitation.Entry, bool) {
+	history := f.texts(aHistory)
+	if len(history) != 1 {
+		f.fault(aHistory, "has not one entry")
+		return invitation.Entry{}, false
+	}
+	e, err := decodeEntry(history[0], "", "")
+	if err != nil && f.err == nil {
+		f.err = err
+	}
+	return e, err == nil
+}
+
+// unpacked gives a text that was packed.
+func (f *fields) unpacked(name string) string {
+	text, err := unpack(f.text(name))
+	if err != nil && f.err == nil {
+		f.err = err
+	}
+	return text
+}
+
+// PlaceOrder is that of [commerce.OrderStore].
+func (s *Store) PlaceOrder(ctx context.Context, o commerce.Order, subscriptions []commerce.Subscription, r relationship.Change) (err error) {
+	defer func() { wrap(&err, "place order %s", o.ID) }()
+	items := []types.TransactWriteItem{
+		{Put: &types.Put{TableName: s.table, Item: encodeOrder(o), ConditionExpression: aws.String(isNew)}}, s.related(r),
+	}
+	for _, sub := range subscriptions {
+		items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: encodeSubscription(sub), ConditionExpression: aws.String(isNew)}})
+		if sub.Reseller != "" {
+			items = append(items, s.recorded(sub))
+		}
+	}
+	return s.traded(ctx, items...)
+}
+
+// recorded gives the write that lets a reseller find a subscription that it is on record for. Whether it still is, the subscription says.
+func (s *Store) recorded(sub commerce.Subscription) types.TransactWriteItem {
+	i := newItem(subscriptionKey(sub.Reseller, sub.Customer, sub.ID), onRecordType)
+	i[listAtAttr] = str(tradePrefix(subscriptionPrefix, sub.Customer) + tradePlace(sub.CreatedAt, sub.ID))
+	i.text("seller", pack(string(sub.Seller)))
+	return types.TransactWriteItem{Put: &types.Put{
+		TableName: s.table, Item: i, ConditionExpression: aws.String(isNew + " OR #type = :type"), ExpressionAttributeNames: map[string]string{"#type": typeAttr},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":type": str(onRecordType)},
+	}}
+}
+
+// Order is that of [commerce.OrderStore].
+func (s *Store) Order(ctx context.Context, seller, customer partner.TenantID, id string) (o commerce.Order, err error) {
+	defer func() { wrap(&err, "order %.64q", id) }()
+	const missing = "There is no such order."
+	if !isID(id) {
+		return o, problem.New(problem.NotFound, missing)
+	}
+	stored, err := s.read(ctx, orderKey(seller, customer, id), true, missing)
+	if err != nil {
+		return o, err
+	}
+	return OrderFromImage(stored)
+}
+
+// ListOrders is that of [commerce.OrderStore].
+func (s *Store) ListOrders(ctx context.Context, seller, customer partner.TenantID, p commerce.Page) (page commerce.OrderPage, err error) {
+	defer func() { wrap(&err, "orders of %s", seller) }()
+	stored, next, err := s.newest(ctx, seller, orderPrefix, customer, p)
+	if err != nil {
+		return page, err
+	}
+	page.Next = next
+	for _, each := range stored {
+		o, err := OrderFromImage(each)
+		if err != nil {
+			return page, err
+		}
+		page.Orders = append(page.Orders, o)
+	}
+	return page, nil
+}
+
+// newest reads a page of the orders or subscriptions of a partner and a customer. The index gives the order, and the items are read from
+// the table.
+func (s *Store) newest(ctx context.Context, p partner.TenantID, prefix string, customer partner.TenantID, page commerce.Page) (stored []map[string]types.AttributeValue, next string, err error) {
+	begin := tradePrefix(prefix, customer)
+	in := &dynamodb.QueryInput{
+		TableName: s.table, IndexName: aws.String(listIndex), ScanIndexForward: aws.Bool(false), Limit: aws.Int32(int32(min(page.Limit, 100))), //nolint:gosec // at most 100
+		KeyConditionExpression:    aws.String("pk = :pk AND begins_with(listAt, :at)"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(partition(p)), ":at": str(begin)},
+	}
+	if page.After != "" {
+		id, ok := parseTradePlace(page.After)
+		if !ok {
+			return nil, "", errAfter()
+		}
+		in.ExclusiveStartKey = keyOf(partition(p), begin+id)
+		in.ExclusiveStartKey[listAtAttr] = str(begin + page.After)
+	}
+	out, err := s.client.Query(ctx, in)
+	if err != nil || len(out.Items) == 0 {
+		return nil, "", err
+	}
+	keys, order := make([]map[string]types.AttributeValue, len(out.Items)), map[string]int{}
+	for n, entry := range out.Items {
+		f := &fields{item: entry}
+		sk := f.needText(skAttr)
+		keys[n], order[sk] = keyOf(f.needText(pkAttr), sk), n
+		if f.err != nil {
+			return nil, "", f.err
+		}
+	}
+	if out.LastEvaluatedKey != nil {
+		next = strings.TrimPrefix((&fields{item: out.LastEvaluatedKey}).text(listAtAttr), begin)
+	}
+	if stored, err = s.batch(ctx, keys, true); err != nil {
+		return nil, "", err
+	}
+	place := func(i map[string]types.AttributeValue) int { return order[(&fields{item: i}).text(skAttr)] }
+	slices.SortFunc(stored, func(a, b map[string]types.AttributeValue) int { return place(a) - place(b) })
+	return stored, next, nil
+}
+
+func encodeOrder(o commerce.Order) item {
+	i := newItem(orderKey(o.Seller, o.Customer, o.ID), orderType)
+	i[listAtAttr] = str(tradePrefix(orderPrefix, o.Customer) + tradePlace(o.PlacedAt, o.ID))
+	lines := make([]string, len(o.Lines))
+	for n, l := range o.Lines {
+		lines[n] = strings.Join([]string{l.Offer, strconv.Itoa(l.Quantity), l.Term, l.Subscription}, "\t")
+	}
+	i.texts("lines", lines)
+	i.text("status", string(o.Status))
+	i.text("for", pack(string(o.For)))
+	i.text("record", o.PartnerIDOnRecord)
+	i.texts(aHistory, []string{encodeEntry(invitation.Entry{At: o.PlacedAt, Action: "placed", By: o.PlacedBy, CorrelationID: o.CorrelationID, Key: o.Key, Body: o.Body}, "", "")})
+	i.number(aVersion, o.Version)
+	return i
+}
+
+// OrderFromImage gives the order of an item, also of a stream record's image. The error is [ErrOtherItem] for an item of another type,
+// and names the attribute that is missing or of the wrong type.
+func OrderFromImage(stored map[string]types.AttributeValue) (commerce.Order, error) {
+	f := &fields{item: stored}
+	if err := f.expect(orderType); err != nil {
+		return commerce.Order{}, err
+	}
+	customer, id, ok := parseTradeSort(orderPrefix, f.needText(skAttr))
+	if !ok {
+		f.fault(skAttr, "is not the key of an order")
+	}
+	o := commerce.Order{
+		ID: id, Seller: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)), Customer: customer, Status: commerce.OrderStatus(f.needText("status")),
+		For: partner.TenantID(f.unpacked("for")), PartnerIDOnRecord: f.text("record"), Version: f.needNumber(aVersion),
+	}
+	for _, text := range f.texts("lines") {
+		parts := strings.Split(text, "\t")
+		if len(parts) != 4 {
+			f.fault("lines", "holds a line that has not four fields")
+			break
+		}
+		quantity, err := strconv.Atoi(parts[1])
+		if err != nil {
+			f.fault("lines", "holds a line without a quantity")
+		}
+		o.Lines = append(o.Lines, commerce.Line{Offer: parts[0], Quantity: quantity, Term: parts[2], Subscription: parts[3]})
+	}
+	if e, ok := f.onlyEntry(); ok {
+		o.PlacedAt, o.PlacedBy, o.CorrelationID, o.Key, o.Body = e.At, e.By, e.CorrelationID, e.Key, e.Body
+	}
+	return o, f.err
+}
+
+// Subscription is that of [commerce.SubscriptionStore].
+func (s *Store) Subscription(ctx context.Context, p, customer partner.TenantID, id string) (sub commerce.Subscription, err error) {
+	defer func() { wrap(&err, "subscription %.64q", id) }()
+	const missing = "There is no such subscription."
+	if !isID(id) {
+		return sub, problem.New(problem.NotFound, missing)
+	}
+	stored, err := s.read(ctx, subscriptionKey(p, customer, id), true, missing)
+	if err != nil {
+		return sub, err
+	}
+	if f := (&fields{item: stored}); f.text(typeAttr) == onRecordType {
+		if stored, err = s.read(ctx, subscriptionKey(partner.TenantID(f.unpacked("seller")), customer, id), true, missing); err != nil {
+			return sub, err
+		}
+	}
+	sub, err = SubscriptionFromImage(stored)
+	if err == nil && sub.Seller != p && sub.Reseller != p {
+		return commerce.Subscription{}, problem.New(problem.NotFound, missing)
+	}
+	return sub, err
+}
+
+// ListSubscriptions is that of [commerce.SubscriptionStore].
+func (s *Store) ListSubscriptions(ctx context.Context, p, customer partner.TenantID, q commerce.Page) (page commerce.SubscriptionPage, err error) {
+	defer func() { wrap(&err, "subscriptions of %s", p) }()
+	stored, next, err := s.newest(ctx, p, subscriptionPrefix, customer, q)
+	if err != nil {
+		return page, err
+	}
+	page.Next = next
+	var elsewhere []map[string]types.AttributeValue // keys of what others sold
+	for _, each := range stored {
+		if f := (&fields{item: each}); f.text(typeAttr) == onRecordType {
+			elsewhere = append(elsewhere, keyOf(partition(partner.TenantID(f.unpacked("seller"))), f.needText(skAttr)))
+			if f.err != nil {
+				return page, f.err
+			}
+		}
+	}
+	sold, err := s.batch(ctx, elsewhere, true)
+	if err != nil {
+		return page, err
+	}
+	by := map[string]map[string]types.AttributeValue{}
+	for _, each := range sold {
+		by[(&fields{item: each}).text(skAttr)] = each
+	}
+	for _, each := range stored {
+		if f := (&fields{item: each}); f.text(typeAttr) == onRecordType {
+			if each = by[f.text(skAttr)]; each == nil {
+				continue
+			}
+		}
+		sub, err := SubscriptionFromImage(each)
+		if err != nil {
+			return page, err
+		}
+		if sub.Seller == p || sub.Reseller == p {
+			page.Subscriptions = append(page.Subscriptions, sub)
+		}
+	}
+	return page, nil
+}
+
+// WriteSubscription is that of [commerce.SubscriptionStore].
+func (s *Store) WriteSubscription(ctx context.Context, c commerce.SubscriptionChange, r *relationship.Change) (err error) {
+	defer func() { wrap(&err, "write subscription %s", c.After.ID) }()
+	after := encodeSubscription(c.After)
+	expression, names, values := update(encodeSubscription(*c.Before), after)
+	values[":was"] = num(int64(c.Before.Version))
+	items := []types.TransactWriteItem{{Update: &types.Update{
+		TableName: s.table, Key: subscriptionKey(c.After.Seller, c.After.Customer, c.After.ID), UpdateExpression: &expression,
+		ConditionExpression: aws.String(isUnchanged), ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+	}}}
+	if r != nil {
+		items = append(items, s.related(*r))
+	}
+	if c.After.Reseller != "" && c.After.Reseller != c.Before.Reseller {
+		items = append(items, s.recorded(c.After))
+	}
+	if len(items) > 1 {
+		return s.traded(ctx, items...)
+	}
+	if err = s.single(ctx, items[0], after); errors.Is(err, invitation.ErrConflict) {
+		return commerce.ErrConflict
+	}
+	return err
+}
+
+func encodeSubscription(sub commerce.Subscription) item {
+	i := newItem(subscriptionKey(sub.Seller, sub.Customer, sub.ID), subscriptionType)
+	i[listAtAttr] = str(tradePrefix(subscriptionPrefix, sub.Customer) + tradePlace(sub.CreatedAt, sub.ID))
+	i.text("order", sub.Order)
+	i.text("offer", sub.Offer)
+	i.text("name", sub.OfferName)
+	i.text("family", string(sub.Family))
+	i.text("term", sub.Term)
+	i.number("quantity", sub.Quantity)
+	i.text("status", string(sub.Status))
+	i.text("record", sub.PartnerIDOfRecord)
+	i.text("reseller", pack(string(sub.Reseller)))
+	i.text("support", pack(string(sub.SupportContact)))
+	i.time("created", sub.CreatedAt)
+	i.time("updated", sub.UpdatedAt)
+	history := make([]string, len(sub.History))
+	for n, e := range sub.History {
+		who := "" // the seller
+		if e.Tenant != sub.Seller {
+			who = pack(string(e.Tenant))
+		}
+		history[n] = encodeEntry(invitation.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: who + "\t" + pack(e.Is)}, "", "")
+	}
+	i.texts(aHistory, history)
+	i.number(aVersion, sub.Version)
+	return i
+}
+
+// SubscriptionFromImage gives the subscription of an item, also of a stream record's image. The error is [ErrOtherItem] for an item of
+// another type, and names the attribute that is missing or of the wrong type.
+func SubscriptionFromImage(stored map[string]types.AttributeValue) (commerce.Subscription, error) {
+	f := &fields{item: stored}
+	if err := f.expect(subscriptionType); err != nil {
+		return commerce.Subscription{}, err
+	}
+	customer, id, ok := parseTradeSort(subscriptionPrefix, f.needText(skAttr))
+	if !ok {
+		f.fault(skAttr, "is not the key of a subscription")
+	}
+	sub := commerce.Subscription{
+		ID: id, Seller: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)), Customer: customer, Order: f.needText("order"), Offer: f.needText("offer"),
+		OfferName: f.text("name"), Family: commerce.Family(f.needText("family")), Term: f.text("term"), Quantity: f.number("quantity"),
+		Status: commerce.SubscriptionStatus(f.needText("status")), PartnerIDOfRecord: f.text("record"), Reseller: partner.TenantID(f.unpacked("reseller")),
+		SupportContact: partner.TenantID(f.unpacked("support")), CreatedAt: f.time("created"), UpdatedAt: f.time("updated"), Version: f.needNumber(aVersion),
+	}
+	for _, text := range f.texts(aHistory) {
+		e, err := decodeEntry(text, "", "")
+		who, is, _ := strings.Cut(e.Why, "\t")
+		tenant, err1 := unpack(who)
+		value, err2 := unpack(is)
+		if err = errors.Join(err, err1, err2); err != nil && f.err == nil {
+			f.err = err
+		}
+		if tenant == "" {
+			tenant = string(sub.Seller)
+		}
+		sub.History = append(sub.History, commerce.Entry{
+			At: e.At, Action: e.Action, Is: value, By: e.By, Tenant: partner.TenantID(tenant), CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body,
+		})
+	}
+	return sub, f.err
+}

@@ -1,0 +1,604 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"concord/internal/commerce"
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// Trade is what package commerce keeps, and whose a PartnerID is.
+type Trade interface {
+	partner.Holders
+	commerce.AgreementStore
+	commerce.OrderStore
+	commerce.SubscriptionStore
+}
+
+// The operations of buying.
+const (
+	Holder            Operation = "Holder"
+	Agreements        Operation = "Agreements"
+	AddAgreement      Operation = "AddAgreement"
+	PlaceOrder        Operation = "PlaceOrder"
+	Order             Operation = "Order"
+	ListOrders        Operation = "ListOrders"
+	Subscription      Operation = "Subscription"
+	ListSubscriptions Operation = "ListSubscriptions"
+	WriteSubscription Operation = "WriteSubscription"
+)
+
+// trade names an order of a seller for a customer.
+type trade struct {
+	seller, customer partner.TenantID
+	id               string
+}
+
+// holds gives nil when no other account has a PartnerID of this one.
+func (m *Memory) holds(a partner.Account) error {
+	for _, p := range a.PartnerIDs {
+		if tenant, ok := m.holder(p.ID); ok && tenant != a.Tenant {
+			return problem.New(problem.PartnerIDInUse, "Another account has this PartnerID.")
+		}
+	}
+	return nil
+}
+
+func (m *Memory) holder(partnerID string) (partner.TenantID, bool) {
+	for tenant, a := range m.accounts {
+		if slices.ContainsFunc(a.PartnerIDs, func(p partner.PartnerID) bool { return p.ID == partnerID }) {
+			return tenant, true
+		}
+	}
+	return "", false
+}
+
+// Holder is that of [partner.Holders].
+func (m *Memory) Holder(ctx context.Context, partnerID string) (tenant partner.TenantID, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	err = m.do(Holder, func() error {
+		var ok bool
+		if tenant, ok = m.holder(partnerID); !ok {
+			return problem.New(problem.NotFound, "There is no such PartnerID.")
+		}
+		return nil
+	})
+	return tenant, err
+}
+
+// Agreements is that of [commerce.AgreementStore].
+func (m *Memory) Agreements(ctx context.Context, customer, attestedBy partner.TenantID) (all []commerce.Agreement, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	err = m.do(Agreements, func() error {
+		for _, source := range []commerce.Source{commerce.DirectSigned, commerce.PartnerAttested} {
+			for _, a := range m.agreements[customer] {
+				if a.Source == source && (source == commerce.DirectSigned || a.Partner == attestedBy) {
+					all = append(all, a)
+				}
+			}
+		}
+		return nil
+	})
+	return all, err
+}
+
+// AddAgreement is that of [commerce.AgreementStore].
+func (m *Memory) AddAgreement(ctx context.Context, a commerce.Agreement, r *relationship.Change) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return m.do(AddAgreement, func() error {
+		if !m.numbered(a) || r != nil && !m.unchanged(*r) {
+			return commerce.ErrConflict
+		}
+		m.agree(a)
+		if r != nil {
+			set(&m.relationships, pair{r.After.Partner, r.After.Customer.Tenant}, copyRelationship(r.After))
+		}
+		return nil
+	})
+}
+
+// numbered reports whether the number of an agreement is free.
+func (m *Memory) numbered(a commerce.Agreement) bool {
+	return !slices.ContainsFunc(m.agreements[a.Customer], func(b commerce.Agreement) bool {
+		return a.Source == b.Source && a.Number == b.Number && (a.Source == commerce.DirectSigned || a.Partner == b.Partner)
+	})
+}
+
+func (m *Memory) agree(a commerce.Agreement) {
+	a.At, a.AgreedAt = second(a.At), second(a.AgreedAt)
+	set(&m.agreements, a.Customer, append(slices.Clone(m.agreements[a.Customer]), a))
+}
+
+// unchanged reports whether a relationship is as it was before a change. It panics on a change that is none.
+func (m *Memory) unchanged(c relationship.Change) bool {
+	if c.Before == nil || c.After.Version != c.Before.Version+1 {
+		panic(fmt.Sprintf("storetest: version %d of a relationship over %v", c.After.Version, c.Before))
+	}
+	return m.relationships[pair{c.After.Partner, c.After.Customer.Tenant}].Version == c.Before.Version
+}
+
+// PlaceOrder is that of [commerce.OrderStore].
+func (m *Memory) PlaceOrder(ctx context.Context, o commerce.Order, subscriptions []commerce.Subscription, r relationship.Change) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return m.do(PlaceOrder, func() error {
+		_, taken := m.orders[trade{o.Seller, o.Customer, o.ID}]
+		if taken || !m.unchanged(r) {
+			return commerce.ErrConflict
+		}
+		o.PlacedAt, o.Lines = second(o.PlacedAt), slices.Clone(o.Lines)
+		set(&m.orders, trade{o.Seller, o.Customer, o.ID}, o)
+		for _, sub := range subscriptions {
+			set(&m.subscriptions, sub.ID, copySubscription(sub))
+		}
+		set(&m.relationships, pair{r.After.Partner, r.After.Customer.Tenant}, copyRelationship(r.After))
+		return nil
+	})
+}
+
+func copySubscription(s commerce.Subscription) commerce.Subscription {
+	s.CreatedAt, s.UpdatedAt = second(s.CreatedAt), second(s.UpdatedAt)
+	s.History = slices.Clone(s.History)
+	for n := range s.History {
+		s.History[n].At = second(s.History[n].At)
+	}
+	return s
+}
+
+// Order is that of [commerce.OrderStore].
+func (m *Memory) Order(ctx context.Context, seller, customer partner.TenantID, id string) (o commerce.Order, err error) {
+	if err := ctx.Err(); err != nil {
+		return o, err
+	}
+	err = m.do(Order, func() error {
+		var found bool
+		if o, found = m.orders[trade{seller, customer, id}]; !found {
+			return problem.New(problem.NotFound, "There is no such order.")
+		}
+		o.Lines = slices.Clone(o.Lines)
+		return nil
+	})
+	return o, err
+}
+
+func tradePlace(at time.Time, id string) string { return at.UTC().Format(time.RFC3339) + "#" + id }
+
+// newest gives the keys of a page out of places of orders or subscriptions.
+func newest[T any](all map[string]T, p commerce.Page) (kept []string, next string, err error) {
+	if at, _, ok := strings.Cut(p.After, "#"); p.After != "" && (!ok || !isTime(at)) {
+		return nil, "", malformed()
+	}
+	places := slices.Sorted(maps.Keys(all))
+	slices.Reverse(places)
+	kept, next = walk(places, p.Limit, func(k string) bool { return p.After == "" || k < p.After }, func(string) bool { return true })
+	return kept, next, nil
+}
+
+// ListOrders is that of [commerce.OrderStore].
+func (m *Memory) ListOrders(ctx context.Context, seller, customer partner.TenantID, p commerce.Page) (page commerce.OrderPage, err error) {
+	if err := ctx.Err(); err != nil {
+		return page, err
+	}
+	err = m.do(ListOrders, func() error {
+		all := map[string]commerce.Order{}
+		for k, o := range m.orders {
+			if k.seller == seller && k.customer == customer {
+				all[tradePlace(o.PlacedAt, o.ID)] = o
+			}
+		}
+		kept, next, err := newest(all, p)
+		for _, k := range kept {
+			page.Orders = append(page.Orders, all[k])
+		}
+		page.Next = next
+		return err
+	})
+	return page, err
+}
+
+// Subscription is that of [commerce.SubscriptionStore].
+func (m *Memory) Subscription(ctx context.Context, p, customer partner.TenantID, id string) (s commerce.Subscription, err error) {
+	if err := ctx.Err(); err != nil {
+		return s, err
+	}
+	err = m.do(Subscription, func() error {
+		stored, found := m.subscriptions[id]
+		if !found || stored.Customer != customer || stored.Seller != p && stored.Reseller != p {
+			return problem.New(problem.NotFound, "There is no such subscription.")
+		}
+		s = copySubscription(stored)
+		return nil
+	})
+	return s, err
+}
+
+// ListSubscriptions is that of [commerce.SubscriptionStore].
+func (m *Memory) ListSubscriptions(ctx context.Context, p, customer partner.TenantID, q commerce.Page) (page commerce.SubscriptionPage, err error) {
+	if err := ctx.Err(); err != nil {
+		return page, err
+	}
+	err = m.do(ListSubscriptions, func() error {
+		all := map[string]commerce.Subscription{}
+		for _, s := range m.subscriptions {
+			if s.Customer == customer && (s.Seller == p || s.Reseller == p) {
+				all[tradePlace(s.CreatedAt, s.ID)] = s
+			}
+		}
+		kept, next, err := newest(all, q)
+		for _, k := range kept {
+			page.Subscriptions = append(page.Subscriptions, copySubscription(all[k]))
+		}
+		page.Next = next
+		return err
+	})
+	return page, err
+}
+
+// WriteSubscription is that of [commerce.SubscriptionStore].
+func (m *Memory) WriteSubscription(ctx context.Context, c commerce.SubscriptionChange, r *relationship.Change) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if c.Before == nil || c.After.Version != c.Before.Version+1 || c.After.ID != c.Before.ID {
+		panic(fmt.Sprintf("storetest: version %d of subscription %s over %v", c.After.Version, c.After.ID, c.Before))
+	}
+	return m.do(WriteSubscription, func() error {
+		if m.subscriptions[c.After.ID].Version != c.Before.Version || r != nil && !m.unchanged(*r) {
+			return commerce.ErrConflict
+		}
+		set(&m.subscriptions, c.After.ID, copySubscription(c.After))
+		if r != nil {
+			set(&m.relationships, pair{r.After.Partner, r.After.Customer.Tenant}, copyRelationship(r.After))
+		}
+		return nil
+	})
+}
+
+func (s *suite) partnerIDs() {
+	a, b := registered(), registered()
+	a.AssociatedPartnerID, b.AssociatedPartnerID = "", ""
+	first, second, third := "A"+id()[4:15], "B"+id()[4:15], "C"+id()[4:15]
+	location := func(ids ...string) (list []partner.PartnerID) {
+		for _, each := range ids {
+			list = append(list, partner.PartnerID{ID: each, Type: partner.Location, Country: "US"})
+		}
+		return list
+	}
+	a.PartnerIDs, b.PartnerIDs = location(first, second), location(second)
+	holder := func(partnerID string, want partner.TenantID) {
+		s.Helper()
+		got, err := s.Trade.Holder(s.Context(), partnerID)
+		if want == "" {
+			s.code(err, problem.NotFound)
+			return
+		}
+		if err != nil || got != want {
+			s.Fatalf("%s is of %s (%v), want %s", partnerID, got, err, want)
+		}
+	}
+	holder(first, "")
+	if err := s.Accounts.CreateAccount(s.Context(), a); err != nil {
+		s.Fatal(err)
+	}
+	holder(second, a.Tenant)
+	s.code(s.Accounts.CreateAccount(s.Context(), b), problem.PartnerIDInUse)
+	s.code(s.Accounts.CreateAccount(s.Context(), a), problem.PartnerExists)
+	if _, err := s.Accounts.Account(s.Context(), b.Tenant, true); !problem.Is(err, problem.NotFound) {
+		s.Fatalf("an account with another's PartnerID is there: %v", err)
+	}
+	b.PartnerIDs = nil
+	if err := s.Accounts.CreateAccount(s.Context(), b); err != nil {
+		s.Fatal(err)
+	}
+	taking := b
+	taking.PartnerIDs, taking.Version = location(third, first), 2
+	s.code(s.Accounts.WriteAccount(s.Context(), b, taking), problem.PartnerIDInUse)
+	holder(third, "")
+
+	given := a
+	given.PartnerIDs, given.Version = location(second), 2
+	if err := s.Accounts.WriteAccount(s.Context(), a, given); err != nil {
+		s.Fatal(err)
+	}
+	holder(first, "")
+	if err := s.Accounts.WriteAccount(s.Context(), b, taking); err != nil {
+		s.Fatal(err)
+	}
+	holder(first, b.Tenant)
+	holder(third, b.Tenant)
+	s.refused(s.Accounts.WriteAccount(s.Context(), b, taking), partner.ErrConflict)
+	holder("", "")
+	holder(strings.Repeat("9", 2000), "")
+}
+
+func attested(p, customer partner.TenantID, n int) commerce.Agreement {
+	return commerce.Agreement{
+		ID: "agr_" + id()[4:], Customer: customer, Source: commerce.PartnerAttested, Partner: p, Number: n,
+		Text:    relationship.AttestedText{Version: "2026-01", Language: "en", Hash: strings.Repeat("0f", 32)},
+		Contact: commerce.Person{FirstName: "Lena", LastName: "Larch", Email: "lena@larch.example", Phone: "+1 555 0100"}, AgreedAt: second(noon).AddDate(0, 0, -9),
+		At: second(noon), By: "50000000-0000-4000-8000-000000000001", CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001", Key: "0102030405ff", Body: "0a0b0c0d0e0f",
+	}
+}
+
+func (s *suite) agreements() {
+	p, other, customer := tenant(), tenant(), tenant()
+	r := s.agree(p, func(r *relationship.Relationship) { r.Customer.Tenant = customer })
+	add := func(a commerce.Agreement, c *relationship.Change) {
+		s.Helper()
+		if err := s.Trade.AddAgreement(s.Context(), a, c); err != nil {
+			s.Fatal(err)
+		}
+	}
+	has := func(by partner.TenantID, want ...commerce.Agreement) {
+		s.Helper()
+		got, err := s.Trade.Agreements(s.Context(), customer, by)
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.same(want, got)
+	}
+	has(p)
+	first, second, foreign := attested(p, customer, 1), attested(p, customer, 2), attested(other, customer, 1)
+	second.Contact.Phone, second.Text = "", relationship.AttestedText{}
+	signed := attested(other, customer, 1)
+	signed.Source, signed.Invitation, signed.Key = commerce.DirectSigned, id(), ""
+
+	change := relationship.Change{Before: &r, After: r}
+	change.After.AgreementSigned, change.After.Version = true, r.Version+1
+	add(first, &change)
+	if now, err := s.Relationships.Relationship(s.Context(), p, customer); err != nil || !now.AgreementSigned {
+		s.Fatalf("the relationship says %v, %v", now.AgreementSigned, err)
+	}
+	add(foreign, nil)
+	has(p, first)
+	// Neither without the other.
+	s.refused(s.Trade.AddAgreement(s.Context(), second, &change), commerce.ErrConflict)
+	s.refused(s.Trade.AddAgreement(s.Context(), first, nil), commerce.ErrConflict)
+	has(p, first)
+	add(second, nil)
+	add(signed, nil)
+	has(p, signed, first, second)
+	has(other, signed, foreign)
+	has(tenant(), signed)
+}
+
+func (s *suite) agreementOnce() {
+	p, customer := tenant(), tenant()
+	var all sync.WaitGroup
+	refused := make([]error, 64)
+	for n := range refused {
+		all.Go(func() { refused[n] = s.Trade.AddAgreement(s.Context(), attested(p, customer, 1), nil) })
+	}
+	all.Wait()
+	if n := countNil(refused); n != 1 {
+		s.Fatalf("%d of 64 were stored", n)
+	}
+	for _, err := range refused {
+		if err != nil && !errors.Is(err, commerce.ErrConflict) && !problem.Is(err, problem.Unavailable) {
+			s.Fatal(err)
+		}
+	}
+}
+
+func countNil(errs []error) (n int) {
+	for _, err := range errs {
+		if err == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// bought is an order of one subscription, placed some minutes after noon.
+func bought(r relationship.Relationship, minutes int) (commerce.Order, commerce.Subscription, relationship.Change) {
+	at := second(noon).Add(time.Duration(minutes) * time.Minute)
+	sub := commerce.Subscription{
+		ID: "sub_" + id()[4:], Seller: r.Partner, Customer: r.Customer.Tenant, Order: "ord_" + id()[4:], Offer: "ofr-office-basic", OfferName: "Sample office suite, basic",
+		Family: commerce.Other, Term: "P1Y", Quantity: 7, Status: commerce.SubscriptionActive, CreatedAt: at, UpdatedAt: at, Version: 1,
+		History: []commerce.Entry{{At: at, Action: commerce.WasCreated, Is: "7", By: "agent", Tenant: r.Partner, CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001", Key: "0102030405ff", Body: "0a0b0c0d0e0f"}},
+	}
+	o := commerce.Order{
+		ID: sub.Order, Seller: r.Partner, Customer: r.Customer.Tenant, Status: commerce.OrderCompleted, PlacedAt: at, PlacedBy: "agent", Version: 1,
+		Lines:         []commerce.Line{{Offer: sub.Offer, Quantity: 7, Term: "P1Y", Subscription: sub.ID}},
+		CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001", Key: "0102030405ff", Body: "0a0b0c0d0e0f",
+	}
+	c := relationship.Change{Before: &r, After: r}
+	c.After.Version, c.After.Sold = r.Version+1, r.Sold.With(false, 1)
+	return o, sub, c
+}
+
+func (s *suite) place(o commerce.Order, sub commerce.Subscription, c relationship.Change) {
+	s.Helper()
+	if err := s.Trade.PlaceOrder(s.Context(), o, []commerce.Subscription{sub}, c); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *suite) orders() {
+	r := s.agree(tenant(), func(*relationship.Relationship) {})
+	o, sub, c := bought(r, 0)
+	o.For, o.PartnerIDOnRecord = tenant(), "4100003"
+	s.place(o, sub, c)
+	got, err := s.Trade.Order(s.Context(), o.Seller, o.Customer, o.ID)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.same(o, got)
+	now, err := s.Relationships.Relationship(s.Context(), r.Partner, r.Customer.Tenant)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.same(c.After, now)
+	for _, each := range []struct {
+		seller, customer partner.TenantID
+		id               string
+	}{{tenant(), o.Customer, o.ID}, {o.Seller, tenant(), o.ID}, {o.Seller, o.Customer, "ord_" + id()[4:]}, {o.Seller, o.Customer, ""}, {o.Seller, o.Customer, strings.Repeat("x", 2000)}} {
+		_, err := s.Trade.Order(s.Context(), each.seller, each.customer, each.id)
+		s.code(err, problem.NotFound)
+	}
+	// The id is taken: nothing of a second order is stored, its subscription included.
+	_, again, c2 := bought(c.After, 1)
+	s.refused(s.Trade.PlaceOrder(s.Context(), o, []commerce.Subscription{again}, c2), commerce.ErrConflict)
+	_, err = s.Trade.Subscription(s.Context(), o.Seller, o.Customer, again.ID)
+	s.code(err, problem.NotFound)
+}
+
+func (s *suite) orderOutdated() {
+	r := s.agree(tenant(), func(*relationship.Relationship) {})
+	o, sub, c := bought(r, 0)
+	s.place(o, sub, c)
+	late, lateSub, _ := bought(r, 1)
+	s.refused(s.Trade.PlaceOrder(s.Context(), late, []commerce.Subscription{lateSub}, c), commerce.ErrConflict)
+	_, err := s.Trade.Order(s.Context(), late.Seller, late.Customer, late.ID)
+	s.code(err, problem.NotFound)
+}
+
+func (s *suite) ordersNewestFirst() {
+	r := s.agree(tenant(), func(*relationship.Relationship) {})
+	var want, wantSubs []string
+	for n := range 7 {
+		o, sub, c := bought(r, n)
+		s.place(o, sub, c)
+		r = c.After
+		want, wantSubs = append([]string{o.ID}, want...), append([]string{sub.ID}, wantSubs...)
+	}
+	elsewhere := s.agree(r.Partner, func(x *relationship.Relationship) { x.Customer.Tenant = tenant() })
+	o, sub, c := bought(elsewhere, 9)
+	s.place(o, sub, c)
+	for _, limit := range []int{1, 3, 7, 25} {
+		s.eventually("orders", func() (any, bool) {
+			var got []string
+			for page := (commerce.Page{Limit: limit}); ; {
+				found, err := s.Trade.ListOrders(s.Context(), r.Partner, r.Customer.Tenant, page)
+				if err != nil {
+					s.Fatal(err)
+				}
+				for _, o := range found.Orders {
+					got = append(got, o.ID)
+				}
+				if page.After = found.Next; page.After == "" {
+					return got, slices.Equal(got, want)
+				}
+			}
+		})
+		s.eventually("subscriptions", func() (any, bool) {
+			got := s.subscribed(r.Partner, r.Customer.Tenant, limit)
+			return got, slices.Equal(got, wantSubs)
+		})
+	}
+	for _, after := range []string{"x", "2025-03-01#", "yesterday#ord_a"} {
+		_, err := s.Trade.ListOrders(s.Context(), r.Partner, r.Customer.Tenant, commerce.Page{Limit: 2, After: after})
+		s.code(err, problem.MalformedRequest)
+		_, err = s.Trade.ListSubscriptions(s.Context(), r.Partner, r.Customer.Tenant, commerce.Page{Limit: 2, After: after})
+		s.code(err, problem.MalformedRequest)
+	}
+}
+
+// subscribed lists subscriptions to the end, in pages.
+func (s *suite) subscribed(p, customer partner.TenantID, limit int) (ids []string) {
+	s.Helper()
+	for page := (commerce.Page{Limit: limit}); ; {
+		found, err := s.Trade.ListSubscriptions(s.Context(), p, customer, page)
+		if err != nil {
+			s.Fatal(err)
+		}
+		for _, sub := range found.Subscriptions {
+			ids = append(ids, sub.ID)
+		}
+		if page.After = found.Next; page.After == "" {
+			return ids
+		}
+	}
+}
+
+func (s *suite) subscriptions() {
+	r := s.agree(tenant(), func(*relationship.Relationship) {})
+	o, sub, c := bought(r, 0)
+	s.place(o, sub, c)
+	has := func(want commerce.Subscription) {
+		s.Helper()
+		got, err := s.Trade.Subscription(s.Context(), r.Partner, r.Customer.Tenant, sub.ID)
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.same(want, got)
+	}
+	has(sub)
+	after := sub
+	after.Status, after.SupportContact, after.Quantity, after.UpdatedAt, after.Version = commerce.SubscriptionSuspended, tenant(), 9, sub.UpdatedAt.Add(time.Hour), 2
+	after.History = append(slices.Clone(sub.History), commerce.Entry{At: after.UpdatedAt, Action: commerce.SupportChanged, Is: string(after.SupportContact), By: "agent", Tenant: tenant()},
+		commerce.Entry{At: after.UpdatedAt, Action: commerce.RecordChanged, By: "agent", Tenant: r.Partner})
+	change := relationship.Change{Before: &c.After, After: c.After}
+	change.After.Version, change.After.Sold = c.After.Version+1, relationship.Sold{}
+	if err := s.Trade.WriteSubscription(s.Context(), commerce.SubscriptionChange{Before: &sub, After: after}, &change); err != nil {
+		s.Fatal(err)
+	}
+	has(after)
+	s.refused(s.Trade.WriteSubscription(s.Context(), commerce.SubscriptionChange{Before: &sub, After: after}, nil), commerce.ErrConflict)
+	third := after
+	third.Status, third.SupportContact, third.Version = commerce.SubscriptionActive, "", 3
+	s.refused(s.Trade.WriteSubscription(s.Context(), commerce.SubscriptionChange{Before: &after, After: third}, &change), commerce.ErrConflict)
+	has(after)
+	if err := s.Trade.WriteSubscription(s.Context(), commerce.SubscriptionChange{Before: &after, After: third}, nil); err != nil {
+		s.Fatal(err)
+	}
+	has(third)
+	_, err := s.Trade.Subscription(s.Context(), tenant(), r.Customer.Tenant, sub.ID)
+	s.code(err, problem.NotFound)
+	_, err = s.Trade.Subscription(s.Context(), r.Partner, tenant(), sub.ID)
+	s.code(err, problem.NotFound)
+}
+
+func (s *suite) onRecord() {
+	r := s.agree(tenant(), func(*relationship.Relationship) {})
+	first, second := tenant(), tenant()
+	o, sub, c := bought(r, 0)
+	sub.Reseller, sub.PartnerIDOfRecord = first, "4100003"
+	s.place(o, sub, c)
+	finds := func(p partner.TenantID, want bool) {
+		s.Helper()
+		_, err := s.Trade.Subscription(s.Context(), p, r.Customer.Tenant, sub.ID)
+		if found := err == nil; found != want || err != nil && !problem.Is(err, problem.NotFound) {
+			s.Fatalf("found %v (%v), want %v", found, err, want)
+		}
+		s.eventually("subscriptions", func() (any, bool) {
+			ids := s.subscribed(p, r.Customer.Tenant, 25)
+			return ids, slices.Contains(ids, sub.ID) == want
+		})
+	}
+	becomes := func(reseller partner.TenantID) {
+		s.Helper()
+		after := sub
+		after.Reseller, after.Version = reseller, sub.Version+1
+		if err := s.Trade.WriteSubscription(s.Context(), commerce.SubscriptionChange{Before: &sub, After: after}, nil); err != nil {
+			s.Fatal(err)
+		}
+		sub = after
+	}
+	finds(first, true)
+	finds(second, false)
+	becomes(second)
+	finds(first, false)
+	finds(second, true)
+	becomes("")
+	finds(second, false)
+	becomes(first)
+	finds(first, true)
+	finds(r.Partner, true)
+}
