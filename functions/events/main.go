@@ -49,5 +49,5 @@ func caused(r stream.Record) ([]events.Consequence, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", stream.ErrPoison, err)
 	}
-	return events.Causes(c.Invitation, c.Relationship, c.Batch), nil
+	return events.Causes(events.Written(c)), nil
 }

@@ -66,6 +66,16 @@ func TestComplaintsPauseAPartner(t *testing.T) {
 		t.Errorf("%d complaints count after the pardon", n)
 	}
 
+	// The partner's audit has both, and says that the one was the operator and the other nobody.
+	eventually(t, "in the audit", func() bool {
+		records := dogwood.audit("resourceType=partnerAccount")
+		var lines []string
+		for _, r := range records {
+			lines = append(lines, fmt.Sprint(r.OperationType, " ", r.Actor.Kind, " ", r.NewValue))
+		}
+		return slices.Contains(lines, "partnerAccount.changed operator map[sending:active]") && slices.Contains(lines, "partnerAccount.changed system map[sending:paused]")
+	})
+
 	advance(t, "PT11M")
 	dogwood.post("/v1/invitations/"+lastID+"/resend", "").code(t, 409, "recipient_suppressed")
 	found := operator.do("POST", "/v1/suppressions/search", `{"address":"`+last+`"}`).want(t, 200)

@@ -186,7 +186,7 @@ func caused(r stream.Record) ([]events.Consequence, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", stream.ErrPoison, err)
 	}
-	return events.Causes(c.Invitation, c.Relationship, c.Batch), nil
+	return events.Causes(events.Written(c)), nil
 }
 
 // atOnce is how many audit records are added at the same time: far below the write units of one partition.
@@ -198,7 +198,8 @@ func restore(ctx context.Context, out io.Writer, id string, store *dynamo.Store,
 	if !ok {
 		return errors.New("a tenant id is a UUID")
 	}
-	if _, err := store.Account(ctx, tenant, true); err != nil {
+	account, err := store.Account(ctx, tenant, true)
+	if err != nil {
 		return err
 	}
 	var added, there atomic.Int64
@@ -222,6 +223,7 @@ func restore(ctx context.Context, out io.Writer, id string, store *dynamo.Store,
 			})
 		}
 	}
+	put(audit.OfAccount(nil, account))
 	invitations, relationships, err := histories(ctx, store, tenant, put)
 	err = errors.Join(err, group.Wait())
 	_, _ = fmt.Fprintf(out, "%d invitations, %d relationships: %d audit records added, %d were there\n", invitations, relationships, added.Load(), there.Load())

@@ -226,7 +226,7 @@ func (d *deployment) told() map[string]int {
 func TestFailedRecordsAreTold(t *testing.T) {
 	d := deploy(t)
 	d.happen()
-	d.lost(7)
+	d.lost(8)
 	if len(d.told()) != 0 || len(d.audited()) != 0 {
 		t.Fatal("something was told before")
 	}
@@ -278,7 +278,7 @@ func TestFailedRecordsAreTold(t *testing.T) {
 func TestTheAuditIsRebuilt(t *testing.T) {
 	d := deploy(t)
 	d.happen()
-	d.lost(7)
+	d.lost(8)
 	if out := d.replay(0, "-rebuild", strings.ToUpper(string(alder))); out != "2 invitations, 1 relationships: 8 audit records added, 0 were there\n" {
 		t.Error(out)
 	}

@@ -1,8 +1,8 @@
 // Package audit holds who did what to a partner's invitations and relationships, and when (domain, 2.1 AuditRecord; invariant 18).
 //
 // A record is derived from the timeline of an item and from nothing else. So it is the same whether the table's stream brought the
-// write that it tells of, or the item is read years later to make up for a record that is missing: [OfInvitation] and
-// [OfRelationship] are both. It says which states changed, and never an address, the name of a person or company, a link or a text
+// write that it tells of, or the item is read years later to make up for a record that is missing: [OfInvitation],
+// [OfRelationship] and [OfAccount] are both. It says which states changed, and never an address, the name of a person or company, a link or a text
 // that somebody typed; who it was at the customer's is the customer's own business.
 //
 // A partner sees the records of its own items. What another partner does, the removal of its relationship with the same customer
@@ -39,10 +39,11 @@ type Actor struct {
 const (
 	Invitation   = "invitation"
 	Relationship = "relationship"
+	Account      = "partnerAccount"
 )
 
 // ResourceTypes are all of them.
-var ResourceTypes = []string{Invitation, Relationship}
+var ResourceTypes = []string{Invitation, Relationship, Account}
 
 // Record is one transition of one resource.
 type Record struct {

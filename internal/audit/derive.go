@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"concord/internal/invitation"
+	"concord/internal/partner"
 	"concord/internal/relationship"
 )
 
@@ -177,6 +178,52 @@ func changes(was, is relationship.Entry) (list []change) {
 	return list
 }
 
+// OfAccount gives the records of the entries that a write has added to the history of a partner's account, oldest first; with a nil before
+// those of the whole history. An account remembers its newest changes alone: what it has forgotten cannot be made again.
+func OfAccount(before *partner.Account, after partner.Account) []Record {
+	fresh := len(after.History)
+	if before != nil {
+		fresh = Added(before.History, after.History, func(a, b partner.Entry) bool {
+			return a.At.Equal(b.At) && slices.Equal(a.Changed, b.Changed) && a.CorrelationID == b.CorrelationID && a.Key == b.Key && a.Body == b.Body
+		})
+	}
+	var records []Record
+	ids := identity{}
+	states := map[string]string{}
+	for n, e := range after.History {
+		r := Record{
+			Partner: after.Tenant, At: e.At.UTC(), Actor: Actor{Kind: Operator, Subject: e.By}, Operation: "partnerAccount.changed", ResourceType: Account,
+			ResourceID: string(after.Tenant), New: map[string]string{}, CorrelationID: e.CorrelationID,
+		}
+		if e.By == partner.ByReputation {
+			r.Actor = Actor{Kind: System}
+			r.Reason = e.Why
+		}
+		if len(e.Changed) == 0 {
+			r.Operation, r.New[status] = "partnerAccount.created", "created"
+		}
+		for _, c := range e.Changed {
+			name, is, isState := strings.Cut(c, "=")
+			if !isState {
+				is = "changed"
+			} else if was := states[name]; was != "" {
+				if r.Old == nil {
+					r.Old = map[string]string{}
+				}
+				r.Old[name] = was
+			}
+			if r.New[name] = is; isState {
+				states[name] = is
+			}
+		}
+		r.ID = ids.of(r, e.Key+"|"+e.Body)
+		if n >= len(after.History)-fresh {
+			records = append(records, r)
+		}
+	}
+	return records
+}
+
 // actorOf says who is behind an entry of a relationship.
 func actorOf(e relationship.Entry, r relationship.Relationship) Actor {
 	switch e.Action {
@@ -234,7 +281,7 @@ var order = []string{
 	"invitation.suppressed", "invitation.complained", "invitation.reminded", "invitation.renewalRequested", "invitation.reported",
 	"invitation.unsubscribed", "invitation.accepted", "invitation.declined", "invitation.cancelled", "invitation.expired", "invitation.disputed",
 	"invitation.noticeFailed", "invitation.erased", "relationship.established", "relationship.removed", "delegatedAdmin.granted",
-	"delegatedAdmin.terminated", "identityCheck.changed",
+	"delegatedAdmin.terminated", "identityCheck.changed", "partnerAccount.created", "partnerAccount.changed",
 }
 
 // Operations are all that there are today, in the order in which they go within a second.

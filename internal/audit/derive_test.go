@@ -251,3 +251,40 @@ func TestIdentityChecks(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// TestAccounts: what the operator does with a partner's account, and what pauses it, told write by write and made again from the history.
+func TestAccounts(t *testing.T) {
+	a := partner.Account{Tenant: alder, Version: 1, History: []partner.Entry{{At: start, By: "olga", CorrelationID: "c1"}}}
+	told := OfAccount(nil, a)
+	for n, e := range []partner.Entry{
+		{Changed: []string{"dailyMails", "status=suspended"}, By: "olga", CorrelationID: "c2", Why: "unpaid"},
+		{Changed: []string{"status=active"}, By: "olga", CorrelationID: "c3"},
+		{Changed: []string{"sending=paused"}, By: partner.ByReputation, Why: partner.Complaints},
+	} {
+		before := a
+		e.At = start.Add(time.Duration(n+1) * time.Hour)
+		a.History = append(slices.Clone(a.History), e)
+		told = append(told, OfAccount(&before, a)...)
+	}
+	var got []string
+	for _, r := range told {
+		got = append(got, fmt.Sprint(r.Operation, " by ", r.Actor.Kind, " ", r.Actor.Subject, " ", states(r.Old), "→", states(r.New), " ", r.Reason))
+		if r.Partner != alder || r.ResourceID != string(alder) || r.ResourceType != Account {
+			t.Errorf("%+v", r)
+		}
+	}
+	if d := cmp.Diff([]string{
+		"partnerAccount.created by operator olga →status=created ",
+		"partnerAccount.changed by operator olga →dailyMails=changed,status=suspended ",
+		"partnerAccount.changed by operator olga status=suspended→status=active ",
+		"partnerAccount.changed by system  →sending=paused complaints",
+	}, got); d != "" {
+		t.Error(d)
+	}
+	again := OfAccount(nil, a)
+	for n := range again {
+		if len(again) != len(told) || again[n].ID != told[n].ID {
+			t.Errorf("made again: %+v, told: %+v", again[n], told[n])
+		}
+	}
+}

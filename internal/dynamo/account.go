@@ -25,6 +25,20 @@ func (s *Store) Account(ctx context.Context, tenant partner.TenantID, strong boo
 	return decodeAccount(tenant, stored)
 }
 
+// AccountFromImage gives the account of an item, also of a stream record's image. The error is that of [InvitationFromImage].
+func AccountFromImage(image map[string]types.AttributeValue) (partner.Account, error) {
+	f := &fields{item: image}
+	if err := f.expect(accountType); err != nil {
+		return partner.Account{}, err
+	}
+	tenant, ok := partner.ParseTenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix))
+	if !ok {
+		f.fault(pkAttr, "is not the key of an account")
+		return partner.Account{}, f.err
+	}
+	return decodeAccount(tenant, image)
+}
+
 // Holder is that of [partner.Holders].
 func (s *Store) Holder(ctx context.Context, partnerID string) (tenant partner.TenantID, err error) {
 	defer func() { wrap(&err, "holder of a PartnerID") }()

@@ -8,6 +8,7 @@ import (
 
 	"concord/internal/batch"
 	"concord/internal/invitation"
+	"concord/internal/partner"
 	"concord/internal/relationship"
 )
 
@@ -16,6 +17,7 @@ type Change struct {
 	Invitation   *invitation.Change
 	Relationship *relationship.Change
 	Batch        *batch.Change
+	Account      *partner.AccountChange
 }
 
 // ChangeOf reads the two images of a stream record, of which the old one is nil for a new item. The error is [ErrOtherItem] for items
@@ -26,6 +28,9 @@ func ChangeOf(old, new map[string]types.AttributeValue) (Change, error) {
 	}
 	if before, after, err := pair(old, new, BatchFromImage); !errors.Is(err, ErrOtherItem) {
 		return Change{Batch: &batch.Change{Before: before, After: after}}, err
+	}
+	if before, after, err := pair(old, new, AccountFromImage); !errors.Is(err, ErrOtherItem) {
+		return Change{Account: &partner.AccountChange{Before: before, After: after}}, err
 	}
 	before, after, err := pair(old, new, RelationshipFromImage)
 	return Change{Relationship: &relationship.Change{Before: before, After: after}}, err

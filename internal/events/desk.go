@@ -11,6 +11,7 @@ import (
 	"concord/internal/audit"
 	"concord/internal/batch"
 	"concord/internal/invitation"
+	"concord/internal/partner"
 	"concord/internal/relationship"
 )
 
@@ -21,15 +22,26 @@ type Consequence struct {
 	Job    *batch.Key    // somebody works a batch off
 }
 
-// Causes gives what a write causes: that of an invitation, of a relationship or of a batch, and nil for what it was not.
-func Causes(i *invitation.Change, r *relationship.Change, b *batch.Change) (all []Consequence) {
-	if i != nil {
+// Written is what was written, as the table's stream says it (internal/dynamo, Change). One of its fields is set.
+type Written struct {
+	Invitation   *invitation.Change
+	Relationship *relationship.Change
+	Batch        *batch.Change
+	Account      *partner.AccountChange
+}
+
+// Causes gives what a write causes.
+func Causes(w Written) (all []Consequence) {
+	if i := w.Invitation; i != nil {
 		all = append(all, consequences(OfInvitation(i.Before, i.After), audit.OfInvitation(i.Before, i.After))...)
 	}
-	if r != nil {
+	if r := w.Relationship; r != nil {
 		all = append(all, consequences(OfRelationship(r.Before, r.After), audit.OfRelationship(r.Before, r.After))...)
 	}
-	if b != nil && b.After.Job == batch.JobQueued {
+	if a := w.Account; a != nil {
+		all = append(all, consequences(nil, audit.OfAccount(a.Before, a.After))...)
+	}
+	if b := w.Batch; b != nil && b.After.Job == batch.JobQueued {
 		all = append(all, Consequence{Job: &b.After.Key})
 	}
 	return all

@@ -214,7 +214,7 @@ func runWith(t *testing.T, b stream.Batch, desk Desk) lambdaevents.DynamoDBEvent
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", stream.ErrPoison, err)
 		}
-		return Causes(c.Invitation, c.Relationship, c.Batch), nil
+		return Causes(Written(c)), nil
 	}, desk.Deliver)(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)

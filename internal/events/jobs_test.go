@@ -32,7 +32,7 @@ func TestABatchThatIsQueuedAsksForAWorker(t *testing.T) {
 				asked = append(asked, k)
 				return nil
 			}}
-			all := Causes(nil, nil, &c.change)
+			all := Causes(Written{Batch: &c.change})
 			if n, err := desk.Deliver(t.Context(), all); err != nil || n != len(all) || len(asked) != c.asked || c.asked == 1 && asked[0] != jobKey {
 				t.Errorf("%d of %v delivered, %v, asked for %v", n, all, err, asked)
 			}

@@ -25,10 +25,19 @@ type Entry struct {
 	// Changed names what changed, as the API names it, with the new value of a state: "dailyMails", "sending=paused". Empty for the
 	// line of the creation.
 	Changed       []string
-	By            string // the subject of the operator, or "reputation"
+	By            string // the subject of the operator, or [ByReputation]
 	CorrelationID string
 	Key, Body     string // hashes of the Idempotency-Key and of the request that it came with
 	Why           string // the operator's words, or a [Pause] reason
+}
+
+// ByReputation says that what recipients said of a partner's mails has changed its account, and no person.
+const ByReputation = "reputation"
+
+// AccountChange is a write of an account. Before is nil for a new one.
+type AccountChange struct {
+	Before *Account
+	After  Account
 }
 
 // Limits of an account.

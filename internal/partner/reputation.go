@@ -124,7 +124,7 @@ func (r Reputation) object(ctx context.Context, p TenantID, kind ObjectionKind, 
 		default:
 			return nil
 		}
-		after := before.pause(why, Entry{At: now, Changed: []string{"sending=" + string(SendingPaused)}, By: "reputation", Why: why.Reason})
+		after := before.pause(why, Entry{At: now, Changed: []string{"sending=" + string(SendingPaused)}, By: ByReputation, Why: why.Reason})
 		err = r.Store.WriteAccount(ctx, before, after)
 		if err == nil && r.Paused != nil {
 			r.Paused(ctx, p, why, s)
