@@ -9,6 +9,7 @@ import (
 	"concord/internal/apigw"
 	"concord/internal/awsenv"
 	"concord/internal/contact"
+	"concord/internal/customer"
 	"concord/internal/dynamo"
 	"concord/internal/env"
 	"concord/internal/granular"
@@ -25,6 +26,8 @@ type config struct {
 	Secret string `env:"LINK_SECRET"` // ARN or name of the secret from which the keys of cursors are derived
 	Clouds string `env:"CLOUDS"`      // JSON array of {id, portalName, baseUrl, administrationOptional}, in which partners are
 
+	// ResellersRemove says whether an indirect reseller may end a relationship (0.7).
+	ResellersRemove bool `env:"RESELLER_MAY_REMOVE_RELATIONSHIP" default:"true"`
 	// Only a local stack sets it: addresses below .example and .test are accepted.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
@@ -53,5 +56,8 @@ func main() {
 		Regions:    partner.ShippedRegions(),
 	}
 	granted := &granular.Service{Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Now: clock}
-	apigw.Start(web.Relationships(gate, store, granted, store, desk, clock), "", log)
+	customers := web.Customers{Store: store, Texts: store, Service: customer.Service{
+		Store: store, Accounts: store, Texts: store, ResellersKeep: !c.ResellersRemove, Now: clock,
+	}}
+	apigw.Start(web.Relationships(gate, customers, granted, store, desk, clock), "", log)
 }

@@ -1,5 +1,5 @@
-// Package customer is what a partner does with a customer once the relationship stands: it confirms whom it deals with, and gives the
-// administration back that it was granted.
+// Package customer is what a partner does with a customer once the relationship stands: it confirms whom it deals with, gives the
+// administration back that it was granted, and ends the relationship.
 package customer
 
 import (
@@ -11,18 +11,39 @@ import (
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
+	"concord/internal/terms"
 )
 
 // Service is these use cases over a store.
 type Service struct {
-	Store Store
-	Now   func() time.Time
+	Store    Store
+	Accounts partner.Accounts
+	// Texts has what is attested on removal (invariant 14).
+	Texts terms.Catalogue
+	// Subscriptions, when not nil, is asked before a relationship ends (policy removalNeedsNoActiveSubscription, 0.6).
+	Subscriptions Subscriptions
+	// ResellersKeep denies indirect resellers the removal: policy resellerMayRemoveRelationship (0.7) turned off.
+	ResellersKeep bool
+	Now           func() time.Time
 }
 
 // Store is what the use cases need of a [relationship.Store] and an [invitation.Store], whose contracts it is.
+//
+// Occupant gives the id of the invitation that took a slot last, read strongly, whether or not it has ended or left the slot since. Its
+// error has the code [problem.NotFound] for a slot that nobody ever took.
 type Store interface {
 	Relationship(ctx context.Context, p, customer partner.TenantID) (relationship.Relationship, error)
+	Invitation(ctx context.Context, k invitation.Key, strong bool) (invitation.Invitation, error)
+	Occupant(ctx context.Context, p partner.TenantID, slot string) (id string, err error)
 	Commit(ctx context.Context, invitations []invitation.Change, relationships []relationship.Change) error
+}
+
+// Subscriptions knows what was bought.
+//
+// ActiveSoldBy reports whether the customer has a subscription that is active and that this partner sold (0.6). The answer includes every
+// write that was acknowledged before the call. An indirect reseller sells none.
+type Subscriptions interface {
+	ActiveSoldBy(ctx context.Context, p, customer partner.TenantID) (bool, error)
 }
 
 // Command is who asks for a change of a customer, and under which condition.
@@ -37,13 +58,18 @@ type Command struct {
 
 // Change is what is asked for, exactly one of it. Nil means "not said".
 type Change struct {
-	IdentityConfirmed    *bool // true: the agent knows that the right company answered (domain, 0.25)
-	AllowDelegatedAccess *bool // false: the partner's delegated administration ends
+	IdentityConfirmed     *bool              // true: the agent knows that the right company answered (domain, 0.25)
+	AllowDelegatedAccess  *bool              // false: the partner's delegated administration ends
+	RelationshipToPartner *string            // "none": the relationship ends
+	Attestation           *terms.Attestation // what is attested with that
 }
 
-// Change carries out a change. What stands already is no error and no new version: a call can be repeated. Codes:
-// [problem.RoleNotPermitted]; [problem.RelationshipNotFound] for a customer with which no relationship is active;
-// [problem.PreconditionRequired], [problem.PreconditionFailed]; [problem.ValidationFailed].
+// Change carries out a change. What stands already is no error and no new version: a call can be repeated. A removal ends the
+// partner's delegated administration and cancels what the partner still asks the customer for, in one step; granular
+// administration stays, and nobody is told (rules X2 to X6). Codes: [problem.RoleNotPermitted]; [problem.RelationshipNotFound] for a
+// customer with which no relationship is active, for a removal one with which there never was any; [problem.PreconditionRequired],
+// [problem.PreconditionFailed]; [problem.ValidationFailed], [problem.AttestationRequired], [problem.AttestationOutdated];
+// [problem.AgreementTextNotConfigured], [problem.ActiveSubscriptionsExist].
 func (s Service) Change(ctx context.Context, c Command, tenant string, change Change) (relationship.Relationship, error) {
 	for range maxRounds {
 		r, err := s.once(ctx, c, tenant, change)
@@ -62,29 +88,36 @@ func (s Service) once(ctx context.Context, c Command, tenant string, change Chan
 	if err := c.User.Permit(partner.KeepRelationships); err != nil {
 		return none, err
 	}
-	id, ok := partner.ParseTenantID(tenant)
-	missing := problem.New(problem.RelationshipNotFound, "There is no active relationship with this customer.")
-	if !ok {
-		return none, missing
+	removes := change.RelationshipToPartner != nil
+	var account partner.Account
+	if removes {
+		var err error
+		if account, err = s.remover(ctx, c.User); err != nil {
+			return none, err
+		}
 	}
-	before, err := s.Store.Relationship(ctx, c.User.Tenant, id)
-	if problem.Is(err, problem.NotFound) || err == nil && before.Status != relationship.Active {
-		return none, missing
-	}
+	before, err := s.standing(ctx, c.User.Tenant, tenant, removes)
 	if err != nil {
 		return none, err
 	}
-	switch c.IfVersion {
-	case 0:
+	// A removal that was carried out is what was asked for, whichever version it was asked of (RFC 9110, 13.1.1; G14).
+	gone := before.Status == relationship.Removed
+	switch {
+	case c.IfVersion == 0:
 		return none, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match.")
-	case invitation.AnyVersion, before.Version:
-	default:
+	case c.IfVersion != invitation.AnyVersion && c.IfVersion != before.Version && !gone:
 		return none, problem.New(problem.PreconditionFailed, "The customer was changed since you read it.")
 	}
 	if err := change.check(c.Findings).Err(); err != nil {
 		return none, err
 	}
 	e := relationship.Entry{At: s.Now().UTC().Truncate(time.Second), By: c.User.Subject, CorrelationID: c.CorrelationID}
+	if removes {
+		if gone {
+			return before, nil
+		}
+		return s.remove(ctx, account, before, e, change.Attestation)
+	}
 	after, changed := before.EndAdministration(e)
 	if change.IdentityConfirmed != nil {
 		after, changed = before.Confirm(e)
@@ -95,15 +128,102 @@ func (s Service) once(ctx context.Context, c Command, tenant string, change Chan
 	return after, s.Store.Commit(ctx, nil, []relationship.Change{{Before: &before, After: after}})
 }
 
+// standing gives the relationship that a change is about.
+func (s Service) standing(ctx context.Context, p partner.TenantID, tenant string, removed bool) (relationship.Relationship, error) {
+	missing := problem.New(problem.RelationshipNotFound, "There is no active relationship with this customer.")
+	id, ok := partner.ParseTenantID(tenant)
+	if !ok {
+		return relationship.Relationship{}, missing
+	}
+	r, err := s.Store.Relationship(ctx, p, id)
+	if problem.Is(err, problem.NotFound) || err == nil && r.Status != relationship.Active && !removed {
+		return relationship.Relationship{}, missing
+	}
+	return r, err
+}
+
+// remover gives the account of a partner that may end its relationships. Whether it is active plays no part: ending is always possible.
+func (s Service) remover(ctx context.Context, u partner.User) (partner.Account, error) {
+	account, err := s.Accounts.Account(ctx, u.Tenant, false)
+	if problem.Is(err, problem.NotFound) {
+		return account, problem.New(problem.RoleNotPermitted, "Your company has no partner account.")
+	}
+	if err == nil && s.ResellersKeep && account.Role == partner.IndirectReseller {
+		return account, problem.New(problem.RoleNotPermitted, "Here an indirect reseller does not end a relationship; ask your provider.")
+	}
+	return account, err
+}
+
+// remove ends a relationship. What was read is the condition of the write, so that nobody accepts in between.
+func (s Service) remove(ctx context.Context, account partner.Account, before relationship.Relationship, e relationship.Entry, a *terms.Attestation) (relationship.Relationship, error) {
+	none := relationship.Relationship{}
+	text, err := a.Text(ctx, s.Texts, terms.RelationshipRemoval, account.Locale, account.Country, e.At)
+	if err != nil {
+		return none, err
+	}
+	if s.Subscriptions != nil {
+		switch sold, err := s.Subscriptions.ActiveSoldBy(ctx, before.Partner, before.Customer.Tenant); {
+		case err != nil:
+			return none, err
+		case sold:
+			return none, problem.New(problem.ActiveSubscriptionsExist, "Suspend the active subscriptions that you sold to this customer first.")
+		}
+	}
+	after, _ := before.Remove(e, relationship.AttestedText{Version: text.Version, Language: text.Language, Hash: text.Hash})
+	open, err := s.open(ctx, before, invitation.Entry{At: e.At, By: e.By, CorrelationID: e.CorrelationID, Why: withdrawn})
+	if err != nil {
+		return none, err
+	}
+	return after, s.Store.Commit(ctx, open, []relationship.Change{{Before: &before, After: after}})
+}
+
+// withdrawn is why an invitation was cancelled, as its timeline says it.
+const withdrawn = "relationship removed"
+
+// open gives the ends of what the partner still asks this customer for by its tenant (domain, 2.2). Whom an invitation without a
+// tenant is for is known to nobody before its answer.
+func (s Service) open(ctx context.Context, r relationship.Relationship, e invitation.Entry) (ends []invitation.Change, err error) {
+	for _, slot := range invitation.SlotsWith(r.Customer.Tenant) {
+		id, err := s.Store.Occupant(ctx, r.Partner, slot)
+		if problem.Is(err, problem.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		inv, err := s.Store.Invitation(ctx, invitation.Key{Inviter: r.Partner, ID: id}, true)
+		switch {
+		case problem.Is(err, problem.NotFound):
+		case err != nil:
+			return nil, err
+		case inv.StatusAt(e.At).Open() && inv.Slot() == slot:
+			ends = append(ends, invitation.Change{Before: &inv, After: inv.Withdraw(e)})
+		}
+	}
+	return ends, nil
+}
+
 func (c Change) check(f problem.Findings) problem.Findings {
+	said := 0
+	for _, is := range []bool{c.IdentityConfirmed != nil, c.AllowDelegatedAccess != nil, c.RelationshipToPartner != nil} {
+		if is {
+			said++
+		}
+	}
 	switch {
 	case len(f) > 0:
-	case (c.IdentityConfirmed == nil) == (c.AllowDelegatedAccess == nil):
-		f.Add("", problem.ValidationFailed, "Say either identityConfirmed or allowDelegatedAccess.")
+	case said != 1:
+		f.Add("", problem.ValidationFailed, "Say one of identityConfirmed, allowDelegatedAccess and relationshipToPartner.")
+	case c.Attestation != nil && c.RelationshipToPartner == nil:
+		f.Add("/attestation", problem.ValidationFailed, "Only the end of a relationship is attested.")
 	case c.IdentityConfirmed != nil && !*c.IdentityConfirmed:
 		f.Add("/identityConfirmed", problem.ValidationFailed, "What was confirmed is not taken back.")
 	case c.AllowDelegatedAccess != nil && *c.AllowDelegatedAccess:
 		f.Add("/allowDelegatedAccess", problem.ValidationFailed, "Only the customer grants administration, by accepting a request for it.")
+	case c.RelationshipToPartner != nil && *c.RelationshipToPartner != "none":
+		f.Add("/relationshipToPartner", problem.ValidationFailed, "A relationship is ended with none; it begins when the customer accepts.")
+	case c.RelationshipToPartner != nil:
+		c.Attestation.Check(&f)
 	}
 	return f
 }

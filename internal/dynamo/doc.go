@@ -1,5 +1,5 @@
 // Package dynamo keeps everything in one DynamoDB table. [Store] is [invitation.Store], [agenda.Agenda],
-// [invitation.Ledger], [relationship.Store], [batch.Store], [audit.Log], [partner.AccountStore] and [partner.ReputationStore]; keys.go makes every key, and each kind of item has a file.
+// [invitation.Ledger], [relationship.Store], [customer.Store], [terms.Catalogue], [batch.Store], [audit.Log], [partner.AccountStore] and [partner.ReputationStore]; keys.go makes every key, and each kind of item has a file.
 //
 // # Rules
 //
@@ -36,6 +36,7 @@
 //	resellers of a customer, for its      Query R# and BatchGetItem of their C#<customer>
 //	  provider
 //	batch and its rows                    GetItem of each: the head says where its chunks begin       P#<inviter> B#<id>, B#<id>#<body>#<row>
+//	texts to attest and sign, of a type   Query                                                       TEXTS <type>#<version>#<language>
 //	edited draft, without its link        GetItem                                                     P#<inviter> D#<id>
 //	GDAP by id, of a partner, by end      GetItem, Query, index due                                   P#<partner> G#<id>
 //	customer agreement, purchase          GetItem per fact                                            T#<customer> M#…

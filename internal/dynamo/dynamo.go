@@ -20,11 +20,13 @@ import (
 	"concord/internal/awsenv"
 	"concord/internal/batch"
 	"concord/internal/commerce"
+	"concord/internal/customer"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
+	"concord/internal/terms"
 )
 
 // Store keeps everything in one table.
@@ -44,11 +46,13 @@ var (
 	_ partner.ReputationStore = (*Store)(nil)
 	_ audit.Log               = (*Store)(nil)
 	_ partner.Holders         = (*Store)(nil)
+	_ batch.Store             = (*Store)(nil)
+	_ terms.Catalogue         = (*Store)(nil)
+	_ customer.Store          = (*Store)(nil)
 
 	_ commerce.AgreementStore    = (*Store)(nil)
 	_ commerce.OrderStore        = (*Store)(nil)
 	_ commerce.SubscriptionStore = (*Store)(nil)
-	_ batch.Store                = (*Store)(nil)
 )
 
 // New makes a store over the table of a name. AWS_ENDPOINT_URL_DYNAMODB, when set, says where DynamoDB is.

@@ -34,6 +34,7 @@ const (
 	orderType        = "order"
 	subscriptionType = "subscription"
 	onRecordType     = "onRecord"
+	termsType        = "terms"
 	batchType        = "batch"
 	chunkType        = "rows"
 )

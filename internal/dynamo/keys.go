@@ -13,6 +13,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
+	"concord/internal/terms"
 )
 
 // Every key string of the table is made in this file. A partner's partition:
@@ -50,6 +51,10 @@ import (
 //	All accounts:
 //
 //	PARTNERS         <creation, RFC 3339>#<tenant>   that there is such an account
+//
+//	Words that people attest and sign:
+//
+//	TEXTS            <type>#<version>#<language>     text of the catalogue
 //
 //	index list       listAt                      invitations, and apart from them granular relationships
 //	P#<inviter>      I#<creation, RFC 3339>#<invitation id>
@@ -91,6 +96,7 @@ const (
 	agreementPrefix    = "M#"
 	itself             = "-" // stands for the customer where else a partner attests
 	holderPrefix       = "PARTNERID#"
+	termsPartition     = "TEXTS"
 
 	// dueShards spread the due index: everything that waits, of all partners, shares their write units.
 	dueShards = 4
@@ -140,6 +146,11 @@ func parseGrantSort(s string) (customer partner.TenantID, id string, ok bool) {
 	tenant, id, found := strings.Cut(rest, "#")
 	customer, valid := partner.ParseTenantID(tenant)
 	return customer, id, prefixed && found && valid && isID(id)
+}
+
+// termsKey is of one text; neither a type nor a version holds a #.
+func termsKey(t terms.Type, version, language string) key {
+	return keyOf(termsPartition, string(t)+"#"+version+"#"+language)
 }
 
 func wordsKey(k invitation.Key) key { return keyOf(partition(k.Inviter), wordsPrefix+k.ID) }

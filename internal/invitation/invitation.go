@@ -195,6 +195,21 @@ func (i Invitation) Slot() string {
 	return hex.EncodeToString(sum[:16])
 }
 
+// SlotsWith names the slots of all that a partner can have asked one customer for, by its tenant.
+func SlotsWith(customer partner.TenantID) []string {
+	return []string{Invitation{Kind: Reseller, Customer: customer, Bound: true}.Slot()}
+}
+
+// Withdraw gives an open invitation cancelled: what it asks for is not wanted any more. Its link then leads nowhere.
+func (i Invitation) Withdraw(e Entry) Invitation {
+	n := i.next()
+	n.Generation++
+	n.end(e.At, Cancelled, Unanswered)
+	e.Action = string(Cancelled)
+	n.note(e)
+	return n
+}
+
 // Reference is what a customer quotes when it asks about its answer.
 func (i Invitation) Reference() string {
 	_, id, _ := strings.Cut(i.ID, "_")

@@ -1,7 +1,10 @@
 package storetest
 
 import (
+	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,12 +19,14 @@ import (
 	"concord/internal/agenda"
 	"concord/internal/audit"
 	"concord/internal/batch"
+	"concord/internal/customer"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
+	"concord/internal/terms"
 )
 
 // Stores is what a suite looks at: the store interfaces, over the same data.
@@ -36,6 +41,11 @@ type Stores struct {
 	Audit         audit.Log
 	Trade         Trade
 	Batches       batch.Store
+	Customers     customer.Store
+	Texts         interface {
+		terms.Catalogue
+		Publish(context.Context, terms.Text) error
+	}
 }
 
 // Of gives the stores of a value that is all of them.
@@ -50,8 +60,11 @@ func Of[S interface {
 	audit.Log
 	batch.Store
 	Trade
+	customer.Store
+	terms.Catalogue
+	Publish(context.Context, terms.Text) error
 }](s S) Stores {
-	return Stores{s, s, s, s, s, s, s, s, s, s}
+	return Stores{s, s, s, s, s, s, s, s, s, s, s, s}
 }
 
 // Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
@@ -93,6 +106,8 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"list continued from nowhere", (*suite).malformedAfter},
 		{"agenda lists what is due", (*suite).due},
 		{"agenda forgets what ended", (*suite).dueGone},
+		{"slot and its occupant", (*suite).occupant},
+		{"texts", (*suite).texts},
 		{"customers in order", (*suite).customers},
 		{"customers filters", (*suite).customerFilters},
 		{"granular round trip", (*suite).granularRoundTrip},
@@ -1251,5 +1266,73 @@ func (s *suite) countOnce() {
 	wg.Wait()
 	if counted != limit {
 		s.Fatalf("counted %d of %d, the limit is %d", counted, callers, limit)
+	}
+}
+
+// occupant: who took a slot last is found by it, also after it has ended, until somebody else takes it.
+func (s *suite) occupant() {
+	p, customer := tenant(), tenant()
+	bound := func(i *invitation.Invitation) { i.Customer, i.Bound = customer, true }
+	slots := invitation.SlotsWith(customer)
+	_, err := s.Customers.Occupant(s.Context(), p, slots[0])
+	s.code(err, problem.NotFound)
+	first := s.create(p, bound)
+	if !slices.Contains(slots, first.Slot()) {
+		s.Fatalf("%v lack the slot of an invitation that names the customer", slots)
+	}
+	is := func(want string) {
+		s.Helper()
+		id, err := s.Customers.Occupant(s.Context(), p, first.Slot())
+		s.ok(err)
+		s.same(want, id)
+	}
+	is(first.ID)
+	ended := first.Withdraw(invitation.Entry{At: first.CreatedAt, By: "agent"})
+	s.ok(s.Invitations.Commit(s.Context(), []invitation.Change{{Before: &first, After: ended}}, nil))
+	s.same(ended, s.stored(first.Key))
+	is(first.ID)
+	second := draft(p, bound)
+	s.ok(s.Invitations.Write(s.Context(), invitation.Change{After: second, Displaced: &ended}))
+	is(second.ID)
+}
+
+// texts: what was published is there, by its type, and never changes.
+func (s *suite) texts() {
+	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	sum := sha256.Sum256([]byte("words"))
+	text := terms.Text{
+		Type: terms.PartnerAgreement, Version: "v" + id()[4:20], Language: "fr", Countries: []string{"FR", "BE"}, Title: "Title", Body: "words",
+		Hash: hex.EncodeToString(sum[:]), From: at,
+	}
+	other := text
+	other.Language, other.Countries, other.Body, other.URL = "en", nil, "", "https://texts.example/1"
+	for range 2 { // publishing can be repeated
+		s.ok(s.Texts.Publish(s.Context(), text))
+		s.ok(s.Texts.Publish(s.Context(), other))
+	}
+	changed := text
+	changed.From = at.Add(time.Hour)
+	if s.Texts.Publish(s.Context(), changed) == nil {
+		s.Error("a published text was changed")
+	}
+	faulty := text
+	faulty.Version, faulty.Body = "v2", "other words"
+	if s.Texts.Publish(s.Context(), faulty) == nil {
+		s.Error("a text was published with the hash of another")
+	}
+	var found []terms.Text
+	all, err := s.Texts.Texts(s.Context(), terms.PartnerAgreement)
+	s.ok(err)
+	for _, x := range all {
+		if x.Version == text.Version {
+			found = append(found, x)
+		}
+	}
+	slices.SortFunc(found, func(a, b terms.Text) int { return strings.Compare(a.Language, b.Language) })
+	s.same([]terms.Text{other, text}, found)
+	all, err = s.Texts.Texts(s.Context(), terms.PartnershipRemoval)
+	s.ok(err)
+	for _, x := range all {
+		s.same(terms.PartnershipRemoval, x.Type)
 	}
 }

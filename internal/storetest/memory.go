@@ -5,6 +5,7 @@ package storetest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -22,6 +23,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
+	"concord/internal/terms"
 )
 
 // Memory keeps everything that the stores keep, in memory and with the same contracts. It gives [invitation.Store],
@@ -45,6 +47,7 @@ type Memory struct {
 	agreements    map[partner.TenantID][]commerce.Agreement
 	orders        map[trade]commerce.Order
 	subscriptions map[string]commerce.Subscription
+	texts         []terms.Text
 	inject        func(Operation) Fault
 	queued        func(invitation.Invitation)
 }
@@ -105,6 +108,8 @@ const (
 	WriteAccount  Operation = "WriteAccount"
 	ListAccounts  Operation = "ListAccounts"
 	Object        Operation = "Object"
+	Occupant      Operation = "Occupant"
+	Texts         Operation = "Texts"
 	Week          Operation = "Week"
 	AddChunk      Operation = "AddChunk"
 	WriteBatch    Operation = "WriteBatch"
@@ -321,6 +326,58 @@ func (m *Memory) Invitation(ctx context.Context, k invitation.Key, _ bool) (inv 
 		return nil
 	})
 	return inv, err
+}
+
+// Occupant is that of [customer.Store].
+func (m *Memory) Occupant(ctx context.Context, p partner.TenantID, slot string) (id string, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	err = m.do(Occupant, func() error {
+		by, held := m.slots[slotKey{p, slot}]
+		if !held {
+			return problem.New(problem.NotFound, "Nobody has held this slot.")
+		}
+		id = by.id
+		return nil
+	})
+	return id, err
+}
+
+// Publish adds a text to the catalogue.
+func (m *Memory) Publish(ctx context.Context, t terms.Text) error {
+	if err := errors.Join(ctx.Err(), t.Check()); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, x := range m.texts {
+		if x.Type == t.Type && x.Version == t.Version && x.Language == t.Language {
+			if x.Hash == t.Hash && x.URL == t.URL && x.From.Equal(t.From) {
+				return nil
+			}
+			return errors.New("storetest: another text has this type, version and language")
+		}
+	}
+	t.From, t.Countries = second(t.From), slices.Clone(t.Countries)
+	m.texts = append(m.texts, t)
+	return nil
+}
+
+// Texts is that of [terms.Catalogue].
+func (m *Memory) Texts(ctx context.Context, t terms.Type) (all []terms.Text, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	err = m.do(Texts, func() error {
+		for _, x := range m.texts {
+			if x.Type == t {
+				all = append(all, x)
+			}
+		}
+		return nil
+	})
+	return all, err
 }
 
 // Words is that of [invitation.Store].

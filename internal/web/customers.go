@@ -10,13 +10,14 @@ import (
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
+	"concord/internal/terms"
 )
 
 // Relationships serves the customers of the calling partner, its granular administration of them, its audit, what the caller's token says,
 // the operator's desk, and the OpenAPI document.
 func Relationships(g Gate, s Customers, a *granular.Service, log audit.Log, d Desk, now func() time.Time) http.Handler {
-	cs := customers{s, customer.Service{Store: s, Now: now}, a}
-	ga := granulars{a, s}
+	cs := customers{s, a}
+	ga := granulars{a, s.Store}
 	return g.routes(map[string]func(*call) error{
 		"POST /v1/delegated-admin-relationships":               ga.create,
 		"GET /v1/delegated-admin-relationships":                ga.list,
@@ -29,6 +30,7 @@ func Relationships(g Gate, s Customers, a *granular.Service, log audit.Log, d De
 		"GET /v1/customers":              cs.list,
 		"GET /v1/customers/{tenantId}":   cs.read,
 		"PATCH /v1/customers/{tenantId}": cs.change,
+		"GET /v1/attestations/{type}":    attestations{s.Texts, now}.read,
 		"GET /v1/auditrecords":           trail{log, now}.list,
 		"POST /v1/partners":              d.create,
 		"GET /v1/partners":               d.list,
@@ -42,15 +44,15 @@ func Relationships(g Gate, s Customers, a *granular.Service, log audit.Log, d De
 	})
 }
 
-// Customers is where customers are kept.
-type Customers interface {
-	relationship.Store
-	customer.Store
+// Customers is where customers are kept, and what is done with them.
+type Customers struct {
+	Store   relationship.Store
+	Service customer.Service
+	Texts   terms.Catalogue
 }
 
 type customers struct {
-	store   Customers
-	service customer.Service
+	Customers
 	granted *granular.Service
 }
 
@@ -115,7 +117,7 @@ func (cs customers) list(c *call) error {
 	if err != nil {
 		return err
 	}
-	found, err := cs.store.Relationships(c.r.Context(), u.Tenant, q)
+	found, err := cs.Store.Relationships(c.r.Context(), u.Tenant, q)
 	if err != nil {
 		return err
 	}
@@ -141,7 +143,7 @@ func (cs customers) read(c *call) error {
 	if !ok {
 		return problem.New(problem.NotFound, "")
 	}
-	r, err := cs.store.Relationship(c.r.Context(), u.Tenant, tenant)
+	r, err := cs.Store.Relationship(c.r.Context(), u.Tenant, tenant)
 	if err != nil {
 		return err
 	}
@@ -157,8 +159,11 @@ func (cs customers) change(c *call) error {
 	if err != nil {
 		return err
 	}
-	asked := customer.Change{IdentityConfirmed: b.flag("identityConfirmed"), AllowDelegatedAccess: b.flag("allowDelegatedAccess")}
-	r, err := cs.service.Change(c.r.Context(), customer.Command{
+	asked := customer.Change{
+		IdentityConfirmed: b.flag("identityConfirmed"), AllowDelegatedAccess: b.flag("allowDelegatedAccess"),
+		RelationshipToPartner: b.text("relationshipToPartner"), Attestation: b.attestation(),
+	}
+	r, err := cs.Service.Change(c.r.Context(), customer.Command{
 		User: cmd.User, CorrelationID: cmd.CorrelationID, IfVersion: cmd.IfVersion, Findings: b.end(),
 	}, c.r.PathValue("tenantId"), asked)
 	if err != nil {

@@ -107,7 +107,7 @@ func (c *call) granularCommand(b *body, keyRequired bool) (granular.Command, err
 }
 
 // terms takes what can be said of a relationship out of a body.
-func terms(b *body) granular.Terms {
+func granularTerms(b *body) granular.Terms {
 	t := granular.Terms{DisplayName: b.text("displayName"), Duration: b.text("duration"), AutoExtendDuration: b.text("autoExtendDuration")}
 	if customer := b.group("customer"); customer != nil {
 		t.Customer, t.CustomerName = customer.text("tenantId"), customer.text("displayName")
@@ -162,7 +162,7 @@ func (g granulars) create(c *call) error {
 	if err != nil {
 		return err
 	}
-	t := terms(b)
+	t := granularTerms(b)
 	cmd.Findings = b.end()
 	r, replayed, err := g.service.Create(c.r.Context(), cmd, t)
 	if err != nil {
@@ -220,7 +220,7 @@ func (g granulars) revise(c *call) error {
 	if err != nil {
 		return err
 	}
-	t := terms(b)
+	t := granularTerms(b)
 	cmd.Findings = b.end()
 	r, replayed, err := g.service.Revise(c.r.Context(), cmd, c.r.PathValue("id"), t)
 	if err != nil {

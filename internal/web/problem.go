@@ -47,6 +47,8 @@ var answers = map[problem.Code]answer{
 	problem.RelationshipExists:         {http.StatusConflict, "Relationship exists"},
 	problem.PartnerExists:              {http.StatusConflict, "Partner exists"},
 	problem.InvalidTransition:          {http.StatusConflict, "Not possible in this state"},
+	problem.ActiveSubscriptionsExist:   {http.StatusConflict, "Active subscriptions exist"},
+	problem.AgreementTextNotConfigured: {http.StatusConflict, "Text not configured"},
 
 	problem.PartnershipRequired:         {http.StatusConflict, "Partnership required"},
 	problem.ResellerNotEnrolled:         {http.StatusConflict, "Reseller not enrolled"},
@@ -71,6 +73,8 @@ var answers = map[problem.Code]answer{
 	problem.CloudMismatch:               {http.StatusUnprocessableEntity, "Cloud mismatch"},
 	problem.DelegatedAdminRequired:      {http.StatusUnprocessableEntity, "Delegated administration required"},
 	problem.SelfInvitation:              {http.StatusUnprocessableEntity, "Self invitation"},
+	problem.AttestationRequired:         {http.StatusUnprocessableEntity, "Attestation required"},
+	problem.AttestationOutdated:         {http.StatusUnprocessableEntity, "Attestation outdated"},
 
 	problem.AgreementDateInFuture:          {http.StatusUnprocessableEntity, "Date in the future"},
 	problem.PartnerIDNotIndirectReseller:   {http.StatusUnprocessableEntity, "PartnerID of no indirect reseller"},

@@ -107,7 +107,7 @@ func newAPI(t *testing.T) *api {
 	drafts := web.Drafts{Operator: "Concord Operations", Sign: func(_ context.Context, p link.Purpose, l link.Link) (link.Secret, error) { return signer.Sign(p, l) }}
 	a.invitations = apigw.Handler(web.Invitations(gate, service, drafts, &batch.Service{Store: a.store, Accounts: a.store, Now: service.Now}), "", log)
 	a.service = service
-	a.relationships = apigw.Handler(web.Relationships(gate, a.store, a.granted(), a.store, a.desk(), func() time.Time { return a.now }), "", log)
+	a.relationships = apigw.Handler(web.Relationships(gate, a.customers(), a.granted(), a.store, a.desk(), func() time.Time { return a.now }), "", log)
 	return a
 }
 
@@ -297,7 +297,7 @@ func TestEveryEventOfTheFolder(t *testing.T) {
 	want := map[string]int{
 		"invitations-create": 201, "invitations-create-base64": 409, "invitations-list": 200, "invitations-read": 404, "invitations-draft": 404,
 		"invitations-send": 404, "invitations-edit": 404, "invitations-draft-file": 404, "invitations-reset": 404, "invitations-done": 404, "invitations-renew": 404,
-		"invitations-events": 404, "invitations-batch": 202, "invitations-batch-csv": 202, "invitations-batch-read": 404, "invitations-batch-rows": 404, "relationships-customers": 200, "relationships-customer-change": 404, "relationships-audit": 200, "relationships-roles": 200, "relationships-openapi": 200,
+		"invitations-events": 404, "invitations-batch": 202, "invitations-batch-csv": 202, "invitations-batch-read": 404, "invitations-batch-rows": 404, "relationships-customers": 200, "relationships-customer-change": 404, "relationships-customer-remove": 404, "relationships-attestation": 200, "relationships-audit": 200, "relationships-roles": 200, "relationships-openapi": 200,
 		"relationships-partners-create": 201, "relationships-partners-list": 200, "relationships-partners-read": 200, "relationships-partners-change": 200,
 		"relationships-granular-create": 201, "relationships-granular-list": 200, "relationships-granular-read": 404, "relationships-granular-change": 404,
 		"relationships-granular-delete": 404, "relationships-granular-lock": 404, "relationships-grants": 404,
@@ -986,6 +986,7 @@ func TestFaultsTellNothing(t *testing.T) {
 	all["batch"], all["rows of a batch"] = request{method: "GET", target: batch}, request{method: "GET", target: batch + "/rows"}
 	all["submit a batch"] = submit("c", `{"rows":[{}]}`)
 	all["change a customer"] = request{method: "PATCH", target: "/v1/customers/" + larch, body: `{"identityConfirmed":true}`, header: map[string]string{"If-Match": "*"}}
+	all["attestation"] = request{method: "GET", target: "/v1/attestations/relationshipRemoval"}
 	for name, r := range all {
 		a.log.Reset()
 		a.store.Inject(func(storetest.Operation) storetest.Fault {

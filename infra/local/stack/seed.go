@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,11 +13,12 @@ import (
 
 	"concord/infra/local/accounts"
 	"concord/infra/local/template"
+	"concord/infra/texts/catalogue"
 	"concord/internal/dynamo"
 	"concord/internal/partner"
 )
 
-// seed writes the partner accounts that always exist, through the product's own store.
+// seed writes the partner accounts that always exist and samples of the texts to attest, through the product's own store.
 func (s *Stack) seed(ctx context.Context) error {
 	if len(s.Template.Tables) == 0 {
 		return nil
@@ -37,6 +39,13 @@ func (s *Stack) seed(ctx context.Context) error {
 			return fmt.Errorf("accounts: partner %s has no tenant", p.PartnerID)
 		}
 		g.Go(func() error { return store.CreateAccount(ctx, account(p, tenant)) })
+	}
+	texts, err := catalogue.Load(filepath.Join(s.root, "infra", "local", "texts.json"))
+	if err != nil {
+		return err
+	}
+	for _, t := range texts {
+		g.Go(func() error { return store.Publish(ctx, t) })
 	}
 	return g.Wait()
 }

@@ -1,0 +1,85 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"concord/internal/terms"
+)
+
+// ErrTextTaken means that other words were published under the same type, version and language.
+var ErrTextTaken = errors.New("dynamo: another text has this type, version and language")
+
+// Publish adds a text to the catalogue of the deployment; one that is there stays as it is, and is [ErrTextTaken] unless it is the same.
+func (s *Store) Publish(ctx context.Context, t terms.Text) (err error) {
+	defer func() { wrap(&err, "publish %s %s", t.Type, t.Version) }()
+	if err := t.Check(); err != nil {
+		return err
+	}
+	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: s.table, Item: encodeTerms(t), ConditionExpression: aws.String(isNew),
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	})
+	refused, ok := errors.AsType[*types.ConditionalCheckFailedException](err)
+	if !ok {
+		return err
+	}
+	there, err := decodeTerms(refused.Item)
+	if err == nil && (there.Hash != t.Hash || there.URL != t.URL || !there.From.Equal(t.From)) {
+		err = ErrTextTaken
+	}
+	return err
+}
+
+// Texts is that of [terms.Catalogue].
+func (s *Store) Texts(ctx context.Context, t terms.Type) (all []terms.Text, err error) {
+	defer func() { wrap(&err, "texts of %s", t) }()
+	pages := dynamodb.NewQueryPaginator(s.client, &dynamodb.QueryInput{
+		TableName: s.table, KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :sk)"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(termsPartition), ":sk": str(string(t) + "#")},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, stored := range page.Items {
+			text, err := decodeTerms(stored)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, text)
+		}
+	}
+	return all, nil
+}
+
+func encodeTerms(t terms.Text) item {
+	i := newItem(termsKey(t.Type, t.Version, t.Language), termsType)
+	i.text("kind", string(t.Type))
+	i.text("version", t.Version)
+	i.text("language", t.Language)
+	i.texts("countries", t.Countries)
+	i.text("title", t.Title)
+	i.text("body", t.Body)
+	i.text("url", t.URL)
+	i.text("hash", t.Hash)
+	i.time("from", t.From)
+	return i
+}
+
+func decodeTerms(stored map[string]types.AttributeValue) (terms.Text, error) {
+	f := &fields{item: stored}
+	if err := f.expect(termsType); err != nil {
+		return terms.Text{}, err
+	}
+	t := terms.Text{
+		Type: terms.Type(f.needText("kind")), Version: f.needText("version"), Language: f.needText("language"), Countries: f.texts("countries"),
+		Title: f.needText("title"), Body: f.text("body"), URL: f.text("url"), Hash: f.needText("hash"), From: f.time("from"),
+	}
+	return t, f.err
+}

@@ -1,0 +1,194 @@
+package web_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"concord/internal/customer"
+	"concord/internal/events"
+	"concord/internal/invitation"
+	"concord/internal/relationship"
+	"concord/internal/terms"
+	"concord/internal/web"
+)
+
+// customers are the use cases over the store of the tests, with sample-1 in the catalogue.
+func (a *api) customers() web.Customers {
+	for _, kind := range []terms.Type{terms.RelationshipRemoval, terms.PartnershipRemoval} {
+		a.publish(kind, "sample-1", "en", start.Add(-time.Hour))
+	}
+	return web.Customers{Store: a.store, Texts: a.store, Service: customer.Service{
+		Store: a.store, Accounts: a.store, Texts: a.store, Now: func() time.Time { return a.now },
+	}}
+}
+
+func (a *api) publish(kind terms.Type, version, language string, from time.Time) {
+	a.t.Helper()
+	words := "Sample, no legal effect. " + string(kind) + " " + version + " " + language
+	sum := sha256.Sum256([]byte(words))
+	if err := a.store.Publish(context.Background(), terms.Text{
+		Type: kind, Version: version, Language: language, Title: "Sample", Body: words, Hash: hex.EncodeToString(sum[:]), From: from,
+	}); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func (a *api) remove(tenant, version, tag string) reply {
+	a.t.Helper()
+	return a.call(request{
+		method: "PATCH", target: "/v1/customers/" + tenant, header: map[string]string{"If-Match": tag},
+		body: `{"relationshipToPartner":"none","attestation":{"accepted":true,"textVersion":"` + version + `"}}`,
+	})
+}
+
+// Rules X1 to X6, X-i, X-l, invariant 13 and G14: a removal over the API, with everything that goes with it and nothing else.
+func TestRemoval(t *testing.T) {
+	a := newAPI(t)
+	a.customer(larch, relationship.Active, "US")
+	r, err := a.store.Relationship(t.Context(), alder, larch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.DelegatedAdmin, r.IdentityCheck = relationship.ActiveDAP, relationship.Confirmed
+	a.store.PutRelationship(r)
+	a.customer(maple, relationship.Active, "US")
+	others := r
+	others.Partner = birch
+	a.store.PutRelationship(others)
+
+	text := a.call(request{method: "GET", target: "/v1/attestations/relationshipRemoval", roles: "[salesAgent]"}).is(200).object()
+	if text["type"] != "relationshipRemoval" || text["textVersion"] != "sample-1" || !strings.Contains(text["text"].(string), "no legal effect") {
+		t.Errorf("the text: %v", text)
+	}
+	path, tag := "/v1/customers/"+larch, `"3"`
+	change := func(body string) reply {
+		return a.call(request{method: "PATCH", target: path, body: body, header: map[string]string{"If-Match": tag}})
+	}
+	// X-i: nothing without an attestation (invariant 14).
+	for body, at := range map[string]string{
+		`{"relationshipToPartner":"none"}`:                                                         "/attestation attestation_required",
+		`{"relationshipToPartner":"none","attestation":{}}`:                                        "/attestation/accepted attestation_required",
+		`{"relationshipToPartner":"none","attestation":{"accepted":false,"textVersion":"s"}}`:      "/attestation/accepted attestation_required",
+		`{"relationshipToPartner":"none","attestation":{"accepted":true}}`:                         "/attestation/textVersion attestation_required",
+		`{"relationshipToPartner":"none","attestation":{"accepted":true,"textVersion":"old"}}`:     "/attestation/textVersion attestation_outdated",
+		`{"relationshipToPartner":"reseller"}`:                                                     "/relationshipToPartner validation_failed",
+		`{"relationshipToPartner":"none","identityConfirmed":true}`:                                " validation_failed",
+		`{"identityConfirmed":true,"attestation":{"accepted":true,"textVersion":"sample-1"}}`:      "/attestation validation_failed",
+		`{"relationshipToPartner":"none","attestation":{"accepted":true,"textVersion":"s","x":1}}`: "/attestation/x unknown_field",
+	} {
+		_, code, _ := strings.Cut(at, " ")
+		if p := change(body).is(422, code); fmt.Sprint(p.findings()) != "["+at+"]" {
+			t.Errorf("%s: %v", body, p.findings())
+		}
+	}
+	a.remove(larch, "sample-1", "").is(428, "precondition_required")
+	a.remove(larch, "sample-1", `"2"`).is(412, "precondition_failed")
+
+	// What is asked of this customer by its tenant ends with the relationship, also once it was sent; what asks another, or a
+	// recipient by mail alone, does not.
+	path = "/v1/invitations"
+	ask := func(k, body string) string {
+		return a.call(create(k, body)).is(201).header.Get("Location")
+	}
+	r.DelegatedAdmin = relationship.TerminatedDAP
+	a.store.PutRelationship(r)
+	open := ask("1", `{"kind":"reseller","recipientEmail":"it@larch.example","customerTenantId":"`+larch+`","requestDelegatedAdmin":true}`)
+	a.call(request{method: "POST", target: open + "/send", header: key("send")}).is(202)
+	stay := []string{ask("2", plain), ask("3", `{"kind":"reseller","customerTenantId":"`+maple+`","requestDelegatedAdmin":true}`),
+		ask("4", `{"kind":"reseller","recipientEmail":"success@simulator.amazonses.com","customerTenantId":"`+larch+`","requestDelegatedAdmin":true,"sandbox":true}`)}
+	r.DelegatedAdmin = relationship.ActiveDAP
+	a.store.PutRelationship(r)
+
+	before := r
+	removed := a.remove(larch, "sample-1", tag).is(200)
+	if o := removed.object(); o["relationshipToPartner"] != "none" || o["allowDelegatedAccess"] != false || o["administration"] != "none" {
+		t.Errorf("after the removal: %v", o)
+	}
+	after, err := a.store.Relationship(t.Context(), alder, larch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Rule X3 and X-l: the delegated administration of this partner ends with it (0.13), and of nobody else.
+	if after.Status != relationship.Removed || after.DelegatedAdmin != relationship.TerminatedDAP || after.Version != before.Version+1 {
+		t.Errorf("stored: %+v", after)
+	}
+	if at := after.Removal; at == nil || at.By != "alder" || !at.At.Equal(start) || at.Attestation.Version != "sample-1" || at.Attestation.Language != "en" || at.Attestation.Hash != text["sha256"] {
+		t.Errorf("what was attested: %+v", at)
+	}
+	if theirs, err := a.store.Relationship(t.Context(), birch, larch); err != nil || theirs.Version != others.Version || theirs.DelegatedAdmin != relationship.ActiveDAP {
+		t.Errorf("the other partner's: %+v, %v", theirs, err)
+	}
+	if s := a.call(request{method: "GET", target: open}).is(200).str("status"); s != "cancelled" {
+		t.Errorf("the open request of the pair is %s", s)
+	}
+	for _, path := range stay {
+		if s := a.call(request{method: "GET", target: path}).is(200).str("status"); s != "draft" {
+			t.Errorf("%s is %s", path, s)
+		}
+	}
+	// Rule X2: it is in the list of customers no more, and found among those that were.
+	for query, want := range map[string]string{"": maple, "?relationship=none": larch} {
+		items := a.call(request{method: "GET", target: "/v1/customers" + query}).is(200).object()["items"].([]any)
+		if len(items) != 1 || items[0].(map[string]any)["id"] != want {
+			t.Errorf("%q lists %v", query, items)
+		}
+	}
+	// Rule X6: nobody is told. The events name the acting partner alone, and no mail is owed by anything that changed.
+	for _, e := range events.OfRelationship(&before, after) {
+		if e.Detail.PartnerTenantID != alder || strings.Contains(fmt.Sprintf("%+v %+v", e.Detail, *e.Detail.Relationship), birch) {
+			t.Errorf("%s tells of %+v", e.Type, e.Detail)
+		}
+	}
+	a.stored(open, func(i *invitation.Invitation) {
+		if i.Mail.State.Owed() || i.Post.State != invitation.MailNone {
+			t.Errorf("a mail is owed: %+v, %+v", i.Mail, i.Post)
+		}
+		if e := i.History[len(i.History)-1]; e.Action != "cancelled" || e.By != "alder" || e.Why == "" {
+			t.Errorf("its timeline ends with %+v", e)
+		}
+	})
+
+	// G14: repeated it is answered as it is, of whichever version it was asked; whoever never had one is told so.
+	for _, tag := range []string{tag, "*", removed.header.Get("ETag")} {
+		if again := a.remove(larch, "sample-1", tag).is(200); again.header.Get("ETag") != removed.header.Get("ETag") {
+			t.Errorf("once more: %s", again.body)
+		}
+	}
+	for _, tenant := range []string{nobody, "x"} {
+		a.remove(tenant, "sample-1", "*").is(404, "relationship_not_found")
+	}
+	a.call(request{method: "PATCH", target: "/v1/customers/" + larch, body: `{"identityConfirmed":true}`, header: map[string]string{"If-Match": "*"}}).is(404, "relationship_not_found")
+}
+
+// The text in force: by time and country, in the language of the account (0.21).
+func TestAttestationText(t *testing.T) {
+	a := newAPI(t)
+	read := func(tenant string) map[string]any {
+		return a.call(request{method: "GET", target: "/v1/attestations/partnershipRemoval", tenant: tenant, roles: "[globalAdmin]"}).is(200).object()
+	}
+	french := account(birch, "public")
+	french.Locale = "fr"
+	a.store.PutAccount(french)
+	a.publish(terms.PartnershipRemoval, "sample-1", "fr", start.Add(-time.Hour))
+	a.publish(terms.PartnershipRemoval, "sample-2", "en", start.Add(time.Hour))
+	for tenant, want := range map[string]string{alder: "en", birch: "fr", gorse: "en"} {
+		if o := read(tenant); o["textVersion"] != "sample-1" || o["language"] != want {
+			t.Errorf("%s reads %v", tenant, o)
+		}
+	}
+	a.now = start.Add(time.Hour)
+	if o := read(birch); o["textVersion"] != "sample-2" || o["language"] != "en" {
+		t.Errorf("a version later: %v", o)
+	}
+	a.call(request{method: "GET", target: "/v1/attestations/customerAgreement"}).is(404, "not_found")
+	a.call(request{method: "GET", target: "/v1/attestations/partnershipRemoval", tenant: "none"}).is(403, "role_not_permitted")
+	a.now = start.Add(-2 * time.Hour)
+	a.call(request{method: "GET", target: "/v1/attestations/partnershipRemoval"}).is(409, "agreement_text_not_configured")
+	a.customer(larch, relationship.Active, "US")
+	a.remove(larch, "sample-1", "*").is(409, "agreement_text_not_configured")
+}
