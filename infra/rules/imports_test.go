@@ -41,7 +41,7 @@ var (
 	lambda  = []string{"github.com/aws/aws-lambda-go/"}
 
 	ground = append(slices.Clone(words), "env")
-	domain = append(slices.Clone(ground), "contact", "partner", "agenda", "link", "terms", "relationship", "granular", "invitation", "commerce", "enrolment")
+	domain = append(slices.Clone(ground), "contact", "partner", "agenda", "link", "terms", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
 	// Adapters know the domain, the words, and the small rooms that make clients and keys and write logs. They never know one another.
 	below = append(slices.Clone(domain), "audit", "batch", "customer", "letter", "pace", "awsenv", "masterkey", "observe")
 )
@@ -61,11 +61,12 @@ var house = map[string]room{
 	"terms":        {neighbours: words, foreign: text},
 	"relationship": {neighbours: append(slices.Clone(words), "contact", "partner"), foreign: text},
 	"granular":     {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner")},
-	"invitation":   {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "relationship"), foreign: text},
+	"partnership":  {neighbours: append(slices.Clone(words), "link", "partner", "relationship")},
+	"invitation":   {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "relationship", "partnership"), foreign: text},
 	"commerce":     {neighbours: append(slices.Clone(words), "contact", "link", "partner", "relationship")},
 	"enrolment":    {neighbours: append(slices.Clone(words), "contact", "link", "partner"), foreign: text},
 	// What has happened, derived from the histories of the domain.
-	"audit": {neighbours: append(slices.Clone(words), "partner", "relationship", "invitation")},
+	"audit": {neighbours: append(slices.Clone(words), "partner", "relationship", "partnership", "invitation")},
 	// What a partner does with a customer once the relationship stands.
 	"customer": {neighbours: append(slices.Clone(words), "partner", "terms", "relationship", "invitation")},
 	// Bulk invitations.
@@ -89,7 +90,7 @@ var house = map[string]room{
 }
 
 // pure are the packages whose structs carry no tags: what is stored and what is sent is an adapter's business.
-var pure = []string{"contact", "partner", "agenda", "link", "terms", "relationship", "granular", "invitation", "commerce", "enrolment", "audit", "batch"}
+var pure = []string{"contact", "partner", "agenda", "link", "terms", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment", "audit", "batch"}
 
 // onlyIn says which functions may carry a dependency; every other function that links it starts slower for nothing.
 var onlyIn = []struct {

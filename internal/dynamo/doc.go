@@ -1,5 +1,5 @@
 // Package dynamo keeps everything in one DynamoDB table. [Store] is [invitation.Store], [agenda.Agenda],
-// [invitation.Ledger], [relationship.Store], [customer.Store], [terms.Catalogue], [batch.Store], [audit.Log], [partner.AccountStore] and [partner.ReputationStore]; keys.go makes every key, and each kind of item has a file.
+// [invitation.Ledger], [relationship.Store], [customer.Store], [terms.Catalogue], [batch.Store], [partnership.Store], [audit.Log], [partner.AccountStore] and [partner.ReputationStore]; keys.go makes every key, and each kind of item has a file.
 //
 // # Rules
 //
@@ -31,9 +31,10 @@
 //	what was said of mails, in a week     one Query: hours follow the count of their day              P#<partner> Q#<day>#<hour>
 //	both tiers of one customer            GetItem in each partner's partition; a dual acceptance      P#<reseller> C#…, P#<provider> C#…
 //	                                      is one transaction of three items
-//	partnership, from both sides          Query in each partition; two items, one transaction         P#<provider> R#…, P#<reseller> V#…
-//	customers shared with a provider      Query of the own C#, filtered by via
-//	resellers of a customer, for its      Query R# and BatchGetItem of their C#<customer>
+//	partnership, from both sides          GetItem: the id is derived from the pair; Query in each     P#<provider> W#<id>, P#<reseller> W#<id>
+//	                                      partition; two items, one transaction
+//	customers shared with a provider      Query of the own C#, BatchGetItem of the other side's
+//	resellers of a customer, for its      Query W# and BatchGetItem of their C#<customer>
 //	  provider
 //	batch and its rows                    GetItem of each: the head says where its chunks begin       P#<inviter> B#<id>, B#<id>#<body>#<row>
 //	texts to attest and sign, of a type   Query                                                       TEXTS <type>#<version>#<language>

@@ -35,6 +35,7 @@ const (
 	subscriptionType = "subscription"
 	onRecordType     = "onRecord"
 	termsType        = "terms"
+	partnershipType  = "partnership"
 	batchType        = "batch"
 	chunkType        = "rows"
 )

@@ -26,6 +26,7 @@ import (
 //	P#<partner>      Q#<day of UTC>              how many mails the partner caused
 //	P#<partner>      Q#<day of UTC>#<hour>       what was said against its mails in that hour
 //	P#<partner>      C#<customer's tenant>       relationship
+//	P#<partner>      W#<partnership id>          partnership, the same for each side
 //	P#<inviter>      B#<batch id>                batch
 //	P#<inviter>      B#<batch id>#<body>#<row>   rows of a batch, from one on
 //	P#<partner>      G#<id>                      granular relationship
@@ -88,6 +89,7 @@ const (
 	recipientPrefix    = "N#"
 	mailingsSort       = "M"
 	auditPrefix        = "L#"
+	partnershipPrefix  = "W#"
 	batchPrefix        = "B#"
 	registry           = "PARTNERS"
 	orderPrefix        = "O#"
@@ -120,6 +122,10 @@ func slotKey(p partner.TenantID, slot string) key { return keyOf(partition(p), s
 
 func relationshipKey(p, customer partner.TenantID) key {
 	return keyOf(partition(p), relationshipPrefix+string(customer))
+}
+
+func partnershipKey(of partner.TenantID, id string) key {
+	return keyOf(partition(of), partnershipPrefix+id)
 }
 
 func batchKey(k batch.Key) key { return keyOf(partition(k.Partner), batchPrefix+k.ID) }

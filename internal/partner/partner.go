@@ -152,8 +152,11 @@ const (
 	// AdministerGranularly is also reading granular relationships.
 	AdministerGranularly Operation = "GDAP create, lock, end"
 	ReadAudit            Operation = "audit"
-	OperatePartners      Operation = "partner accounts, vetting, suspend, quotas"
-	Trade                Operation = "create customer, orders, attest agreement, reseller of record, support contact"
+	// RequestPartnerships is every change of such an invitation (domain, 0.1).
+	RequestPartnerships Operation = "partnership invitation"
+	KeepOwnAccount      Operation = "revoke provider's administration of the own account"
+	OperatePartners     Operation = "partner accounts, vetting, suspend, quotas"
+	Trade               Operation = "create customer, orders, attest agreement, reseller of record, support contact"
 )
 
 // permitted is the role matrix. Roles add up.
@@ -162,6 +165,8 @@ var permitted = map[Operation][]Role{
 	InviteCustomers:      {AdminAgent, SalesAgent}, // rule R1
 	KeepRelationships:    {AdminAgent, SalesAgent}, // rules R9, R10
 	AdministerGranularly: {AdminAgent},
+	RequestPartnerships:  {AdminAgent},  // rule R7
+	KeepOwnAccount:       {GlobalAdmin}, // rule N8
 	ReadAudit:            {AdminAgent, GlobalAdmin},
 	OperatePartners:      {Operator},
 	Trade:                {AdminAgent, SalesAgent}, // rule R8

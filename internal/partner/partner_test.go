@@ -20,6 +20,8 @@ func TestRoleMatrix(t *testing.T) {
 		{KeepRelationships, true, true, false, false},
 		{AdministerGranularly, true, false, false, false},
 		{Trade, true, true, false, false},
+		{RequestPartnerships, true, false, false, false},
+		{KeepOwnAccount, false, false, true, false},
 		{ReadAudit, true, false, true, false},
 		{OperatePartners, false, false, false, true},
 	}

@@ -171,6 +171,9 @@ type Change struct {
 	After  Relationship
 }
 
+// Pair says between whom a relationship is.
+type Pair struct{ Partner, Customer partner.TenantID }
+
 // Consent is what an accepted invitation grants.
 type Consent struct {
 	Invitation     string

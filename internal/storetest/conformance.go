@@ -46,6 +46,7 @@ type Stores struct {
 		terms.Catalogue
 		Publish(context.Context, terms.Text) error
 	}
+	Tiers Tiers
 }
 
 // Of gives the stores of a value that is all of them.
@@ -63,8 +64,9 @@ func Of[S interface {
 	customer.Store
 	terms.Catalogue
 	Publish(context.Context, terms.Text) error
+	Tiers
 }](s S) Stores {
-	return Stores{s, s, s, s, s, s, s, s, s, s, s, s}
+	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s}
 }
 
 // Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
@@ -139,6 +141,11 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"audit round trip", (*suite).auditRoundTrip},
 		{"audit filters", (*suite).auditFilters},
 		{"audit looks at a bounded number", (*suite).auditBounded},
+		{"partnership in both directories", (*suite).partnership},
+		{"partnership lost update", (*suite).partnershipOutdated},
+		{"partnership, 64 at once", (*suite).partnershipOnce},
+		{"partnerships in order", (*suite).partnershipList},
+		{"both tiers of customers", (*suite).tiers},
 		{"ledger of a recipient", (*suite).mailings},
 		{"ledger of a recipient, lost update", (*suite).mailingsOutdated},
 		{"ledger of a recipient, 64 at once", (*suite).mailingsOnce},

@@ -21,6 +21,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/relationship"
 	"concord/internal/terms"
@@ -37,6 +38,7 @@ type Memory struct {
 	granular      map[granular.Key]granular.Relationship
 	grants        map[granular.Key]granular.Grant
 	accounts      map[partner.TenantID]partner.Account
+	partnerships  map[partnership.Pair]partnership.Partnership
 	words         map[invitation.Key]invitation.Words
 	audit         map[partner.TenantID]map[string]audit.Record
 	mailings      map[string]invitation.Mailings

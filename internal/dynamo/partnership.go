@@ -1,0 +1,247 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"concord/internal/invitation"
+	"concord/internal/partner"
+	"concord/internal/partnership"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+var (
+	_ partnership.Store    = (*Store)(nil)
+	_ partnership.Tiers    = (*Store)(nil)
+	_ partnership.Accounts = (*Store)(nil)
+)
+
+// Partnership is that of [partnership.Store].
+func (s *Store) Partnership(ctx context.Context, of partner.TenantID, id string) (p partnership.Partnership, err error) {
+	defer func() { wrap(&err, "partnership %.64q", id) }()
+	const missing = "There is no such partnership."
+	if !isID(id) {
+		return p, problem.New(problem.NotFound, missing)
+	}
+	stored, err := s.read(ctx, partnershipKey(of, id), true, missing)
+	if err != nil {
+		return p, err
+	}
+	p, _, err = PartnershipFromImage(stored)
+	return p, err
+}
+
+// Partnerships is that of [partnership.Store]. It reads the table itself: an index would be a moment behind.
+func (s *Store) Partnerships(ctx context.Context, of partner.TenantID, q partnership.Query) (page partnership.Page, err error) {
+	defer func() { wrap(&err, "partnerships of %s", of) }()
+	in := &dynamodb.QueryInput{
+		TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :sk)"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(partition(of)), ":sk": str(partnershipPrefix)},
+	}
+	if q.After != "" {
+		if !partnership.IsID(q.After) {
+			return page, errAfter()
+		}
+		in.ExclusiveStartKey = partnershipKey(of, q.After)
+	}
+	for left := bound(q.Limit); left > 0; {
+		chunk := min(left, q.Limit)
+		left -= chunk
+		in.Limit = aws.Int32(int32(chunk))
+		out, err := s.client.Query(ctx, in)
+		if err != nil {
+			return page, err
+		}
+		for n, stored := range out.Items {
+			p, _, err := PartnershipFromImage(stored)
+			if err != nil {
+				return page, err
+			}
+			if !q.Matches(p, of) {
+				continue
+			}
+			page.Partnerships = append(page.Partnerships, p)
+			if len(page.Partnerships) == q.Limit {
+				if n < len(out.Items)-1 || out.LastEvaluatedKey != nil {
+					page.Next = p.ID()
+				}
+				return page, nil
+			}
+		}
+		if out.LastEvaluatedKey == nil {
+			return page, nil
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+	last := &fields{item: in.ExclusiveStartKey}
+	page.Next = strings.TrimPrefix(last.needText(skAttr), partnershipPrefix)
+	return page, last.err
+}
+
+// WritePartnership is that of [partnership.Store].
+func (s *Store) WritePartnership(ctx context.Context, c partnership.Change) (err error) {
+	defer func() { wrap(&err, "write %s", c.After.ID()) }()
+	refused, err := s.together(ctx, s.partnered(c))
+	if err == nil && refused != nil {
+		return partnership.ErrConflict
+	}
+	return err
+}
+
+// partnered gives the writes of a partnership, one for the directory of each side, on condition that it is new or unchanged there.
+func (s *Store) partnered(c partnership.Change) []types.TransactWriteItem {
+	items := make([]types.TransactWriteItem, 0, 2)
+	for _, of := range []partner.TenantID{c.After.Provider, c.After.Reseller} {
+		after := encodePartnership(c.After, of)
+		if c.Before == nil {
+			items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: after, ConditionExpression: aws.String(isNew)}})
+			continue
+		}
+		expression, names, values := update(encodePartnership(*c.Before, of), after)
+		values[":was"] = num(int64(c.Before.Version))
+		items = append(items, types.TransactWriteItem{Update: &types.Update{
+			TableName: s.table, Key: partnershipKey(of, c.After.ID()), UpdateExpression: &expression, ConditionExpression: aws.String(isUnchanged),
+			ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+		}})
+	}
+	return items
+}
+
+func encodePartnership(p partnership.Partnership, of partner.TenantID) item {
+	i := newItem(partnershipKey(of, p.ID()), partnershipType)
+	i.text("side", string(p.Side(of)))
+	i.text("with", string(p.With(of)))
+	i.text("status", string(p.Status))
+	i.text("access", string(p.ProviderAccess))
+	i.text("invitation", p.Invitation)
+	i.text("regions", p.RegionTable)
+	i.time("established", p.EstablishedAt)
+	i.time("updated", p.UpdatedAt)
+	i.text("correlation", pack(shortened(p.CorrelationID)))
+	consent := item{}
+	consent.text("version", p.Consent.Version)
+	consent.text("language", p.Consent.Language)
+	consent.text("hash", p.Consent.Hash)
+	i.group("consent", consent)
+	if p.Removal != nil {
+		g := item{}
+		g.time("at", p.Removal.At)
+		g.text("by", p.Removal.By)
+		g.text("side", string(p.Removal.Side))
+		g.text("version", p.Removal.Attestation.Version)
+		g.text("language", p.Removal.Attestation.Language)
+		g.text("hash", p.Removal.Attestation.Hash)
+		i.group("removal", g)
+	}
+	history := make([]string, len(p.History))
+	for n, e := range p.History {
+		history[n] = encodeEntry(invitation.Entry{
+			At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: string(e.Status) + "," + string(e.ProviderAccess), Body: string(e.Side),
+		}, "", "")
+	}
+	i.texts(aRelated, history)
+	i.number("v", p.Version)
+	return i
+}
+
+// PartnershipFromImage gives the partnership of an item, also of a stream record's image, and in whose directory it stands. The error is
+// [ErrOtherItem] for an item of another type, and names the attribute that is missing or of the wrong type.
+func PartnershipFromImage(stored map[string]types.AttributeValue) (p partnership.Partnership, of partner.TenantID, err error) {
+	f := &fields{item: stored}
+	if err := f.expect(partnershipType); err != nil {
+		return p, "", err
+	}
+	of = partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix))
+	correlation, err := unpack(f.text("correlation"))
+	if err != nil {
+		return p, "", err
+	}
+	p = partnership.Partnership{
+		Pair:   partnership.Pair{Provider: of, Reseller: partner.TenantID(f.needText("with"))},
+		Status: partnership.Status(f.needText("status")), ProviderAccess: partnership.Access(f.needText("access")), Invitation: f.text("invitation"),
+		RegionTable: f.text("regions"), EstablishedAt: f.time("established"), UpdatedAt: f.time("updated"), CorrelationID: correlation,
+		Version: f.needNumber("v"),
+	}
+	if partnership.Side(f.needText("side")) == partnership.ResellerSide {
+		p.Pair = partnership.Pair{Provider: p.Reseller, Reseller: of}
+	}
+	if f.needText(skAttr) != partnershipPrefix+p.ID() {
+		f.fault(skAttr, "is not the key of the partnership")
+	}
+	if g := f.group("consent"); g != nil {
+		p.Consent = partnership.Consent{Version: g.text("version"), Language: g.text("language"), Hash: g.text("hash")}
+		f.join("consent", g)
+	}
+	if g := f.group("removal"); g != nil {
+		p.Removal = &partnership.Removal{At: g.time("at"), By: g.text("by"), Side: partnership.Side(g.text("side")), Attestation: relationship.AttestedText{
+			Version: g.text("version"), Language: g.text("language"), Hash: g.text("hash"),
+		}}
+		f.join("removal", g)
+	}
+	for _, text := range f.texts(aRelated) {
+		e, err := decodeEntry(text, "", "")
+		if err != nil && f.err == nil {
+			f.err = err
+		}
+		status, access, ok := strings.Cut(e.Key, ",")
+		if !ok && f.err == nil {
+			f.err = errors.New("dynamo: an entry of a partnership does not say how things stood after it")
+		}
+		p.History = append(p.History, partnership.Entry{
+			At: e.At, Action: e.Action, Side: partnership.Side(e.Body), By: e.By, CorrelationID: e.CorrelationID,
+			Status: partnership.Status(status), ProviderAccess: partnership.Access(access),
+		})
+	}
+	if f.err != nil {
+		return partnership.Partnership{}, "", f.err
+	}
+	return p, of, nil
+}
+
+// Between is that of [partnership.Tiers].
+func (s *Store) Between(ctx context.Context, pairs []relationship.Pair) (list []relationship.Relationship, err error) {
+	defer func() { wrap(&err, "relationships of %d pairs", len(pairs)) }()
+	keys := make([]map[string]types.AttributeValue, len(pairs))
+	for n, p := range pairs {
+		keys[n] = relationshipKey(p.Partner, p.Customer)
+	}
+	stored, err := s.batch(ctx, keys, true)
+	if err != nil {
+		return nil, err
+	}
+	for _, each := range stored {
+		r, err := RelationshipFromImage(each)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// AccountsOf is that of [partnership.Accounts].
+func (s *Store) AccountsOf(ctx context.Context, tenants []partner.TenantID) (list []partner.Account, err error) {
+	defer func() { wrap(&err, "%d accounts", len(tenants)) }()
+	keys := make([]map[string]types.AttributeValue, len(tenants))
+	for n, t := range tenants {
+		keys[n] = accountKey(t)
+	}
+	stored, err := s.batch(ctx, keys, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, each := range stored {
+		a, err := decodeAccount(partner.TenantID(strings.TrimPrefix((&fields{item: each}).text(pkAttr), partnerPrefix)), each)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, a)
+	}
+	return list, nil
+}
