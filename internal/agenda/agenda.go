@@ -20,12 +20,13 @@ const (
 	Invitation Kind = "invitation"
 	Batch      Kind = "batch"
 	Granular   Kind = "granular"
+	Enrolment  Kind = "enrolment"
 )
 
 // Appointment names what was due when it was listed.
 type Appointment struct {
 	Kind    Kind
-	Partner partner.TenantID // whose it is
+	Partner partner.TenantID // whose it is; empty for an enrolment, which is found by its id
 	ID      string
 	At      time.Time // since when
 }

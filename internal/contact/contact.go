@@ -290,3 +290,15 @@ func Linkable(s string) bool {
 	}
 	return false
 }
+
+// Registered gives the domain of an address as it was registered, in ASCII: what is below a suffix of the ICANN list, such as
+// larch.co.uk for nora@mail.larch.co.uk. It expects an address that was checked.
+func Registered(address string) string {
+	_, domain, _ := cutLast(Normalise(address))
+	suffix, ok := registrySuffix(domain)
+	if !ok { // one that is reserved
+		suffix = domain[strings.LastIndexByte(domain, '.')+1:]
+	}
+	rest := strings.TrimSuffix(domain, "."+suffix)
+	return rest[strings.LastIndexByte(rest, '.')+1:] + "." + suffix
+}

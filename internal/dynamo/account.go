@@ -96,10 +96,7 @@ func errInUse() error {
 // CreateAccount is that of [partner.AccountStore]. The account, its line of the registry and its PartnerIDs are one transaction.
 func (s *Store) CreateAccount(ctx context.Context, a partner.Account) (err error) {
 	defer func() { wrap(&err, "create account %s", a.Tenant) }()
-	refused, err := s.together(ctx, append([]types.TransactWriteItem{
-		{Put: &types.Put{TableName: s.table, Item: encodeAccount(a), ConditionExpression: aws.String(isNew)}},
-		{Put: &types.Put{TableName: s.table, Item: newItem(registryKey(a.CreatedAt, a.Tenant), registeredType), ConditionExpression: aws.String(isNew)}},
-	}, s.held(a.Tenant, nil, a.PartnerIDs)...))
+	refused, err := s.together(ctx, append(s.accounted(nil, a), s.held(a.Tenant, nil, a.PartnerIDs)...))
 	if refused != nil {
 		if refused[0] != nil || refused[1] != nil {
 			return problem.New(problem.PartnerExists, "The tenant has an account.")
@@ -113,12 +110,7 @@ func (s *Store) CreateAccount(ctx context.Context, a partner.Account) (err error
 func (s *Store) WriteAccount(ctx context.Context, before, after partner.Account) (err error) {
 	defer func() { wrap(&err, "write account %s", after.Tenant) }()
 	i := encodeAccount(after)
-	expression, names, values := update(encodeAccount(before), i)
-	values[":was"] = num(int64(before.Version))
-	write := types.TransactWriteItem{Update: &types.Update{
-		TableName: s.table, Key: accountKey(after.Tenant), UpdateExpression: &expression, ConditionExpression: aws.String(isUnchanged),
-		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-	}}
+	write := s.accounted(&before, after)[0]
 	if held := s.held(after.Tenant, before.PartnerIDs, after.PartnerIDs); len(held) > 0 {
 		refused, err := s.together(ctx, append([]types.TransactWriteItem{write}, held...))
 		switch {

@@ -51,7 +51,9 @@ func (s *Store) Due(ctx context.Context, now time.Time) iter.Seq2[agenda.Appoint
 }
 
 // due says of which kind an entry of the due index is, by what its sort key begins with.
-var due = map[string]agenda.Kind{invitationPrefix: agenda.Invitation, batchPrefix: agenda.Batch, granularPrefix: agenda.Granular}
+var due = map[string]agenda.Kind{
+	invitationPrefix: agenda.Invitation, batchPrefix: agenda.Batch, granularPrefix: agenda.Granular, enrolmentPrefix: agenda.Enrolment,
+}
 
 // shard is what is due in one partition of the due index, as far as it was read.
 type shard struct {
@@ -76,12 +78,16 @@ func (d *shard) fill(ctx context.Context, s *Store) (err error) {
 		}
 		for _, entry := range out.Items {
 			f := &fields{item: entry}
-			r := agenda.Appointment{At: f.time(dueAtAttr), Partner: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix))}
+			pk := f.needText(pkAttr)
+			r := agenda.Appointment{At: f.time(dueAtAttr), Partner: partner.TenantID(strings.TrimPrefix(pk, partnerPrefix))}
 			prefix, id, _ := strings.Cut(f.needText(skAttr), "#")
 			if f.err != nil {
 				return f.err
 			}
 			r.Kind, r.ID = due[prefix+"#"], id
+			if id, found := strings.CutPrefix(pk, enrolmentPrefix); found {
+				r.Partner, r.ID = "", id
+			}
 			d.due = append(d.due, r)
 		}
 		d.last, d.done = out.LastEvaluatedKey, out.LastEvaluatedKey == nil

@@ -21,6 +21,7 @@ import (
 	"concord/internal/batch"
 	"concord/internal/commerce"
 	"concord/internal/customer"
+	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -53,6 +54,7 @@ var (
 	_ commerce.AgreementStore    = (*Store)(nil)
 	_ commerce.OrderStore        = (*Store)(nil)
 	_ commerce.SubscriptionStore = (*Store)(nil)
+	_ enrolment.Store            = (*Store)(nil)
 )
 
 // New makes a store over the table of a name. AWS_ENDPOINT_URL_DYNAMODB, when set, says where DynamoDB is.

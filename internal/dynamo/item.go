@@ -36,6 +36,9 @@ const (
 	onRecordType     = "onRecord"
 	termsType        = "terms"
 	partnershipType  = "partnership"
+	enrolmentType    = "enrolment"
+	latestType       = "latestEnrolment"
+	listedType       = "listedEnrolment"
 	batchType        = "batch"
 	chunkType        = "rows"
 )

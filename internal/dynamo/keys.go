@@ -32,6 +32,7 @@ import (
 //	P#<partner>      G#<id>                      granular relationship
 //	P#<partner>      H#<customer's tenant>#<id>  what a customer has given by a granular relationship
 //	P#<partner>      L#<time, RFC 3339>#<id>     audit record
+//	P#<company>      E                           which is its latest enrolment
 //	P#<seller>       O#<customer>#<order id>     order
 //	P#<seller>       U#<customer>#<id>           subscription
 //	P#<reseller>     U#<customer>#<id>           that it is or was on record for a subscription, and who sold it
@@ -45,6 +46,10 @@ import (
 //
 //	PARTNERID#<id>   A                           whose it is
 //
+//	An enrolment's partition; the company is no partner yet, and the operator knows it by its id:
+//
+//	E#<enrolment id> E#                          enrolment
+//
 //	A recipient's partition:
 //
 //	N#<hash>         M                           which mails were allowed to it, and whether it gets any
@@ -52,6 +57,7 @@ import (
 //	All accounts:
 //
 //	PARTNERS         <creation, RFC 3339>#<tenant>   that there is such an account
+//	ENROLMENTS       <creation, RFC 3339>#<id>       that there is such an enrolment
 //
 //	Words that people attest and sign:
 //
@@ -99,6 +105,9 @@ const (
 	itself             = "-" // stands for the customer where else a partner attests
 	holderPrefix       = "PARTNERID#"
 	termsPartition     = "TEXTS"
+	enrolmentPrefix    = "E#"
+	latestSort         = "E"
+	enrolmentList      = "ENROLMENTS"
 
 	// dueShards spread the due index: everything that waits, of all partners, shares their write units.
 	dueShards = 4
@@ -180,6 +189,22 @@ func parseRegistrySort(s string) (partner.TenantID, bool) {
 	at, err := time.Parse(time.RFC3339, moment)
 	tenant, ok := partner.ParseTenantID(id)
 	return tenant, ok && err == nil && at.UTC().Format(time.RFC3339)+"#"+string(tenant) == s
+}
+
+func enrolmentKey(id string) key { return keyOf(enrolmentPrefix+id, enrolmentPrefix) }
+
+func latestKey(p partner.TenantID) key { return keyOf(partition(p), latestSort) }
+
+// enrolmentPlace orders enrolments by creation and, within a second, by id.
+func enrolmentPlace(created time.Time, id string) string {
+	return created.UTC().Format(time.RFC3339) + "#" + id
+}
+
+// parseEnrolmentPlace gives the id of an enrolmentPlace.
+func parseEnrolmentPlace(s string) (id string, ok bool) {
+	moment, id, _ := strings.Cut(s, "#")
+	at, err := time.Parse(time.RFC3339, moment)
+	return id, err == nil && isID(id) && enrolmentPlace(at, id) == s
 }
 
 func mailingsKey(recipient string) key { return keyOf(recipientPrefix+recipient, mailingsSort) }

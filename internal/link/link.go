@@ -35,6 +35,7 @@ const (
 	Granular    Purpose = 'g' // a customer reads, approves, rejects and ends granular administration
 	Receipt     Purpose = 'r' // who was invited says that an answer was not its own
 	Unsubscribe Purpose = 'u' // who is reminded wants no more mail
+	Verify      Purpose = 'e' // the primary contact of an enrolment confirms its address
 )
 
 // Path gives the path of a link, below the base URL of the recipient's cloud.
@@ -157,7 +158,7 @@ func (s *Signer) Verify(p Purpose, token string) (Link, error) {
 const GranularPrefix = "gdap_"
 
 // prefixes are those of the items that a purpose leads to.
-var prefixes = map[Purpose]string{Answer: "inv_", Granular: GranularPrefix, Receipt: "inv_", Unsubscribe: "inv_"}
+var prefixes = map[Purpose]string{Answer: "inv_", Granular: GranularPrefix, Receipt: "inv_", Unsubscribe: "inv_", Verify: "enr_"}
 
 func mac(key []byte, p Purpose, body []byte) []byte {
 	h := hmac.New(sha256.New, key)

@@ -157,6 +157,7 @@ const (
 	KeepOwnAccount      Operation = "revoke provider's administration of the own account"
 	OperatePartners     Operation = "partner accounts, vetting, suspend, quotas"
 	Trade               Operation = "create customer, orders, attest agreement, reseller of record, support contact"
+	Enrol               Operation = "enrolment, PartnerID, MPA"
 )
 
 // permitted is the role matrix. Roles add up.
@@ -170,6 +171,7 @@ var permitted = map[Operation][]Role{
 	ReadAudit:            {AdminAgent, GlobalAdmin},
 	OperatePartners:      {Operator},
 	Trade:                {AdminAgent, SalesAgent}, // rule R8
+	Enrol:                {GlobalAdmin},            // rule R3, R4
 }
 
 // Permit gives nil when one of the user's roles allows the operation, else [problem.RoleNotPermitted].

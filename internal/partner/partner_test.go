@@ -23,6 +23,7 @@ func TestRoleMatrix(t *testing.T) {
 		{RequestPartnerships, true, false, false, false},
 		{KeepOwnAccount, false, false, true, false},
 		{ReadAudit, true, false, true, false},
+		{Enrol, false, false, true, false},
 		{OperatePartners, false, false, false, true},
 	}
 	if len(matrix) != len(permitted) {

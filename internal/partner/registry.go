@@ -71,11 +71,11 @@ func (a Account) Sending() Sending {
 // pause gives the account with its sending paused.
 func (a Account) pause(why Pause, e Entry) Account {
 	a.Paused = &why
-	return a.next(e)
+	return a.Next(e)
 }
 
-// next gives the account one version on, with a line more.
-func (a Account) next(e Entry) Account {
+// Next gives the account one version on, with a line more.
+func (a Account) Next(e Entry) Account {
 	a.Version++
 	a.History = append(slices.Clone(a.History), e)
 	a.History = a.History[max(0, len(a.History)-maxHistory):]
@@ -493,7 +493,7 @@ func (r *Registry) changed(c Command, before Account, p Particulars, now time.Ti
 	if p.Why != nil {
 		why = *p.Why
 	}
-	return after.next(c.entry(now, why, what...)), nil
+	return after.Next(c.entry(now, why, what...)), nil
 }
 
 // differences names the particulars in which two versions differ.

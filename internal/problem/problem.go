@@ -82,6 +82,10 @@ const (
 	ResendCooldown         Code = "resend_cooldown"
 	RecipientQuotaExceeded Code = "recipient_quota_exceeded"
 	PartnerQuotaExceeded   Code = "partner_quota_exceeded"
+	EnrolmentStateConflict Code = "enrolment_state_conflict"
+	EmailNotVerified       Code = "email_not_verified"
+	WebmailNotAllowed      Code = "webmail_not_allowed"
+	AddressNotValidated    Code = "address_not_validated"
 
 	Internal    Code = "internal"
 	Unavailable Code = "unavailable"

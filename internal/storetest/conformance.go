@@ -20,6 +20,7 @@ import (
 	"concord/internal/audit"
 	"concord/internal/batch"
 	"concord/internal/customer"
+	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -46,7 +47,8 @@ type Stores struct {
 		terms.Catalogue
 		Publish(context.Context, terms.Text) error
 	}
-	Tiers Tiers
+	Tiers      Tiers
+	Enrolments enrolment.Store
 }
 
 // Of gives the stores of a value that is all of them.
@@ -65,8 +67,9 @@ func Of[S interface {
 	terms.Catalogue
 	Publish(context.Context, terms.Text) error
 	Tiers
+	enrolment.Store
 }](s S) Stores {
-	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s}
+	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s}
 }
 
 // Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
@@ -101,6 +104,13 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"accept 64 at once", (*suite).acceptOnce},
 		{"batch round trip", (*suite).batchRoundTrip},
 		{"batch progress", (*suite).batchProgress},
+		{"enrolment round trip", (*suite).enrolmentRoundTrip},
+		{"enrolment, 64 start at once", (*suite).enrolmentOnce},
+		{"enrolment after an ended one", (*suite).enrolmentFollows},
+		{"enrolment lost update", (*suite).enrolmentOutdated},
+		{"enrolment makes an account", (*suite).enrolmentAccount},
+		{"enrolments newest first", (*suite).enrolmentsNewestFirst},
+		{"enrolments on the agenda", (*suite).enrolmentDue},
 		{"list newest first", (*suite).newestFirst},
 		{"list while others are added", (*suite).pagingStable},
 		{"list filters", (*suite).filters},

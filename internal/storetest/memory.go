@@ -18,6 +18,7 @@ import (
 	"concord/internal/audit"
 	"concord/internal/batch"
 	"concord/internal/commerce"
+	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -50,6 +51,8 @@ type Memory struct {
 	orders        map[trade]commerce.Order
 	subscriptions map[string]commerce.Subscription
 	texts         []terms.Text
+	enrolments    map[string]enrolment.Enrolment
+	latest        map[partner.TenantID]string
 	inject        func(Operation) Fault
 	queued        func(invitation.Invitation)
 }
@@ -87,6 +90,7 @@ var (
 	_ commerce.OrderStore        = (*Memory)(nil)
 	_ commerce.SubscriptionStore = (*Memory)(nil)
 	_ batch.Store                = (*Memory)(nil)
+	_ enrolment.Store            = (*Memory)(nil)
 )
 
 // Operation is a call that can be made to fail: the name of a store's method.
@@ -117,6 +121,11 @@ const (
 	WriteBatch    Operation = "WriteBatch"
 	Batch         Operation = "Batch"
 	Chunk         Operation = "Chunk"
+
+	WriteEnrolment  Operation = "WriteEnrolment"
+	Enrolment       Operation = "Enrolment"
+	LatestEnrolment Operation = "LatestEnrolment"
+	ListEnrolments  Operation = "ListEnrolments"
 )
 
 // Fault is how a call fails. The zero value is no fault.
@@ -523,6 +532,11 @@ func (m *Memory) Due(ctx context.Context, now time.Time) iter.Seq2[agenda.Appoin
 			for k, r := range m.granular {
 				if at, ok := r.Due(); ok && !at.After(now) {
 					due = append(due, agenda.Appointment{Kind: agenda.Granular, Partner: k.Partner, ID: k.ID, At: at})
+				}
+			}
+			for id, e := range m.enrolments {
+				if at, ok := e.Due(); ok && !at.After(now) {
+					due = append(due, agenda.Appointment{Kind: agenda.Enrolment, ID: id, At: at})
 				}
 			}
 			return nil

@@ -57,6 +57,9 @@ var answers = map[problem.Code]answer{
 	problem.PartnerIDInUse:              {http.StatusConflict, "PartnerID in use"},
 	problem.CustomerIdentityUnconfirmed: {http.StatusConflict, "Customer not confirmed"},
 
+	problem.EnrolmentStateConflict: {http.StatusConflict, "Not possible in this state of the enrolment"},
+	problem.EmailNotVerified:       {http.StatusConflict, "Contact not verified"},
+
 	problem.PreconditionFailed:   {http.StatusPreconditionFailed, "Precondition failed"},
 	problem.PreconditionRequired: {http.StatusPreconditionRequired, "Precondition required"},
 
@@ -80,6 +83,9 @@ var answers = map[problem.Code]answer{
 	problem.PartnerIDNotIndirectReseller:   {http.StatusUnprocessableEntity, "PartnerID of no indirect reseller"},
 	problem.PartnerIDNotOnboardingLocation: {http.StatusUnprocessableEntity, "PartnerID of another location"},
 	problem.SupportContactNotEligible:      {http.StatusUnprocessableEntity, "Support contact not eligible"},
+
+	problem.WebmailNotAllowed:   {http.StatusUnprocessableEntity, "Webmail address not allowed"},
+	problem.AddressNotValidated: {http.StatusUnprocessableEntity, "Address not chosen"},
 
 	problem.PartnerIDWrongType:    {http.StatusUnprocessableEntity, "PartnerID of the wrong type"},
 	problem.PartnerIDWrongCountry: {http.StatusUnprocessableEntity, "PartnerID in another country"},

@@ -1,0 +1,124 @@
+package enrolment
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"concord/internal/contact"
+	"concord/internal/link"
+	"concord/internal/partner"
+	"concord/internal/problem"
+)
+
+// Visitor is who followed a link and signed in. All of it comes from the identity provider (domain, 0.27).
+type Visitor struct {
+	Subject string
+	Tenant  partner.TenantID
+	Domains []string
+}
+
+// Case is what a link leads to, at a moment and for a person. Each has its page.
+type Case string
+
+// The cases, in the order in which they are looked at: those of the link, those of the person, those of the enrolment. Confirmed is
+// for the person who confirmed; to everybody else the link is used.
+const (
+	Unknown     Case = "enrolment unknown"
+	Superseded  Case = "enrolment superseded"
+	TooLate     Case = "enrolment expired"
+	Used        Case = "enrolment used"
+	SignInFirst Case = "enrolment review"
+	OtherTenant Case = "enrolment wrong-tenant"
+	Form        Case = "enrolment form"
+	Confirmed   Case = "enrolment confirmed"
+)
+
+// Confirmation is how the primary contact confirms its address (rule E12), with the same discipline as an invitation: looking writes nothing
+// (invariant 17), the link says which application and signing in says who.
+type Confirmation struct {
+	Store    Store
+	Calendar Calendar
+	Now      func() time.Time
+}
+
+// Look gives what a link leads to and writes nothing. Who is nil before sign-in.
+func (s Confirmation) Look(ctx context.Context, l link.Link, who *Visitor) (Enrolment, Case, error) {
+	e, err := s.Store.Enrolment(ctx, l.ID)
+	if problem.Is(err, problem.NotFound) || err == nil && string(e.Tenant) != l.Tenant {
+		return Enrolment{}, Unknown, nil
+	}
+	if err != nil {
+		return Enrolment{}, "", err
+	}
+	c := caseOf(e, l, who, s.now())
+	if c == Unknown {
+		e = Enrolment{}
+	}
+	return e, c, nil
+}
+
+// caseOf follows the order of link outcomes (domain, 2.2).
+func caseOf(e Enrolment, l link.Link, who *Visitor, now time.Time) Case {
+	switch {
+	case e.Status == Withdrawn:
+		return Unknown
+	case l.Generation != e.Verification.Generation:
+		return Superseded
+	case !e.Verification.VerifiedAt.IsZero():
+		if who != nil && who.Subject == e.Verification.VerifiedBy && who.Tenant == e.Tenant {
+			return Confirmed
+		}
+		return Used
+	case e.ExpiredAt(now):
+		return TooLate
+	case e.Status != EmailVerification:
+		return Superseded // the address was changed, and no new link was asked for yet
+	case who == nil:
+		return SignInFirst
+	case who.Tenant != e.Tenant:
+		return OtherTenant
+	}
+	return Form
+}
+
+// Confirm notes that the address is the contact's, which begins the review (rule E13). Whether the person may act for the company is for
+// the operator to look at when the address is of none of its domains (invariant 19). Saying it again changes nothing.
+func (s Confirmation) Confirm(ctx context.Context, l link.Link, who Visitor, correlationID string) (Enrolment, Case, error) {
+	for range maxRounds {
+		before, c, err := s.Look(ctx, l, &who)
+		if err != nil || c != Form {
+			return before, c, err
+		}
+		now := s.now()
+		after := before.next()
+		after.Verification.VerifiedAt, after.Verification.VerifiedBy = now, who.Subject
+		after.Vetting = Vetting{EmailOwnership: Passed, Employment: NotLooked, Business: NotLooked}
+		if !own(after.Contact.Email, who.Domains) {
+			after.Vetting.Employment = Flagged
+		}
+		(&Service{Calendar: s.Calendar}).review(&after, now)
+		after.note(HistoryEntry{At: now, Action: Confirm, By: who.Subject, CorrelationID: correlationID, Why: string(after.Status)})
+		err = s.Store.WriteEnrolment(ctx, Change{Before: &before, After: after})
+		if err == nil {
+			return after, Confirmed, nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return Enrolment{}, "", err
+		}
+	}
+	return Enrolment{}, "", &problem.Error{Code: problem.Unavailable, Detail: "Too many changes at once; try again.", RetryAfter: time.Second}
+}
+
+// own reports whether an address is of one of a company's domains, or below one.
+func own(address string, domains []string) bool {
+	_, domain, _ := strings.Cut(contact.Normalise(address), "@")
+	return slices.ContainsFunc(domains, func(d string) bool {
+		_, d, _ = strings.Cut(contact.Normalise("x@"+d), "@")
+		return domain == d || strings.HasSuffix(domain, "."+d)
+	})
+}
+
+func (s Confirmation) now() time.Time { return s.Now().UTC().Truncate(time.Second) }

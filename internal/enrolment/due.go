@@ -1,0 +1,107 @@
+package enrolment
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"concord/internal/agenda"
+	"concord/internal/problem"
+)
+
+// Due gives when a machine looks at the enrolment next, and false when none has to: a mail that is tried again, a link whose time is over,
+// a review that takes too long.
+func (e Enrolment) Due() (at time.Time, waits bool) {
+	for _, t := range []time.Time{e.postDue(), e.linkDue(), e.reviewDue()} {
+		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			at = t
+		}
+	}
+	return at, !at.IsZero()
+}
+
+func (e Enrolment) postDue() time.Time {
+	if e.Post.State == PostNone {
+		return time.Time{}
+	}
+	return e.Post.At
+}
+
+func (e Enrolment) linkDue() time.Time {
+	if e.Status != EmailVerification || e.Verification.Lapsed {
+		return time.Time{}
+	}
+	return e.Verification.ExpiresAt
+}
+
+func (e Enrolment) reviewDue() time.Time {
+	if e.Status != InVetting || e.Overdue {
+		return time.Time{}
+	}
+	return e.ReviewDueAt
+}
+
+// Cleanup does what is due of enrolments.
+type Cleanup struct{ Store Store }
+
+// What cleanup counts. Overdue reviews are what an operator is told of.
+const (
+	CountLapsed  = "EnrolmentLinkExpired"
+	CountOverdue = "EnrolmentOverdue"
+	CountQueued  = "EnrolmentMailRequeued"
+)
+
+// Counts is that of [agenda.Duty].
+func (c Cleanup) Counts() []string { return []string{CountLapsed, CountOverdue, CountQueued} }
+
+// Do is that of [agenda.Duty].
+func (c Cleanup) Do(ctx context.Context, a agenda.Appointment, now time.Time, count func(string)) error {
+	before, err := c.Store.Enrolment(ctx, a.ID)
+	if problem.Is(err, problem.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	after, did := before.tend(now)
+	if len(did) == 0 {
+		return nil
+	}
+	err = c.Store.WriteEnrolment(ctx, Change{Before: &before, After: after})
+	if errors.Is(err, ErrConflict) {
+		return nil // somebody was quicker; what is left is due in the next round
+	}
+	if err == nil {
+		for _, name := range did {
+			count(name)
+		}
+	}
+	return err
+}
+
+// tend gives the enrolment after all that is due at a moment, and what that was.
+func (e Enrolment) tend(now time.Time) (Enrolment, []string) {
+	n := e.next()
+	var did []string
+	if at := e.linkDue(); !at.IsZero() && !now.Before(at) {
+		n.Verification.Lapsed = true
+		n.note(HistoryEntry{At: now, Action: Lapse, By: machine})
+		did = append(did, CountLapsed)
+	}
+	if at := e.reviewDue(); !at.IsZero() && !now.Before(at) {
+		n.Overdue = true
+		n.note(HistoryEntry{At: now, Action: Overdue, By: machine, Why: string(InVetting)})
+		did = append(did, CountOverdue)
+	}
+	if at := e.postDue(); !at.IsZero() && !now.Before(at) {
+		// A waiting mail keeps its attempts; a claim that nobody settled is over.
+		n.Post.State, n.Post.Owner, n.Post.At = PostQueued, "", now.Add(streamGrace)
+		did = append(did, CountQueued)
+	}
+	if len(did) == 0 {
+		return e, nil
+	}
+	return n, did
+}
+
+const machine = "cleanup"

@@ -1,0 +1,311 @@
+// Package enrolment is how a company becomes an indirect reseller (rules E1 to E18): who it is, where it is, whom to ask, that this person
+// can be reached, that the operator has looked at it, which PartnerID it has and that it has signed the agreement.
+//
+// An [Enrolment] rests in one of eight states, and [Allowed] is the table of what can be done in which (domain, 2.2). Nothing that a
+// validator or a directory says forces anybody: addresses are suggested, never put in place of what was typed (rule E9), and what is down
+// stands in nobody's way. Before the primary contact has confirmed its address, one kind of mail goes to it: the one that asks for that.
+package enrolment
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"concord/internal/partner"
+	"concord/internal/problem"
+)
+
+// Path is how much a company has to say.
+type Path string
+
+// A company that has a partner account already says whom customers reach, and no more (rule E2).
+const (
+	Full      Path = "full"
+	FastTrack Path = "fastTrack"
+)
+
+// Status is where an enrolment stands.
+type Status string
+
+// The states (domain, 2.2). Rejected and withdrawn ones end; active ones go on as a partner account.
+const (
+	Draft             Status = "draft"
+	EmailVerification Status = "emailVerification"
+	InVetting         Status = "vetting"
+	ActionRequired    Status = "actionRequired"
+	Authorized        Status = "authorized"
+	Active            Status = "active"
+	Rejected          Status = "rejected"
+	Withdrawn         Status = "withdrawn"
+)
+
+// Statuses are all of them, in the order in which they are reached.
+var Statuses = []Status{Draft, EmailVerification, InVetting, ActionRequired, Authorized, Active, Rejected, Withdrawn}
+
+// Open reports whether the company cannot start another one.
+func (s Status) Open() bool { return s != Rejected && s != Withdrawn }
+
+// Action is what somebody does, or what time does.
+type Action string
+
+// The actions. They are the words of the history.
+const (
+	Start           Action = "started"
+	Save            Action = "changed"
+	Associate       Action = "partnerId associated"
+	Submit          Action = "submitted"
+	Resend          Action = "verification resent"
+	Confirm         Action = "contact confirmed"
+	NeedInformation Action = "information needed"
+	Approve         Action = "approved"
+	Reject          Action = "rejected"
+	Sign            Action = "mpa signed"
+	Withdraw        Action = "withdrawn"
+
+	Lapse   Action = "verification expired"
+	Overdue Action = "vetting overdue"
+)
+
+// allowed is the table of section 2.2: in which states an action is possible.
+var allowed = map[Action][]Status{
+	Save:            {Draft, ActionRequired},
+	Associate:       {Draft, EmailVerification, InVetting, ActionRequired, Authorized},
+	Submit:          {Draft, ActionRequired},
+	Resend:          {EmailVerification},
+	Confirm:         {EmailVerification},
+	NeedInformation: {InVetting},
+	Approve:         {InVetting, ActionRequired},
+	Reject:          {InVetting, ActionRequired},
+	Sign:            {Authorized},
+	Withdraw:        {Draft, EmailVerification, InVetting, ActionRequired, Authorized},
+	Lapse:           {EmailVerification},
+	Overdue:         {InVetting},
+}
+
+// Allowed gives nil when an action is possible in a state. Else the code is [problem.EmailNotVerified] for a decision about a contact that
+// has not confirmed (rule E13), and [problem.EnrolmentStateConflict] for anything else.
+func Allowed(s Status, a Action) error {
+	if slices.Contains(allowed[a], s) {
+		return nil
+	}
+	if s == EmailVerification && (a == Approve || a == Reject || a == NeedInformation) {
+		return problem.New(problem.EmailNotVerified, "The primary contact has not confirmed its address yet.")
+	}
+	return problem.New(problem.EnrolmentStateConflict, "This is not possible while the enrolment is %s.", s)
+}
+
+// Entry says how the company's profile was found.
+type Entry string
+
+// The two ways of rule E8.
+const (
+	ByDUNS   Entry = "duns"
+	Manually Entry = "manual"
+)
+
+// Legal is who the company is.
+type Legal struct {
+	Entry   Entry
+	Name    string
+	DUNS    string // nine digits; empty when entered by hand
+	Address Address
+}
+
+// Choice is which form of its address a company has chosen; empty for none yet.
+type Choice string
+
+// The two forms.
+const (
+	Original  Choice = "original"
+	Suggested Choice = "suggested"
+)
+
+// AddressCheck is what was found about the address, and what was chosen.
+type AddressCheck struct {
+	Validation
+	Choice Choice
+}
+
+// Person is somebody who can be asked about the application (rule E10), or who customers reach.
+type Person struct {
+	FirstName, LastName string
+	Email, Phone        string
+	Website             string // of a support contact only
+}
+
+// Verification is how far the primary contact is with confirming its address (rule E12).
+type Verification struct {
+	// Generation is that of the link that works; 0 before the first.
+	Generation int
+	// Asked is when mails with a link were asked for, the newest last. A company that starts again takes them along.
+	Asked     []time.Time
+	ExpiresAt time.Time
+	// Lapsed says that the job has noted the end of the link.
+	Lapsed     bool
+	VerifiedAt time.Time
+	VerifiedBy string // the subject who signed in
+}
+
+// Result is what came out of one part of vetting.
+type Result string
+
+// The results. Flagged is for the operator to look at, and rules nothing out (invariant 19).
+const (
+	NotLooked Result = "pending"
+	Flagged   Result = "flagged"
+	Passed    Result = "passed"
+	Failed    Result = "failed"
+)
+
+// Vetting is what is checked (rules E12, E18).
+type Vetting struct {
+	EmailOwnership Result // the address is the contact's
+	Employment     Result // the person may act for the company
+	Business       Result // the company has a profile
+}
+
+// HistoryEntry is one line of what has happened.
+type HistoryEntry struct {
+	At            time.Time
+	Action        Action
+	By            string // a subject, or "cleanup"
+	CorrelationID string
+	Key, Body     string // hashes of the Idempotency-Key and of the request that it came with
+	Why           string // the state that was reached
+}
+
+// Enrolment is one application.
+type Enrolment struct {
+	ID     string // enr_…
+	Tenant partner.TenantID
+	Cloud  partner.CloudID
+	Path   Path
+	Status Status
+	Locale string // BCP 47; of the mails to the primary contact
+
+	Legal   Legal
+	Address AddressCheck
+	Contact Person
+	Support Person
+	// Country is that of the account of a fast track; the full path has it from the legal address.
+	Country string
+
+	Location     *Location // the associated PartnerID (rules E6, E7); nil until then
+	Verification Verification
+	Vetting      Vetting
+	SubmittedAt  time.Time
+	ReviewDueAt  time.Time // when five business days of vetting are over (rule E14); zero outside of vetting
+	Overdue      bool      // the job has noted it
+	Reason       string    // of the operator's last decision
+	MPA          *partner.Agreement
+	MPALanguage  string // of the text that was signed, BCP 47
+
+	Post      Post
+	CreatedAt time.Time
+	CreatedBy string
+	History   []HistoryEntry // oldest first
+	Version   int
+}
+
+// Limits of an enrolment.
+const (
+	maxHistory = 60
+	MaxReason  = 500 // characters of the operator's words
+)
+
+// OverdueAt reports whether vetting takes too long (rule E14), whether or not the job has come by.
+func (e Enrolment) OverdueAt(now time.Time) bool {
+	return e.Status == InVetting && !e.ReviewDueAt.IsZero() && !now.Before(e.ReviewDueAt)
+}
+
+// ExpiredAt reports whether the link of the verification is over.
+func (e Enrolment) ExpiredAt(now time.Time) bool {
+	return e.Status == EmailVerification && !e.Verification.ExpiresAt.IsZero() && !now.Before(e.Verification.ExpiresAt)
+}
+
+// Home is the country in which the company is, as far as it is known (rule E6).
+func (e Enrolment) Home() string {
+	if e.Legal.Address.Country != "" {
+		return e.Legal.Address.Country
+	}
+	return e.Country
+}
+
+// Chosen is the address in the form that the company has chosen.
+func (e Enrolment) Chosen() Address {
+	if e.Address.Choice == Suggested && len(e.Address.Suggested) > 0 {
+		return e.Address.Suggested[0]
+	}
+	return e.Legal.Address
+}
+
+// next gives a copy one version on.
+func (e Enrolment) next() Enrolment {
+	e.Version++
+	e.History = slices.Clone(e.History)
+	e.Post.Owed = slices.Clone(e.Post.Owed)
+	e.Verification.Asked = slices.Clone(e.Verification.Asked)
+	return e
+}
+
+// note adds a line to the history.
+func (e *Enrolment) note(h HistoryEntry) {
+	e.History = append(e.History, h)
+	e.History = e.History[max(0, len(e.History)-maxHistory):]
+}
+
+// reach moves to a state and owes the mail about it, once the contact has confirmed (domain, 2.2).
+func (e *Enrolment) reach(now time.Time, s Status) {
+	e.Status = s
+	if s != InVetting {
+		e.ReviewDueAt, e.Overdue = time.Time{}, false
+	}
+	if e.Verification.VerifiedAt.IsZero() {
+		return
+	}
+	if n, ok := notices[s]; ok {
+		e.owe(now, n)
+	}
+}
+
+// Change is a write. Before is nil for the first one of an enrolment.
+type Change struct {
+	Before *Enrolment
+	After  Enrolment
+	// Follows is the id of the company's enrolment before a new one; empty for none.
+	Follows string
+	// Account is written with it, or neither is.
+	Account *partner.AccountChange
+}
+
+// Query asks for a page of enrolments, newest first. An empty status lets all through.
+type Query struct {
+	Status Status
+	Limit  int
+	After  string // where the page before ended; empty for the first page
+}
+
+// Page is an answer to a [Query]. It may hold fewer than the limit, even none, while Next is set.
+type Page struct {
+	Enrolments []Enrolment
+	Next       string
+}
+
+// ErrConflict means that somebody else was quicker: read again and decide again.
+var ErrConflict = errors.New("enrolment: changed by somebody else")
+
+// Store keeps enrolments.
+//
+// WriteEnrolment stores After over Before, one version on, together with the account: all of it, or nothing and [ErrConflict]. A new
+// enrolment, of version 1, is stored only while the company's latest one is what Follows says, so that of several that start at once one
+// does. Where a new account has a PartnerID that another one has, the code is that of [partner.AccountStore]. Enrolment and LatestEnrolment
+// (the newest one of a company) include every write that was acknowledged before the call; [problem.NotFound] when there is none. Whatever
+// was acknowledged is in every list that begins later; a page looks at a bounded number of enrolments, and its code is
+// [problem.MalformedRequest] for a place where no page ended.
+type Store interface {
+	WriteEnrolment(ctx context.Context, c Change) error
+	Enrolment(ctx context.Context, id string) (Enrolment, error)
+	LatestEnrolment(ctx context.Context, tenant partner.TenantID) (Enrolment, error)
+	ListEnrolments(ctx context.Context, q Query) (Page, error)
+}

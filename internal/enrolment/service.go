@@ -1,0 +1,724 @@
+package enrolment
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/text/language"
+
+	"concord/internal/contact"
+	"concord/internal/link"
+	"concord/internal/partner"
+	"concord/internal/problem"
+)
+
+// Service is what an applicant does (rule R3), and what the operator does with applications.
+type Service struct {
+	Store     Store
+	Accounts  partner.Accounts
+	Directory Directory
+	Validator Validator
+	Locations Locations
+	// Holders says whose PartnerIDs are.
+	Holders   partner.Holders
+	Calendar  Calendar
+	Addresses contact.Addresses
+	Clouds    partner.Clouds
+	// Locales are the languages that mails and pages are written in.
+	Locales []language.Tag
+	Now     func() time.Time
+}
+
+// How long a link works, and how often one is mailed; the same discipline as for invitations (api, Quotas).
+const (
+	LinkTime     = 7 * 24 * time.Hour
+	Cooldown     = 10 * time.Minute
+	mailsPerSpan = 5
+	span         = 24 * time.Hour
+)
+
+// idempotencyWindow is how long an Idempotency-Key is remembered (api, Norms).
+const idempotencyWindow = 24 * time.Hour
+
+// Command is who asks for a change, and under which condition.
+type Command struct {
+	User          partner.User
+	CorrelationID string
+	Key           string // Idempotency-Key; empty for none
+	Body          string // a fingerprint of the request
+	IfVersion     int    // the version that the caller has seen; 0 for none, AnyVersion for any
+	Findings      problem.Findings
+}
+
+// AnyVersion is a condition that every version fulfils.
+const AnyVersion = -1
+
+func (c Command) entry(now time.Time, a Action, why string) HistoryEntry {
+	h := HistoryEntry{At: now, Action: a, By: c.User.Subject, CorrelationID: c.CorrelationID, Body: c.Body, Why: why}
+	if c.Key != "" {
+		h.Key = hash(c.Key)
+	}
+	return h
+}
+
+func hash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:6])
+}
+
+// replays reports whether the enrolment shows that the command was carried out before. The same key with another body is
+// [problem.IdempotencyKeyReused].
+func (c Command) replays(now time.Time, e Enrolment, a Action) (bool, error) {
+	for _, h := range e.History {
+		if c.Key == "" || h.Key != hash(c.Key) || h.Action != a || now.Sub(h.At) >= idempotencyWindow {
+			continue
+		}
+		if h.Body != c.Body {
+			return false, problem.New(problem.IdempotencyKeyReused, "This Idempotency-Key was used with another request.")
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// Particulars are what a company says of itself. Nil leaves a field as it is.
+type Particulars struct {
+	Legal     *LegalForm
+	Contact   *Person
+	Support   *Person
+	Choice    *Choice
+	PartnerID *string
+	Locale    *string
+}
+
+// LegalForm is a legal profile as it was sent. Nil means "not said".
+type LegalForm struct {
+	Entry      *string
+	Name, DUNS *string
+	Address    *Address
+}
+
+// Start begins an application: in full, or on the fast track for a company that has an account (rules E1, E2). What was said is checked, and
+// may be incomplete until it is submitted. Replayed reports that the command's key had started it. Codes: [problem.RoleNotPermitted];
+// [problem.PartnerNotActive] for an account that was suspended or rejected; [problem.CloudMismatch]; those of a field, such as
+// [problem.WebmailNotAllowed] (rule E11) and those of [Service.Associate]; [problem.EnrolmentStateConflict] while another one is open.
+func (s *Service) Start(ctx context.Context, c Command, p Particulars) (e Enrolment, replayed bool, err error) {
+	if err := c.User.Permit(partner.Enrol); err != nil {
+		return e, false, err
+	}
+	now := s.now()
+	e = Enrolment{Tenant: c.User.Tenant, Cloud: c.User.Cloud, Path: Full, Status: Draft, Locale: "en", CreatedAt: now, CreatedBy: c.User.Subject, Version: 1}
+	account, err := s.Accounts.Account(ctx, e.Tenant, true)
+	switch {
+	case problem.Is(err, problem.NotFound):
+	case err != nil:
+		return Enrolment{}, false, err
+	case account.Status == partner.Suspended || account.Status == partner.Rejected:
+		return Enrolment{}, false, problem.New(problem.PartnerNotActive, "The partner account is %s.", account.Status)
+	default:
+		e.fast(account)
+	}
+	if _, err := s.Clouds.Cloud(e.Cloud); err != nil {
+		return Enrolment{}, false, err
+	}
+	latest, err := s.Store.LatestEnrolment(ctx, e.Tenant)
+	if err != nil && !problem.Is(err, problem.NotFound) {
+		return Enrolment{}, false, err
+	}
+	first := err != nil
+	if !first {
+		if was, err := c.replays(now, latest, Start); was || err != nil {
+			return latest, was, err
+		}
+	}
+	if err := s.apply(ctx, c.Findings, &e, p); err != nil {
+		return Enrolment{}, false, err
+	}
+	if !first && latest.Status.Open() {
+		return Enrolment{}, false, another()
+	}
+	e.ID = newID()
+	e.Verification.Asked = latest.Verification.Asked // so that starting again mails nobody more often
+	e.note(c.entry(now, Start, string(Draft)))
+	err = s.Store.WriteEnrolment(ctx, Change{After: e, Follows: latest.ID})
+	if errors.Is(err, ErrConflict) {
+		return s.startedBeside(ctx, c, now)
+	}
+	return e, false, err
+}
+
+// startedBeside gives what somebody started at the same moment, when that was the same command.
+func (s *Service) startedBeside(ctx context.Context, c Command, now time.Time) (Enrolment, bool, error) {
+	there, err := s.Store.LatestEnrolment(ctx, c.User.Tenant)
+	if err != nil {
+		return Enrolment{}, false, err
+	}
+	if was, err := c.replays(now, there, Start); was || err != nil {
+		return there, was, err
+	}
+	return Enrolment{}, false, another()
+}
+
+func another() error {
+	return problem.New(problem.EnrolmentStateConflict, "Another enrolment of your company is open.")
+}
+
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return link.FormatID(Prefix, b)
+}
+
+// Prefix is that of the ids of enrolments.
+const Prefix = "enr_"
+
+// fast takes over what an account says already (rule E2).
+func (e *Enrolment) fast(a partner.Account) {
+	e.Path, e.Cloud, e.Country, e.Locale, e.Legal.Name = FastTrack, a.Cloud, a.Country, a.Locale, a.DisplayName
+	for _, p := range a.PartnerIDs {
+		if p.ID == a.AssociatedPartnerID {
+			e.Location = &Location{ID: p.ID, Name: a.DisplayName, Type: p.Type, Country: p.Country, Tenant: a.Tenant}
+		}
+	}
+	if a.MPA != nil {
+		signed := *a.MPA
+		e.MPA = &signed
+	}
+}
+
+// Enrolment gives an application of the caller's company, or any one to the operator. Codes: [problem.RoleNotPermitted],
+// [problem.NotFound].
+func (s *Service) Enrolment(ctx context.Context, u partner.User, id string) (Enrolment, error) {
+	operator := u.Permit(partner.OperatePartners) == nil
+	if err := u.Permit(partner.Enrol); err != nil && !operator {
+		return Enrolment{}, err
+	}
+	e, err := s.find(ctx, id)
+	if err == nil && e.Tenant != u.Tenant && !operator {
+		return Enrolment{}, missing()
+	}
+	return e, err
+}
+
+func missing() error { return problem.New(problem.NotFound, "There is no such enrolment.") }
+
+func (s *Service) find(ctx context.Context, id string) (Enrolment, error) {
+	if !link.IsID(Prefix, id) {
+		return Enrolment{}, missing()
+	}
+	return s.Store.Enrolment(ctx, id)
+}
+
+// Enrolments gives the operator a page of applications. Code: [problem.RoleNotPermitted].
+func (s *Service) Enrolments(ctx context.Context, u partner.User, q Query) (Page, error) {
+	if err := u.Permit(partner.OperatePartners); err != nil {
+		return Page{}, err
+	}
+	return s.Store.ListEnrolments(ctx, q)
+}
+
+// Save changes what a company says, while it is a draft or while information is needed. The command names the version that it changes.
+// Codes: [problem.RoleNotPermitted], [problem.NotFound], [problem.PreconditionRequired], [problem.PreconditionFailed], those of a field,
+// [problem.EnrolmentStateConflict].
+func (s *Service) Save(ctx context.Context, c Command, id string, p Particulars) (e Enrolment, replayed bool, err error) {
+	return s.change(ctx, c, id, Save, func(e *Enrolment, now time.Time) error {
+		before := *e
+		if err := s.apply(ctx, c.Findings, e, p); err != nil {
+			return err
+		}
+		if !strings.EqualFold(before.Contact.Email, e.Contact.Email) {
+			e.Verification.VerifiedAt, e.Verification.VerifiedBy = time.Time{}, ""
+		}
+		e.note(c.entry(now, Save, string(e.Status)))
+		return nil
+	})
+}
+
+// Associate gives the company its PartnerID: a location in its country (rule E6), at any time before it is active (rule E7). Without an
+// id a new location is made, as for a company that has none. Codes: those of [Service.Save]; [problem.PartnerIDNotFound],
+// [problem.PartnerIDWrongType], [problem.PartnerIDWrongCountry].
+func (s *Service) Associate(ctx context.Context, c Command, id string, partnerID *string) (e Enrolment, replayed bool, err error) {
+	return s.change(ctx, c, id, Associate, func(e *Enrolment, now time.Time) error {
+		f := slices.Clone(c.Findings)
+		if partnerID != nil {
+			s.associate(ctx, &f, e, *partnerID)
+		} else if e.Home() == "" {
+			f.Add("/newLocation", problem.ValidationFailed, "A new location is in the country of the legal address: say that first.")
+		} else {
+			e.Location = &Location{ID: newPartnerID(), Name: e.Legal.Name, Type: partner.Location, Country: e.Home(), Tenant: e.Tenant}
+		}
+		if err := f.Err(); err != nil {
+			return err
+		}
+		e.note(c.entry(now, Associate, e.Location.ID))
+		return nil
+	})
+}
+
+// newPartnerID gives a PartnerID of a location that is added. That no other account has it is a condition of the activation.
+func newPartnerID() string {
+	var b [9]byte
+	_, _ = rand.Read(b[:])
+	for n := range b {
+		b[n] = '0' + b[n]%10
+	}
+	return "9" + string(b[:])
+}
+
+func (s *Service) associate(ctx context.Context, f *problem.Findings, e *Enrolment, id string) {
+	l, err := s.location(ctx, *e, id)
+	switch {
+	case problem.Is(err, problem.NotFound), err == nil && l.Tenant != "" && l.Tenant != e.Tenant:
+		f.Add("/partnerId", problem.PartnerIDNotFound, "Your company has no such PartnerID; a new location can be added instead.")
+	case err != nil:
+		f.Add("/partnerId", problem.PartnerIDNotFound, "PartnerIDs cannot be looked up at the moment; associate it later.")
+	case l.Type != partner.Location:
+		f.Add("/partnerId", problem.PartnerIDWrongType, "The PartnerID of a location is associated, not that of the headquarters.")
+	case e.Home() != "" && l.Country != e.Home():
+		f.Add("/partnerId", problem.PartnerIDWrongCountry, "The PartnerID is one of the country in which the company is.")
+	default:
+		e.Location = &l
+	}
+}
+
+// location finds a PartnerID among those of the company's own account, and then among all.
+func (s *Service) location(ctx context.Context, e Enrolment, id string) (Location, error) {
+	if e.Path == FastTrack {
+		a, err := s.Accounts.Account(ctx, e.Tenant, false)
+		if err != nil {
+			return Location{}, err
+		}
+		if n := slices.IndexFunc(a.PartnerIDs, func(p partner.PartnerID) bool { return p.ID == id }); n >= 0 {
+			p := a.PartnerIDs[n]
+			return Location{ID: p.ID, Name: a.DisplayName, Type: p.Type, Country: p.Country, Tenant: a.Tenant}, nil
+		}
+	}
+	holder, err := s.Holders.Holder(ctx, id)
+	if err == nil && holder != e.Tenant {
+		return Location{}, problem.New(problem.NotFound, "Another account has this PartnerID.")
+	}
+	if err != nil && !problem.Is(err, problem.NotFound) {
+		return Location{}, err
+	}
+	return s.Locations.Location(ctx, id)
+}
+
+// Submit hands the application in: for verification of the contact, or, when nothing is left to verify, for vetting again. On the fast track
+// it is approved at once (rule E2). Codes: those of [Service.Save] without the version; [problem.AddressNotValidated] while no form of the
+// address was chosen; the limits of [Service.ResendVerification].
+func (s *Service) Submit(ctx context.Context, c Command, id string) (e Enrolment, replayed bool, err error) {
+	return s.change(ctx, c, id, Submit, func(e *Enrolment, now time.Time) error {
+		f := slices.Clone(c.Findings)
+		e.complete(&f)
+		if err := f.Err(); err != nil {
+			return err
+		}
+		if err := Allowed(e.Status, Submit); err != nil {
+			return err
+		}
+		e.SubmittedAt, e.Reason = now, ""
+		switch {
+		case e.Path == FastTrack:
+			e.reach(now, Authorized)
+		case e.Verification.VerifiedAt.IsZero():
+			if err := e.verify(now); err != nil {
+				return err
+			}
+			e.reach(now, EmailVerification)
+		default:
+			s.review(e, now)
+		}
+		e.note(c.entry(now, Submit, string(e.Status)))
+		return nil
+	})
+}
+
+// review begins a review (rules E13, E14).
+func (s *Service) review(e *Enrolment, now time.Time) {
+	e.reach(now, InVetting)
+	e.ReviewDueAt, e.Overdue = s.Calendar.Add(now, ReviewDays), false
+}
+
+// complete checks that all is said that a submission needs (rules E2, E3, E6, E9).
+func (e Enrolment) complete(f *problem.Findings) {
+	required := func(pointer, value string) {
+		if value == "" {
+			f.Add(pointer, problem.ValidationFailed, "This field is required.")
+		}
+	}
+	if e.Path == FastTrack {
+		required("/supportContact/email", e.Support.Email)
+		return
+	}
+	required("/legal/entry", string(e.Legal.Entry))
+	required("/legal/name", e.Legal.Name)
+	required("/legal/address/line1", e.Legal.Address.Line1)
+	required("/legal/address/country", e.Legal.Address.Country)
+	required("/primaryContact/firstName", e.Contact.FirstName)
+	required("/primaryContact/lastName", e.Contact.LastName)
+	required("/primaryContact/email", e.Contact.Email)
+	required("/primaryContact/phone", e.Contact.Phone)
+	if e.Legal.Address.Country != "" && e.Address.Choice == "" {
+		f.Add("/addressValidation/choice", problem.AddressNotValidated, "Choose the address as you wrote it, or as it is suggested.")
+	}
+	if l := e.Location; l != nil && l.Country != e.Home() {
+		f.Add("/partnerId", problem.PartnerIDWrongCountry, "The PartnerID is one of the country in which the company is.")
+	}
+}
+
+// verify asks for a mail with a new link; the one before no longer works.
+func (e *Enrolment) verify(now time.Time) error {
+	var recent []time.Time
+	for _, at := range e.Verification.Asked {
+		if now.Sub(at) < span {
+			recent = append(recent, at)
+		}
+	}
+	wait := time.Duration(0)
+	if n := len(recent); n > 0 {
+		wait = Cooldown - now.Sub(recent[n-1])
+		if n >= mailsPerSpan {
+			wait = max(wait, span-now.Sub(recent[n-mailsPerSpan]))
+		}
+	}
+	if wait > 0 {
+		return &problem.Error{Code: problem.ResendCooldown, RetryAfter: wait,
+			Detail: "A link was mailed a short time ago, or five times in 24 hours."}
+	}
+	e.Verification = Verification{Generation: e.Verification.Generation + 1, Asked: append(recent, now), ExpiresAt: now.Add(LinkTime)}
+	e.owe(now, VerificationNotice)
+	return nil
+}
+
+// ResendVerification mails the primary contact a new link. Codes: [problem.RoleNotPermitted], [problem.NotFound],
+// [problem.EnrolmentStateConflict], [problem.ResendCooldown].
+func (s *Service) ResendVerification(ctx context.Context, c Command, id string) (e Enrolment, replayed bool, err error) {
+	return s.change(ctx, c, id, Resend, func(e *Enrolment, now time.Time) error {
+		if err := c.Findings.Err(); err != nil {
+			return err
+		}
+		if err := Allowed(e.Status, Resend); err != nil {
+			return err
+		}
+		if err := e.verify(now); err != nil {
+			return err
+		}
+		e.note(c.entry(now, Resend, string(e.Status)))
+		return nil
+	})
+}
+
+// Withdraw ends an application that is not active. Codes: [problem.RoleNotPermitted], [problem.NotFound], [problem.EnrolmentStateConflict].
+func (s *Service) Withdraw(ctx context.Context, c Command, id string) (e Enrolment, replayed bool, err error) {
+	return s.change(ctx, c, id, Withdraw, func(e *Enrolment, now time.Time) error {
+		if err := c.Findings.Err(); err != nil {
+			return err
+		}
+		e.reach(now, Withdrawn)
+		e.note(c.entry(now, Withdraw, string(e.Status)))
+		return nil
+	})
+}
+
+// Decision is what the operator says of an application in vetting.
+type Decision struct {
+	Action Action // Approve, Reject or NeedInformation
+	Reason string // why, to be read by the primary contact; not needed to approve
+}
+
+// Decide approves, rejects, or asks for more (rules E13, E14, E18). Codes: [problem.RoleNotPermitted], [problem.NotFound], those of a field,
+// [problem.EmailNotVerified] before the contact has confirmed, [problem.EnrolmentStateConflict].
+func (s *Service) Decide(ctx context.Context, c Command, id string, d Decision) (e Enrolment, replayed bool, err error) {
+	return s.change(ctx, c, id, d.Action, func(e *Enrolment, now time.Time) error {
+		f := slices.Clone(c.Findings)
+		if d.Action != Approve && d.Reason == "" && len(f) == 0 {
+			f.Add("/reason", problem.ValidationFailed, "Say why, for the primary contact.")
+		}
+		if d.Reason != "" && !plain(d.Reason, MaxReason) {
+			f.Add("/reason", problem.ValidationFailed, "The reason has at most %d characters, without control characters.", MaxReason)
+		}
+		if err := f.Err(); err != nil {
+			return err
+		}
+		e.Reason = d.Reason
+		switch d.Action {
+		case Approve:
+			e.Vetting = Vetting{Passed, Passed, Passed}
+			e.reach(now, Authorized)
+		case Reject:
+			e.reach(now, Rejected)
+		case NeedInformation:
+			e.reach(now, ActionRequired)
+		}
+		e.note(c.entry(now, d.Action, string(e.Status)))
+		return nil
+	})
+}
+
+// maxRounds bounds how often a decision is made anew after somebody else was quicker.
+const maxRounds = 8
+
+// change reads, decides and writes until nobody else was quicker.
+func (s *Service) change(ctx context.Context, c Command, id string, a Action, do func(*Enrolment, time.Time) error) (Enrolment, bool, error) {
+	op := partner.Enrol
+	if a == Approve || a == Reject || a == NeedInformation {
+		op = partner.OperatePartners
+	}
+	if err := c.User.Permit(op); err != nil {
+		return Enrolment{}, false, err
+	}
+	for range maxRounds {
+		e, replayed, err := s.once(ctx, c, id, a, op, do)
+		if !errors.Is(err, ErrConflict) {
+			return e, replayed, err
+		}
+	}
+	return Enrolment{}, false, &problem.Error{Code: problem.Unavailable, Detail: "Too many changes at once; try again.", RetryAfter: time.Second}
+}
+
+// once checks in the order of the domain (2.5): 404, 428, 412, 422, 409.
+func (s *Service) once(ctx context.Context, c Command, id string, a Action, op partner.Operation, do func(*Enrolment, time.Time) error) (Enrolment, bool, error) {
+	before, err := s.find(ctx, id)
+	if err != nil {
+		return Enrolment{}, false, err
+	}
+	if op == partner.Enrol && before.Tenant != c.User.Tenant {
+		return Enrolment{}, false, missing()
+	}
+	now := s.now()
+	if was, err := c.replays(now, before, a); was || err != nil {
+		return before, was, err
+	}
+	switch c.IfVersion {
+	case 0:
+		if a == Save {
+			return Enrolment{}, false, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match.")
+		}
+	case AnyVersion, before.Version:
+	default:
+		return Enrolment{}, false, problem.New(problem.PreconditionFailed, "The enrolment was changed since you read it.")
+	}
+	after := before.next()
+	err = do(&after, now)
+	// Fields are looked at first: 422 comes before 409.
+	if p, ok := errors.AsType[*problem.Error](err); err != nil && (!ok || len(p.Findings) > 0) {
+		return Enrolment{}, false, err
+	}
+	if err := Allowed(before.Status, a); err != nil {
+		return Enrolment{}, false, err
+	}
+	if err != nil {
+		return Enrolment{}, false, err
+	}
+	change := Change{Before: &before, After: after}
+	if a == Submit && after.Path == FastTrack {
+		if err := s.activateStanding(ctx, c, &change, now); err != nil {
+			return Enrolment{}, false, err
+		}
+	}
+	if err := s.Store.WriteEnrolment(ctx, change); err != nil {
+		return Enrolment{}, false, err
+	}
+	return change.After, false, nil
+}
+
+// apply checks what a company says and puts it into the enrolment.
+func (s *Service) apply(ctx context.Context, given problem.Findings, e *Enrolment, p Particulars) error {
+	f := slices.Clone(given)
+	if p.Legal != nil {
+		if err := s.legal(ctx, &f, e, *p.Legal); err != nil {
+			return err
+		}
+	}
+	if p.Choice != nil {
+		e.choose(&f, *p.Choice)
+	}
+	if p.Contact != nil {
+		e.Contact = s.person(&f, "/primaryContact", *p.Contact)
+		if name, ok := Webmail(e.Contact.Email); ok {
+			f.Add("/primaryContact/email", problem.WebmailNotAllowed, "The address is one of the company's own domain, not of %s.", name)
+		}
+	}
+	if p.Support != nil {
+		e.Support = s.person(&f, "/supportContact", *p.Support)
+		if p.Support.Email == "" {
+			f.Add("/supportContact/email", problem.ValidationFailed, "This field is required.")
+		}
+	}
+	if p.PartnerID != nil {
+		s.associate(ctx, &f, e, *p.PartnerID)
+	}
+	if p.Locale != nil {
+		tag, err := language.Parse(*p.Locale)
+		e.Locale = tag.String()
+		if err != nil || !slices.Contains(s.Locales, tag) {
+			f.Add("/locale", problem.ValidationFailed, "The locale is one of %s.", s.Locales)
+		}
+	}
+	return f.Err()
+}
+
+// legal takes the profile from the directory, or as it was typed (rule E8), and has the address looked at (rule E9).
+func (s *Service) legal(ctx context.Context, f *problem.Findings, e *Enrolment, form LegalForm) error {
+	if form.Entry != nil {
+		e.Legal.Entry = Entry(*form.Entry)
+	}
+	switch {
+	case e.Path == FastTrack:
+		f.Add("/legal", problem.ValidationFailed, "The account says who the company is: only the support contact is needed.")
+		return nil
+	case e.Legal.Entry != ByDUNS && e.Legal.Entry != Manually:
+		f.Add("/legal/entry", problem.ValidationFailed, "The entry is duns or manual.")
+		return nil
+	case e.Legal.Entry == ByDUNS:
+		return s.profile(ctx, f, e, form)
+	}
+	e.Legal.DUNS = ""
+	if form.DUNS != nil {
+		f.Add("/legal/dunsId", problem.ValidationFailed, "Who gives a D-U-N-S number has the entry duns.")
+	}
+	if form.Name != nil {
+		name, err := contact.Name(*form.Name)
+		note(f, "/legal/name", err)
+		e.Legal.Name = name
+	}
+	if form.Address != nil {
+		n := len(*f)
+		e.Legal.Address = checked(f, "/legal/address", *form.Address)
+		if len(*f) == n {
+			e.Address = s.look(ctx, e.Legal.Address)
+		}
+	}
+	return nil
+}
+
+// profile takes a company as its directory has it. What the request says of name and address does not count.
+func (s *Service) profile(ctx context.Context, f *problem.Findings, e *Enrolment, form LegalForm) error {
+	if form.DUNS == nil {
+		if e.Legal.DUNS == "" {
+			f.Add("/legal/dunsId", problem.ValidationFailed, "This field is required.")
+		}
+		return nil
+	}
+	number := strings.ReplaceAll(strings.TrimSpace(*form.DUNS), "-", "")
+	if !duns.MatchString(number) {
+		f.Add("/legal/dunsId", problem.ValidationFailed, "A D-U-N-S number has nine digits.")
+		return nil
+	}
+	found, err := s.Directory.Company(ctx, number)
+	if problem.Is(err, problem.NotFound) {
+		f.Add("/legal/dunsId", problem.ValidationFailed, "No company is known by this number; enter the profile by hand.")
+		return nil
+	}
+	if err != nil {
+		return &problem.Error{Code: problem.Unavailable, Detail: "The directory of companies does not answer; try again, or enter the profile by hand.", RetryAfter: 30 * time.Second}
+	}
+	e.Legal = Legal{Entry: ByDUNS, Name: found.Name, DUNS: number, Address: found.Address}
+	e.Address = AddressCheck{Validation{Status: AddressValid}, Original}
+	return nil
+}
+
+// look has an address validated. Where there is nothing to choose from, what was typed is chosen: also when the validator is down.
+func (s *Service) look(ctx context.Context, a Address) AddressCheck {
+	v, err := s.Validator.Validate(ctx, a)
+	if err != nil {
+		v = Validation{Status: AddressNotValidated}
+	}
+	if v.Status == AddressValid || v.Status == AddressNotValidated {
+		return AddressCheck{v, Original}
+	}
+	return AddressCheck{Validation: v}
+}
+
+// ValidateAddress says how an address is written in its country; it stores nothing. Codes: those of a field.
+func (s *Service) ValidateAddress(ctx context.Context, f problem.Findings, a Address) (Address, Validation, error) {
+	a = checked(&f, "", a)
+	if err := f.Err(); err != nil {
+		return Address{}, Validation{}, err
+	}
+	return a, s.look(ctx, a).Validation, nil
+}
+
+func (e *Enrolment) choose(f *problem.Findings, c Choice) {
+	switch {
+	case c != Original && c != Suggested:
+		f.Add("/addressValidation/choice", problem.ValidationFailed, "The choice is original or suggested.")
+	case c == Suggested && len(e.Address.Suggested) == 0, e.Legal.Address.Country == "":
+		f.Add("/addressValidation/choice", problem.ValidationFailed, "There is no such address to choose.")
+	default:
+		e.Address.Choice = c
+	}
+}
+
+// checked looks at what has to be so of every address: that it can be kept and shown.
+func checked(f *problem.Findings, at string, a Address) Address {
+	for _, each := range []struct {
+		name     string
+		value    *string
+		limit    int
+		required bool
+	}{
+		{"line1", &a.Line1, 100, true}, {"line2", &a.Line2, 100, false}, {"city", &a.City, 100, false}, {"state", &a.State, 100, false},
+		{"postalCode", &a.PostalCode, 20, false},
+	} {
+		*each.value = strings.TrimSpace(*each.value)
+		if each.required && *each.value == "" || !plain(*each.value, each.limit) {
+			f.Add(at+"/"+each.name, problem.ValidationFailed, "This has at most %d characters, without control characters.", each.limit)
+		}
+	}
+	region, err := language.ParseRegion(a.Country)
+	if err != nil || len(a.Country) != 2 || region.String() != a.Country || !region.IsCountry() {
+		f.Add(at+"/country", problem.ValidationFailed, "A country has two capital letters, as in ISO 3166-1.")
+	}
+	return a
+}
+
+func (s *Service) person(f *problem.Findings, at string, p Person) Person {
+	for name, value := range map[string]*string{"firstName": &p.FirstName, "lastName": &p.LastName} {
+		if *value != "" {
+			n, err := contact.Name(*value)
+			note(f, at+"/"+name, err)
+			*value = n
+		}
+	}
+	if p.Email != "" {
+		email, err := s.Addresses.Check(p.Email)
+		note(f, at+"/email", err)
+		p.Email = email
+	}
+	if p.Phone != "" && !phone.MatchString(p.Phone) {
+		f.Add(at+"/phone", problem.ValidationFailed, "A telephone number has 3 to 30 digits, spaces and signs.")
+	}
+	if p.Website != "" {
+		u, err := url.Parse(p.Website)
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || !plain(p.Website, 200) || strings.ContainsAny(p.Website, " <>\"'") {
+			f.Add(at+"/website", problem.ValidationFailed, "A website is an https URL of at most 200 characters.")
+		}
+	}
+	return p
+}
+
+var phone = regexp.MustCompile(`^[+0-9 ().\-/]{3,30}$`)
+
+func note(f *problem.Findings, pointer string, err error) {
+	if p, ok := errors.AsType[*problem.Error](err); ok {
+		f.Add(pointer, p.Code, "%s", p.Detail)
+	}
+}
+
+// plain reports whether a text has at most a number of characters, and no control characters.
+func plain(s string, most int) bool {
+	return utf8.RuneCountInString(s) <= most && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+// now gives the time as it is stored: in UTC, to the second.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Second) }
