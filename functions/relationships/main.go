@@ -28,6 +28,8 @@ type config struct {
 
 	// ResellersRemove says whether an indirect reseller may end a relationship (0.7).
 	ResellersRemove bool `env:"RESELLER_MAY_REMOVE_RELATIONSHIP" default:"true"`
+	// RemovalNeedsNone says whether a relationship ends only when no subscription that the remover sold is active (0.6).
+	RemovalNeedsNone bool `env:"REMOVAL_NEEDS_NO_ACTIVE_SUBSCRIPTION" default:"true"`
 	// Only a local stack sets it: addresses below .example and .test are accepted.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
@@ -56,8 +58,8 @@ func main() {
 		Regions:    partner.ShippedRegions(),
 	}
 	granted := &granular.Service{Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Now: clock}
-	customers := web.Customers{Store: store, Texts: store, Service: customer.Service{
-		Store: store, Accounts: store, Texts: store, ResellersKeep: !c.ResellersRemove, Now: clock,
+	customers := web.Customers{Store: store, Signatures: store, Texts: store, Service: customer.Service{
+		Store: store, Accounts: store, Texts: store, SubscriptionsStay: !c.RemovalNeedsNone, ResellersKeep: !c.ResellersRemove, Now: clock,
 	}}
 	apigw.Start(web.Relationships(gate, customers, granted, store, desk, clock), "", log)
 }

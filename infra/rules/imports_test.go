@@ -63,7 +63,7 @@ var house = map[string]room{
 	"granular":     {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner")},
 	"partnership":  {neighbours: append(slices.Clone(words), "link", "partner", "relationship")},
 	"invitation":   {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "relationship", "partnership"), foreign: text},
-	"commerce":     {neighbours: append(slices.Clone(words), "contact", "link", "partner", "relationship")},
+	"commerce":     {neighbours: append(slices.Clone(words), "contact", "link", "partner", "relationship", "terms")},
 	"enrolment":    {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "terms"), foreign: text},
 	// What has happened, derived from the histories of the domain.
 	"audit": {neighbours: append(slices.Clone(words), "partner", "relationship", "partnership", "invitation")},

@@ -12,6 +12,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
+	"concord/internal/terms"
 )
 
 // CustomerAgreement is the type of the customer agreement, by its name in the API.
@@ -64,8 +65,15 @@ type Agreement struct {
 // AddAgreement stores a record and, beside it, a change of the partner's relationship: both, or neither and [ErrConflict] when the
 // number is taken or the relationship is not as it was before.
 type AgreementStore interface {
+	Signatures
 	Agreements(ctx context.Context, customer, attestedBy partner.TenantID) ([]Agreement, error)
 	AddAgreement(ctx context.Context, a Agreement, r *relationship.Change) error
+}
+
+// Signatures says of customers which have signed the customer agreement here themselves, with whichever partner. The answer may be a second
+// old.
+type Signatures interface {
+	SignedDirectly(ctx context.Context, customers []partner.TenantID) (map[partner.TenantID]bool, error)
 }
 
 // signed reports whether the customer of a relationship has signed, as far as the partner's purchases are concerned.
@@ -163,6 +171,9 @@ func (s *Service) attest(ctx context.Context, c Command, account partner.Account
 	if err != nil {
 		return Agreement{}, false, err
 	}
+	if a.Text, err = s.words(ctx, account, r, a.AgreedAt); err != nil {
+		return Agreement{}, false, err
+	}
 	a.ID, a.Customer, a.Partner, a.By = c.newID("agr_", "agreement|"+string(r.Customer.Tenant), now.Format(time.DateOnly)), r.Customer.Tenant, account.Tenant, c.User.Subject
 	a.At, a.CorrelationID, a.Key, a.Body = now, c.CorrelationID, fingerprint(c.Key), c.Body
 	a.Number = 1
@@ -178,6 +189,15 @@ func (s *Service) attest(ctx context.Context, c Command, account partner.Account
 		}
 	}
 	return a, false, s.Agreements.AddAgreement(ctx, a, agreed(r))
+}
+
+// words says which text was in force in the customer's country when it agreed; none where the deployment has none of that time.
+func (s *Service) words(ctx context.Context, account partner.Account, r relationship.Relationship, at time.Time) (relationship.AttestedText, error) {
+	text, err := terms.Current(ctx, s.Texts, terms.CustomerAgreement, account.Locale, r.Customer.Country, at)
+	if problem.Is(err, problem.AgreementTextNotConfigured) {
+		return relationship.AttestedText{}, nil
+	}
+	return relationship.AttestedText{Version: text.Version, Language: text.Language, Hash: text.Hash}, err
 }
 
 // MaxAgreements is how many agreements a partner attests of one customer: contacts and versions change, and not every day.

@@ -21,6 +21,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
+	"concord/internal/terms"
 )
 
 // Service is what partners do with agreements, orders and subscriptions.
@@ -36,6 +37,7 @@ type Service struct {
 	Partnerships Partnerships
 	// Granular says who was granted granular administration; nil where nobody is.
 	Granular  Granular
+	Texts     terms.Catalogue
 	Regions   partner.Regions
 	Offers    Offers
 	Addresses contact.Addresses
@@ -55,9 +57,9 @@ type Partnerships interface {
 	Providers(ctx context.Context, reseller partner.TenantID) ([]partner.TenantID, error)
 }
 
-// Granular reads granular delegated administration, strongly: whether a partner has an active one of a customer.
+// Granular says which customers, of those from one tenant to another, a partner administers granularly now.
 type Granular interface {
-	ActiveGranular(ctx context.Context, p, customer partner.TenantID) (bool, error)
+	Administered(ctx context.Context, p, from, to partner.TenantID) (map[partner.TenantID]bool, error)
 }
 
 // ErrConflict means that somebody else was quicker: read again and decide again.

@@ -2,6 +2,8 @@ package commerce_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +17,7 @@ import (
 	"concord/internal/problem"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
+	"concord/internal/terms"
 )
 
 const (
@@ -52,8 +55,8 @@ func (s *shop) Providers(_ context.Context, reseller partner.TenantID) (all []pa
 	return all, nil
 }
 
-func (s *shop) ActiveGranular(_ context.Context, p, customer partner.TenantID) (bool, error) {
-	return s.gdap[[2]partner.TenantID{p, customer}], nil
+func (s *shop) Administered(_ context.Context, p, from, _ partner.TenantID) (map[partner.TenantID]bool, error) {
+	return map[partner.TenantID]bool{from: s.gdap[[2]partner.TenantID{p, from}]}, nil
 }
 
 func open(t *testing.T) *shop {
@@ -71,7 +74,7 @@ func open(t *testing.T) *shop {
 		})
 	}
 	s.s = commerce.Service{
-		Accounts: s.store, Holders: s.store, Relationships: s.store, Agreements: s.store, Orders: s.store, Subscriptions: s.store, Partnerships: s, Granular: s,
+		Accounts: s.store, Holders: s.store, Relationships: s.store, Agreements: s.store, Orders: s.store, Subscriptions: s.store, Partnerships: s, Granular: s, Texts: s.store,
 		Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: contact.Addresses{AllowReserved: true}, Now: func() time.Time { return s.now },
 	}
 	return s
@@ -211,6 +214,42 @@ func TestRuleP1(t *testing.T) {
 	signed, err := s.s.DirectlySigned(t.Context(), s.user(alderID), string(larchID))
 	if err != nil || signed {
 		t.Errorf("%v %v", signed, err)
+	}
+}
+
+// Test021: an attestation covers the words that were in force in the customer's country when it agreed, by version, language and hash
+// (domain, 0.21); without any it stands all the same.
+func Test021(t *testing.T) {
+	s := open(t)
+	s.relate(alderID, larchID)
+	publish := func(version, language, country string, from time.Time) string {
+		t.Helper()
+		text := terms.Text{Type: terms.CustomerAgreement, Version: version, Language: language, Title: "Sample", Body: version + language, From: from}
+		if country != "" {
+			text.Countries = []string{country}
+		}
+		sum := sha256.Sum256([]byte(text.Body))
+		text.Hash = hex.EncodeToString(sum[:])
+		if err := s.store.Publish(t.Context(), text); err != nil {
+			t.Fatal(err)
+		}
+		return text.Hash
+	}
+	hash := publish("1", "en", "", start.AddDate(0, -2, 0))
+	publish("1", "fr", "", start.AddDate(0, -2, 0))
+	publish("2", "en", "", start.AddDate(0, 0, -1))
+	publish("1.fr", "en", "FR", start.AddDate(0, -1, 0))
+	for _, each := range []struct {
+		at   time.Time
+		want relationship.AttestedText
+	}{
+		{start.AddDate(0, 0, -3), relationship.AttestedText{Version: "1", Language: "en", Hash: hash}},
+		{start.AddDate(0, -3, 0), relationship.AttestedText{}},
+	} {
+		a, _, err := s.s.Attest(t.Context(), s.command(alderID), string(larchID), s.attestation(func(a *commerce.Attestation) { a.AgreedAt = &each.at }))
+		if err != nil || a.Text != each.want {
+			t.Errorf("%+v, %v; want %+v", a.Text, err, each.want)
+		}
 	}
 }
 

@@ -259,7 +259,8 @@ func TestAdministration(t *testing.T) {
 		{relationship.Relationship{Status: relationship.Active, Sold: relationship.Sold{Active: 2, Azure: 1}}, false, commerce.AzureOnly},
 		{relationship.Relationship{Status: relationship.Active, DelegatedAdmin: relationship.ActiveDAP, Sold: relationship.Sold{Active: 2, Azure: 1}}, false, commerce.DAP},
 		{relationship.Relationship{Status: relationship.Active, DelegatedAdmin: relationship.TerminatedDAP}, false, commerce.NoAdministration},
-		{relationship.Relationship{Status: relationship.Active, DelegatedAdmin: relationship.ActiveDAP}, true, commerce.GDAP},
+		{relationship.Relationship{Status: relationship.Active, DelegatedAdmin: relationship.ActiveDAP}, true, commerce.DAP},
+		{relationship.Relationship{Status: relationship.Active, Sold: relationship.Sold{Active: 1, Azure: 1}}, true, commerce.GDAP},
 		{relationship.Relationship{Status: relationship.Removed}, true, commerce.GDAP},
 		{relationship.Relationship{Status: relationship.Removed, DelegatedAdmin: relationship.TerminatedDAP, Sold: relationship.Sold{Azure: 1}}, false, commerce.NoAdministration},
 	} {

@@ -1,6 +1,7 @@
 package commerce
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -54,6 +55,12 @@ type Subscription struct {
 	History        []Entry
 	Version        int
 }
+
+// Supporter is who supports the customer.
+func (s Subscription) Supporter() partner.TenantID { return cmp.Or(s.SupportContact, s.Seller) }
+
+// CustomerContact is whom the customer sees as its contact (rule B4).
+func (s Subscription) CustomerContact() partner.TenantID { return cmp.Or(s.Reseller, s.Seller) }
 
 // Entry is one line of a subscription's history: what changed, and what it is since.
 type Entry struct {
@@ -134,7 +141,7 @@ func MayManage(p partner.TenantID, r *relationship.Relationship, s Subscription,
 // Administration is how far a partner administers a customer (invariant 20).
 type Administration string
 
-// The ways.
+// The ways. Who has both DAP and GDAP has all of it.
 const (
 	NoAdministration Administration = "none"
 	AzureOnly        Administration = "azureOnly"
@@ -144,14 +151,12 @@ const (
 
 // AdministrationOf gives how far the partner of a relationship administers the customer.
 func AdministrationOf(r relationship.Relationship, granular bool) Administration {
-	switch {
+	switch related := r.Status == relationship.Active; {
+	case related && r.DelegatedAdmin == relationship.ActiveDAP:
+		return DAP
 	case granular:
 		return GDAP
-	case r.Status != relationship.Active:
-		return NoAdministration
-	case r.DelegatedAdmin == relationship.ActiveDAP:
-		return DAP
-	case r.Sold.Azure > 0:
+	case related && r.Sold.Azure > 0:
 		return AzureOnly
 	}
 	return NoAdministration
@@ -343,9 +348,11 @@ func (s *Service) manages(ctx context.Context, p partner.TenantID, sub Subscript
 	}
 	granular := false
 	if s.Granular != nil && !MayManage(p, standing, sub, false) {
-		if granular, err = s.Granular.ActiveGranular(ctx, p, sub.Customer); err != nil {
+		live, err := s.Granular.Administered(ctx, p, sub.Customer, sub.Customer)
+		if err != nil {
 			return err
 		}
+		granular = live[sub.Customer]
 	}
 	if !MayManage(p, standing, sub, granular) {
 		return problem.New(problem.DelegatedAdminMissing, "The customer has not granted the administration that managing this subscription needs.")

@@ -20,8 +20,9 @@ type Service struct {
 	Accounts partner.Accounts
 	// Texts has what is attested on removal (invariant 14).
 	Texts terms.Catalogue
-	// Subscriptions, when not nil, is asked before a relationship ends (policy removalNeedsNoActiveSubscription, 0.6).
-	Subscriptions Subscriptions
+	// SubscriptionsStay lets a relationship end over active subscriptions that the remover sold: policy removalNeedsNoActiveSubscription
+	// (0.6) turned off.
+	SubscriptionsStay bool
 	// ResellersKeep denies indirect resellers the removal: policy resellerMayRemoveRelationship (0.7) turned off.
 	ResellersKeep bool
 	Now           func() time.Time
@@ -36,14 +37,6 @@ type Store interface {
 	Invitation(ctx context.Context, k invitation.Key, strong bool) (invitation.Invitation, error)
 	Occupant(ctx context.Context, p partner.TenantID, slot string) (id string, err error)
 	Commit(ctx context.Context, invitations []invitation.Change, relationships []relationship.Change) error
-}
-
-// Subscriptions knows what was bought.
-//
-// ActiveSoldBy reports whether the customer has a subscription that is active and that this partner sold (0.6). The answer includes every
-// write that was acknowledged before the call. An indirect reseller sells none.
-type Subscriptions interface {
-	ActiveSoldBy(ctx context.Context, p, customer partner.TenantID) (bool, error)
 }
 
 // Command is who asks for a change of a customer, and under which condition.
@@ -161,13 +154,9 @@ func (s Service) remove(ctx context.Context, account partner.Account, before rel
 	if err != nil {
 		return none, err
 	}
-	if s.Subscriptions != nil {
-		switch sold, err := s.Subscriptions.ActiveSoldBy(ctx, before.Partner, before.Customer.Tenant); {
-		case err != nil:
-			return none, err
-		case sold:
-			return none, problem.New(problem.ActiveSubscriptionsExist, "Suspend the active subscriptions that you sold to this customer first.")
-		}
+	// An order changes what was read here, so that none comes in between.
+	if before.Sold.Active > 0 && !s.SubscriptionsStay {
+		return none, problem.New(problem.ActiveSubscriptionsExist, "Suspend the active subscriptions that you sold to this customer first.")
 	}
 	after, _ := before.Remove(e, relationship.AttestedText{Version: text.Version, Language: text.Language, Hash: text.Hash})
 	open, err := s.open(ctx, before, invitation.Entry{At: e.At, By: e.By, CorrelationID: e.CorrelationID, Why: withdrawn})

@@ -77,14 +77,6 @@ func TestAStormIsToldAsOne(t *testing.T) {
 
 const oak partner.TenantID = "0c000000-0000-4000-8000-000000000001"
 
-// shop is who sold what: the customers that have an active subscription of the remover's.
-type shop map[partner.TenantID]error
-
-func (s shop) ActiveSoldBy(_ context.Context, _, tenant partner.TenantID) (bool, error) {
-	err, sold := s[tenant]
-	return sold, err
-}
-
 // removal gives a service with a text to attest, a relationship with oak of which nothing was granted, and the attestation.
 func removal(t *testing.T, role partner.ProgramRole) (*storetest.Memory, customer.Service, customer.Command, customer.Change) {
 	t.Helper()
@@ -104,18 +96,22 @@ func removal(t *testing.T, role partner.ProgramRole) (*storetest.Memory, custome
 
 // 0.6: what the remover sold and is active is in the way; 0.7: an indirect reseller ends its relationships unless the deployment says no.
 func TestWhoEndsARelationship(t *testing.T) {
-	_, s, c, change := removal(t, partner.DirectBill)
-	s.Subscriptions = shop{larch: nil}
+	store, s, c, change := removal(t, partner.DirectBill)
+	sold, err := store.Relationship(t.Context(), alder, larch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sold.Sold.Active = 1
+	store.PutRelationship(sold)
 	if _, err := s.Change(t.Context(), c, string(larch), change); !problem.Is(err, problem.ActiveSubscriptionsExist) {
 		t.Errorf("with an active subscription: %v", err)
 	}
 	if r, err := s.Change(t.Context(), c, string(oak), change); err != nil || r.Status != relationship.Removed {
 		t.Errorf("without: %+v, %v", r, err)
 	}
-	down := errors.New("down")
-	s.Subscriptions = shop{larch: down}
-	if _, err := s.Change(t.Context(), c, string(larch), change); !errors.Is(err, down) {
-		t.Errorf("when nobody knows: %v", err)
+	s.SubscriptionsStay = true
+	if r, err := s.Change(t.Context(), c, string(larch), change); err != nil || r.Status != relationship.Removed || r.Sold.Active != 1 {
+		t.Errorf("where the policy is off: %+v, %v", r, err)
 	}
 	_, s, c, change = removal(t, partner.IndirectReseller)
 	s.ResellersKeep = true

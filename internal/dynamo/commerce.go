@@ -43,6 +43,21 @@ func (s *Store) Agreements(ctx context.Context, customer, attestedBy partner.Ten
 	return all, nil
 }
 
+// SignedDirectly is that of [commerce.Signatures]: the first signature of each, at most a hundred.
+func (s *Store) SignedDirectly(ctx context.Context, customers []partner.TenantID) (signed map[partner.TenantID]bool, err error) {
+	defer func() { wrap(&err, "signatures of customers") }()
+	keys := make([]map[string]types.AttributeValue, len(customers))
+	for n, customer := range customers {
+		keys[n] = agreementKey(customer, itself, 1)
+	}
+	found, err := s.batch(ctx, keys, false)
+	signed = map[partner.TenantID]bool{}
+	for _, each := range found {
+		signed[partner.TenantID(strings.TrimPrefix((&fields{item: each}).text(pkAttr), customerPrefix))] = true
+	}
+	return signed, err
+}
+
 // AddAgreement is that of [commerce.AgreementStore].
 func (s *Store) AddAgreement(ctx context.Context, a commerce.Agreement, r *relationship.Change) (err error) {
 	defer func() { wrap(&err, "agreement of %s", a.Customer) }()

@@ -28,6 +28,7 @@ type Trade interface {
 const (
 	Holder            Operation = "Holder"
 	Agreements        Operation = "Agreements"
+	SignedDirectly    Operation = "SignedDirectly"
 	AddAgreement      Operation = "AddAgreement"
 	PlaceOrder        Operation = "PlaceOrder"
 	Order             Operation = "Order"
@@ -93,6 +94,23 @@ func (m *Memory) Agreements(ctx context.Context, customer, attestedBy partner.Te
 		return nil
 	})
 	return all, err
+}
+
+// SignedDirectly is that of [commerce.Signatures].
+func (m *Memory) SignedDirectly(ctx context.Context, customers []partner.TenantID) (signed map[partner.TenantID]bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	err = m.do(SignedDirectly, func() error {
+		signed = map[partner.TenantID]bool{}
+		for _, customer := range customers {
+			if slices.ContainsFunc(m.agreements[customer], func(a commerce.Agreement) bool { return a.Source == commerce.DirectSigned }) {
+				signed[customer] = true
+			}
+		}
+		return nil
+	})
+	return signed, err
 }
 
 // AddAgreement is that of [commerce.AgreementStore].
@@ -376,6 +394,13 @@ func (s *suite) agreements() {
 	has(p, signed, first, second)
 	has(other, signed, foreign)
 	has(tenant(), signed)
+	s.eventually("signatures", func() (any, bool) {
+		got, err := s.Trade.SignedDirectly(s.Context(), []partner.TenantID{tenant(), customer, tenant()})
+		if err != nil {
+			s.Fatal(err)
+		}
+		return got, len(got) == 1 && got[customer]
+	})
 }
 
 func (s *suite) agreementOnce() {

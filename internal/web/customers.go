@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"concord/internal/audit"
+	"concord/internal/commerce"
 	"concord/internal/customer"
 	"concord/internal/granular"
 	"concord/internal/partner"
@@ -46,9 +47,10 @@ func Relationships(g Gate, s Customers, a *granular.Service, log audit.Log, d De
 
 // Customers is where customers are kept, and what is done with them.
 type Customers struct {
-	Store   relationship.Store
-	Service customer.Service
-	Texts   terms.Catalogue
+	Store      relationship.Store
+	Signatures commerce.Signatures
+	Service    customer.Service
+	Texts      terms.Catalogue
 }
 
 type customers struct {
@@ -64,7 +66,7 @@ type customerDocument struct {
 	Cloud                 partner.CloudID            `json:"cloud"`
 	RelationshipToPartner string                     `json:"relationshipToPartner"`
 	AllowDelegatedAccess  bool                       `json:"allowDelegatedAccess"`
-	Administration        string                     `json:"administration"`
+	Administration        commerce.Administration    `json:"administration"`
 	CustomerAgreement     agreementDocument          `json:"customerAgreement"`
 	IdentityCheck         relationship.IdentityCheck `json:"identityCheck"`
 	EstablishedAt         time.Time                  `json:"establishedAt"`
@@ -72,7 +74,7 @@ type customerDocument struct {
 	Version               int                        `json:"version"`
 }
 
-// agreementDocument says whether a customer agreement was recorded; nothing records one yet.
+// agreementDocument says whether the customer signed the customer agreement, itself or as the partner attests.
 type agreementDocument struct {
 	Signed bool `json:"signed"`
 }
@@ -80,7 +82,7 @@ type agreementDocument struct {
 func customerOf(r relationship.Relationship) customerDocument {
 	d := customerDocument{
 		ID: r.Customer.Tenant, CompanyName: r.Customer.CompanyName, Country: r.Customer.Country, Cloud: r.Customer.Cloud,
-		RelationshipToPartner: "none", Administration: "none", IdentityCheck: r.IdentityCheck,
+		RelationshipToPartner: "none", Administration: commerce.AdministrationOf(r, false), CustomerAgreement: agreementDocument{r.AgreementSigned}, IdentityCheck: r.IdentityCheck,
 		EstablishedAt: r.EstablishedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), Version: r.Version,
 	}
 	if len(r.Customer.Domains) > 0 {
@@ -88,9 +90,7 @@ func customerOf(r relationship.Relationship) customerDocument {
 	}
 	if r.Status == relationship.Active {
 		d.RelationshipToPartner = "reseller"
-		if r.DelegatedAdmin == relationship.ActiveDAP {
-			d.AllowDelegatedAccess, d.Administration = true, "dap"
-		}
+		d.AllowDelegatedAccess = r.DelegatedAdmin == relationship.ActiveDAP
 	}
 	return d
 }
@@ -125,7 +125,7 @@ func (cs customers) list(c *call) error {
 	for _, r := range found.Relationships {
 		answer.Items = append(answer.Items, customerOf(r))
 	}
-	if err := cs.administered(c, u.Tenant, answer.Items); err != nil {
+	if err := cs.complete(c, u.Tenant, answer.Items); err != nil {
 		return err
 	}
 	if answer.NextCursor, err = c.gate.seal(c.r.Context(), l.binding, found.Next); err != nil {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"concord/internal/commerce"
 	"concord/internal/granular"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -314,8 +315,9 @@ func (g granulars) grants(c *call) error {
 	return c.give(http.StatusOK, answer)
 }
 
-// administered says of customers, which are in the order of their tenants, where administration is granular.
-func (cs customers) administered(c *call, p partner.TenantID, list []customerDocument) error {
+// complete says of customers, which are in the order of their tenants, where administration is granular, and which have signed the customer
+// agreement with another partner.
+func (cs customers) complete(c *call, p partner.TenantID, list []customerDocument) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -324,17 +326,30 @@ func (cs customers) administered(c *call, p partner.TenantID, list []customerDoc
 		return err
 	}
 	for n, each := range list {
-		if each.Administration == "none" && live[each.ID] {
-			list[n].Administration = "gdap"
+		if each.Administration != commerce.DAP && live[each.ID] {
+			list[n].Administration = commerce.GDAP
 		}
 	}
-	return nil
+	var unknown []partner.TenantID
+	for _, each := range list {
+		if !each.CustomerAgreement.Signed {
+			unknown = append(unknown, each.ID)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	signed, err := cs.Signatures.SignedDirectly(c.r.Context(), unknown)
+	for n, each := range list {
+		list[n].CustomerAgreement.Signed = each.CustomerAgreement.Signed || signed[each.ID]
+	}
+	return err
 }
 
 // tagged answers with one customer.
 func (cs customers) tagged(c *call, p partner.TenantID, r relationship.Relationship) error {
 	one := []customerDocument{customerOf(r)}
-	if err := cs.administered(c, p, one); err != nil {
+	if err := cs.complete(c, p, one); err != nil {
 		return err
 	}
 	return c.tagged(http.StatusOK, r.Version, one[0])

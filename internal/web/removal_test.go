@@ -22,7 +22,7 @@ func (a *api) customers() web.Customers {
 	for _, kind := range []terms.Type{terms.RelationshipRemoval, terms.PartnershipRemoval} {
 		a.publish(kind, "sample-1", "en", start.Add(-time.Hour))
 	}
-	return web.Customers{Store: a.store, Texts: a.store, Service: customer.Service{
+	return web.Customers{Store: a.store, Signatures: a.store, Texts: a.store, Service: customer.Service{
 		Store: a.store, Accounts: a.store, Texts: a.store, Now: func() time.Time { return a.now },
 	}}
 }

@@ -79,6 +79,8 @@ type api struct {
 	service       *invitation.Service
 	invitations   func(context.Context, apigw.Request) (apigw.Response, error)
 	relationships func(context.Context, apigw.Request) (apigw.Response, error)
+	commerce      func(context.Context, apigw.Request) (apigw.Response, error)
+	tiers         tiers
 }
 
 func newAPI(t *testing.T) *api {
@@ -108,6 +110,7 @@ func newAPI(t *testing.T) *api {
 	a.invitations = apigw.Handler(web.Invitations(gate, service, drafts, &batch.Service{Store: a.store, Accounts: a.store, Now: service.Now}), "", log)
 	a.service = service
 	a.relationships = apigw.Handler(web.Relationships(gate, a.customers(), a.granted(), a.store, a.desk(), func() time.Time { return a.now }), "", log)
+	a.commerce = apigw.Handler(web.Commerce(gate, a.shop(), a.store), "", log)
 	return a
 }
 
@@ -171,6 +174,9 @@ func (a *api) call(r request) reply {
 func (a *api) send(e apigw.Request) reply {
 	a.t.Helper()
 	function := a.relationships
+	if trades(e.RawPath) {
+		function = a.commerce
+	}
 	if strings.HasPrefix(e.RawPath, "/v1/invitation") {
 		function = a.invitations
 	}
@@ -302,6 +308,8 @@ func TestEveryEventOfTheFolder(t *testing.T) {
 		"relationships-granular-create": 201, "relationships-granular-list": 200, "relationships-granular-read": 404, "relationships-granular-change": 404,
 		"relationships-granular-delete": 404, "relationships-granular-lock": 404, "relationships-grants": 404,
 		"relationships-partners-suppressions": 200, "relationships-partners-lift": 200,
+		"commerce-attest": 404, "commerce-texts": 200, "commerce-eligibility": 200, "commerce-order": 403, "commerce-orders": 404, "commerce-subscription-change": 404,
+		"commerce-supportcontact": 404, "commerce-partnerid": 404,
 	}
 	found, err := filepath.Glob(filepath.Join("..", "..", "events", "*.json"))
 	if err != nil {
@@ -313,7 +321,7 @@ func TestEveryEventOfTheFolder(t *testing.T) {
 	for _, path := range found {
 		name := strings.TrimSuffix(filepath.Base(path), ".json")
 		function, _, _ := strings.Cut(name, "-")
-		if function != "invitations" && function != "relationships" || name == "invitations-create" {
+		if function != "invitations" && function != "relationships" && function != "commerce" || name == "invitations-create" {
 			continue
 		}
 		a.send(event(t, name)).is(want[name])

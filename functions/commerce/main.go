@@ -1,0 +1,46 @@
+// Function commerce serves agreements, PartnerIDs, offers, orders and subscriptions of the calling partner, over the HTTP API.
+package main
+
+import (
+	"os"
+
+	"concord/internal/apigw"
+	"concord/internal/awsenv"
+	"concord/internal/commerce"
+	"concord/internal/contact"
+	"concord/internal/dynamo"
+	"concord/internal/env"
+	"concord/internal/granular"
+	"concord/internal/masterkey"
+	"concord/internal/observe"
+	"concord/internal/partner"
+	"concord/internal/web"
+)
+
+type config struct {
+	Table  string `env:"TABLE_NAME"`  // the DynamoDB table of this deployment
+	Secret string `env:"LINK_SECRET"` // ARN or name of the secret from which the keys of cursors are derived
+
+	// Only a local stack sets it: addresses below .example and .test are accepted.
+	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
+}
+
+func main() {
+	log := observe.Logger()
+	var c config
+	err := env.Load(&c)
+	clock, fault := env.Clock()
+	if err != nil || fault != nil {
+		log.Error("cannot start", "error", err, "clock", fault)
+		os.Exit(1)
+	}
+	aws := awsenv.Config()
+	store, keys := dynamo.New(aws, c.Table), masterkey.New(aws, c.Secret)
+	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Log: log}
+	service := &commerce.Service{
+		Accounts: store, Holders: store, Relationships: store, Agreements: store, Orders: store, Subscriptions: store,
+		Granular: &granular.Service{Store: store, Now: clock}, Texts: store,
+		Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Now: clock,
+	}
+	apigw.Start(web.Commerce(gate, service, store), "", log)
+}
