@@ -59,7 +59,8 @@ func main() {
 	}
 	granted := &granular.Service{Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Now: clock}
 	customers := web.Customers{Store: store, Signatures: store, Texts: store, Service: customer.Service{
-		Store: store, Accounts: store, Texts: store, SubscriptionsStay: !c.RemovalNeedsNone, ResellersKeep: !c.ResellersRemove, Now: clock,
+		Store: store, Register: store, Accounts: store, Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses,
+		SubscriptionsStay: !c.RemovalNeedsNone, ResellersKeep: !c.ResellersRemove, Now: clock,
 	}}
 	apigw.Start(web.Relationships(gate, customers, granted, store, desk, clock), "", log)
 }

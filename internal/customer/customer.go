@@ -1,4 +1,4 @@
-// Package customer is what a partner does with a customer once the relationship stands: it confirms whom it deals with, gives the
+// Package customer is what a partner does with a customer beside asking it: it creates a new one, confirms whom it deals with, gives the
 // administration back that it was granted, and ends the relationship.
 package customer
 
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -19,7 +20,11 @@ type Service struct {
 	Store    Store
 	Accounts partner.Accounts
 	// Texts has what is attested on removal (invariant 14).
-	Texts terms.Catalogue
+	Texts     terms.Catalogue
+	Register  Register
+	Regions   partner.Regions
+	Clouds    partner.Clouds
+	Addresses contact.Addresses
 	// SubscriptionsStay lets a relationship end over active subscriptions that the remover sold: policy removalNeedsNoActiveSubscription
 	// (0.6) turned off.
 	SubscriptionsStay bool
@@ -43,6 +48,8 @@ type Store interface {
 type Command struct {
 	User          partner.User
 	CorrelationID string
+	Key           string // Idempotency-Key; empty for none
+	Body          string // a fingerprint of the request
 	// IfVersion is the version that the caller has seen (If-Match), or [invitation.AnyVersion]; zero for none.
 	IfVersion int
 	// Findings is what is wrong with the form of the request already.
@@ -70,7 +77,11 @@ func (s Service) Change(ctx context.Context, c Command, tenant string, change Ch
 			return r, err
 		}
 	}
-	return relationship.Relationship{}, &problem.Error{Code: problem.Unavailable, Detail: "Too many changes at once; try again.", RetryAfter: time.Second}
+	return relationship.Relationship{}, busy()
+}
+
+func busy() error {
+	return &problem.Error{Code: problem.Unavailable, Detail: "Too many changes at once; try again.", RetryAfter: time.Second}
 }
 
 // maxRounds bounds how often a decision is made anew after somebody else was quicker.

@@ -373,7 +373,7 @@ func TestCost(t *testing.T) {
 		inv = t.Invitation
 		return c, err
 	}
-	measure("accept", "2 GetItem, 1 TransactWriteItems | 4 | 0 | 2 | **6** | 1.5 | 0 | 0 | **1.5**", func() error {
+	measure("accept", "2 GetItem, 1 TransactWriteItems | 4 | 0 | 2 | **7** | 1.5 | 0 | 0 | **1.5**", func() error {
 		c, err := accepting()
 		return result(c, invitation.AcceptedBy, err)
 	})
@@ -565,7 +565,7 @@ func TestCost(t *testing.T) {
 	}
 	measure("list, a page of 25", "1 BatchGetItem, 1 Query | 0 | 0 | 0 | **0** | 12.5 | 0.5 | 0 | **13**", func() error { return page(invitation.Query{}, 25) })
 	measure("list, filtered, none of 60 fits", "3 BatchGetItem, 3 Query | 0 | 0 | 0 | **0** | 30 | 1.5 | 0 | **31.5**", func() error { return page(invitation.Query{Status: invitation.Declined}, 0) })
-	measure("customers, a page of 25", "1 Query | 0 | 0 | 0 | **0** | 3 | 0 | 0 | **3**", func() error {
+	measure("customers, a page of 25", "1 Query | 0 | 0 | 0 | **0** | 4 | 0 | 0 | **4**", func() error {
 		p, err := store.Relationships(ctx, l.user.Tenant, relationship.Query{Limit: 25})
 		if err == nil && len(p.Relationships) != 25 {
 			return fmt.Errorf("%d customers", len(p.Relationships))
@@ -603,6 +603,7 @@ func TestCost(t *testing.T) {
 	sending := whole("send", "mailer: claim", "mailer: sent")
 	completed := whole("create", "send", "mailer: claim", "mailer: sent", "open the page", "open the page, signed in", "accept")
 	rows = append(rows, "| send, through sent | "+sending.String()+" |", "| a whole accepted invitation | "+completed.String()+" |")
+	// All is also what index served takes: one unit for each new relationship.
 	t.Logf("\n| Use case | requests | writes: table | list | due | all | reads: table | list | due | all |\n|---|---|---|---|---|---|---|---|---|---|\n%s",
 		strings.Join(rows, "\n"))
 

@@ -1,5 +1,5 @@
 // Package dynamo keeps everything in one DynamoDB table. [Store] is [invitation.Store], [agenda.Agenda],
-// [invitation.Ledger], [relationship.Store], [customer.Store], [terms.Catalogue], [batch.Store], [partnership.Store], [audit.Log], [partner.AccountStore] and [partner.ReputationStore]; keys.go makes every key, and each kind of item has a file.
+// [invitation.Ledger], [relationship.Store], [customer.Store], [customer.Register], [terms.Catalogue], [batch.Store], [partnership.Store], [audit.Log], [partner.AccountStore] and [partner.ReputationStore]; keys.go makes every key, and each kind of item has a file.
 //
 // # Rules
 //
@@ -37,6 +37,9 @@
 //	resellers of a customer, for its      Query W# and BatchGetItem of their C#<customer>
 //	  provider
 //	batch and its rows                    GetItem of each: the head says where its chunks begin       P#<inviter> B#<id>, B#<id>#<body>#<row>
+//	relationships of a customer           Query of index served, GetItem of each                      index served
+//	who created a customer; what a key    condition on a claim; GetItem                               T#<customer> C, P#<partner> K#<key>
+//	  made
 //	texts to attest and sign, of a type   Query                                                       TEXTS <type>#<version>#<language>
 //	edited draft, without its link        GetItem                                                     P#<inviter> D#<id>
 //	GDAP by id, of a partner, by end      GetItem, Query, index due                                   P#<partner> G#<id>
@@ -59,6 +62,8 @@
 //	list by a local secondary index                5             8       5       2     18, see 3
 //	relationship folded into the invitation        5             8       3       2     16, see 4
 //	an item per transition                         7            19       7       5     33, see 5
+//
+// Beside them, and alike in each, an acceptance owes receipts and enters the relationship into index served: one unit each.
 //
 // What speaks against the others:
 //
@@ -112,6 +117,11 @@
 // Index list: one unit at create and never again, because its entries hold keys only and creation does not change. A page of
 // 25 is half a read unit of the index and 12.5 of the table; an index with the whole items would save 11 of them and add a
 // unit to each of the four writes that follow.
+//
+// Index served: one unit when a relationship begins and never again; its entries hold keys only. It answers whom a customer deals with, which
+// is in the partitions of as many partners. An item in the customer's own partition that names them would be strongly readable, and make
+// every first acceptance 2 units dearer in place of 1. Two partners that create the same customer at once are told apart by a
+// claim in the customer's partition, which only creating writes.
 //
 // Index due: entering one, moving two, leaving one. Queued, sent and answered, an invitation pays 4 of its 18 units here; a
 // claim leaves the entry where it is. A run of the cleanup reads half a unit per shard when nothing is due.

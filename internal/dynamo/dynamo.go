@@ -50,6 +50,7 @@ var (
 	_ batch.Store             = (*Store)(nil)
 	_ terms.Catalogue         = (*Store)(nil)
 	_ customer.Store          = (*Store)(nil)
+	_ customer.Register       = (*Store)(nil)
 
 	_ commerce.AgreementStore    = (*Store)(nil)
 	_ commerce.OrderStore        = (*Store)(nil)

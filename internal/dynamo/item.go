@@ -39,6 +39,8 @@ const (
 	enrolmentType    = "enrolment"
 	latestType       = "latestEnrolment"
 	listedType       = "listedEnrolment"
+	customerType     = "customer"
+	commandType      = "command"
 	batchType        = "batch"
 	chunkType        = "rows"
 )

@@ -59,6 +59,8 @@ import (
 //	PARTNERS         <creation, RFC 3339>#<tenant>   that there is such an account
 //	ENROLMENTS       <creation, RFC 3339>#<id>       that there is such an enrolment
 //
+//	P#<partner>      K#<hash of an Idempotency-Key>  what it created
+//
 //	Words that people attest and sign:
 //
 //	TEXTS            <type>#<version>#<language>     text of the catalogue
@@ -67,6 +69,9 @@ import (
 //	P#<inviter>      I#<creation, RFC 3339>#<invitation id>
 //	P#<partner>      G#<creation, RFC 3339>#<id>
 //	P#<seller>       O#<customer>#<creation, RFC 3339>#<order id>, and subscriptions with U# alike
+//
+//	index served     pk                          relationships, by customer
+//	<customer's tenant>   P#<partner>
 //
 //	index due        dueAt                       what waits for a machine
 //	0 to 3           seconds since 1970
@@ -82,6 +87,9 @@ const (
 
 	listIndex = "list"
 	dueIndex  = "due"
+	// servedIndex has the relationships of a customer, by its tenant.
+	servedIndex = "served"
+	servedAttr  = "served"
 
 	partnerPrefix      = "P#"
 	invitationPrefix   = "I#"
@@ -108,6 +116,8 @@ const (
 	enrolmentPrefix    = "E#"
 	latestSort         = "E"
 	enrolmentList      = "ENROLMENTS"
+	customerSort       = "C"
+	commandPrefix      = "K#"
 
 	// dueShards spread the due index: everything that waits, of all partners, shares their write units.
 	dueShards = 4
@@ -161,6 +171,16 @@ func parseGrantSort(s string) (customer partner.TenantID, id string, ok bool) {
 	tenant, id, found := strings.Cut(rest, "#")
 	customer, valid := partner.ParseTenantID(tenant)
 	return customer, id, prefixed && found && valid && isID(id)
+}
+
+// customerKey is of the claim of whoever created a customer.
+func customerKey(customer partner.TenantID) key {
+	return keyOf(customerPrefix+string(customer), customerSort)
+}
+
+// commandKey is of an Idempotency-Key whose creation has no id that is made of it.
+func commandKey(p partner.TenantID, fingerprint string) key {
+	return keyOf(partition(p), commandPrefix+fingerprint)
 }
 
 // termsKey is of one text; neither a type nor a version holds a #.

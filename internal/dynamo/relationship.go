@@ -95,6 +95,7 @@ func (s *Store) related(c relationship.Change) types.TransactWriteItem {
 
 func encodeRelationship(r relationship.Relationship) item {
 	i := newItem(relationshipKey(r.Partner, r.Customer.Tenant), relationshipType)
+	i[servedAttr] = str(pack(string(r.Customer.Tenant)))
 	i.text("id", r.ID)
 	i.text("name", r.Customer.CompanyName)
 	i.texts("domains", r.Customer.Domains)

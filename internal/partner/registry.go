@@ -259,7 +259,7 @@ func (r *Registry) found(f *problem.Findings, a *Account, of Founding) {
 	}
 	if of.Country == nil {
 		required(f, "/country")
-	} else if a.Country = *of.Country; !isCountry(a.Country) {
+	} else if a.Country = *of.Country; !IsCountry(a.Country) {
 		f.Add("/country", problem.ValidationFailed, "A country has two capital letters, as in ISO 3166-1.")
 	}
 }
@@ -276,8 +276,8 @@ func note(f *problem.Findings, pointer string, err error) {
 
 var twoLetters = regexp.MustCompile(`^[A-Z]{2}$`)
 
-// isCountry reports whether a country is one that is assigned today.
-func isCountry(s string) bool {
+// IsCountry reports whether a country is one that is assigned today.
+func IsCountry(s string) bool {
 	region, err := language.ParseRegion(s)
 	return err == nil && twoLetters.MatchString(s) && region.IsCountry() && region.Canonicalize().String() == s
 }
@@ -352,7 +352,7 @@ func checkPartnerIDs(f *problem.Findings, ids []PartnerID) {
 	}
 	for n, p := range ids {
 		switch twice := slices.ContainsFunc(ids[:n], func(o PartnerID) bool { return o.ID == p.ID }); {
-		case !partnerID.MatchString(p.ID), p.Type != Location && p.Type != Headquarters, !isCountry(p.Country), twice:
+		case !partnerID.MatchString(p.ID), p.Type != Location && p.Type != Headquarters, !IsCountry(p.Country), twice:
 			f.Add("/partnerIds", problem.ValidationFailed, "A PartnerID has 1 to 20 letters and digits, a type (location or headquarters) and a country, and is there once.")
 			return
 		}

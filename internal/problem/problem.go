@@ -42,6 +42,7 @@ const (
 	InvitationExpired           Code = "invitation_expired"
 	DraftEdited                 Code = "draft_edited"
 	RecipientSuppressed         Code = "recipient_suppressed"
+	InvitationRequired          Code = "invitation_required"
 	RelationshipExists          Code = "relationship_exists"
 	SendingPaused               Code = "sending_paused"
 	PartnerExists               Code = "partner_exists"

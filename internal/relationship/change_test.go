@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"concord/internal/partner"
 )
 
 // Every state and every change that is not a consent: what it makes of it, and that it changes nothing else.
@@ -89,5 +91,26 @@ func TestTheHistoryIsBounded(t *testing.T) {
 	}
 	if len(r.History) != maxHistory || r.History[0].Action != Established || r.History[maxHistory-1].Action != fmt.Sprint(3*maxHistory-1) || r.Version != 3*maxHistory {
 		t.Errorf("%d entries, %v", len(r.History), r.History)
+	}
+}
+
+// Rule I1 and 2.2: a customer that the partner creates, new or again, with nothing granted that only the customer grants (P7).
+func TestCreate(t *testing.T) {
+	at := time.Date(2026, 11, 2, 9, 30, 0, 0, time.UTC)
+	f := Founding{RelationshipID: "rel_new", Partner: partner.Account{Tenant: "p", Role: partner.IndirectProvider}, Customer: Customer{Tenant: "c", Country: "US"}, RegionTable: "1", At: at, By: "agent", CorrelationID: "corr"}
+	got := Create(nil, f)
+	want := Relationship{
+		ID: "rel_new", Partner: "p", Customer: f.Customer, Role: IndirectProvider, Status: Active, Origin: CustomerCreation, DelegatedAdmin: NoAdministration,
+		IdentityCheck: NotNeeded, RegionTable: "1", EstablishedAt: at, UpdatedAt: at, CorrelationID: "corr", Version: 1,
+		History: []Entry{{At: at, Action: WasCreated, By: "agent", CorrelationID: "corr", Status: Active, DelegatedAdmin: NoAdministration, IdentityCheck: NotNeeded}},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v\nwant %+v", got, want)
+	}
+	got.DelegatedAdmin = ActiveDAP
+	removed, _ := got.Remove(Entry{At: at, By: "agent"}, AttestedText{Version: "1"})
+	again := Create(&removed, f)
+	if again.ID != "rel_new" || again.Status != Active || again.DelegatedAdmin != TerminatedDAP || again.Removal != nil || again.Version != 3 || len(again.History) != 3 {
+		t.Errorf("again: %+v", again)
 	}
 }

@@ -19,7 +19,8 @@ type Customer struct {
 	CompanyName string
 	Domains     []string
 	Country     string // ISO 3166-1 alpha-2
-	// CountrySource is "token", or "declared" when the sign-in did not say and the signer was asked.
+	// CountrySource is "token", or "declared" when the sign-in did not say and the signer was asked, or "partner" for a customer that a
+	// partner created.
 	CountrySource string
 	Cloud         partner.CloudID
 }
@@ -82,7 +83,7 @@ type Relationship struct {
 	Customer       Customer
 	Role           Role
 	Status         Status
-	Origin         string // "invitation" or "customerCreation"
+	Origin         string // [ByInvitation] or [CustomerCreation]
 	Invitation     string // the id of the invitation that last granted something
 	DelegatedAdmin Administration
 	IdentityCheck  IdentityCheck
@@ -142,8 +143,15 @@ type Entry struct {
 	IdentityCheck  IdentityCheck
 }
 
+// How a relationship came about.
+const (
+	ByInvitation     = "invitation"
+	CustomerCreation = "customerCreation"
+)
+
 // The actions of the history.
 const (
+	WasCreated          = "created" // by the partner, together with the customer
 	Established         = "established"
 	AdministrationGiven = "administration granted"
 	AdministrationEnded = "administration ended"
@@ -201,7 +209,7 @@ func Establish(before *Relationship, c Consent) (after Relationship, granted boo
 	}
 	fresh := after.Status != Active
 	if fresh {
-		after.Status, after.Origin, after.EstablishedAt = Active, "invitation", c.At
+		after.Status, after.Origin, after.EstablishedAt = Active, ByInvitation, c.At
 		after.Role, after.Customer, after.RegionTable = RoleOf(c.Partner.Role), c.Customer, c.RegionTable
 	}
 	action := AdministrationGiven
@@ -219,6 +227,30 @@ func Establish(before *Relationship, c Consent) (after Relationship, granted boo
 	after.Invitation = c.Invitation
 	after.note(Entry{At: c.At, Action: action, By: c.By, CorrelationID: c.CorrelationID})
 	return after, true
+}
+
+// Founding is a customer that a partner brings along.
+type Founding struct {
+	RelationshipID string // used when there is no relationship yet
+	Partner        partner.Account
+	Customer       Customer
+	RegionTable    string
+	At             time.Time
+	By             string // the subject of the user
+	CorrelationID  string // of the request
+}
+
+// Create gives the relationship that stands with a customer which the partner creates, from one that has ended (nil for none). It
+// grants no administration: only the customer does (rule P7).
+func Create(before *Relationship, f Founding) Relationship {
+	after := Relationship{ID: f.RelationshipID, Partner: f.Partner.Tenant, DelegatedAdmin: NoAdministration, IdentityCheck: NotNeeded}
+	if before != nil {
+		after = *before
+	}
+	after.Status, after.Origin, after.EstablishedAt, after.Invitation, after.Removal = Active, CustomerCreation, f.At, "", nil
+	after.Role, after.Customer, after.RegionTable = RoleOf(f.Partner.Role), f.Customer, f.RegionTable
+	after.note(Entry{At: f.At, Action: WasCreated, By: f.By, CorrelationID: f.CorrelationID})
+	return after
 }
 
 // Dispute gives the relationship after the recipient of an invitation has said that its answer was not its own, and false when nothing

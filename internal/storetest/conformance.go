@@ -43,6 +43,7 @@ type Stores struct {
 	Trade         Trade
 	Batches       batch.Store
 	Customers     customer.Store
+	Register      customer.Register
 	Texts         interface {
 		terms.Catalogue
 		Publish(context.Context, terms.Text) error
@@ -64,12 +65,13 @@ func Of[S interface {
 	batch.Store
 	Trade
 	customer.Store
+	customer.Register
 	terms.Catalogue
 	Publish(context.Context, terms.Text) error
 	Tiers
 	enrolment.Store
 }](s S) Stores {
-	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s}
+	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s}
 }
 
 // Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
@@ -120,6 +122,8 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"agenda forgets what ended", (*suite).dueGone},
 		{"slot and its occupant", (*suite).occupant},
 		{"texts", (*suite).texts},
+		{"customer that is created", (*suite).customerCreated},
+		{"customer created, 32 partners at once", (*suite).customerClaimed},
 		{"customers in order", (*suite).customers},
 		{"customers filters", (*suite).customerFilters},
 		{"granular round trip", (*suite).granularRoundTrip},
@@ -1352,4 +1356,82 @@ func (s *suite) texts() {
 	for _, x := range all {
 		s.same(terms.PartnershipRemoval, x.Type)
 	}
+}
+
+func (s *suite) creation(p, customerTenant partner.TenantID, key string, at time.Time) customer.Creation {
+	r := relationship.Create(nil, relationship.Founding{
+		RelationshipID: "rel_" + id()[4:], Partner: partner.Account{Tenant: p, Role: partner.DirectBill}, At: at, By: "agent",
+		Customer: relationship.Customer{Tenant: customerTenant, CompanyName: "Larch", Domains: []string{"larch.example"}, Country: "US", CountrySource: "partner", Cloud: "public"},
+	})
+	return customer.Creation{By: p, Customer: customerTenant, Relationships: []relationship.Change{{After: r}}, Key: key, Made: customer.Made{Customer: customerTenant, Body: "body", At: at}}
+}
+
+// customerCreated: all of it or nothing, once per key within its time, and by one partner (I1).
+func (s *suite) customerCreated() {
+	p, other, who := tenant(), tenant(), tenant()
+	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	_, err := s.Register.Created(s.Context(), p, "k")
+	s.code(err, problem.NotFound)
+	first := s.creation(p, who, "k", at)
+	s.ok(s.Register.Create(s.Context(), first))
+	made, err := s.Register.Created(s.Context(), p, "k")
+	s.ok(err)
+	s.same(first.Made, made)
+	stored, err := s.Relationships.Relationship(s.Context(), p, who)
+	s.ok(err)
+	s.same(first.Relationships[0].After, stored)
+
+	s.refused(s.Register.Create(s.Context(), s.creation(p, tenant(), "k", at.Add(customer.KeyWindow-time.Second))), invitation.ErrConflict)
+	s.refused(s.Register.Create(s.Context(), s.creation(p, who, "k2", at)), invitation.ErrConflict) // the relationship is there
+	s.refused(s.Register.Create(s.Context(), s.creation(other, who, "k", at)), customer.ErrClaimed)
+	_, err = s.Register.Created(s.Context(), other, "k")
+	s.code(err, problem.NotFound)
+	_, err = s.Relationships.Relationship(s.Context(), other, who)
+	s.code(err, problem.NotFound)
+	s.ok(s.Register.Create(s.Context(), s.creation(p, tenant(), "k", at.Add(customer.KeyWindow))))
+
+	removed, _ := stored.Remove(relationship.Entry{At: at}, relationship.AttestedText{Version: "1"})
+	s.ok(s.Customers.Commit(s.Context(), nil, []relationship.Change{{Before: &stored, After: removed}}))
+	again := s.creation(p, who, "k3", at)
+	again.Relationships = []relationship.Change{{Before: &removed, After: relationship.Create(&removed, relationship.Founding{
+		Partner: partner.Account{Tenant: p, Role: partner.DirectBill}, Customer: stored.Customer, At: at, By: "agent",
+	})}}
+	s.ok(s.Register.Create(s.Context(), again))
+
+	// Whoever has or had a relationship with it is found by the customer.
+	theirs := agreed(other, who, id())
+	s.ok(s.Customers.Commit(s.Context(), nil, []relationship.Change{{After: theirs}}))
+	want := []partner.TenantID{p, other}
+	slices.Sort(want)
+	s.eventually("both partners of the customer", func() (any, bool) {
+		all, err := s.Register.Partners(s.Context(), who)
+		s.ok(err)
+		slices.Sort(all)
+		return all, slices.Equal(all, want)
+	})
+	all, err := s.Register.Partners(s.Context(), tenant())
+	s.ok(err)
+	s.same(0, len(all))
+}
+
+// customerClaimed: of many partners that create the same customer at once one does.
+func (s *suite) customerClaimed() {
+	who, at := tenant(), time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	errs := make([]error, 32)
+	var wg sync.WaitGroup
+	for n := range errs {
+		c := s.creation(tenant(), who, "k", at)
+		wg.Go(func() { errs[n] = s.Register.Create(s.Context(), c) })
+	}
+	wg.Wait()
+	made := 0
+	for _, err := range errs {
+		switch {
+		case err == nil:
+			made++
+		case !errors.Is(err, customer.ErrClaimed) && problem.CodeOf(err) != problem.Unavailable:
+			s.Error(err)
+		}
+	}
+	s.same(1, made)
 }

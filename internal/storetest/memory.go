@@ -18,6 +18,7 @@ import (
 	"concord/internal/audit"
 	"concord/internal/batch"
 	"concord/internal/commerce"
+	"concord/internal/customer"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -53,6 +54,8 @@ type Memory struct {
 	texts         []terms.Text
 	enrolments    map[string]enrolment.Enrolment
 	latest        map[partner.TenantID]string
+	claims        map[partner.TenantID]partner.TenantID // of customers that were created, by whom
+	commands      map[slotKey]customer.Made             // by partner and key
 	inject        func(Operation) Fault
 	queued        func(invitation.Invitation)
 }
@@ -115,6 +118,9 @@ const (
 	ListAccounts  Operation = "ListAccounts"
 	Object        Operation = "Object"
 	Occupant      Operation = "Occupant"
+	Create        Operation = "Create"
+	Created       Operation = "Created"
+	Partners      Operation = "Partners"
 	Texts         Operation = "Texts"
 	Week          Operation = "Week"
 	AddChunk      Operation = "AddChunk"
@@ -353,6 +359,72 @@ func (m *Memory) Occupant(ctx context.Context, p partner.TenantID, slot string) 
 		return nil
 	})
 	return id, err
+}
+
+// Create is that of [customer.Register].
+func (m *Memory) Create(ctx context.Context, c customer.Creation) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return m.do(Create, func() error {
+		by, claimed := m.claims[c.Customer]
+		used, again := m.commands[slotKey{c.By, c.Key}]
+		switch {
+		case again && used.At.After(c.Made.At.Add(-customer.KeyWindow)):
+			return invitation.ErrConflict
+		case claimed && by != c.By:
+			return customer.ErrClaimed
+		}
+		for _, r := range c.Relationships {
+			was := 0
+			if r.Before != nil {
+				was = r.Before.Version
+			}
+			if m.relationships[pair{r.After.Partner, r.After.Customer.Tenant}].Version != was {
+				return invitation.ErrConflict
+			}
+		}
+		set(&m.claims, c.Customer, c.By)
+		c.Made.At = second(c.Made.At)
+		set(&m.commands, slotKey{c.By, c.Key}, c.Made)
+		for _, r := range c.Relationships {
+			set(&m.relationships, pair{r.After.Partner, r.After.Customer.Tenant}, copyRelationship(r.After))
+		}
+		return nil
+	})
+}
+
+// Created is that of [customer.Register].
+func (m *Memory) Created(ctx context.Context, p partner.TenantID, key string) (made customer.Made, err error) {
+	if err := ctx.Err(); err != nil {
+		return made, err
+	}
+	err = m.do(Created, func() error {
+		used, ok := m.commands[slotKey{p, key}]
+		if !ok {
+			return problem.New(problem.NotFound, "This key was not used.")
+		}
+		made = used
+		return nil
+	})
+	return made, err
+}
+
+// Partners is that of [customer.Register].
+func (m *Memory) Partners(ctx context.Context, tenant partner.TenantID) (all []partner.TenantID, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	err = m.do(Partners, func() error {
+		for k := range m.relationships {
+			if k.customer == tenant {
+				all = append(all, k.partner)
+			}
+		}
+		slices.Sort(all)
+		return nil
+	})
+	return all, err
 }
 
 // Publish adds a text to the catalogue.

@@ -29,6 +29,7 @@ func Relationships(g Gate, s Customers, a *granular.Service, log audit.Log, d De
 		"GET /v1/customers/{tenantId}/delegated-admin-grants":  ga.grants,
 
 		"GET /v1/customers":              cs.list,
+		"POST /v1/customers":             cs.create,
 		"GET /v1/customers/{tenantId}":   cs.read,
 		"PATCH /v1/customers/{tenantId}": cs.change,
 		"GET /v1/attestations/{type}":    attestations{s.Texts, now}.read,
@@ -147,7 +148,31 @@ func (cs customers) read(c *call) error {
 	if err != nil {
 		return err
 	}
-	return cs.tagged(c, u.Tenant, r)
+	return cs.tagged(c, http.StatusOK, r)
+}
+
+func (cs customers) create(c *call) error {
+	b, err := c.body(true)
+	if err != nil {
+		return err
+	}
+	cmd, err := c.command(b, true)
+	if err != nil {
+		return err
+	}
+	wanted := customer.New{CompanyName: b.text("companyName"), Domain: b.text("domain"), Country: b.text("country"), Tenant: b.text("tenantId")}
+	r, replayed, err := cs.Service.Create(c.r.Context(), customer.Command{
+		User: cmd.User, CorrelationID: cmd.CorrelationID, Key: cmd.Key, Body: cmd.Body, Findings: b.end(),
+	}, wanted)
+	if err != nil {
+		return err
+	}
+	h := c.w.Header()
+	h.Set("Location", "/v1/customers/"+string(r.Customer.Tenant))
+	if replayed {
+		h.Set("Idempotency-Replayed", "true")
+	}
+	return cs.tagged(c, http.StatusCreated, r)
 }
 
 func (cs customers) change(c *call) error {
@@ -169,5 +194,5 @@ func (cs customers) change(c *call) error {
 	if err != nil {
 		return err
 	}
-	return cs.tagged(c, cmd.User.Tenant, r)
+	return cs.tagged(c, http.StatusOK, r)
 }

@@ -347,10 +347,10 @@ func (cs customers) complete(c *call, p partner.TenantID, list []customerDocumen
 }
 
 // tagged answers with one customer.
-func (cs customers) tagged(c *call, p partner.TenantID, r relationship.Relationship) error {
+func (cs customers) tagged(c *call, status int, r relationship.Relationship) error {
 	one := []customerDocument{customerOf(r)}
-	if err := cs.complete(c, p, one); err != nil {
+	if err := cs.complete(c, r.Partner, one); err != nil {
 		return err
 	}
-	return c.tagged(http.StatusOK, r.Version, one[0])
+	return c.tagged(status, r.Version, one[0])
 }

@@ -44,6 +44,7 @@ var answers = map[problem.Code]answer{
 	problem.DraftEdited:                {http.StatusConflict, "Draft edited"},
 	problem.SendingPaused:              {http.StatusConflict, "Sending paused"},
 	problem.RecipientSuppressed:        {http.StatusConflict, "Recipient suppressed"},
+	problem.InvitationRequired:         {http.StatusConflict, "Invitation required"},
 	problem.RelationshipExists:         {http.StatusConflict, "Relationship exists"},
 	problem.PartnerExists:              {http.StatusConflict, "Partner exists"},
 	problem.InvalidTransition:          {http.StatusConflict, "Not possible in this state"},

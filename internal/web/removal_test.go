@@ -5,13 +5,18 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"concord/internal/audit"
+	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/events"
 	"concord/internal/invitation"
+	"concord/internal/partner"
 	"concord/internal/relationship"
 	"concord/internal/terms"
 	"concord/internal/web"
@@ -23,7 +28,8 @@ func (a *api) customers() web.Customers {
 		a.publish(kind, "sample-1", "en", start.Add(-time.Hour))
 	}
 	return web.Customers{Store: a.store, Signatures: a.store, Texts: a.store, Service: customer.Service{
-		Store: a.store, Accounts: a.store, Texts: a.store, Now: func() time.Time { return a.now },
+		Store: a.store, Register: a.store, Accounts: a.store, Texts: a.store, Regions: partner.ShippedRegions(),
+		Clouds: partner.Clouds{{ID: "public"}, {ID: "usGov"}}, Addresses: contact.Addresses{AllowReserved: true}, Now: func() time.Time { return a.now },
 	}}
 }
 
@@ -102,6 +108,13 @@ func TestRemoval(t *testing.T) {
 	stay := []string{ask("2", plain), ask("3", `{"kind":"reseller","customerTenantId":"`+maple+`","requestDelegatedAdmin":true}`),
 		ask("4", `{"kind":"reseller","recipientEmail":"success@simulator.amazonses.com","customerTenantId":"`+larch+`","requestDelegatedAdmin":true,"sandbox":true}`)}
 	r.DelegatedAdmin = relationship.ActiveDAP
+	a.store.PutRelationship(r)
+
+	// 0.6: not while a subscription that the remover sold is active.
+	r.Sold.Active = 1
+	a.store.PutRelationship(r)
+	a.remove(larch, "sample-1", tag).is(409, "active_subscriptions_exist")
+	r.Sold.Active = 0
 	a.store.PutRelationship(r)
 
 	before := r
@@ -191,4 +204,145 @@ func TestAttestationText(t *testing.T) {
 	a.call(request{method: "GET", target: "/v1/attestations/partnershipRemoval"}).is(409, "agreement_text_not_configured")
 	a.customer(larch, relationship.Active, "US")
 	a.remove(larch, "sample-1", "*").is(409, "agreement_text_not_configured")
+}
+
+func newCustomer(k, more string) request {
+	return request{method: "POST", target: "/v1/customers", header: key(k), body: `{"companyName":"Pine Ltd","domain":"Pine.example","country":"US"` + more + `}`}
+}
+
+// Rule I1: a customer that is new has a relationship with whoever brings it at once; rule I2: one that is known is asked.
+func TestCustomerIsCreated(t *testing.T) {
+	a := newAPI(t)
+	made := a.call(newCustomer("k", "")).is(201)
+	id := made.str("id")
+	o := made.object()
+	for name, want := range map[string]any{
+		"companyName": "Pine Ltd", "domain": "pine.example", "country": "US", "cloud": "public", "relationshipToPartner": "reseller", "administration": "none",
+		"allowDelegatedAccess": false, "identityCheck": "none", "version": 1.0, "establishedAt": "2026-03-01T09:00:00Z",
+	} {
+		if o[name] != want {
+			t.Errorf("%s is %v, want %v", name, o[name], want)
+		}
+	}
+	if at := made.header.Get("Location"); at != "/v1/customers/"+id || made.header.Get("ETag") != `"1"` {
+		t.Errorf("it is at %s", at)
+	}
+	a.call(request{method: "GET", target: "/v1/customers/" + id}).is(200)
+	stored, err := a.store.Relationship(t.Context(), alder, partner.TenantID(id))
+	if err != nil || stored.Role != relationship.Direct || stored.RegionTable == "" || stored.Origin != relationship.CustomerCreation || stored.Invitation != "" || len(stored.History) != 1 {
+		t.Fatalf("%v, %+v", err, stored)
+	}
+	// The partner's user did it: nobody at the customer has said anything.
+	if e := stored.History[0]; e.Action != relationship.WasCreated || e.By != "alder" || e.CorrelationID == "" {
+		t.Errorf("its history begins with %+v", e)
+	}
+	for _, r := range audit.OfRelationship(nil, stored) {
+		if r.Operation != "relationship.established" || r.Actor != (audit.Actor{Kind: audit.User, Subject: "alder", Tenant: alder}) {
+			t.Errorf("audit: %+v", r)
+		}
+	}
+	if told := events.OfRelationship(nil, stored); len(told) != 1 || told[0].Type != events.RelationshipEstablished || told[0].Detail.Relationship.Origin != "customerCreation" {
+		t.Errorf("told: %+v", told)
+	}
+
+	again := a.call(newCustomer("k", "")).is(201)
+	if again.str("id") != id || again.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("once more with the same key: %s", again.body)
+	}
+	a.call(newCustomer("k", `,"tenantId":"`+nobody+`"`)).is(422, "idempotency_key_reused")
+	a.now = start.Add(25 * time.Hour)
+	if later := a.call(newCustomer("k", "")).is(201); later.str("id") == id || later.header.Get("Idempotency-Replayed") != "" {
+		t.Errorf("a day later: %s", later.body)
+	}
+
+	// With the id of a directory that was made for it.
+	a.call(newCustomer("2", `,"tenantId":"`+nobody+`"`)).is(201)
+	a.call(newCustomer("3", `,"tenantId":"`+nobody+`"`)).is(409, "relationship_exists")
+	theirs := newCustomer("2", `,"tenantId":"`+nobody+`"`)
+	theirs.tenant = birch
+	a.call(theirs).is(409, "invitation_required")
+	a.remove(nobody, "sample-1", "*").is(200)
+	a.call(theirs).is(409, "invitation_required")
+	if back := a.call(newCustomer("4", `,"tenantId":"`+nobody+`"`)).is(201); back.str("relationshipToPartner") != "reseller" || back.str("id") != nobody {
+		t.Errorf("created again after its end: %s", back.body)
+	}
+	// Rule I2: whoever accepted an invitation, of whichever partner, also when it ended; and partners.
+	a.customer(larch, relationship.Removed, "US")
+	a.call(newCustomer("5", `,"tenantId":"`+larch+`"`)).is(409, "invitation_required")
+	theirs.body, theirs.header = newCustomer("", `,"tenantId":"`+larch+`"`).body, key("6")
+	a.call(theirs).is(409, "invitation_required")
+	a.call(newCustomer("7", `,"tenantId":"`+birch+`"`)).is(409, "invitation_required")
+}
+
+func TestCustomerIsNotCreated(t *testing.T) {
+	a := newAPI(t)
+	create := func(body string) reply {
+		return a.call(request{method: "POST", target: "/v1/customers", body: body, header: key("k")})
+	}
+	for body, found := range map[string]string{
+		`{}`: "[/companyName validation_failed /country validation_failed /domain validation_failed]",
+		`{"companyName":1,"domain":"pine.example","country":"US"}`:                                 "[/companyName validation_failed]",
+		`{"companyName":"http://pine.com","domain":"pine.example","country":"US"}`:                 "[/companyName name_invalid]",
+		`{"companyName":"Pine","domain":"pine","country":"US"}`:                                    "[/domain validation_failed]",
+		`{"companyName":"Pine","domain":"pine.example","country":"us"}`:                            "[/country validation_failed]",
+		`{"companyName":"Pine","domain":"pine.example","country":"FR"}`:                            "[/country region_not_allowed]", // I16, X-c
+		`{"companyName":"Pine","domain":"pine.example","country":"US","tenantId":"x"}`:             "[/tenantId validation_failed]",
+		`{"companyName":"Pine","domain":"pine.example","country":"US","tenantId":"` + alder + `"}`: "[/tenantId self_invitation]",
+		`{"companyName":"Pine","domain":"pine.example","country":"US","forever":true}`:             "[/forever unknown_field]",
+	} {
+		got := create(body).is(422).findings()
+		slices.Sort(got)
+		if fmt.Sprint(got) != found {
+			t.Errorf("%s: %v, want %s", body, got, found)
+		}
+	}
+	create(`[]`).is(400, "malformed_request")
+	r := newCustomer("", "")
+	r.header = nil
+	a.call(r).is(400, "idempotency_key_required")
+	r.header, r.roles = key("k"), "[globalAdmin]"
+	a.call(r).is(403, "role_not_permitted")
+	r.roles, r.tenant = "", gorse
+	a.call(r).is(403, "role_not_permitted")
+	reseller := account(birch, "public")
+	reseller.Role = partner.IndirectReseller
+	a.store.PutAccount(reseller)
+	r.tenant = birch
+	a.call(r).is(403, "role_not_permitted")
+	reseller.Role, reseller.Status = partner.IndirectProvider, partner.Suspended
+	a.store.PutAccount(reseller)
+	a.call(r).is(403, "partner_not_active")
+	reseller.Status = partner.Active
+	a.store.PutAccount(reseller)
+	r.roles = "[salesAgent]"
+	a.call(r).is(201)
+	moon := account(birch, "moon") // 0.12: a cloud that is not served
+	a.store.PutAccount(moon)
+	r.header = key("moon")
+	a.call(r).is(422, "cloud_mismatch")
+}
+
+// Many at once with the same key create one customer.
+func TestCustomerIsCreatedOnce(t *testing.T) {
+	a := newAPI(t)
+	cs := a.customers().Service
+	made := make([]partner.TenantID, 16)
+	var wg sync.WaitGroup
+	for n := range made {
+		wg.Go(func() {
+			name, domain, country := "Pine", "pine.example", "US"
+			r, _, err := cs.Create(t.Context(), customer.Command{
+				User: partner.User{Subject: "s", Tenant: alder, Roles: []partner.Role{partner.AdminAgent}}, Key: "same", Body: "same",
+			}, customer.New{CompanyName: &name, Domain: &domain, Country: &country})
+			if err != nil {
+				t.Error(err)
+			}
+			made[n] = r.Customer.Tenant
+		})
+	}
+	wg.Wait()
+	slices.Sort(made)
+	if len(slices.Compact(made)) != 1 {
+		t.Errorf("%v", made)
+	}
 }
