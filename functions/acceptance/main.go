@@ -13,6 +13,7 @@ import (
 	"concord/internal/dynamo"
 	"concord/internal/env"
 	"concord/internal/feedback"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/masterkey"
@@ -75,10 +76,12 @@ func run(log *slog.Logger) error {
 		Store: store, Now: now, Paused: feedback.Paused(log, metrics),
 		Complaints: partner.Threshold{PerMille: c.ComplaintsPerMille, Least: c.ComplaintsLeast},
 	}
+	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
 	handler, err := pages.Site{
+		Granular: &granular.Service{Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Now: now},
 		Invitations: &invitation.Service{
 			Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds,
-			Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Locales: locale.Tags, Ledger: store, Reputation: reputation,
+			Addresses: addresses, Locales: locale.Tags, Ledger: store, Reputation: reputation,
 			Evidence: time.Duration(c.EvidenceYears) * year, Now: now,
 		},
 		Keys: masterkey.New(aws, c.Secret), Operator: c.Operator, Issuer: c.Issuer, ClientID: c.ClientID, Claims: claims, Log: log,

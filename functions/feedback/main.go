@@ -45,7 +45,7 @@ func main() {
 		Complaints: partner.Threshold{PerMille: c.ComplaintsPerMille, Least: c.ComplaintsLeast},
 		Bounces:    partner.Threshold{PerMille: c.BouncesPerMille, Least: c.BouncesLeast},
 	}
-	recorder := invitation.Feedback{Store: store, Ledger: store, Reputation: reputation, Now: now}
+	recorder := invitation.Feedback{Store: store, Granular: store, Ledger: store, Reputation: reputation, Now: now}
 	queue := &feedback.Queue{Recorder: recorder, Log: log, Metrics: metrics, Reserve: 5 * time.Second}
 	lambda.Start(queue.Handle)
 }

@@ -12,6 +12,7 @@ import (
 	"concord/internal/awsenv"
 	"concord/internal/dynamo"
 	"concord/internal/env"
+	"concord/internal/granular"
 	"concord/internal/mail"
 	"concord/internal/masterkey"
 	"concord/internal/observe"
@@ -47,11 +48,15 @@ func main() {
 	metrics := &observe.Metrics{Stack: c.Stack, Function: "mailer"}
 	store := dynamo.New(aws, c.Table)
 	dispatcher := &mail.Dispatcher{
-		Store: store, Accounts: store, Ledger: store, Clouds: clouds, Links: masterkey.New(aws, c.LinkSecret), Sender: ses,
+		Store: store, Granular: store, Roles: granular.ShippedRoles(), Accounts: store, Ledger: store, Clouds: clouds, Links: masterkey.New(aws, c.LinkSecret), Sender: ses,
 		Pace: pace.New(c.Rate, c.Sandboxes), Operator: c.Operator, Now: now, Log: log, Metrics: metrics,
 	}
 	loop := stream.Loop{Log: log, Metrics: metrics, Reserve: 3 * mail.SendTimeout}
 	lambda.Start(loop.Handler(func(ctx context.Context, r stream.Record) error {
+		g, err := dynamo.GranularFromImage(r.New)
+		if err == nil {
+			return dispatcher.DispatchGranular(ctx, g)
+		}
 		inv, err := dynamo.InvitationFromImage(r.New)
 		if err != nil {
 			return fmt.Errorf("%w: %w", stream.ErrPoison, err)

@@ -30,6 +30,10 @@ type config struct {
 	ResellersRemove bool `env:"RESELLER_MAY_REMOVE_RELATIONSHIP" default:"true"`
 	// RemovalNeedsNone says whether a relationship ends only when no subscription that the remover sold is active (0.6).
 	RemovalNeedsNone bool `env:"REMOVAL_NEEDS_NO_ACTIVE_SUBSCRIPTION" default:"true"`
+	// How many mails that ask for something a partner may send, as for invitations, with which they count together.
+	FirstMonth int `env:"FIRST_MONTH_QUOTA" default:"50"`
+	Daily      int `env:"DAILY_QUOTA" default:"500"`
+	Partners   int `env:"PARTNERS_PER_RECIPIENT" default:"3"`
 	// Only a local stack sets it: addresses below .example and .test are accepted.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
@@ -57,7 +61,10 @@ func main() {
 		Pardon:     invitation.Pardon{Ledger: store, Addresses: addresses, Now: clock},
 		Regions:    partner.ShippedRegions(),
 	}
-	granted := &granular.Service{Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Now: clock}
+	granted := &granular.Service{
+		Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: clock,
+		Quota: invitation.Quota{Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily}},
+	}
 	customers := web.Customers{Store: store, Signatures: store, Texts: store, Service: customer.Service{
 		Store: store, Register: store, Accounts: store, Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses,
 		SubscriptionsStay: !c.RemovalNeedsNone, ResellersKeep: !c.ResellersRemove, Now: clock,

@@ -60,9 +60,9 @@ var house = map[string]room{
 	"link":         {neighbours: words},
 	"terms":        {neighbours: words, foreign: text},
 	"relationship": {neighbours: append(slices.Clone(words), "contact", "partner"), foreign: text},
-	"granular":     {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner")},
+	"granular":     {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner"), foreign: text},
 	"partnership":  {neighbours: append(slices.Clone(words), "link", "partner", "relationship")},
-	"invitation":   {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "relationship", "partnership"), foreign: text},
+	"invitation":   {neighbours: append(slices.Clone(words), "agenda", "contact", "granular", "link", "partner", "relationship", "partnership"), foreign: text},
 	"commerce":     {neighbours: append(slices.Clone(words), "contact", "link", "partner", "relationship", "terms")},
 	"enrolment":    {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "terms"), foreign: text},
 	// What has happened, derived from the histories of the domain.

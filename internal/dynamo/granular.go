@@ -29,7 +29,7 @@ const (
 	aApproveBy   = "ap"
 	aActivated   = "ac"
 	aEnds        = "en"
-	aOwed        = "po"
+	aOwed        = "po" // what of its "post" is owed, in order
 	aDisplayName = "dn"
 )
 
@@ -247,11 +247,22 @@ func encodeGranular(r granular.Relationship) item {
 	i.time(aActivated, r.ActivatedAt)
 	i.time(aEnds, r.EndAt)
 	i.number(aReminded, r.Reminded)
-	owed := make([]string, len(r.Owed))
-	for n, notice := range r.Owed {
+	i.text(aEmail, r.Mail.To)
+	i.text(aLocale, r.Mail.Locale)
+	i.text(aMail, string(r.Mail.State))
+	i.text(aMessageID, r.Mail.MessageID)
+	i.time(aMailSent, r.Mail.SentAt)
+	i.text(aReason, r.Mail.Reason)
+	owed := make([]string, len(r.Post.Owed))
+	for n, notice := range r.Post.Owed {
 		owed[n] = string(notice)
 	}
+	i.text(aPost, string(r.Post.State))
 	i.texts(aOwed, owed)
+	i.number(aPostAttempts, r.Post.Attempts)
+	i.text(aPostOwner, r.Post.Owner)
+	i.time(aPostAt, r.Post.At)
+	i.text(aPostReason, r.Post.Reason)
 	answeredBy := ""
 	if r.Answer != nil {
 		answeredBy = r.Answer.Subject
@@ -318,8 +329,14 @@ func GranularFromImage(image map[string]types.AttributeValue) (granular.Relation
 		Status: granular.Status(f.needText(aStatus)), Reason: f.text(aWhyEnded), Generation: f.needNumber(aGeneration), CreatedBy: f.text(aCreatedBy),
 		ModifiedAt: f.time(aModified), ApproveBy: f.time(aApproveBy), ActivatedAt: f.time(aActivated), EndAt: f.time(aEnds), Reminded: f.number(aReminded),
 	}
+	r.Mail = granular.Mail{
+		To: f.text(aEmail), Locale: f.text(aLocale), State: granular.MailState(f.text(aMail)), MessageID: f.text(aMessageID), SentAt: f.time(aMailSent), Reason: f.text(aReason),
+	}
+	r.Post = granular.Post{
+		State: granular.MailState(f.text(aPost)), Attempts: f.number(aPostAttempts), Owner: f.text(aPostOwner), At: f.time(aPostAt), Reason: f.text(aPostReason),
+	}
 	for _, notice := range f.texts(aOwed) {
-		r.Owed = append(r.Owed, granular.Notice(notice))
+		r.Post.Owed = append(r.Post.Owed, granular.Notice(notice))
 	}
 	answeredBy := ""
 	if g := f.group(aAnswer); g != nil {

@@ -87,6 +87,23 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// What became of a mail about granular administration is told by its own tag, with the address.
+func TestGranularEvent(t *testing.T) {
+	const id = "gdap_jyedebystj55lcqjojbu43wh4u"
+	b := file(t, "feedback-bounce-permanent.json")
+	b.Records[0].Body = strings.ReplaceAll(strings.ReplaceAll(b.Records[0].Body, key.ID, id), `\"invitation\"`, `\"granular\"`)
+	r := &recorder{}
+	q, out := desk(r)
+	answer, err := q.Handle(t.Context(), b)
+	if err != nil || len(answer.BatchItemFailures) != 0 || len(r.reports) != 1 {
+		t.Fatalf("%v, %v, %v", err, answer, r.reports)
+	}
+	if got := r.reports[0]; r.keys[0] != (invitation.Key{Inviter: key.Inviter, ID: id}) || got.State != invitation.MailBounced || !got.Undeliverable || !strings.Contains(got.To, "@") {
+		t.Errorf("%v %+v", r.keys, got)
+	}
+	quiet(t, out.String())
+}
+
 // quiet fails the test when a line repeats an address, a name or a subject of an event.
 func quiet(t *testing.T, lines string) {
 	t.Helper()

@@ -189,6 +189,7 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 	after.Version++
 	after.Answer = &given
 	e := Entry{At: now, Actor: ByCustomer, By: who.Subject, CorrelationID: r.CorrelationID}
+	after.unowe(RequestNotice)
 	if r.Answer == "accept" {
 		after.approve(who, e)
 		c = ApprovedBy

@@ -3,6 +3,7 @@ package granular
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"concord/internal/agenda"
@@ -17,10 +18,13 @@ const (
 	CountExpired  = "GranularExpired"
 	CountExtended = "GranularExtended"
 	CountReminded = "GranularReminded"
+	CountRequeued = "GranularRequeued"
 )
 
 // Counts is that of [agenda.Duty].
-func (c Cleanup) Counts() []string { return []string{CountExpired, CountExtended, CountReminded} }
+func (c Cleanup) Counts() []string {
+	return []string{CountExpired, CountExtended, CountReminded, CountRequeued}
+}
 
 // tally counts what one step did.
 func tally(before, after Relationship, count func(string)) {
@@ -29,9 +33,10 @@ func tally(before, after Relationship, count func(string)) {
 			count(name)
 		}
 	}
-	one(CountExpired, after.Status == Expired)
+	one(CountExpired, before.Status != Expired && after.Status == Expired)
 	one(CountExtended, after.Status == Active && after.EndAt.After(before.EndAt))
-	one(CountReminded, len(after.Owed) > len(before.Owed))
+	one(CountReminded, after.Reminded > before.Reminded)
+	one(CountRequeued, after.Post.State == MailQueued && slices.Equal(before.Post.Owed, after.Post.Owed))
 }
 
 // Do is that of [agenda.Duty].

@@ -98,11 +98,11 @@ type Relationship struct {
 	ActivatedAt time.Time // zero until approved
 	EndAt       time.Time // when it ends or has ended; zero while that is open
 	Answer      *Given
-	// Owed are the notices that somebody has to be sent, in the order in which they go.
-	Owed     []Notice
-	Reminded int // how many of the moments for a reminder are behind the end of now
-	Version  int // 1 for a new one, raised by each write
-	History  []Entry
+	Mail        Mail
+	Post        Post
+	Reminded    int // how many of the moments for a reminder are behind the end of now
+	Version     int // 1 for a new one, raised by each write
+	History     []Entry
 }
 
 // Actor is on which side somebody acts.
@@ -145,21 +145,16 @@ type ConsentText struct {
 	Hash     string // SHA-256 of the words, hexadecimal
 }
 
-// Notice is a kind of mail about a relationship.
-type Notice string
-
-// The notices that a moment causes: 30, 7 and 1 days before the end of what does not extend by itself.
-const (
-	// EndingNotice goes to the partner's contact.
-	EndingNotice Notice = "ending"
-	// CustomerEndingNotice goes to who has approved, where an address is known.
-	CustomerEndingNotice Notice = "customerEnding"
-)
-
 // Slot names what only one relationship of a partner may have, its display name in any case. It holds no name in clear.
 func (r Relationship) Slot() string {
 	sum := sha256.Sum256([]byte("granular|" + strings.ToLower(r.DisplayName)))
 	return hex.EncodeToString(sum[:16])
+}
+
+// Reference is by what people on both sides call the relationship: short, and no secret.
+func (r Relationship) Reference() string {
+	_, id, _ := strings.Cut(r.ID, "_")
+	return strings.ToUpper(id[:min(5, len(id))] + "-" + id[min(5, len(id)):min(10, len(id))])
 }
 
 // StatusAt gives the status at a moment, whatever was written.
@@ -175,7 +170,8 @@ func (r Relationship) At(now time.Time) Relationship {
 func (r Relationship) Tick(now time.Time) (Relationship, bool) {
 	n := r
 	n.Version++
-	if !n.elapse(now) {
+	resumed := n.resume(now)
+	if !n.elapse(now) && !resumed {
 		return r, false
 	}
 	return n, true
@@ -186,6 +182,7 @@ func (r *Relationship) elapse(now time.Time) (happened bool) {
 	if r.Status == Pending && !now.Before(r.ApproveBy) {
 		r.EndAt = r.ApproveBy
 		r.step(Entry{At: r.EndAt, Actor: BySchedule, Why: notApproved}, Expired, expiring, string(Expired))
+		r.unowe(RequestNotice)
 		return true
 	}
 	if r.Status != Active {
@@ -197,7 +194,7 @@ func (r *Relationship) elapse(now time.Time) (happened bool) {
 	}
 	if !now.Before(r.EndAt) {
 		r.step(Entry{At: r.EndAt, Actor: BySchedule}, Expired, expiring, string(Expired))
-		r.Owed = nil // that it will end
+		r.unowe(EndingNotice, CustomerEndingNotice)
 		return true
 	}
 	for {
@@ -206,22 +203,29 @@ func (r *Relationship) elapse(now time.Time) (happened bool) {
 			return happened
 		}
 		r.Reminded, happened = passed, true
-		r.owe(EndingNotice)
+		r.owe(now, EndingNotice)
 		if r.Answer != nil && r.Answer.Email != "" {
-			r.owe(CustomerEndingNotice)
+			r.owe(now, CustomerEndingNotice)
 		}
 	}
 }
 
-// owe asks for a notice, unless it is owed already: what nobody had time for is not made up for.
-func (r *Relationship) owe(n Notice) {
-	if !slices.Contains(r.Owed, n) {
-		r.Owed = append(slices.Clone(r.Owed), n)
+// resume queues again what waited, or what nobody has sent in its time.
+func (r *Relationship) resume(now time.Time) bool {
+	if r.Post.State == MailNone || now.Before(r.Post.At) {
+		return false
 	}
+	if r.lapse(now); len(r.Post.Owed) > 0 {
+		r.Post.At = now.Add(StreamGrace)
+	}
+	return true
 }
 
-// thresholds are how long before the end a reminder goes.
-var thresholds = []time.Duration{30 * 24 * time.Hour, 7 * 24 * time.Hour, 24 * time.Hour}
+// thresholds are how long before the end a reminder goes, and thresholdNames how the history calls them.
+var (
+	thresholds     = []time.Duration{30 * 24 * time.Hour, 7 * 24 * time.Hour, 24 * time.Hour}
+	thresholdNames = []string{"30d", "7d", "1d"}
+)
 
 // leastAfter is how long after the approval no reminder goes: who approves a week has no reminder with it.
 const leastAfter = 12 * time.Hour
@@ -240,18 +244,21 @@ func (r Relationship) nextReminder() (at time.Time, passed int, ok bool) {
 }
 
 // Due gives when a machine has to look at the relationship next, and false when it never has to.
-func (r Relationship) Due() (time.Time, bool) {
+func (r Relationship) Due() (at time.Time, waits bool) {
 	switch r.Status {
 	case Pending:
-		return r.ApproveBy, true
+		at, waits = r.ApproveBy, true
 	case Active:
-		if at, _, ok := r.nextReminder(); ok {
-			return at, true
+		var ok bool
+		if at, _, ok = r.nextReminder(); !ok {
+			at = r.EndAt
 		}
-		return r.EndAt, true
-	default:
-		return time.Time{}, false
+		waits = true
 	}
+	if r.Post.State != MailNone && (!waits || r.Post.At.Before(at)) {
+		at, waits = r.Post.At, true
+	}
+	return at, waits
 }
 
 // ForgetAt gives when a deleted relationship may be forgotten; it is zero for every other.

@@ -780,11 +780,11 @@ func TestTime(t *testing.T) {
 			if again := cleanup(o, r); again != "" {
 				t.Errorf("twice: %s", again)
 			}
-			log = append(log, fmt.Sprintf("%d %s %d", int(at.Sub(from)/day), strings.ToLower(strings.TrimPrefix(done, "Granular")), len(o.stored(r).Owed)))
+			log = append(log, fmt.Sprintf("%d %s %d", int(at.Sub(from)/day), strings.ToLower(strings.TrimPrefix(done, "Granular")), len(o.stored(r).Post.Owed)))
 			if s := o.stored(r); s.Status == granular.Active { // as if a mailer had sent what is owed
 				n := s
 				n.Version++
-				n.Owed = nil
+				n.Post = granular.Post{}
 				if err := o.store.WriteGranular(t.Context(), granular.Change{Before: &s, After: n}); err != nil {
 					t.Fatal(err)
 				}
@@ -819,7 +819,7 @@ func TestTime(t *testing.T) {
 		o.clock = o.clock.Add(85 * day)
 		cleanup(o, r)
 		s := o.stored(r)
-		if at, _ := s.Due(); s.Reminded != 2 || len(s.Owed) != 2 || !at.Equal(s.EndAt.Add(-day)) {
+		if at, _ := s.Due(); s.Reminded != 2 || len(s.Post.Owed) != 2 || !at.Equal(s.Post.At) || !s.Post.At.Equal(o.clock.Add(granular.StreamGrace)) {
 			t.Errorf("%+v, due %s", s, at)
 		}
 	})
@@ -831,7 +831,7 @@ func TestTime(t *testing.T) {
 		}
 		o.clock = o.clock.Add(60 * day)
 		cleanup(o, r)
-		if owed := o.stored(r).Owed; !slices.Equal(owed, []granular.Notice{granular.EndingNotice}) {
+		if owed := o.stored(r).Post.Owed; !slices.Equal(owed, []granular.Notice{granular.EndingNotice}) {
 			t.Errorf("%v", owed)
 		}
 	})
@@ -847,7 +847,7 @@ func TestTime(t *testing.T) {
 			}
 			return r
 		}
-		if r := extend("P180D"); len(r.Owed) != 0 || r.Reminded != 0 {
+		if r := extend("P180D"); len(r.Post.Owed) != 0 || r.Reminded != 0 {
 			t.Errorf("%+v", r)
 		}
 		if at, _ := extend("P0D").Due(); at.After(o.clock) {

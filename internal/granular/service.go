@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/text/language"
+
 	"concord/internal/contact"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -25,7 +27,17 @@ type Service struct {
 	Clouds    partner.Clouds
 	Addresses contact.Addresses
 	Roles     Table
-	Now       func() time.Time
+	// Locales are the languages that mails are written in, and Quota allows them; both are needed to send.
+	Locales []language.Tag
+	Quota   Quota
+	Now     func() time.Time
+}
+
+// Quota allows mails. Allow allows the request of one generation of a relationship to one recipient, or says what stands against it:
+// [problem.SendingPaused], [problem.RecipientSuppressed], [problem.ResendCooldown], [problem.RecipientQuotaExceeded],
+// [problem.PartnerQuotaExceeded]. What was allowed is allowed again at no cost.
+type Quota interface {
+	Allow(ctx context.Context, account partner.Account, recipient, id string, generation int, now time.Time) error
 }
 
 // Command is who asks for a change, and under which condition.
@@ -405,7 +417,8 @@ func (s *Service) Revise(ctx context.Context, c Command, id string, t Terms) (r 
 		case r.Status != Created && r.Status != Active:
 			return problem.New(problem.InvalidTransition, "This relationship can no longer be changed.")
 		case r.AutoExtend != extended:
-			r.Owed, r.Reminded = nil, 0 // what was said of its end no longer holds
+			r.Reminded = 0 // what was said of its end no longer holds
+			r.unowe(EndingNotice, CustomerEndingNotice)
 		}
 		r.note(e)
 		return nil
@@ -431,6 +444,61 @@ func (s *Service) Lock(ctx context.Context, c Command, id string) (r Relationshi
 	}})
 }
 
+// Letter is to whom a request goes, and in which language. Nil means "as before", and at first the partner's language.
+type Letter struct{ RecipientEmail, Locale *string }
+
+// Send mails the request to approve to somebody at the customer's, with a link of its own: one that was mailed before no longer works.
+// Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], [problem.PreconditionFailed];
+// [problem.RecipientEmailRequired], those of an address, [problem.ValidationFailed]; [problem.InvalidTransition] unless the approval is
+// waited for; those of [Quota].
+func (s *Service) Send(ctx context.Context, c Command, id string, to Letter) (r Relationship, replayed bool, err error) {
+	account, err := s.partner(ctx, c.User)
+	if err != nil {
+		return Relationship{}, false, err
+	}
+	return s.change(ctx, c, id, action{name: asked, do: func(r *Relationship, f *problem.Findings, e Entry) error {
+		before := r.Mail.To
+		s.address(f, r, to, account)
+		switch {
+		case len(*f) > 0:
+			return nil
+		case r.Status != Pending:
+			return problem.New(problem.InvalidTransition, "Only what was locked for approval, and waits for it, is sent.")
+		case before != "":
+			r.Generation++
+		}
+		if err := s.Quota.Allow(ctx, account, r.Mail.To, r.ID, r.Generation, e.At); err != nil {
+			return err
+		}
+		r.Mail = Mail{To: r.Mail.To, Locale: r.Mail.Locale}
+		r.note(e)
+		r.owe(e.At, RequestNotice)
+		return nil
+	}})
+}
+
+func (s *Service) address(f *problem.Findings, r *Relationship, to Letter, account partner.Account) {
+	if r.Mail.Locale == "" {
+		r.Mail.Locale = account.Locale
+	}
+	if to.Locale != nil {
+		if !slices.ContainsFunc(s.Locales, func(t language.Tag) bool { return t.String() == *to.Locale }) {
+			f.Add("/locale", problem.ValidationFailed, "The locale is one of those of the document.")
+		}
+		r.Mail.Locale = *to.Locale
+	}
+	switch {
+	case to.RecipientEmail != nil:
+		address, err := s.Addresses.Check(*to.RecipientEmail)
+		if err != nil {
+			add(f, "/recipientEmail", err)
+		}
+		r.Mail.To = address
+	case r.Mail.To == "" && !slices.ContainsFunc(*f, func(x problem.Finding) bool { return x.Pointer == "/recipientEmail" }):
+		f.Add("/recipientEmail", problem.RecipientEmailRequired, "Say whom the request goes to.")
+	}
+}
+
 // Terminate ends an active relationship. What gives administration back needs no active partner. Codes: [problem.RoleNotPermitted],
 // [problem.NotFound], [problem.PreconditionFailed], [problem.InvalidTransition].
 func (s *Service) Terminate(ctx context.Context, c Command, id string) (r Relationship, replayed bool, err error) {
@@ -450,7 +518,8 @@ func (s *Service) Terminate(ctx context.Context, c Command, id string) (r Relati
 }
 
 func (r *Relationship) terminate(e Entry) {
-	r.EndAt, r.Owed = e.At, nil
+	r.EndAt = e.At
+	r.unowe(EndingNotice, CustomerEndingNotice)
 	r.step(e, Terminated, terminationRequested, terminating, string(Terminated))
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"concord/internal/contact"
+	"concord/internal/link"
 	"concord/internal/problem"
 )
 
@@ -19,7 +20,8 @@ type Report struct {
 	Generation int    // of the link in the mail
 	// Notice says which notice the report is about; empty for the mail that invites.
 	Notice Notice
-	// To is where the mail went, as SES writes it. Only for a notice to the inviter: its contact may be another one by now.
+	// To is where the mail went, as SES writes it. Only for a notice to the inviter, whose contact may be another one by now, and for
+	// mails about granular administration.
 	To string
 	// Undeliverable says that no further mail is to go to this address: it bounced for good, or its owner complained.
 	Undeliverable bool
@@ -128,6 +130,7 @@ func (i Invitation) wentTo(r Report) string {
 // Feedback records what SES reports.
 type Feedback struct {
 	Store      FeedbackStore
+	Granular   GranularFeedbackStore
 	Ledger     Suppressions
 	Reputation Reputation // nil where nobody counts
 	Now        func() time.Time
@@ -145,10 +148,13 @@ type Suppressions interface {
 	Record(ctx context.Context, m Mailings) error
 }
 
-// Record records a report about a mail of an invitation. With an error nothing is lost: the same call is to be made again, and what it
+// Record records a report about a mail of an invitation, or of granular administration by its id. With an error nothing is lost: the same call is to be made again, and what it
 // had done it does not do twice.
 func (f Feedback) Record(ctx context.Context, k Key, r Report) (Invitation, Verdict, error) {
 	now := f.Now().UTC().Truncate(time.Second)
+	if link.IsID(link.GranularPrefix, k.ID) {
+		return f.recordGranular(ctx, k, r, now)
+	}
 	for range maxRounds {
 		before, err := f.Store.Invitation(ctx, k, true)
 		if problem.Is(err, problem.NotFound) {
@@ -195,6 +201,11 @@ func (f Feedback) count(ctx context.Context, i Invitation, r Report) error {
 type Suppression struct {
 	At     time.Time
 	Reason string
+}
+
+// Suppress keeps all mail of anybody from an address, as what is reported about a mail to it does.
+func (f Feedback) Suppress(ctx context.Context, address, reason string) error {
+	return f.suppress(ctx, address, Suppression{At: f.Now().UTC().Truncate(time.Second), Reason: reason})
 }
 
 func (f Feedback) suppress(ctx context.Context, address string, s Suppression) error {

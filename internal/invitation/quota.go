@@ -116,51 +116,76 @@ func (s *Service) mailable(ctx context.Context, account partner.Account, inv Inv
 
 var errPaused = problem.New(problem.SendingPaused, "Your sending is paused. The operator can lift it.")
 
-// reserve allows the mail of an invitation at a moment that is not in the past, or says what stands against it: [problem.RecipientSuppressed],
-// [problem.ResendCooldown], [problem.RecipientQuotaExceeded], [problem.PartnerQuotaExceeded]. What was allowed is allowed again at no cost and for
-// the same moment, so that a change can be tried again. A crash after it has used up one mail of the quotas and nothing else.
+// reserve allows the mail of an invitation at a moment that is not in the past, or says what stands against it, as [Quota] does. What was
+// allowed is allowed again for the same moment.
 func (s *Service) reserve(ctx context.Context, account partner.Account, inv Invitation, now, at time.Time) (time.Time, error) {
+	one := Mailing{Partner: inv.Inviter, Invitation: inv.ID, Generation: inv.Generation, At: at}
+	return Quota{s.Ledger, s.Limits}.reserve(ctx, account, inv.RecipientEmail, one, inv.Mail.SentAt, now)
+}
+
+// Quota allows mails that ask a recipient for something: invitations, and requests of other kinds, which all count together.
+type Quota struct {
+	Ledger Ledger
+	Limits Limits
+}
+
+// Allow allows one mail now, or says what stands against it: [problem.SendingPaused], [problem.RecipientSuppressed],
+// [problem.ResendCooldown], [problem.RecipientQuotaExceeded], [problem.PartnerQuotaExceeded]. What was allowed is allowed again at no cost,
+// so that a change can be tried again. It is known by the id of what it asks about and by the generation of its link.
+func (q Quota) Allow(ctx context.Context, account partner.Account, recipient, id string, generation int, now time.Time) error {
+	_, err := q.reserve(ctx, account, recipient, Mailing{Partner: account.Tenant, Invitation: id, Generation: generation, At: now}, time.Time{}, now)
+	return err
+}
+
+// reserve is Allow for the moment of one mailing; the mail before it went out at sent. A crash after it has used up one mail of the
+// quotas and nothing else.
+func (q Quota) reserve(ctx context.Context, account partner.Account, address string, one Mailing, sent, now time.Time) (time.Time, error) {
+	at := one.At
 	if account.Paused != nil {
 		return at, errPaused
 	}
-	recipient := recipientOf(inv.RecipientEmail)
+	recipient := recipientOf(address)
 	counted := false
 	for round := range maxRounds {
-		before, err := s.Ledger.Mailings(ctx, recipient, round > 0)
+		before, err := q.Ledger.Mailings(ctx, recipient, round > 0)
 		if err != nil {
 			return at, err
 		}
-		if err := before.refuse(inv.Inviter); err != nil {
+		if err := before.refuse(one.Partner); err != nil {
 			return at, err
 		}
 		// A mail that waited went out after it was allowed.
-		if err := cooldown(inv.Mail.SentAt, at); err != nil {
+		if err := cooldown(sent, at); err != nil {
 			return at, err
 		}
-		one := Mailing{Partner: inv.Inviter, Invitation: inv.ID, Generation: inv.Generation, At: at}
 		after, allowed := before.with(one, now)
 		if allowed {
 			return after.when(one), nil
 		}
-		if err := s.Limits.allow(recent(after.List[:len(after.List)-1], at), inv.Inviter, at); err != nil {
+		if err := q.Limits.allow(recent(after.List[:len(after.List)-1], at), one.Partner, at); err != nil {
 			return at, err
 		}
 		if !counted {
-			ok, err := s.Ledger.Count(ctx, inv.Inviter, at.Format(time.DateOnly), s.Limits.daily(account, at))
-			if err != nil {
+			if err := q.count(ctx, account, at); err != nil {
 				return at, err
-			}
-			if !ok {
-				return at, &problem.Error{Code: problem.PartnerQuotaExceeded, RetryAfter: at.Truncate(window).Add(window).Sub(at),
-					Detail: "You have sent as many mails as you may on one day."}
 			}
 			counted = true
 		}
-		if err := s.Ledger.Record(ctx, after); !errors.Is(err, ErrConflict) {
+		if err := q.Ledger.Record(ctx, after); !errors.Is(err, ErrConflict) {
 			return at, err
 		}
 	}
 	return at, ErrConflict
+}
+
+// count takes one of a partner's mails of a day.
+func (q Quota) count(ctx context.Context, account partner.Account, at time.Time) error {
+	ok, err := q.Ledger.Count(ctx, account.Tenant, at.Format(time.DateOnly), q.Limits.daily(account, at))
+	if err == nil && !ok {
+		err = &problem.Error{Code: problem.PartnerQuotaExceeded, RetryAfter: at.Truncate(window).Add(window).Sub(at),
+			Detail: "You have sent as many mails as you may on one day."}
+	}
+	return err
 }
 
 // recent leaves out what is a day old at a moment to come.

@@ -17,8 +17,10 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"concord/internal/dynamo"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/observe"
 	"concord/internal/stream"
@@ -171,6 +173,33 @@ func TestEvents(t *testing.T) {
 		answer = mailer(t, event(t, "mailer-notices.json", record(1, owing.ID, sort(owed))), take)
 		if d := cmp.Diff([]invitation.Invitation{owing}, got); d != "" || len(answer.BatchItemFailures) != 0 || len(owing.Post.Owed) != 3 {
 			t.Errorf("%v\n%s", answer, d)
+		}
+
+		// What granular administration owes is told by the item's type, and is no invitation's.
+		d := newDesk(t)
+		seen := &images{}
+		cfg := credentials
+		cfg.HTTPClient = seen
+		asked := d.stored()
+		asked.Version = 1
+		if err := dynamo.New(cfg, "table").WriteGranular(t.Context(), granular.Change{After: asked}); err != nil {
+			t.Fatal(err)
+		}
+		line := strings.Replace(record(1, asked.ID, sort(seen.items[0])), `"S":"I#`, `"S":"G#`, 1)
+		granted := event(t, "mailer-granular.json", line)
+		loop := stream.Loop{Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Out: io.Discard}}
+		if _, err := loop.Handler(func(_ context.Context, r stream.Record) error {
+			read, err := dynamo.GranularFromImage(r.New)
+			if d := cmp.Diff(asked, read, cmpopts.EquateEmpty()); d != "" || err != nil {
+				t.Errorf("%v\n%s", err, d)
+			}
+			_, err = dynamo.InvitationFromImage(r.New)
+			if !errors.Is(err, dynamo.ErrOtherItem) {
+				t.Error(err)
+			}
+			return nil
+		})(t.Context(), granted); err != nil {
+			t.Error(err)
 		}
 
 		got = nil

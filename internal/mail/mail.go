@@ -24,6 +24,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/letter"
 	"concord/internal/link"
@@ -33,9 +34,11 @@ import (
 	"concord/internal/problem"
 )
 
-// Dispatcher sends the mail of invitations, and the notices about them.
+// Dispatcher sends the mail of invitations and of granular administration, and the notices about them.
 type Dispatcher struct {
 	Store    Store
+	Granular GranularStore
+	Roles    granular.Table // by which mails call the roles of granular administration
 	Accounts Accounts
 	// Ledger says which recipients get no mail, and counts reminders.
 	Ledger   invitation.Suppressions
@@ -169,8 +172,16 @@ func later(reason string, wait time.Duration) Outcome {
 	return Outcome{MailOutcome: invitation.MailOutcome{State: invitation.MailWaiting, Reason: reason, Later: wait}}
 }
 
-// post sends a letter under a claim that is good until a moment. Up to the last line nothing has left.
+// post sends a letter about an invitation under a claim that is good until a moment.
 func (d *Dispatcher) post(ctx context.Context, inv invitation.Invitation, c letter.Content, m Message, kind string, until time.Time) Outcome {
+	m.Tags = map[string]string{
+		"invitation": inv.ID, "tenant": string(inv.Inviter), "generation": strconv.Itoa(inv.Generation), "kind": kind,
+	}
+	return d.hand(ctx, c, m, until)
+}
+
+// hand sends a letter. Up to the last line nothing has left.
+func (d *Dispatcher) hand(ctx context.Context, c letter.Content, m Message, until time.Time) Outcome {
 	html, err := HTML(c)
 	if err != nil {
 		return unsent(invitation.MailFailed, "message_invalid")
@@ -183,9 +194,6 @@ func (d *Dispatcher) post(ctx context.Context, inv invitation.Invitation, c lett
 		return unsent(invitation.MailWaiting, "out_of_time")
 	}
 	m.Subject, m.Text, m.HTML = c.Subject, c.Text(), html
-	m.Tags = map[string]string{
-		"invitation": inv.ID, "tenant": string(inv.Inviter), "generation": strconv.Itoa(inv.Generation), "kind": kind,
-	}
 	return d.Sender.Send(ctx, m)
 }
 
@@ -243,11 +251,15 @@ func figure(kind string, s invitation.MailState) string {
 func (d *Dispatcher) count(ctx context.Context, inv invitation.Invitation, kind string, attempt int, o Outcome) {
 	d.Log.InfoContext(ctx, "mail", "invitation", inv.ID, "tenant", inv.Inviter, "kind", kind, "outcome", o.State, "reason", o.Reason,
 		"code", o.Code, "attempt", attempt, "messageId", o.MessageID)
+	d.Metrics.Put(d.figures(kind, o))
+}
+
+func (*Dispatcher) figures(kind string, o Outcome) map[string]float64 {
 	f := map[string]float64{figure(kind, o.State): 1}
 	if slices.Contains(blocked, o.Reason) {
 		f["MailBlocked"] = 1
 	}
-	d.Metrics.Put(f)
+	return f
 }
 
 // now gives the time as it is stored: in UTC, to the second.

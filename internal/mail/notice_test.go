@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/letter"
 	"concord/internal/link"
@@ -34,6 +35,29 @@ func answered(tag language.Tag, status invitation.Status, edit func(*invitation.
 		edit(&l.Invitation)
 	}
 	return l
+}
+
+// administration is an example of a mail about granular administration.
+func administration(tag language.Tag, n granular.Notice) letter.Content {
+	l := example(tag, false)
+	l.Inviter.Locale = tag.String()
+	r := granular.Relationship{
+		Key: granular.Key{ID: "gdap_ccisylg5pl66zjmsfybwg4mb3a"}, DisplayName: "Desk & devices", CustomerName: "Larch <Lyon> Ltd",
+		Roles: []string{"729827e3-9c14-49f7-bb1b-9608f156bbb8", "f2ef992c-3afb-46b9-b7cf-a126ee74c451"}, Duration: granular.Period{Months: 18},
+		ApproveBy: time.Date(2026, 5, 30, 9, 0, 0, 0, time.UTC), EndAt: time.Date(2026, 12, 1, 9, 30, 0, 0, time.UTC), Mail: granular.Mail{Locale: tag.String()},
+	}
+	to := url
+	switch n {
+	case granular.RequestNotice:
+		r.AutoExtend, r.Duration = true, granular.Period{Days: 1}
+	case granular.EndingNotice:
+		to = ""
+	}
+	c, known := letter.Granular(n, granular.Request{Relationship: r, Partner: l.Inviter, Portal: l.Cloud}, granular.ShippedRoles(), to, "Example Operator, Ltd.")
+	if !known {
+		panic("no words for " + string(n))
+	}
+	return c
 }
 
 // further are the further mails of a language, each with the links that it has, in their order: the first stands alone on its line.
@@ -99,6 +123,9 @@ func further(tag language.Tag) map[string]struct {
 		}), nil},
 		"renewal":          {tell(invitation.RenewalNotice, invitation.Expired, history("renewal requested", "mail-lost")), nil},
 		"dispute":          {tell(invitation.DisputeNotice, accepted, history("disputed", "not-us")), nil},
+		"granular":         {administration(tag, granular.RequestNotice), []string{url}},
+		"granular.ending":  {administration(tag, granular.CustomerEndingNotice), []string{url}},
+		"granular.partner": {administration(tag, granular.EndingNotice), nil},
 		"dispute.declined": {tell(invitation.DisputeNotice, declined, history("disputed", "mistake")), nil},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -121,8 +122,8 @@ func FuzzCallback(f *testing.F) {
 	f.Add("state=&error=access_denied", "concord-sign-in-=x; concord-session=y")
 	f.Add("%zz", "\x00")
 	handler, err := Site{
-		Invitations: &invitation.Service{Clouds: partner.Clouds{{ID: "p", PortalName: "P", BaseURL: "http://127.0.0.1"}}, Now: time.Now},
-		Keys:        fixed{keyA}, Operator: "O", Issuer: "http://127.0.0.1:1", ClientID: "c", Log: quiet,
+		Granular: &granular.Service{}, Invitations: &invitation.Service{Clouds: partner.Clouds{{ID: "p", PortalName: "P", BaseURL: "http://127.0.0.1"}}, Now: time.Now},
+		Keys: fixed{keyA}, Operator: "O", Issuer: "http://127.0.0.1:1", ClientID: "c", Log: quiet,
 	}.Handler()
 	if err != nil {
 		f.Fatal(err)

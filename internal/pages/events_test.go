@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/html"
 
 	"concord/internal/apigw"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/locale"
@@ -22,6 +23,9 @@ import (
 
 // eventLink is what the token in events/acceptance-*.json leads to; its key is that of these tests.
 var eventLink = link.Link{Tenant: string(alder), ID: "inv_aaaaaaaaaaaaaaaaaaaaaaaaaa", Generation: 1}
+
+// grantedID is that of the granular administration that such a token leads to.
+const grantedID = "gdap_aaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 // TestEvents answers each event in events/ as API Gateway sends it.
 func TestEvents(t *testing.T) {
@@ -37,11 +41,17 @@ func TestEvents(t *testing.T) {
 		"renewal-open": {200, "no-renewal", "", 0}, "report": {200, "reported", "", 2}, "report-without-reason": {422, "report", "", 0},
 		"unsubscribe-probe": {200, "", "", 0}, "unsubscribe-one-click": {200, "unsubscribed", "", 2}, "unsubscribe-one-click-multipart": {200, "unsubscribed", "", 2},
 		"dispute-open": {200, "dispute", "", 0}, "answer-link-at-dispute": {404, "unknown", "", 0},
+		"granular-open": {200, "review", "", 0}, "granular-sign-in": {303, "", "IDP/authorize?", 0}, "granular-answer-not-signed-in": {303, "", "/g/", 0},
+		"granular-end-probe": {200, "", "", 0},
 	}
 	k := &keys{masters: []string{"k1"}}
 	tokens := map[string]string{} // by the beginning of the path
-	for _, p := range []link.Purpose{link.Answer, link.Receipt, link.Unsubscribe} {
-		token, err := k.Sign(t.Context(), p, eventLink)
+	for _, p := range []link.Purpose{link.Answer, link.Receipt, link.Unsubscribe, link.Granular} {
+		l := eventLink
+		if p == link.Granular {
+			l.ID = grantedID
+		}
+		token, err := k.Sign(t.Context(), p, l)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,9 +89,13 @@ func TestEvents(t *testing.T) {
 				inv.Status, inv.Answer = invitation.Accepted, &invitation.Given{Subject: "u-lara", Tenant: larch, FullName: "Lara Larch", At: time.Now()}
 			}
 			store.PutInvitation(inv)
+			store.PutGranular(granular.Relationship{
+				Key: granular.Key{Partner: alder, ID: grantedID}, DisplayName: "Desk", Customer: larch, Cloud: "public", Roles: []string{helpdesk}, Duration: granular.Period{Days: 90},
+				Status: granular.Pending, Generation: 1, CreatedAt: time.Now(), ApproveBy: time.Now().Add(granular.ApprovalTime), Version: 2, Mail: granular.Mail{Locale: "en"},
+			})
 			writes := 0
 			store.Inject(func(op storetest.Operation) storetest.Fault {
-				if op == storetest.Write || op == storetest.Commit || op == storetest.Record {
+				if op == storetest.Write || op == storetest.Commit || op == storetest.Record || op == storetest.WriteGranular {
 					writes++
 				}
 				return storetest.Fault{}
@@ -89,6 +103,7 @@ func TestEvents(t *testing.T) {
 			clouds := partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://concord.example"}}
 			handler, err := pages.Site{
 				Invitations: &invitation.Service{Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds, Locales: locale.Tags, Ledger: store, Now: time.Now},
+				Granular:    &granular.Service{Store: store, Accounts: store, Clouds: clouds, Roles: granular.ShippedRoles(), Now: time.Now},
 				Keys:        k, Operator: "Grove Marketplace Ltd", Issuer: idp.URL, ClientID: clientID, Log: slog.New(slog.DiscardHandler),
 			}.Handler()
 			if err != nil {
@@ -113,7 +128,7 @@ func TestEvents(t *testing.T) {
 			if name == "open-french" && attr(find(doc, "html")[0], "lang") != "fr" || name == "open" && attr(find(doc, "html")[0], "lang") != "en" {
 				t.Error("another language")
 			}
-			if name == "sign-in" && (len(got.Cookies) != 1 || !strings.HasPrefix(got.Cookies[0], "__Host-concord-sign-in-") || !strings.Contains(got.Cookies[0], "; Secure")) {
+			if (name == "sign-in" || name == "granular-sign-in") && (len(got.Cookies) != 1 || !strings.HasPrefix(got.Cookies[0], "__Host-concord-sign-in-") || !strings.Contains(got.Cookies[0], "; Secure")) {
 				t.Errorf("cookies: %.60q", got.Cookies)
 			}
 			if writes != w.writes {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/locale"
@@ -78,11 +79,13 @@ type page struct {
 	Here string // path of the page with the chosen language; empty when the link is not known
 	// Paths of the other pages of an invitation's link, with the chosen language; empty on the pages of other links.
 	Request, SignIn, Renewal, Report string
+	End                              string // where granular administration is ended
 
 	Portal    string // name of the place that the customer answers at (rule I17)
 	Operator  string
 	Languages []language
 	Now       time.Time // by the movable clock
+	roles     granular.Table
 	Title     string
 	Summary   []fault // what is wrong with the form
 	Content   any
@@ -169,6 +172,10 @@ func (p *page) lead(r *http.Request) {
 		lang := chosen(r.URL.Query().Get("lang"))
 		p.Request, p.SignIn, p.Renewal, p.Report = p.path("")+lang, p.path("/sign-in")+lang, p.path(asideRenewal)+lang, p.path(asideReport)+lang
 	}
+	if p.purpose == link.Granular {
+		lang := chosen(r.URL.Query().Get("lang"))
+		p.Request, p.SignIn, p.End = p.path("")+lang, p.path("/sign-in")+lang, p.path(asideEnd)+lang
+	}
 	for _, tag := range locale.Tags {
 		l := locale.For(tag)
 		to := "?lang=" + l.Language()
@@ -183,7 +190,7 @@ func (p *page) lead(r *http.Request) {
 func (h *site) show(w http.ResponseWriter, r *http.Request, v *visit, o outcome) {
 	p := &page{
 		Printer: h.printer(r, v), visit: v, Name: o.name, Portal: h.cloud(v).PortalName, Operator: h.Operator,
-		Now: h.Invitations.Now().UTC(),
+		Now: h.Invitations.Now().UTC(), roles: h.Granular.Roles,
 	}
 	if v.token != "" && o.name != unknown.name {
 		p.lead(r)

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/locale"
@@ -41,6 +42,7 @@ type Keys interface {
 // Site is everything that the pages need. Its clouds are those of Invitations.
 type Site struct {
 	Invitations *invitation.Service
+	Granular    *granular.Service
 	Keys        Keys
 	Operator    string // who operates the deployment; every page says so
 	Issuer      string // of the OpenID provider that people sign in at
@@ -77,6 +79,11 @@ func (s Site) Handler() (http.Handler, error) {
 	mux.HandleFunc(routeAnswer, h.answer)
 	mux.HandleFunc(routeSignIn, h.signIn)
 	mux.HandleFunc(routeCallback, h.callback)
+	mux.HandleFunc(routeGranular, h.openGranular)
+	mux.HandleFunc(routeGranularAnswer, h.answerGranular)
+	mux.HandleFunc(routeGranularSignIn, h.signInGranular)
+	mux.HandleFunc(routeGranularEnd, h.openEnd)
+	mux.HandleFunc(routeGranularEnding, h.endGranular)
 	for _, p := range h.pleadings() {
 		mux.HandleFunc("GET "+p.pattern(), p.look)
 		mux.HandleFunc("POST "+p.pattern(), p.ask)
@@ -103,6 +110,7 @@ type visit struct {
 	token   string            // empty while the link is not known
 	aside   string            // what follows the token in the path: empty on the page of the link itself
 	letter  invitation.Letter // zero until the invitation was read
+	grant   granular.Request  // on the pages of granular administration: zero until it was read
 	person  *invitation.Person
 	form    entered
 	invalid []problem.Finding
@@ -153,9 +161,9 @@ func (h *site) enter(w http.ResponseWriter, r *http.Request, p link.Purpose, asi
 	return v, true
 }
 
-// visitor is enter for the page of an invitation, and sees who is signed in.
-func (h *site) visitor(w http.ResponseWriter, r *http.Request) (*visit, bool) {
-	v, ok := h.enter(w, r, link.Answer, "")
+// visitor is enter for a page that needs to know who is signed in.
+func (h *site) visitor(w http.ResponseWriter, r *http.Request, p link.Purpose, aside string) (*visit, bool) {
+	v, ok := h.enter(w, r, p, aside)
 	if !ok {
 		return nil, false
 	}
@@ -168,7 +176,7 @@ func (h *site) visitor(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 }
 
 func (h *site) open(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.visitor(w, r)
+	v, ok := h.visitor(w, r, link.Answer, "")
 	if !ok {
 		return
 	}
@@ -193,7 +201,7 @@ type entered struct {
 // answer carries out an answer. A crash before the domain's write leaves the form to be sent again; one after it, or an
 // answer that gets lost, shows the result when the form is sent again.
 func (h *site) answer(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.visitor(w, r)
+	v, ok := h.visitor(w, r, link.Answer, "")
 	if !ok {
 		return
 	}

@@ -25,6 +25,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/locale"
@@ -110,6 +111,7 @@ type deployment struct {
 	t       *testing.T
 	store   *storetest.Memory
 	service *invitation.Service
+	granted *granular.Service
 	keys    *keys
 	idp     *identityProvider
 	log     *bytes.Buffer
@@ -147,8 +149,12 @@ func deploy(t *testing.T) *deployment {
 		Ledger: d.store, Limits: invitation.Limits{FirstMonth: 1000, Daily: 1000},
 	}
 	d.service.Addresses.AllowReserved = true
+	d.granted = &granular.Service{
+		Store: d.store, Accounts: d.store, Clouds: clouds, Addresses: d.service.Addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: d.service.Now,
+		Quota: invitation.Quota{Ledger: d.store, Limits: d.service.Limits},
+	}
 	handler, err := pages.Site{
-		Invitations: d.service, Keys: d.keys, Operator: "Grove Marketplace Ltd", Issuer: d.idp.URL, ClientID: clientID,
+		Invitations: d.service, Granular: d.granted, Keys: d.keys, Operator: "Grove Marketplace Ltd", Issuer: d.idp.URL, ClientID: clientID,
 		Log: slog.New(slog.NewJSONHandler(d, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}.Handler()
 	if err != nil {
@@ -159,7 +165,7 @@ func deploy(t *testing.T) *deployment {
 	t.Cleanup(d.Close)
 	d.store.PutAccount(alderAccount())
 	d.store.Inject(func(op storetest.Operation) storetest.Fault {
-		if op == storetest.Write || op == storetest.Commit || op == storetest.Record {
+		if op == storetest.Write || op == storetest.Commit || op == storetest.Record || op == storetest.WriteGranular {
 			d.writes.Add(1)
 		}
 		if f := d.fault.Load(); f != nil {
@@ -297,14 +303,20 @@ func request(t *testing.T, method, target string, body io.Reader) *http.Request 
 
 // signIn goes the whole way: the link on the page, the provider, the callback; and gives the page that it ends on.
 func (b *browser) signIn(token string, who map[string]any) seen {
+	b.d.t.Helper()
+	return b.signInAt("/i/"+token, who)
+}
+
+// signInAt is signIn for the page of any link.
+func (b *browser) signInAt(path string, who map[string]any) seen {
 	t := b.d.t
 	t.Helper()
-	begin := b.get("/i/" + token + "/sign-in")
+	begin := b.get(path + "/sign-in")
 	if begin.StatusCode != http.StatusSeeOther {
 		t.Fatalf("sign-in: %d %s", begin.StatusCode, begin.page())
 	}
 	back := b.get(b.d.idp.approve(begin.Header.Get("Location"), who))
-	if back.StatusCode != http.StatusSeeOther || back.Header.Get("Location") != "/i/"+token {
+	if back.StatusCode != http.StatusSeeOther || back.Header.Get("Location") != path {
 		t.Fatalf("callback: %d %s to %q", back.StatusCode, back.page(), back.Header.Get("Location"))
 	}
 	return b.get(back.Header.Get("Location"))

@@ -85,7 +85,8 @@ func (p *provider) config(found *oidc.Provider, c partner.Cloud) oauth2.Config {
 // attempt is one sign-in under way. Its cookie is named after its state, so that several can be.
 type attempt struct {
 	Link     link.Link
-	Invited  string // the domain of the address that was invited
+	Purpose  link.Purpose // zero for [link.Answer], as attempts had it that know of no other
+	Invited  string       // the domain of the address that was invited
 	Cloud    partner.CloudID
 	Lang     string
 	State    string
@@ -109,13 +110,19 @@ func (h *site) signIn(w http.ResponseWriter, r *http.Request) {
 		h.show(w, r, v, outcomes[c])
 		return
 	}
+	h.begin(w, r, v)
+}
+
+// begin sends who visits a link to the provider.
+func (h *site) begin(w http.ResponseWriter, r *http.Request, v *visit) {
+	letter := v.letter
 	found, err := h.provider.discover()
 	if err != nil {
 		h.trouble(w, r, v, err)
 		return
 	}
 	a := attempt{
-		Link: v.link, Invited: domainOf(letter.Invitation.RecipientEmail), Cloud: letter.Cloud.ID, Lang: strings.TrimPrefix(chosen(r.URL.Query().Get("lang")), "?lang="),
+		Link: v.link, Purpose: v.purpose, Invited: domainOf(letter.Invitation.RecipientEmail), Cloud: letter.Cloud.ID, Lang: strings.TrimPrefix(chosen(r.URL.Query().Get("lang")), "?lang="),
 		State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(),
 	}
 	for i, name := range attempts(r) {
@@ -157,13 +164,14 @@ func (h *site) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.letter.Cloud = cloud
-	token, err := h.Keys.Sign(r.Context(), link.Answer, a.Link)
+	purpose := cmp.Or(a.Purpose, link.Answer)
+	token, err := h.Keys.Sign(r.Context(), purpose, a.Link)
 	if err != nil {
 		h.trouble(w, r, v, err)
 		return
 	}
 	// From here on pages can lead back to the link.
-	v.purpose, v.token = link.Answer, token.Reveal()
+	v.purpose, v.token = purpose, token.Reveal()
 	if a.Lang != "" {
 		r.URL.RawQuery = strings.TrimPrefix(chosen(a.Lang), "?")
 	} else {

@@ -120,6 +120,7 @@ type option struct {
 type fields struct {
 	entered
 	Partner, Company, Account string
+	Choice                    string // what is decided
 	// Full is set for accepting or declining, and not where only declining is possible.
 	Full      bool
 	Reasons   []option
@@ -156,6 +157,15 @@ type clauses struct {
 	Partner string
 	Rows    []clause
 }
+
+// termsView is what the template of the terms of granular administration gets.
+type termsView struct {
+	*page
+	granularTerms
+}
+
+// Terms gives that template its terms.
+func (p *page) Terms(t granularTerms) termsView { return termsView{p, t} }
 
 // Clauses gives the template of a table its rows.
 func (p *page) Clauses(rows []clause) clauses { return clauses{p, p.partner(), rows} }
@@ -229,7 +239,7 @@ var reasonTexts = map[string]string{
 }
 
 func (p *page) fields(full bool) fields {
-	f := fields{entered: p.form, Partner: p.partner(), Company: p.company(), Account: p.account(), Full: full, Faults: map[string]string{}}
+	f := fields{entered: p.form, Choice: p.T("page.form.choice", "partner", p.partner()), Partner: p.partner(), Company: p.company(), Account: p.account(), Full: full, Faults: map[string]string{}}
 	f.FullName, f.JobTitle, f.Comment = echo(f.FullName), echo(f.JobTitle), echo(f.Comment)
 	for _, r := range invitation.Reasons {
 		f.Reasons = append(f.Reasons, option{r, p.T(reasonTexts[r]), r == f.Reason})
@@ -302,6 +312,7 @@ type result struct {
 	Accepted        bool
 	Facts           []fact
 	Next            []string
+	Link, Label     string // of a button; empty for none
 }
 
 func (p *page) answerFacts() []fact {
@@ -461,7 +472,7 @@ func regionNotAllowed(p *page) any {
 func troubled(p *page) any {
 	p.Title = p.T("page.service-trouble.title")
 	n := notice{Text: []string{p.T("page.service-trouble.text")}}
-	if p.purpose == link.Answer && p.aside == "" { // a link that is over does not work when all is well again
+	if (p.purpose == link.Answer || p.purpose == link.Granular) && p.aside == "" { // a link that is over does not work when all is well again
 		n.Text = append(n.Text, p.T("page.nothing-used"))
 	}
 	return n

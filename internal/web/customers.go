@@ -26,6 +26,7 @@ func Relationships(g Gate, s Customers, a *granular.Service, log audit.Log, d De
 		"PATCH /v1/delegated-admin-relationships/{id}":         ga.revise,
 		"DELETE /v1/delegated-admin-relationships/{id}":        ga.remove,
 		"POST /v1/delegated-admin-relationships/{id}/requests": ga.request,
+		"POST /v1/delegated-admin-relationships/{id}/send":     ga.send,
 		"GET /v1/customers/{tenantId}/delegated-admin-grants":  ga.grants,
 
 		"GET /v1/customers":              cs.list,

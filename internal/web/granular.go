@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	"concord/internal/commerce"
 	"concord/internal/granular"
+	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -34,6 +36,9 @@ type granularDocument struct {
 	ApprovalExpiryDateTime *time.Time           `json:"approvalExpiryDateTime,omitempty"`
 	ActivatedDateTime      *time.Time           `json:"activatedDateTime"`
 	EndDateTime            *time.Time           `json:"endDateTime"`
+	RecipientEmail         string               `json:"recipientEmail,omitempty"`
+	Locale                 string               `json:"locale,omitempty"`
+	Delivery               *deliveryDocument    `json:"delivery,omitempty"`
 	History                []granularStepRecord `json:"history,omitempty"`
 	Version                int                  `json:"version"`
 }
@@ -75,6 +80,10 @@ func (granulars) row(r granular.Relationship) granularDocument {
 	}
 	if r.Customer != "" {
 		d.Customer = &granularCustomer{r.Customer, r.CustomerName}
+	}
+	if r.Mail.To != "" {
+		d.RecipientEmail, d.Locale = r.Mail.To, r.Mail.Locale
+		d.Delivery = &deliveryDocument{invitation.Delivery(r.Delivery()), cmp.Or(r.Post.Reason, r.Mail.Reason)}
 	}
 	for _, id := range r.Roles {
 		d.AccessDetails.UnifiedRoles = append(d.AccessDetails.UnifiedRoles, unifiedRole{id})
@@ -276,6 +285,25 @@ func (g granulars) request(c *call) error {
 		return err
 	}
 	return g.done(c, http.StatusOK, r, replayed)
+}
+
+// send has the request mailed to somebody at the customer's.
+func (g granulars) send(c *call) error {
+	b, err := c.body(false)
+	if err != nil {
+		return err
+	}
+	cmd, err := c.granularCommand(b, true)
+	if err != nil {
+		return err
+	}
+	to := granular.Letter{RecipientEmail: b.text("recipientEmail"), Locale: b.text("locale")}
+	cmd.Findings = b.end()
+	r, replayed, err := g.service.Send(c.r.Context(), cmd, c.r.PathValue("id"), to)
+	if err != nil {
+		return err
+	}
+	return g.done(c, http.StatusAccepted, r, replayed)
 }
 
 // grantDocument is administration that a customer has given: all of it, or some of it for a time.

@@ -11,7 +11,9 @@ import (
 
 	"concord/internal/contact"
 	"concord/internal/granular"
+	"concord/internal/invitation"
 	"concord/internal/link"
+	"concord/internal/locale"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
@@ -30,7 +32,8 @@ const granulars = "/v1/delegated-admin-relationships"
 func (a *api) granted() *granular.Service {
 	return &granular.Service{
 		Store: a.store, Accounts: a.store, Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example"}},
-		Addresses: contact.Addresses{AllowReserved: true}, Roles: granular.ShippedRoles(), Now: func() time.Time { return a.now },
+		Addresses: contact.Addresses{AllowReserved: true}, Roles: granular.ShippedRoles(), Now: func() time.Time { return a.now }, Locales: locale.Tags,
+		Quota: invitation.Quota{Ledger: a.store, Limits: invitation.Limits{Partners: 3, FirstMonth: 50, Daily: 500}},
 	}
 }
 
@@ -282,6 +285,7 @@ func granularCalls(path string) map[string]request {
 	return map[string]request{
 		"propose": propose("k", map[string]string{"displayName": `"Another"`}), "list": {method: "GET", target: granulars}, "read": {method: "GET", target: path},
 		"change": {method: "PATCH", target: path, body: `{"duration":"P1D"}`, header: any}, "request": ask(path, "lockForApproval"), "delete": {method: "DELETE", target: path, header: any},
+		"send":   {method: "POST", target: path + "/send", body: `{"recipientEmail":"admin@larch.example"}`, header: key("s")},
 		"grants": {method: "GET", target: "/v1/customers/" + larch + "/delegated-admin-grants"},
 	}
 }
@@ -315,8 +319,8 @@ func TestGranularRoles(t *testing.T) {
 	suspended := account(alder, "public")
 	suspended.Status = partner.Suspended
 	a.store.PutAccount(suspended)
-	for _, name := range []string{"propose", "change", "request", "read", "list", "delete"} { // in this order: what is deleted is not read
-		want, code := map[string]int{"propose": 403, "change": 403, "request": 403, "read": 200, "list": 200, "delete": 204}[name], []string{}
+	for _, name := range []string{"propose", "change", "request", "send", "read", "list", "delete"} { // in this order: what is deleted is not read
+		want, code := map[string]int{"propose": 403, "change": 403, "request": 403, "send": 403, "read": 200, "list": 200, "delete": 204}[name], []string{}
 		if want == 403 {
 			code = append(code, "partner_not_active")
 		}
@@ -453,4 +457,72 @@ func TestGranularWithoutStore(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestGranularIsSent: the request goes out under the limits of invitations, and says how it fares.
+func TestGranularIsSent(t *testing.T) {
+	a := newAPI(t)
+	path := a.proposed("First")
+	send := func(k, body string) request {
+		return request{method: "POST", target: path + "/send", body: body, header: key(k)}
+	}
+	a.call(send("1", `{"recipientEmail":"admin@larch.example"}`)).is(409, "invalid_transition")
+	a.call(ask(path, "lockForApproval")).is(200)
+	for body, want := range map[string][2]string{
+		`{}`:                                   {"recipient_email_required", "/recipientEmail recipient_email_required"},
+		`{"recipientEmail":7}`:                 {"validation_failed", "/recipientEmail validation_failed"},
+		`{"recipientEmail":"larch"}`:           {"email_invalid", "/recipientEmail email_invalid"},
+		`{"recipientEmail":"é@larch.example"}`: {"email_internationalised_local_part", "/recipientEmail email_internationalised_local_part"},
+		`{"recipientEmail":"a@larch.example","locale":"tlh"}`: {"validation_failed", "/locale validation_failed"},
+		`{"recipientEmail":"a@larch.example","subject":"x"}`:  {"unknown_field", "/subject unknown_field"},
+	} {
+		if p := a.call(send("1", body)).is(422, want[0]); !slices.Equal(p.findings(), []string{want[1]}) {
+			t.Errorf("%s: %v", body, p.findings())
+		}
+	}
+	a.call(send("1", `[]`)).is(400, "malformed_request")
+	none := send("1", `{"recipientEmail":"admin@larch.example"}`)
+	delete(none.header, "Idempotency-Key")
+	a.call(none).is(400, "idempotency_key_required")
+	stale := send("1", `{"recipientEmail":"admin@larch.example"}`)
+	stale.header["If-Match"] = `"1"`
+	a.call(stale).is(412, "precondition_failed")
+
+	o := a.call(send("1", `{"recipientEmail":"Admin@larch.example","locale":"fr"}`)).is(202).object()
+	if o["recipientEmail"] != "Admin@larch.example" || o["locale"] != "fr" || fmt.Sprint(o["delivery"]) != "map[state:queued]" || o["status"] != "approvalPending" {
+		t.Errorf("%v", o)
+	}
+	if strings.Contains(fmt.Sprint(o), "/g/") {
+		t.Error("the answer holds a link")
+	}
+	if again := a.call(send("1", `{"recipientEmail":"Admin@larch.example","locale":"fr"}`)).is(202); again.header.Get("Idempotency-Replayed") != "true" {
+		t.Error("not replayed")
+	}
+	a.call(send("1", `{"locale":"de"}`)).is(422, "idempotency_key_reused")
+
+	// The limits are one for all mails to a recipient.
+	if p := a.call(send("2", `{}`)).is(429, "resend_cooldown"); p.header.Get("Retry-After") != "600" {
+		t.Errorf("%v", p.header)
+	}
+	draft := a.draft("admin@larch.example")
+	a.call(request{method: "POST", target: draft + "/send", header: key("i")}).is(429, "resend_cooldown")
+	for n := range 4 {
+		a.now = a.now.Add(11 * time.Minute)
+		a.call(send(fmt.Sprint("again ", n), `{}`)).is(202)
+	}
+	a.now = a.now.Add(11 * time.Minute)
+	a.call(send("3", `{}`)).is(429, "recipient_quota_exceeded")
+	few := account(alder, "public")
+	few.DailyMails = 5
+	a.store.PutAccount(few)
+	a.call(send("4", `{"recipientEmail":"other@larch.example"}`)).is(429, "partner_quota_exceeded")
+	feedback := invitation.Feedback{Store: a.store, Ledger: a.store, Now: func() time.Time { return a.now }}
+	if err := feedback.Suppress(t.Context(), "gone@larch.example", "address_unknown"); err != nil {
+		t.Fatal(err)
+	}
+	a.call(send("5", `{"recipientEmail":"gone@larch.example"}`)).is(409, "recipient_suppressed")
+	paused := account(alder, "public")
+	paused.Paused = &partner.Pause{At: a.now, Reason: partner.Complaints}
+	a.store.PutAccount(paused)
+	a.call(send("6", `{"recipientEmail":"third@larch.example"}`)).is(409, "sending_paused")
 }

@@ -306,7 +306,7 @@ func TestEveryEventOfTheFolder(t *testing.T) {
 		"invitations-events": 404, "invitations-batch": 202, "invitations-batch-csv": 202, "invitations-batch-read": 404, "invitations-batch-rows": 404, "relationships-customers": 200, "relationships-customer-change": 404, "relationships-customer-remove": 404, "relationships-customer-create": 201, "relationships-attestation": 200, "relationships-audit": 200, "relationships-roles": 200, "relationships-openapi": 200,
 		"relationships-partners-create": 201, "relationships-partners-list": 200, "relationships-partners-read": 200, "relationships-partners-change": 200,
 		"relationships-granular-create": 201, "relationships-granular-list": 200, "relationships-granular-read": 404, "relationships-granular-change": 404,
-		"relationships-granular-delete": 404, "relationships-granular-lock": 404, "relationships-grants": 404,
+		"relationships-granular-delete": 404, "relationships-granular-lock": 404, "relationships-granular-send": 404, "relationships-grants": 404,
 		"relationships-partners-suppressions": 200, "relationships-partners-lift": 200,
 		"commerce-attest": 404, "commerce-texts": 200, "commerce-eligibility": 200, "commerce-order": 403, "commerce-orders": 404, "commerce-subscription-change": 404,
 		"commerce-supportcontact": 404, "commerce-partnerid": 404,

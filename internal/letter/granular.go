@@ -1,0 +1,103 @@
+package letter
+
+import (
+	"strings"
+
+	"concord/internal/granular"
+	"concord/internal/invitation"
+	"concord/internal/locale"
+)
+
+// Granular writes a mail about granular administration: the request to approve it, or that it will end. The link is the customer's and empty
+// in what goes to the partner. The names of roles are those of the table, in English as the directory has them. It gives false for a notice
+// without words.
+func Granular(n granular.Notice, q granular.Request, roles granular.Table, url, operator string) (Content, bool) {
+	var c Content
+	p := printer(q.Mail.Locale)
+	switch n {
+	case granular.RequestNotice:
+		c = granularRequest(p, q)
+	case granular.CustomerEndingNotice:
+		c = granularEnding(p, q)
+	case granular.EndingNotice:
+		p = printer(q.Partner.Locale)
+		c = granularEndingOfPartner(p, q)
+	default:
+		return c, false
+	}
+	l := invitation.Letter{Inviter: q.Partner, Cloud: q.Portal}
+	if n != granular.EndingNotice {
+		c.Facts = whoAsks(p, l, p.T("mail.fact.company"))
+	}
+	c.Facts = append(c.Facts, granularFacts(p, q, roles)...)
+	c.URL = url
+	c.finish(p, l, operator, n != granular.EndingNotice && q.Partner.Contact.Email != "")
+	return c, true
+}
+
+func granularRequest(p *locale.Printer, q granular.Request) Content {
+	name := q.Partner.DisplayName
+	return Content{
+		subject: func(who string) string { return p.T("mail.granular.subject", "name", who) },
+		Intro:   p.T("mail.granular.intro", "name", name),
+		Asked:   []string{p.T("mail.granular.asked", "name", name), p.T("mail.granular.apart")},
+		Action:  p.T("mail.reseller.action"), LinkNote: p.T("mail.link.note"),
+		Terms: []string{
+			p.T("mail.open.until", "time", p.DateTime(q.ApproveBy)),
+			p.T("mail.reseller.who-answers", "portal", q.Portal.PortalName),
+			p.T("mail.granular.answer", "name", name),
+			p.T("mail.reseller.unknown-company", "name", name),
+		},
+		Footer: []string{p.T("mail.reseller.why", "name", name)},
+	}
+}
+
+func granularEnding(p *locale.Printer, q granular.Request) Content {
+	name, end := q.Partner.DisplayName, p.DateTime(q.EndAt)
+	return Content{
+		subject: func(who string) string {
+			return p.T("mail.granular.ending.subject", "name", who, "date", p.Date(q.EndAt))
+		},
+		Intro:  p.T("mail.granular.ending.intro", "name", name, "time", end),
+		Asked:  []string{p.T("mail.granular.ending.nothing", "name", name)},
+		Action: p.T("mail.granular.ending.action"), Quiet: true, LinkNote: p.T("mail.granular.ending.note"),
+		Footer: []string{p.T("mail.granular.ending.why")},
+	}
+}
+
+func granularEndingOfPartner(p *locale.Printer, q granular.Request) Content {
+	return Content{
+		subject: func(string) string { return p.T("mail.granular.partner.subject", "date", p.Date(q.EndAt)) },
+		Intro:   p.T("mail.granular.partner.intro", "time", p.DateTime(q.EndAt)),
+		Asked:   []string{p.T("mail.granular.partner.how")},
+		Footer:  []string{p.T("mail.partner.why", "name", q.Partner.DisplayName)},
+	}
+}
+
+// granularFacts say what it is about.
+func granularFacts(p *locale.Printer, q granular.Request, roles granular.Table) []Fact {
+	names := make([]string, len(q.Roles))
+	for n, id := range q.Roles {
+		names[n] = id
+		if name, known := roles.Name(id); known {
+			names[n] = name
+		}
+	}
+	facts := []Fact{{p.T("mail.fact.granular"), q.DisplayName}}
+	if q.CustomerName != "" {
+		facts = append(facts, Fact{p.T("mail.fact.customer"), q.CustomerName})
+	}
+	facts = append(facts, Fact{p.T("mail.fact.roles"), strings.Join(names, ", ")}, Fact{p.T("mail.fact.duration"), span(p, q.Duration)})
+	if q.AutoExtend {
+		facts = append(facts, Fact{p.T("mail.fact.extension"), p.T("mail.granular.extension")})
+	}
+	return append(facts, Fact{p.T("mail.fact.reference"), q.Reference()})
+}
+
+// span says how long it lasts, in months where it was said so.
+func span(p *locale.Printer, d granular.Period) string {
+	if d.Months > 0 {
+		return p.T("mail.granular.months", "n", d.Months)
+	}
+	return p.T("mail.granular.days", "n", d.Days)
+}
