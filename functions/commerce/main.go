@@ -38,7 +38,7 @@ func main() {
 	store, keys := dynamo.New(aws, c.Table), masterkey.New(aws, c.Secret)
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Log: log}
 	service := &commerce.Service{
-		Accounts: store, Holders: store, Relationships: store, Agreements: store, Orders: store, Subscriptions: store,
+		Accounts: store, Holders: store, Relationships: store, Agreements: store, Orders: store, Subscriptions: store, Partnerships: commerce.Tiers{Store: store},
 		Granular: &granular.Service{Store: store, Now: clock}, Texts: store,
 		Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Now: clock,
 	}

@@ -30,6 +30,7 @@ import (
 
 	"concord/internal/audit"
 	"concord/internal/awsenv"
+	"concord/internal/commerce"
 	"concord/internal/dynamo"
 	"concord/internal/env"
 	"concord/internal/events"
@@ -254,9 +255,51 @@ func histories(ctx context.Context, store *dynamo.Store, tenant partner.TenantID
 		for _, r := range found.Relationships {
 			relationships++
 			put(audit.OfRelationship(nil, r))
+			if err := purchases(ctx, store, r, put); err != nil {
+				return invitations, relationships, err
+			}
 		}
 		if q.After = found.Next; q.After == "" {
 			return invitations, relationships, nil
+		}
+	}
+}
+
+// purchases gives put the records of what a partner attested of a customer, ordered for it and has with it.
+func purchases(ctx context.Context, store *dynamo.Store, r relationship.Relationship, put func([]audit.Record)) error {
+	own := func(records []audit.Record) {
+		put(slices.DeleteFunc(records, func(a audit.Record) bool { return a.Partner != r.Partner }))
+	}
+	agreements, err := store.Agreements(ctx, r.Customer.Tenant, r.Partner)
+	if err != nil {
+		return err
+	}
+	for _, a := range agreements {
+		own(audit.OfAgreement(a))
+	}
+	const page = 100
+	for p := (commerce.Page{Limit: page}); ; {
+		found, err := store.ListOrders(ctx, r.Partner, r.Customer.Tenant, p)
+		if err != nil {
+			return err
+		}
+		for _, o := range found.Orders {
+			own(audit.OfOrder(o))
+		}
+		if p.After = found.Next; p.After == "" {
+			break
+		}
+	}
+	for p := (commerce.Page{Limit: page}); ; {
+		found, err := store.ListSubscriptions(ctx, r.Partner, r.Customer.Tenant, p)
+		if err != nil {
+			return err
+		}
+		for _, s := range found.Subscriptions {
+			own(audit.OfSubscription(nil, s))
+		}
+		if p.After = found.Next; p.After == "" {
+			return nil
 		}
 	}
 }

@@ -63,10 +63,10 @@ var house = map[string]room{
 	"granular":     {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner"), foreign: text},
 	"partnership":  {neighbours: append(slices.Clone(words), "link", "partner", "relationship")},
 	"invitation":   {neighbours: append(slices.Clone(words), "agenda", "contact", "granular", "link", "partner", "relationship", "partnership"), foreign: text},
-	"commerce":     {neighbours: append(slices.Clone(words), "contact", "link", "partner", "relationship", "terms")},
+	"commerce":     {neighbours: append(slices.Clone(words), "contact", "link", "partner", "relationship", "terms", "partnership")},
 	"enrolment":    {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "terms"), foreign: text},
 	// What has happened, derived from the histories of the domain.
-	"audit": {neighbours: append(slices.Clone(words), "partner", "relationship", "partnership", "invitation")},
+	"audit": {neighbours: append(slices.Clone(words), "partner", "relationship", "partnership", "invitation", "commerce")},
 	// What a partner does with a customer once the relationship stands.
 	"customer": {neighbours: append(slices.Clone(words), "contact", "link", "partner", "terms", "relationship", "invitation")},
 	// Bulk invitations.

@@ -40,10 +40,13 @@ const (
 	Invitation   = "invitation"
 	Relationship = "relationship"
 	Account      = "partnerAccount"
+	Agreement    = "customerAgreement"
+	Order        = "order"
+	Subscription = "subscription"
 )
 
 // ResourceTypes are all of them.
-var ResourceTypes = []string{Invitation, Relationship, Account}
+var ResourceTypes = []string{Invitation, Relationship, Account, Agreement, Order, Subscription}
 
 // Record is one transition of one resource.
 type Record struct {

@@ -282,6 +282,8 @@ var order = []string{
 	"invitation.unsubscribed", "invitation.accepted", "invitation.declined", "invitation.cancelled", "invitation.expired", "invitation.disputed",
 	"invitation.noticeFailed", "invitation.erased", "relationship.established", "relationship.removed", "delegatedAdmin.granted",
 	"delegatedAdmin.terminated", "identityCheck.changed", "partnerAccount.created", "partnerAccount.changed",
+	"customerAgreement.attested", "customerAgreement.signed", "order.completed", "subscription.created",
+	"subscription.statusChanged", "subscription.quantityChanged", "subscription.recordChanged", "subscription.supportChanged",
 }
 
 // Operations are all that there are today, in the order in which they go within a second.

@@ -14,6 +14,7 @@ import (
 	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
@@ -754,4 +755,37 @@ func TestLostAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTiers: whether two work together is what the store of partnerships says.
+func TestTiers(t *testing.T) {
+	s := open(t)
+	pair := partnership.Pair{Provider: birchID, Reseller: dogwoodID}
+	p, _ := partnership.Establish(nil, partnership.Authorisation{Pair: pair, At: start, By: "who"})
+	if err := s.store.WritePartnership(t.Context(), partnership.Change{After: p}); err != nil {
+		t.Fatal(err)
+	}
+	tiers := commerce.Tiers{Store: s.store}
+	works := func(want bool) {
+		t.Helper()
+		got, err := tiers.Partnered(t.Context(), birchID, dogwoodID)
+		providers, fault := tiers.Providers(t.Context(), dogwoodID)
+		if err != nil || fault != nil || got != want || slices.Contains(providers, birchID) != want {
+			t.Errorf("%v, %v, %v, %v", got, err, providers, fault)
+		}
+	}
+	works(true)
+	for _, other := range [][2]partner.TenantID{{dogwoodID, birchID}, {birchID, cedarID}, {alderID, dogwoodID}} {
+		if got, err := tiers.Partnered(t.Context(), other[0], other[1]); err != nil || got {
+			t.Errorf("%v: %v, %v", other, got, err)
+		}
+	}
+	if providers, err := tiers.Providers(t.Context(), birchID); err != nil || len(providers) != 0 {
+		t.Errorf("a provider has %v, %v", providers, err)
+	}
+	ended, _ := p.Remove(partnership.Entry{At: start, Side: partnership.ProviderSide}, relationship.AttestedText{Version: "1"})
+	if err := s.store.WritePartnership(t.Context(), partnership.Change{Before: &p, After: ended}); err != nil {
+		t.Fatal(err)
+	}
+	works(false)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"concord/internal/batch"
+	"concord/internal/commerce"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/relationship"
@@ -18,6 +19,9 @@ type Change struct {
 	Relationship *relationship.Change
 	Batch        *batch.Change
 	Account      *partner.AccountChange
+	Agreement    *commerce.Agreement // recorded once, never changed
+	Order        *commerce.Order     // the same
+	Subscription *commerce.SubscriptionChange
 }
 
 // ChangeOf reads the two images of a stream record, of which the old one is nil for a new item. The error is [ErrOtherItem] for items
@@ -31,6 +35,15 @@ func ChangeOf(old, new map[string]types.AttributeValue) (Change, error) {
 	}
 	if before, after, err := pair(old, new, AccountFromImage); !errors.Is(err, ErrOtherItem) {
 		return Change{Account: &partner.AccountChange{Before: before, After: after}}, err
+	}
+	if a, err := AgreementFromImage(new); !errors.Is(err, ErrOtherItem) {
+		return Change{Agreement: &a}, err
+	}
+	if o, err := OrderFromImage(new); !errors.Is(err, ErrOtherItem) {
+		return Change{Order: &o}, err
+	}
+	if before, after, err := pair(old, new, SubscriptionFromImage); !errors.Is(err, ErrOtherItem) {
+		return Change{Subscription: &commerce.SubscriptionChange{Before: before, After: after}}, err
 	}
 	before, after, err := pair(old, new, RelationshipFromImage)
 	return Change{Relationship: &relationship.Change{Before: before, After: after}}, err

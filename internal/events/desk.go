@@ -10,6 +10,7 @@ import (
 
 	"concord/internal/audit"
 	"concord/internal/batch"
+	"concord/internal/commerce"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/relationship"
@@ -28,6 +29,9 @@ type Written struct {
 	Relationship *relationship.Change
 	Batch        *batch.Change
 	Account      *partner.AccountChange
+	Agreement    *commerce.Agreement
+	Order        *commerce.Order
+	Subscription *commerce.SubscriptionChange
 }
 
 // Causes gives what a write causes.
@@ -40,6 +44,15 @@ func Causes(w Written) (all []Consequence) {
 	}
 	if a := w.Account; a != nil {
 		all = append(all, consequences(nil, audit.OfAccount(a.Before, a.After))...)
+	}
+	if a := w.Agreement; a != nil {
+		all = append(all, consequences(OfAgreement(*a), audit.OfAgreement(*a))...)
+	}
+	if o := w.Order; o != nil {
+		all = append(all, consequences(OfOrder(*o), audit.OfOrder(*o))...)
+	}
+	if s := w.Subscription; s != nil {
+		all = append(all, consequences(OfSubscription(s.Before, s.After), audit.OfSubscription(s.Before, s.After))...)
 	}
 	if b := w.Batch; b != nil && b.After.Job == batch.JobQueued {
 		all = append(all, Consequence{Job: &b.After.Key})

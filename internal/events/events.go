@@ -65,6 +65,9 @@ type Detail struct {
 	PartnerTenantID string        `json:"partnerTenantId"`
 	Invitation      *Invitation   `json:"invitation,omitempty"`
 	Relationship    *Relationship `json:"relationship,omitempty"`
+	Agreement       *Agreement    `json:"agreement,omitempty"`
+	Order           *Order        `json:"order,omitempty"`
+	Subscription    *Subscription `json:"subscription,omitempty"`
 	SentBy          string        `json:"sentBy,omitempty"`  // who mails: "concord" or "partner"
 	Reason          string        `json:"reason,omitempty"`  // one of a list of words
 	Granted         *bool         `json:"granted,omitempty"` // false when all that was accepted stood already
