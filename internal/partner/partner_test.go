@@ -119,6 +119,20 @@ func TestFaultyClouds(t *testing.T) {
 	}
 }
 
+// Rule N12: where a provider may be is a matter of the reseller's market.
+func TestWhoWorksWithWhom(t *testing.T) {
+	r := ShippedRegions()
+	r.Providers = map[string][]string{"australia-new-zealand": {"united-states"}}
+	for pair, allowed := range map[[2]string]bool{
+		{"US", "US"}: true, {"FR", "DE"}: true, {"US", "NZ"}: true, {"NZ", "US"}: false, {"FR", "NZ"}: false, {"JP", "JP"}: true, {"", ""}: false, {"US", ""}: false,
+	} {
+		err := r.CheckPartnership(pair[0], pair[1])
+		if allowed != (err == nil) || err != nil && !problem.Is(err, problem.RegionNotAllowed) {
+			t.Errorf("provider in %s, reseller in %s: %v", pair[0], pair[1], err)
+		}
+	}
+}
+
 // Rule I16: most regions may establish relationships only with the same region or country.
 func TestRegions(t *testing.T) {
 	r := ShippedRegions()

@@ -19,6 +19,8 @@ type Regions struct {
 	Version string
 	// Markets holds the countries of each market. Within a market every country may resell to every other.
 	Markets map[string][]string
+	// Providers says, by the market of an indirect reseller, in which other markets its indirect providers may be (rule N12).
+	Providers map[string][]string
 	// AnyMarket lists countries whose partners may resell everywhere, and customers that everyone may serve.
 	AnyMarket struct{ Partners, Customers []string }
 }
@@ -53,4 +55,14 @@ func (r Regions) Check(partnerCountry, customerCountry string) error {
 		return nil
 	}
 	return problem.New(problem.RegionNotAllowed, "A partner in %s may not establish a reselling relationship with a customer in %s.", partnerCountry, customerCountry)
+}
+
+// CheckPartnership gives nil when an indirect provider of one country may work with an indirect reseller of another, else
+// [problem.RegionNotAllowed]: within a market, and where the table says more for the market of the reseller (rule N12).
+func (r Regions) CheckPartnership(provider, reseller string) error {
+	market := r.Market(reseller)
+	if provider != "" && reseller != "" && (r.Market(provider) == market || slices.Contains(r.Providers[market], r.Market(provider))) {
+		return nil
+	}
+	return problem.New(problem.RegionNotAllowed, "An indirect provider in %s may not work with an indirect reseller in %s.", provider, reseller)
 }

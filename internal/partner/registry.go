@@ -87,13 +87,16 @@ type AccountQuery struct {
 	Status  ProgramStatus
 	Role    ProgramRole
 	Sending Sending
+	Cloud   CloudID
+	Listed  bool // only who is listed in the directory
 	Limit   int
 	After   string // where the page before ended; empty for the first page
 }
 
 // Matches reports whether an account is among those asked for.
 func (q AccountQuery) Matches(a Account) bool {
-	return (q.Status == "" || q.Status == a.Status) && (q.Role == "" || q.Role == a.Role) && (q.Sending == "" || q.Sending == a.Sending())
+	return (q.Status == "" || q.Status == a.Status) && (q.Role == "" || q.Role == a.Role) && (q.Sending == "" || q.Sending == a.Sending()) &&
+		(q.Cloud == "" || q.Cloud == a.Cloud) && (!q.Listed || a.ListedInDirectory)
 }
 
 // AccountPage is an answer to an [AccountQuery]. It may hold fewer than the limit, even none, while Next is set.
@@ -411,6 +414,24 @@ func (r *Registry) Accounts(ctx context.Context, u User, q AccountQuery) (Accoun
 		return AccountPage{}, err
 	}
 	return r.Store.ListAccounts(ctx, q)
+}
+
+// Directory gives a page of the indirect providers that are listed, active and in the caller's cloud (rule N10); with a country those that
+// may work with an indirect reseller there (N12). Codes: [problem.RoleNotPermitted], also for a company without an account.
+func (r *Registry) Directory(ctx context.Context, u User, regions Regions, country string, limit int, after string) (AccountPage, error) {
+	if err := u.Permit(ReadCustomers); err != nil {
+		return AccountPage{}, err
+	}
+	own, err := r.Store.Account(ctx, u.Tenant, false)
+	if problem.Is(err, problem.NotFound) {
+		return AccountPage{}, problem.New(problem.RoleNotPermitted, "Your company has no partner account.")
+	}
+	if err != nil {
+		return AccountPage{}, err
+	}
+	page, err := r.Store.ListAccounts(ctx, AccountQuery{Status: Active, Role: IndirectProvider, Cloud: own.Cloud, Listed: true, Limit: limit, After: after})
+	page.Accounts = slices.DeleteFunc(page.Accounts, func(a Account) bool { return country != "" && regions.CheckPartnership(a.Country, country) != nil })
+	return page, err
 }
 
 // Change changes an account; what says the same as before changes nothing. Suspending, reinstating, pausing and letting on again need a

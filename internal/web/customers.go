@@ -41,6 +41,8 @@ func Relationships(g Gate, s Customers, a *granular.Service, log audit.Log, d De
 		"PATCH /v1/partners/{tenantId}":  d.change,
 		"POST /v1/suppressions/search":   d.search,
 		"POST /v1/suppressions/lift":     d.lift,
+		"GET /v1/directory/providers":    d.directory,
+		"GET /v1/regions":                d.regions,
 		"GET /v1/roles/me":               roles,
 		"GET /openapi.json":              openAPI,
 		"GET /healthz":                   health,

@@ -303,7 +303,7 @@ func TestEveryEventOfTheFolder(t *testing.T) {
 	want := map[string]int{
 		"invitations-create": 201, "invitations-create-base64": 409, "invitations-list": 200, "invitations-read": 404, "invitations-draft": 404,
 		"invitations-send": 404, "invitations-edit": 404, "invitations-draft-file": 404, "invitations-reset": 404, "invitations-done": 404, "invitations-renew": 404,
-		"invitations-events": 404, "invitations-batch": 202, "invitations-batch-csv": 202, "invitations-batch-read": 404, "invitations-batch-rows": 404, "relationships-customers": 200, "relationships-customer-change": 404, "relationships-customer-remove": 404, "relationships-customer-create": 201, "relationships-attestation": 200, "relationships-audit": 200, "relationships-roles": 200, "relationships-openapi": 200,
+		"invitations-events": 404, "invitations-batch": 202, "invitations-batch-csv": 202, "invitations-batch-read": 404, "invitations-batch-rows": 404, "relationships-customers": 200, "relationships-customer-change": 404, "relationships-customer-remove": 404, "relationships-customer-create": 201, "relationships-attestation": 200, "relationships-directory": 200, "relationships-regions": 200, "relationships-audit": 200, "relationships-roles": 200, "relationships-openapi": 200,
 		"relationships-partners-create": 201, "relationships-partners-list": 200, "relationships-partners-read": 200, "relationships-partners-change": 200,
 		"relationships-granular-create": 201, "relationships-granular-list": 200, "relationships-granular-read": 404, "relationships-granular-change": 404,
 		"relationships-granular-delete": 404, "relationships-granular-lock": 404, "relationships-granular-send": 404, "relationships-grants": 404,
@@ -995,6 +995,8 @@ func TestFaultsTellNothing(t *testing.T) {
 	all["submit a batch"] = submit("c", `{"rows":[{}]}`)
 	all["change a customer"] = request{method: "PATCH", target: "/v1/customers/" + larch, body: `{"identityConfirmed":true}`, header: map[string]string{"If-Match": "*"}}
 	all["create a customer"] = newCustomer("f", "")
+	all["directory"] = request{method: "GET", target: "/v1/directory/providers"}
+	all["regions"] = request{method: "GET", target: "/v1/regions"}
 	all["attestation"] = request{method: "GET", target: "/v1/attestations/relationshipRemoval"}
 	for name, r := range all {
 		a.log.Reset()

@@ -61,6 +61,7 @@ func account(p accounts.Partner, t accounts.Tenant) partner.Account {
 		AssociatedPartnerID: p.PartnerID, Status: partner.Active,
 		MPA:     &partner.Agreement{SignedAt: joined, SignedBy: p.Contact.Name, Version: "2024-01", Hash: hex.EncodeToString(text[:])},
 		Contact: partner.Contact{Email: p.Contact.Email, Website: "https://" + t.Domains[0]}, VerifiedDomain: t.Domains[0], Locale: p.Locale,
-		CreatedAt: joined, Version: 1,
+		ListedInDirectory: partner.ProgramRole(p.ProgramRole) == partner.IndirectProvider,
+		CreatedAt:         joined, Version: 1,
 	}
 }
