@@ -11,6 +11,7 @@ import (
 	"concord/internal/awsenv"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
+	"concord/internal/enrolment"
 	"concord/internal/env"
 	"concord/internal/feedback"
 	"concord/internal/granular"
@@ -38,6 +39,8 @@ type config struct {
 	// How many complaints pause a partner's mails: of a thousand of them in seven days, and at least.
 	ComplaintsPerMille int `env:"COMPLAINT_PAUSE_PER_MILLE"`
 	ComplaintsLeast    int `env:"COMPLAINT_PAUSE_LEAST"`
+	// Calendar says which days the operator works, as enrolment.ParseCalendar reads it.
+	Calendar string `env:"VETTING_CALENDAR" default:"{}"`
 	// AllowReserved accepts addresses under .example and .test, which only a local stack does.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
@@ -69,6 +72,10 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	calendar, err := enrolment.ParseCalendar(c.Calendar)
+	if err != nil {
+		return err
+	}
 	aws := awsenv.Config()
 	store := dynamo.New(aws, c.Table)
 	metrics := &observe.Metrics{Stack: c.Stack, Function: "acceptance"}
@@ -84,7 +91,8 @@ func run(log *slog.Logger) error {
 			Addresses: addresses, Locales: locale.Tags, Ledger: store, Reputation: reputation,
 			Evidence: time.Duration(c.EvidenceYears) * year, Now: now,
 		},
-		Keys: masterkey.New(aws, c.Secret), Operator: c.Operator, Issuer: c.Issuer, ClientID: c.ClientID, Claims: claims, Log: log,
+		Enrolments: enrolment.Confirmation{Store: store, Calendar: calendar, Now: now},
+		Keys:       masterkey.New(aws, c.Secret), Operator: c.Operator, Issuer: c.Issuer, ClientID: c.ClientID, Claims: claims, Log: log,
 	}.Handler()
 	if err != nil {
 		return err

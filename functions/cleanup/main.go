@@ -12,6 +12,7 @@ import (
 	"concord/internal/awsenv"
 	"concord/internal/batch"
 	"concord/internal/dynamo"
+	"concord/internal/enrolment"
 	"concord/internal/env"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -39,6 +40,7 @@ func main() {
 		agenda.Invitation: invitation.Cleanup{Store: store},
 		agenda.Batch:      batch.Cleanup{Store: store},
 		agenda.Granular:   granular.Cleanup{Store: store},
+		agenda.Enrolment:  enrolment.Cleanup{Store: store},
 	}}
 	// What the schedule says of itself is of no interest: what is due is in the table. The scheduler only hands the event over; after
 	// an error Lambda calls again, as the function's EventInvokeConfig says.

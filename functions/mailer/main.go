@@ -48,7 +48,7 @@ func main() {
 	metrics := &observe.Metrics{Stack: c.Stack, Function: "mailer"}
 	store := dynamo.New(aws, c.Table)
 	dispatcher := &mail.Dispatcher{
-		Store: store, Granular: store, Roles: granular.ShippedRoles(), Accounts: store, Ledger: store, Clouds: clouds, Links: masterkey.New(aws, c.LinkSecret), Sender: ses,
+		Store: store, Granular: store, Roles: granular.ShippedRoles(), Accounts: store, Enrolments: store, Ledger: store, Clouds: clouds, Links: masterkey.New(aws, c.LinkSecret), Sender: ses,
 		Pace: pace.New(c.Rate, c.Sandboxes), Operator: c.Operator, Now: now, Log: log, Metrics: metrics,
 	}
 	loop := stream.Loop{Log: log, Metrics: metrics, Reserve: 3 * mail.SendTimeout}
@@ -56,6 +56,10 @@ func main() {
 		g, err := dynamo.GranularFromImage(r.New)
 		if err == nil {
 			return dispatcher.DispatchGranular(ctx, g)
+		}
+		e, err := dynamo.EnrolmentFromImage(r.New)
+		if err == nil {
+			return dispatcher.Enrol(ctx, e)
 		}
 		inv, err := dynamo.InvitationFromImage(r.New)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"concord/internal/partner"
@@ -213,6 +214,12 @@ const (
 	maxHistory = 60
 	MaxReason  = 500 // characters of the operator's words
 )
+
+// Reference is what the primary contact quotes when it asks about the application.
+func (e Enrolment) Reference() string {
+	id := strings.TrimPrefix(e.ID, Prefix)
+	return strings.ToUpper(id[:min(5, len(id))] + "-" + id[min(5, len(id)):min(10, len(id))])
+}
 
 // OverdueAt reports whether vetting takes too long (rule E14), whether or not the job has come by.
 func (e Enrolment) OverdueAt(now time.Time) bool {

@@ -40,6 +40,8 @@ type Dispatcher struct {
 	Granular GranularStore
 	Roles    granular.Table // by which mails call the roles of granular administration
 	Accounts Accounts
+	// Enrolments are where the mails of enrolments are owed.
+	Enrolments Enrolments
 	// Ledger says which recipients get no mail, and counts reminders.
 	Ledger   invitation.Suppressions
 	Clouds   partner.Clouds
@@ -180,7 +182,7 @@ func (d *Dispatcher) post(ctx context.Context, inv invitation.Invitation, c lett
 	return d.hand(ctx, c, m, until)
 }
 
-// hand sends a letter. Up to the last line nothing has left.
+// hand sends a letter under a claim that is good until a moment. Up to the last line nothing has left.
 func (d *Dispatcher) hand(ctx context.Context, c letter.Content, m Message, until time.Time) Outcome {
 	html, err := HTML(c)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/html"
 
 	"concord/internal/apigw"
+	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -104,6 +105,7 @@ func TestEvents(t *testing.T) {
 			handler, err := pages.Site{
 				Invitations: &invitation.Service{Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds, Locales: locale.Tags, Ledger: store, Now: time.Now},
 				Granular:    &granular.Service{Store: store, Accounts: store, Clouds: clouds, Roles: granular.ShippedRoles(), Now: time.Now},
+				Enrolments:  enrolment.Confirmation{Store: store, Now: time.Now},
 				Keys:        k, Operator: "Grove Marketplace Ltd", Issuer: idp.URL, ClientID: clientID, Log: slog.New(slog.DiscardHandler),
 			}.Handler()
 			if err != nil {

@@ -176,6 +176,9 @@ func (p *page) lead(r *http.Request) {
 		lang := chosen(r.URL.Query().Get("lang"))
 		p.Request, p.SignIn, p.End = p.path("")+lang, p.path("/sign-in")+lang, p.path(asideEnd)+lang
 	}
+	if p.purpose == link.Verify {
+		p.SignIn = p.path("/sign-in") + chosen(r.URL.Query().Get("lang"))
+	}
 	for _, tag := range locale.Tags {
 		l := locale.For(tag)
 		to := "?lang=" + l.Language()

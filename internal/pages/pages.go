@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -43,6 +44,7 @@ type Keys interface {
 type Site struct {
 	Invitations *invitation.Service
 	Granular    *granular.Service
+	Enrolments  enrolment.Confirmation // how primary contacts confirm their addresses
 	Keys        Keys
 	Operator    string // who operates the deployment; every page says so
 	Issuer      string // of the OpenID provider that people sign in at
@@ -84,6 +86,9 @@ func (s Site) Handler() (http.Handler, error) {
 	mux.HandleFunc(routeGranularSignIn, h.signInGranular)
 	mux.HandleFunc(routeGranularEnd, h.openEnd)
 	mux.HandleFunc(routeGranularEnding, h.endGranular)
+	mux.HandleFunc(routeVerification, h.openVerification)
+	mux.HandleFunc(routeConfirm, h.confirm)
+	mux.HandleFunc(routeVerifySignIn, h.verifySignIn)
 	for _, p := range h.pleadings() {
 		mux.HandleFunc("GET "+p.pattern(), p.look)
 		mux.HandleFunc("POST "+p.pattern(), p.ask)
@@ -111,9 +116,11 @@ type visit struct {
 	aside   string            // what follows the token in the path: empty on the page of the link itself
 	letter  invitation.Letter // zero until the invitation was read
 	grant   granular.Request  // on the pages of granular administration: zero until it was read
-	person  *invitation.Person
-	form    entered
-	invalid []problem.Finding
+	// application is zero on every page that is none of an enrolment; on those the letter has the cloud, the language and whom it went to.
+	application enrolment.Enrolment
+	person      *invitation.Person
+	form        entered
+	invalid     []problem.Finding
 	// reworded is set when the form that was sent showed other words than those of now.
 	reworded bool
 }

@@ -25,6 +25,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -154,7 +155,7 @@ func deploy(t *testing.T) *deployment {
 		Quota: invitation.Quota{Ledger: d.store, Limits: d.service.Limits},
 	}
 	handler, err := pages.Site{
-		Invitations: d.service, Granular: d.granted, Keys: d.keys, Operator: "Grove Marketplace Ltd", Issuer: d.idp.URL, ClientID: clientID,
+		Invitations: d.service, Granular: d.granted, Enrolments: enrolment.Confirmation{Store: d.store, Now: d.service.Now}, Keys: d.keys, Operator: "Grove Marketplace Ltd", Issuer: d.idp.URL, ClientID: clientID,
 		Log: slog.New(slog.NewJSONHandler(d, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}.Handler()
 	if err != nil {
@@ -346,7 +347,7 @@ func (s seen) sound(t *testing.T) {
 	if s.StatusCode == http.StatusSeeOther {
 		// A redirect after an answer holds the result, for who does not follow it; every other one is empty.
 		if s.text != "" {
-			if page := s.page(); page != "accepted" && page != "declined" {
+			if page := s.page(); page != "accepted" && page != "declined" && page != "verified" {
 				t.Errorf("a redirect with the page %q", page)
 			}
 		}
