@@ -34,6 +34,7 @@ import (
 	"concord/internal/dynamo"
 	"concord/internal/env"
 	"concord/internal/events"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/observe"
 	"concord/internal/partner"
@@ -231,7 +232,7 @@ func restore(ctx context.Context, out io.Writer, id string, store *dynamo.Store,
 	return err
 }
 
-// histories gives put the records of every invitation and relationship of a partner, by the lists that partners use.
+// histories gives put the records of every invitation and relationship of a partner, granular ones too, by the lists that partners use.
 func histories(ctx context.Context, store *dynamo.Store, tenant partner.TenantID, put func([]audit.Record)) (invitations, relationships int, err error) {
 	const page = 100
 	for q := (invitation.Query{Status: invitation.AnyStatus, Limit: page, Now: time.Now()}); ; {
@@ -242,6 +243,19 @@ func histories(ctx context.Context, store *dynamo.Store, tenant partner.TenantID
 		for _, i := range found.Invitations {
 			invitations++
 			put(audit.OfInvitation(nil, i))
+		}
+		if q.After = found.Next; q.After == "" {
+			break
+		}
+	}
+	for q := (granular.Query{Limit: page, Now: time.Now()}); ; {
+		found, err := store.GranularRelationships(ctx, tenant, q)
+		if err != nil {
+			return invitations, relationships, err
+		}
+		for _, r := range found.Relationships {
+			relationships++
+			put(audit.OfGranular(nil, r))
 		}
 		if q.After = found.Next; q.After == "" {
 			break

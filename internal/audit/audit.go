@@ -2,7 +2,7 @@
 //
 // A record is derived from the timeline of an item and from nothing else. So it is the same whether the table's stream brought the
 // write that it tells of, or the item is read years later to make up for a record that is missing: [OfInvitation],
-// [OfRelationship] and [OfAccount] are both. It says which states changed, and never an address, the name of a person or company, a link or a text
+// [OfRelationship], [OfGranular] and [OfAccount] are both. It says which states changed, and never an address, the name of a person or company, a link or a text
 // that somebody typed; who it was at the customer's is the customer's own business.
 //
 // A partner sees the records of its own items. What another partner does, the removal of its relationship with the same customer
@@ -43,10 +43,11 @@ const (
 	Agreement    = "customerAgreement"
 	Order        = "order"
 	Subscription = "subscription"
+	Granular     = "granularAdmin"
 )
 
 // ResourceTypes are all of them.
-var ResourceTypes = []string{Invitation, Relationship, Account, Agreement, Order, Subscription}
+var ResourceTypes = []string{Invitation, Relationship, Account, Agreement, Order, Subscription, Granular}
 
 // Record is one transition of one resource.
 type Record struct {

@@ -284,6 +284,10 @@ var order = []string{
 	"delegatedAdmin.terminated", "identityCheck.changed", "partnerAccount.created", "partnerAccount.changed",
 	"customerAgreement.attested", "customerAgreement.signed", "order.completed", "subscription.created",
 	"subscription.statusChanged", "subscription.quantityChanged", "subscription.recordChanged", "subscription.supportChanged",
+	"granularAdmin.created", "granularAdmin.changed", "granularAdmin.approvalPending", "granularAdmin.sent", "granularAdmin.mailed", "granularAdmin.mailFailed", "granularAdmin.delayed",
+	"granularAdmin.delivered", "granularAdmin.rejected", "granularAdmin.suppressed", "granularAdmin.bounced", "granularAdmin.complained", "granularAdmin.approved", "granularAdmin.activating",
+	"granularAdmin.active", "granularAdmin.reminded", "granularAdmin.noticeFailed", "granularAdmin.extended", "granularAdmin.expiring", "granularAdmin.expired",
+	"granularAdmin.terminationRequested", "granularAdmin.terminating", "granularAdmin.terminated", "granularAdmin.deleted",
 }
 
 // Operations are all that there are today, in the order in which they go within a second.

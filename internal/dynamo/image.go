@@ -8,6 +8,7 @@ import (
 
 	"concord/internal/batch"
 	"concord/internal/commerce"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/relationship"
@@ -22,6 +23,7 @@ type Change struct {
 	Agreement    *commerce.Agreement // recorded once, never changed
 	Order        *commerce.Order     // the same
 	Subscription *commerce.SubscriptionChange
+	Granular     *granular.Change
 }
 
 // ChangeOf reads the two images of a stream record, of which the old one is nil for a new item. The error is [ErrOtherItem] for items
@@ -44,6 +46,9 @@ func ChangeOf(old, new map[string]types.AttributeValue) (Change, error) {
 	}
 	if before, after, err := pair(old, new, SubscriptionFromImage); !errors.Is(err, ErrOtherItem) {
 		return Change{Subscription: &commerce.SubscriptionChange{Before: before, After: after}}, err
+	}
+	if before, after, err := pair(old, new, GranularFromImage); !errors.Is(err, ErrOtherItem) {
+		return Change{Granular: &granular.Change{Before: before, After: after}}, err
 	}
 	before, after, err := pair(old, new, RelationshipFromImage)
 	return Change{Relationship: &relationship.Change{Before: before, After: after}}, err

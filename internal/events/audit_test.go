@@ -275,7 +275,7 @@ func TestTheAuditCanBeRebuilt(t *testing.T) {
 	}
 	var never []string
 	for _, operation := range audit.Operations() {
-		if !operations[operation] {
+		if !operations[operation] && !strings.HasPrefix(operation, "granularAdmin.") { // TestGranularAudit
 			never = append(never, operation)
 		}
 	}

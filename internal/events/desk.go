@@ -11,6 +11,7 @@ import (
 	"concord/internal/audit"
 	"concord/internal/batch"
 	"concord/internal/commerce"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/relationship"
@@ -32,6 +33,7 @@ type Written struct {
 	Agreement    *commerce.Agreement
 	Order        *commerce.Order
 	Subscription *commerce.SubscriptionChange
+	Granular     *granular.Change
 }
 
 // Causes gives what a write causes.
@@ -53,6 +55,9 @@ func Causes(w Written) (all []Consequence) {
 	}
 	if s := w.Subscription; s != nil {
 		all = append(all, consequences(OfSubscription(s.Before, s.After), audit.OfSubscription(s.Before, s.After))...)
+	}
+	if g := w.Granular; g != nil {
+		all = append(all, consequences(OfGranular(g.Before, g.After), audit.OfGranular(g.Before, g.After))...)
 	}
 	if b := w.Batch; b != nil && b.After.Job == batch.JobQueued {
 		all = append(all, Consequence{Job: &b.After.Key})

@@ -59,18 +59,19 @@ type Event struct {
 type Detail struct {
 	Version string `json:"version"`
 	// ID is the same however often the event is delivered: the resource's id and version, and what happened.
-	ID              string        `json:"id"`
-	OccurredAt      time.Time     `json:"occurredAt"`
-	CorrelationID   string        `json:"correlationId,omitempty"` // of the request that caused it; a job has none
-	PartnerTenantID string        `json:"partnerTenantId"`
-	Invitation      *Invitation   `json:"invitation,omitempty"`
-	Relationship    *Relationship `json:"relationship,omitempty"`
-	Agreement       *Agreement    `json:"agreement,omitempty"`
-	Order           *Order        `json:"order,omitempty"`
-	Subscription    *Subscription `json:"subscription,omitempty"`
-	SentBy          string        `json:"sentBy,omitempty"`  // who mails: "concord" or "partner"
-	Reason          string        `json:"reason,omitempty"`  // one of a list of words
-	Granted         *bool         `json:"granted,omitempty"` // false when all that was accepted stood already
+	ID              string         `json:"id"`
+	OccurredAt      time.Time      `json:"occurredAt"`
+	CorrelationID   string         `json:"correlationId,omitempty"` // of the request that caused it; a job has none
+	PartnerTenantID string         `json:"partnerTenantId"`
+	Invitation      *Invitation    `json:"invitation,omitempty"`
+	Relationship    *Relationship  `json:"relationship,omitempty"`
+	Agreement       *Agreement     `json:"agreement,omitempty"`
+	Order           *Order         `json:"order,omitempty"`
+	Subscription    *Subscription  `json:"subscription,omitempty"`
+	GranularAdmin   *GranularAdmin `json:"granularAdmin,omitempty"`
+	SentBy          string         `json:"sentBy,omitempty"`  // who mails: "concord" or "partner"
+	Reason          string         `json:"reason,omitempty"`  // one of a list of words
+	Granted         *bool          `json:"granted,omitempty"` // false when all that was accepted stood already
 }
 
 // Invitation is an invitation as it is after the write.

@@ -148,7 +148,7 @@ func (o *office) wrote(write func(*dynamo.Store) error) {
 			o.t.Fatal(err)
 		}
 		kind := decoded["type"]["S"]
-		if kind != "invitation" && kind != "relationship" {
+		if kind != "invitation" && kind != "granular" && kind != "relationship" {
 			continue
 		}
 		key := fmt.Sprint(decoded["pk"]["S"], " ", decoded["sk"]["S"])
@@ -377,11 +377,16 @@ func (o *office) relate(do func(relationship.Relationship, relationship.Entry) (
 
 func TestWhatATransitionTells(t *testing.T) {
 	reached := map[string]bool{}
-	for _, c := range []struct {
+	type transition = struct {
 		name string
 		do   func(*office)
 		want []string // "<type> <status> [<what it tells more>]"
-	}{
+	}
+	var granted []transition
+	for _, c := range granularCases {
+		granted = append(granted, transition{"granular: " + c.name, func(o *office) { c.do(o) }, c.events})
+	}
+	for _, c := range append([]transition{
 		{"accepted", func(o *office) {
 			i := o.invite()
 			o.send(i)
@@ -504,7 +509,7 @@ func TestWhatATransitionTells(t *testing.T) {
 			must[invitation.Invitation](o.t)(o.Revise(o.t.Context(), command, i.ID, invitation.Revision{RecipientName: &name}))
 			must[invitation.Invitation](o.t)(o.Reset(o.t.Context(), o.command(), i.ID))
 		}, []string{"invitation-created draft"}},
-	} {
+	}, granted...) {
 		t.Run(c.name, func(t *testing.T) {
 			o := open(t)
 			c.do(o)
@@ -541,6 +546,9 @@ func line(e Event) string {
 	}
 	if d.Relationship != nil {
 		words = append(words, d.Relationship.Status)
+	}
+	if d.GranularAdmin != nil {
+		words = append(words, d.GranularAdmin.Status)
 	}
 	if d.Granted != nil {
 		words = append(words, map[bool]string{true: "granted", false: "nothing"}[*d.Granted])
@@ -685,6 +693,12 @@ func TestBatches(t *testing.T) {
 // The events of events/ are what the store writes and the stream makes of it.
 func TestEventFiles(t *testing.T) {
 	records, ids := story(t, func(o *office, k invitation.Key) { o.plead(o.Dispute, k, "not-us") })
+	o := open(t)
+	o.proposes("P0D").lock().answers("accept")
+	granted := make([]string, len(o.said))
+	for n, e := range o.said {
+		granted[n] = e.Detail.ID
+	}
 	mutilated := strings.Replace(records[3], `"v":{"N":"4"}`, `"v":{"S":"many"}`, 1)
 	for name, c := range map[string]struct {
 		records []string
@@ -694,6 +708,7 @@ func TestEventFiles(t *testing.T) {
 		"events-sent.json":     {records[3:4], ids[1:2]},
 		"events-accepted.json": {records[4:6], ids[2:5]},
 		"events-disputed.json": {records[6:8], ids[5:7]},
+		"events-granular.json": {o.records, granted},
 		"events-poison.json":   {[]string{mutilated, records[4]}, ids[2:3]},
 	} {
 		t.Run(name, func(t *testing.T) {

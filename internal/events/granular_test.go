@@ -1,0 +1,259 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"concord/internal/agenda"
+	"concord/internal/audit"
+	"concord/internal/contact"
+	"concord/internal/dynamo"
+	"concord/internal/granular"
+	"concord/internal/invitation"
+	"concord/internal/link"
+	"concord/internal/partner"
+)
+
+func (s spied) WriteGranular(ctx context.Context, c granular.Change) error {
+	err := s.Memory.WriteGranular(ctx, c)
+	if err == nil {
+		s.o.wrote(func(real *dynamo.Store) error { return real.WriteGranular(ctx, granular.Change{After: c.After}) })
+	}
+	return err
+}
+
+// grantor is granular administration over the store of an office.
+type grantor struct {
+	*office
+	*granular.Service
+	key granular.Key
+}
+
+func (o *office) proposes(extend string) *grantor {
+	o.t.Helper()
+	store := spied{o.store, o}
+	g := &grantor{office: o, Service: &granular.Service{
+		Store: store, Accounts: o.store, Clouds: o.Clouds, Addresses: contact.Addresses{AllowReserved: true}, Roles: granular.ShippedRoles(),
+		Quota: invitation.Quota{Ledger: o.store, Limits: o.Limits}, Locales: o.Locales, Now: func() time.Time { return o.clock },
+	}}
+	r := must[granular.Relationship](o.t)(g.Service.Create(o.t.Context(), g.agent(), granular.Terms{
+		DisplayName: new("Larch support of Nora"), Duration: new("P90D"), AutoExtendDuration: &extend, Customer: new(string(larch)), CustomerName: new("Larch Dairy"),
+		Roles: &[]string{"729827e3-9c14-49f7-bb1b-9608f156bbb8"},
+	}))
+	g.key = r.Key
+	return g
+}
+
+func (g *grantor) agent() granular.Command {
+	c := g.office.command()
+	return granular.Command{User: c.User, CorrelationID: c.CorrelationID, Key: "key of " + g.clock.String(), Body: "00ff", IfVersion: granular.AnyVersion}
+}
+
+func (g *grantor) lock() *grantor {
+	g.t.Helper()
+	must[granular.Relationship](g.t)(g.Lock(g.t.Context(), g.agent(), g.key.ID))
+	return g
+}
+
+func (g *grantor) answers(answer string) *grantor {
+	g.t.Helper()
+	g.clock = g.clock.Add(time.Hour)
+	_, c, err := g.Service.Respond(g.t.Context(), g.link(), g.who(), granular.Response{
+		Answer: answer, Authorized: true, FullName: "Nora Berg", JobTitle: "Head of IT", CorrelationID: "0b6c4a3e-9f5d-4c6e-8a51-2f7f6f0d9e12",
+	})
+	if err != nil || c != granular.ApprovedBy && c != granular.RejectedBy {
+		g.t.Fatal(c, err)
+	}
+	return g
+}
+
+func (g *grantor) link() link.Link {
+	return link.Link{Tenant: string(alder), ID: g.key.ID, Generation: g.stored().Generation}
+}
+
+func (g *grantor) who() granular.Person {
+	return granular.Person{Subject: "nora", Email: "nora.berg@larch.example", Tenant: larch, Company: "Larch Dairy", Cloud: "public", Roles: []partner.Role{partner.GlobalAdmin}}
+}
+
+func (g *grantor) stored() granular.Relationship {
+	g.t.Helper()
+	r, err := g.store.GranularRelationship(g.t.Context(), g.key, true)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return r
+}
+
+// after lets days go by, with the job at the end of them.
+func (g *grantor) after(days int) *grantor {
+	g.t.Helper()
+	g.clock = g.clock.AddDate(0, 0, days)
+	err := granular.Cleanup{Store: g.Service.Store}.Do(g.t.Context(), agenda.Appointment{Partner: g.key.Partner, ID: g.key.ID}, g.clock, func(string) {})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return g
+}
+
+// step writes what the mailer, or a report, makes of it.
+func (g *grantor) step(do func(granular.Relationship) (granular.Relationship, bool)) *grantor {
+	g.t.Helper()
+	before := g.stored()
+	after, changed := do(before)
+	if !changed {
+		g.t.Fatal("nothing has changed")
+	}
+	if err := g.Service.Store.WriteGranular(g.t.Context(), granular.Change{Before: &before, After: after}); err != nil {
+		g.t.Fatal(err)
+	}
+	return g
+}
+
+// mails has the mailer try what is owed.
+func (g *grantor) mails(outcome granular.MailOutcome) *grantor {
+	g.t.Helper()
+	g.step(func(r granular.Relationship) (granular.Relationship, bool) {
+		n, changed, _ := r.ClaimPost(g.clock, "sandbox")
+		return n, changed
+	})
+	return g.step(func(r granular.Relationship) (granular.Relationship, bool) {
+		all := map[granular.Notice]granular.MailOutcome{}
+		for _, n := range r.Post.Owed {
+			all[n] = outcome
+		}
+		return r.SettlePost(g.clock, "sandbox", all)
+	})
+}
+
+func (g *grantor) sends() *grantor {
+	g.t.Helper()
+	must[granular.Relationship](g.t)(g.Service.Send(g.t.Context(), g.agent(), g.key.ID, granular.Letter{RecipientEmail: new("nora.berg@larch.example")}))
+	return g
+}
+
+var granularTaken = granular.MailOutcome{State: granular.MailSent, MessageID: "ses-1"}
+
+// granularCases are the ways of granular administration, with the events and the transitions of its audit that they come to.
+var granularCases = []struct {
+	name   string
+	do     func(*office) *grantor
+	events []string
+	audit  []string
+}{
+	{"approved, reminded and over", func(o *office) *grantor {
+		return o.proposes("P0D").lock().sends().mails(granularTaken).answers("accept").after(60).mails(granularTaken).after(30)
+	}, []string{
+		"granular-admin-created created", "granular-admin-locked approvalPending", "granular-admin-sent approvalPending", "granular-admin-activated active",
+		"granular-admin-ending active 30d", "granular-admin-expired expired",
+	}, []string{
+		"user created created", "user approvalPending approvalPending", "user sent queued", "system mailed sent", "customer approved approved", "customer activating activating",
+		"customer active active", "system reminded ", "schedule expiring expiring", "schedule expired expired",
+	}},
+	{"rejected", func(o *office) *grantor { return o.proposes("P0D").lock().answers("decline") },
+		[]string{"granular-admin-created created", "granular-admin-locked approvalPending", "granular-admin-rejected terminated"},
+		[]string{"user created created", "user approvalPending approvalPending", "customer terminating terminating", "customer terminated terminated"}},
+	{"not approved in time", func(o *office) *grantor { return o.proposes("P0D").lock().after(90) },
+		[]string{"granular-admin-created created", "granular-admin-locked approvalPending", "granular-admin-expired expired notApproved"},
+		[]string{"user created created", "user approvalPending approvalPending", "schedule expiring expiring", "schedule expired expired"}},
+	{"changed and deleted", func(o *office) *grantor {
+		g := o.proposes("P0D")
+		must[granular.Relationship](o.t)(g.Service.Revise(o.t.Context(), g.agent(), g.key.ID, granular.Terms{Duration: new("P1Y")}))
+		if _, err := g.Delete(o.t.Context(), g.agent(), g.key.ID); err != nil {
+			o.t.Fatal(err)
+		}
+		return g
+	}, []string{"granular-admin-created created", "granular-admin-deleted deleted"}, []string{"user created created", "user changed ", "user deleted deleted"}},
+	{"extended twice before anybody noticed, and ended by the partner", func(o *office) *grantor {
+		g := o.proposes("P180D").lock().answers("accept").after(90 + 180)
+		must[granular.Relationship](o.t)(g.Terminate(o.t.Context(), g.agent(), g.key.ID))
+		return g
+	}, []string{
+		"granular-admin-created created", "granular-admin-locked approvalPending", "granular-admin-activated active", "granular-admin-extended active", "granular-admin-terminated terminated partner",
+	}, []string{
+		"user created created", "user approvalPending approvalPending", "customer approved approved", "customer activating activating", "customer active active",
+		"schedule extended ", "schedule extended ", "user terminationRequested terminationRequested", "user terminating terminating", "user terminated terminated",
+	}},
+	{"ended by the customer", func(o *office) *grantor {
+		g := o.proposes("P0D").lock().answers("accept")
+		g.clock = g.clock.Add(time.Hour)
+		if _, c, err := g.End(o.t.Context(), g.link(), g.who(), "0b6c4a3e-9f5d-4c6e-8a51-2f7f6f0d9e13"); c != granular.Over || err != nil {
+			o.t.Fatal(c, err)
+		}
+		return g
+	}, []string{"granular-admin-created created", "granular-admin-locked approvalPending", "granular-admin-activated active", "granular-admin-terminated terminated customer"}, []string{
+		"user created created", "user approvalPending approvalPending", "customer approved approved", "customer activating activating", "customer active active",
+		"customer terminationRequested terminationRequested", "customer terminating terminating", "customer terminated terminated",
+	}},
+	{"the mail failed, and another bounced", func(o *office) *grantor {
+		g := o.proposes("P0D").lock().sends().mails(granular.MailOutcome{State: granular.MailFailed, Reason: "message_rejected"})
+		g.sends().mails(granularTaken)
+		for _, state := range []granular.MailState{granular.MailDelayed, granular.MailDelivered, granular.MailRejected, granular.MailSuppressed, granular.MailBounced, granular.MailComplained} {
+			g.clock = g.clock.Add(time.Minute)
+			g.step(func(r granular.Relationship) (granular.Relationship, bool) {
+				return r.Feedback(g.clock, 2, state, "a_word", "ses-1")
+			})
+		}
+		return g
+	}, []string{
+		"granular-admin-created created", "granular-admin-locked approvalPending", "granular-admin-delivery-failed approvalPending message_rejected",
+		"granular-admin-sent approvalPending", "granular-admin-delivery-failed approvalPending a_word", "granular-admin-delivery-failed approvalPending a_word",
+		"granular-admin-delivery-failed approvalPending a_word",
+	}, []string{
+		"user created created", "user approvalPending approvalPending", "user sent queued", "system mailFailed failed", "user sent queued", "system mailed sent",
+		"system delayed delayed", "system delivered delivered", "system rejected rejected", "system suppressed suppressed", "system bounced bounced", "system complained complained",
+	}},
+	{"a reminder that nobody knows of", func(o *office) *grantor {
+		return o.proposes("P0D").lock().answers("accept").after(60).mails(granular.MailOutcome{State: granular.MailUnknown, Reason: "sender_silent"})
+	}, []string{"granular-admin-created created", "granular-admin-locked approvalPending", "granular-admin-activated active"}, []string{
+		"user created created", "user approvalPending approvalPending", "customer approved approved", "customer activating activating", "customer active active",
+		"system noticeFailed ", "system noticeFailed ",
+	}},
+}
+
+// TestGranularAudit: the transitions of granular administration are in the partner's audit, those that are never rested in too (invariant 18),
+// and reading the history again gives the same records.
+func TestGranularAudit(t *testing.T) {
+	operations := map[string]bool{}
+	for _, c := range granularCases {
+		t.Run(c.name, func(t *testing.T) {
+			o := open(t)
+			g := c.do(o)
+			rebuilt := audit.OfGranular(nil, g.stored())
+			var got []string
+			for n, r := range rebuilt {
+				rebuilt[n] = r.Kept(0) // as this desk keeps them
+				harmless(t, r)
+				operations[r.Operation] = true
+				name := strings.TrimPrefix(r.Operation, "granularAdmin.")
+				got = append(got, fmt.Sprintf("%s %s %s", r.Actor.Kind, name, r.New["status"]+r.New["delivery"]))
+				if r.ResourceType != audit.Granular || r.ResourceID != g.key.ID || r.Partner != alder || r.Customer != larch {
+					t.Errorf("%+v", r)
+				}
+			}
+			if d := cmp.Diff(c.audit, got); d != "" {
+				t.Error(d)
+			}
+			byID := func(a, b audit.Record) int { return strings.Compare(a.ID, b.ID) }
+			told := slices.SortedFunc(slices.Values(o.audited), byID)
+			slices.SortFunc(rebuilt, byID)
+			if d := cmp.Diff(told, rebuilt); d != "" {
+				t.Errorf("told and rebuilt: %s", d)
+			}
+		})
+	}
+	for _, operation := range audit.Operations() {
+		if strings.HasPrefix(operation, "granularAdmin.") && !operations[operation] {
+			t.Errorf("%s is never told", operation)
+		}
+		delete(operations, operation)
+	}
+	if len(operations) > 0 {
+		t.Errorf("not among the operations: %v", operations)
+	}
+}
