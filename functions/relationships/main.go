@@ -18,6 +18,7 @@ import (
 	"concord/internal/masterkey"
 	"concord/internal/observe"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/web"
 )
 
@@ -69,5 +70,6 @@ func main() {
 		Store: store, Register: store, Accounts: store, Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses,
 		SubscriptionsStay: !c.RemovalNeedsNone, ResellersKeep: !c.ResellersRemove, Now: clock,
 	}}
-	apigw.Start(web.Relationships(gate, customers, granted, store, desk, clock), "", log)
+	partners := partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: clock}
+	apigw.Start(web.Relationships(gate, customers, granted, partners, store, desk, clock), "", log)
 }

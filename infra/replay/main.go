@@ -38,6 +38,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/observe"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/relationship"
 	"concord/internal/stream"
 )
@@ -227,9 +228,28 @@ func restore(ctx context.Context, out io.Writer, id string, store *dynamo.Store,
 	}
 	put(audit.OfAccount(nil, account))
 	invitations, relationships, err := histories(ctx, store, tenant, put)
+	if err == nil {
+		err = partnerships(ctx, store, tenant, put)
+	}
 	err = errors.Join(err, group.Wait())
 	_, _ = fmt.Fprintf(out, "%d invitations, %d relationships: %d audit records added, %d were there\n", invitations, relationships, added.Load(), there.Load())
 	return err
+}
+
+// partnerships gives put the records of every partnership of a partner.
+func partnerships(ctx context.Context, store *dynamo.Store, tenant partner.TenantID, put func([]audit.Record)) error {
+	for q := (partnership.Query{Limit: 100}); ; {
+		found, err := store.Partnerships(ctx, tenant, q)
+		if err != nil {
+			return err
+		}
+		for _, p := range found.Partnerships {
+			put(audit.OfPartnership(partnership.Entered{Change: partnership.Change{After: p}, Of: tenant}))
+		}
+		if q.After = found.Next; q.After == "" {
+			return nil
+		}
+	}
 }
 
 // histories gives put the records of every invitation and relationship of a partner, granular ones too, by the lists that partners use.

@@ -44,10 +44,11 @@ const (
 	Order        = "order"
 	Subscription = "subscription"
 	Granular     = "granularAdmin"
+	Partnership  = "partnership"
 )
 
 // ResourceTypes are all of them.
-var ResourceTypes = []string{Invitation, Relationship, Account, Agreement, Order, Subscription, Granular}
+var ResourceTypes = []string{Invitation, Relationship, Account, Agreement, Order, Subscription, Granular, Partnership}
 
 // Record is one transition of one resource.
 type Record struct {

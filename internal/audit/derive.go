@@ -10,6 +10,7 @@ import (
 
 	"concord/internal/invitation"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/relationship"
 )
 
@@ -224,6 +225,57 @@ func OfAccount(before *partner.Account, after partner.Account) []Record {
 	return records
 }
 
+// OfPartnership gives the records that a write of a partnership has added to the audit of the side in whose directory it stands, oldest
+// first; with a nil before those of its whole history. What one side does alone is in its own audit and not in the other's (rules N8, X6).
+func OfPartnership(p partnership.Entered) []Record {
+	fresh := len(p.After.History)
+	if p.Before != nil {
+		fresh = Added(p.Before.History, p.After.History, func(a, b partnership.Entry) bool {
+			return a.At.Equal(b.At) && a.Action == b.Action && a.Side == b.Side && a.CorrelationID == b.CorrelationID
+		})
+	}
+	var records []Record
+	ids := identity{}
+	var was partnership.Entry
+	for n, e := range p.After.History {
+		together := e.Action == partnership.Established || e.Action == partnership.AccessGranted
+		own := e.Side == p.After.Side(p.Of)
+		for _, c := range steps(was, e) {
+			r := Record{
+				Partner: p.Of, At: e.At.UTC(), Actor: Actor{Kind: Customer, Tenant: p.After.With(p.Of)}, Operation: c.operation, ResourceType: Partnership,
+				ResourceID: p.After.ID(), New: map[string]string{c.field: c.is}, CorrelationID: e.CorrelationID,
+			}
+			if own {
+				r.Actor = Actor{User, e.By, p.Of}
+			}
+			if c.was != "" {
+				r.Old = map[string]string{c.field: c.was}
+			}
+			r.ID = ids.of(r, "")
+			if n >= len(p.After.History)-fresh && (together || own) {
+				records = append(records, r)
+			}
+		}
+		was = e
+	}
+	return records
+}
+
+// steps gives what an entry of a partnership has changed, of what it says how it stands after it.
+func steps(was, is partnership.Entry) (list []change) {
+	if was.Status != is.Status {
+		operation := "partnership.established"
+		if is.Status == partnership.Removed {
+			operation = "partnership.removed"
+		}
+		list = append(list, change{operation, status, string(was.Status), string(is.Status)})
+	}
+	if was.ProviderAccess != is.ProviderAccess {
+		list = append(list, change{"providerAccess." + string(is.ProviderAccess), "providerAdminAccess", string(was.ProviderAccess), string(is.ProviderAccess)})
+	}
+	return list
+}
+
 // actorOf says who is behind an entry of a relationship.
 func actorOf(e relationship.Entry, r relationship.Relationship) Actor {
 	switch e.Action {
@@ -288,6 +340,7 @@ var order = []string{
 	"granularAdmin.delivered", "granularAdmin.rejected", "granularAdmin.suppressed", "granularAdmin.bounced", "granularAdmin.complained", "granularAdmin.approved", "granularAdmin.activating",
 	"granularAdmin.active", "granularAdmin.reminded", "granularAdmin.noticeFailed", "granularAdmin.extended", "granularAdmin.expiring", "granularAdmin.expired",
 	"granularAdmin.terminationRequested", "granularAdmin.terminating", "granularAdmin.terminated", "granularAdmin.deleted",
+	"partnership.established", "partnership.removed", "providerAccess.granted", "providerAccess.revoked",
 }
 
 // Operations are all that there are today, in the order in which they go within a second.

@@ -11,6 +11,7 @@ import (
 
 	"concord/internal/invitation"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/relationship"
 )
 
@@ -249,6 +250,44 @@ func TestIdentityChecks(t *testing.T) {
 		"identityCheck.changed by user identityCheck=pending→identityCheck=confirmed", "identityCheck.changed by customer identityCheck=confirmed→identityCheck=pending",
 	}, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// Rules N6, N8 and X6: both sides have in their audit that they work together, and what one does alone is in its own.
+func TestPartnershipsOfBothSides(t *testing.T) {
+	p, _ := partnership.Establish(nil, partnership.Authorisation{Pair: partnership.Pair{Provider: birch, Reseller: alder}, Invitation: "inv_1", At: start, By: "ada", CorrelationID: "c1"})
+	revoked, _ := p.Revoke(partnership.Entry{At: start.Add(time.Hour), Side: partnership.ResellerSide, By: "ada", CorrelationID: "c2"})
+	removed, _ := revoked.Remove(partnership.Entry{At: start.Add(2 * time.Hour), Side: partnership.ProviderSide, By: "ben", CorrelationID: "c3"}, relationship.AttestedText{Version: "1"})
+	for of, want := range map[partner.TenantID][]string{
+		birch: {
+			"partnership.established by customer /" + string(alder) + " →status=active  ",
+			"providerAccess.granted by customer /" + string(alder) + " →providerAdminAccess=granted  ",
+			"partnership.removed by user ben/" + string(birch) + " status=active→status=removed  ",
+		},
+		alder: {
+			"partnership.established by user ada/" + string(alder) + " →status=active  ",
+			"providerAccess.granted by user ada/" + string(alder) + " →providerAdminAccess=granted  ",
+			"providerAccess.revoked by user ada/" + string(alder) + " providerAdminAccess=granted→providerAdminAccess=revoked  ",
+		},
+	} {
+		var got, ids, again []string
+		for _, c := range []partnership.Change{{After: p}, {Before: &p, After: revoked}, {Before: &revoked, After: removed}} {
+			for _, r := range OfPartnership(partnership.Entered{Change: c, Of: of}) {
+				got, ids = append(got, line(r)), append(ids, r.ID)
+				if r.Partner != of || r.ResourceType != Partnership || r.ResourceID != p.ID() || r.CorrelationID == "" {
+					t.Errorf("%+v", r)
+				}
+			}
+		}
+		for _, r := range OfPartnership(partnership.Entered{Change: partnership.Change{After: removed}, Of: of}) { // made again, from the history
+			again = append(again, r.ID)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s: %s", of, d)
+		}
+		if !slices.Equal(ids, again) {
+			t.Errorf("%s: %v, made again %v", of, ids, again)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/relationship"
 )
 
@@ -24,6 +25,7 @@ type Change struct {
 	Order        *commerce.Order     // the same
 	Subscription *commerce.SubscriptionChange
 	Granular     *granular.Change
+	Partnership  *partnership.Entered
 }
 
 // ChangeOf reads the two images of a stream record, of which the old one is nil for a new item. The error is [ErrOtherItem] for items
@@ -50,6 +52,9 @@ func ChangeOf(old, new map[string]types.AttributeValue) (Change, error) {
 	if before, after, err := pair(old, new, GranularFromImage); !errors.Is(err, ErrOtherItem) {
 		return Change{Granular: &granular.Change{Before: before, After: after}}, err
 	}
+	if p, err := enteredOf(old, new); !errors.Is(err, ErrOtherItem) {
+		return Change{Partnership: p}, err
+	}
 	before, after, err := pair(old, new, RelationshipFromImage)
 	return Change{Relationship: &relationship.Change{Before: before, After: after}}, err
 }
@@ -63,4 +68,14 @@ func pair[T any](old, new map[string]types.AttributeValue, read func(map[string]
 		return nil, after, fmt.Errorf("what was before: %w", err)
 	}
 	return &was, after, nil
+}
+
+// enteredOf reads a partnership with the directory that it stands in.
+func enteredOf(old, new map[string]types.AttributeValue) (*partnership.Entered, error) {
+	var of partner.TenantID
+	before, after, err := pair(old, new, func(stored map[string]types.AttributeValue) (p partnership.Partnership, err error) {
+		p, of, err = PartnershipFromImage(stored)
+		return p, err
+	})
+	return &partnership.Entered{Change: partnership.Change{Before: before, After: after}, Of: of}, err
 }

@@ -14,6 +14,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/relationship"
 )
 
@@ -34,6 +35,7 @@ type Written struct {
 	Order        *commerce.Order
 	Subscription *commerce.SubscriptionChange
 	Granular     *granular.Change
+	Partnership  *partnership.Entered
 }
 
 // Causes gives what a write causes.
@@ -58,6 +60,9 @@ func Causes(w Written) (all []Consequence) {
 	}
 	if g := w.Granular; g != nil {
 		all = append(all, consequences(OfGranular(g.Before, g.After), audit.OfGranular(g.Before, g.After))...)
+	}
+	if p := w.Partnership; p != nil {
+		all = append(all, consequences(OfPartnership(*p), audit.OfPartnership(*p))...)
 	}
 	if b := w.Batch; b != nil && b.After.Job == batch.JobQueued {
 		all = append(all, Consequence{Job: &b.After.Key})

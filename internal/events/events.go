@@ -17,6 +17,7 @@ import (
 
 	"concord/internal/audit"
 	"concord/internal/invitation"
+	"concord/internal/partnership"
 	"concord/internal/relationship"
 )
 
@@ -47,6 +48,9 @@ const (
 	RelationshipRemoved     Type = "relationship-removed"
 	DelegatedAdminGranted   Type = "delegated-admin-granted"
 	DelegatedAdminEnded     Type = "delegated-admin-ended"
+
+	PartnershipEstablished Type = "partnership-established" // told to both sides
+	PartnershipRemoved     Type = "partnership-removed"     // told to the side that removed it
 )
 
 // Event is what goes on the bus.
@@ -69,6 +73,7 @@ type Detail struct {
 	Order           *Order         `json:"order,omitempty"`
 	Subscription    *Subscription  `json:"subscription,omitempty"`
 	GranularAdmin   *GranularAdmin `json:"granularAdmin,omitempty"`
+	Partnership     *Partnership   `json:"partnership,omitempty"`
 	SentBy          string         `json:"sentBy,omitempty"`  // who mails: "concord" or "partner"
 	Reason          string         `json:"reason,omitempty"`  // one of a list of words
 	Granted         *bool          `json:"granted,omitempty"` // false when all that was accepted stood already
@@ -100,6 +105,19 @@ type Relationship struct {
 	DelegatedAdmin   string    `json:"delegatedAdmin"`
 	IdentityCheck    string    `json:"identityCheck"`
 	EstablishedAt    time.Time `json:"establishedAt"`
+}
+
+// Partnership is a partnership as it is after the write, seen from the side of the partner that is told.
+type Partnership struct {
+	ID                  string    `json:"id"`
+	Version             int       `json:"version"`
+	Role                string    `json:"role"`
+	ProviderTenantID    string    `json:"providerTenantId"`
+	ResellerTenantID    string    `json:"resellerTenantId"`
+	Status              string    `json:"status"`
+	ProviderAdminAccess string    `json:"providerAdminAccess"`
+	InvitationID        string    `json:"invitationId,omitempty"` // the provider's own
+	EstablishedAt       time.Time `json:"establishedAt"`
 }
 
 // told says which entries of a timeline are events, and what they tell beside the invitation. The other entries are steps on
@@ -197,6 +215,39 @@ func OfRelationship(before *relationship.Relationship, after relationship.Relati
 		tell(DelegatedAdminGranted, after.UpdatedAt, "")
 	case !administered(&after) && administered(before):
 		tell(DelegatedAdminEnded, after.UpdatedAt, ending(after))
+	}
+	return out
+}
+
+// OfPartnership gives what a write of a partnership tells the side in whose directory it stands. Of a removal only the side that did it
+// is told (rule X6).
+func OfPartnership(p partnership.Entered) []Event {
+	var was []partnership.Entry
+	if p.Before != nil {
+		was = p.Before.History
+	}
+	added := audit.Added(was, p.After.History, func(a, b partnership.Entry) bool {
+		return a.At.Equal(b.At) && a.Action == b.Action && a.Side == b.Side && a.CorrelationID == b.CorrelationID
+	})
+	var out []Event
+	side := p.After.Side(p.Of)
+	for _, e := range p.After.History[len(p.After.History)-added:] {
+		t := map[string]Type{partnership.Established: PartnershipEstablished, partnership.WasRemoved: PartnershipRemoved}[e.Action]
+		if t == "" || t == PartnershipRemoved && e.Side != side {
+			continue
+		}
+		d := Detail{
+			Version: Version, ID: id(p.After.ID(), p.After.Version, t) + "." + string(side), OccurredAt: e.At.UTC(), CorrelationID: e.CorrelationID,
+			PartnerTenantID: string(p.Of),
+			Partnership: &Partnership{
+				ID: p.After.ID(), Version: p.After.Version, Role: string(side), ProviderTenantID: string(p.After.Provider), ResellerTenantID: string(p.After.Reseller),
+				Status: string(p.After.Status), ProviderAdminAccess: string(p.After.ProviderAccess), EstablishedAt: p.After.EstablishedAt.UTC(),
+			},
+		}
+		if side == partnership.ProviderSide {
+			d.Partnership.InvitationID = p.After.Invitation
+		}
+		out = append(out, Event{t, d})
 	}
 	return out
 }

@@ -32,6 +32,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/observe"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
 	"concord/internal/stream"
@@ -104,6 +105,36 @@ func (s spied) Commit(ctx context.Context, cs []invitation.Change, rs []relation
 	return err
 }
 
+func (s spied) WritePartnership(ctx context.Context, c partnership.Change) error {
+	err := s.Memory.WritePartnership(ctx, c)
+	if err == nil {
+		s.o.wrote(func(real *dynamo.Store) error { return real.WritePartnership(ctx, partnership.Change{After: c.After}) })
+	}
+	return err
+}
+
+// partner has the provider alder and the reseller birch work together, and change it as each does.
+func (o *office) partner(changes ...func(partnership.Partnership) (partnership.Partnership, bool)) {
+	o.t.Helper()
+	store := spied{o.store, o}
+	p, _ := partnership.Establish(nil, partnership.Authorisation{
+		Pair: partnership.Pair{Provider: alder, Reseller: "b12c0000-0000-4000-8000-000000000002"}, Invitation: "inv_jyedebystj55lcqjojbu43wh4u", At: o.clock, By: "nora", CorrelationID: "c1",
+	})
+	if err := store.WritePartnership(o.t.Context(), partnership.Change{After: p}); err != nil {
+		o.t.Fatal(err)
+	}
+	for _, change := range changes {
+		before := p
+		var changed bool
+		if p, changed = change(before); !changed {
+			o.t.Fatal("nothing changed")
+		}
+		if err := store.WritePartnership(o.t.Context(), partnership.Change{Before: &before, After: p}); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+}
+
 // wire keeps the items that are put into DynamoDB, and answers that all went well.
 type wire struct{ items []json.RawMessage }
 
@@ -148,7 +179,7 @@ func (o *office) wrote(write func(*dynamo.Store) error) {
 			o.t.Fatal(err)
 		}
 		kind := decoded["type"]["S"]
-		if kind != "invitation" && kind != "granular" && kind != "relationship" {
+		if kind != "invitation" && kind != "granular" && kind != "relationship" && kind != "partnership" {
 			continue
 		}
 		key := fmt.Sprint(decoded["pk"]["S"], " ", decoded["sk"]["S"])
@@ -509,6 +540,14 @@ func TestWhatATransitionTells(t *testing.T) {
 			must[invitation.Invitation](o.t)(o.Revise(o.t.Context(), command, i.ID, invitation.Revision{RecipientName: &name}))
 			must[invitation.Invitation](o.t)(o.Reset(o.t.Context(), o.command(), i.ID))
 		}, []string{"invitation-created draft"}},
+		// Rule N6: both sides are told that they work together. Rules N8, X6: nobody is told of what the other side does alone.
+		{"partnership", func(o *office) {
+			o.partner(func(p partnership.Partnership) (partnership.Partnership, bool) {
+				return p.Revoke(partnership.Entry{At: o.clock, Side: partnership.ResellerSide, By: "nora"})
+			}, func(p partnership.Partnership) (partnership.Partnership, bool) {
+				return p.Remove(partnership.Entry{At: o.clock, Side: partnership.ProviderSide, By: "nora"}, relationship.AttestedText{Version: "1"})
+			})
+		}, []string{"partnership-established active provider", "partnership-established active reseller", "partnership-removed removed provider"}},
 	}, granted...) {
 		t.Run(c.name, func(t *testing.T) {
 			o := open(t)
@@ -549,6 +588,9 @@ func line(e Event) string {
 	}
 	if d.GranularAdmin != nil {
 		words = append(words, d.GranularAdmin.Status)
+	}
+	if d.Partnership != nil {
+		words = append(words, d.Partnership.Status, d.Partnership.Role)
 	}
 	if d.Granted != nil {
 		words = append(words, map[bool]string{true: "granted", false: "nothing"}[*d.Granted])

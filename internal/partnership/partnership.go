@@ -199,6 +199,12 @@ type Change struct {
 	After  Partnership
 }
 
+// Entered is a change as it stands in the directory of one side.
+type Entered struct {
+	Change
+	Of partner.TenantID
+}
+
 // Query asks for a page of one company's partnerships, in the order of their ids.
 type Query struct {
 	Status Status // empty for every status

@@ -1,14 +1,15 @@
 package partnership
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
+	"concord/internal/terms"
 )
 
 // Service is what the two do with a partnership, and what each may know of the other by it.
@@ -16,7 +17,9 @@ type Service struct {
 	Store    Store
 	Accounts Accounts
 	Tiers    Tiers
-	Now      func() time.Time
+	// Texts has what is attested on removal (invariant 14).
+	Texts terms.Catalogue
+	Now   func() time.Time
 }
 
 // Accounts reads many accounts at once.
@@ -213,10 +216,43 @@ const AnyVersion = -1
 // admin; [problem.NotFound]; [problem.PreconditionFailed]; those of a field; [problem.InvalidTransition] for the provider's side.
 func (s Service) RevokeAccess(ctx context.Context, c Command, id string) (Seen, error) {
 	return s.change(ctx, c, partner.KeepOwnAccount, id, func(p Partnership, e Entry) (Partnership, bool, error) {
+		if err := c.Findings.Err(); err != nil {
+			return p, false, err
+		}
 		if e.Side != ResellerSide {
 			return p, false, problem.New(problem.InvalidTransition, "The reseller revokes the administration of its own account.")
 		}
 		after, changed := p.Revoke(e)
+		return after, changed, nil
+	})
+}
+
+// Remove ends a partnership; either side can (rule X7). Customers, relationships and whatever was granted stay, and nobody is told (rules
+// X6, X8, X9): an open dual invitation of the pair is refused from then on (invariant 4). What has ended is no error: a call can be
+// repeated. Codes: [problem.RoleNotPermitted]; [problem.NotFound]; [problem.PreconditionFailed]; those of a field;
+// [problem.AttestationRequired], [problem.AttestationOutdated]; [problem.AgreementTextNotConfigured].
+func (s Service) Remove(ctx context.Context, c Command, id string, a *terms.Attestation) (Seen, error) {
+	return s.change(ctx, c, partner.KeepRelationships, id, func(p Partnership, e Entry) (Partnership, bool, error) {
+		f := slices.Clone(c.Findings)
+		if len(f) == 0 {
+			a.Check(&f)
+		}
+		if err := f.Err(); err != nil || p.Status != Active {
+			return p, false, err
+		}
+		accounts, err := s.Accounts.AccountsOf(ctx, []partner.TenantID{c.User.Tenant})
+		if err != nil {
+			return p, false, err
+		}
+		own := partner.Account{}
+		if len(accounts) > 0 {
+			own = accounts[0]
+		}
+		text, err := a.Text(ctx, s.Texts, terms.PartnershipRemoval, own.Locale, own.Country, e.At)
+		if err != nil {
+			return p, false, err
+		}
+		after, changed := p.Remove(e, relationship.AttestedText{Version: text.Version, Language: text.Language, Hash: text.Hash})
 		return after, changed, nil
 	})
 }
@@ -241,7 +277,7 @@ func (s Service) change(
 		}
 		e := Entry{At: s.Now().UTC().Truncate(time.Second), Side: before.Side(c.User.Tenant), By: c.User.Subject, CorrelationID: c.CorrelationID}
 		after, changed, err := do(before, e)
-		if err = cmp.Or(c.Findings.Err(), err); err != nil {
+		if err != nil {
 			return Seen{}, err
 		}
 		if changed {

@@ -9,16 +9,18 @@ import (
 	"concord/internal/customer"
 	"concord/internal/granular"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/relationship"
 	"concord/internal/terms"
 )
 
-// Relationships serves the customers of the calling partner, its granular administration of them, its audit, what the caller's token says,
+// Relationships serves the customers and partnerships of the calling partner, its granular administration of them, its audit, what the caller's token says,
 // the operator's desk, and the OpenAPI document.
-func Relationships(g Gate, s Customers, a *granular.Service, log audit.Log, d Desk, now func() time.Time) http.Handler {
+func Relationships(g Gate, s Customers, a *granular.Service, p partnership.Service, log audit.Log, d Desk, now func() time.Time) http.Handler {
 	cs := customers{s, a}
 	ga := granulars{a, s.Store}
+	ps := partnerships{p}
 	return g.routes(map[string]func(*call) error{
 		"POST /v1/delegated-admin-relationships":               ga.create,
 		"GET /v1/delegated-admin-relationships":                ga.list,
@@ -28,6 +30,14 @@ func Relationships(g Gate, s Customers, a *granular.Service, log audit.Log, d De
 		"POST /v1/delegated-admin-relationships/{id}/requests": ga.request,
 		"POST /v1/delegated-admin-relationships/{id}/send":     ga.send,
 		"GET /v1/customers/{tenantId}/delegated-admin-grants":  ga.grants,
+
+		"GET /v1/partnerships":                              ps.list,
+		"GET /v1/partnerships/{id}":                         ps.read,
+		"GET /v1/partnerships/{id}/customers":               ps.shared,
+		"POST /v1/partnerships/{id}/remove":                 ps.remove,
+		"POST /v1/partnerships/{id}/revoke-provider-access": ps.revoke,
+		"GET /v1/relationships":                             ps.relations,
+		"GET /v1/customers/{tenantId}/relationships":        ps.resellers,
 
 		"GET /v1/customers":              cs.list,
 		"POST /v1/customers":             cs.create,

@@ -20,6 +20,7 @@ var matrix = []struct {
 	{"read customers, invitations, partnerships, directories", []partner.Role{partner.AdminAgent, partner.SalesAgent}, []string{
 		"GET /v1/customers", "GET /v1/customers/{tenantId}", "GET /v1/invitations", "GET /v1/invitations/{id}", "GET /v1/invitations/{id}/draft",
 		"GET /v1/invitations/{id}/events", "GET /v1/invitation-batches/{id}", "GET /v1/invitation-batches/{id}/rows", "GET /v1/directory/providers",
+		"GET /v1/partnerships", "GET /v1/partnerships/{id}", "GET /v1/partnerships/{id}/customers", "GET /v1/relationships", "GET /v1/customers/{tenantId}/relationships",
 		"GET /v1/agreements", "GET /v1/customers/{tenantId}/agreements", "GET /v1/customers/{tenantId}/directSignedCustomerAgreementStatus",
 		"GET /v1/compliance/csp/agreementstatus", "GET /v1/profiles/partnerids/{partnerId}", "GET /v1/offers", "GET /v1/access-levels",
 		"GET /v1/customers/{tenantId}/purchase-eligibility", "GET /v1/customers/{tenantId}/orders", "GET /v1/customers/{tenantId}/orders/{orderId}",
@@ -36,8 +37,9 @@ var matrix = []struct {
 		"PATCH /v1/customers/{tenantId}/subscriptions/{subscriptionId}", "PUT /v1/customers/{tenantId}/subscriptions/{subscriptionId}/supportcontact",
 	}},
 	{"remove relationship, remove partnership, end own DAP", []partner.Role{partner.AdminAgent, partner.SalesAgent}, []string{
-		"PATCH /v1/customers/{tenantId}",
+		"PATCH /v1/customers/{tenantId}", "POST /v1/partnerships/{id}/remove",
 	}},
+	{"revoke provider's administration of the own account", []partner.Role{partner.GlobalAdmin}, []string{"POST /v1/partnerships/{id}/revoke-provider-access"}},
 	{"GDAP create, lock, end", []partner.Role{partner.AdminAgent}, []string{
 		"POST /v1/delegated-admin-relationships", "GET /v1/delegated-admin-relationships", "GET /v1/delegated-admin-relationships/{id}",
 		"PATCH /v1/delegated-admin-relationships/{id}", "DELETE /v1/delegated-admin-relationships/{id}",
@@ -82,6 +84,9 @@ func TestRoleMatrix(t *testing.T) {
 				}
 				if operation == "GET /v1/compliance/csp/agreementstatus" {
 					r.target += "?tenantId=" + alder
+				}
+				if operation == "GET /v1/relationships" {
+					r.target += "?relationship_type=IsIndirectResellerOf"
 				}
 				p := a.call(r)
 				var code string

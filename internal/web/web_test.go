@@ -109,7 +109,7 @@ func newAPI(t *testing.T) *api {
 	drafts := web.Drafts{Operator: "Concord Operations", Sign: func(_ context.Context, p link.Purpose, l link.Link) (link.Secret, error) { return signer.Sign(p, l) }}
 	a.invitations = apigw.Handler(web.Invitations(gate, service, drafts, &batch.Service{Store: a.store, Accounts: a.store, Now: service.Now}), "", log)
 	a.service = service
-	a.relationships = apigw.Handler(web.Relationships(gate, a.customers(), a.granted(), a.store, a.desk(), func() time.Time { return a.now }), "", log)
+	a.relationships = apigw.Handler(web.Relationships(gate, a.customers(), a.granted(), a.partnerships(), a.store, a.desk(), func() time.Time { return a.now }), "", log)
 	a.commerce = apigw.Handler(web.Commerce(gate, a.shop(), a.store), "", log)
 	return a
 }
@@ -301,6 +301,8 @@ func (a *api) customer(tenant partner.TenantID, status relationship.Status, coun
 
 func TestEveryEventOfTheFolder(t *testing.T) {
 	want := map[string]int{
+		"relationships-partnerships": 200, "relationships-partnership": 404, "relationships-partnership-customers": 404, "relationships-partnership-remove": 404,
+		"relationships-partnership-revoke": 404, "relationships-relations": 200, "relationships-customer-relations": 404,
 		"invitations-create": 201, "invitations-create-base64": 409, "invitations-list": 200, "invitations-read": 404, "invitations-draft": 404,
 		"invitations-send": 404, "invitations-edit": 404, "invitations-draft-file": 404, "invitations-reset": 404, "invitations-done": 404, "invitations-renew": 404,
 		"invitations-events": 404, "invitations-batch": 202, "invitations-batch-csv": 202, "invitations-batch-read": 404, "invitations-batch-rows": 404, "relationships-customers": 200, "relationships-customer-change": 404, "relationships-customer-remove": 404, "relationships-customer-create": 201, "relationships-attestation": 200, "relationships-directory": 200, "relationships-regions": 200, "relationships-audit": 200, "relationships-roles": 200, "relationships-openapi": 200,
@@ -997,6 +999,7 @@ func TestFaultsTellNothing(t *testing.T) {
 	all["create a customer"] = newCustomer("f", "")
 	all["directory"] = request{method: "GET", target: "/v1/directory/providers"}
 	all["regions"] = request{method: "GET", target: "/v1/regions"}
+	maps.Copy(all, partnershipReads("pshp_mfzxe2lomruw4zzanfzsa5dpnu"))
 	all["attestation"] = request{method: "GET", target: "/v1/attestations/relationshipRemoval"}
 	for name, r := range all {
 		a.log.Reset()

@@ -16,9 +16,10 @@ import (
 	"concord/infra/texts/catalogue"
 	"concord/internal/dynamo"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 )
 
-// seed writes the partner accounts that always exist and samples of the texts to attest, through the product's own store.
+// seed writes the partner accounts and partnerships that always exist and samples of the texts to attest, through the product's own store.
 func (s *Stack) seed(ctx context.Context) error {
 	if len(s.Template.Tables) == 0 {
 		return nil
@@ -40,6 +41,13 @@ func (s *Stack) seed(ctx context.Context) error {
 		}
 		g.Go(func() error { return store.CreateAccount(ctx, account(p, tenant)) })
 	}
+	for _, p := range file.Partners {
+		for _, provider := range p.Providers {
+			g.Go(func() error {
+				return store.WritePartnership(ctx, partnership.Change{After: partnered(partner.TenantID(provider), partner.TenantID(p.TenantID))})
+			})
+		}
+	}
 	texts, err := catalogue.Load(filepath.Join(s.root, "infra", "local", "texts.json"))
 	if err != nil {
 		return err
@@ -50,10 +58,18 @@ func (s *Stack) seed(ctx context.Context) error {
 	return g.Wait()
 }
 
+// partnered is a partnership that is as old as the accounts, and of which there is nothing to tell.
+func partnered(provider, reseller partner.TenantID) partnership.Partnership {
+	p, _ := partnership.Establish(nil, partnership.Authorisation{Pair: partnership.Pair{Provider: provider, Reseller: reseller}, At: joined})
+	p.History = nil
+	return p
+}
+
+// joined is when: before the stack's clock can be, and the same at every start.
+var joined = time.Date(2024, time.January, 15, 9, 0, 0, 0, time.UTC)
+
 // account is one of accounts.json as the product keeps it: Active, its MPA signed, its PartnerID associated.
 func account(p accounts.Partner, t accounts.Tenant) partner.Account {
-	// Before the stack's clock can be, and the same at every start.
-	joined := time.Date(2024, time.January, 15, 9, 0, 0, 0, time.UTC)
 	text := sha256.Sum256([]byte("Microsoft Partner Agreement (local)"))
 	return partner.Account{
 		Tenant: partner.TenantID(t.ID), DisplayName: t.Name, Role: partner.ProgramRole(p.ProgramRole), Cloud: partner.CloudID(t.Cloud), Country: t.Country,
