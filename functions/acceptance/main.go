@@ -10,6 +10,7 @@ import (
 	"concord/internal/apigw"
 	"concord/internal/awsenv"
 	"concord/internal/contact"
+	"concord/internal/customer"
 	"concord/internal/dynamo"
 	"concord/internal/enrolment"
 	"concord/internal/env"
@@ -91,6 +92,7 @@ func run(log *slog.Logger) error {
 			Addresses: addresses, Locales: locale.Tags, Ledger: store, Reputation: reputation,
 			Evidence: time.Duration(c.EvidenceYears) * year, Now: now,
 		},
+		Customers:  customer.Self{Store: store, Register: store, Accounts: store, Now: now},
 		Enrolments: enrolment.Confirmation{Store: store, Calendar: calendar, Now: now},
 		Keys:       masterkey.New(aws, c.Secret), Operator: c.Operator, Issuer: c.Issuer, ClientID: c.ClientID, Claims: claims, Log: log,
 	}.Handler()

@@ -279,7 +279,7 @@ func steps(was, is partnership.Entry) (list []change) {
 // actorOf says who is behind an entry of a relationship.
 func actorOf(e relationship.Entry, r relationship.Relationship) Actor {
 	switch e.Action {
-	case relationship.Established, relationship.AdministrationGiven:
+	case relationship.Established, relationship.AdministrationGiven, relationship.AdministrationTaken:
 		return Actor{Kind: Customer, Tenant: r.Customer.Tenant}
 	case relationship.WasDisputed:
 		return Actor{Kind: Customer} // nobody signed in

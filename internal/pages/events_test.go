@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/html"
 
 	"concord/internal/apigw"
+	"concord/internal/customer"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -44,6 +45,8 @@ func TestEvents(t *testing.T) {
 		"dispute-open": {200, "dispute", "", 0}, "answer-link-at-dispute": {404, "unknown", "", 0},
 		"granular-open": {200, "review", "", 0}, "granular-sign-in": {303, "", "IDP/authorize?", 0}, "granular-answer-not-signed-in": {303, "", "/g/", 0},
 		"granular-end-probe": {200, "", "", 0},
+		"customer-open":      {200, "customer-sign-in", "", 0}, "customer-probe": {200, "", "", 0}, "customer-sign-in": {303, "", "IDP/authorize?", 0},
+		"customer-partner-open": {303, "", "/customer", 0}, "customer-partner-probe": {303, "", "/customer", 0}, "customer-revoke": {303, "", "/customer", 0},
 	}
 	k := &keys{masters: []string{"k1"}}
 	tokens := map[string]string{} // by the beginning of the path
@@ -77,7 +80,7 @@ func TestEvents(t *testing.T) {
 			if name == "answer-link-at-dispute" {
 				at = "/i/"
 			}
-			if name != "callback-late" && name != "open-garbled" && !strings.Contains(string(raw), tokens[at]) {
+			if name != "callback-late" && name != "open-garbled" && !strings.HasPrefix(name, "customer-") && !strings.Contains(string(raw), tokens[at]) {
 				t.Fatalf("the event's token has to be %s", tokens[at])
 			}
 			store, idp := &storetest.Memory{}, newIdentityProvider(t)
@@ -106,6 +109,7 @@ func TestEvents(t *testing.T) {
 				Invitations: &invitation.Service{Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds, Locales: locale.Tags, Ledger: store, Now: time.Now},
 				Granular:    &granular.Service{Store: store, Accounts: store, Clouds: clouds, Roles: granular.ShippedRoles(), Now: time.Now},
 				Enrolments:  enrolment.Confirmation{Store: store, Now: time.Now},
+				Customers:   customer.Self{Store: store, Register: store, Accounts: store, Now: time.Now},
 				Keys:        k, Operator: "Grove Marketplace Ltd", Issuer: idp.URL, ClientID: clientID, Log: slog.New(slog.DiscardHandler),
 			}.Handler()
 			if err != nil {

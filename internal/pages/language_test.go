@@ -98,6 +98,7 @@ func everyPage(t *testing.T, lang string) map[string]seen {
 		}
 		all[name] = b.do(r)
 	}
+	maps.Copy(all, customerPages(t, lang))
 	for n, c := range pleas {
 		d := deploy(t)
 		_, path := d.plead(n)

@@ -86,6 +86,8 @@ type page struct {
 	Languages []language
 	Now       time.Time // by the movable clock
 	roles     granular.Table
+	clouds    partner.Clouds
+	chosen    string // the query that keeps the language; empty for none
 	Title     string
 	Summary   []fault // what is wrong with the form
 	Content   any
@@ -168,6 +170,13 @@ func (h *site) printer(r *http.Request, v *visit) *locale.Printer {
 // lead sets where the page leads.
 func (p *page) lead(r *http.Request) {
 	p.Here = p.here(r)
+	if p.place != "" {
+		cloud := p.letter.Cloud.ID
+		if cloud == "" {
+			cloud = p.clouds[0].ID
+		}
+		p.SignIn = p.path("/sign-in/"+string(cloud)) + p.chosen
+	}
 	if p.purpose == link.Answer {
 		lang := chosen(r.URL.Query().Get("lang"))
 		p.Request, p.SignIn, p.Renewal, p.Report = p.path("")+lang, p.path("/sign-in")+lang, p.path(asideRenewal)+lang, p.path(asideReport)+lang
@@ -193,9 +202,9 @@ func (p *page) lead(r *http.Request) {
 func (h *site) show(w http.ResponseWriter, r *http.Request, v *visit, o outcome) {
 	p := &page{
 		Printer: h.printer(r, v), visit: v, Name: o.name, Portal: h.cloud(v).PortalName, Operator: h.Operator,
-		Now: h.Invitations.Now().UTC(), roles: h.Granular.Roles,
+		Now: h.Invitations.Now().UTC(), roles: h.Granular.Roles, clouds: h.clouds, chosen: chosen(r.URL.Query().Get("lang")),
 	}
-	if v.token != "" && o.name != unknown.name {
+	if (v.token != "" || v.place != "") && o.name != unknown.name {
 		p.lead(r)
 	}
 	p.Content = o.view(p)

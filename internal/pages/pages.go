@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/customer"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -45,6 +46,7 @@ type Site struct {
 	Invitations *invitation.Service
 	Granular    *granular.Service
 	Enrolments  enrolment.Confirmation // how primary contacts confirm their addresses
+	Customers   customer.Self
 	Keys        Keys
 	Operator    string // who operates the deployment; every page says so
 	Issuer      string // of the OpenID provider that people sign in at
@@ -89,6 +91,10 @@ func (s Site) Handler() (http.Handler, error) {
 	mux.HandleFunc(routeVerification, h.openVerification)
 	mux.HandleFunc(routeConfirm, h.confirm)
 	mux.HandleFunc(routeVerifySignIn, h.verifySignIn)
+	mux.HandleFunc(routeCustomer, h.openCustomer)
+	mux.HandleFunc(routeCustomerSignIn, h.signInCustomer)
+	mux.HandleFunc(routePartner, h.openPartner)
+	mux.HandleFunc(routeRevoke, h.revokeAdministration)
 	for _, p := range h.pleadings() {
 		mux.HandleFunc("GET "+p.pattern(), p.look)
 		mux.HandleFunc("POST "+p.pattern(), p.ask)
@@ -114,11 +120,13 @@ type visit struct {
 	purpose link.Purpose
 	token   string            // empty while the link is not known
 	aside   string            // what follows the token in the path: empty on the page of the link itself
+	place   string            // the path of a page that needs no link; empty on every other
 	letter  invitation.Letter // zero until the invitation was read
 	grant   granular.Request  // on the pages of granular administration: zero until it was read
 	// application is zero on every page that is none of an enrolment; on those the letter has the cloud, the language and whom it went to.
 	application enrolment.Enrolment
 	person      *invitation.Person
+	partners    []customer.Partner // of the company that the person is of
 	form        entered
 	invalid     []problem.Finding
 	// reworded is set when the form that was sent showed other words than those of now.
@@ -133,8 +141,13 @@ func (h *site) cloud(v *visit) partner.Cloud {
 	return h.clouds[0]
 }
 
-// path gives the path of a page of the visited link.
-func (v *visit) path(aside string) string { return v.purpose.Path(link.Secret(v.token)) + aside }
+// path gives the path of a page of the visited link or place.
+func (v *visit) path(aside string) string {
+	if v.place != "" {
+		return v.place + aside
+	}
+	return v.purpose.Path(link.Secret(v.token)) + aside
+}
 
 // here gives the path of the visited page with the language that was chosen, if any.
 func (v *visit) here(r *http.Request) string {

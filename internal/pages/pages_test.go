@@ -25,6 +25,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"concord/internal/customer"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -155,7 +156,8 @@ func deploy(t *testing.T) *deployment {
 		Quota: invitation.Quota{Ledger: d.store, Limits: d.service.Limits},
 	}
 	handler, err := pages.Site{
-		Invitations: d.service, Granular: d.granted, Enrolments: enrolment.Confirmation{Store: d.store, Now: d.service.Now}, Keys: d.keys, Operator: "Grove Marketplace Ltd", Issuer: d.idp.URL, ClientID: clientID,
+		Invitations: d.service, Granular: d.granted, Enrolments: enrolment.Confirmation{Store: d.store, Now: d.service.Now},
+		Customers: customer.Self{Store: d.store, Register: d.store, Accounts: d.store, Now: d.service.Now}, Keys: d.keys, Operator: "Grove Marketplace Ltd", Issuer: d.idp.URL, ClientID: clientID,
 		Log: slog.New(slog.NewJSONHandler(d, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}.Handler()
 	if err != nil {

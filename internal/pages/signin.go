@@ -86,6 +86,7 @@ func (p *provider) config(found *oidc.Provider, c partner.Cloud) oauth2.Config {
 type attempt struct {
 	Link     link.Link
 	Purpose  link.Purpose // zero for [link.Answer], as attempts had it that know of no other
+	Place    string       // instead of a link: [customerPath]
 	Invited  string       // the domain of the address that was invited
 	Cloud    partner.CloudID
 	Lang     string
@@ -122,7 +123,7 @@ func (h *site) begin(w http.ResponseWriter, r *http.Request, v *visit) {
 		return
 	}
 	a := attempt{
-		Link: v.link, Purpose: v.purpose, Invited: domainOf(letter.Invitation.RecipientEmail), Cloud: letter.Cloud.ID, Lang: strings.TrimPrefix(chosen(r.URL.Query().Get("lang")), "?lang="),
+		Link: v.link, Purpose: v.purpose, Place: v.place, Invited: domainOf(letter.Invitation.RecipientEmail), Cloud: letter.Cloud.ID, Lang: strings.TrimPrefix(chosen(r.URL.Query().Get("lang")), "?lang="),
 		State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(),
 	}
 	for i, name := range attempts(r) {
@@ -142,7 +143,7 @@ func (h *site) begin(w http.ResponseWriter, r *http.Request, v *visit) {
 	h.redirect(w, r, v, config.AuthCodeURL(a.State, options...))
 }
 
-// callback ends a sign-in. Whatever it was given, it leads to the link that the attempt's cookie holds and nowhere else.
+// callback ends a sign-in. Whatever it was given, it leads to the link or the place that the attempt's cookie holds and nowhere else.
 func (h *site) callback(w http.ResponseWriter, r *http.Request) {
 	v := &visit{}
 	q := r.URL.Query()
@@ -164,14 +165,10 @@ func (h *site) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.letter.Cloud = cloud
-	purpose := cmp.Or(a.Purpose, link.Answer)
-	token, err := h.Keys.Sign(r.Context(), purpose, a.Link)
-	if err != nil {
+	if err := h.back(r.Context(), v, a); err != nil {
 		h.trouble(w, r, v, err)
 		return
 	}
-	// From here on pages can lead back to the link.
-	v.purpose, v.token = purpose, token.Reveal()
 	if a.Lang != "" {
 		r.URL.RawQuery = strings.TrimPrefix(chosen(a.Lang), "?")
 	} else {
@@ -200,6 +197,20 @@ func (h *site) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	h.drop(w, cookieName(cloud, name))
 	h.redirect(w, r, v, v.here(r))
+}
+
+// back has pages lead back to where an attempt began.
+func (h *site) back(ctx context.Context, v *visit, a attempt) error {
+	if a.Place != "" {
+		v.place = customerPath // there is no other
+		return nil
+	}
+	purpose := cmp.Or(a.Purpose, link.Answer)
+	token, err := h.Keys.Sign(ctx, purpose, a.Link)
+	if err == nil {
+		v.purpose, v.token = purpose, token.Reveal()
+	}
+	return err
 }
 
 // refused answers what the provider says instead of a code (OpenID Connect Core 3.1.2.6, RFC 6749 4.1.2.1).

@@ -341,6 +341,7 @@ func accepted(p *page) any {
 	default:
 		if inv.RequestDelegatedAdmin {
 			r.Lead = p.T("page.accepted.lead.administration", "partner", partner, "company", p.company())
+			r.Link, r.Label = customerPath+p.chosen, p.T("page.customer.all")
 		}
 		if relationship.CheckIdentity(p.person.Company, inv.RecipientEmail) == relationship.Unproven {
 			r.Next = append(r.Next, p.T("page.accepted.identity", "partner", partner, "domain", domainOf(inv.RecipientEmail)))

@@ -28,6 +28,9 @@ func TestChanges(t *testing.T) {
 		{"end administration", AdministrationEnded, func(r Relationship) (Relationship, bool) { return r.EndAdministration(e) },
 			func(r Relationship) bool { return r.DelegatedAdmin == ActiveDAP },
 			nil, func(Relationship) Administration { return TerminatedDAP }, nil},
+		{"revoke", AdministrationTaken, func(r Relationship) (Relationship, bool) { return r.Revoke(e) },
+			func(r Relationship) bool { return r.DelegatedAdmin == ActiveDAP },
+			nil, func(Relationship) Administration { return TerminatedDAP }, nil},
 		// Rule X3: the administration ends with the relationship.
 		{"remove", WasRemoved, func(r Relationship) (Relationship, bool) { return r.Remove(e, attested) },
 			func(r Relationship) bool { return r.Status == Active },

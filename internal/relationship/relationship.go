@@ -155,6 +155,7 @@ const (
 	Established         = "established"
 	AdministrationGiven = "administration granted"
 	AdministrationEnded = "administration ended"
+	AdministrationTaken = "administration revoked" // by the customer
 	IdentityConfirmed   = "identity confirmed"
 	WasDisputed         = "disputed"
 	WasRemoved          = "removed"
@@ -287,6 +288,17 @@ func (r Relationship) EndAdministration(e Entry) (Relationship, bool) {
 	}
 	r.DelegatedAdmin = TerminatedDAP
 	e.Action = AdministrationEnded
+	r.note(e)
+	return r, true
+}
+
+// Revoke is [Relationship.EndAdministration] by the customer.
+func (r Relationship) Revoke(e Entry) (Relationship, bool) {
+	if r.DelegatedAdmin != ActiveDAP {
+		return r, false
+	}
+	r.DelegatedAdmin = TerminatedDAP
+	e.Action = AdministrationTaken
 	r.note(e)
 	return r, true
 }
