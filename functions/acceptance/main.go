@@ -9,6 +9,7 @@ import (
 
 	"concord/internal/apigw"
 	"concord/internal/awsenv"
+	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/dynamo"
@@ -37,6 +38,8 @@ type config struct {
 	Clouds string `env:"CLOUDS"` // the clouds with their portals, as partner.ParseClouds reads them
 	// EvidenceYears is for how long answers are kept with the names of who gave them (domain, 0.23).
 	EvidenceYears int `env:"EVIDENCE_YEARS" default:"7"`
+	// NeedsAgreement makes the signature of the customer agreement a condition of an acceptance (domain, 0.8).
+	NeedsAgreement bool `env:"ACCEPTANCE_NEEDS_AGREEMENT" default:"false"`
 	// How many complaints pause a partner's mails: of a thousand of them in seven days, and at least.
 	ComplaintsPerMille int `env:"COMPLAINT_PAUSE_PER_MILLE"`
 	ComplaintsLeast    int `env:"COMPLAINT_PAUSE_LEAST"`
@@ -90,6 +93,7 @@ func run(log *slog.Logger) error {
 		Invitations: &invitation.Service{
 			Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds,
 			Addresses: addresses, Locales: locale.Tags, Ledger: store, Reputation: reputation,
+			Agreements: &commerce.Signing{Agreements: store, Texts: store}, NeedsAgreement: c.NeedsAgreement,
 			Evidence: time.Duration(c.EvidenceYears) * year, Now: now,
 		},
 		Customers:  customer.Self{Store: store, Register: store, Accounts: store, Now: now},

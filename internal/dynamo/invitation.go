@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"concord/internal/commerce"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -82,6 +83,7 @@ const (
 	gReason   = "re"
 	gComment  = "co"
 	gNoChange = "nc"
+	gSigned   = "as"
 	gUnproven = "iu"
 	gCompany  = "cy"
 
@@ -221,6 +223,7 @@ func encodeAnswer(g invitation.Given) types.AttributeValue {
 	m.text(gReason, g.Reason)
 	m.text(gComment, g.Comment)
 	m.flag(gNoChange, g.NoChange)
+	m.flag(gSigned, g.AgreementSigned)
 	m.flag(gUnproven, g.Unproven)
 	return &types.AttributeValueMemberM{Value: m}
 }
@@ -297,7 +300,7 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 func decodeAnswer(g *fields) invitation.Given {
 	a := invitation.Given{
 		Subject: g.text(gSubject), Email: g.text(gEmail), Tenant: partner.TenantID(g.needText(gTenant)), Company: g.text(gCompany), FullName: g.text(gFullName), JobTitle: g.text(gJobTitle),
-		At: g.time(gAt), Reason: g.text(gReason), Comment: g.text(gComment), NoChange: g.flag(gNoChange), Unproven: g.flag(gUnproven),
+		At: g.time(gAt), Reason: g.text(gReason), Comment: g.text(gComment), NoChange: g.flag(gNoChange), AgreementSigned: g.flag(gSigned), Unproven: g.flag(gUnproven),
 		Consent: invitation.ConsentText{Version: g.text(gVersion), Language: g.text(gLanguage)},
 	}
 	if b, ok := g.item[gHash].(*types.AttributeValueMemberB); ok {
@@ -366,6 +369,9 @@ func (s *Store) Commit(ctx context.Context, invitations []invitation.Change, rel
 	}
 	for _, c := range relationships {
 		items = append(items, s.related(c))
+		if c.Signed != nil {
+			items = append(items, s.agreed(commerce.Signed(c.After, *c.Signed)))
+		}
 	}
 	if len(items) == 1 && len(relationships) == 1 {
 		return s.single(ctx, items[0], encodeRelationship(relationships[0].After))

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -150,6 +151,8 @@ type Response struct {
 	Reason     string // one of Reasons, on declining
 	Comment    string // on declining
 	Consent    ConsentText
+	// Signs is which words of the customer agreement are signed with it, as they were read; nil for none.
+	Signs *relationship.AttestedText
 	// CorrelationID ties the answer to its request.
 	CorrelationID string
 }
@@ -204,13 +207,17 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 	if c = s.caseOf(letter, l, &who); c != Form { // with the country that was declared
 		return letter, c, nil
 	}
+	signature, err := s.sign(ctx, given, letter.Invitation, who, r)
+	if err != nil {
+		return letter, c, err
+	}
 	var standing *relationship.Relationship
 	if strong {
 		if standing, err = s.standing(ctx, letter.Invitation.Inviter, who.Company.Tenant); err != nil {
 			return letter, c, err
 		}
 	}
-	err = s.accept(ctx, &letter, standing, who, given, r.CorrelationID)
+	err = s.accept(ctx, &letter, standing, who, given, signature, r.CorrelationID)
 	return letter, AcceptedBy, err
 }
 
@@ -265,9 +272,44 @@ func check(who *Person, r Response, now time.Time) (Given, error) {
 	return g, f.Err()
 }
 
+// Offer gives what somebody may sign with an acceptance, in the language nearest to one; nil for nothing.
+func (s *Service) Offer(ctx context.Context, who Person, lang string) (*commerce.Signable, error) {
+	if s.Agreements == nil {
+		return nil, nil //nolint:nilnil // nothing can be signed
+	}
+	o, err := s.Agreements.Offer(ctx, who.Company, lang, s.now())
+	if commerce.IsMissing(err) {
+		return nil, nil //nolint:nilnil // the deployment has no text
+	}
+	return o, err
+}
+
+// sign gives what is signed with an acceptance, nil for nothing. Who has signed what is in force signs nothing again. Codes: a finding about
+// /agreement where it is needed and missing, [problem.AgreementTextNotConfigured] where it is needed and there is none.
+func (s *Service) sign(ctx context.Context, g Given, inv Invitation, who Person, r Response) (*relationship.Signature, error) {
+	if s.Agreements == nil || inv.Sandbox || r.Signs == nil && !s.NeedsAgreement {
+		return nil, nil //nolint:nilnil // nothing is signed
+	}
+	offer, err := s.Agreements.Offer(ctx, who.Company, "en", g.At)
+	if err != nil || offer == nil {
+		return nil, err
+	}
+	if r.Signs == nil {
+		var f problem.Findings
+		f.Add("/agreement", problem.CustomerAgreementRequired, "Sign the customer agreement with your acceptance.")
+		return nil, f.Err()
+	}
+	var id [16]byte
+	_, _ = rand.Read(id[:])
+	return &relationship.Signature{
+		ID: link.FormatID("agr_", id), Number: offer.Number, Text: *r.Signs, FullName: g.FullName, Email: who.Email, Invitation: inv.ID, At: g.At, By: g.Subject,
+		CorrelationID: r.CorrelationID,
+	}, nil
+}
+
 // accept stores the answer and what it grants. When the process dies before the write, nothing has happened and the same
 // form can be sent again; when it dies afterwards, sending it again shows the result.
-func (s *Service) accept(ctx context.Context, t *Letter, standing *relationship.Relationship, who Person, g Given, correlationID string) (err error) {
+func (s *Service) accept(ctx context.Context, t *Letter, standing *relationship.Relationship, who Person, g Given, signs *relationship.Signature, correlationID string) (err error) {
 	before := t.Invitation
 	var id [16]byte
 	_, _ = rand.Read(id[:])
@@ -276,6 +318,11 @@ func (s *Service) accept(ctx context.Context, t *Letter, standing *relationship.
 		DelegatedAdmin: before.RequestDelegatedAdmin, IdentityCheck: relationship.CheckIdentity(who.Company, before.RecipientEmail),
 		RegionTable: s.Regions.Version, At: g.At, By: g.Subject, CorrelationID: correlationID,
 	})
+	if g.AgreementSigned = signs != nil; g.AgreementSigned {
+		if made.AgreementSigned = true; !granted { // the relationship stands as it did, but for this
+			made.Version++
+		}
+	}
 	granted = granted && !before.Sandbox // a rehearsal changes nothing between the two
 	g.NoChange, g.Unproven = !granted, granted && made.IdentityCheck == relationship.Unproven
 	after := before.answer(Accepted, g, correlationID, s.evidence())
@@ -284,8 +331,8 @@ func (s *Service) accept(ctx context.Context, t *Letter, standing *relationship.
 	}
 	after.RegionTable = s.Regions.Version
 	change := Change{Before: &before, After: after}
-	if granted {
-		err = s.Store.Commit(ctx, []Change{change}, []relationship.Change{{Before: standing, After: made}})
+	if granted || signs != nil {
+		err = s.Store.Commit(ctx, []Change{change}, []relationship.Change{{Before: standing, After: made, Signed: signs}})
 	} else {
 		err = s.Store.Write(ctx, change)
 	}

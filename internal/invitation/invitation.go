@@ -159,6 +159,8 @@ type Given struct {
 	Comment  string
 	NoChange bool // accepted, but everything asked for stood already (invariant 3b)
 	Unproven bool // the company that accepted does not own the domain that was invited (domain, 0.25)
+	// AgreementSigned says that the customer agreement was signed in the same step (0.8).
+	AgreementSigned bool
 }
 
 // ConsentText says which words were agreed to (invariant 14).

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -37,6 +38,10 @@ type Service struct {
 	Ledger  Ledger
 	// Reputation is told what recipients report; nil for nobody.
 	Reputation Reputation
+	// Agreements has what can be signed with an acceptance; nil where nothing can. NeedsAgreement makes it a condition: policy
+	// acceptanceNeedsAgreement (0.8).
+	Agreements     *commerce.Signing
+	NeedsAgreement bool
 	// Evidence is for how long answers are kept with the names of who gave them (domain, 0.23); zero for seven years.
 	Evidence time.Duration
 	// AllowMessage lets partners say something in our mail (0.17).

@@ -91,6 +91,8 @@ type page struct {
 	Title     string
 	Summary   []fault // what is wrong with the form
 	Content   any
+
+	needsAgreement bool // an acceptance has to sign the customer agreement (domain, 0.8)
 }
 
 // language is an entry of the language switch.
@@ -203,9 +205,17 @@ func (h *site) show(w http.ResponseWriter, r *http.Request, v *visit, o outcome)
 	p := &page{
 		Printer: h.printer(r, v), visit: v, Name: o.name, Portal: h.cloud(v).PortalName, Operator: h.Operator,
 		Now: h.Invitations.Now().UTC(), roles: h.Granular.Roles, clouds: h.clouds, chosen: chosen(r.URL.Query().Get("lang")),
+		needsAgreement: h.Invitations.NeedsAgreement,
 	}
 	if (v.token != "" || v.place != "") && o.name != unknown.name {
 		p.lead(r)
+	}
+	if o.template == "answer" && !v.letter.Invitation.Sandbox { // a rehearsal changes nothing
+		var err error
+		if v.offer, err = h.Invitations.Offer(r.Context(), *v.person, p.Language()); err != nil {
+			h.trouble(w, r, v, err)
+			return
+		}
 	}
 	p.Content = o.view(p)
 	var out bytes.Buffer

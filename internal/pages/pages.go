@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/commerce"
 	"concord/internal/customer"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
@@ -28,6 +29,7 @@ import (
 	"concord/internal/locale"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/relationship"
 )
 
 // Keys makes and checks links and gives the keys of cookies by use, the one to encrypt with first. Named are the ids of keys that
@@ -129,6 +131,7 @@ type visit struct {
 	partners    []customer.Partner // of the company that the person is of
 	form        entered
 	invalid     []problem.Finding
+	offer       *commerce.Signable // what can be signed with an acceptance; nil for nothing
 	// reworded is set when the form that was sent showed other words than those of now.
 	reworded bool
 }
@@ -216,6 +219,9 @@ type entered struct {
 	// Words is the language that the form was in, and WordsRead which words those were, as [edition] says it. Who fills in no
 	// form but sends its fields may leave them out.
 	Words, WordsRead string
+	// Agreement says that the customer agreement is signed, and AgreementRead which words of it were read, as [wording] says it.
+	Agreement     bool
+	AgreementRead string
 }
 
 // answer carries out an answer. A crash before the domain's write leaves the form to be sent again; one after it, or an
@@ -240,10 +246,24 @@ func (h *site) answer(w http.ResponseWriter, r *http.Request) {
 		h.askAgain(w, r, v)
 		return
 	}
+	var signs *relationship.AttestedText
+	if v.form.Agreement && v.form.Answer == "accept" {
+		offer, err := h.Invitations.Offer(r.Context(), *v.person, words.Language)
+		if err != nil {
+			h.trouble(w, r, v, err)
+			return
+		}
+		if offer != nil {
+			if signs = new(offer.Words()); v.form.AgreementRead != wording(*signs) {
+				h.askAgain(w, r, v)
+				return
+			}
+		}
+	}
 	letter, c, err := h.Invitations.Respond(r.Context(), v.link, *v.person, invitation.Response{
 		Answer: v.form.Answer, Authorized: v.form.Authorized, FullName: v.form.FullName, JobTitle: v.form.JobTitle,
 		Country: v.form.Country, Reason: v.form.Reason, Comment: v.form.Comment,
-		Consent: words, CorrelationID: rand.Text(),
+		Consent: words, Signs: signs, CorrelationID: rand.Text(),
 	})
 	v.letter = letter
 	p, _ := errors.AsType[*problem.Error](err)
@@ -333,7 +353,7 @@ func read(w http.ResponseWriter, r *http.Request) (entered, error) {
 	return entered{
 		Answer: one("answer"), Authorized: one("authorized") == "on", FullName: one("fullName"), JobTitle: one("jobTitle"),
 		Country: one("country"), Reason: one("reason"), Comment: strings.ReplaceAll(one("comment"), "\r\n", "\n"),
-		Words: one("words"), WordsRead: one("wordsRead"),
+		Words: one("words"), WordsRead: one("wordsRead"), Agreement: one("agreement") == "on", AgreementRead: one("agreementRead"),
 	}, nil
 }
 

@@ -111,6 +111,32 @@ type clause struct {
 	Only    string // instead of a plain no
 }
 
+// signing is the part of the form where the customer agreement is signed.
+type signing struct {
+	Title, Lead, Read, Label  string
+	Text, Address, Lang, Hash string
+	Ticked                    bool
+}
+
+// wording says in a form which words of an agreement stand on its page.
+func wording(t relationship.AttestedText) string { return t.Version + "/" + t.Language + "/" + t.Hash }
+
+// sign offers the customer agreement (domain, 0.8).
+func (p *page) sign() *signing {
+	if p.offer == nil {
+		return nil
+	}
+	t := p.offer.Text
+	s := &signing{
+		Title: p.T("page.agreement.title"), Lead: p.T("page.agreement.lead", "partner", p.partner()), Read: p.T("page.agreement.read", "title", t.Title, "version", t.Version),
+		Label: p.T("page.agreement.sign", "company", p.company()), Text: t.Body, Address: t.URL, Lang: t.Language, Hash: wording(p.offer.Words()), Ticked: p.form.Agreement,
+	}
+	if p.needsAgreement {
+		s.Lead = p.T("page.agreement.needed", "operator", p.Operator)
+	}
+	return s
+}
+
 type option struct {
 	Value, Label string
 	Selected     bool
@@ -125,6 +151,7 @@ type fields struct {
 	Full      bool
 	Reasons   []option
 	Countries []option // empty when the country is known
+	Sign      *signing // what can be signed; nil for nothing
 	Faults    map[string]string
 }
 
@@ -247,6 +274,9 @@ func (p *page) fields(full bool) fields {
 	if full && p.person.Company.Country == "" {
 		f.Countries = p.countries(f.Country)
 	}
+	if full {
+		f.Sign = p.sign()
+	}
 	for _, finding := range p.invalid {
 		name := strings.TrimPrefix(finding.Pointer, "/")
 		text := p.complaint(name)
@@ -263,12 +293,12 @@ func (p *page) fields(full bool) fields {
 }
 
 // inOrder are the ids of the fields as they stand on the page.
-var inOrder = []string{"f-accept", "f-reason", "f-comment", "f-country", "f-name", "f-title", "f-confirm"}
+var inOrder = []string{"f-accept", "f-reason", "f-comment", "f-country", "f-agreement", "f-name", "f-title", "f-confirm"}
 
 // anchors are the ids by field. None contains a word by which programs find the sign-in or the form.
 var anchors = map[string]string{
 	"answer": "f-accept", "authorized": "f-confirm", "fullName": "f-name", "jobTitle": "f-title",
-	"country": "f-country", "reason": "f-reason", "comment": "f-comment", "confirm": "f-confirm",
+	"country": "f-country", "agreement": "f-agreement", "reason": "f-reason", "comment": "f-comment", "confirm": "f-confirm",
 }
 
 // complaint says what to do about a field.
@@ -290,6 +320,8 @@ func (p *page) complaint(field string) string {
 		return blank(p.form.JobTitle, "page.error.title.missing", "page.error.title.invalid")
 	case "country":
 		return p.T("page.error.country")
+	case "agreement":
+		return p.T("page.error.agreement")
 	case "reason":
 		return p.T("page.error.reason")
 	default:
@@ -332,7 +364,11 @@ func accepted(p *page) any {
 		Accepted: true, Reference: inv.Reference(), Facts: p.answerFacts(),
 		Lead: p.T("page.accepted.lead", "partner", partner, "company", p.company()),
 	}
-	r.Next = []string{p.T("page.accepted.listed", "partner", partner), p.T("page.accepted.agreement", "partner", partner)}
+	agreement := p.T("page.accepted.agreement", "partner", partner)
+	if inv.Answer.AgreementSigned {
+		agreement = p.T("page.accepted.agreement.signed", "partner", partner)
+	}
+	r.Next = []string{p.T("page.accepted.listed", "partner", partner), agreement}
 	switch {
 	case inv.Sandbox:
 		r.Lead, r.Next = p.T("page.accepted.rehearsal", "partner", partner), nil

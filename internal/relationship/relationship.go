@@ -178,6 +178,22 @@ func (r *Relationship) note(e Entry) {
 type Change struct {
 	Before *Relationship
 	After  Relationship
+	// Signed is the customer agreement that the customer signs with it, stored with the change or not at all; nil for none. A
+	// change whose signature has a number that is taken conflicts.
+	Signed *Signature
+}
+
+// Signature is that a customer signed the customer agreement with its answer (package commerce has the rules).
+type Signature struct {
+	ID            string // "agr_" and 26 letters and digits
+	Number        int    // of the customer's own signatures, from 1
+	Text          AttestedText
+	FullName      string // of who signed, as typed
+	Email         string // as the identity provider says it; empty for none
+	Invitation    string
+	At            time.Time
+	By            string // the subject of who signed
+	CorrelationID string
 }
 
 // Pair says between whom a relationship is.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"concord/internal/commerce"
+	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -419,6 +420,44 @@ func (s *suite) agreementOnce() {
 			s.Fatal(err)
 		}
 	}
+}
+
+// agreementSigned: what is signed with an answer stands with it or not at all (invariant 3).
+func (s *suite) agreementSigned() {
+	p, customer := tenant(), tenant()
+	signs := func(number int) (invitation.Change, relationship.Change) {
+		before := s.create(p)
+		c := invitation.Change{Before: &before, After: accepted(before, "who", customer)}
+		r := relationship.Change{After: agreed(p, customer, before.ID), Signed: &relationship.Signature{
+			ID: "agr_" + id()[4:], Number: number, Text: relationship.AttestedText{Version: "2026-01", Language: "ja", Hash: strings.Repeat("0f", 32)},
+			FullName: "Lena von Larch", Email: "lena@larch.example", Invitation: before.ID, At: second(noon), By: "who", CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001",
+		}}
+		r.After.AgreementSigned = true
+		return c, r
+	}
+	c, r := signs(1)
+	if err := s.Invitations.Commit(s.Context(), []invitation.Change{c}, []relationship.Change{r}); err != nil {
+		s.Fatal(err)
+	}
+	all, err := s.Trade.Agreements(s.Context(), customer, "")
+	if err != nil {
+		s.Fatal(err)
+	}
+	want := commerce.Signed(r.After, *r.Signed)
+	s.same([]commerce.Agreement{want}, all)
+	if want.Contact != (commerce.Person{FirstName: "Lena von", LastName: "Larch", Email: "lena@larch.example"}) || want.Source != commerce.DirectSigned || want.Partner != p {
+		s.Fatalf("%+v", want)
+	}
+	// The number is taken: nothing of the answer is stored.
+	other := tenant()
+	before := s.create(other)
+	late := relationship.Change{After: agreed(other, customer, before.ID), Signed: r.Signed}
+	s.refused(s.Invitations.Commit(s.Context(), []invitation.Change{{Before: &before, After: accepted(before, "who", customer)}}, []relationship.Change{late}), invitation.ErrConflict)
+	if s.stored(before.Key).Status != before.Status {
+		s.Fatal("the answer was stored without the signature")
+	}
+	_, err = s.Relationships.Relationship(s.Context(), other, customer)
+	s.code(err, problem.NotFound)
 }
 
 func countNil(errs []error) (n int) {

@@ -144,6 +144,7 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"account's PartnerIDs are its own", (*suite).partnerIDs},
 		{"agreements", (*suite).agreements},
 		{"agreement, 64 at once", (*suite).agreementOnce},
+		{"agreement signed with an answer", (*suite).agreementSigned},
 		{"orders", (*suite).orders},
 		{"order with an outdated relationship", (*suite).orderOutdated},
 		{"orders newest first", (*suite).ordersNewestFirst},
@@ -376,7 +377,7 @@ func (s *suite) roundTrip() {
 
 	for _, given := range []invitation.Given{
 		{Subject: "who", Tenant: i.Customer, Company: "Larch Ltd", FullName: "Ada Larch", JobTitle: "Head", At: second(noon),
-			Email: "head@larch.example", Consent: invitation.ConsentText{Version: "1", Language: "fr", Hash: sha}, NoChange: true, Unproven: true},
+			Email: "head@larch.example", Consent: invitation.ConsentText{Version: "1", Language: "fr", Hash: sha}, NoChange: true, Unproven: true, AgreementSigned: true},
 		{Subject: strings.Repeat("s", 200), Tenant: i.Customer, FullName: "Ada Larch", At: second(noon), Reason: "other", Comment: "Non, merci.",
 			Consent: invitation.ConsentText{Hash: "not hexadecimal"}},
 	} {

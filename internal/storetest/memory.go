@@ -244,10 +244,18 @@ func (m *Memory) Commit(ctx context.Context, invitations []invitation.Change, re
 				return invitation.ErrConflict
 			}
 		}
+		for _, c := range relationships {
+			if c.Signed != nil && !m.numbered(commerce.Signed(c.After, *c.Signed)) {
+				return invitation.ErrConflict
+			}
+		}
 		for _, c := range invitations {
 			set(&m.invitations, c.After.Key, copyInvitation(c.After))
 		}
 		for _, c := range relationships {
+			if c.Signed != nil {
+				m.agree(commerce.Signed(c.After, *c.Signed))
+			}
 			set(&m.relationships, pair{c.After.Partner, c.After.Customer.Tenant}, copyRelationship(c.After))
 		}
 		stored = true
