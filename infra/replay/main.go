@@ -39,6 +39,7 @@ import (
 	"concord/internal/observe"
 	"concord/internal/partner"
 	"concord/internal/partnership"
+	"concord/internal/problem"
 	"concord/internal/relationship"
 	"concord/internal/stream"
 )
@@ -227,6 +228,9 @@ func restore(ctx context.Context, out io.Writer, id string, store *dynamo.Store,
 		}
 	}
 	put(audit.OfAccount(nil, account))
+	if err := applications(ctx, store, tenant, put); err != nil {
+		return errors.Join(err, group.Wait())
+	}
 	invitations, relationships, err := histories(ctx, store, tenant, put)
 	if err == nil {
 		err = partnerships(ctx, store, tenant, put)
@@ -250,6 +254,21 @@ func partnerships(ctx context.Context, store *dynamo.Store, tenant partner.Tenan
 			return nil
 		}
 	}
+}
+
+// applications gives put the records of every enrolment of a company, the newest first.
+func applications(ctx context.Context, store *dynamo.Store, tenant partner.TenantID, put func([]audit.Record)) error {
+	e, err := store.LatestEnrolment(ctx, tenant)
+	for ; err == nil; e, err = store.Enrolment(ctx, e.Previous) {
+		put(audit.OfEnrolment(nil, e))
+		if e.Previous == "" {
+			return nil
+		}
+	}
+	if problem.Is(err, problem.NotFound) {
+		return nil
+	}
+	return err
 }
 
 // histories gives put the records of every invitation and relationship of a partner, granular ones too, by the lists that partners use.

@@ -66,7 +66,7 @@ var house = map[string]room{
 	"commerce":     {neighbours: append(slices.Clone(words), "contact", "link", "partner", "relationship", "terms", "partnership")},
 	"enrolment":    {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "terms"), foreign: text},
 	// What has happened, derived from the histories of the domain.
-	"audit": {neighbours: append(slices.Clone(words), "partner", "granular", "relationship", "partnership", "invitation", "commerce")},
+	"audit": {neighbours: append(slices.Clone(words), "partner", "granular", "relationship", "partnership", "invitation", "commerce", "enrolment")},
 	// What a partner does with a customer once the relationship stands.
 	"customer": {neighbours: append(slices.Clone(words), "contact", "link", "partner", "terms", "relationship", "invitation")},
 	// Bulk invitations.

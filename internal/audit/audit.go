@@ -45,10 +45,11 @@ const (
 	Subscription = "subscription"
 	Granular     = "granularAdmin"
 	Partnership  = "partnership"
+	Enrolment    = "enrolment"
 )
 
 // ResourceTypes are all of them.
-var ResourceTypes = []string{Invitation, Relationship, Account, Agreement, Order, Subscription, Granular, Partnership}
+var ResourceTypes = []string{Invitation, Relationship, Account, Agreement, Order, Subscription, Granular, Partnership, Enrolment}
 
 // Record is one transition of one resource.
 type Record struct {

@@ -341,6 +341,9 @@ var order = []string{
 	"granularAdmin.active", "granularAdmin.reminded", "granularAdmin.noticeFailed", "granularAdmin.extended", "granularAdmin.expiring", "granularAdmin.expired",
 	"granularAdmin.terminationRequested", "granularAdmin.terminating", "granularAdmin.terminated", "granularAdmin.deleted",
 	"partnership.established", "partnership.removed", "providerAccess.granted", "providerAccess.revoked",
+	"enrolment.started", "enrolment.changed", "enrolment.partnerIdAssociated", "enrolment.submitted", "enrolment.verificationResent",
+	"enrolment.contactConfirmed", "enrolment.informationNeeded", "enrolment.approved", "enrolment.rejected", "enrolment.mpaSigned",
+	"enrolment.withdrawn", "enrolment.verificationExpired", "enrolment.vettingOverdue", "enrolment.mailFailed",
 }
 
 // Operations are all that there are today, in the order in which they go within a second.

@@ -69,10 +69,10 @@ func (s *Store) enrolled(c enrolment.Change) []types.TransactWriteItem {
 	latest := newItem(latestKey(c.After.Tenant), latestType)
 	latest.text(aLatest, c.After.ID)
 	follows := &types.Put{TableName: s.table, Item: latest, ConditionExpression: aws.String(isNew)}
-	if c.Follows != "" {
+	if c.After.Previous != "" {
 		follows.ConditionExpression = aws.String("#id = :follows")
 		follows.ExpressionAttributeNames = map[string]string{"#id": aLatest}
-		follows.ExpressionAttributeValues = map[string]types.AttributeValue{":follows": str(c.Follows)}
+		follows.ExpressionAttributeValues = map[string]types.AttributeValue{":follows": str(c.After.Previous)}
 	}
 	line := newItem(keyOf(enrolmentList, enrolmentPlace(c.After.CreatedAt, c.After.ID)), listedType)
 	return []types.TransactWriteItem{
@@ -216,6 +216,7 @@ func (s *Store) enrolments(ctx context.Context, lines []map[string]types.Attribu
 func encodeEnrolment(e enrolment.Enrolment) item {
 	i := newItem(enrolmentKey(e.ID), enrolmentType)
 	i.text("tenant", string(e.Tenant))
+	i.text("previous", e.Previous)
 	i.text(aCloud, string(e.Cloud))
 	i.text("path", string(e.Path))
 	i.text(aStatus, string(e.Status))
@@ -337,7 +338,7 @@ func EnrolmentFromImage(image map[string]types.AttributeValue) (enrolment.Enrolm
 		return enrolment.Enrolment{}, err
 	}
 	e := enrolment.Enrolment{
-		ID: strings.TrimPrefix(f.needText(pkAttr), enrolmentPrefix), Tenant: partner.TenantID(f.needText("tenant")), Cloud: partner.CloudID(f.text(aCloud)),
+		ID: strings.TrimPrefix(f.needText(pkAttr), enrolmentPrefix), Tenant: partner.TenantID(f.needText("tenant")), Previous: f.text("previous"), Cloud: partner.CloudID(f.text(aCloud)),
 		Path: enrolment.Path(f.needText("path")), Status: enrolment.Status(f.needText(aStatus)), Locale: f.text(aLocale), Country: f.text("country"),
 		Contact: f.person("contact"), Support: f.person("support"), SubmittedAt: f.time("submitted"), ReviewDueAt: f.time("review"),
 		Overdue: f.flag("overdue"), Reason: f.text("reason"), CreatedAt: f.time("created"), CreatedBy: f.text(aCreatedBy), Version: f.needNumber(aVersion),

@@ -8,6 +8,7 @@ import (
 
 	"concord/internal/batch"
 	"concord/internal/commerce"
+	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -26,6 +27,7 @@ type Change struct {
 	Subscription *commerce.SubscriptionChange
 	Granular     *granular.Change
 	Partnership  *partnership.Entered
+	Enrolment    *enrolment.Change
 }
 
 // ChangeOf reads the two images of a stream record, of which the old one is nil for a new item. The error is [ErrOtherItem] for items
@@ -54,6 +56,9 @@ func ChangeOf(old, new map[string]types.AttributeValue) (Change, error) {
 	}
 	if p, err := enteredOf(old, new); !errors.Is(err, ErrOtherItem) {
 		return Change{Partnership: p}, err
+	}
+	if before, after, err := pair(old, new, EnrolmentFromImage); !errors.Is(err, ErrOtherItem) {
+		return Change{Enrolment: &enrolment.Change{Before: before, After: after}}, err
 	}
 	before, after, err := pair(old, new, RelationshipFromImage)
 	return Change{Relationship: &relationship.Change{Before: before, After: after}}, err

@@ -2,12 +2,14 @@ package enrolment
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"concord/internal/contact"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/terms"
 )
 
 // activateStanding makes a fast track active at once where PartnerID and agreement stand already (domain, 2.2).
@@ -54,7 +56,7 @@ func (s *Service) account(ctx context.Context, c Command, e Enrolment, now time.
 		after.AssociatedPartnerID = id.ID
 		line.Changed = append(line.Changed, "associatedPartnerId")
 	}
-	if after.MPA == nil {
+	if after.MPA == nil || e.MPA != nil && *after.MPA != *e.MPA {
 		after.MPA = e.MPA
 		line.Changed = append(line.Changed, "mpa")
 	}
@@ -74,4 +76,178 @@ func (e Enrolment) reached() partner.Contact {
 		return partner.Contact{Email: e.Support.Email, Phone: e.Support.Phone, Website: e.Support.Website}
 	}
 	return partner.Contact{Email: e.Contact.Email, Phone: e.Contact.Phone}
+}
+
+// Signing is the agreement as a company sees it: the signature, when there is one, and the text in force.
+type Signing struct {
+	Signed *partner.Agreement // nil until signed
+	Text   *terms.Text        // nil when the deployment has none in force
+	// Enrolment is the application that signing makes active; nil where an account signs by itself.
+	Enrolment *Enrolment
+	account   *partner.Account
+	country   string
+}
+
+// Agreement gives the agreement to read before and after it is signed (rules R4, E15, E16), in the language nearest to one. Code:
+// [problem.RoleNotPermitted].
+func (s *Service) Agreement(ctx context.Context, u partner.User, lang string) (Signing, error) {
+	if err := u.Permit(partner.Enrol); err != nil {
+		return Signing{}, err
+	}
+	g, err := s.signing(ctx, u.Tenant)
+	if err != nil {
+		return Signing{}, err
+	}
+	text, err := terms.Current(ctx, s.Texts, terms.PartnerAgreement, lang, g.country, s.now())
+	switch {
+	case problem.Is(err, problem.AgreementTextNotConfigured):
+	case err != nil:
+		return Signing{}, err
+	default:
+		g.Text = &text
+	}
+	return g, nil
+}
+
+// signing gives what there is to sign for: the open application, or else the account.
+func (s *Service) signing(ctx context.Context, tenant partner.TenantID) (Signing, error) {
+	var g Signing
+	account, err := s.Accounts.Account(ctx, tenant, true)
+	switch {
+	case problem.Is(err, problem.NotFound):
+	case err != nil:
+		return Signing{}, err
+	default:
+		g.account, g.country, g.Signed = &account, account.Country, account.MPA
+	}
+	e, err := s.Store.LatestEnrolment(ctx, tenant)
+	switch {
+	case problem.Is(err, problem.NotFound):
+	case err != nil:
+		return Signing{}, err
+	case e.Status.Open() && e.Status != Active:
+		g.Enrolment, g.country = &e, e.Home()
+		if e.MPA != nil {
+			g.Signed = e.MPA
+		}
+	}
+	return g, nil
+}
+
+// SignAgreement signs the text in force, as it was read, for the company (rule R4). An approved application is active by it (rules E15, E16),
+// and has its partner account; both are written together. A partner whose account somebody else made signs for that. Replayed reports that
+// the command's key had signed. Codes: [problem.RoleNotPermitted], [problem.AttestationRequired], [problem.AttestationOutdated],
+// [problem.AgreementTextNotConfigured], [problem.PartnerIDRequired] (rule P4), [problem.PartnerIDWrongCountry],
+// [problem.EnrolmentStateConflict], [problem.PartnerIDInUse].
+func (s *Service) SignAgreement(ctx context.Context, c Command, lang string, a *terms.Attestation) (Signing, bool, error) {
+	if err := c.User.Permit(partner.Enrol); err != nil {
+		return Signing{}, false, err
+	}
+	for range maxRounds {
+		g, replayed, err := s.signOnce(ctx, c, lang, a)
+		if !errors.Is(err, ErrConflict) && !errors.Is(err, partner.ErrConflict) {
+			return g, replayed, err
+		}
+	}
+	return Signing{}, false, busy()
+}
+
+func (s *Service) signOnce(ctx context.Context, c Command, lang string, a *terms.Attestation) (Signing, bool, error) {
+	now := s.now()
+	g, err := s.signing(ctx, c.User.Tenant)
+	if err != nil {
+		return Signing{}, false, err
+	}
+	if was, err := s.signedBefore(ctx, c, g, now); was || err != nil {
+		return g, was, err
+	}
+	f := slices.Clone(c.Findings)
+	a.Check(&f)
+	if err := f.Err(); err != nil {
+		return Signing{}, false, err
+	}
+	text, err := a.Text(ctx, s.Texts, terms.PartnerAgreement, lang, g.country, now)
+	if err != nil {
+		return Signing{}, false, err
+	}
+	signed := partner.Agreement{SignedAt: now, SignedBy: c.User.Subject, Version: text.Version, Hash: text.Hash}
+	if g.Enrolment == nil {
+		return s.signAccount(ctx, c, g, text, signed)
+	}
+	if err := Allowed(g.Enrolment.Status, Sign); err != nil {
+		return Signing{}, false, err
+	}
+	after := g.Enrolment.next()
+	switch {
+	case after.Location == nil:
+		return Signing{}, false, partnerIDFirst()
+	case after.Location.Country != after.Home():
+		f.Add("/partnerId", problem.PartnerIDWrongCountry, "The PartnerID is one of the country in which the company is: associate another one.")
+		return Signing{}, false, f.Err()
+	}
+	after.MPA, after.MPALanguage = &signed, text.Language
+	change := Change{Before: g.Enrolment, After: after}
+	if change.Account, err = s.account(ctx, c, after, now); err != nil {
+		return Signing{}, false, err
+	}
+	change.After.reach(now, Active)
+	change.After.note(c.entry(now, Sign, string(Active)))
+	if err := s.Store.WriteEnrolment(ctx, change); err != nil {
+		return Signing{}, false, err
+	}
+	return Signing{Signed: &signed, Text: &text, Enrolment: &change.After}, false, nil
+}
+
+// signedBefore reports whether the command's key has signed already: then the application is active, and no more the one to sign for.
+func (s *Service) signedBefore(ctx context.Context, c Command, g Signing, now time.Time) (bool, error) {
+	e, err := s.Store.LatestEnrolment(ctx, c.User.Tenant)
+	if err != nil && !problem.Is(err, problem.NotFound) {
+		return false, err
+	}
+	if err == nil {
+		if was, err := c.replays(now, e, Sign); was || err != nil {
+			return was, err
+		}
+	}
+	if g.account == nil || c.Key == "" {
+		return false, nil
+	}
+	for _, h := range g.account.History {
+		if h.Key != hash(c.Key) || !slices.Equal(h.Changed, []string{"mpa"}) || now.Sub(h.At) >= idempotencyWindow {
+			continue
+		}
+		if h.Body != c.Body {
+			return false, reused()
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// signAccount signs for an account that has not.
+func (s *Service) signAccount(ctx context.Context, c Command, g Signing, text terms.Text, signed partner.Agreement) (Signing, bool, error) {
+	switch a := g.account; {
+	case a == nil:
+		return Signing{}, false, problem.New(problem.EnrolmentStateConflict, "Your company has no enrolment to sign for.")
+	case a.MPA != nil:
+		return Signing{}, false, problem.New(problem.EnrolmentStateConflict, "Your company has signed the agreement.")
+	case a.AssociatedPartnerID == "":
+		return Signing{}, false, partnerIDFirst()
+	}
+	line := partner.Entry{At: signed.SignedAt, Changed: []string{"mpa"}, By: c.User.Subject, CorrelationID: c.CorrelationID, Body: c.Body}
+	if c.Key != "" {
+		line.Key = hash(c.Key)
+	}
+	after := *g.account
+	after.MPA = &signed
+	after = after.Next(line)
+	if err := s.Accounts.WriteAccount(ctx, *g.account, after); err != nil {
+		return Signing{}, false, err
+	}
+	return Signing{Signed: &signed, Text: &text}, false, nil
+}
+
+// partnerIDFirst is the consequence of rule P4.
+func partnerIDFirst() error {
+	return problem.New(problem.PartnerIDRequired, "Associate a PartnerID first: without one the agreement cannot be signed.")
 }

@@ -109,7 +109,7 @@ func (s Confirmation) Confirm(ctx context.Context, l link.Link, who Visitor, cor
 			return Enrolment{}, "", err
 		}
 	}
-	return Enrolment{}, "", &problem.Error{Code: problem.Unavailable, Detail: "Too many changes at once; try again.", RetryAfter: time.Second}
+	return Enrolment{}, "", busy()
 }
 
 // own reports whether an address is of one of a company's domains, or below one.

@@ -180,10 +180,12 @@ type HistoryEntry struct {
 type Enrolment struct {
 	ID     string // enr_…
 	Tenant partner.TenantID
-	Cloud  partner.CloudID
-	Path   Path
-	Status Status
-	Locale string // BCP 47; of the mails to the primary contact
+	// Previous is the id of the company's application before this one; empty for none.
+	Previous string
+	Cloud    partner.CloudID
+	Path     Path
+	Status   Status
+	Locale   string // BCP 47; of the mails to the primary contact
 
 	Legal   Legal
 	Address AddressCheck
@@ -280,8 +282,6 @@ func (e *Enrolment) reach(now time.Time, s Status) {
 type Change struct {
 	Before *Enrolment
 	After  Enrolment
-	// Follows is the id of the company's enrolment before a new one; empty for none.
-	Follows string
 	// Account is written with it, or neither is.
 	Account *partner.AccountChange
 }
@@ -305,7 +305,7 @@ var ErrConflict = errors.New("enrolment: changed by somebody else")
 // Store keeps enrolments.
 //
 // WriteEnrolment stores After over Before, one version on, together with the account: all of it, or nothing and [ErrConflict]. A new
-// enrolment, of version 1, is stored only while the company's latest one is what Follows says, so that of several that start at once one
+// enrolment, of version 1, is stored only while the company's latest one is its previous one, so that of several that start at once one
 // does. Where a new account has a PartnerID that another one has, the code is that of [partner.AccountStore]. Enrolment and LatestEnrolment
 // (the newest one of a company) include every write that was acknowledged before the call; [problem.NotFound] when there is none. Whatever
 // was acknowledged is in every list that begins later; a page looks at a bounded number of enrolments, and its code is

@@ -2,6 +2,8 @@ package enrolment
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/terms"
 )
 
 const (
@@ -31,6 +34,7 @@ type memory struct {
 	accounts   map[partner.TenantID]partner.Account
 	conflicts  int // how many writes are refused, as if somebody else had been quicker
 	writes     int
+	texts      []terms.Text
 }
 
 func newMemory() *memory {
@@ -43,7 +47,7 @@ func (m *memory) WriteEnrolment(_ context.Context, c Change) error {
 		m.conflicts--
 		return ErrConflict
 	}
-	if c.Before == nil && (found || m.latest[c.After.Tenant] != c.Follows) || c.Before != nil && stored.Version != c.Before.Version {
+	if c.Before == nil && (found || m.latest[c.After.Tenant] != c.After.Previous) || c.Before != nil && stored.Version != c.Before.Version {
 		return ErrConflict
 	}
 	m.writes++
@@ -82,6 +86,16 @@ func (m *memory) Holder(_ context.Context, id string) (partner.TenantID, error) 
 	return "", problem.New(problem.NotFound, "")
 }
 
+func (m *memory) WriteAccount(_ context.Context, before, after partner.Account) error {
+	if m.accounts[after.Tenant].Version != before.Version {
+		return partner.ErrConflict
+	}
+	m.accounts[after.Tenant] = after
+	return nil
+}
+
+func (m *memory) Texts(context.Context, terms.Type) ([]terms.Text, error) { return m.texts, nil }
+
 func (m *memory) Account(_ context.Context, tenant partner.TenantID, _ bool) (partner.Account, error) {
 	a, ok := m.accounts[tenant]
 	if !ok {
@@ -104,8 +118,10 @@ func open(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	d := &desk{T: t, memory: newMemory(), now: monday}
+	sum := sha256.Sum256([]byte("words"))
+	d.texts = []terms.Text{{Type: terms.PartnerAgreement, Version: "1", Language: "en", Title: "Sample", Body: "words", Hash: hex.EncodeToString(sum[:]), From: monday.AddDate(-1, 0, 0)}}
 	d.Service = &Service{
-		Store: d.memory, Accounts: d.memory, Directory: records, Validator: Formats{}, Locations: records, Holders: d.memory,
+		Store: d.memory, Accounts: d.memory, Directory: records, Validator: Formats{}, Locations: records, Holders: d.memory, Texts: d.memory,
 		Addresses: contact.Addresses{AllowReserved: true}, Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://x.example"}},
 		Locales: []language.Tag{language.English, language.French}, Now: func() time.Time { return d.now },
 	}
@@ -173,11 +189,23 @@ func (d *desk) act(a Action, id string) (Enrolment, error) {
 	case Withdraw:
 		e, _, err = d.Withdraw(ctx, admin(), id)
 	case Sign:
-		return Enrolment{}, Allowed(d.enrolments[id].Status, Sign)
+		if d.enrolments[id].Location == nil && d.enrolments[id].Status == Authorized {
+			_, _, err := d.SignAgreement(ctx, admin(), "en", attested("1"))
+			d.code(err, problem.PartnerIDRequired) // rule P4
+			if e, err = d.act(Associate, id); err != nil {
+				return e, err
+			}
+		}
+		_, _, err = d.SignAgreement(ctx, admin(), "en", attested("1"))
+		e = d.enrolments[id]
 	default:
 		d.Fatalf("nobody does %q", a)
 	}
 	return e, err
+}
+
+func attested(version string) *terms.Attestation {
+	return &terms.Attestation{Accepted: new(true), Version: &version}
 }
 
 // at brings an application into a state by the way that leads there.
@@ -186,7 +214,7 @@ func (d *desk) at(s Status) Enrolment {
 	e := d.must(d.Start(d.Context(), admin(), whole()))
 	steps := map[Status][]Action{
 		Draft: {}, EmailVerification: {Submit}, InVetting: {Submit, Confirm}, ActionRequired: {Submit, Confirm, NeedInformation},
-		Authorized: {Submit, Confirm, Approve}, Rejected: {Submit, Confirm, Reject}, Withdrawn: {Withdraw}, Active: {Submit, Confirm, Approve},
+		Authorized: {Submit, Confirm, Approve}, Rejected: {Submit, Confirm, Reject}, Withdrawn: {Withdraw}, Active: {Submit, Confirm, Approve, Sign},
 	}
 	for _, a := range steps[s] {
 		var err error
@@ -199,10 +227,6 @@ func (d *desk) at(s Status) Enrolment {
 			d.Fatalf("%s on the way to %s: %v", a, s, err)
 		}
 		d.now = d.now.Add(time.Hour)
-	}
-	if s == Active {
-		e.Status = Active
-		d.enrolments[e.ID] = e
 	}
 	if d.enrolments[e.ID].Status != s {
 		d.Fatalf("%s, want %s", d.enrolments[e.ID].Status, s)
@@ -219,7 +243,7 @@ func TestEveryStateAndAction(t *testing.T) {
 		EmailVerification: {no, EmailVerification, no, EmailVerification, early, early, early, Withdrawn, no},
 		InVetting:         {no, InVetting, no, no, ActionRequired, Authorized, Rejected, Withdrawn, no},
 		ActionRequired:    {ActionRequired, ActionRequired, InVetting, no, no, Authorized, Rejected, Withdrawn, no},
-		Authorized:        {no, Authorized, no, no, no, no, no, Withdrawn, nil},
+		Authorized:        {no, Authorized, no, no, no, no, no, Withdrawn, Active},
 		Active:            {no, no, no, no, no, no, no, no, no},
 		Rejected:          {no, no, no, no, no, no, no, no, no},
 		Withdrawn:         {no, no, no, no, no, no, no, no, no},
@@ -240,12 +264,12 @@ func TestEveryStateAndAction(t *testing.T) {
 						t.Error("something was written")
 					}
 				case Status:
-					if err != nil || e.Status != want || e.Version != before.Version+1 || e.History[len(e.History)-1].Action != a {
-						t.Errorf("%+v, %v", e, err)
+					steps := 1
+					if a == Sign { // and the PartnerID before it
+						steps = 2
 					}
-				case nil:
-					if err != nil {
-						t.Error(err)
+					if err != nil || e.Status != want || e.Version != before.Version+steps || e.History[len(e.History)-1].Action != a {
+						t.Errorf("%+v, %v", e, err)
 					}
 				}
 			})
@@ -845,5 +869,99 @@ func TestPost(t *testing.T) {
 	e.Post.Attempts = maxAttempts
 	if given, changed, send := e.ClaimPost(d.now, "m"); !changed || send || given.Post.State != PostNone {
 		t.Errorf("%+v", given.Post)
+	}
+}
+
+// Rules P4, R4, E15, E16: what is signed is the text in force, and with it there is a partner account.
+func TestSign(t *testing.T) {
+	d := open(t)
+	e := d.at(Authorized)
+	if e.Location != nil || e.MPA != nil {
+		t.Fatal("more stands than should")
+	}
+	c := admin()
+	c.Key, c.Body = "key", "body"
+	sign := func(a *terms.Attestation) error {
+		_, _, err := d.SignAgreement(t.Context(), c, "en", a)
+		return err
+	}
+	d.code(sign(nil), problem.AttestationRequired)
+	d.code(sign(&terms.Attestation{Accepted: new(false), Version: new("1")}), problem.AttestationRequired)
+	d.code(sign(attested("0")), problem.AttestationOutdated)
+	d.code(sign(attested("1")), problem.PartnerIDRequired)
+	texts := d.texts
+	d.texts = nil
+	d.code(sign(attested("1")), problem.AgreementTextNotConfigured)
+	if g, err := d.Agreement(t.Context(), c.User, "en"); err != nil || g.Text != nil || g.Signed != nil || g.Enrolment == nil {
+		t.Errorf("%+v, %v", g, err)
+	}
+	d.texts = texts
+	e = d.must(d.Associate(t.Context(), admin(), e.ID, new("4100007")))
+	if e.Status != Authorized {
+		t.Errorf("%s without a signature", e.Status)
+	}
+	if g, err := d.Agreement(t.Context(), c.User, "fr"); err != nil || g.Text == nil || g.Text.Version != "1" {
+		t.Errorf("%+v, %v", g, err)
+	}
+	g, replayed, err := d.SignAgreement(t.Context(), c, "en", attested("1"))
+	if err != nil || replayed || g.Signed.Version != "1" || g.Signed.Hash != texts[0].Hash || g.Enrolment.Status != Active || g.Enrolment.MPALanguage != "en" {
+		t.Fatalf("%+v, %v", g, err)
+	}
+	a := d.accounts[gorse]
+	if a.Role != partner.IndirectReseller || a.Status != partner.Active || a.AssociatedPartnerID != "4100007" || !a.PartnerIDs[0].OnboardingLocation ||
+		a.MPA == nil || a.MPA.Version != "1" || a.Country != "US" || a.Contact.Email != "grace@gorse.example" || a.VerifiedDomain != "gorse.example" || a.DisplayName != "Gorse Networks" {
+		t.Errorf("%+v", a)
+	}
+	if _, replayed, err := d.SignAgreement(t.Context(), c, "en", attested("1")); err != nil || !replayed {
+		t.Errorf("%t, %v", replayed, err)
+	}
+	c.Key = "another"
+	d.code(sign(attested("1")), problem.EnrolmentStateConflict)
+	if g, err := d.Agreement(t.Context(), c.User, "en"); err != nil || g.Signed == nil || g.Enrolment != nil {
+		t.Errorf("%+v, %v", g, err)
+	}
+	_, err = d.Agreement(t.Context(), operator().User, "en")
+	d.code(err, problem.RoleNotPermitted)
+	_, _, err = d.SignAgreement(t.Context(), operator(), "en", attested("1"))
+	d.code(err, problem.RoleNotPermitted)
+}
+
+// A partner whose account the operator made signs for that; a PartnerID that comes last makes a fast track active.
+func TestSignForAnAccount(t *testing.T) {
+	d := open(t)
+	c := admin()
+	c.Key, c.Body = "key", "body"
+	sign := func() error {
+		_, _, err := d.SignAgreement(t.Context(), c, "en", attested("1"))
+		return err
+	}
+	d.code(sign(), problem.EnrolmentStateConflict)
+	d.accounts[gorse] = partner.Account{Tenant: gorse, Role: partner.DirectBill, Cloud: "public", Country: "US", Status: partner.Active, Version: 1}
+	d.code(sign(), problem.PartnerIDRequired)
+	a := d.accounts[gorse]
+	a.PartnerIDs, a.AssociatedPartnerID = []partner.PartnerID{{ID: "1", Type: partner.Location, Country: "US"}}, "1"
+	d.accounts[gorse] = a
+	if err := sign(); err != nil || d.accounts[gorse].MPA == nil || d.accounts[gorse].Version != 2 {
+		t.Errorf("%+v, %v", d.accounts[gorse], err)
+	}
+	if _, replayed, err := d.SignAgreement(t.Context(), c, "en", attested("1")); err != nil || !replayed {
+		t.Errorf("%t, %v", replayed, err)
+	}
+	c.Body = "other"
+	d.code(sign(), problem.IdempotencyKeyReused)
+	c.Key = ""
+	d.code(sign(), problem.EnrolmentStateConflict)
+
+	a = d.accounts[gorse]
+	a.AssociatedPartnerID, a.Role, a.Status = "", partner.IndirectReseller, partner.Pending
+	d.accounts[gorse] = a
+	e := d.must(d.Start(t.Context(), admin(), Particulars{Support: &Person{Email: "help@gorse.example"}}))
+	e = d.must(d.Submit(t.Context(), admin(), e.ID))
+	if e.Status != Authorized {
+		t.Errorf("%s", e.Status)
+	}
+	e = d.must(d.Associate(t.Context(), admin(), e.ID, new("1")))
+	if a := d.accounts[gorse]; e.Status != Active || a.Status != partner.Active || a.AssociatedPartnerID != "1" {
+		t.Errorf("%s, %+v", e.Status, a)
 	}
 }

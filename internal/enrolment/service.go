@@ -19,18 +19,27 @@ import (
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/terms"
 )
+
+// Accounts is what the service needs of a [partner.AccountStore], whose contract it is.
+type Accounts interface {
+	partner.Accounts
+	WriteAccount(ctx context.Context, before, after partner.Account) error
+}
 
 // Service is what an applicant does (rule R3), and what the operator does with applications.
 type Service struct {
 	Store     Store
-	Accounts  partner.Accounts
+	Accounts  Accounts
 	Directory Directory
 	Validator Validator
 	Locations Locations
 	// Holders says whose PartnerIDs are.
-	Holders   partner.Holders
-	Calendar  Calendar
+	Holders  partner.Holders
+	Calendar Calendar
+	// Texts has the agreement that partners sign (0.21).
+	Texts     terms.Catalogue
 	Addresses contact.Addresses
 	Clouds    partner.Clouds
 	// Locales are the languages that mails and pages are written in.
@@ -70,6 +79,14 @@ func (c Command) entry(now time.Time, a Action, why string) HistoryEntry {
 	return h
 }
 
+func reused() error {
+	return problem.New(problem.IdempotencyKeyReused, "This Idempotency-Key was used with another request.")
+}
+
+func busy() error {
+	return &problem.Error{Code: problem.Unavailable, Detail: "Too many changes at once; try again.", RetryAfter: time.Second}
+}
+
 func hash(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:6])
@@ -83,7 +100,7 @@ func (c Command) replays(now time.Time, e Enrolment, a Action) (bool, error) {
 			continue
 		}
 		if h.Body != c.Body {
-			return false, problem.New(problem.IdempotencyKeyReused, "This Idempotency-Key was used with another request.")
+			return false, reused()
 		}
 		return true, nil
 	}
@@ -146,10 +163,10 @@ func (s *Service) Start(ctx context.Context, c Command, p Particulars) (e Enrolm
 	if !first && latest.Status.Open() {
 		return Enrolment{}, false, another()
 	}
-	e.ID = newID()
+	e.ID, e.Previous = newID(), latest.ID
 	e.Verification.Asked = latest.Verification.Asked // so that starting again mails nobody more often
 	e.note(c.entry(now, Start, string(Draft)))
-	err = s.Store.WriteEnrolment(ctx, Change{After: e, Follows: latest.ID})
+	err = s.Store.WriteEnrolment(ctx, Change{After: e})
 	if errors.Is(err, ErrConflict) {
 		return s.startedBeside(ctx, c, now)
 	}
@@ -482,7 +499,7 @@ func (s *Service) change(ctx context.Context, c Command, id string, a Action, do
 			return e, replayed, err
 		}
 	}
-	return Enrolment{}, false, &problem.Error{Code: problem.Unavailable, Detail: "Too many changes at once; try again.", RetryAfter: time.Second}
+	return Enrolment{}, false, busy()
 }
 
 // once checks in the order of the domain (2.5): 404, 428, 412, 422, 409.
@@ -520,7 +537,8 @@ func (s *Service) once(ctx context.Context, c Command, id string, a Action, op p
 		return Enrolment{}, false, err
 	}
 	change := Change{Before: &before, After: after}
-	if a == Submit && after.Path == FastTrack {
+	// Where all else stands, what was missing makes it active: the support contact on the fast track, or the PartnerID.
+	if a == Submit && after.Path == FastTrack || a == Associate && after.Status == Authorized {
 		if err := s.activateStanding(ctx, c, &change, now); err != nil {
 			return Enrolment{}, false, err
 		}

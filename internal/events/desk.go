@@ -11,6 +11,7 @@ import (
 	"concord/internal/audit"
 	"concord/internal/batch"
 	"concord/internal/commerce"
+	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -36,6 +37,7 @@ type Written struct {
 	Subscription *commerce.SubscriptionChange
 	Granular     *granular.Change
 	Partnership  *partnership.Entered
+	Enrolment    *enrolment.Change
 }
 
 // Causes gives what a write causes.
@@ -63,6 +65,9 @@ func Causes(w Written) (all []Consequence) {
 	}
 	if p := w.Partnership; p != nil {
 		all = append(all, consequences(OfPartnership(*p), audit.OfPartnership(*p))...)
+	}
+	if e := w.Enrolment; e != nil {
+		all = append(all, consequences(OfEnrolment(e.Before, e.After), audit.OfEnrolment(e.Before, e.After))...)
 	}
 	if b := w.Batch; b != nil && b.After.Job == batch.JobQueued {
 		all = append(all, Consequence{Job: &b.After.Key})

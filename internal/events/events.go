@@ -74,6 +74,7 @@ type Detail struct {
 	Subscription    *Subscription  `json:"subscription,omitempty"`
 	GranularAdmin   *GranularAdmin `json:"granularAdmin,omitempty"`
 	Partnership     *Partnership   `json:"partnership,omitempty"`
+	Enrolment       *Enrolment     `json:"enrolment,omitempty"`
 	SentBy          string         `json:"sentBy,omitempty"`  // who mails: "concord" or "partner"
 	Reason          string         `json:"reason,omitempty"`  // one of a list of words
 	Granted         *bool          `json:"granted,omitempty"` // false when all that was accepted stood already

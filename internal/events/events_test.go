@@ -179,7 +179,7 @@ func (o *office) wrote(write func(*dynamo.Store) error) {
 			o.t.Fatal(err)
 		}
 		kind := decoded["type"]["S"]
-		if kind != "invitation" && kind != "granular" && kind != "relationship" && kind != "partnership" {
+		if kind != "invitation" && kind != "granular" && kind != "relationship" && kind != "partnership" && kind != "enrolment" {
 			continue
 		}
 		key := fmt.Sprint(decoded["pk"]["S"], " ", decoded["sk"]["S"])
@@ -568,6 +568,7 @@ func TestWhatATransitionTells(t *testing.T) {
 			}
 		})
 	}
+	reached[string(EnrolmentStatusChanged)] = true                                                // enrolment_test.go
 	for _, buying := range []Type{CustomerAgreementSigned, OrderCompleted, SubscriptionChanged} { // commerce_test.go
 		reached[string(buying)] = true
 	}

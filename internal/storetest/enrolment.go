@@ -28,7 +28,7 @@ func (m *Memory) WriteEnrolment(ctx context.Context, c enrolment.Change) error {
 	return m.do(WriteEnrolment, func() error {
 		stored, found := m.enrolments[c.After.ID]
 		switch {
-		case c.Before == nil && (found || m.latest[c.After.Tenant] != c.Follows), c.Before != nil && (!found || stored.Version != c.Before.Version):
+		case c.Before == nil && (found || m.latest[c.After.Tenant] != c.After.Previous), c.Before != nil && (!found || stored.Version != c.Before.Version):
 			return enrolment.ErrConflict
 		}
 		if a := c.Account; a != nil {
@@ -228,10 +228,12 @@ func (s *suite) enrolmentFollows() {
 	p := tenant()
 	first, second := applied(p), applied(p)
 	s.enrolled(first)
-	if err := s.Enrolments.WriteEnrolment(s.Context(), enrolment.Change{After: second, Follows: "enr_other"}); !errors.Is(err, enrolment.ErrConflict) {
+	second.Previous = "enr_other"
+	if err := s.Enrolments.WriteEnrolment(s.Context(), enrolment.Change{After: second}); !errors.Is(err, enrolment.ErrConflict) {
 		s.Errorf("follows another: %v", err)
 	}
-	s.ok(s.Enrolments.WriteEnrolment(s.Context(), enrolment.Change{After: second, Follows: first.ID}))
+	second.Previous = first.ID
+	s.enrolled(second)
 	got, err := s.Enrolments.LatestEnrolment(s.Context(), p)
 	s.ok(err)
 	same(s.T, "latest", got, second)
