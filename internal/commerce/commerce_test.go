@@ -478,8 +478,14 @@ func TestRuleB6(t *testing.T) {
 	}
 	_, err = s.s.Subscription(t.Context(), s.user(dogwoodID), string(larchID), sub.ID)
 	s.code(err, problem.NotFound)
-	// The reseller's eligibility answers for its provider and the customer.
+	// The reseller's eligibility answers for its provider and the customer, where it has anything to do with the customer itself.
 	e, err := s.s.Eligibility(t.Context(), s.user(cedarID), string(larchID), nil)
+	if err != nil || len(e.Blockers) != 2 || e.Blockers[0].Code != problem.NoResellerRelationship || e.Seller != "" {
+		t.Errorf("%v %v", e, err)
+	}
+	s.relate(cedarID, larchID)
+	s.relate(dogwoodID, larchID)
+	e, err = s.s.Eligibility(t.Context(), s.user(cedarID), string(larchID), nil)
 	if err != nil || len(e.Blockers) != 0 || e.Seller != birchID {
 		t.Errorf("%v %v", e, err)
 	}

@@ -116,7 +116,7 @@ type Eligibility struct {
 
 // Eligibility says whether the caller may buy for a customer; for an indirect reseller, whether one of its providers may buy for it, and
 // then of the provider with the fewest blockers. It is asked about any tenant, and says of one that the caller never dealt with
-// the same as of one that does not exist. Codes: [problem.RoleNotPermitted], [problem.NotFound] for what is no tenant id.
+// the same as of one that does not exist: whom a provider serves beside, no reseller learns. Codes: [problem.RoleNotPermitted], [problem.NotFound] for what is no tenant id.
 func (s *Service) Eligibility(ctx context.Context, u partner.User, tenant string, reseller *partner.TenantID) (Eligibility, error) {
 	a, err := s.account(ctx, u, partner.ReadCustomers, true)
 	if err != nil {
@@ -129,6 +129,13 @@ func (s *Service) Eligibility(ctx context.Context, u partner.User, tenant string
 	if a.Role != partner.IndirectReseller {
 		p, err := s.purchase(ctx, a, customer, reseller, "")
 		return Eligibility{a.Tenant, Blockers(p, s.Regions)}, err
+	}
+	if _, err := s.Relationships.Relationship(ctx, a.Tenant, customer); err != nil {
+		if problem.Is(err, problem.NotFound) {
+			a.Role = "" // as a seller would be told
+			return Eligibility{Blockers: Blockers(Purchase{Seller: a}, s.Regions)}, nil
+		}
+		return Eligibility{}, err
 	}
 	best := Eligibility{Blockers: []Blocker{{problem.PartnershipRequired, "You work with no indirect provider that could order."}}}
 	var providers []partner.TenantID

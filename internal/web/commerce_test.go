@@ -260,6 +260,8 @@ func TestEligibility(t *testing.T) {
 	check(cedar, "")
 	check(birch, "?onBehalfOfReseller="+cedar)
 	check(birch, "?onBehalfOfReseller="+dogwood, "partnership_required")
+	check(dogwood, "", "no_reseller_relationship", "customer_agreement_required")
+	a.relate(dogwood, func(*relationship.Relationship) {})
 	check(dogwood, "", "partnership_required")
 	a.relate(birch, func(r *relationship.Relationship) { r.IdentityCheck = relationship.Unproven })
 	check(birch, "", "customer_identity_unconfirmed")
