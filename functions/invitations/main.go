@@ -11,6 +11,7 @@ import (
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/env"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/masterkey"
@@ -48,7 +49,7 @@ func main() {
 	aws := awsenv.Config()
 	store, keys := dynamo.New(aws, c.Table), masterkey.New(aws, c.Secret)
 	service := &invitation.Service{
-		Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds,
+		Store: store, Accounts: store, Relationships: store, Granular: store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds,
 		Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Locales: locale.Tags, Now: now,
 		Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily},
 		AllowMessage: c.AllowMessage,

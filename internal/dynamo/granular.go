@@ -31,42 +31,58 @@ const (
 	aEnds        = "en"
 	aOwed        = "po" // what of its "post" is owed, in order
 	aDisplayName = "dn"
+	aAskedWith   = "iv" // the id of the invitation
 )
 
 // WriteGranular is that of [granular.Store]. A change that takes no slot and gives nothing is one conditional write of one item.
 func (s *Store) WriteGranular(ctx context.Context, c granular.Change) (err error) {
 	defer func() { wrap(&err, "write %s", c.After.ID) }()
-	items := s.granularWrites(c)
-	slot := c.After.Slot()
-	takes := c.Before == nil || c.Before.Slot() != slot
-	if len(items) == 1 && !takes {
+	items := s.granularItems(c)
+	if len(items) == 1 {
 		if err := s.single(ctx, items[0], encodeGranular(c.After)); !errors.Is(err, invitation.ErrConflict) {
 			return err
 		}
 		return granular.ErrConflict
 	}
-	if takes {
-		held := holding{after: holder{c.After.ID, c.After.Version}}
-		if c.Displaced != nil {
-			held.displaced, held.left = &holder{c.Displaced.ID, c.Displaced.Version}, c.Displaced.Status != granular.Deleted
-		}
-		items = append(items, s.takenBy(slotKey(c.After.Partner, slot), held))
-	}
 	refused, err := s.together(ctx, items)
-	switch {
-	case err != nil || refused == nil:
+	if err != nil || refused == nil {
 		return err
-	case !takes || slices.ContainsFunc(refused[:len(refused)-1], func(i map[string]types.AttributeValue) bool { return i != nil }):
-		return granular.ErrConflict
-	default:
-		f := &fields{item: refused[len(refused)-1]}
-		by := f.needText(aHolder)
-		if f.err != nil {
-			return f.err
-		}
-		return &granular.SlotTaken{By: by}
 	}
+	return granularRefusal(c, refused)
 }
+
+// takesName reports whether a change takes the slot of a name.
+func takesName(c granular.Change) bool { return c.Before == nil || c.Before.Slot() != c.After.Slot() }
+
+// granularItems gives the writes of a change, that of a slot last.
+func (s *Store) granularItems(c granular.Change) []types.TransactWriteItem {
+	items := s.granularWrites(c)
+	if !takesName(c) {
+		return items
+	}
+	held := holding{after: holder{c.After.ID, c.After.Version}}
+	if c.Displaced != nil {
+		held.displaced, held.left = &holder{c.Displaced.ID, c.Displaced.Version}, c.Displaced.Status != granular.Deleted
+	}
+	return append(items, s.takenBy(slotKey(c.After.Partner, c.After.Slot()), held))
+}
+
+// granularRefusal says what has stood in the way of some of granularItems.
+func granularRefusal(c granular.Change, refused []map[string]types.AttributeValue) error {
+	last := len(refused) - 1
+	if !takesName(c) || slices.ContainsFunc(refused[:last], stood) {
+		return granular.ErrConflict
+	}
+	f := &fields{item: refused[last]}
+	by := f.needText(aHolder)
+	if f.err != nil {
+		return f.err
+	}
+	return &granular.SlotTaken{By: by}
+}
+
+// stood reports whether an item has stood in the way of a write.
+func stood(item map[string]types.AttributeValue) bool { return item != nil }
 
 // granularWrites gives the writes of a change apart from that of a slot: of the relationship and, where that is given or ends, of its grant.
 func (s *Store) granularWrites(c granular.Change) []types.TransactWriteItem {
@@ -240,6 +256,7 @@ func encodeGranular(r granular.Relationship) item {
 	i.flag(aAutoExtend, r.AutoExtend)
 	i.text(aStatus, string(r.Status))
 	i.text(aWhyEnded, r.Reason)
+	i.text(aAskedWith, r.Invitation)
 	i.number(aGeneration, r.Generation)
 	i.text(aCreatedBy, r.CreatedBy)
 	i.time(aModified, r.ModifiedAt)
@@ -326,7 +343,7 @@ func GranularFromImage(image map[string]types.AttributeValue) (granular.Relation
 		Version: f.needNumber(aVersion), DisplayName: f.needText(aDisplayName), Customer: partner.TenantID(f.text(aCustomer)), CustomerName: f.text(aName),
 		Cloud: partner.CloudID(f.needText(aCloud)), Roles: f.ids(aRoleIDs), RoleTable: f.text(aRoleTable),
 		Duration: granular.Period{Months: f.number(aMonths), Days: f.number(aDays)}, AutoExtend: f.flag(aAutoExtend),
-		Status: granular.Status(f.needText(aStatus)), Reason: f.text(aWhyEnded), Generation: f.needNumber(aGeneration), CreatedBy: f.text(aCreatedBy),
+		Status: granular.Status(f.needText(aStatus)), Reason: f.text(aWhyEnded), Invitation: f.text(aAskedWith), Generation: f.needNumber(aGeneration), CreatedBy: f.text(aCreatedBy),
 		ModifiedAt: f.time(aModified), ApproveBy: f.time(aApproveBy), ActivatedAt: f.time(aActivated), EndAt: f.time(aEnds), Reminded: f.number(aReminded),
 	}
 	r.Mail = granular.Mail{

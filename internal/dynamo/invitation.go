@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"concord/internal/commerce"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -46,6 +48,7 @@ const (
 	aEnded      = "en"
 	aEdited     = "ed"
 	aReplaces   = "rp"
+	aGranular   = "ga" // the id of the granular administration that it asks for
 	aHistory    = "hi"
 	aAnswer     = "an"
 
@@ -86,6 +89,7 @@ const (
 	gSigned   = "as"
 	gUnproven = "iu"
 	gCompany  = "cy"
+	gGranular = "gr"
 
 	// Of a slot: who took it, at which of its versions.
 	aHolder        = "id"
@@ -129,6 +133,7 @@ func encodeInvitation(i invitation.Invitation) item {
 	m.time(aEnded, i.EndedAt)
 	m.flag(aEdited, i.Edited)
 	m.text(aReplaces, i.Replaces)
+	m.text(aGranular, i.GranularID)
 
 	m.text(aMail, string(i.Mail.State))
 	m.number(aAttempts, i.Mail.Attempts)
@@ -224,6 +229,7 @@ func encodeAnswer(g invitation.Given) types.AttributeValue {
 	m.text(gComment, g.Comment)
 	m.flag(gNoChange, g.NoChange)
 	m.flag(gSigned, g.AgreementSigned)
+	m.flag(gGranular, g.Granular)
 	m.flag(gUnproven, g.Unproven)
 	return &types.AttributeValueMemberM{Value: m}
 }
@@ -250,7 +256,7 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 		RecipientEmail: f.text(aEmail), RecipientName: f.text(aName), Locale: f.text(aLocale), Cloud: partner.CloudID(f.needText(aCloud)),
 		RequestDelegatedAdmin: f.flag(aDAP), Source: f.text(aSource), BatchID: f.text(aBatch), Message: f.text(aMessage), Sandbox: f.flag(aSandbox), Reminders: f.flag(aReminders), RegionTable: f.text(aRegions),
 		Duration: time.Duration(f.needNumber(aDuration)) * time.Second, ExpiresAt: f.time(aExpires), CreatedBy: f.text(aCreatedBy),
-		EndedAt: f.time(aEnded), Edited: f.flag(aEdited), Replaces: f.text(aReplaces),
+		EndedAt: f.time(aEnded), Edited: f.flag(aEdited), Replaces: f.text(aReplaces), GranularID: f.text(aGranular),
 		Mail: invitation.Mail{
 			State: invitation.MailState(f.text(aMail)), Attempts: f.number(aAttempts), Owner: f.text(aOwner), At: f.time(aMailAt),
 			MessageID: f.text(aMessageID), SentAt: f.time(aMailSent), Reason: f.text(aReason),
@@ -300,7 +306,7 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 func decodeAnswer(g *fields) invitation.Given {
 	a := invitation.Given{
 		Subject: g.text(gSubject), Email: g.text(gEmail), Tenant: partner.TenantID(g.needText(gTenant)), Company: g.text(gCompany), FullName: g.text(gFullName), JobTitle: g.text(gJobTitle),
-		At: g.time(gAt), Reason: g.text(gReason), Comment: g.text(gComment), NoChange: g.flag(gNoChange), AgreementSigned: g.flag(gSigned), Unproven: g.flag(gUnproven),
+		At: g.time(gAt), Reason: g.text(gReason), Comment: g.text(gComment), NoChange: g.flag(gNoChange), AgreementSigned: g.flag(gSigned), Granular: g.flag(gGranular), Unproven: g.flag(gUnproven),
 		Consent: invitation.ConsentText{Version: g.text(gVersion), Language: g.text(gLanguage)},
 	}
 	if b, ok := g.item[gHash].(*types.AttributeValueMemberB); ok {
@@ -339,13 +345,22 @@ func (s *Store) Write(ctx context.Context, c invitation.Change) (err error) {
 			items = append(items, s.changed(invitation.Change{Before: c.Displaced, After: lapsed}))
 		}
 	}
-	if len(items) == 1 {
+	if len(items) == 1 && c.Granular == nil {
 		return s.single(ctx, items[0], encodeInvitation(c.After))
+	}
+	own := len(items)
+	if c.Granular != nil {
+		items = append(items, s.granularItems(*c.Granular)...)
 	}
 	refused, err := s.together(ctx, items)
 	switch {
 	case err != nil || refused == nil:
 		return err
+	case !slices.ContainsFunc(refused[:own], stood):
+		if err := granularRefusal(*c.Granular, refused[own:]); !errors.Is(err, granular.ErrConflict) {
+			return err
+		}
+		return invitation.ErrConflict
 	case refused[0] != nil || refused[worded-1] != nil:
 		return invitation.ErrConflict
 	case refused[worded] != nil:
@@ -366,6 +381,9 @@ func (s *Store) Commit(ctx context.Context, invitations []invitation.Change, rel
 	var items []types.TransactWriteItem
 	for _, c := range invitations {
 		items = append(items, s.changed(c))
+		if c.Granular != nil {
+			items = append(items, s.granularItems(*c.Granular)...)
+		}
 	}
 	for _, c := range relationships {
 		items = append(items, s.related(c))

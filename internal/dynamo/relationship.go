@@ -126,7 +126,7 @@ func encodeRelationship(r relationship.Relationship) item {
 	}
 	history := make([]string, len(r.History))
 	for n, e := range r.History {
-		history[n] = encodeEntry(invitation.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: stood(e), Why: e.Why}, "", "")
+		history[n] = encodeEntry(invitation.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: stoodAfter(e), Why: e.Why}, "", "")
 	}
 	i.texts(aRelated, history)
 	i.number("v", r.Version)
@@ -181,7 +181,7 @@ func RelationshipFromImage(stored map[string]types.AttributeValue) (relationship
 
 // How things stood after an entry of a relationship's history is kept where an invitation's has its key, as the first letters of the
 // three states.
-func stood(e relationship.Entry) string {
+func stoodAfter(e relationship.Entry) string {
 	letters := ""
 	for _, state := range []string{string(e.Status), string(e.DelegatedAdmin), string(e.IdentityCheck)} {
 		if state == "" {

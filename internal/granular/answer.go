@@ -207,6 +207,32 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 	return q, c, nil
 }
 
+// Approved gives the relationship after an approval that was given together with another answer. It is open.
+func (r Relationship) Approved(who Person, g Given, e Entry) Relationship {
+	r.answered(g, &e)
+	r.approve(who, e)
+	return r
+}
+
+// Refused gives the relationship after a refusal that was given together with another answer. It is open.
+func (r Relationship) Refused(g Given, e Entry) Relationship {
+	r.answered(g, &e)
+	r.EndAt, r.Reason, e.Why = e.At, Rejected, Rejected
+	r.step(e, Terminated, terminating, string(Terminated))
+	return r
+}
+
+// answered takes an answer; what was not locked before is locked by the partner's having asked.
+func (r *Relationship) answered(g Given, e *Entry) {
+	r.Version++
+	r.Answer, e.Actor = &g, ByCustomer
+	r.unowe(RequestNotice)
+	if r.Status == Created {
+		r.ApproveBy = e.At
+		r.note(Entry{At: e.At, Action: string(Pending), Actor: ByPartner, By: r.CreatedBy, CorrelationID: e.CorrelationID})
+	}
+}
+
 func (r *Relationship) approve(who Person, e Entry) {
 	r.Customer = who.Tenant
 	if name, err := contact.Name(who.Company); err == nil { // what a tenant calls itself is nobody's word but its own
@@ -214,6 +240,9 @@ func (r *Relationship) approve(who Person, e Entry) {
 	}
 	r.ActivatedAt, r.EndAt = e.At, r.Duration.From(e.At)
 	r.step(e, Active, approved, activating, string(Active))
+	if r.Answer.Email != "" {
+		r.owe(e.At, ReceiptNotice)
+	}
 }
 
 // check looks at the form, field by field.

@@ -86,6 +86,9 @@ type Relationship struct {
 	RoleTable    string   // the version of the table that knew them
 	Duration     Period
 	AutoExtend   bool // goes on by [Extension] at each end
+	// Invitation is the id of the invitation whose acceptance approves it as well (domain, 0.28); empty for none. Its terms are
+	// what was asked for there, and stay.
+	Invitation string
 
 	Status Status
 	Reason string // why it ended: [Rejected], or empty
@@ -177,6 +180,9 @@ func (r Relationship) Tick(now time.Time) (Relationship, bool) {
 	return n, true
 }
 
+// Open reports whether the customer can still give or refuse it.
+func (r Relationship) Open() bool { return r.Status == Created || r.Status == Pending }
+
 // elapse has time go by until now. What it notes happened when its time came, not when it was noticed.
 func (r *Relationship) elapse(now time.Time) (happened bool) {
 	if r.Status == Pending && !now.Before(r.ApproveBy) {
@@ -194,7 +200,7 @@ func (r *Relationship) elapse(now time.Time) (happened bool) {
 	}
 	if !now.Before(r.EndAt) {
 		r.step(Entry{At: r.EndAt, Actor: BySchedule}, Expired, expiring, string(Expired))
-		r.unowe(EndingNotice, CustomerEndingNotice)
+		r.unowe(ReceiptNotice, EndingNotice, CustomerEndingNotice)
 		return true
 	}
 	for {

@@ -128,6 +128,12 @@ func (o *office) approve(r granular.Relationship) granular.Relationship {
 	return q.Relationship
 }
 
+// received has the receipt of an approval gone.
+func (o *office) received(r granular.Relationship) granular.Relationship {
+	o.Helper()
+	return o.settle(o.claim(r), granular.MailOutcome{State: granular.MailSent, MessageID: "0100-0"})
+}
+
 // stored gives the relationship as it is kept, whatever time has done since.
 func (o *office) stored(r granular.Relationship) granular.Relationship {
 	o.Helper()
@@ -803,7 +809,7 @@ func TestTime(t *testing.T) {
 		{"P90D", "P180D", []string{"90 extended 0", "270 extended 0", "450 extended 0"}},
 	} {
 		o := open(t)
-		r := o.approve(o.lock(o.create(func(t *granular.Terms) { t.Duration, t.AutoExtendDuration = &each.duration, &each.extend })))
+		r := o.received(o.approve(o.lock(o.create(func(t *granular.Terms) { t.Duration, t.AutoExtendDuration = &each.duration, &each.extend }))))
 		most := len(each.want)
 		if each.extend == "P0D" {
 			most++
@@ -815,7 +821,7 @@ func TestTime(t *testing.T) {
 
 	t.Run("what nobody had time for is not made up for", func(t *testing.T) {
 		o := open(t)
-		r := o.approve(o.lock(o.create()))
+		r := o.received(o.approve(o.lock(o.create())))
 		o.clock = o.clock.Add(85 * day)
 		cleanup(o, r)
 		s := o.stored(r)
@@ -837,7 +843,7 @@ func TestTime(t *testing.T) {
 	})
 	t.Run("what will not end is not said to end", func(t *testing.T) {
 		o := open(t)
-		r := o.approve(o.lock(o.create()))
+		r := o.received(o.approve(o.lock(o.create())))
 		o.clock = o.clock.Add(85 * day)
 		cleanup(o, r)
 		extend := func(d string) granular.Relationship {

@@ -12,6 +12,8 @@ type Notice string
 const (
 	// RequestNotice asks the customer for its approval, with the link.
 	RequestNotice Notice = "granular"
+	// ReceiptNotice goes to who has approved, where an address is known, with the link by which it can be ended.
+	ReceiptNotice Notice = "granularReceipt"
 	// EndingNotice goes to the partner's contact 30, 7 and 1 days before the end of what does not extend by itself.
 	EndingNotice Notice = "granularEnding"
 	// CustomerEndingNotice goes to who has approved, at the same moments, where an address is known.
@@ -19,14 +21,14 @@ const (
 )
 
 // repeats reports whether a notice whose outcome nobody knows goes once more. A reminder goes once at most (domain, 2.2).
-func (n Notice) repeats() bool { return n == RequestNotice }
+func (n Notice) repeats() bool { return n == RequestNotice || n == ReceiptNotice }
 
 // Address gives where a notice goes, apart from [EndingNotice], which goes to the partner's contact; empty for nowhere.
 func (r Relationship) Address(n Notice) string {
 	switch {
 	case n == RequestNotice:
 		return r.Mail.To
-	case n == CustomerEndingNotice && r.Answer != nil:
+	case (n == CustomerEndingNotice || n == ReceiptNotice) && r.Answer != nil:
 		return r.Answer.Email
 	default:
 		return ""
@@ -128,11 +130,13 @@ func (r *Relationship) unowe(notices ...Notice) {
 func (r Relationship) pointless(now time.Time) []Notice {
 	switch at := r.At(now); {
 	case at.Status == Pending:
-		return []Notice{EndingNotice, CustomerEndingNotice}
+		return []Notice{ReceiptNotice, EndingNotice, CustomerEndingNotice}
 	case at.Status == Active && !at.AutoExtend:
 		return []Notice{RequestNotice}
-	default:
+	case at.Status == Active:
 		return []Notice{RequestNotice, EndingNotice, CustomerEndingNotice}
+	default:
+		return []Notice{RequestNotice, ReceiptNotice, EndingNotice, CustomerEndingNotice}
 	}
 }
 
@@ -256,7 +260,7 @@ func (r *Relationship) went(now time.Time, n Notice, messageID string) {
 		r.note(Entry{At: now, Action: mailed, Actor: BySchedule, By: mailer})
 	case EndingNotice:
 		r.note(Entry{At: now, Action: reminded, Actor: BySchedule, By: mailer, Why: thresholdNames[max(0, min(r.Reminded, len(thresholds))-1)]})
-	case CustomerEndingNotice: // of the pair, one is noted
+	case ReceiptNotice, CustomerEndingNotice: // the approval, and one of the pair, are noted
 	}
 }
 

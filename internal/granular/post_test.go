@@ -195,7 +195,7 @@ func TestPost(t *testing.T) {
 	t.Run("answered before it went", func(t *testing.T) {
 		o := open(t)
 		r := o.send(o.lock(o.create()), "ada@larch.example")
-		if r = o.approve(r); r.Post.State != granular.MailNone {
+		if r = o.approve(r); !slices.Equal(r.Post.Owed, []granular.Notice{granular.ReceiptNotice}) {
 			t.Errorf("%+v", r.Post)
 		}
 		o = open(t)
@@ -219,7 +219,7 @@ func TestPost(t *testing.T) {
 			},
 		} {
 			o := open(t)
-			r := o.approve(o.lock(o.create()))
+			r := o.received(o.approve(o.lock(o.create())))
 			o.clock = o.clock.Add(60 * day)
 			if _, err := o.cleanup(r.Key); err != nil {
 				t.Fatal(err)
@@ -230,7 +230,7 @@ func TestPost(t *testing.T) {
 			}
 		}
 		o := open(t)
-		r := o.approve(o.lock(o.create()))
+		r := o.received(o.approve(o.lock(o.create())))
 		o.clock = o.clock.Add(60 * day)
 		if _, err := o.cleanup(r.Key); err != nil {
 			t.Fatal(err)
@@ -243,7 +243,7 @@ func TestPost(t *testing.T) {
 	})
 	t.Run("what has ended is not said to end", func(t *testing.T) {
 		o := open(t)
-		r := o.approve(o.lock(o.create()))
+		r := o.received(o.approve(o.lock(o.create())))
 		o.clock = o.clock.Add(89 * day)
 		if _, err := o.cleanup(r.Key); err != nil {
 			t.Fatal(err)
@@ -257,7 +257,7 @@ func TestPost(t *testing.T) {
 	t.Run("addresses", func(t *testing.T) {
 		o := open(t)
 		r := o.approve(o.send(o.lock(o.create()), "ada@larch.example"))
-		for n, want := range map[granular.Notice]string{granular.RequestNotice: "ada@larch.example", granular.CustomerEndingNotice: "lena@larch.example", granular.EndingNotice: ""} {
+		for n, want := range map[granular.Notice]string{granular.RequestNotice: "ada@larch.example", granular.ReceiptNotice: "lena@larch.example", granular.CustomerEndingNotice: "lena@larch.example", granular.EndingNotice: ""} {
 			if got := r.Address(n); got != want {
 				t.Errorf("%s goes to %q", n, got)
 			}

@@ -142,6 +142,36 @@ func (s *Service) Create(ctx context.Context, c Command, t Terms) (r Relationshi
 	return s.create(ctx, c, r, now)
 }
 
+// Beside gives the relationship that an invitation asks for together with its own (domain, 0.28), without its id. What is wrong with the
+// terms is found below the pointer, under the names of the invitation's field.
+func Beside(roles Table, account partner.Account, u partner.User, customer partner.TenantID, t Terms, f *problem.Findings, pointer string) Relationship {
+	r := Relationship{Key: Key{Partner: account.Tenant}, Customer: customer, Cloud: account.Cloud, Status: Created, Generation: 1, CreatedBy: u.Subject, Version: 1}
+	var own problem.Findings
+	for _, field := range []struct {
+		name    string
+		missing bool
+	}{{"/displayName", t.DisplayName == nil}, {"/duration", t.Duration == nil}, {"/roles", t.Roles == nil}} {
+		at := func(x problem.Finding) bool { return strings.HasPrefix(x.Pointer, pointer+field.name) }
+		if field.missing && !slices.ContainsFunc(*f, at) {
+			own.Add(field.name, problem.ValidationFailed, "This is required.")
+		}
+	}
+	(&Service{Roles: roles}).apply(&own, &r, t)
+	for _, x := range own {
+		x.Pointer = pointer + strings.TrimSuffix(strings.Replace(x.Pointer, "/accessDetails/unifiedRoles", "/roles", 1), "/roleDefinitionId")
+		*f = append(*f, x)
+	}
+	return r
+}
+
+// For gives the relationship as it comes to be with an invitation. Its id is made of the invitation's.
+func (r Relationship) For(invitation, correlationID string, now time.Time) Relationship {
+	sum := sha256.Sum256([]byte("granular|" + invitation))
+	r.ID, r.Invitation, r.CreatedAt = link.FormatID(link.GranularPrefix, [16]byte(sum[:16])), invitation, now
+	r.note(Entry{At: now, Action: string(Created), Actor: ByPartner, By: r.CreatedBy, CorrelationID: correlationID})
+	return r
+}
+
 // create stores a checked relationship under the id that the command's key gives.
 func (s *Service) create(ctx context.Context, c Command, r Relationship, now time.Time) (made Relationship, replayed bool, err error) {
 	days := keyDays(now)
@@ -416,6 +446,8 @@ func (s *Service) Revise(ctx context.Context, c Command, id string, t Terms) (r 
 			return problem.New(problem.InvalidTransition, "Of an active relationship only autoExtendDuration can be changed.")
 		case r.Status != Created && r.Status != Active:
 			return problem.New(problem.InvalidTransition, "This relationship can no longer be changed.")
+		case r.Status == Created && r.Invitation != "":
+			return problem.New(problem.InvalidTransition, "An invitation asks for this: delete it, or cancel the invitation.")
 		case r.AutoExtend != extended:
 			r.Reminded = 0 // what was said of its end no longer holds
 			r.unowe(EndingNotice, CustomerEndingNotice)
@@ -519,7 +551,7 @@ func (s *Service) Terminate(ctx context.Context, c Command, id string) (r Relati
 
 func (r *Relationship) terminate(e Entry) {
 	r.EndAt = e.At
-	r.unowe(EndingNotice, CustomerEndingNotice)
+	r.unowe(ReceiptNotice, EndingNotice, CustomerEndingNotice)
 	r.step(e, Terminated, terminationRequested, terminating, string(Terminated))
 }
 

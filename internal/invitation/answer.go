@@ -12,6 +12,7 @@ import (
 
 	"concord/internal/commerce"
 	"concord/internal/contact"
+	"concord/internal/granular"
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -100,7 +101,39 @@ func (s *Service) letterOf(ctx context.Context, l link.Link, strong, strongPartn
 		return Letter{}, err
 	}
 	cloud, err := s.Clouds.Cloud(inv.Cloud)
-	return Letter{inv, account, cloud}, err
+	letter := Letter{Invitation: inv, Inviter: account, Cloud: cloud}
+	if err == nil && inv.GranularID != "" {
+		letter.Granular, err = s.beside(ctx, inv, strong)
+	}
+	return letter, err
+}
+
+// beside reads the granular administration that an invitation asks for; nil when its partner has deleted it since.
+func (s *Service) beside(ctx context.Context, inv Invitation, strong bool) (*granular.Relationship, error) {
+	r, err := s.Granular.GranularRelationship(ctx, granular.Key{Partner: inv.Inviter, ID: inv.GranularID}, strong)
+	if problem.Is(err, problem.NotFound) || err == nil && r.Status == granular.Deleted {
+		return nil, nil
+	}
+	return &r, err
+}
+
+// together gives what an answer does to the granular administration that was asked for with it; nil for nothing.
+func (t Letter) together(who Person, g Given, accepted bool, correlationID string) *granular.Change {
+	before := t.Asks(g.At)
+	if before == nil {
+		return nil
+	}
+	given := granular.Given{
+		Subject: g.Subject, Tenant: g.Tenant, FullName: g.FullName, JobTitle: g.JobTitle, Email: g.Email, At: g.At, Consent: granular.ConsentText(g.Consent),
+	}
+	e := granular.Entry{At: g.At, By: g.Subject, CorrelationID: correlationID}
+	after := before.Refused(given, e)
+	if accepted {
+		after = before.Approved(granular.Person{
+			Subject: who.Subject, Email: who.Email, Tenant: who.Company.Tenant, Company: who.Company.CompanyName, Cloud: who.Company.Cloud, Roles: who.Roles,
+		}, given, e)
+	}
+	return &granular.Change{Before: before, After: after}
 }
 
 func (s *Service) caseOf(t Letter, l link.Link, who *Person) Case {
@@ -201,7 +234,7 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 		given.Email = address
 	}
 	if r.Answer == "decline" {
-		err = s.decline(ctx, &letter, given, r.CorrelationID)
+		err = s.decline(ctx, &letter, who, given, r.CorrelationID)
 		return letter, DeclinedBy, err
 	}
 	if c = s.caseOf(letter, l, &who); c != Form { // with the country that was declared
@@ -324,30 +357,40 @@ func (s *Service) accept(ctx context.Context, t *Letter, standing *relationship.
 		}
 	}
 	granted = granted && !before.Sandbox // a rehearsal changes nothing between the two
-	g.NoChange, g.Unproven = !granted, granted && made.IdentityCheck == relationship.Unproven
+	beside := t.together(who, g, true, correlationID)
+	g.Granular = beside != nil
+	g.NoChange, g.Unproven = !granted && !g.Granular, granted && made.IdentityCheck == relationship.Unproven
 	after := before.answer(Accepted, g, correlationID, s.evidence())
 	if !before.Sandbox {
 		after.Customer = who.Company.Tenant
 	}
 	after.RegionTable = s.Regions.Version
-	change := Change{Before: &before, After: after}
+	change := Change{Before: &before, After: after, Granular: beside}
 	if granted || signs != nil {
 		err = s.Store.Commit(ctx, []Change{change}, []relationship.Change{{Before: standing, After: made, Signed: signs}})
 	} else {
 		err = s.Store.Write(ctx, change)
 	}
 	if err == nil {
-		t.Invitation = after
+		t.stands(change)
 	}
 	return err
 }
 
-func (s *Service) decline(ctx context.Context, t *Letter, g Given, correlationID string) error {
+// stands takes what was stored.
+func (t *Letter) stands(c Change) {
+	t.Invitation = c.After
+	if c.Granular != nil {
+		t.Granular = &c.Granular.After
+	}
+}
+
+func (s *Service) decline(ctx context.Context, t *Letter, who Person, g Given, correlationID string) error {
 	before := t.Invitation
-	after := before.answer(Declined, g, correlationID, s.evidence())
-	err := s.Store.Write(ctx, Change{Before: &before, After: after})
+	change := Change{Before: &before, After: before.answer(Declined, g, correlationID, s.evidence()), Granular: t.together(who, g, false, correlationID)}
+	err := s.Store.Write(ctx, change)
 	if err == nil {
-		t.Invitation = after
+		t.stands(change)
 	}
 	return err
 }

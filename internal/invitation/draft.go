@@ -168,6 +168,9 @@ func (s *Service) Renew(ctx context.Context, c Command, id string) (inv Invitati
 		Cloud: old.Cloud, RequestDelegatedAdmin: old.RequestDelegatedAdmin, Source: old.Source, Tags: old.Tags, Reminders: old.Reminders,
 		Duration: old.Duration, Replaces: old.ID, Message: old.Message, Sandbox: old.Sandbox,
 	}
+	if status := old.StatusAt(now); status == Cancelled || status == Expired {
+		again.GranularID = old.GranularID // nobody has answered that either
+	}
 	if old.Bound {
 		again.Customer, again.Bound = old.Customer, true
 	}

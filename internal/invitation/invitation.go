@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"concord/internal/contact"
+	"concord/internal/granular"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -97,9 +98,11 @@ type Invitation struct {
 	Cloud          partner.CloudID
 	// RequestDelegatedAdmin asks for DAP together with the relationship (rule I14).
 	RequestDelegatedAdmin bool
-	Source                string // where the customer came from (rule D11)
-	Tags                  map[string]string
-	BatchID               string // the batch that it came with, empty for none
+	// GranularID is that of the granular administration which the same answer approves (domain, 0.28); empty for none.
+	GranularID string
+	Source     string // where the customer came from (rule D11)
+	Tags       map[string]string
+	BatchID    string // the batch that it came with, empty for none
 	// Message is what the partner has our mail say in its name (0.17); empty for nothing.
 	Message string
 	// Sandbox marks a rehearsal: its mail goes to SES's simulator, and accepting it makes no relationship.
@@ -158,6 +161,7 @@ type Given struct {
 	Reason   string
 	Comment  string
 	NoChange bool // accepted, but everything asked for stood already (invariant 3b)
+	Granular bool // the granular administration that was asked for was approved with it
 	Unproven bool // the company that accepted does not own the domain that was invited (domain, 0.25)
 	// AgreementSigned says that the customer agreement was signed in the same step (0.8).
 	AgreementSigned bool
@@ -340,6 +344,9 @@ type Change struct {
 	Displaced *Invitation
 	// Words, when not nil, replace the edited words of the draft; empty ones remove them.
 	Words *Words
+	// Granular, when not nil, is a change of granular administration in the same step: it is made with a new invitation, and answered
+	// with it.
+	Granular *granular.Change
 }
 
 // Lapsed gives what Displaced becomes in the same step, and false when it stays as it is: its time was over at the newest
@@ -364,6 +371,8 @@ func (c Change) Lapsed() (Invitation, bool) {
 // one whose slot changes, takes its slot in the same atomic step, or the whole fails with a [SlotTaken]. A slot whose
 // holder is Displaced, and has been since it was read, passes to After; a Displaced that has lapsed ([Change.Lapsed])
 // becomes expired in the same step. The words of a draft change in the same step as its version. ErrConflict speaks of After's own item only.
+// A [Change.Granular] is stored in the same step too, under the conditions of a [granular.Store]: a name that another has is a
+// [granular.SlotTaken], and one that was changed by somebody else an ErrConflict.
 //
 // Commit stores versions of invitations and of relationships together: all of them, each over the version that it was derived from,
 // or with [ErrConflict] none. An invitation of it takes no slot and leaves its words alone.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"concord/internal/granular"
 	"concord/internal/partner"
 )
 
@@ -280,4 +281,15 @@ type Letter struct {
 	Invitation Invitation
 	Inviter    partner.Account
 	Cloud      partner.Cloud
+	// Granular is the granular administration that the invitation asks for, as it is stored; nil for none, and where nobody has
+	// looked for it.
+	Granular *granular.Relationship
+}
+
+// Asks gives the granular administration that the same answer can still give or refuse; nil for none. A rehearsal gives nothing.
+func (l Letter) Asks(now time.Time) *granular.Relationship {
+	if l.Granular == nil || l.Invitation.Sandbox || !l.Granular.At(now).Open() {
+		return nil
+	}
+	return l.Granular
 }

@@ -18,6 +18,7 @@ import (
 
 	"concord/internal/commerce"
 	"concord/internal/contact"
+	"concord/internal/granular"
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -29,6 +30,9 @@ type Service struct {
 	Store         Store
 	Accounts      partner.Accounts
 	Relationships relationship.Store
+	// Granular and GranularRoles are for invitations that ask for granular administration as well.
+	Granular      granular.Store
+	GranularRoles granular.Table
 	Regions       partner.Regions
 	Clouds        partner.Clouds
 	Addresses     contact.Addresses
@@ -68,7 +72,9 @@ type Command struct {
 	why   string // what the entry says of the reason
 	words *Words // what the draft says from now on, empty to forget what was edited
 	scope string // what the key is for; empty for creating
-	mails bool   // the change asks for a mail
+	// granular is what a new invitation asks for beside its own; nil for nothing.
+	granular *granular.Relationship
+	mails    bool // the change asks for a mail
 	// patient has a mail wait that may not go out now; it is not tried before from.
 	patient bool
 	from    time.Time
@@ -124,13 +130,15 @@ type Proposal struct {
 	RecipientName         *string
 	CustomerTenantID      *string
 	RequestDelegatedAdmin *bool
-	Locale                *string
-	Duration              *time.Duration
-	Source                *string
-	Message               *string
-	Sandbox               *bool
-	Reminders             *bool
-	Tags                  map[string]string
+	// Granular is granular administration that the same answer is to approve (domain, 0.28).
+	Granular  *granular.Terms
+	Locale    *string
+	Duration  *time.Duration
+	Source    *string
+	Message   *string
+	Sandbox   *bool
+	Reminders *bool
+	Tags      map[string]string
 	// BatchID is the batch of which the proposal is a row. No caller says it: the batch does.
 	BatchID string
 	// Mailed says that the mail is asked for at once: what can never be mailed is not made.
@@ -150,9 +158,17 @@ func (s *Service) Invite(ctx context.Context, c Command, p Proposal) (inv Invita
 		return Invitation{}, false, err
 	}
 	now := s.now()
-	inv, err = s.draft(account, c.Findings, p)
+	if p.Granular != nil {
+		if err := c.User.Permit(partner.AdministerGranularly); err != nil {
+			return Invitation{}, false, err
+		}
+	}
+	inv, c.granular, err = s.draft(account, c, p)
 	if err == nil {
 		err = s.target(ctx, account, &inv)
+	}
+	if c.granular != nil && problem.Is(err, problem.RelationshipExists) {
+		err = nil // there is something new to ask for
 	}
 	if err == nil && p.Mailed {
 		err = s.mailable(ctx, account, inv)
@@ -188,9 +204,15 @@ func (s *Service) create(ctx context.Context, c Command, inv Invitation, now tim
 	days := c.keyDays(now)
 	for range maxRounds {
 		inv.ID = newID(c, days[0])
+		change := Change{After: inv}
+		if c.granular != nil {
+			made := c.granular.For(inv.ID, c.CorrelationID, now)
+			inv.GranularID = made.ID
+			change = Change{After: inv, Granular: &granular.Change{After: made}}
+		}
 		err = ErrConflict
 		if len(days) != 2 { // the id of yesterday is looked for only
-			err = s.occupy(ctx, Change{After: inv}, now)
+			err = s.occupy(ctx, change, now)
 		}
 		if !errors.Is(err, ErrConflict) {
 			break
@@ -274,6 +296,12 @@ func (s *Service) replayOf(ctx context.Context, c Command, k Key, now time.Time)
 func (s *Service) occupy(ctx context.Context, ch Change, now time.Time) error {
 	for range maxRounds {
 		err := s.Store.Write(ctx, ch)
+		if named, ok := errors.AsType[*granular.SlotTaken](err); ok {
+			if err := s.displaceName(ctx, ch.Granular, named.By); err != nil {
+				return err
+			}
+			continue
+		}
 		taken, ok := errors.AsType[*SlotTaken](err)
 		if !ok {
 			return err
@@ -292,6 +320,23 @@ func (s *Service) occupy(ctx context.Context, ch Change, now time.Time) error {
 		ch.Displaced = &holder
 	}
 	return ErrConflict
+}
+
+// displaceName looks at who holds the name of granular administration, and displaces it where that has the name no longer.
+func (s *Service) displaceName(ctx context.Context, ch *granular.Change, by string) error {
+	holder, err := s.Granular.GranularRelationship(ctx, granular.Key{Partner: ch.After.Partner, ID: by}, true)
+	switch {
+	case problem.Is(err, problem.NotFound):
+		holder = granular.Relationship{Key: granular.Key{Partner: ch.After.Partner, ID: by}, Status: granular.Deleted}
+	case err != nil:
+		return err
+	case holder.Status != granular.Deleted && holder.Slot() == ch.After.Slot():
+		var f problem.Findings
+		f.Add("/granularAdmin/displayName", problem.ValidationFailed, "Another relationship of yours has this name.")
+		return f.Err()
+	}
+	ch.Displaced = &holder
+	return nil
 }
 
 // inviter gives the account of a user who may invite, and checks that it is active.
@@ -313,7 +358,8 @@ func (s *Service) inviter(ctx context.Context, u partner.User) (partner.Account,
 }
 
 // draft checks a proposal field by field and fills in what was not said.
-func (s *Service) draft(account partner.Account, f problem.Findings, p Proposal) (Invitation, error) {
+func (s *Service) draft(account partner.Account, c Command, p Proposal) (Invitation, *granular.Relationship, error) {
+	f := slices.Clone(c.Findings)
 	inv := Invitation{
 		Key: Key{Inviter: account.Tenant}, Kind: p.Kind, Cloud: account.Cloud, Locale: account.Locale,
 		Reminders: true, Duration: DefaultDuration, BatchID: p.BatchID,
@@ -364,7 +410,14 @@ func (s *Service) draft(account partner.Account, f problem.Findings, p Proposal)
 		plain(&f, at, p.Tags[k], MaxTag)
 	}
 	inv.Tags = maps.Clone(p.Tags)
-	return inv, f.Err()
+	var asked *granular.Relationship
+	if p.Granular != nil {
+		if inv.Sandbox {
+			f.Add("/granularAdmin", problem.ValidationFailed, "A rehearsal gives nothing, and asks for no roles.")
+		}
+		asked = new(granular.Beside(s.GranularRoles, account, c.User, inv.Customer, *p.Granular, &f, "/granularAdmin"))
+	}
+	return inv, asked, f.Err()
 }
 
 func (s *Service) recipient(f *problem.Findings, inv *Invitation, email, name *string) {
@@ -495,7 +548,7 @@ func (s *Service) Letter(ctx context.Context, u partner.User, id string) (Letter
 		return Letter{}, err
 	}
 	cloud, err := s.Clouds.Cloud(inv.Cloud)
-	return Letter{inv, account, cloud}, err
+	return Letter{Invitation: inv, Inviter: account, Cloud: cloud}, err
 }
 
 // Revision is what may be changed of a draft. Nil leaves a field as it is.

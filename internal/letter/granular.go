@@ -17,6 +17,8 @@ func Granular(n granular.Notice, q granular.Request, roles granular.Table, url, 
 	switch n {
 	case granular.RequestNotice:
 		c = granularRequest(p, q)
+	case granular.ReceiptNotice:
+		c = granularReceipt(p, q)
 	case granular.CustomerEndingNotice:
 		c = granularEnding(p, q)
 	case granular.EndingNotice:
@@ -49,6 +51,21 @@ func granularRequest(p *locale.Printer, q granular.Request) Content {
 			p.T("mail.reseller.unknown-company", "name", name),
 		},
 		Footer: []string{p.T("mail.reseller.why", "name", name)},
+	}
+}
+
+func granularReceipt(p *locale.Printer, q granular.Request) Content {
+	name := q.Partner.DisplayName
+	lasts := p.T("mail.granular.ending.intro", "name", name, "time", p.DateTime(q.EndAt))
+	if q.AutoExtend {
+		lasts = p.T("mail.granular.receipt.extends", "name", name, "time", p.DateTime(q.EndAt))
+	}
+	return Content{
+		subject: func(who string) string { return p.T("mail.granular.receipt.subject", "name", who) },
+		Intro:   p.T("mail.granular.receipt.intro", "name", name),
+		Asked:   []string{lasts, p.T("mail.granular.apart")},
+		Action:  p.T("mail.granular.ending.action"), Quiet: true, LinkNote: p.T("mail.granular.ending.note"),
+		Footer: []string{p.T("mail.granular.ending.why")},
 	}
 }
 

@@ -125,11 +125,21 @@ func reseller(p *locale.Printer, l invitation.Letter) Content {
 		c.Asked = []string{purchase, p.T("mail.reseller.no-administration", "name", name)}
 		c.request = func(who string) string { return p.T("mail.reseller.short", "name", who) }
 	}
+	if l.Invitation.GranularID != "" { // 0.28
+		asked := p.T("mail.granular.beside", "name", name)
+		if c.Asked = append(c.Asked, asked); !l.Invitation.RequestDelegatedAdmin {
+			c.Asked = []string{purchase, asked}
+			c.request = func(who string) string { return p.T("mail.granular.beside.short", "name", who) }
+		}
+	}
 	return c
 }
 
 func resellerGrants(p *locale.Printer, l invitation.Letter) []string {
 	name := l.Inviter.DisplayName
+	if a := l.Invitation.Answer; a != nil && a.Granular && !l.Invitation.RequestDelegatedAdmin {
+		return []string{p.T("mail.granular.granted", "name", name), p.T("mail.receipt.end", "name", name), p.T("mail.granular.granted.end")}
+	}
 	if l.Invitation.RequestDelegatedAdmin {
 		return []string{p.T("mail.reseller.granted.administration", "name", name), p.T("mail.receipt.end", "name", name), p.T("mail.receipt.end.administration")}
 	}

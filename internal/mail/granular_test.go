@@ -143,6 +143,10 @@ func TestGranularReminders(t *testing.T) {
 		t.Fatal(c, err)
 	}
 	start := d.clock
+	d.dispatch()
+	if got := d.sender.sent; len(got) != 1 || got[0].To != "lena@larch.example" || got[0].Tags["kind"] != "granularReceipt" || !strings.Contains(got[0].Text, "/g/") {
+		t.Errorf("the receipt: %+v", got)
+	}
 	d.account(partner.Suspended) // that it ends is told all the same
 	var got []string
 	for _, days := range []int{59, 60, 83, 89, 90} {

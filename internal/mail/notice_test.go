@@ -48,7 +48,7 @@ func administration(tag language.Tag, n granular.Notice) letter.Content {
 	}
 	to := url
 	switch n {
-	case granular.RequestNotice:
+	case granular.RequestNotice, granular.ReceiptNotice:
 		r.AutoExtend, r.Duration = true, granular.Period{Days: 1}
 	case granular.EndingNotice:
 		to = ""
@@ -68,6 +68,8 @@ func further(tag language.Tag) map[string]struct {
 	const operator = "Example Operator, Ltd."
 	said := example(tag, false)
 	said.Invitation.Message = "We met at the trade fair <Lyon> & talked."
+	beside := example(tag, false)
+	beside.Invitation.GranularID = "gdap_ccisylg5pl66zjmsfybwg4mb3a"
 	rehearsal := example(tag, false)
 	rehearsal.Invitation.Sandbox = true
 	open := example(tag, true)
@@ -121,12 +123,15 @@ func further(tag language.Tag) map[string]struct {
 		"answer.declined.held": {tell(invitation.AnswerNotice, declined, func(i *invitation.Invitation) {
 			i.Answer.Reason, i.Answer.Comment = "other", "See\nhttps://larch.example/i/evil\n"
 		}), nil},
-		"renewal":          {tell(invitation.RenewalNotice, invitation.Expired, history("renewal requested", "mail-lost")), nil},
-		"dispute":          {tell(invitation.DisputeNotice, accepted, history("disputed", "not-us")), nil},
-		"granular":         {administration(tag, granular.RequestNotice), []string{url}},
-		"granular.ending":  {administration(tag, granular.CustomerEndingNotice), []string{url}},
-		"granular.partner": {administration(tag, granular.EndingNotice), nil},
-		"dispute.declined": {tell(invitation.DisputeNotice, declined, history("disputed", "mistake")), nil},
+		"renewal":                   {tell(invitation.RenewalNotice, invitation.Expired, history("renewal requested", "mail-lost")), nil},
+		"dispute":                   {tell(invitation.DisputeNotice, accepted, history("disputed", "not-us")), nil},
+		"invitation.granular":       {letter.Mail(beside, links, operator), asks},
+		"receipt.accepted.granular": {receipt(all, accepted, func(i *invitation.Invitation) { i.RequestDelegatedAdmin, i.Answer.Granular = false, true }), dispute},
+		"granular":                  {administration(tag, granular.RequestNotice), []string{url}},
+		"granular.receipt":          {administration(tag, granular.ReceiptNotice), []string{url}},
+		"granular.ending":           {administration(tag, granular.CustomerEndingNotice), []string{url}},
+		"granular.partner":          {administration(tag, granular.EndingNotice), nil},
+		"dispute.declined":          {tell(invitation.DisputeNotice, declined, history("disputed", "mistake")), nil},
 	}
 }
 

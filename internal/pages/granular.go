@@ -220,6 +220,30 @@ func (h *site) endGranular(w http.ResponseWriter, r *http.Request) {
 	h.show(w, r, v, o)
 }
 
+// beside reports whether the invitation asks for granular administration that its answer can give or refuse.
+func (p *page) beside() bool {
+	if asked := p.letter.Asks(p.Now); asked != nil {
+		p.grant = granular.Request{Relationship: asked.At(p.Now), Partner: p.letter.Inviter, Portal: p.letter.Cloud}
+		return true
+	}
+	return false
+}
+
+// keepBeside takes the granular administration that the same person has approved with an invitation, and where it is ended.
+func (h *site) keepBeside(r *http.Request, p *page) error {
+	g, a := p.letter.Granular, p.letter.Invitation.Answer
+	if g == nil || a == nil || !a.Granular || p.person == nil {
+		return nil
+	}
+	p.grant = granular.Request{Relationship: g.At(p.Now), Partner: p.letter.Inviter, Portal: p.letter.Cloud}
+	token, err := h.Keys.Sign(r.Context(), link.Granular, link.Link{Tenant: string(g.Partner), ID: g.ID, Generation: g.Generation})
+	if err != nil {
+		return err
+	}
+	p.Granular = link.Granular.Path(token) + chosen(r.URL.Query().Get("lang"))
+	return nil
+}
+
 // roleNames are the names of the roles, in English as the directory has them.
 func (p *page) roleNames() []string {
 	names := make([]string, len(p.grant.Roles))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"concord/internal/granular"
+	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/partner"
@@ -299,4 +300,83 @@ func TestGranularInTrouble(t *testing.T) {
 		t.Error(now.Status)
 	}
 	b.post(path, filled("accept")).is(t, http.StatusSeeOther, "accepted")
+}
+
+// beside is an invitation that asks for granular administration as well.
+func beside(name string, roles ...string) func(*invitation.Proposal) {
+	return func(p *invitation.Proposal) {
+		p.Granular = &granular.Terms{DisplayName: &name, Duration: to("P1Y"), AutoExtendDuration: to("P0D"), Roles: &roles}
+	}
+}
+
+// TestBothInOneVisit: the page says both, and one answer gives both or neither (domain, 0.28; G13).
+func TestBothInOneVisit(t *testing.T) {
+	d := deploy(t)
+	inv, token := d.invite(beside("Desk", helpdesk))
+	key := granular.Key{Partner: inv.Inviter, ID: inv.GranularID}
+	b := d.browser()
+	form := b.signIn(token, lara).is(t, http.StatusOK, "answer")
+	if !strings.Contains(form.text, "Helpdesk Administrator") || !strings.Contains(form.text, "12 months") {
+		t.Error(form.text)
+	}
+	b.post("/i/"+token, filled("accept")).is(t, http.StatusSeeOther, "accepted")
+	result := b.get("/i/"+token+"?done").is(t, http.StatusOK, "accepted")
+	path := d.granularPath(granular.Relationship{Key: key}, 1)
+	if !strings.Contains(result.text, "Helpdesk Administrator") || !strings.Contains(result.text, `href="`+path+`"`) {
+		t.Error(result.text)
+	}
+	now := d.storedGranular(granular.Relationship{Key: key})
+	if now.Status != granular.Active || now.Customer != larch || now.Answer.Consent.Hash == "" || !now.EndAt.Equal(now.ActivatedAt.AddDate(1, 0, 0)) {
+		t.Errorf("%+v", now)
+	}
+	if rel, err := d.store.Relationship(t.Context(), alder, larch); err != nil || rel.Status != "active" {
+		t.Errorf("%+v %v", rel, err)
+	}
+	if a := d.stored(inv).Answer; !a.Granular || a.NoChange {
+		t.Errorf("%+v", a)
+	}
+	// The link of the result page leads to it, in the same session.
+	b.get(path).is(t, http.StatusOK, "accepted")
+	b.post(path+"/end", url.Values{"confirm": {"on"}}).is(t, http.StatusOK, "ended")
+	if rel, err := d.store.Relationship(t.Context(), alder, larch); err != nil || rel.Status != "active" {
+		t.Errorf("%+v %v", rel, err)
+	}
+
+	t.Run("asked again, where the relationship stands", func(t *testing.T) {
+		again, token := d.invite(beside("Second", helpdesk))
+		b.post("/i/"+token, filled("accept")).is(t, http.StatusSeeOther, "accepted")
+		if a := d.stored(again).Answer; !a.Granular || a.NoChange {
+			t.Errorf("%+v", a)
+		}
+	})
+	t.Run("declined", func(t *testing.T) {
+		inv, token := d.invite(beside("Third", helpdesk))
+		b.post("/i/"+token, filled("decline")).is(t, http.StatusSeeOther, "declined")
+		if now := d.storedGranular(granular.Relationship{Key: granular.Key{Partner: alder, ID: inv.GranularID}}); now.Status != granular.Terminated || now.Reason != granular.Rejected {
+			t.Errorf("%+v", now)
+		}
+	})
+	t.Run("deleted meanwhile", func(t *testing.T) {
+		inv, token := d.invite(beside("Fourth", helpdesk))
+		if _, err := d.granted.Delete(t.Context(), granularCommand(), inv.GranularID); err != nil {
+			t.Fatal(err)
+		}
+		if page := b.get("/i/"+token).is(t, http.StatusOK, "answer"); strings.Contains(page.text, "Helpdesk") {
+			t.Error("the page asks for what is no longer asked for")
+		}
+		b.post("/i/"+token, filled("accept")).is(t, http.StatusSeeOther, "accepted")
+		if a := d.stored(inv).Answer; a.Granular || !a.NoChange {
+			t.Errorf("%+v", a)
+		}
+	})
+	t.Run("in every language", func(t *testing.T) {
+		for _, tag := range locale.Tags {
+			_, token := d.invite(beside("Of "+tag.String(), "62e90394-69f5-4237-9190-012177145e10", helpdesk), func(p *invitation.Proposal) { p.RequestDelegatedAdmin = to(true) })
+			form := b.get("/i/"+token+"?lang="+tag.String()).is(t, http.StatusOK, "answer")
+			if len(form.text) > 30<<10 {
+				t.Errorf("%v: %d bytes", tag, len(form.text))
+			}
+			b.post("/i/"+token+"?lang="+tag.String(), filled("accept")).is(t, http.StatusSeeOther, "accepted")
+		}
+	})
 }

@@ -80,6 +80,7 @@ type page struct {
 	// Paths of the other pages of an invitation's link, with the chosen language; empty on the pages of other links.
 	Request, SignIn, Renewal, Report string
 	End                              string // where granular administration is ended
+	Granular                         string // where that is which was approved with an invitation
 
 	Portal    string // name of the place that the customer answers at (rule I17)
 	Operator  string
@@ -216,6 +217,9 @@ func (h *site) show(w http.ResponseWriter, r *http.Request, v *visit, o outcome)
 			h.trouble(w, r, v, err)
 			return
 		}
+	}
+	if err := h.keepBeside(r, p); err != nil {
+		h.Log.ErrorContext(r.Context(), "no link", "page", o.name, "error", err.Error())
 	}
 	p.Content = o.view(p)
 	var out bytes.Buffer

@@ -211,6 +211,7 @@ func form(p *page) any {
 		Facts            []fact
 		Administration   bool
 		Reseller, Admin  []clause
+		Granular         *granularTerms // nil where none is asked for
 		Unchanged, End   []string
 		Record           string
 		Fields           fields
@@ -238,6 +239,10 @@ func form(p *page) any {
 	}
 	if administration {
 		content.End = append(content.End, p.T("page.consent.end.administration"))
+	}
+	if p.beside() {
+		content.Granular = new(p.terms())
+		content.End = append(content.End, p.T("page.consent.granular.end.later"))
 	}
 	return content
 }
@@ -284,7 +289,11 @@ func (p *page) fields(full bool) fields {
 		p.Summary = append(p.Summary, fault{anchors[name], text})
 	}
 	if p.reworded { // where the words begin
-		p.Summary = append(p.Summary, fault{"reseller", p.T("page.error.words")})
+		begin := "reseller"
+		if p.purpose == link.Granular {
+			begin = "granular"
+		}
+		p.Summary = append(p.Summary, fault{begin, p.T("page.error.words")})
 	}
 	slices.SortStableFunc(p.Summary, func(a, b fault) int {
 		return cmp.Compare(slices.Index(inOrder, a.Anchor), slices.Index(inOrder, b.Anchor))
@@ -382,6 +391,10 @@ func accepted(p *page) any {
 		if relationship.CheckIdentity(p.person.Company, inv.RecipientEmail) == relationship.Unproven {
 			r.Next = append(r.Next, p.T("page.accepted.identity", "partner", partner, "domain", domainOf(inv.RecipientEmail)))
 		}
+	}
+	if inv.Answer.Granular {
+		r.Next = append(r.Next, p.T("page.granular.also", "partner", partner, "roles", strings.Join(p.roleNames(), ", "), "date", p.DateTime(p.grant.EndAt)))
+		r.Link, r.Label = p.Granular, p.T("page.granular.end.action")
 	}
 	r.Next = append(append(r.Next, p.receipts()...), p.T("page.result.keep", "partner", partner))
 	return r

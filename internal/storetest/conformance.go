@@ -134,6 +134,7 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"granular answer, 64 at once", (*suite).granularOnce},
 		{"granular lists", (*suite).granularLists},
 		{"granular grants", (*suite).granularGrants},
+		{"granular beside an invitation", (*suite).granularBeside},
 		{"granular is kept whatever becomes of the relationship", (*suite).granularKept},
 		{"accounts", (*suite).account},
 		{"account lost update", (*suite).accountOutdated},

@@ -44,25 +44,48 @@ func (m *Memory) WriteGranular(ctx context.Context, c granular.Change) error {
 		panic(fmt.Sprintf("storetest: %s after %s", c.After.Status, before.Status))
 	}
 	return m.do(WriteGranular, func() error {
-		if m.granular[c.After.Key].Version != before.Version {
-			return granular.ErrConflict
-		}
-		slot := slotKey{c.After.Partner, c.After.Slot()}
-		if c.Before == nil || c.Before.Slot() != slot.slot {
-			by, held := m.slots[slot]
-			displaced := c.Displaced != nil && c.Displaced.ID == by.id && (c.Displaced.Status == granular.Deleted || by.version <= c.Displaced.Version)
-			if held && by.id != c.After.ID && !displaced {
-				return &granular.SlotTaken{By: by.id}
-			}
-			set(&m.slots, slot, holder{c.After.ID, c.After.Version})
+		if err := m.fits(c); err != nil {
+			return err
 		}
 		m.putGranular(c)
 		return nil
 	})
 }
 
+// fits says what stands in the way of a change.
+func (m *Memory) fits(c granular.Change) error {
+	was := 0
+	if c.Before != nil {
+		was = c.Before.Version
+	}
+	if m.granular[c.After.Key].Version != was {
+		return granular.ErrConflict
+	}
+	slot := slotKey{c.After.Partner, c.After.Slot()}
+	if c.Before == nil || c.Before.Slot() != slot.slot {
+		by, held := m.slots[slot]
+		displaced := c.Displaced != nil && c.Displaced.ID == by.id && (c.Displaced.Status == granular.Deleted || by.version <= c.Displaced.Version)
+		if held && by.id != c.After.ID && !displaced {
+			return &granular.SlotTaken{By: by.id}
+		}
+	}
+	return nil
+}
+
+// grantable is fits for a change that goes with one of an invitation.
+func (m *Memory) grantable(c granular.Change) error {
+	err := m.fits(c)
+	if errors.Is(err, granular.ErrConflict) {
+		return invitation.ErrConflict
+	}
+	return err
+}
+
 // putGranular stores a change, and the grant that it makes or ends.
 func (m *Memory) putGranular(c granular.Change) {
+	if slot := c.After.Slot(); c.Before == nil || c.Before.Slot() != slot {
+		set(&m.slots, slotKey{c.After.Partner, slot}, holder{c.After.ID, c.After.Version})
+	}
 	set(&m.granular, c.After.Key, copyGranular(c.After))
 	if g, regranted := c.Regranted(); regranted {
 		g.EndAt = second(g.EndAt)
@@ -595,4 +618,57 @@ func (s *suite) granularGrants() {
 	if list, err := s.Granular.Grants(s.Context(), tenant(), customers[0], customers[2]); err != nil || len(list) > 0 {
 		s.Fatalf("another partner sees %v, %v", list, err)
 	}
+}
+
+// granularBeside: granular administration that an invitation asks for is made and answered in one step with it, or neither is (domain, 0.28;
+// invariant 3).
+func (s *suite) granularBeside() {
+	p, customer := tenant(), tenant()
+	asked := granted(p, func(r *granular.Relationship) { r.Customer = customer })
+	i := draft(p)
+	i.GranularID = asked.ID
+	write := func(c invitation.Change) error { return s.Invitations.Write(s.Context(), c) }
+	s.ok(write(invitation.Change{After: i, Granular: &granular.Change{After: asked}}))
+	s.same(asked, s.granted(asked.Key))
+	if got := s.stored(i.Key); got.GranularID != asked.ID {
+		s.Fatalf("%+v", got)
+	}
+
+	// A taken name, and a taken id, leave neither.
+	other := draft(p)
+	named := granted(p, func(r *granular.Relationship) { r.DisplayName = asked.DisplayName })
+	err := write(invitation.Change{After: other, Granular: &granular.Change{After: named}})
+	if taken, ok := errors.AsType[*granular.SlotTaken](err); !ok || taken.By != asked.ID {
+		s.Fatalf("error %v", err)
+	}
+	s.refused(write(invitation.Change{After: other, Granular: &granular.Change{After: granted(p, func(r *granular.Relationship) { r.ID = asked.ID })}}), invitation.ErrConflict)
+	s.refused(write(invitation.Change{After: i, Granular: &granular.Change{After: named}}), invitation.ErrConflict)
+	_, err = s.Invitations.Invitation(s.Context(), other.Key, true)
+	s.code(err, problem.NotFound)
+	_, err = s.Granular.GranularRelationship(s.Context(), named.Key, true)
+	s.code(err, problem.NotFound)
+
+	// The answer is one over both, in a commit with the relationship and without it.
+	answer := func(i invitation.Invitation, asked granular.Relationship) invitation.Change {
+		approved := active(locked(asked), "who")
+		approved.Version = asked.Version + 1
+		return invitation.Change{Before: &i, After: accepted(i, "who", customer), Granular: &granular.Change{Before: &asked, After: approved}}
+	}
+	c := answer(i, asked)
+	stale := c
+	stale.Granular = &granular.Change{Before: new(locked(asked)), After: nextGranular(locked(asked), func(*granular.Relationship) {})}
+	made := agreed(p, customer, i.ID)
+	s.refused(s.accepts(stale, made), invitation.ErrConflict)
+	s.refused(write(stale), invitation.ErrConflict)
+	s.same(asked, s.granted(asked.Key))
+	s.ok(s.accepts(c, made))
+	s.same(c.Granular.After, s.granted(asked.Key))
+	if grants, err := s.Granular.Grants(s.Context(), p, customer, customer); err != nil || len(grants) != 1 || grants[0].ID != asked.ID {
+		s.Fatalf("%v, %v", grants, err)
+	}
+	again, second := draft(p), granted(p, func(r *granular.Relationship) { r.Customer = customer })
+	s.ok(write(invitation.Change{After: again, Granular: &granular.Change{After: second}}))
+	c = answer(again, second)
+	s.ok(write(c))
+	s.same(c.Granular.After, s.granted(second.Key))
 }

@@ -231,6 +231,11 @@ func (m *Memory) Commit(ctx context.Context, invitations []invitation.Change, re
 			if m.invitations[c.After.Key].Version != c.Before.Version {
 				return invitation.ErrConflict
 			}
+			if c.Granular != nil {
+				if err := m.grantable(*c.Granular); err != nil {
+					return err
+				}
+			}
 		}
 		for _, c := range relationships {
 			was := 0
@@ -251,6 +256,9 @@ func (m *Memory) Commit(ctx context.Context, invitations []invitation.Change, re
 		}
 		for _, c := range invitations {
 			set(&m.invitations, c.After.Key, copyInvitation(c.After))
+			if c.Granular != nil {
+				m.putGranular(*c.Granular)
+			}
 		}
 		for _, c := range relationships {
 			if c.Signed != nil {
@@ -293,6 +301,12 @@ func (m *Memory) change(c invitation.Change) error {
 		if by, held := m.slots[slot]; held && by.id != c.After.ID && !m.displaces(c, by, lapses) {
 			return &invitation.SlotTaken{By: by.id}
 		}
+	}
+	if c.Granular != nil {
+		if err := m.grantable(*c.Granular); err != nil {
+			return err
+		}
+		m.putGranular(*c.Granular)
 	}
 	if takes {
 		set(&m.slots, slot, holder{c.After.ID, c.After.Version})

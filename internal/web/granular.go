@@ -163,6 +163,28 @@ func (b *body) unifiedRoles() *[]string {
 	return &ids
 }
 
+// granularAdmin takes what an invitation asks for beside its own; nil for nothing.
+func (b *body) granularAdmin() *granular.Terms {
+	g := b.group("granularAdmin")
+	if g == nil {
+		return nil
+	}
+	t := &granular.Terms{DisplayName: g.text("displayName"), Duration: g.text("duration"), AutoExtendDuration: g.text("autoExtendDuration")}
+	if list := take[[]json.RawMessage](g, "roles", "a list"); list != nil {
+		ids := make([]string, len(*list))
+		for n, raw := range *list {
+			if json.Unmarshal(raw, &ids[n]) != nil {
+				g.findings.Add("/roles/"+strconv.Itoa(n), problem.ValidationFailed, "This is text.")
+			}
+		}
+		if t.Roles = &ids; len(g.findings) > 0 {
+			t.Roles = nil
+		}
+	}
+	b.join("/granularAdmin", g)
+	return t
+}
+
 func (g granulars) create(c *call) error {
 	b, err := c.body(true)
 	if err != nil {

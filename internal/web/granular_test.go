@@ -526,3 +526,81 @@ func TestGranularIsSent(t *testing.T) {
 	a.store.PutAccount(paused)
 	a.call(send("6", `{"recipientEmail":"third@larch.example"}`)).is(409, "sending_paused")
 }
+
+// TestInvitationWithGranularAdmin: one invitation asks for both (domain, 0.28; G13), and one answer gives both.
+func TestInvitationWithGranularAdmin(t *testing.T) {
+	a := newAPI(t)
+	body := func(granularAdmin string) string {
+		return `{"kind":"reseller","recipientEmail":"admin@larch.example","granularAdmin":` + granularAdmin + `}`
+	}
+	whole := `{"displayName":"Larch support","roles":["` + helpdesk + `","` + globalReader + `"],"duration":"P180D","autoExtendDuration":"P180D"}`
+	p := a.call(create("k", body(whole))).is(201)
+	id := p.object()["granularAdmin"].(map[string]any)["id"].(string)
+	beside := granulars + "/" + id
+	o := a.call(request{method: "GET", target: beside}).is(200).object()
+	if o["status"] != "created" || o["duration"] != "P180D" || o["autoExtendDuration"] != "P180D" || o["customer"] != nil || len(o["accessDetails"].(map[string]any)["unifiedRoles"].([]any)) != 2 {
+		t.Errorf("%v", o)
+	}
+	if again := a.call(create("k", body(whole))).is(201); again.header.Get("Idempotency-Replayed") != "true" || again.str("id") != p.str("id") {
+		t.Errorf("%v", again.header)
+	}
+	a.call(request{method: "PATCH", target: beside, body: `{"duration":"P1D"}`, header: map[string]string{"If-Match": "*"}}).is(409, "invalid_transition")
+
+	for name, c := range map[string]struct{ body, code, finding string }{
+		"nothing of it":     {`{}`, "validation_failed", "/granularAdmin/displayName validation_failed"},
+		"no object":         {`true`, "validation_failed", "/granularAdmin validation_failed"},
+		"an unknown role":   {`{"displayName":"X","roles":["` + nobody + `"],"duration":"P1D"}`, "validation_failed", "/granularAdmin/roles/0 validation_failed"},
+		"a role of no type": {`{"displayName":"X","roles":[7],"duration":"P1D"}`, "validation_failed", "/granularAdmin/roles/0 validation_failed"},
+		"no list":           {`{"displayName":"X","roles":{},"duration":"P1D"}`, "validation_failed", "/granularAdmin/roles validation_failed"},
+		"no roles":          {`{"displayName":"X","roles":[],"duration":"P1D"}`, "validation_failed", "/granularAdmin/roles validation_failed"},
+		"too long":          {`{"displayName":"X","roles":["` + helpdesk + `"],"duration":"P3Y"}`, "validation_failed", "/granularAdmin/duration validation_failed"},
+		"a taken name":      {strings.Replace(whole, "Larch", "LARCH", 1), "validation_failed", "/granularAdmin/displayName validation_failed"},
+		"everything, ever":  {`{"displayName":"X","roles":["` + globalAdministrator + `"],"duration":"P1D","autoExtendDuration":"P180D"}`, "validation_failed", "/granularAdmin/autoExtendDuration validation_failed"},
+		"another field":     {`{"displayName":"X","roles":["` + helpdesk + `"],"duration":"P1D","customer":"x"}`, "unknown_field", "/granularAdmin/customer unknown_field"},
+	} {
+		r := create("other "+name, strings.Replace(body(c.body), "admin@", "other@", 1))
+		if p := a.call(r).is(422, c.code); !slices.Contains(p.findings(), c.finding) {
+			t.Errorf("%s: %v", name, p.findings())
+		}
+	}
+	rehearsal := create("r", `{"kind":"reseller","recipientEmail":"success@simulator.amazonses.com","sandbox":true,"granularAdmin":`+strings.Replace(whole, "Larch", "Other", 1)+`}`)
+	if p := a.call(rehearsal).is(422, "validation_failed"); !slices.Contains(p.findings(), "/granularAdmin validation_failed") {
+		t.Errorf("%v", p.findings())
+	}
+	sales := create("s", strings.Replace(body(strings.Replace(whole, "Larch", "Other", 1)), "admin@", "sales@", 1))
+	sales.roles = "[salesAgent]"
+	a.call(sales).is(403, "role_not_permitted")
+	a.call(submit("b", `{"rows":[{"kind":"reseller","granularAdmin":`+whole+`}]}`)).is(202)
+
+	// Where a relationship stands already there is still something new to ask for (invariant 3b).
+	a.customer(larch, relationship.Active, "US")
+	asked := `{"kind":"reseller","customerTenantId":"` + larch + `"`
+	a.call(create("x", asked+`}`)).is(409, "relationship_exists")
+	bound := a.call(create("y", asked+`,"granularAdmin":`+strings.Replace(whole, "Larch", "Bound", 1)+`}`)).is(201)
+
+	who := invitation.Person{
+		Subject: "lena", Email: "lena@larch.example", Roles: []partner.Role{partner.GlobalAdmin},
+		Company: relationship.Customer{Tenant: larch, CompanyName: "Larch Ltd", Domains: []string{"larch.example"}, Country: "US", CountrySource: "token", Cloud: "public"},
+	}
+	answer := func(p reply, answer string) map[string]any {
+		t.Helper()
+		l := link.Link{Tenant: alder, ID: p.str("id"), Generation: 1}
+		_, c, err := a.service.Respond(t.Context(), l, who, invitation.Response{Answer: answer, Authorized: true, FullName: "Lena Larch", JobTitle: "Head of IT"})
+		if err != nil || c != invitation.AcceptedBy && c != invitation.DeclinedBy {
+			t.Fatal(c, err)
+		}
+		return a.call(request{method: "GET", target: granulars + "/" + p.object()["granularAdmin"].(map[string]any)["id"].(string)}).is(200).object()
+	}
+	if o := answer(bound, "accept"); o["status"] != "active" || fmt.Sprint(o["customer"]) != "map[displayName:Larch Ltd tenantId:"+larch+"]" {
+		t.Errorf("%v", o)
+	}
+	if o := a.call(request{method: "GET", target: bound.header.Get("Location")}).is(200).object(); o["answer"].(map[string]any)["noChange"] != nil {
+		t.Errorf("%v", o["answer"])
+	}
+	if got := a.call(request{method: "GET", target: "/v1/customers/" + larch}).is(200).str("administration"); got != "gdap" {
+		t.Error(got)
+	}
+	if o := answer(p, "decline"); o["status"] != "terminated" || o["reason"] != "rejected" {
+		t.Errorf("%v", o)
+	}
+}

@@ -66,6 +66,7 @@ type invitationDocument struct {
 	Tags                  map[string]string `json:"tags,omitempty"`
 	Replaces              string            `json:"replaces,omitempty"`
 	BatchID               string            `json:"batchId,omitempty"`
+	GranularAdmin         *besideDocument   `json:"granularAdmin,omitempty"`
 	Answer                *answerDocument   `json:"answer,omitempty"`
 	Version               int               `json:"version"`
 }
@@ -73,6 +74,11 @@ type invitationDocument struct {
 type deliveryDocument struct {
 	State  invitation.Delivery `json:"state"`
 	Reason string              `json:"reason,omitempty"`
+}
+
+// besideDocument names the granular administration that an invitation asks for as well.
+type besideDocument struct {
+	ID string `json:"id"`
 }
 
 type answerDocument struct {
@@ -98,6 +104,9 @@ func (i invitations) document(inv invitation.Invitation) invitationDocument {
 		d.RecipientEmail = &inv.RecipientEmail
 	}
 	d.ExpiresAt = moment(inv.ExpiresAt)
+	if inv.GranularID != "" {
+		d.GranularAdmin = &besideDocument{inv.GranularID}
+	}
 	if a := inv.Answer; a != nil {
 		d.Answer = &answerDocument{a.FullName, a.JobTitle, a.At.UTC(), a.Reason, a.Comment, a.NoChange, inv.Reference(), moment(inv.DisputedAt)}
 	}
@@ -171,6 +180,7 @@ func (i invitations) create(c *call) error {
 		return err
 	}
 	p := b.proposal()
+	p.Granular = b.granularAdmin()
 	cmd.Findings = b.end()
 	inv, replayed, err := i.service.Invite(c.r.Context(), cmd, p)
 	if err != nil {

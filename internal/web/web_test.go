@@ -26,6 +26,7 @@ import (
 	"concord/internal/apigw"
 	"concord/internal/batch"
 	"concord/internal/contact"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/locale"
@@ -91,7 +92,7 @@ func newAPI(t *testing.T) *api {
 		a.store.PutAccount(account(tenant, cloud))
 	}
 	service := &invitation.Service{
-		Store: a.store, Accounts: a.store, Relationships: a.store, Regions: partner.ShippedRegions(),
+		Store: a.store, Accounts: a.store, Relationships: a.store, Granular: a.store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(),
 		Clouds: partner.Clouds{
 			{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example", AdministrationOptional: true},
 			{ID: "usGov", PortalName: "Concord for US Government", BaseURL: "https://gov.portal.example"},
