@@ -96,7 +96,7 @@ func run(log *slog.Logger) error {
 			Agreements: &commerce.Signing{Agreements: store, Texts: store}, NeedsAgreement: c.NeedsAgreement,
 			Evidence: time.Duration(c.EvidenceYears) * year, Now: now,
 		},
-		Customers:  customer.Self{Store: store, Register: store, Accounts: store, Now: now},
+		Customers:  customer.Self{Store: store, Register: store, Accounts: store, Purchases: store, Now: now},
 		Enrolments: enrolment.Confirmation{Store: store, Calendar: calendar, Now: now},
 		Keys:       masterkey.New(aws, c.Secret), Operator: c.Operator, Issuer: c.Issuer, ClientID: c.ClientID, Claims: claims, Log: log,
 	}.Handler()

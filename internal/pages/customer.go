@@ -3,7 +3,9 @@ package pages
 import (
 	"crypto/rand"
 	"net/http"
+	"strconv"
 
+	"concord/internal/commerce"
 	"concord/internal/customer"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -54,11 +56,12 @@ func (h *site) openCustomer(w http.ResponseWriter, r *http.Request) {
 		h.show(w, r, v, customerStart)
 		return
 	}
-	var err error
-	if v.partners, err = h.Customers.Partners(r.Context(), *v.person); err != nil {
+	o, err := h.Customers.Overview(r.Context(), *v.person)
+	if err != nil {
 		h.notTold(w, r, v, err)
 		return
 	}
+	v.partners, v.signed = o.Partners, o.Signed
 	h.show(w, r, v, customerOwn)
 }
 
@@ -163,7 +166,9 @@ type company struct {
 	Company  string
 	Text     []string
 	Partners []partnerCard
-	Portals  []portal // where to sign in
+	// Agreement says whether the company has signed the customer agreement here; empty where nobody asks.
+	Agreement string
+	Portals   []portal // where to sign in
 }
 
 // partnerCard is a partner on the page of its customer.
@@ -171,6 +176,15 @@ type partnerCard struct {
 	ID, Name string
 	Facts    []fact
 	Link     string // where administration is taken back; empty where there is none
+
+	Subscriptions []subscriptionCard
+	More          string // that there are others; empty when all are shown
+}
+
+// subscriptionCard is something that the company has bought.
+type subscriptionCard struct {
+	Name  string
+	Facts []fact
 }
 
 type portal struct{ Link, Label string }
@@ -190,14 +204,40 @@ func customerPartners(p *page) any {
 	if len(p.partners) > 0 {
 		content.Text[0] = p.T("page.customer.intro", "company", p.company())
 	}
+	if len(p.partners) > 0 {
+		content.Agreement = p.T("page.customer.unsigned")
+		if p.signed != nil {
+			content.Agreement = p.T("page.customer.signed", "company", p.company(), "date", p.Date(p.signed.AgreedAt))
+		}
+	}
 	for _, each := range p.partners {
-		card := partnerCard{ID: "p-" + string(each.Tenant), Name: each.DisplayName, Facts: p.standingWith(each)}
+		card := partnerCard{ID: "p-" + string(each.Tenant), Name: each.DisplayName, Facts: p.standingWith(each), Subscriptions: p.boughtOf(each)}
+		if each.More {
+			card.More = p.T("page.customer.more", "partner", each.DisplayName)
+		}
 		if each.Administers() {
 			card.Link = customerPath + "/partners/" + string(each.Tenant) + p.chosen
 		}
 		content.Partners = append(content.Partners, card)
 	}
 	return content
+}
+
+// states are the words for where a subscription stands.
+var states = map[commerce.SubscriptionStatus]string{
+	commerce.SubscriptionPending: "page.subscription.pending", commerce.SubscriptionActive: "page.subscription.active",
+	commerce.SubscriptionSuspended: "page.subscription.suspended",
+}
+
+// boughtOf gives what the company has bought of a partner, whom it turns to (rule B4) and who supports it (rule B5).
+func (p *page) boughtOf(each customer.Partner) (cards []subscriptionCard) {
+	for _, s := range each.Subscriptions {
+		cards = append(cards, subscriptionCard{s.OfferName, []fact{
+			{p.T("page.subscription.status"), p.T(states[s.Status])}, {p.T("page.subscription.quantity"), strconv.Itoa(s.Quantity)},
+			{p.T("page.subscription.contact"), s.Contact}, {p.T("page.subscription.support"), s.Supporter},
+		}})
+	}
+	return cards
 }
 
 // standingWith says what stands between the company and a partner.
@@ -209,6 +249,9 @@ func (p *page) standingWith(each customer.Partner) []fact {
 	facts := []fact{
 		{p.T("page.fact.domain"), each.VerifiedDomain}, {p.T("page.fact.country"), p.Country(each.Country)},
 		{p.T("page.customer.since"), p.DateTime(each.Relationship.EstablishedAt)}, {p.T("page.answer.administration"), granted},
+	}
+	if each.Attested != nil {
+		facts = append(facts, fact{p.T("page.customer.attested"), p.Date(each.Attested.AgreedAt)})
 	}
 	if each.Relationship.Role == relationship.IndirectProvider || each.Contact.Email == "" {
 		return facts

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"concord/internal/audit"
+	"concord/internal/commerce"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
@@ -105,6 +106,49 @@ func TestAdministrationIsTakenBack(t *testing.T) {
 	}
 	if again := b.get("/customer"); strings.Contains(strings.Join(again.links(), " "), "/customer/partners/") {
 		t.Errorf("it can be taken back again: %v", again.links())
+	}
+}
+
+// B4, B5: a company sees what it has bought, whom it turns to and who supports it, and what was signed. Nobody else's is there.
+func TestWhatACompanyHasBought(t *testing.T) {
+	d := deploy(t)
+	d.serve(alder, birch)
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	sold := func(id string, seller partner.TenantID, edit func(*commerce.Subscription)) {
+		before := d.between(seller)
+		after := before
+		after.Version++
+		after.Sold.Active++
+		sub := commerce.Subscription{
+			ID: "sub_" + strings.Repeat(id, 26), Seller: seller, Customer: larch, Order: "ord_" + strings.Repeat(id, 26), Offer: "o", OfferName: "Plan " + id, Family: commerce.Other,
+			Term: "P1Y", Quantity: 12, Status: commerce.SubscriptionActive, CreatedAt: at, UpdatedAt: at, Version: 1,
+		}
+		edit(&sub)
+		order := commerce.Order{ID: sub.Order, Seller: seller, Customer: larch, PlacedAt: at, Version: 1}
+		if err := d.store.PlaceOrder(t.Context(), order, []commerce.Subscription{sub}, relationship.Change{Before: &before, After: after}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := d.browser()
+	b.signInAsCompany(lara).has(t, "has not signed the customer agreement here")
+	sold("a", alder, func(*commerce.Subscription) {})
+	sold("b", alder, func(s *commerce.Subscription) { s.SupportContact, s.Status = birch, commerce.SubscriptionSuspended })
+	sold("c", birch, func(s *commerce.Subscription) { s.Status = commerce.SubscriptionDeleted })
+	for n, source := range []commerce.Source{commerce.PartnerAttested, commerce.DirectSigned} {
+		if err := d.store.AddAgreement(t.Context(), commerce.Agreement{
+			ID: "agr_" + strings.Repeat("a", 25) + string(rune('a'+n)), Customer: larch, Source: source, Partner: alder, Number: 1, AgreedAt: at.AddDate(0, 0, n), At: at, By: "x",
+		}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page := b.get("/customer")
+	page.has(t, "Plan a", "Plan b", "12", "Active", "Suspended", "Larch Trading Ltd signed the customer agreement here on 3 March 2026", "as stated by the partner", "2 March 2026")
+	if text := content(page.doc); strings.Contains(text, "Plan c") || strings.Count(text, "Birch Distribution") != 2 || strings.Contains(text, "has not signed") {
+		t.Errorf("%s", text)
+	}
+	b.get("/customer?lang=ja").has(t, "停止中", "2026年3月3日")
+	if d.writes.Load() != 0 {
+		t.Errorf("looking wrote %d times", d.writes.Load())
 	}
 }
 

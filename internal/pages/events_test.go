@@ -109,7 +109,7 @@ func TestEvents(t *testing.T) {
 				Invitations: &invitation.Service{Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds, Locales: locale.Tags, Ledger: store, Now: time.Now},
 				Granular:    &granular.Service{Store: store, Accounts: store, Clouds: clouds, Roles: granular.ShippedRoles(), Now: time.Now},
 				Enrolments:  enrolment.Confirmation{Store: store, Now: time.Now},
-				Customers:   customer.Self{Store: store, Register: store, Accounts: store, Now: time.Now},
+				Customers:   customer.Self{Store: store, Register: store, Accounts: store, Purchases: store, Now: time.Now},
 				Keys:        k, Operator: "Grove Marketplace Ltd", Issuer: idp.URL, ClientID: clientID, Log: slog.New(slog.DiscardHandler),
 			}.Handler()
 			if err != nil {

@@ -128,7 +128,8 @@ type visit struct {
 	// application is zero on every page that is none of an enrolment; on those the letter has the cloud, the language and whom it went to.
 	application enrolment.Enrolment
 	person      *invitation.Person
-	partners    []customer.Partner // of the company that the person is of
+	partners    []customer.Partner  // of the company that the person is of
+	signed      *commerce.Agreement // what that company has signed here itself; nil for nothing
 	form        entered
 	invalid     []problem.Finding
 	offer       *commerce.Signable // what can be signed with an acceptance; nil for nothing
