@@ -11,6 +11,7 @@ import (
 	"concord/internal/agenda"
 	"concord/internal/awsenv"
 	"concord/internal/batch"
+	"concord/internal/commerce"
 	"concord/internal/dynamo"
 	"concord/internal/enrolment"
 	"concord/internal/env"
@@ -40,6 +41,7 @@ func main() {
 		agenda.Invitation: invitation.Cleanup{Store: store},
 		agenda.Batch:      batch.Cleanup{Store: store},
 		agenda.Granular:   granular.Cleanup{Store: store},
+		agenda.Agreement:  commerce.Cleanup{Store: store},
 		agenda.Enrolment:  enrolment.Cleanup{Store: store},
 	}}
 	// What the schedule says of itself is of no interest: what is due is in the table. The scheduler only hands the event over; after

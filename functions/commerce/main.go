@@ -3,6 +3,7 @@ package main
 
 import (
 	"os"
+	"time"
 
 	"concord/internal/apigw"
 	"concord/internal/awsenv"
@@ -20,10 +21,14 @@ import (
 type config struct {
 	Table  string `env:"TABLE_NAME"`  // the DynamoDB table of this deployment
 	Secret string `env:"LINK_SECRET"` // ARN or name of the secret from which the keys of cursors are derived
+	// EvidenceYears is for how long agreements are kept with the names of who signed them (domain, 0.23).
+	EvidenceYears int `env:"EVIDENCE_YEARS" default:"7"`
 
 	// Only a local stack sets it: addresses below .example and .test are accepted.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
+
+const year = 365 * 24 * time.Hour
 
 func main() {
 	log := observe.Logger()
@@ -39,7 +44,7 @@ func main() {
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Log: log}
 	service := &commerce.Service{
 		Accounts: store, Holders: store, Relationships: store, Agreements: store, Orders: store, Subscriptions: store, Partnerships: commerce.Tiers{Store: store},
-		Granular: &granular.Service{Store: store, Now: clock}, Texts: store,
+		Granular: &granular.Service{Store: store, Now: clock}, Texts: store, Evidence: time.Duration(c.EvidenceYears) * year,
 		Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Now: clock,
 	}
 	apigw.Start(web.Commerce(gate, service, store), "", log)

@@ -63,7 +63,7 @@ var house = map[string]room{
 	"granular":     {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner"), foreign: text},
 	"partnership":  {neighbours: append(slices.Clone(words), "link", "partner", "relationship", "terms")},
 	"invitation":   {neighbours: append(slices.Clone(words), "agenda", "contact", "granular", "link", "partner", "relationship", "partnership", "commerce"), foreign: text},
-	"commerce":     {neighbours: append(slices.Clone(words), "contact", "link", "partner", "relationship", "terms", "partnership")},
+	"commerce":     {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "relationship", "terms", "partnership")},
 	"enrolment":    {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "terms"), foreign: text},
 	// What has happened, derived from the histories of the domain.
 	"audit": {neighbours: append(slices.Clone(words), "partner", "granular", "relationship", "partnership", "invitation", "commerce", "enrolment")},

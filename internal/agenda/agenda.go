@@ -21,12 +21,13 @@ const (
 	Batch      Kind = "batch"
 	Granular   Kind = "granular"
 	Enrolment  Kind = "enrolment"
+	Agreement  Kind = "agreement"
 )
 
 // Appointment names what was due when it was listed.
 type Appointment struct {
 	Kind    Kind
-	Partner partner.TenantID // whose it is; empty for an enrolment, which is found by its id
+	Partner partner.TenantID // whose it is: of an agreement the customer; empty for an enrolment, which is found by its id
 	ID      string
 	At      time.Time // since when
 }

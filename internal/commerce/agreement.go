@@ -1,6 +1,7 @@
 package commerce
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -55,6 +56,8 @@ type Agreement struct {
 	// CorrelationID is of the request; Key and Body are fingerprints of its Idempotency-Key and of itself.
 	CorrelationID string
 	Key, Body     string
+	// EraseAt is when the names of who signed and who recorded it are taken out (domain, 0.23); zero when they were.
+	EraseAt time.Time
 }
 
 // AgreementStore keeps agreements.
@@ -64,10 +67,14 @@ type Agreement struct {
 //
 // AddAgreement stores a record and, beside it, a change of the partner's relationship: both, or neither and [ErrConflict] when the
 // number is taken or the relationship is not as it was before.
+//
+// ForgetSigner takes the contact and who recorded it out of an agreement whose time for that has come at a moment, and gives false for
+// any other. Ref is what the agenda lists it by.
 type AgreementStore interface {
 	Signatures
 	Agreements(ctx context.Context, customer, attestedBy partner.TenantID) ([]Agreement, error)
 	AddAgreement(ctx context.Context, a Agreement, r *relationship.Change) error
+	ForgetSigner(ctx context.Context, customer partner.TenantID, ref string, now time.Time) (forgotten bool, err error)
 }
 
 // Signatures says of customers which have signed the customer agreement here themselves, with whichever partner. The answer may be a second
@@ -176,7 +183,7 @@ func (s *Service) attest(ctx context.Context, c Command, account partner.Account
 	}
 	a.ID, a.Customer, a.Partner, a.By = c.newID("agr_", "agreement|"+string(r.Customer.Tenant), now.Format(time.DateOnly)), r.Customer.Tenant, account.Tenant, c.User.Subject
 	a.At, a.CorrelationID, a.Key, a.Body = now, c.CorrelationID, fingerprint(c.Key), c.Body
-	a.Number = 1
+	a.Number, a.EraseAt = 1, now.Add(cmp.Or(s.Evidence, evidence))
 	for _, before := range all {
 		if before.Source != PartnerAttested {
 			continue

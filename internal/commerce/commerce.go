@@ -36,8 +36,10 @@ type Service struct {
 	// Partnerships says who works with whom; nil where there are none, and then no provider orders for a reseller.
 	Partnerships Partnerships
 	// Granular says who was granted granular administration; nil where nobody is.
-	Granular  Granular
-	Texts     terms.Catalogue
+	Granular Granular
+	Texts    terms.Catalogue
+	// Evidence is for how long agreements name who signed them (domain, 0.23); zero for seven years.
+	Evidence  time.Duration
 	Regions   partner.Regions
 	Offers    Offers
 	Addresses contact.Addresses

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"concord/internal/agenda"
 	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/partner"
@@ -794,4 +795,39 @@ func TestTiers(t *testing.T) {
 		t.Fatal(err)
 	}
 	works(false)
+}
+
+// TestRetention: after its years as evidence an agreement names nobody, and still says that it was signed (domain, 0.23).
+func TestRetention(t *testing.T) {
+	s := open(t)
+	s.relate(alderID, larchID)
+	s.s.Evidence = 3 * 365 * 24 * time.Hour
+	s.attest(alderID, larchID)
+	run := func(after time.Duration) (n int) {
+		t.Helper()
+		round := agenda.Round{
+			Agenda: s.store, Duties: map[agenda.Kind]agenda.Duty{agenda.Agreement: commerce.Cleanup{Store: s.store}}, Now: func() time.Time { return start.Add(after) },
+		}
+		tally, err := round.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tally.Done[commerce.CountForgotten]
+	}
+	if n := run(s.s.Evidence - time.Second); n != 0 {
+		t.Errorf("%d too early", n)
+	}
+	if n := run(s.s.Evidence); n != 1 {
+		t.Errorf("%d in time", n)
+	}
+	if n := run(2 * s.s.Evidence); n != 0 {
+		t.Errorf("%d again", n)
+	}
+	all, err := s.s.CustomerAgreements(t.Context(), s.user(alderID), string(larchID))
+	if err != nil || len(all) != 1 || all[0].Contact != (commerce.Person{}) || all[0].By != "" || all[0].AgreedAt.IsZero() {
+		t.Errorf("%+v %v", all, err)
+	}
+	if e, err := s.s.Eligibility(t.Context(), s.user(alderID), string(larchID), nil); err != nil || len(e.Blockers) != 0 {
+		t.Errorf("%v %v", e, err)
+	}
 }

@@ -41,7 +41,7 @@ func (s Signing) Offer(ctx context.Context, company relationship.Customer, lang 
 	o := &Signable{Text: text, Number: 1}
 	for _, a := range all {
 		if a.Text.Version == text.Version {
-			return nil, nil //nolint:nilnil // nothing is left to sign
+			return nil, nil // nothing is left to sign
 		}
 		o.Number = max(o.Number, a.Number+1)
 	}
@@ -56,7 +56,7 @@ func Signed(r relationship.Relationship, s relationship.Signature) Agreement {
 	}
 	return Agreement{
 		ID: s.ID, Customer: r.Customer.Tenant, Source: DirectSigned, Partner: r.Partner, Number: s.Number, Text: s.Text,
-		Contact: Person{FirstName: first, LastName: last, Email: s.Email}, AgreedAt: s.At, Invitation: s.Invitation, At: s.At, By: s.By, CorrelationID: s.CorrelationID,
+		Contact: Person{FirstName: first, LastName: last, Email: s.Email}, AgreedAt: s.At, Invitation: s.Invitation, At: s.At, By: s.By, CorrelationID: s.CorrelationID, EraseAt: s.EraseAt,
 	}
 }
 

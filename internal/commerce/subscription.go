@@ -363,7 +363,7 @@ func (s *Service) manages(ctx context.Context, p partner.TenantID, sub Subscript
 // recorded looks up the PartnerID that is to go on record; nil where none is.
 func (s *Service) recorded(ctx context.Context, seller partner.Account, a Amendment) (*Validation, error) {
 	if say(a.PartnerIDOfRecord) == "" {
-		return nil, nil //nolint:nilnil // none is asked for
+		return nil, nil // none is asked for
 	}
 	v, err := s.validate(ctx, seller, *a.PartnerIDOfRecord)
 	return &v, err
@@ -484,7 +484,7 @@ func (s *Service) counted(ctx context.Context, before, after Subscription) (*rel
 		by++
 	}
 	if by == 0 {
-		return nil, nil //nolint:nilnil // nothing to count
+		return nil, nil // nothing to count
 	}
 	r, err := s.Relationships.Relationship(ctx, before.Seller, before.Customer)
 	if err != nil {

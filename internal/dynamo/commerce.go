@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -85,6 +86,27 @@ func (s *Store) traded(ctx context.Context, items ...types.TransactWriteItem) er
 	return err
 }
 
+// What of an agreement names somebody.
+const (
+	aSignedBy = "contact"
+	aSigner   = "by" // who recorded it
+)
+
+// ForgetSigner is that of [commerce.AgreementStore].
+func (s *Store) ForgetSigner(ctx context.Context, customer partner.TenantID, ref string, now time.Time) (forgotten bool, err error) {
+	defer func() { wrap(&err, "forget who signed for %s", customer) }()
+	_, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: s.table, Key: keyOf(customerPrefix+string(customer), agreementPrefix+ref), ConditionExpression: aws.String("#at <= :now"),
+		UpdateExpression:          aws.String("REMOVE #contact, #by, #due, #at"),
+		ExpressionAttributeNames:  map[string]string{"#contact": aSignedBy, "#by": aSigner, "#due": dueAttr, "#at": dueAtAttr},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":now": num(now.Unix())},
+	})
+	if _, early := errors.AsType[*types.ConditionalCheckFailedException](err); early {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // sourceOf says whose number an agreement has.
 func sourceOf(a commerce.Agreement) string {
 	if a.Source == commerce.DirectSigned {
@@ -109,10 +131,15 @@ func encodeAgreement(a commerce.Agreement) item {
 	who.text("last", a.Contact.LastName)
 	who.text("email", a.Contact.Email)
 	who.text("phone", a.Contact.Phone)
-	i.group("contact", who)
+	i.group(aSignedBy, who)
 	i.time("agreedAt", a.AgreedAt)
 	i.text("invitation", a.Invitation)
-	i.texts(aHistory, []string{encodeEntry(invitation.Entry{At: a.At, Action: "signed", By: a.By, CorrelationID: a.CorrelationID, Key: a.Key, Body: a.Body}, "", "")})
+	i.text(aSigner, pack(a.By))
+	if !a.EraseAt.IsZero() {
+		i[dueAttr] = str(dueShard(a.ID))
+		i.time(dueAtAttr, a.EraseAt)
+	}
+	i.texts(aHistory, []string{encodeEntry(invitation.Entry{At: a.At, Action: "signed", CorrelationID: a.CorrelationID, Key: a.Key, Body: a.Body}, "", "")})
 	return i
 }
 
@@ -126,17 +153,18 @@ func AgreementFromImage(stored map[string]types.AttributeValue) (commerce.Agreem
 	a := commerce.Agreement{
 		ID: f.needText("id"), Customer: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), customerPrefix)), Source: commerce.Source(f.needText("source")),
 		Partner: partner.TenantID(f.unpacked("partner")), Number: f.needNumber("n"), AgreedAt: f.time("agreedAt"), Invitation: f.text("invitation"),
+		By: f.unpacked(aSigner), EraseAt: f.time(dueAtAttr),
 	}
 	if g := f.group("text"); g != nil {
 		a.Text = relationship.AttestedText{Version: g.text("version"), Language: g.text("language"), Hash: g.unpacked("hash")}
 		f.join("text", g)
 	}
-	if g := f.group("contact"); g != nil {
+	if g := f.group(aSignedBy); g != nil {
 		a.Contact = commerce.Person{FirstName: g.text("first"), LastName: g.text("last"), Email: g.text("email"), Phone: g.text("phone")}
-		f.join("contact", g)
+		f.join(aSignedBy, g)
 	}
 	if e, ok := f.onlyEntry(); ok {
-		a.At, a.By, a.CorrelationID, a.Key, a.Body = e.At, e.By, e.CorrelationID, e.Key, e.Body
+		a.At, a.CorrelationID, a.Key, a.Body = e.At, e.CorrelationID, e.Key, e.Body
 	}
 	return a, f.err
 }
@@ -227,7 +255,7 @@ func (s *Store) ListOrders(ctx context.Context, seller, customer partner.TenantI
 func (s *Store) newest(ctx context.Context, p partner.TenantID, prefix string, customer partner.TenantID, page commerce.Page) (stored []map[string]types.AttributeValue, next string, err error) {
 	begin := tradePrefix(prefix, customer)
 	in := &dynamodb.QueryInput{
-		TableName: s.table, IndexName: aws.String(listIndex), ScanIndexForward: aws.Bool(false), Limit: aws.Int32(int32(min(page.Limit, 100))), //nolint:gosec // at most 100
+		TableName: s.table, IndexName: aws.String(listIndex), ScanIndexForward: aws.Bool(false), Limit: aws.Int32(int32(min(page.Limit, 100))),
 		KeyConditionExpression:    aws.String("pk = :pk AND begins_with(listAt, :at)"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(partition(p)), ":at": str(begin)},
 	}

@@ -53,6 +53,7 @@ func (s *Store) Due(ctx context.Context, now time.Time) iter.Seq2[agenda.Appoint
 // due says of which kind an entry of the due index is, by what its sort key begins with.
 var due = map[string]agenda.Kind{
 	invitationPrefix: agenda.Invitation, batchPrefix: agenda.Batch, granularPrefix: agenda.Granular, enrolmentPrefix: agenda.Enrolment,
+	agreementPrefix: agenda.Agreement,
 }
 
 // shard is what is due in one partition of the due index, as far as it was read.
@@ -87,6 +88,9 @@ func (d *shard) fill(ctx context.Context, s *Store) (err error) {
 			r.Kind, r.ID = due[prefix+"#"], id
 			if id, found := strings.CutPrefix(pk, enrolmentPrefix); found {
 				r.Partner, r.ID = "", id
+			}
+			if customer, found := strings.CutPrefix(pk, customerPrefix); found {
+				r.Partner = partner.TenantID(customer)
 			}
 			d.due = append(d.due, r)
 		}

@@ -308,11 +308,11 @@ func check(who *Person, r Response, now time.Time) (Given, error) {
 // Offer gives what somebody may sign with an acceptance, in the language nearest to one; nil for nothing.
 func (s *Service) Offer(ctx context.Context, who Person, lang string) (*commerce.Signable, error) {
 	if s.Agreements == nil {
-		return nil, nil //nolint:nilnil // nothing can be signed
+		return nil, nil // nothing can be signed
 	}
 	o, err := s.Agreements.Offer(ctx, who.Company, lang, s.now())
 	if commerce.IsMissing(err) {
-		return nil, nil //nolint:nilnil // the deployment has no text
+		return nil, nil // the deployment has no text
 	}
 	return o, err
 }
@@ -321,7 +321,7 @@ func (s *Service) Offer(ctx context.Context, who Person, lang string) (*commerce
 // /agreement where it is needed and missing, [problem.AgreementTextNotConfigured] where it is needed and there is none.
 func (s *Service) sign(ctx context.Context, g Given, inv Invitation, who Person, r Response) (*relationship.Signature, error) {
 	if s.Agreements == nil || inv.Sandbox || r.Signs == nil && !s.NeedsAgreement {
-		return nil, nil //nolint:nilnil // nothing is signed
+		return nil, nil // nothing is signed
 	}
 	offer, err := s.Agreements.Offer(ctx, who.Company, "en", g.At)
 	if err != nil || offer == nil {
@@ -336,7 +336,7 @@ func (s *Service) sign(ctx context.Context, g Given, inv Invitation, who Person,
 	_, _ = rand.Read(id[:])
 	return &relationship.Signature{
 		ID: link.FormatID("agr_", id), Number: offer.Number, Text: *r.Signs, FullName: g.FullName, Email: who.Email, Invitation: inv.ID, At: g.At, By: g.Subject,
-		CorrelationID: r.CorrelationID,
+		CorrelationID: r.CorrelationID, EraseAt: g.At.Add(s.evidence()),
 	}, nil
 }
 

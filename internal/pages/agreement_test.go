@@ -26,7 +26,7 @@ func offering(t *testing.T) *deployment {
 	d := deploy(t)
 	d.service.Agreements = &commerce.Signing{Agreements: d.store, Texts: d.store}
 	d.publish("sample-1", "en", "Sample, no legal effect.\nThe company agrees.")
-	d.publish("sample-1", "fr", "Exemple, sans effet juridique.")
+	d.publish("sample-1", "fr", "Sans effet juridique.")
 	return d
 }
 

@@ -194,6 +194,7 @@ type Signature struct {
 	At            time.Time
 	By            string // the subject of who signed
 	CorrelationID string
+	EraseAt       time.Time // when the names are taken out (domain, 0.23)
 }
 
 // Pair says between whom a relationship is.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"concord/internal/agenda"
 	"concord/internal/commerce"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -31,6 +32,7 @@ const (
 	Agreements        Operation = "Agreements"
 	SignedDirectly    Operation = "SignedDirectly"
 	AddAgreement      Operation = "AddAgreement"
+	ForgetSigner      Operation = "ForgetSigner"
 	PlaceOrder        Operation = "PlaceOrder"
 	Order             Operation = "Order"
 	ListOrders        Operation = "ListOrders"
@@ -131,6 +133,32 @@ func (m *Memory) AddAgreement(ctx context.Context, a commerce.Agreement, r *rela
 	})
 }
 
+// agreementRef is what the agenda lists an agreement by.
+func agreementRef(a commerce.Agreement) string {
+	by := "-"
+	if a.Source == commerce.PartnerAttested {
+		by = string(a.Partner)
+	}
+	return fmt.Sprintf("%s#%04d", by, a.Number)
+}
+
+// ForgetSigner is that of [commerce.AgreementStore].
+func (m *Memory) ForgetSigner(ctx context.Context, customer partner.TenantID, ref string, now time.Time) (forgotten bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	err = m.do(ForgetSigner, func() error {
+		for n, a := range m.agreements[customer] {
+			if agreementRef(a) == ref && !a.EraseAt.IsZero() && !a.EraseAt.After(now) {
+				a.Contact, a.By, a.EraseAt = commerce.Person{}, "", time.Time{}
+				m.agreements[customer][n], forgotten = a, true
+			}
+		}
+		return nil
+	})
+	return forgotten && err == nil, err
+}
+
 // numbered reports whether the number of an agreement is free.
 func (m *Memory) numbered(a commerce.Agreement) bool {
 	return !slices.ContainsFunc(m.agreements[a.Customer], func(b commerce.Agreement) bool {
@@ -139,7 +167,7 @@ func (m *Memory) numbered(a commerce.Agreement) bool {
 }
 
 func (m *Memory) agree(a commerce.Agreement) {
-	a.At, a.AgreedAt = second(a.At), second(a.AgreedAt)
+	a.At, a.AgreedAt, a.EraseAt = second(a.At), second(a.AgreedAt), second(a.EraseAt)
 	set(&m.agreements, a.Customer, append(slices.Clone(m.agreements[a.Customer]), a))
 }
 
@@ -352,7 +380,42 @@ func attested(p, customer partner.TenantID, n int) commerce.Agreement {
 		Text:    relationship.AttestedText{Version: "2026-01", Language: "en", Hash: strings.Repeat("0f", 32)},
 		Contact: commerce.Person{FirstName: "Lena", LastName: "Larch", Email: "lena@larch.example", Phone: "+1 555 0100"}, AgreedAt: second(noon).AddDate(0, 0, -9),
 		At: second(noon), By: "50000000-0000-4000-8000-000000000001", CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001", Key: "0102030405ff", Body: "0a0b0c0d0e0f",
+		EraseAt: second(noon).AddDate(7, 0, 0),
 	}
+}
+
+// agreementForgets: what names somebody goes when its time has come, once, and nothing else (domain, 0.23).
+func (s *suite) agreementForgets() {
+	p, customer := tenant(), tenant()
+	a := attested(p, customer, 1)
+	if err := s.Trade.AddAgreement(s.Context(), a, nil); err != nil {
+		s.Fatal(err)
+	}
+	ref := agreementRef(a)
+	forgets := func(ref string, now time.Time, want bool) {
+		s.Helper()
+		if got, err := s.Trade.ForgetSigner(s.Context(), customer, ref, now); err != nil || got != want {
+			s.Fatalf("forgotten %v (%v), want %v", got, err, want)
+		}
+	}
+	s.eventually("it is due", func() (any, bool) {
+		due := s.agenda(customer, a.EraseAt)
+		return due, slices.Contains(due, agenda.Appointment{Kind: agenda.Agreement, Partner: customer, ID: ref, At: a.EraseAt})
+	})
+	forgets(ref, a.EraseAt.Add(-time.Second), false)
+	forgets(agreementRef(attested(p, customer, 2)), a.EraseAt, false)
+	forgets(ref, a.EraseAt, true)
+	forgets(ref, a.EraseAt, false)
+	a.Contact, a.By, a.EraseAt = commerce.Person{}, "", time.Time{}
+	all, err := s.Trade.Agreements(s.Context(), customer, p)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.same([]commerce.Agreement{a}, all)
+	s.eventually("it is no longer due", func() (any, bool) {
+		due := s.agenda(customer, noon.AddDate(50, 0, 0))
+		return due, len(due) == 0
+	})
 }
 
 func (s *suite) agreements() {
@@ -431,6 +494,7 @@ func (s *suite) agreementSigned() {
 		r := relationship.Change{After: agreed(p, customer, before.ID), Signed: &relationship.Signature{
 			ID: "agr_" + id()[4:], Number: number, Text: relationship.AttestedText{Version: "2026-01", Language: "ja", Hash: strings.Repeat("0f", 32)},
 			FullName: "Lena von Larch", Email: "lena@larch.example", Invitation: before.ID, At: second(noon), By: "who", CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001",
+			EraseAt: second(noon).AddDate(7, 0, 0),
 		}}
 		r.After.AgreementSigned = true
 		return c, r

@@ -146,6 +146,7 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"agreements", (*suite).agreements},
 		{"agreement, 64 at once", (*suite).agreementOnce},
 		{"agreement signed with an answer", (*suite).agreementSigned},
+		{"agreement forgets who signed", (*suite).agreementForgets},
 		{"orders", (*suite).orders},
 		{"order with an outdated relationship", (*suite).orderOutdated},
 		{"orders newest first", (*suite).ordersNewestFirst},

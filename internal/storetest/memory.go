@@ -633,6 +633,13 @@ func (m *Memory) Due(ctx context.Context, now time.Time) iter.Seq2[agenda.Appoin
 					due = append(due, agenda.Appointment{Kind: agenda.Enrolment, ID: id, At: at})
 				}
 			}
+			for customer, all := range m.agreements {
+				for _, a := range all {
+					if !a.EraseAt.IsZero() && !a.EraseAt.After(now) {
+						due = append(due, agenda.Appointment{Kind: agenda.Agreement, Partner: customer, ID: agreementRef(a), At: a.EraseAt})
+					}
+				}
+			}
 			return nil
 		})
 		if err != nil {
