@@ -67,7 +67,7 @@ func main() {
 		Quota: invitation.Quota{Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily}},
 	}
 	customers := web.Customers{Store: store, Signatures: store, Texts: store, Service: customer.Service{
-		Store: store, Register: store, Accounts: store, Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses,
+		Store: store, Register: store, Customers: store, Directory: store, Grants: store, Accounts: store, Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses,
 		SubscriptionsStay: !c.RemovalNeedsNone, ResellersKeep: !c.ResellersRemove, Now: clock,
 	}}
 	partners := partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: clock}

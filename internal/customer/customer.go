@@ -22,6 +22,9 @@ type Service struct {
 	// Texts has what is attested on removal (invariant 14).
 	Texts     terms.Catalogue
 	Register  Register
+	Customers relationship.Store
+	Directory Directory
+	Grants    Grants
 	Regions   partner.Regions
 	Clouds    partner.Clouds
 	Addresses contact.Addresses
@@ -35,12 +38,12 @@ type Service struct {
 
 // Store is what the use cases need of a [relationship.Store] and an [invitation.Store], whose contracts it is.
 //
-// Occupant gives the id of the invitation that took a slot last, read strongly, whether or not it has ended or left the slot since. Its
-// error has the code [problem.NotFound] for a slot that nobody ever took.
+// Occupants gives the ids of the invitations that took the slots of a customer last, read strongly, whether or not they have ended or left
+// the slot since; none for a customer that no invitation has named by its tenant.
 type Store interface {
 	Relationship(ctx context.Context, p, customer partner.TenantID) (relationship.Relationship, error)
 	Invitation(ctx context.Context, k invitation.Key, strong bool) (invitation.Invitation, error)
-	Occupant(ctx context.Context, p partner.TenantID, slot string) (id string, err error)
+	Occupants(ctx context.Context, p, customer partner.TenantID) (ids []string, err error)
 	Commit(ctx context.Context, invitations []invitation.Change, relationships []relationship.Change) error
 }
 
@@ -183,20 +186,17 @@ const withdrawn = "relationship removed"
 // open gives the ends of what the partner still asks this customer for by its tenant (domain, 2.2). Whom an invitation without a
 // tenant is for is known to nobody before its answer.
 func (s Service) open(ctx context.Context, r relationship.Relationship, e invitation.Entry) (ends []invitation.Change, err error) {
-	for _, slot := range invitation.SlotsWith(r.Customer.Tenant) {
-		id, err := s.Store.Occupant(ctx, r.Partner, slot)
-		if problem.Is(err, problem.NotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
+	ids, err := s.Store.Occupants(ctx, r.Partner, r.Customer.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
 		inv, err := s.Store.Invitation(ctx, invitation.Key{Inviter: r.Partner, ID: id}, true)
 		switch {
 		case problem.Is(err, problem.NotFound):
 		case err != nil:
 			return nil, err
-		case inv.StatusAt(e.At).Open() && inv.Slot() == slot:
+		case inv.StatusAt(e.At).Open() && inv.Bound && inv.Customer == r.Customer.Tenant:
 			ends = append(ends, invitation.Change{Before: &inv, After: inv.Withdraw(e)})
 		}
 	}

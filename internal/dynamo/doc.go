@@ -1,5 +1,5 @@
 // Package dynamo keeps everything in one DynamoDB table. [Store] is [invitation.Store], [agenda.Agenda],
-// [invitation.Ledger], [relationship.Store], [customer.Store], [customer.Register], [terms.Catalogue], [batch.Store], [partnership.Store], [commerce.AgreementStore], [commerce.OrderStore], [commerce.SubscriptionStore], [audit.Log], [partner.AccountStore] and [partner.ReputationStore]; keys.go makes every key, and each kind of item has a file.
+// [invitation.Ledger], [relationship.Store], [customer.Store], [customer.Register], [customer.Directory], [terms.Catalogue], [batch.Store], [partnership.Store], [commerce.AgreementStore], [commerce.OrderStore], [commerce.SubscriptionStore], [audit.Log], [partner.AccountStore] and [partner.ReputationStore]; keys.go makes every key, and each kind of item has a file.
 //
 // # Rules
 //
@@ -37,6 +37,8 @@
 //	resellers of a customer, for its      Query W# and BatchGetItem of their C#<customer>
 //	  provider
 //	batch and its rows                    GetItem of each: the head says where its chunks begin       P#<inviter> B#<id>, B#<id>#<body>#<row>
+//	customers that invitations name; the  Query of the slots that begin with a customer                P#<inviter> S#C#<customer>#…
+//	  invitations of one of them
 //	relationships of a customer           Query of index served, GetItem of each                      index served
 //	who created a customer; what a key    condition on a claim; GetItem                               T#<customer> C, P#<partner> K#<key>
 //	  made

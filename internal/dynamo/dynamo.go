@@ -51,6 +51,7 @@ var (
 	_ terms.Catalogue         = (*Store)(nil)
 	_ customer.Store          = (*Store)(nil)
 	_ customer.Register       = (*Store)(nil)
+	_ customer.Directory      = (*Store)(nil)
 
 	_ commerce.AgreementStore    = (*Store)(nil)
 	_ commerce.OrderStore        = (*Store)(nil)

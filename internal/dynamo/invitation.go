@@ -401,21 +401,6 @@ func (s *Store) Commit(ctx context.Context, invitations []invitation.Change, rel
 	return err
 }
 
-// Occupant is that of [customer.Store].
-func (s *Store) Occupant(ctx context.Context, p partner.TenantID, slot string) (id string, err error) {
-	defer func() { wrap(&err, "holder of a slot of %s", p) }()
-	stored, err := s.read(ctx, slotKey(p, slot), true, "Nobody has held this slot.")
-	if err != nil {
-		return "", err
-	}
-	f := &fields{item: stored}
-	if err := f.expect(slotType); err != nil {
-		return "", err
-	}
-	id = f.needText(aHolder)
-	return id, f.err
-}
-
 // changed gives the write of an invitation, on condition that it is new or unchanged.
 func (s *Store) changed(c invitation.Change) types.TransactWriteItem {
 	after := encodeInvitation(c.After)

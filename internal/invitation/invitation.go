@@ -198,12 +198,20 @@ func (i Invitation) Slot() string {
 		who = "sandbox|" + who // a rehearsal is in nobody's way
 	}
 	sum := sha256.Sum256([]byte(string(i.Kind) + "|" + who))
-	return hex.EncodeToString(sum[:16])
+	slot := hex.EncodeToString(sum[:16])
+	if i.Bound && !i.Sandbox {
+		return SlotsOf(i.Customer) + slot
+	}
+	return slot
 }
 
-// SlotsWith names the slots of all that a partner can have asked one customer for, by its tenant.
-func SlotsWith(customer partner.TenantID) []string {
-	return []string{Invitation{Kind: Reseller, Customer: customer, Bound: true}.Slot()}
+// SlotsOf is what the slots of all requests begin with that name one customer by its tenant: so they are found together. Of no customer it
+// is what all of those begin with. A rehearsal is not among them.
+func SlotsOf(customer partner.TenantID) string {
+	if customer == "" {
+		return "C#"
+	}
+	return "C#" + string(customer) + "#"
 }
 
 // Withdraw gives an open invitation cancelled: what it asks for is not wanted any more. Its link then leads nowhere.

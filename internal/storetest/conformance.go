@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -44,6 +45,7 @@ type Stores struct {
 	Batches       batch.Store
 	Customers     customer.Store
 	Register      customer.Register
+	Directory     customer.Directory
 	Texts         interface {
 		terms.Catalogue
 		Publish(context.Context, terms.Text) error
@@ -66,12 +68,13 @@ func Of[S interface {
 	Trade
 	customer.Store
 	customer.Register
+	customer.Directory
 	terms.Catalogue
 	Publish(context.Context, terms.Text) error
 	Tiers
 	enrolment.Store
 }](s S) Stores {
-	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s}
+	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s}
 }
 
 // Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
@@ -1293,31 +1296,57 @@ func (s *suite) countOnce() {
 	}
 }
 
-// occupant: who took a slot last is found by it, also after it has ended, until somebody else takes it.
+// occupant: who asked a customer last is found by its tenant, also after that has ended, until somebody else takes the slot.
 func (s *suite) occupant() {
-	p, customer := tenant(), tenant()
-	bound := func(i *invitation.Invitation) { i.Customer, i.Bound = customer, true }
-	slots := invitation.SlotsWith(customer)
-	_, err := s.Customers.Occupant(s.Context(), p, slots[0])
-	s.code(err, problem.NotFound)
-	first := s.create(p, bound)
-	if !slices.Contains(slots, first.Slot()) {
-		s.Fatalf("%v lack the slot of an invitation that names the customer", slots)
+	p, other := tenant(), tenant()
+	who := tenant()
+	naming := func(customer partner.TenantID) func(*invitation.Invitation) {
+		return func(i *invitation.Invitation) { i.Customer, i.Bound = customer, true }
 	}
-	is := func(want string) {
+	is := func(customer partner.TenantID, want ...string) {
 		s.Helper()
-		id, err := s.Customers.Occupant(s.Context(), p, first.Slot())
+		ids, err := s.Customers.Occupants(s.Context(), p, customer)
 		s.ok(err)
-		s.same(want, id)
+		s.same(want, ids)
 	}
-	is(first.ID)
+	is(who)
+	first := s.create(p, naming(who))
+	s.create(other, naming(who))
+	s.create(p, naming(who), func(i *invitation.Invitation) { i.Sandbox = true })
+	s.create(p)
+	is(who, first.ID)
 	ended := first.Withdraw(invitation.Entry{At: first.CreatedAt, By: "agent"})
 	s.ok(s.Invitations.Commit(s.Context(), []invitation.Change{{Before: &first, After: ended}}, nil))
 	s.same(ended, s.stored(first.Key))
-	is(first.ID)
-	second := draft(p, bound)
+	is(who, first.ID)
+	second := draft(p, naming(who))
 	s.ok(s.Invitations.Write(s.Context(), invitation.Change{After: second, Displaced: &ended}))
-	is(second.ID)
+	is(who, second.ID)
+
+	// The customers are listed page by page, each once, in the order of their tenants.
+	want := map[partner.TenantID]string{who: second.ID}
+	for range 4 {
+		customer := tenant()
+		want[customer] = s.create(p, naming(customer)).ID
+	}
+	for _, limit := range []int{1, 2, 5, 6} {
+		var got []partner.TenantID
+		for after := partner.TenantID(""); ; {
+			list, next, err := s.Directory.Named(s.Context(), p, after, limit)
+			s.ok(err)
+			for _, each := range list {
+				s.same([]string{want[each.Customer]}, each.Invitations)
+				got = append(got, each.Customer)
+			}
+			if len(list) > limit {
+				s.Errorf("%d customers on a page of %d", len(list), limit)
+			}
+			if after = next; next == "" {
+				break
+			}
+		}
+		s.same(slices.Sorted(maps.Keys(want)), got)
+	}
 }
 
 // texts: what was published is there, by its type, and never changes.

@@ -117,16 +117,18 @@ const (
 	WriteAccount  Operation = "WriteAccount"
 	ListAccounts  Operation = "ListAccounts"
 	Object        Operation = "Object"
-	Occupant      Operation = "Occupant"
-	Create        Operation = "Create"
-	Created       Operation = "Created"
-	Partners      Operation = "Partners"
-	Texts         Operation = "Texts"
-	Week          Operation = "Week"
-	AddChunk      Operation = "AddChunk"
-	WriteBatch    Operation = "WriteBatch"
-	Batch         Operation = "Batch"
-	Chunk         Operation = "Chunk"
+	Occupants     Operation = "Occupants"
+
+	NamedCustomers Operation = "Named"
+	Create         Operation = "Create"
+	Created        Operation = "Created"
+	Partners       Operation = "Partners"
+	Texts          Operation = "Texts"
+	Week           Operation = "Week"
+	AddChunk       Operation = "AddChunk"
+	WriteBatch     Operation = "WriteBatch"
+	Batch          Operation = "Batch"
+	Chunk          Operation = "Chunk"
 
 	WriteEnrolment  Operation = "WriteEnrolment"
 	Enrolment       Operation = "Enrolment"
@@ -367,20 +369,50 @@ func (m *Memory) Invitation(ctx context.Context, k invitation.Key, _ bool) (inv 
 	return inv, err
 }
 
-// Occupant is that of [customer.Store].
-func (m *Memory) Occupant(ctx context.Context, p partner.TenantID, slot string) (id string, err error) {
+// Occupants is that of [customer.Store].
+func (m *Memory) Occupants(ctx context.Context, p, tenant partner.TenantID) (ids []string, err error) {
 	if err := ctx.Err(); err != nil {
-		return "", err
+		return nil, err
 	}
-	err = m.do(Occupant, func() error {
-		by, held := m.slots[slotKey{p, slot}]
-		if !held {
-			return problem.New(problem.NotFound, "Nobody has held this slot.")
+	err = m.do(Occupants, func() error {
+		for k, by := range m.slots {
+			if k.inviter == p && strings.HasPrefix(k.slot, invitation.SlotsOf(tenant)) {
+				ids = append(ids, by.id)
+			}
 		}
-		id = by.id
+		slices.Sort(ids)
 		return nil
 	})
-	return id, err
+	return ids, err
+}
+
+// Named is that of [customer.Directory].
+func (m *Memory) Named(ctx context.Context, p, after partner.TenantID, limit int) (list []customer.Named, next partner.TenantID, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	err = m.do(NamedCustomers, func() error {
+		ids := map[partner.TenantID][]string{}
+		for k, by := range m.slots {
+			if rest, bound := strings.CutPrefix(k.slot, invitation.SlotsOf("")); bound && k.inviter == p {
+				tenant, _, _ := strings.Cut(rest, "#")
+				ids[partner.TenantID(tenant)] = append(ids[partner.TenantID(tenant)], by.id)
+			}
+		}
+		for _, tenant := range slices.Sorted(maps.Keys(ids)) {
+			if tenant <= after {
+				continue
+			}
+			if len(list) == limit {
+				next = list[limit-1].Customer
+				return nil
+			}
+			slices.Sort(ids[tenant])
+			list = append(list, customer.Named{Customer: tenant, Invitations: ids[tenant]})
+		}
+		return nil
+	})
+	return list, next, err
 }
 
 // Create is that of [customer.Register].

@@ -8,6 +8,7 @@ import (
 	"concord/internal/commerce"
 	"concord/internal/customer"
 	"concord/internal/granular"
+	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
@@ -18,7 +19,7 @@ import (
 // Relationships serves the customers and partnerships of the calling partner, its granular administration of them, its audit, what the caller's token says,
 // the operator's desk, and the OpenAPI document.
 func Relationships(g Gate, s Customers, a *granular.Service, p partnership.Service, log audit.Log, d Desk, now func() time.Time) http.Handler {
-	cs := customers{s, a}
+	cs := customers{s, a, now}
 	ga := granulars{a, s.Store}
 	ps := partnerships{p}
 	return g.routes(map[string]func(*call) error{
@@ -70,22 +71,30 @@ type Customers struct {
 type customers struct {
 	Customers
 	granted *granular.Service
+	now     func() time.Time
 }
 
 type customerDocument struct {
 	ID                    partner.TenantID           `json:"id"`
 	CompanyName           string                     `json:"companyName"`
 	Domain                *string                    `json:"domain"`
-	Country               string                     `json:"country"`
+	Country               *string                    `json:"country"`
 	Cloud                 partner.CloudID            `json:"cloud"`
 	RelationshipToPartner string                     `json:"relationshipToPartner"`
 	AllowDelegatedAccess  bool                       `json:"allowDelegatedAccess"`
 	Administration        commerce.Administration    `json:"administration"`
 	CustomerAgreement     agreementDocument          `json:"customerAgreement"`
 	IdentityCheck         relationship.IdentityCheck `json:"identityCheck"`
-	EstablishedAt         time.Time                  `json:"establishedAt"`
-	UpdatedAt             time.Time                  `json:"updatedAt"`
-	Version               int                        `json:"version"`
+	EstablishedAt         *time.Time                 `json:"establishedAt,omitempty"`
+	UpdatedAt             *time.Time                 `json:"updatedAt,omitempty"`
+	// Invitation is the newest that names the customer, where there never was a relationship.
+	Invitation *traceDocument `json:"invitation,omitempty"`
+	Version    int            `json:"version"`
+}
+
+type traceDocument struct {
+	ID     string            `json:"id"`
+	Status invitation.Status `json:"status"`
 }
 
 // agreementDocument says whether the customer signed the customer agreement, itself or as the partner attests.
@@ -95,9 +104,12 @@ type agreementDocument struct {
 
 func customerOf(r relationship.Relationship) customerDocument {
 	d := customerDocument{
-		ID: r.Customer.Tenant, CompanyName: r.Customer.CompanyName, Country: r.Customer.Country, Cloud: r.Customer.Cloud,
+		ID: r.Customer.Tenant, CompanyName: r.Customer.CompanyName, Cloud: r.Customer.Cloud,
 		RelationshipToPartner: "none", Administration: commerce.AdministrationOf(r, false), CustomerAgreement: agreementDocument{r.AgreementSigned}, IdentityCheck: r.IdentityCheck,
-		EstablishedAt: r.EstablishedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), Version: r.Version,
+		EstablishedAt: moment(r.EstablishedAt), UpdatedAt: moment(r.UpdatedAt), Version: r.Version,
+	}
+	if r.Customer.Country != "" {
+		d.Country = &r.Customer.Country
 	}
 	if len(r.Customer.Domains) > 0 {
 		d.Domain = &r.Customer.Domains[0]
@@ -105,6 +117,18 @@ func customerOf(r relationship.Relationship) customerDocument {
 	if r.Status == relationship.Active {
 		d.RelationshipToPartner = "reseller"
 		d.AllowDelegatedAccess = r.DelegatedAdmin == relationship.ActiveDAP
+	}
+	return d
+}
+
+// knownOf is a customer that the partner knows (0.4).
+func knownOf(k customer.Known, now time.Time) customerDocument {
+	if k.Relationship != nil {
+		return customerOf(*k.Relationship)
+	}
+	d := customerOf(relationship.Relationship{Customer: k.Customer, IdentityCheck: relationship.NotNeeded})
+	if i := k.Invitation; i != nil {
+		d.Invitation = &traceDocument{i.ID, i.StatusAt(now)}
 	}
 	return d
 }
@@ -120,9 +144,9 @@ func (cs customers) list(c *call) error {
 	if err != nil {
 		return err
 	}
+	asked := oneOf(l, "relationship", "active", "none", "all")
 	q := relationship.Query{
-		Status: map[string]relationship.Status{"": relationship.Active, "active": relationship.Active, "none": relationship.Removed}[oneOf(l, "relationship", "active", "none", "all")],
-		Name:   l.text("name", maxNameFilter), Domain: l.text("domain", maxDomainFilter), Limit: l.Limit, After: l.After,
+		Status: relationship.Active, Name: l.text("name", maxNameFilter), Domain: l.text("domain", maxDomainFilter), Limit: l.Limit, After: l.After,
 	}
 	if l.err != nil {
 		return l.err
@@ -131,18 +155,32 @@ func (cs customers) list(c *call) error {
 	if err != nil {
 		return err
 	}
-	found, err := cs.Store.Relationships(c.r.Context(), u.Tenant, q)
-	if err != nil {
-		return err
-	}
 	answer := page[customerDocument]{Items: []customerDocument{}}
-	for _, r := range found.Relationships {
-		answer.Items = append(answer.Items, customerOf(r))
+	var next string
+	if asked == "" || asked == "active" {
+		found, err := cs.Store.Relationships(c.r.Context(), u.Tenant, q)
+		if err != nil {
+			return err
+		}
+		for _, r := range found.Relationships {
+			answer.Items = append(answer.Items, customerOf(r))
+		}
+		next = found.Next
+	} else {
+		q.Status = ""
+		found, err := cs.Service.Known(c.r.Context(), u.Tenant, q, asked == "all")
+		if err != nil {
+			return err
+		}
+		for _, k := range found.Customers {
+			answer.Items = append(answer.Items, knownOf(k, cs.now()))
+		}
+		next = string(found.Next)
 	}
 	if err := cs.complete(c, u.Tenant, answer.Items); err != nil {
 		return err
 	}
-	if answer.NextCursor, err = c.gate.seal(c.r.Context(), l.binding, found.Next); err != nil {
+	if answer.NextCursor, err = c.gate.seal(c.r.Context(), l.binding, next); err != nil {
 		return err
 	}
 	return c.give(http.StatusOK, answer)
@@ -157,11 +195,15 @@ func (cs customers) read(c *call) error {
 	if !ok {
 		return problem.New(problem.NotFound, "")
 	}
-	r, err := cs.Store.Relationship(c.r.Context(), u.Tenant, tenant)
+	k, err := cs.Service.KnownCustomer(c.r.Context(), u.Tenant, tenant)
 	if err != nil {
 		return err
 	}
-	return cs.tagged(c, http.StatusOK, r)
+	one := []customerDocument{knownOf(k, cs.now())}
+	if err := cs.complete(c, u.Tenant, one); err != nil {
+		return err
+	}
+	return c.tagged(http.StatusOK, one[0].Version, one[0])
 }
 
 func (cs customers) create(c *call) error {

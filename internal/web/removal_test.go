@@ -28,7 +28,7 @@ func (a *api) customers() web.Customers {
 		a.publish(kind, "sample-1", "en", start.Add(-time.Hour))
 	}
 	return web.Customers{Store: a.store, Signatures: a.store, Texts: a.store, Service: customer.Service{
-		Store: a.store, Register: a.store, Accounts: a.store, Texts: a.store, Regions: partner.ShippedRegions(),
+		Store: a.store, Register: a.store, Customers: a.store, Directory: a.store, Grants: a.store, Accounts: a.store, Texts: a.store, Regions: partner.ShippedRegions(),
 		Clouds: partner.Clouds{{ID: "public"}, {ID: "usGov"}}, Addresses: contact.Addresses{AllowReserved: true}, Now: func() time.Time { return a.now },
 	}}
 }
