@@ -305,10 +305,16 @@ func check(who *Person, r Response, now time.Time) (Given, error) {
 	return g, f.Err()
 }
 
+// Signs reports whether the customer agreement can be signed with an acceptance of an invitation: what binds customers is none of a
+// partnership's, and a rehearsal changes nothing.
+func (s *Service) Signs(inv Invitation) bool {
+	return s.Agreements != nil && !inv.Sandbox && inv.Kind != "partnership"
+}
+
 // Offer gives what somebody may sign with an acceptance, in the language nearest to one; nil for nothing.
 func (s *Service) Offer(ctx context.Context, who Person, lang string) (*commerce.Signable, error) {
 	if s.Agreements == nil {
-		return nil, nil // nothing can be signed
+		return nil, nil
 	}
 	o, err := s.Agreements.Offer(ctx, who.Company, lang, s.now())
 	if commerce.IsMissing(err) {
@@ -320,7 +326,7 @@ func (s *Service) Offer(ctx context.Context, who Person, lang string) (*commerce
 // sign gives what is signed with an acceptance, nil for nothing. Who has signed what is in force signs nothing again. Codes: a finding about
 // /agreement where it is needed and missing, [problem.AgreementTextNotConfigured] where it is needed and there is none.
 func (s *Service) sign(ctx context.Context, g Given, inv Invitation, who Person, r Response) (*relationship.Signature, error) {
-	if s.Agreements == nil || inv.Sandbox || r.Signs == nil && !s.NeedsAgreement {
+	if !s.Signs(inv) || r.Signs == nil && !s.NeedsAgreement {
 		return nil, nil // nothing is signed
 	}
 	offer, err := s.Agreements.Offer(ctx, who.Company, "en", g.At)

@@ -211,7 +211,7 @@ func (h *site) show(w http.ResponseWriter, r *http.Request, v *visit, o outcome)
 	if (v.token != "" || v.place != "") && o.name != unknown.name {
 		p.lead(r)
 	}
-	if o.template == "answer" && !v.letter.Invitation.Sandbox { // a rehearsal changes nothing
+	if o.template == "answer" && h.Invitations.Signs(v.letter.Invitation) {
 		var err error
 		if v.offer, err = h.Invitations.Offer(r.Context(), *v.person, p.Language()); err != nil {
 			h.trouble(w, r, v, err)
