@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/text/language"
+
 	"concord/internal/contact"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -86,9 +88,11 @@ type Signing struct {
 	Enrolment *Enrolment
 	account   *partner.Account
 	country   string
+	locale    string
 }
 
-// Agreement gives the agreement to read before and after it is signed (rules R4, E15, E16), in the language nearest to one. Code:
+// Agreement gives the agreement to read before and after it is signed (rules R4, E15, E16), in the language
+// nearest to one that is asked for, or to that of the company. Code:
 // [problem.RoleNotPermitted].
 func (s *Service) Agreement(ctx context.Context, u partner.User, lang string) (Signing, error) {
 	if err := u.Permit(partner.Enrol); err != nil {
@@ -98,7 +102,7 @@ func (s *Service) Agreement(ctx context.Context, u partner.User, lang string) (S
 	if err != nil {
 		return Signing{}, err
 	}
-	text, err := terms.Current(ctx, s.Texts, terms.PartnerAgreement, lang, g.country, s.now())
+	text, err := terms.Current(ctx, s.Texts, terms.PartnerAgreement, g.language(lang), g.country, s.now())
 	switch {
 	case problem.Is(err, problem.AgreementTextNotConfigured):
 	case err != nil:
@@ -109,6 +113,17 @@ func (s *Service) Agreement(ctx context.Context, u partner.User, lang string) (S
 	return g, nil
 }
 
+// language is the one that somebody asks for, as an Accept-Language header says it, or that of the company.
+func (g Signing) language(asked string) string {
+	if wanted, _, err := language.ParseAcceptLanguage(asked); err == nil && len(wanted) > 0 && len(asked) <= maxPreference {
+		return wanted[0].String()
+	}
+	return g.locale
+}
+
+// maxPreference bounds what is parsed of a header, in bytes.
+const maxPreference = 200
+
 // signing gives what there is to sign for: the open application, or else the account.
 func (s *Service) signing(ctx context.Context, tenant partner.TenantID) (Signing, error) {
 	var g Signing
@@ -118,7 +133,7 @@ func (s *Service) signing(ctx context.Context, tenant partner.TenantID) (Signing
 	case err != nil:
 		return Signing{}, err
 	default:
-		g.account, g.country, g.Signed = &account, account.Country, account.MPA
+		g.account, g.country, g.locale, g.Signed = &account, account.Country, account.Locale, account.MPA
 	}
 	e, err := s.Store.LatestEnrolment(ctx, tenant)
 	switch {
@@ -126,7 +141,7 @@ func (s *Service) signing(ctx context.Context, tenant partner.TenantID) (Signing
 	case err != nil:
 		return Signing{}, err
 	case e.Status.Open() && e.Status != Active:
-		g.Enrolment, g.country = &e, e.Home()
+		g.Enrolment, g.country, g.locale = &e, e.Home(), e.Locale
 		if e.MPA != nil {
 			g.Signed = e.MPA
 		}
@@ -166,7 +181,7 @@ func (s *Service) signOnce(ctx context.Context, c Command, lang string, a *terms
 	if err := f.Err(); err != nil {
 		return Signing{}, false, err
 	}
-	text, err := a.Text(ctx, s.Texts, terms.PartnerAgreement, lang, g.country, now)
+	text, err := a.Text(ctx, s.Texts, terms.PartnerAgreement, g.language(lang), g.country, now)
 	if err != nil {
 		return Signing{}, false, err
 	}

@@ -80,6 +80,7 @@ type api struct {
 	service       *invitation.Service
 	invitations   func(context.Context, apigw.Request) (apigw.Response, error)
 	relationships func(context.Context, apigw.Request) (apigw.Response, error)
+	enrolments    func(context.Context, apigw.Request) (apigw.Response, error)
 	commerce      func(context.Context, apigw.Request) (apigw.Response, error)
 	tiers         tiers
 }
@@ -112,6 +113,7 @@ func newAPI(t *testing.T) *api {
 	a.service = service
 	a.relationships = apigw.Handler(web.Relationships(gate, a.customers(), a.granted(), a.partnerships(), a.store, a.desk(), func() time.Time { return a.now }), "", log)
 	a.commerce = apigw.Handler(web.Commerce(gate, a.shop(), a.store), "", log)
+	a.enrolments = apigw.Handler(web.Enrolments(gate, a.applications()), "", log)
 	return a
 }
 
@@ -180,6 +182,11 @@ func (a *api) send(e apigw.Request) reply {
 	}
 	if strings.HasPrefix(e.RawPath, "/v1/invitation") {
 		function = a.invitations
+	}
+	for _, part := range []string{"/v1/enrolments", "/v1/validations", "/v1/partner/"} {
+		if strings.HasPrefix(e.RawPath, part) {
+			function = a.enrolments
+		}
 	}
 	answer, err := function(a.t.Context(), e)
 	if err != nil {
