@@ -28,6 +28,7 @@ import (
 	"concord/infra/local/template"
 	"concord/internal/audit"
 	"concord/internal/awsenv"
+	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/invitation"
@@ -344,4 +345,57 @@ func TestWhatCannotBeReplayed(t *testing.T) {
 	d.replay(0, "-rebuild", string(alder))
 	t.Setenv("TABLE_NAME", "")
 	d.replay(2, "-rebuild", string(alder))
+}
+
+// What was attested, ordered and changed of a subscription is made again as the stream would have brought it.
+func TestTheAuditOfPurchasesIsRebuilt(t *testing.T) {
+	d := deploy(t)
+	d.happen()
+	ctx := t.Context()
+	account, err := d.store.Account(ctx, alder, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	may := account
+	may.PartnerIDs = []partner.PartnerID{{ID: "4100001", Type: partner.Location, Country: "US", OnboardingLocation: true}}
+	may.AssociatedPartnerID, may.MPA, may.Status, may.Role = "4100001", &partner.Agreement{SignedAt: d.now, Version: "2025"}, partner.Active, partner.DirectBill
+	may.Version++
+	if err := d.store.WriteAccount(ctx, account, may); err != nil {
+		t.Fatal(err)
+	}
+	s := commerce.Service{
+		Accounts: d.store, Holders: d.store, Relationships: d.store, Agreements: d.store, Orders: d.store, Subscriptions: d.store, Texts: d.store,
+		Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: contact.Addresses{AllowReserved: true}, Now: func() time.Time { return d.now },
+	}
+	c := commerce.Command{
+		User: partner.User{Subject: "agent", Tenant: alder, Roles: []partner.Role{partner.SalesAgent}, Cloud: "public"}, Key: "order", Body: "00", IfVersion: commerce.AnyVersion,
+	}
+	if _, _, err := s.Attest(ctx, c, string(larch), commerce.Attestation{
+		Type: new(commerce.CustomerAgreement), FirstName: new("Lena"), LastName: new("Larch"), Email: new("lena@larch.example"), AgreedAt: &d.now,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	o, _, err := s.Place(ctx, c, string(larch), commerce.Wish{Lines: []commerce.WishedLine{{Offer: new("ofr-cloud-reserved"), Quantity: new(5)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Amend(ctx, c, string(larch), o.Lines[0].Subscription, commerce.Amendment{Status: new(commerce.SubscriptionSuspended)}); err != nil {
+		t.Fatal(err)
+	}
+	d.replay(0, "-rebuild", string(alder))
+	var operations []string
+	for _, r := range d.audited() {
+		if kind, _, _ := strings.Cut(r.Operation, "."); kind != "invitation" && r.Customer == larch {
+			operations = append(operations, r.Operation)
+		}
+	}
+	slices.Sort(operations)
+	if want := []string{
+		"customerAgreement.attested", "delegatedAdmin.granted", "order.completed", "relationship.established", "subscription.created", "subscription.statusChanged",
+	}; !slices.Equal(operations, want) {
+		t.Errorf("rebuilt %v, want %v", operations, want)
+	}
+	if out := d.replay(0, "-rebuild", string(alder)); !strings.Contains(out, " 0 audit records added") {
+		t.Error(out)
+	}
 }

@@ -256,7 +256,7 @@ func (s *Service) attested(now time.Time, f problem.Findings, said Attestation) 
 		if !slices.ContainsFunc(f, func(x problem.Finding) bool { return x.Pointer == "/dateAgreed" }) {
 			f.Add("/dateAgreed", problem.ValidationFailed, "This field is required.")
 		}
-	case said.AgreedAt.After(now):
+	case said.AgreedAt.Truncate(time.Second).After(now): // now has no fraction
 		f.Add("/dateAgreed", problem.AgreementDateInFuture, "The customer has not agreed in the future.")
 	default:
 		a.AgreedAt = said.AgreedAt.UTC().Truncate(time.Second)

@@ -288,6 +288,17 @@ func TestDirectlySigned(t *testing.T) {
 	}
 }
 
+// TestAgreedThisSecond: who agrees now does not agree in the future, whatever fraction of the second it is.
+func TestAgreedThisSecond(t *testing.T) {
+	s := open(t)
+	s.relate(alderID, larchID)
+	s.now = start.Add(400 * time.Millisecond)
+	a, _, err := s.s.Attest(t.Context(), s.command(alderID), string(larchID), s.attestation(func(a *commerce.Attestation) { a.AgreedAt = new(start.Add(900 * time.Millisecond)) }))
+	if err != nil || !a.AgreedAt.Equal(start) {
+		t.Errorf("%v, %v", a.AgreedAt, err)
+	}
+}
+
 func TestAttestRefused(t *testing.T) {
 	s := open(t)
 	s.relate(alderID, larchID)
