@@ -27,6 +27,8 @@ type config struct {
 	Secret string `env:"LINK_SECRET"` // ARN or name of the secret from which the keys of cursors are derived
 	Clouds string `env:"CLOUDS"`      // JSON array of {id, portalName, baseUrl, administrationOptional}, in which partners are
 
+	// AssociationGrants gives a reseller administration of what its provider creates for it, without asking the customer (0.18).
+	AssociationGrants bool `env:"ASSOCIATION_GRANTS_DELEGATED_ADMIN" default:"false"`
 	// ResellersRemove says whether an indirect reseller may end a relationship (0.7).
 	ResellersRemove bool `env:"RESELLER_MAY_REMOVE_RELATIONSHIP" default:"true"`
 	// RemovalNeedsNone says whether a relationship ends only when no subscription that the remover sold is active (0.6).
@@ -67,8 +69,8 @@ func main() {
 		Quota: invitation.Quota{Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily}},
 	}
 	customers := web.Customers{Store: store, Signatures: store, Texts: store, Service: customer.Service{
-		Store: store, Register: store, Customers: store, Directory: store, Grants: store, Accounts: store, Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses,
-		SubscriptionsStay: !c.RemovalNeedsNone, ResellersKeep: !c.ResellersRemove, Now: clock,
+		Store: store, Register: store, Customers: store, Directory: store, Grants: store, Partnerships: store, Accounts: store, Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses,
+		SubscriptionsStay: !c.RemovalNeedsNone, ResellersKeep: !c.ResellersRemove, AssociationGrants: c.AssociationGrants, Now: clock,
 	}}
 	partners := partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: clock}
 	apigw.Start(web.Relationships(gate, customers, granted, partners, store, desk, clock), "", log)

@@ -68,7 +68,7 @@ var house = map[string]room{
 	// What has happened, derived from the histories of the domain.
 	"audit": {neighbours: append(slices.Clone(words), "partner", "granular", "relationship", "partnership", "invitation", "commerce", "enrolment")},
 	// What a partner does with a customer once the relationship stands.
-	"customer": {neighbours: append(slices.Clone(words), "contact", "link", "partner", "terms", "relationship", "commerce", "granular", "invitation")},
+	"customer": {neighbours: append(slices.Clone(words), "contact", "link", "partner", "terms", "relationship", "partnership", "commerce", "granular", "invitation")},
 	// Bulk invitations.
 	"batch": {neighbours: append(slices.Clone(words), "agenda", "link", "partner", "invitation")},
 	// What mails and drafts say.

@@ -283,6 +283,8 @@ func actorOf(e relationship.Entry, r relationship.Relationship) Actor {
 		return Actor{Kind: Customer, Tenant: r.Customer.Tenant}
 	case relationship.WasDisputed:
 		return Actor{Kind: Customer} // nobody signed in
+	case relationship.WasAssociated:
+		return Actor{Kind: User, Tenant: partner.TenantID(e.By)} // who it was at the provider's is its own business
 	default:
 		return Actor{User, e.By, r.Partner}
 	}

@@ -14,14 +14,15 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/relationship"
 )
 
 // Register keeps which customers were created, and by which command.
 //
-// Create stores all of a creation or nothing: [invitation.ErrConflict] when a relationship is not as it was before or the key was used
-// meanwhile, [ErrClaimed] when another partner has created this customer.
+// Create stores all of a creation or nothing: [invitation.ErrConflict] when a relationship is not as it was before, the key was used
+// meanwhile, the invitation's slot is taken or what has to stand is not active, [ErrClaimed] when another partner has created this customer.
 //
 // Created gives what a key made last, every write included that was acknowledged before the call, or an error with code
 // [problem.NotFound]. Partners gives everybody that has or had a relationship with a customer; it may be a second behind.
@@ -39,8 +40,12 @@ type Creation struct {
 	By            partner.TenantID // who creates it
 	Customer      partner.TenantID
 	Relationships []relationship.Change
-	Key           string // fingerprint of the Idempotency-Key
-	Made          Made
+	// Invitation, when not nil, is new and takes its slot, which nobody has held.
+	Invitation *invitation.Invitation
+	// Stands, when not nil, is a partnership that has to be active at the moment of storing (rule P5).
+	Stands *partnership.Pair
+	Key    string // fingerprint of the Idempotency-Key
+	Made   Made
 }
 
 // Made is what an Idempotency-Key stands for.
@@ -59,6 +64,7 @@ type New struct {
 	Domain      *string
 	Country     *string // ISO 3166-1 alpha-2
 	Tenant      *string // the directory that was made for it; nil for a new id
+	Reseller    *string // the indirect reseller for which an indirect provider creates it; nil for none
 }
 
 // Create makes a customer that is new to the platform: the relationship is active at once, without an invitation (rule I1). A company that
@@ -66,7 +72,10 @@ type New struct {
 // partner. The one exception is a customer that the caller itself created and nobody else came to know. Replayed reports that the
 // command's key had made it; the relationship is then given as it is now.
 //
-// Codes: [problem.RoleNotPermitted], also for an indirect reseller; [problem.PartnerNotActive]; those of a field;
+// For a reseller that is in partnership with the calling provider both get a relationship (rule N9). That gives the reseller no
+// administration: it gets a draft that asks the customer for it, unless the deployment grants it at once (0.18).
+//
+// Codes: [problem.RoleNotPermitted], also for an indirect reseller; [problem.PartnershipRequired]; [problem.PartnerNotActive]; those of a field;
 // [problem.RegionNotAllowed] (I16), [problem.CloudMismatch]; [problem.SelfInvitation]; [problem.RelationshipExists];
 // [problem.InvitationRequired]; [problem.IdempotencyKeyReused].
 func (s Service) Create(ctx context.Context, c Command, n New) (r relationship.Relationship, replayed bool, err error) {
@@ -117,26 +126,107 @@ func (s Service) create(ctx context.Context, c Command, account partner.Account,
 		r, err := s.Store.Relationship(ctx, account.Tenant, made.Customer)
 		return r, true, err
 	}
-	who, err := s.check(account, c.Findings, n)
+	reseller, refused := s.reseller(ctx, account, n.Reseller, &c.Findings)
+	who, err := s.check(account, reseller, c.Findings, n)
+	if err == nil { // what is wrong with a field comes first (domain, 2.5)
+		err = refused
+	}
 	if err != nil {
 		return none, false, err
 	}
-	before, err := s.known(ctx, account, &who)
+	creation := Creation{By: account.Tenant, Key: key}
+	before, err := s.known(ctx, account, reseller, &who)
 	if err != nil {
 		return none, false, err
 	}
-	var id [16]byte
-	_, _ = rand.Read(id[:])
-	after := relationship.Create(before, relationship.Founding{
-		RelationshipID: link.FormatID("rel_", id), Partner: account, Customer: who, RegionTable: s.Regions.Version, At: now, By: c.User.Subject, CorrelationID: c.CorrelationID,
-	})
-	err = s.Register.Create(ctx, Creation{
-		By: account.Tenant, Customer: who.Tenant, Relationships: []relationship.Change{{Before: before, After: after}}, Key: key, Made: Made{who.Tenant, c.Body, now},
-	})
+	found := relationship.Founding{Partner: account, Customer: who, RegionTable: s.Regions.Version, At: now, By: c.User.Subject, CorrelationID: c.CorrelationID}
+	after := s.founded(&creation, before, found)
+	if reseller != nil {
+		if err := s.associate(ctx, &creation, *reseller, found); err != nil {
+			return none, false, err
+		}
+	}
+	creation.Customer, creation.Made = who.Tenant, Made{who.Tenant, c.Body, now}
+	err = s.Register.Create(ctx, creation)
 	if errors.Is(err, ErrClaimed) {
 		err = inviteIt()
 	}
 	return after, false, err
+}
+
+// founded adds a relationship to a creation.
+func (s Service) founded(c *Creation, before *relationship.Relationship, f relationship.Founding) relationship.Relationship {
+	f.RelationshipID = newID("rel_")
+	after := relationship.Create(before, f)
+	c.Relationships = append(c.Relationships, relationship.Change{Before: before, After: after})
+	return after
+}
+
+func newID(prefix string) string {
+	var id [16]byte
+	_, _ = rand.Read(id[:])
+	return link.FormatID(prefix, id)
+}
+
+// reseller gives the account of the reseller that a customer is created for, nil for none. Without an active partnership a provider
+// learns nothing of it.
+func (s Service) reseller(ctx context.Context, account partner.Account, named *string, f *problem.Findings) (*partner.Account, error) {
+	if named == nil {
+		return nil, nil
+	}
+	*f = slices.Clone(*f)
+	tenant, ok := partner.ParseTenantID(*named)
+	switch {
+	case !ok:
+		f.Add("/forReseller", problem.ValidationFailed, "A tenant id is a UUID.")
+	case account.Role != partner.IndirectProvider:
+		f.Add("/forReseller", problem.ValidationFailed, "Only an indirect provider creates customers for a reseller.")
+	}
+	if len(*f) > 0 {
+		return nil, nil
+	}
+	missing := problem.New(problem.PartnershipRequired, "You are in no active partnership with this reseller.")
+	p, err := s.Partnerships.Partnership(ctx, account.Tenant, partnership.Pair{Provider: account.Tenant, Reseller: tenant}.ID())
+	if problem.Is(err, problem.NotFound) || err == nil && p.Status != partnership.Active {
+		return nil, missing
+	}
+	if err != nil {
+		return nil, err
+	}
+	reseller, err := s.Accounts.Account(ctx, tenant, true)
+	if problem.Is(err, problem.NotFound) || err == nil && reseller.Status != partner.Active {
+		return nil, problem.New(problem.PartnerNotActive, "The reseller's account is not active.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &reseller, nil
+}
+
+// associate adds what a reseller gets to a creation (rule N9, 0.18).
+func (s Service) associate(ctx context.Context, c *Creation, reseller partner.Account, f relationship.Founding) error {
+	c.Stands = &partnership.Pair{Provider: c.By, Reseller: reseller.Tenant}
+	f.Partner, f.Provider, f.DelegatedAdmin = reseller, c.By, s.AssociationGrants
+	before, err := s.Store.Relationship(ctx, reseller.Tenant, f.Customer.Tenant)
+	switch {
+	case problem.Is(err, problem.NotFound):
+		s.founded(c, nil, f)
+	case err != nil:
+		return err
+	case before.Status != relationship.Active:
+		s.founded(c, &before, f)
+	}
+	if s.AssociationGrants {
+		return nil
+	}
+	asked, err := s.Store.Occupants(ctx, reseller.Tenant, f.Customer.Tenant)
+	if err != nil || len(asked) > 0 {
+		return err // the reseller has asked this customer itself, and can again
+	}
+	e := invitation.Entry{At: f.At, By: string(c.By), CorrelationID: f.CorrelationID}
+	i := invitation.Proposed(newID("inv_"), reseller, f.Customer.Tenant, f.RegionTable, e)
+	c.Invitation = &i
+	return nil
 }
 
 func inviteIt() error {
@@ -149,7 +239,7 @@ func fingerprint(s string) string {
 }
 
 // check looks at a new customer field by field, and at the two countries and clouds (0.11, 0.12).
-func (s Service) check(account partner.Account, f problem.Findings, n New) (relationship.Customer, error) {
+func (s Service) check(account partner.Account, reseller *partner.Account, f problem.Findings, n New) (relationship.Customer, error) {
 	f = slices.Clone(f)
 	who := relationship.Customer{CountrySource: "partner", Cloud: account.Cloud}
 	for pointer, field := range map[string]*string{"/companyName": n.CompanyName, "/domain": n.Domain, "/country": n.Country} {
@@ -174,7 +264,11 @@ func (s Service) check(account partner.Account, f problem.Findings, n New) (rela
 		if who.Country = *n.Country; !partner.IsCountry(who.Country) {
 			f.Add("/country", problem.ValidationFailed, "A country has two capital letters, as in ISO 3166-1.")
 		} else {
-			note(&f, "/country", s.Regions.Check(account.Country, who.Country))
+			err := s.Regions.Check(account.Country, who.Country)
+			if err == nil && reseller != nil { // one failure refuses the whole (0.11)
+				err = s.Regions.Check(reseller.Country, who.Country)
+			}
+			note(&f, "/country", err)
 		}
 	}
 	if n.Tenant != nil {
@@ -187,8 +281,8 @@ func (s Service) check(account partner.Account, f problem.Findings, n New) (rela
 		}
 		who.Tenant = tenant
 	}
-	if _, err := s.Clouds.Cloud(account.Cloud); err != nil {
-		f.Add("", problem.CloudMismatch, "The cloud of your account is not served here.")
+	if _, err := s.Clouds.Cloud(account.Cloud); err != nil || reseller != nil && reseller.Cloud != account.Cloud {
+		f.Add("", problem.CloudMismatch, "The cloud of your account is not served here, or not the reseller's.")
 	}
 	return who, f.Err()
 }
@@ -200,7 +294,7 @@ func note(f *problem.Findings, pointer string, err error) {
 }
 
 // known gives the relationship that the caller had with a customer of its own making, and gives a customer without an id a new one.
-func (s Service) known(ctx context.Context, account partner.Account, who *relationship.Customer) (*relationship.Relationship, error) {
+func (s Service) known(ctx context.Context, account partner.Account, reseller *partner.Account, who *relationship.Customer) (*relationship.Relationship, error) {
 	if who.Tenant == "" {
 		who.Tenant = newTenant()
 		return nil, nil
@@ -220,7 +314,7 @@ func (s Service) known(ctx context.Context, account partner.Account, who *relati
 	if err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(all, func(p partner.TenantID) bool { return p != account.Tenant }) {
+	if slices.ContainsFunc(all, func(p partner.TenantID) bool { return p != account.Tenant && (reseller == nil || p != reseller.Tenant) }) {
 		return nil, inviteIt()
 	}
 	switch _, err = s.Accounts.Account(ctx, who.Tenant, false); {

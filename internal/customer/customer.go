@@ -10,6 +10,7 @@ import (
 	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/relationship"
 	"concord/internal/terms"
@@ -24,10 +25,17 @@ type Service struct {
 	Register  Register
 	Customers relationship.Store
 	Directory Directory
-	Grants    Grants
-	Regions   partner.Regions
-	Clouds    partner.Clouds
-	Addresses contact.Addresses
+	// Partnerships knows for whom a provider may act (rule P5).
+	Partnerships interface {
+		Partnership(ctx context.Context, of partner.TenantID, id string) (partnership.Partnership, error)
+	}
+	// AssociationGrants gives a reseller delegated administration of the customer that its provider creates for it, without asking the
+	// customer: policy associationGrantsDelegatedAdmin (0.18).
+	AssociationGrants bool
+	Grants            Grants
+	Regions           partner.Regions
+	Clouds            partner.Clouds
+	Addresses         contact.Addresses
 	// SubscriptionsStay lets a relationship end over active subscriptions that the remover sold: policy removalNeedsNoActiveSubscription
 	// (0.6) turned off.
 	SubscriptionsStay bool

@@ -11,6 +11,7 @@ import (
 	"concord/internal/customer"
 	"concord/internal/invitation"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 )
 
 // Attributes of a customer's claim and of a command's key.
@@ -41,6 +42,16 @@ func (s *Store) Create(ctx context.Context, c customer.Creation) (err error) {
 	}
 	for _, r := range c.Relationships {
 		items = append(items, s.related(r))
+	}
+	if i := c.Invitation; i != nil {
+		change := invitation.Change{After: *i}
+		items = append(items, s.changed(change), s.taken(change, i.Slot()))
+	}
+	if c.Stands != nil {
+		items = append(items, types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+			TableName: s.table, Key: partnershipKey(c.Stands.Provider, c.Stands.ID()), ConditionExpression: aws.String("#status = :active"),
+			ExpressionAttributeNames: map[string]string{"#status": "status"}, ExpressionAttributeValues: map[string]types.AttributeValue{":active": str(string(partnership.Active))},
+		}})
 	}
 	refused, err := s.together(ctx, items)
 	switch {

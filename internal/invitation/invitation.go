@@ -214,6 +214,19 @@ func SlotsOf(customer partner.TenantID) string {
 	return "C#" + string(customer) + "#"
 }
 
+// Proposed gives the draft in which an indirect reseller asks a customer for delegated administration that its provider has created for it
+// (0.18). It names no recipient: the reseller adds one, or passes the link on.
+func Proposed(id string, reseller partner.Account, customer partner.TenantID, regionTable string, e Entry) Invitation {
+	i := Invitation{
+		Key: Key{reseller.Tenant, id}, Kind: Reseller, Customer: customer, Bound: true, Locale: reseller.Locale, Cloud: reseller.Cloud,
+		RequestDelegatedAdmin: true, Reminders: true, RegionTable: regionTable, Status: Draft, Generation: 1, Duration: DefaultDuration,
+		ExpiresAt: e.At.Add(DefaultDuration), CreatedAt: e.At, CreatedBy: e.By, Version: 1,
+	}
+	e.Action = "created"
+	i.note(e)
+	return i
+}
+
 // Withdraw gives an open invitation cancelled: what it asks for is not wanted any more. Its link then leads nowhere.
 func (i Invitation) Withdraw(e Entry) Invitation {
 	n := i.next()

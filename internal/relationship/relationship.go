@@ -151,7 +151,8 @@ const (
 
 // The actions of the history.
 const (
-	WasCreated          = "created" // by the partner, together with the customer
+	WasCreated          = "created"             // by the partner, together with the customer
+	WasAssociated       = "created by provider" // by the partner's indirect provider, whose tenant stands for who did it
 	Established         = "established"
 	AdministrationGiven = "administration granted"
 	AdministrationEnded = "administration ended"
@@ -253,13 +254,17 @@ type Founding struct {
 	Partner        partner.Account
 	Customer       Customer
 	RegionTable    string
+	// Provider is the indirect provider that brings the customer along for the partner, its reseller (rule N9); empty for a partner's own.
+	Provider partner.TenantID
+	// DelegatedAdmin grants administration at once: policy associationGrantsDelegatedAdmin (0.18).
+	DelegatedAdmin bool
 	At             time.Time
 	By             string // the subject of the user
 	CorrelationID  string // of the request
 }
 
 // Create gives the relationship that stands with a customer which the partner creates, from one that has ended (nil for none). It
-// grants no administration: only the customer does (rule P7).
+// grants no administration unless the deployment says so: only the customer does (rule P7).
 func Create(before *Relationship, f Founding) Relationship {
 	after := Relationship{ID: f.RelationshipID, Partner: f.Partner.Tenant, DelegatedAdmin: NoAdministration, IdentityCheck: NotNeeded}
 	if before != nil {
@@ -267,7 +272,14 @@ func Create(before *Relationship, f Founding) Relationship {
 	}
 	after.Status, after.Origin, after.EstablishedAt, after.Invitation, after.Removal = Active, CustomerCreation, f.At, "", nil
 	after.Role, after.Customer, after.RegionTable = RoleOf(f.Partner.Role), f.Customer, f.RegionTable
-	after.note(Entry{At: f.At, Action: WasCreated, By: f.By, CorrelationID: f.CorrelationID})
+	if f.DelegatedAdmin {
+		after.DelegatedAdmin = ActiveDAP
+	}
+	e := Entry{At: f.At, Action: WasCreated, By: f.By, CorrelationID: f.CorrelationID}
+	if f.Provider != "" {
+		e.Action, e.By = WasAssociated, string(f.Provider)
+	}
+	after.note(e)
 	return after
 }
 

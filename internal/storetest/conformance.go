@@ -26,6 +26,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/relationship"
 	"concord/internal/terms"
@@ -126,6 +127,7 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"slot and its occupant", (*suite).occupant},
 		{"texts", (*suite).texts},
 		{"customer that is created", (*suite).customerCreated},
+		{"customer that is created for a reseller", (*suite).customerForReseller},
 		{"customer created, 32 partners at once", (*suite).customerClaimed},
 		{"customers in order", (*suite).customers},
 		{"customers filters", (*suite).customerFilters},
@@ -1444,6 +1446,42 @@ func (s *suite) customerCreated() {
 	all, err := s.Register.Partners(s.Context(), tenant())
 	s.ok(err)
 	s.same(0, len(all))
+}
+
+// customerForReseller: what goes with a creation is stored with it, while the partnership is active (rules P5, N9).
+func (s *suite) customerForReseller() {
+	provider, reseller := tenant(), tenant()
+	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	creation := func(key string) (customer.Creation, invitation.Invitation) {
+		who := tenant()
+		c := s.creation(provider, who, key, at)
+		c.Relationships = append(c.Relationships, s.creation(reseller, who, key, at).Relationships...)
+		i := invitation.Proposed(id(), partner.Account{Tenant: reseller, Locale: "en", Cloud: "public"}, who, "1", invitation.Entry{At: at, By: string(provider)})
+		c.Invitation, c.Stands = &i, &partnership.Pair{Provider: provider, Reseller: reseller}
+		return c, i
+	}
+	c, i := creation("1")
+	s.refused(s.Register.Create(s.Context(), c), invitation.ErrConflict) // nothing stands between the two
+	_, err := s.Relationships.Relationship(s.Context(), provider, c.Customer)
+	s.code(err, problem.NotFound)
+	p, _ := partnership.Establish(nil, partnership.Authorisation{Pair: *c.Stands, Invitation: id(), At: at, By: "carla"})
+	s.ok(s.Tiers.WritePartnership(s.Context(), partnership.Change{After: p}))
+	s.ok(s.Register.Create(s.Context(), c))
+	s.same(i, s.stored(i.Key))
+	for _, each := range c.Relationships {
+		r, err := s.Relationships.Relationship(s.Context(), each.After.Partner, c.Customer)
+		s.ok(err)
+		s.same(each.After, r)
+	}
+	ids, err := s.Customers.Occupants(s.Context(), reseller, c.Customer)
+	s.ok(err)
+	s.same([]string{i.ID}, ids)
+	removed, _ := p.Remove(partnership.Entry{At: at, Side: partnership.ResellerSide, By: "carla"}, relationship.AttestedText{Version: "1"})
+	s.ok(s.Tiers.WritePartnership(s.Context(), partnership.Change{Before: &p, After: removed}))
+	c, i = creation("2")
+	s.refused(s.Register.Create(s.Context(), c), invitation.ErrConflict)
+	_, err = s.Invitations.Invitation(s.Context(), i.Key, true)
+	s.code(err, problem.NotFound)
 }
 
 // customerClaimed: of many partners that create the same customer at once one does.

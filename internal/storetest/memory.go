@@ -438,6 +438,16 @@ func (m *Memory) Create(ctx context.Context, c customer.Creation) error {
 				return invitation.ErrConflict
 			}
 		}
+		if c.Stands != nil && !slices.ContainsFunc(slices.Collect(maps.Values(m.partnerships)), func(p partnership.Partnership) bool {
+			return p.Pair == *c.Stands && p.Status == partnership.Active
+		}) {
+			return invitation.ErrConflict
+		}
+		if c.Invitation != nil {
+			if err := m.change(invitation.Change{After: *c.Invitation}); err != nil {
+				return invitation.ErrConflict
+			}
+		}
 		set(&m.claims, c.Customer, c.By)
 		c.Made.At = second(c.Made.At)
 		set(&m.commands, slotKey{c.By, c.Key}, c.Made)

@@ -215,7 +215,7 @@ func (cs customers) create(c *call) error {
 	if err != nil {
 		return err
 	}
-	wanted := customer.New{CompanyName: b.text("companyName"), Domain: b.text("domain"), Country: b.text("country"), Tenant: b.text("tenantId")}
+	wanted := customer.New{CompanyName: b.text("companyName"), Domain: b.text("domain"), Country: b.text("country"), Tenant: b.text("tenantId"), Reseller: b.text("forReseller")}
 	r, replayed, err := cs.Service.Create(c.r.Context(), customer.Command{
 		User: cmd.User, CorrelationID: cmd.CorrelationID, Key: cmd.Key, Body: cmd.Body, Findings: b.end(),
 	}, wanted)

@@ -17,6 +17,7 @@ import (
 	"concord/internal/events"
 	"concord/internal/invitation"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/relationship"
 	"concord/internal/terms"
 	"concord/internal/web"
@@ -28,7 +29,7 @@ func (a *api) customers() web.Customers {
 		a.publish(kind, "sample-1", "en", start.Add(-time.Hour))
 	}
 	return web.Customers{Store: a.store, Signatures: a.store, Texts: a.store, Service: customer.Service{
-		Store: a.store, Register: a.store, Customers: a.store, Directory: a.store, Grants: a.store, Accounts: a.store, Texts: a.store, Regions: partner.ShippedRegions(),
+		Store: a.store, Register: a.store, Customers: a.store, Directory: a.store, Grants: a.store, Partnerships: a.store, Accounts: a.store, Texts: a.store, Regions: partner.ShippedRegions(),
 		Clouds: partner.Clouds{{ID: "public"}, {ID: "usGov"}}, Addresses: contact.Addresses{AllowReserved: true}, Now: func() time.Time { return a.now },
 	}}
 }
@@ -344,5 +345,98 @@ func TestCustomerIsCreatedOnce(t *testing.T) {
 	slices.Sort(made)
 	if len(slices.Compact(made)) != 1 {
 		t.Errorf("%v", made)
+	}
+}
+
+// Rules N9, P3, P5 and 0.18: a provider creates a customer for its reseller: both serve it, and the customer is asked for administration.
+func TestCustomerIsCreatedForAReseller(t *testing.T) {
+	a := newAPI(t)
+	p := a.twoTiers()
+	ask := func(k, more string) request {
+		r := newCustomer(k, more)
+		r.tenant = birch
+		return r
+	}
+	for more, code := range map[string]string{
+		`,"forReseller":"x"`: "validation_failed", `,"forReseller":"` + dogwood + `"`: "partnership_required", `,"forReseller":"` + alder + `"`: "partnership_required",
+	} {
+		want := 409
+		if code == "validation_failed" {
+			want = 422
+		}
+		a.call(ask("bad", more)).is(want, code)
+	}
+	bad := ask("bad", `,"forReseller":"`+dogwood+`"`)
+	bad.body = strings.Replace(bad.body, `"US"`, `"usa"`, 1)
+	a.call(bad).is(422, "validation_failed") // before the 409
+	direct := newCustomer("direct", `,"forReseller":"`+cedar+`"`)
+	a.call(direct).is(422, "validation_failed")
+
+	made := a.call(ask("k", `,"forReseller":"`+cedar+`"`)).is(201)
+	id := partner.TenantID(made.str("id"))
+	for tenant, role := range map[partner.TenantID]relationship.Role{birch: relationship.IndirectProvider, cedar: relationship.IndirectReseller} {
+		r, err := a.store.Relationship(t.Context(), tenant, id)
+		if err != nil || r.Status != relationship.Active || r.Role != role || r.DelegatedAdmin != relationship.NoAdministration || r.Origin != relationship.CustomerCreation {
+			t.Errorf("%s: %+v, %v", tenant, r, err)
+		}
+		// The reseller's audit says which company it was, and not who there.
+		for _, record := range audit.OfRelationship(nil, r) {
+			if record.Actor.Tenant != birch || record.Actor.Kind != audit.User || (record.Actor.Subject != "") != (tenant == birch) {
+				t.Errorf("the audit of %s: %+v", tenant, record.Actor)
+			}
+		}
+	}
+	if got := a.see("/v1/customers/"+string(id)+"/relationships", birch).ids(); !only(got, cedar) {
+		t.Errorf("resellers of the customer: %v", got)
+	}
+	drafts := a.see("/v1/invitations?customerTenantId="+string(id), cedar).is(200).object()["items"].([]any)
+	if len(drafts) != 1 {
+		t.Fatalf("the reseller has %v", drafts)
+	}
+	draft := drafts[0].(map[string]any)
+	if draft["status"] != "draft" || draft["requestDelegatedAdmin"] != true || draft["recipientEmail"] != nil {
+		t.Errorf("the draft: %v", draft)
+	}
+	// It is the reseller's, to mail as any other.
+	path := "/v1/invitations/" + draft["id"].(string)
+	a.call(request{method: "PATCH", target: path, tenant: cedar, body: `{"recipientEmail":"it@pine.example"}`, header: map[string]string{"If-Match": "*"}}).is(200)
+	a.call(request{method: "POST", target: path + "/send", tenant: cedar, header: key("s")}).is(202)
+	a.see(path, birch).is(404, "not_found")
+
+	if again := a.call(ask("k", `,"forReseller":"`+cedar+`"`)).is(201); again.str("id") != string(id) {
+		t.Errorf("once more: %s", again.body)
+	}
+	far := account(cedar, "public") // one failure refuses the whole (0.11)
+	far.Role, far.Country = partner.IndirectReseller, "FR"
+	a.store.PutAccount(far)
+	a.call(ask("far", `,"forReseller":"`+cedar+`"`)).is(422, "region_not_allowed")
+	far.Country, far.Status = "US", partner.Suspended
+	a.store.PutAccount(far)
+	a.call(ask("suspended", `,"forReseller":"`+cedar+`"`)).is(403, "partner_not_active")
+	far.Status = partner.Active
+	a.store.PutAccount(far)
+	gone, _ := p.Remove(partnership.Entry{At: start, Side: partnership.ProviderSide, By: "ben"}, relationship.AttestedText{Version: "1"})
+	a.store.PutPartnership(gone)
+	a.call(ask("gone", `,"forReseller":"`+cedar+`"`)).is(409, "partnership_required")
+}
+
+// Where the deployment says so, associating grants administration at once, and nobody has to be asked (0.18).
+func TestAssociationMayGrant(t *testing.T) {
+	a := newAPI(t)
+	a.twoTiers()
+	cs := a.customers().Service
+	cs.AssociationGrants = true
+	name, domain, country, reseller := "Pine", "pine.example", "US", cedar
+	r, _, err := cs.Create(t.Context(), customer.Command{User: partner.User{Subject: "s", Tenant: birch, Roles: []partner.Role{partner.SalesAgent}}, Key: "k"},
+		customer.New{CompanyName: &name, Domain: &domain, Country: &country, Reseller: &reseller})
+	if err != nil || r.DelegatedAdmin != relationship.NoAdministration {
+		t.Fatalf("the provider gets none: %+v, %v", r, err)
+	}
+	theirs, err := a.store.Relationship(t.Context(), cedar, r.Customer.Tenant)
+	if err != nil || theirs.DelegatedAdmin != relationship.ActiveDAP {
+		t.Errorf("%+v, %v", theirs, err)
+	}
+	if ids, err := a.store.Occupants(t.Context(), cedar, r.Customer.Tenant); err != nil || len(ids) != 0 {
+		t.Errorf("the customer is asked all the same: %v, %v", ids, err)
 	}
 }
