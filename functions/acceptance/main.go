@@ -45,6 +45,8 @@ type config struct {
 	ComplaintsLeast    int `env:"COMPLAINT_PAUSE_LEAST"`
 	// Calendar says which days the operator works, as enrolment.ParseCalendar reads it.
 	Calendar string `env:"VETTING_CALENDAR" default:"{}"`
+	// AdminAgentsAccept lets admin agents of a reseller authorise a provider (0.2).
+	AdminAgentsAccept bool `env:"ADMIN_AGENT_MAY_ACCEPT_PARTNERSHIP" default:"false"`
 	// AllowReserved accepts addresses under .example and .test, which only a local stack does.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
@@ -91,7 +93,7 @@ func run(log *slog.Logger) error {
 	handler, err := pages.Site{
 		Granular: &granular.Service{Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Now: now},
 		Invitations: &invitation.Service{
-			Store: store, Accounts: store, Relationships: store, Granular: store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds,
+			Store: store, Accounts: store, Relationships: store, Partnerships: store, AdminAgentsAcceptPartnerships: c.AdminAgentsAccept, Granular: store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds,
 			Addresses: addresses, Locales: locale.Tags, Ledger: store, Reputation: reputation,
 			Agreements: &commerce.Signing{Agreements: store, Texts: store}, NeedsAgreement: c.NeedsAgreement,
 			Evidence: time.Duration(c.EvidenceYears) * year, Now: now,

@@ -29,11 +29,13 @@ type config struct {
 	Rate   int    `env:"BATCH_ROWS_PER_SECOND"`   // how many rows of one batch begin in a second
 	Lanes  int    `env:"BATCH_LANES" default:"8"` // how many rows are worked on at a time
 	// The quotas are those of functions/invitations.
-	FirstMonth    int  `env:"FIRST_MONTH_QUOTA" default:"50"`
-	Daily         int  `env:"DAILY_QUOTA" default:"500"`
-	Partners      int  `env:"PARTNERS_PER_RECIPIENT" default:"3"`
-	AllowMessage  bool `env:"ALLOW_MESSAGE" default:"false"`          // lets partners say something in our mail (0.17)
-	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"` // accepts addresses under .example and .test, which only a local stack does
+	FirstMonth   int  `env:"FIRST_MONTH_QUOTA" default:"50"`
+	Daily        int  `env:"DAILY_QUOTA" default:"500"`
+	Partners     int  `env:"PARTNERS_PER_RECIPIENT" default:"3"`
+	AllowMessage bool `env:"ALLOW_MESSAGE" default:"false"` // lets partners say something in our mail (0.17)
+	// SalesAgentsRequest lets sales agents request partnerships (0.1).
+	SalesAgentsRequest bool `env:"SALES_AGENT_MAY_REQUEST_PARTNERSHIP" default:"false"`
+	AllowReserved      bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"` // accepts addresses under .example and .test, which only a local stack does
 }
 
 func main() {
@@ -48,7 +50,7 @@ func main() {
 	}
 	store := dynamo.New(awsenv.Config(), c.Table)
 	service := &invitation.Service{
-		Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds,
+		Store: store, Accounts: store, Relationships: store, Partnerships: store, SalesAgentsRequestPartnerships: c.SalesAgentsRequest, Regions: partner.ShippedRegions(), Clouds: clouds,
 		Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Locales: locale.Tags, Now: now,
 		Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily},
 		AllowMessage: c.AllowMessage,

@@ -32,6 +32,8 @@ type config struct {
 	Partners   int `env:"PARTNERS_PER_RECIPIENT" default:"3"`
 	// AllowMessage lets partners say something in our mail (0.17).
 	AllowMessage bool `env:"ALLOW_MESSAGE" default:"false"`
+	// SalesAgentsRequest lets sales agents request partnerships (0.1).
+	SalesAgentsRequest bool `env:"SALES_AGENT_MAY_REQUEST_PARTNERSHIP" default:"false"`
 	// AllowReserved accepts addresses under .example and .test, which only a local stack does.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
@@ -49,7 +51,7 @@ func main() {
 	aws := awsenv.Config()
 	store, keys := dynamo.New(aws, c.Table), masterkey.New(aws, c.Secret)
 	service := &invitation.Service{
-		Store: store, Accounts: store, Relationships: store, Granular: store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds,
+		Store: store, Accounts: store, Relationships: store, Partnerships: store, SalesAgentsRequestPartnerships: c.SalesAgentsRequest, Granular: store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds,
 		Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Locales: locale.Tags, Now: now,
 		Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily},
 		AllowMessage: c.AllowMessage,

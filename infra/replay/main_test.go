@@ -148,7 +148,7 @@ func (d *deployment) happen() {
 	d.t.Helper()
 	ctx := d.t.Context()
 	s := invitation.Service{
-		Store: d.store, Accounts: d.store, Relationships: d.store, Regions: partner.ShippedRegions(),
+		Store: d.store, Accounts: d.store, Relationships: d.store, Partnerships: d.store, Regions: partner.ShippedRegions(),
 		Clouds:    partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://concord.example", AdministrationOptional: true}},
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English}, Ledger: d.store,
 		Limits: invitation.Limits{Partners: 3, FirstMonth: 50, Daily: 500}, Now: func() time.Time { return d.now },

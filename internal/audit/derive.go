@@ -238,14 +238,17 @@ func OfPartnership(p partnership.Entered) []Record {
 	ids := identity{}
 	var was partnership.Entry
 	for n, e := range p.After.History {
-		together := e.Action == partnership.Established || e.Action == partnership.AccessGranted
+		together := e.Action == partnership.Established || e.Action == partnership.AccessGranted || e.Action == partnership.WasDisputed
 		own := e.Side == p.After.Side(p.Of)
 		for _, c := range steps(was, e) {
 			r := Record{
 				Partner: p.Of, At: e.At.UTC(), Actor: Actor{Kind: Customer, Tenant: p.After.With(p.Of)}, Operation: c.operation, ResourceType: Partnership,
 				ResourceID: p.After.ID(), New: map[string]string{c.field: c.is}, CorrelationID: e.CorrelationID,
 			}
-			if own {
+			switch {
+			case e.Action == partnership.WasDisputed:
+				r.Actor.Tenant = "" // nobody signed in
+			case own:
 				r.Actor = Actor{User, e.By, p.Of}
 			}
 			if c.was != "" {

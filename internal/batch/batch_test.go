@@ -45,7 +45,7 @@ func open(t *testing.T) *office {
 	})
 	o.Service = &batch.Service{Store: o.store, Accounts: o.store, Now: now}
 	o.worker = &batch.Worker{Store: o.store, Pace: &pace.Pace{}, Lanes: 8, Reserve: time.Second, Now: now, Invitations: &invitation.Service{
-		Store: o.store, Accounts: o.store, Relationships: o.store, Regions: partner.ShippedRegions(), Ledger: o.store, Now: now,
+		Store: o.store, Accounts: o.store, Relationships: o.store, Partnerships: o.store, Regions: partner.ShippedRegions(), Ledger: o.store, Now: now,
 		Clouds:    partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example", AdministrationOptional: true}},
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English},
 		Limits: invitation.Limits{Partners: 3, FirstMonth: 100_000, Daily: 100_000},

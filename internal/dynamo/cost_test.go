@@ -170,7 +170,7 @@ func newSetting(t testing.TB, store *dynamo.Store) *setting {
 		now: time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)}
 	clock := func() time.Time { return s.now }
 	s.service = invitation.Service{
-		Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(),
+		Store: store, Accounts: store, Relationships: store, Partnerships: store, Regions: partner.ShippedRegions(),
 		Clouds:    partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://concord.example", AdministrationOptional: true}},
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English, language.French}, Now: clock,
 		Ledger: store, Limits: invitation.Limits{Partners: 3, FirstMonth: 50, Daily: 500},

@@ -30,6 +30,7 @@ const (
 	aGeneration = "ge"
 	aCustomer   = "cu"
 	aBound      = "bo" // the inviter named the customer
+	aProvider   = "pv"
 	aEmail      = "em"
 	aName       = "na"
 	aLocale     = "lo"
@@ -111,6 +112,7 @@ func encodeInvitation(i invitation.Invitation) item {
 	m.number(aGeneration, i.Generation)
 	m.text(aCustomer, string(i.Customer))
 	m.flag(aBound, i.Bound)
+	m.text(aProvider, string(i.Provider))
 	m.text(aEmail, i.RecipientEmail)
 	m.text(aName, i.RecipientName)
 	m.text(aLocale, i.Locale)
@@ -252,7 +254,7 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 	i := invitation.Invitation{
 		Key: invitation.Key{Inviter: inviter, ID: id}, CreatedAt: created,
 		Version: f.needNumber(aVersion), Kind: invitation.Kind(f.needText(aKind)), Status: invitation.Status(f.needText(aStatus)),
-		Generation: f.needNumber(aGeneration), Customer: partner.TenantID(f.text(aCustomer)), Bound: f.flag(aBound),
+		Generation: f.needNumber(aGeneration), Customer: partner.TenantID(f.text(aCustomer)), Bound: f.flag(aBound), Provider: partner.TenantID(f.text(aProvider)),
 		RecipientEmail: f.text(aEmail), RecipientName: f.text(aName), Locale: f.text(aLocale), Cloud: partner.CloudID(f.needText(aCloud)),
 		RequestDelegatedAdmin: f.flag(aDAP), Source: f.text(aSource), BatchID: f.text(aBatch), Message: f.text(aMessage), Sandbox: f.flag(aSandbox), Reminders: f.flag(aReminders), RegionTable: f.text(aRegions),
 		Duration: time.Duration(f.needNumber(aDuration)) * time.Second, ExpiresAt: f.time(aExpires), CreatedBy: f.text(aCreatedBy),
@@ -378,7 +380,19 @@ func (s *Store) Write(ctx context.Context, c invitation.Change) (err error) {
 // Commit is that of [invitation.Store].
 func (s *Store) Commit(ctx context.Context, invitations []invitation.Change, relationships []relationship.Change) (err error) {
 	defer func() { wrap(&err, "commit") }()
-	var items []types.TransactWriteItem
+	items := s.committed(invitations, relationships)
+	if len(items) == 1 && len(relationships) == 1 {
+		return s.single(ctx, items[0], encodeRelationship(relationships[0].After))
+	}
+	refused, err := s.together(ctx, items)
+	if err == nil && refused != nil {
+		return invitation.ErrConflict
+	}
+	return err
+}
+
+// committed gives the writes of versions that belong together.
+func (s *Store) committed(invitations []invitation.Change, relationships []relationship.Change) (items []types.TransactWriteItem) {
 	for _, c := range invitations {
 		items = append(items, s.changed(c))
 		if c.Granular != nil {
@@ -391,14 +405,7 @@ func (s *Store) Commit(ctx context.Context, invitations []invitation.Change, rel
 			items = append(items, s.agreed(commerce.Signed(c.After, *c.Signed)))
 		}
 	}
-	if len(items) == 1 && len(relationships) == 1 {
-		return s.single(ctx, items[0], encodeRelationship(relationships[0].After))
-	}
-	refused, err := s.together(ctx, items)
-	if err == nil && refused != nil {
-		return invitation.ErrConflict
-	}
-	return err
+	return items
 }
 
 // changed gives the write of an invitation, on condition that it is new or unchanged.

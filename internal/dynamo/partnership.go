@@ -94,6 +94,32 @@ func (s *Store) WritePartnership(ctx context.Context, c partnership.Change) (err
 	return err
 }
 
+// Settle is that of [invitation.Store].
+func (s *Store) Settle(ctx context.Context, st invitation.Settlement) (err error) {
+	defer func() { wrap(&err, "settle %s", st.Invitation.After.ID) }()
+	items := s.committed([]invitation.Change{st.Invitation}, st.Relationships)
+	if st.Partnership != nil {
+		items = append(items, s.partnered(*st.Partnership)...)
+	}
+	if st.Stands != nil {
+		items = append(items, s.stands(*st.Stands))
+	}
+	refused, err := s.together(ctx, items)
+	if err == nil && refused != nil {
+		return invitation.ErrConflict
+	}
+	return err
+}
+
+// stands gives the condition that a partnership is active. Both directories say the same, so that one of them is asked.
+func (s *Store) stands(p partnership.Pair) types.TransactWriteItem {
+	return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+		TableName: s.table, Key: partnershipKey(p.Reseller, p.ID()), ConditionExpression: aws.String("#status = :active"),
+		ExpressionAttributeNames:  map[string]string{"#status": "status"},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":active": str(string(partnership.Active))},
+	}}
+}
+
 // partnered gives the writes of a partnership, one for the directory of each side, on condition that it is new or unchanged there.
 func (s *Store) partnered(c partnership.Change) []types.TransactWriteItem {
 	items := make([]types.TransactWriteItem, 0, 2)

@@ -106,6 +106,7 @@ func encodeRelationship(r relationship.Relationship) item {
 	i.text("status", string(r.Status))
 	i.text("origin", r.Origin)
 	i.text("invitation", r.Invitation)
+	i.text("via", string(r.Via))
 	i.text("dap", string(r.DelegatedAdmin))
 	i.text("identity", string(r.IdentityCheck))
 	i.text("regions", r.RegionTable)
@@ -153,7 +154,7 @@ func RelationshipFromImage(stored map[string]types.AttributeValue) (relationship
 			Cloud: partner.CloudID(f.text("cloud")),
 		},
 		Role: relationship.Role(f.needText("role")), Status: relationship.Status(f.needText("status")), Origin: f.text("origin"),
-		Invitation: f.text("invitation"), DelegatedAdmin: relationship.Administration(f.needText("dap")),
+		Invitation: f.text("invitation"), Via: partner.TenantID(f.text("via")), DelegatedAdmin: relationship.Administration(f.needText("dap")),
 		IdentityCheck: relationship.IdentityCheck(f.needText("identity")), RegionTable: f.text("regions"),
 		EstablishedAt: f.time("established"), UpdatedAt: f.time("updated"), CorrelationID: correlation,
 		Sold: relationship.Sold{Active: f.number("sold"), Azure: f.number("soldAzure")}, AgreementSigned: f.flag("agreed"), Version: f.needNumber("v"),

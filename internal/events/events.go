@@ -88,7 +88,8 @@ type Invitation struct {
 	Status                string     `json:"status"`
 	Cloud                 string     `json:"cloud"`
 	CustomerTenantID      string     `json:"customerTenantId,omitempty"`
-	Replaces              string     `json:"replaces,omitempty"` // the id of the one that it renews
+	ProviderTenantID      string     `json:"providerTenantId,omitempty"` // of a dual one
+	Replaces              string     `json:"replaces,omitempty"`         // the id of the one that it renews
 	RequestDelegatedAdmin bool       `json:"requestDelegatedAdmin"`
 	CreatedAt             time.Time  `json:"createdAt"`
 	ExpiresAt             *time.Time `json:"expiresAt,omitempty"`
@@ -175,7 +176,7 @@ func OfInvitation(before *invitation.Invitation, after invitation.Invitation) []
 			PartnerTenantID: string(after.Inviter),
 			Invitation: &Invitation{
 				ID: after.ID, Version: after.Version, Kind: string(after.Kind), Status: string(after.Status), Cloud: string(after.Cloud),
-				CustomerTenantID: string(after.Customer), Replaces: after.Replaces, RequestDelegatedAdmin: after.RequestDelegatedAdmin, CreatedAt: after.CreatedAt.UTC(),
+				CustomerTenantID: string(after.Customer), ProviderTenantID: string(after.Provider), Replaces: after.Replaces, RequestDelegatedAdmin: after.RequestDelegatedAdmin, CreatedAt: after.CreatedAt.UTC(),
 			},
 		}
 		if !after.ExpiresAt.IsZero() {

@@ -66,7 +66,7 @@ func open(t *testing.T) *office {
 		Tenant: alder, Country: "US", Cloud: "public", Role: partner.DirectBill, Status: partner.Active, Locale: "en", DisplayName: "Alder Cloud",
 	})
 	o.Service = &invitation.Service{
-		Store: spied{o.store, o}, Accounts: o.store, Relationships: o.store, Regions: partner.ShippedRegions(),
+		Store: spied{o.store, o}, Accounts: o.store, Relationships: o.store, Partnerships: o.store, Regions: partner.ShippedRegions(),
 		Clouds:    partner.Clouds{{ID: "public", PortalName: "the admin center", BaseURL: "https://public.example", AdministrationOptional: true}},
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English},
 		Ledger: o.store, Limits: invitation.Limits{Partners: 3, FirstMonth: 50, Daily: 500}, Now: func() time.Time { return o.clock },

@@ -48,6 +48,8 @@ const (
 	InviterNotActive Case = "partner-not-active"
 	OtherCloud       Case = "cloud-mismatch"
 	OtherRegion      Case = "region-not-allowed"
+	NoPartnership    Case = "partnership-required"  // of the reseller and the provider that ask together
+	NotEnrolled      Case = "reseller-not-enrolled" // the company that a provider asks; the same link works once it is
 
 	Form       Case = "answer"
 	AcceptedBy Case = "accepted" // by this person
@@ -58,7 +60,7 @@ const (
 // companies are.
 func (c Case) MayDecline() bool {
 	switch c {
-	case Form, InviterNotActive, OtherCloud, OtherRegion:
+	case Form, InviterNotActive, OtherCloud, OtherRegion, NoPartnership, NotEnrolled:
 		return true
 	}
 	return false
@@ -83,25 +85,24 @@ func (s *Service) look(ctx context.Context, l link.Link, who *Person, strong boo
 	if err != nil {
 		return Letter{}, "", err
 	}
-	c := s.caseOf(letter, l, who)
+	b, err := s.backdropOf(ctx, letter.Invitation, who, strong)
+	if err != nil {
+		return Letter{}, "", err
+	}
+	c := s.caseOf(letter, l, who, b)
 	if c == Unknown {
 		letter = Letter{}
 	}
 	return letter, c, nil
 }
 
-// letterOf reads the invitation and its partner, each as strongly as asked for.
+// letterOf reads the invitation and its partners, each as strongly as asked for.
 func (s *Service) letterOf(ctx context.Context, l link.Link, strong, strongPartner bool) (Letter, error) {
 	inv, err := s.Store.Invitation(ctx, Key{partner.TenantID(l.Tenant), l.ID}, strong)
 	if err != nil {
 		return Letter{}, err
 	}
-	account, err := s.Accounts.Account(ctx, inv.Inviter, strongPartner)
-	if err != nil {
-		return Letter{}, err
-	}
-	cloud, err := s.Clouds.Cloud(inv.Cloud)
-	letter := Letter{Invitation: inv, Inviter: account, Cloud: cloud}
+	letter, err := s.LetterOf(ctx, inv, strongPartner)
 	if err == nil && inv.GranularID != "" {
 		letter.Granular, err = s.beside(ctx, inv, strong)
 	}
@@ -136,7 +137,27 @@ func (t Letter) together(who Person, g Given, accepted bool, correlationID strin
 	return &granular.Change{Before: before, After: after}
 }
 
-func (s *Service) caseOf(t Letter, l link.Link, who *Person) Case {
+// LetterOf gives what mails, drafts and pages say of an invitation. Strong asks for the accounts as they are at this moment.
+func (s *Service) LetterOf(ctx context.Context, inv Invitation, strong bool) (Letter, error) {
+	return ReadLetter(ctx, s.Accounts, s.Clouds, inv, strong)
+}
+
+// ReadLetter is [Service.LetterOf] for who has no service.
+func ReadLetter(ctx context.Context, accounts partner.Accounts, clouds partner.Clouds, inv Invitation, strong bool) (t Letter, err error) {
+	t.Invitation = inv
+	if t.Inviter, err = accounts.Account(ctx, inv.Inviter, strong); err != nil {
+		return Letter{}, err
+	}
+	if inv.Provider != "" {
+		if t.Provider, err = accounts.Account(ctx, inv.Provider, strong); err != nil {
+			return Letter{}, err
+		}
+	}
+	t.Cloud, err = clouds.Cloud(inv.Cloud)
+	return t, err
+}
+
+func (s *Service) caseOf(t Letter, l link.Link, who *Person, b backdrop) Case {
 	inv := t.Invitation
 	status := inv.StatusAt(s.now())
 	switch {
@@ -156,16 +177,18 @@ func (s *Service) caseOf(t Letter, l link.Link, who *Person) Case {
 		return DeclinedBy
 	case who == nil:
 		return Review
-	case inv.Bound && inv.Customer != who.Company.Tenant, who.Company.Tenant == inv.Inviter:
+	case inv.Bound && inv.Customer != who.Company.Tenant, who.Company.Tenant == inv.Inviter, who.Company.Tenant == inv.Provider:
 		return OtherTenant // invariants 8 and 9
-	case !slices.Contains(who.Roles, partner.GlobalAdmin):
+	case !s.mayAnswer(inv.Kind, who.Roles):
 		return NotAdmin
-	case t.Inviter.Status != partner.Active:
+	case !t.isActive():
 		return InviterNotActive
 	case who.Company.Cloud != inv.Cloud:
 		return OtherCloud
-	case who.Company.Country != "" && s.Regions.Check(t.Inviter.Country, who.Company.Country) != nil:
+	case who.Company.Country != "" && s.sameRegion(t, who.Company.Country) != nil:
 		return OtherRegion
+	case b.lacks(inv.Kind) != "":
+		return b.lacks(inv.Kind)
 	default:
 		return Form
 	}
@@ -178,12 +201,14 @@ var Reasons = []string{"unknown-company", "other-partner", "no-need", "other"}
 type Response struct {
 	Answer     string // "accept" or "decline"; nothing is preselected
 	Authorized bool   // "I am authorised to act for …"
-	FullName   string
-	JobTitle   string
-	Country    string // asked for only when the identity provider does not say it
-	Reason     string // one of Reasons, on declining
-	Comment    string // on declining
-	Consent    ConsentText
+	// AuthorizeProvider is the explicit box of who accepts a partnership (rule N5).
+	AuthorizeProvider bool
+	FullName          string
+	JobTitle          string
+	Country           string // asked for only when the identity provider does not say it
+	Reason            string // one of Reasons, on declining
+	Comment           string // on declining
+	Consent           ConsentText
 	// Signs is which words of the customer agreement are signed with it, as they were read; nil for none.
 	Signs *relationship.AttestedText
 	// CorrelationID ties the answer to its request.
@@ -219,14 +244,18 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 		return Letter{}, "", err
 	}
 	now := s.now()
-	c := s.caseOf(letter, l, &who)
+	b, err := s.backdropOf(ctx, letter.Invitation, &who, true)
+	if err != nil {
+		return Letter{}, "", err
+	}
+	c := s.caseOf(letter, l, &who, b)
 	switch {
 	case c == AcceptedBy && r.Answer == "decline", c == DeclinedBy && r.Answer == "accept":
 		return letter, Answered, nil
 	case !c.MayDecline(), r.Answer == "accept" && c != Form:
 		return letter, c, nil
 	}
-	given, err := check(&who, r, now)
+	given, err := check(&who, letter.Invitation.Kind, r, now)
 	if err != nil {
 		return letter, c, err
 	}
@@ -237,20 +266,23 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 		err = s.decline(ctx, &letter, who, given, r.CorrelationID)
 		return letter, DeclinedBy, err
 	}
-	if c = s.caseOf(letter, l, &who); c != Form { // with the country that was declared
+	if c = s.caseOf(letter, l, &who, b); c != Form { // with the country that was declared
 		return letter, c, nil
 	}
 	signature, err := s.sign(ctx, given, letter.Invitation, who, r)
 	if err != nil {
 		return letter, c, err
 	}
-	var standing *relationship.Relationship
-	if strong {
-		if standing, err = s.standing(ctx, letter.Invitation.Inviter, who.Company.Tenant); err != nil {
+	standing := make([]*relationship.Relationship, len(letter.receivers()))
+	for n, to := range letter.receivers() {
+		if !strong {
+			break
+		}
+		if standing[n], err = s.standing(ctx, to.Tenant, who.Company.Tenant); err != nil {
 			return letter, c, err
 		}
 	}
-	err = s.accept(ctx, &letter, standing, who, given, signature, r.CorrelationID)
+	err = s.accept(ctx, &letter, b, standing, who, given, signature, r.CorrelationID)
 	return letter, AcceptedBy, err
 }
 
@@ -264,7 +296,7 @@ func (s *Service) standing(ctx context.Context, p, customer partner.TenantID) (*
 }
 
 // check looks at the form, field by field.
-func check(who *Person, r Response, now time.Time) (Given, error) {
+func check(who *Person, k Kind, r Response, now time.Time) (Given, error) {
 	var f problem.Findings
 	g := Given{Subject: who.Subject, Tenant: who.Company.Tenant, At: now}
 	if name, err := contact.Name(who.Company.CompanyName); err == nil { // what a tenant calls itself is nobody's word but its own
@@ -296,6 +328,9 @@ func check(who *Person, r Response, now time.Time) (Given, error) {
 		return g, f.Err()
 	}
 	g.Consent = r.Consent
+	if k == Partnership && !r.AuthorizeProvider {
+		f.Add("/authorizeProvider", problem.ValidationFailed, "Authorise the provider explicitly, or decline.")
+	}
 	if who.Company.Country == "" {
 		if !country.MatchString(r.Country) {
 			f.Add("/country", problem.ValidationFailed, "Choose the country of your company.")
@@ -308,7 +343,7 @@ func check(who *Person, r Response, now time.Time) (Given, error) {
 // Signs reports whether the customer agreement can be signed with an acceptance of an invitation: what binds customers is none of a
 // partnership's, and a rehearsal changes nothing.
 func (s *Service) Signs(inv Invitation) bool {
-	return s.Agreements != nil && !inv.Sandbox && inv.Kind != "partnership"
+	return s.Agreements != nil && !inv.Sandbox && inv.Kind != Partnership
 }
 
 // Offer gives what somebody may sign with an acceptance, in the language nearest to one; nil for nothing.
@@ -346,37 +381,26 @@ func (s *Service) sign(ctx context.Context, g Given, inv Invitation, who Person,
 	}, nil
 }
 
-// accept stores the answer and what it grants. When the process dies before the write, nothing has happened and the same
-// form can be sent again; when it dies afterwards, sending it again shows the result.
-func (s *Service) accept(ctx context.Context, t *Letter, standing *relationship.Relationship, who Person, g Given, signs *relationship.Signature, correlationID string) (err error) {
+// accept stores the answer and what it grants, to one partner or to two. When the process dies before the write, nothing has happened and
+// the same form can be sent again; when it dies afterwards, sending it again shows the result.
+func (s *Service) accept(
+	ctx context.Context, t *Letter, b backdrop, standing []*relationship.Relationship, who Person, g Given, signs *relationship.Signature, correlationID string,
+) error {
 	before := t.Invitation
-	var id [16]byte
-	_, _ = rand.Read(id[:])
-	made, granted := relationship.Establish(standing, relationship.Consent{
-		Invitation: before.ID, RelationshipID: link.FormatID("rel_", id), Partner: t.Inviter, Customer: who.Company,
-		DelegatedAdmin: before.RequestDelegatedAdmin, IdentityCheck: relationship.CheckIdentity(who.Company, before.RecipientEmail),
-		RegionTable: s.Regions.Version, At: g.At, By: g.Subject, CorrelationID: correlationID,
-	})
-	if g.AgreementSigned = signs != nil; g.AgreementSigned {
-		if made.AgreementSigned = true; !granted { // the relationship stands as it did, but for this
-			made.Version++
-		}
+	is := s.grant(*t, b, standing, who, g, signs, correlationID)
+	if before.Sandbox {
+		is = grants{} // a rehearsal changes nothing between anybody
 	}
-	granted = granted && !before.Sandbox // a rehearsal changes nothing between the two
 	beside := t.together(who, g, true, correlationID)
-	g.Granular = beside != nil
-	g.NoChange, g.Unproven = !granted && !g.Granular, granted && made.IdentityCheck == relationship.Unproven
+	g.AgreementSigned, g.Granular = signs != nil, beside != nil
+	g.NoChange, g.Unproven = !is.made && !g.Granular, is.unproven
 	after := before.answer(Accepted, g, correlationID, s.evidence())
 	if !before.Sandbox {
 		after.Customer = who.Company.Tenant
 	}
 	after.RegionTable = s.Regions.Version
 	change := Change{Before: &before, After: after, Granular: beside}
-	if granted || signs != nil {
-		err = s.Store.Commit(ctx, []Change{change}, []relationship.Change{{Before: standing, After: made, Signed: signs}})
-	} else {
-		err = s.Store.Write(ctx, change)
-	}
+	err := s.settle(ctx, change, is)
 	if err == nil {
 		t.stands(change)
 	}

@@ -10,7 +10,6 @@ import (
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
-	"concord/internal/relationship"
 )
 
 // Limits of an edited draft (invariant 15).
@@ -158,13 +157,16 @@ func (s *Service) Renew(ctx context.Context, c Command, id string) (inv Invitati
 		return Invitation{}, false, err
 	}
 	old, err := s.own(ctx, c.User, id, true)
+	if err == nil {
+		err = s.mayAsk(c.User, old.Kind)
+	}
 	if err != nil {
 		return Invitation{}, false, err
 	}
 	c.scope = "renewal|" + id
 	now := s.now()
 	again := Invitation{
-		Key: Key{Inviter: old.Inviter}, Kind: old.Kind, RecipientEmail: old.RecipientEmail, RecipientName: old.RecipientName, Locale: old.Locale,
+		Key: Key{Inviter: old.Inviter}, Kind: old.Kind, Provider: old.Provider, RecipientEmail: old.RecipientEmail, RecipientName: old.RecipientName, Locale: old.Locale,
 		Cloud: old.Cloud, RequestDelegatedAdmin: old.RequestDelegatedAdmin, Source: old.Source, Tags: old.Tags, Reminders: old.Reminders,
 		Duration: old.Duration, Replaces: old.ID, Message: old.Message, Sandbox: old.Sandbox,
 	}
@@ -194,12 +196,12 @@ func (s *Service) Renew(ctx context.Context, c Command, id string) (inv Invitati
 // renewable looks at what stands already: an accepted invitation is renewed for what was ended since.
 func (s *Service) renewable(ctx context.Context, account partner.Account, old Invitation, again *Invitation) error {
 	if old.Status == Accepted && !old.Bound {
-		rel, err := s.standing(ctx, old.Inviter, old.Customer)
-		if err != nil {
+		// Whom the answer bound is known now, and only what does not stand with it is asked for again.
+		named := *again
+		named.Customer, named.Bound = old.Customer, true
+		switch err := s.target(ctx, account, &named); problem.CodeOf(err) {
+		case problem.RelationshipExists, problem.PartnershipExists:
 			return err
-		}
-		if rel != nil && rel.Status == relationship.Active && (!old.RequestDelegatedAdmin || rel.DelegatedAdmin == relationship.ActiveDAP) {
-			return problem.New(problem.RelationshipExists, "What this would ask for stands already.")
 		}
 	}
 	return s.target(ctx, account, again)

@@ -23,6 +23,7 @@ import (
 	"concord/internal/contact"
 	"concord/internal/granular"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/relationship"
 )
@@ -30,8 +31,18 @@ import (
 // Kind is what an invitation asks for.
 type Kind string
 
-// Reseller asks a customer for a reseller relationship with the inviter (rules I2 to I18).
-const Reseller Kind = "reseller"
+// What can be asked for.
+const (
+	// Reseller asks a customer for a reseller relationship with the inviter (rules I2 to I18).
+	Reseller Kind = "reseller"
+	// DualReseller asks a customer for two at once: with the inviter, an indirect reseller, and with its indirect provider (rule D1).
+	DualReseller Kind = "dualReseller"
+	// Partnership asks an indirect reseller to authorise the inviter as its indirect provider (rules N1 to N7).
+	Partnership Kind = "partnership"
+)
+
+// Kinds are all of them.
+var Kinds = []Kind{Reseller, DualReseller, Partnership}
 
 // Status is where an invitation stands.
 type Status string
@@ -91,7 +102,9 @@ type Invitation struct {
 	// Customer is the tenant that may answer; empty until somebody's acceptance binds it (invariant 8).
 	Customer partner.TenantID
 	// Bound reports whether the inviter named the customer.
-	Bound          bool
+	Bound bool
+	// Provider is the inviter's indirect provider, of a dual invitation; empty for every other.
+	Provider       partner.TenantID
 	RecipientEmail string // as typed; empty for a link that the partner passes on
 	RecipientName  string
 	Locale         string // BCP 47
@@ -182,7 +195,7 @@ func (i Invitation) StatusAt(now time.Time) Status {
 	return i.Status
 }
 
-// Slot names what only one open invitation may occupy: the kind and the named customer or else the recipient
+// Slot names what only one open invitation may occupy: the kind, the provider, and the named customer or else the recipient
 // (invariant 1). It is empty when the invitation names neither, and holds no address in clear.
 func (i Invitation) Slot() string {
 	var who string
@@ -196,6 +209,9 @@ func (i Invitation) Slot() string {
 	}
 	if i.Sandbox {
 		who = "sandbox|" + who // a rehearsal is in nobody's way
+	}
+	if i.Provider != "" {
+		who = string(i.Provider) + "|" + who
 	}
 	sum := sha256.Sum256([]byte(string(i.Kind) + "|" + who))
 	slot := hex.EncodeToString(sum[:16])
@@ -385,6 +401,15 @@ func (c Change) Lapsed() (Invitation, bool) {
 	return n, true
 }
 
+// Settlement is the answer to an invitation with what it changes between providers and resellers.
+type Settlement struct {
+	Invitation    Change
+	Relationships []relationship.Change
+	Partnership   *partnership.Change
+	// Stands, when not nil, is a partnership that has to be active at the moment of storing (invariant 4).
+	Stands *partnership.Pair
+}
+
 // Store keeps invitations. Times are kept to the second.
 //
 // Write is compare-and-swap: it stores After when what is stored is still the version of Before, and otherwise stores
@@ -398,12 +423,16 @@ func (c Change) Lapsed() (Invitation, bool) {
 // Commit stores versions of invitations and of relationships together: all of them, each over the version that it was derived from,
 // or with [ErrConflict] none. An invitation of it takes no slot and leaves its words alone.
 //
+// Settle stores a settlement: all of it, each over the version that it was derived from and while what has to stand is active, or with
+// [ErrConflict] none. The invitation takes no slot and leaves its words alone.
+//
 // Invitation gives an error with code [problem.NotFound] for a key without an item, and so does Words for a draft that was not
 // edited; Words reads strongly. With strong set the answer includes every
 // write that was acknowledged before the call. Invitations lists newest first; a write may take a second to appear.
 type Store interface {
 	Write(ctx context.Context, c Change) error
 	Commit(ctx context.Context, invitations []Change, relationships []relationship.Change) error
+	Settle(ctx context.Context, s Settlement) error
 	Invitation(ctx context.Context, k Key, strong bool) (Invitation, error)
 	Invitations(ctx context.Context, p partner.TenantID, q Query) (Page, error)
 	Words(ctx context.Context, k Key) (Words, error)

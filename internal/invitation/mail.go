@@ -280,6 +280,7 @@ func (i *Invitation) end(now time.Time, status Status, keep time.Duration) {
 type Letter struct {
 	Invitation Invitation
 	Inviter    partner.Account
+	Provider   partner.Account // of a dual invitation; zero for every other
 	Cloud      partner.Cloud
 	// Granular is the granular administration that the invitation asks for, as it is stored; nil for none, and where nobody has
 	// looked for it.

@@ -8,6 +8,7 @@ import (
 
 	"concord/internal/link"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/relationship"
 )
@@ -146,13 +147,8 @@ func (i Invitation) unsubscribed() bool {
 // looks. The administration that the answer gave ends at once, and the partner has to confirm whom it deals with before it can order
 // again (0.25); the relationship itself is the partner's to end, and the inviter is told. The error is that of [Service.AskAgain].
 func (s *Service) Dispute(ctx context.Context, l link.Link, plea *Plea) (Letter, Case, error) {
-	var standing, after *relationship.Relationship
-	write := func(ctx context.Context, c Change) error {
-		if after == nil {
-			return s.Store.Write(ctx, c)
-		}
-		return s.Store.Commit(ctx, []Change{c}, []relationship.Change{{Before: standing, After: *after}})
-	}
+	var is grants
+	write := func(ctx context.Context, c Change) error { return s.settle(ctx, c, is) }
 	return s.pleadAnd(ctx, l, plea, DisputeReasons, write, func(t *Letter, now time.Time, p *Plea) (Case, error) {
 		i := &t.Invitation
 		switch {
@@ -165,23 +161,46 @@ func (s *Service) Dispute(ctx context.Context, l link.Link, plea *Plea) (Letter,
 		case p == nil:
 			return DisputeForm, nil
 		}
-		standing, after = nil, nil
-		if i.Status == Accepted && !i.Answer.NoChange {
-			var err error
-			if standing, err = s.standing(ctx, i.Inviter, i.Answer.Tenant); err != nil {
-				return "", err
-			}
-		}
-		if standing != nil {
-			if r, changed := standing.Dispute(i.ID, now, p.CorrelationID); changed {
-				after = &r
-			}
+		var err error
+		if is, err = s.disputed(ctx, *t, now, p.CorrelationID); err != nil {
+			return "", err
 		}
 		i.DisputedAt = now
 		i.note(Entry{At: now, Action: "disputed", By: byRecipient, CorrelationID: p.CorrelationID, Why: p.Reason})
 		i.owe(now, DisputeNotice)
 		return Disputed, nil
 	})
+}
+
+// disputed gives what an answer has granted as it is once the answer is disputed.
+func (s *Service) disputed(ctx context.Context, t Letter, now time.Time, correlationID string) (is grants, err error) {
+	i := t.Invitation
+	if i.Status != Accepted || i.Answer.NoChange {
+		return is, nil
+	}
+	for _, to := range t.receivers() {
+		standing, err := s.standing(ctx, to.Tenant, i.Answer.Tenant)
+		if err != nil {
+			return grants{}, err
+		}
+		if standing == nil {
+			continue
+		}
+		if r, changed := standing.Dispute(i.ID, now, correlationID); changed {
+			is.relationships = append(is.relationships, relationship.Change{Before: standing, After: r})
+		}
+	}
+	if i.Kind != Partnership {
+		return is, nil
+	}
+	standing, err := s.standingPartnership(ctx, i.pair(i.Answer.Tenant))
+	if err != nil || standing == nil {
+		return is, err
+	}
+	if p, changed := standing.Dispute(i.ID, now, correlationID); changed {
+		is.partnership = &partnership.Change{Before: standing, After: p}
+	}
+	return is, nil
 }
 
 // byRecipient is who did what needs no sign-in.

@@ -21,6 +21,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/link"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/relationship"
 )
@@ -30,6 +31,7 @@ type Service struct {
 	Store         Store
 	Accounts      partner.Accounts
 	Relationships relationship.Store
+	Partnerships  partnership.Store
 	// Granular and GranularRoles are for invitations that ask for granular administration as well.
 	Granular      granular.Store
 	GranularRoles granular.Table
@@ -50,7 +52,9 @@ type Service struct {
 	Evidence time.Duration
 	// AllowMessage lets partners say something in our mail (0.17).
 	AllowMessage bool
-	Now          func() time.Time
+	// SalesAgentsRequestPartnerships and AdminAgentsAcceptPartnerships turn the policies on that let them (domain, 0.1, 0.2).
+	SalesAgentsRequestPartnerships, AdminAgentsAcceptPartnerships bool
+	Now                                                           func() time.Time
 }
 
 // Command is who asks for a change, and under which condition.
@@ -129,6 +133,7 @@ type Proposal struct {
 	RecipientEmail        *string
 	RecipientName         *string
 	CustomerTenantID      *string
+	ProviderTenantID      *string // of a dual invitation
 	RequestDelegatedAdmin *bool
 	// Granular is granular administration that the same answer is to approve (domain, 0.28).
 	Granular  *granular.Terms
@@ -150,10 +155,13 @@ type Proposal struct {
 //
 // Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive]; those of a field; [problem.DelegatedAdminRequired] (I15);
 // [problem.RegionNotAllowed] (I16); [problem.SelfInvitation] (invariant 9); [problem.RelationshipExists] (invariant 3b);
-// [problem.DuplicateOpenInvitation] with the open one as resource (invariant 1); [problem.IdempotencyKeyReused]; of one that is
-// mailed also [problem.RecipientEmailRequired], [problem.SendingPaused] and [problem.RecipientSuppressed].
+// [problem.DuplicateOpenInvitation] with the open one as resource (invariant 1); [problem.IdempotencyKeyReused]; of a dual one
+// [problem.PartnershipRequired] (invariant 4), of a partnership [problem.PartnershipExists]; of one that is mailed also [problem.RecipientEmailRequired], [problem.SendingPaused] and [problem.RecipientSuppressed].
 func (s *Service) Invite(ctx context.Context, c Command, p Proposal) (inv Invitation, replayed bool, err error) {
 	account, err := s.inviter(ctx, c.User)
+	if err == nil {
+		err = s.mayAsk(c.User, p.Kind)
+	}
 	if err != nil {
 		return Invitation{}, false, err
 	}
@@ -364,8 +372,8 @@ func (s *Service) draft(account partner.Account, c Command, p Proposal) (Invitat
 		Key: Key{Inviter: account.Tenant}, Kind: p.Kind, Cloud: account.Cloud, Locale: account.Locale,
 		Reminders: true, Duration: DefaultDuration, BatchID: p.BatchID,
 	}
-	if p.Kind != Reseller {
-		f.Add("/kind", problem.ValidationFailed, "The kind is reseller.")
+	if !slices.Contains(Kinds, p.Kind) {
+		f.Add("/kind", problem.ValidationFailed, "The kind is one of %v.", Kinds)
 	}
 	cloud, err := s.Clouds.Cloud(account.Cloud)
 	if err != nil {
@@ -388,14 +396,16 @@ func (s *Service) draft(account partner.Account, c Command, p Proposal) (Invitat
 			inv.Customer, inv.Bound = tenant, true
 		}
 	}
+	s.tiers(&f, account, &inv, p)
 	switch {
+	case p.Kind == Partnership: // 0.14: not applicable
 	case p.RequestDelegatedAdmin != nil:
 		inv.RequestDelegatedAdmin = *p.RequestDelegatedAdmin
 		if !*p.RequestDelegatedAdmin && err == nil && !cloud.AdministrationOptional {
 			f.Add("/requestDelegatedAdmin", problem.DelegatedAdminRequired, "In this cloud a request always asks for administrator permission.")
 		}
 	default:
-		inv.RequestDelegatedAdmin = err == nil && !cloud.AdministrationOptional // 0.14
+		inv.RequestDelegatedAdmin = p.Kind == DualReseller || err == nil && !cloud.AdministrationOptional // 0.14
 	}
 	s.terms(&f, &inv, p.Locale, p.Duration, p.Reminders)
 	if p.Source != nil {
@@ -412,6 +422,9 @@ func (s *Service) draft(account partner.Account, c Command, p Proposal) (Invitat
 	inv.Tags = maps.Clone(p.Tags)
 	var asked *granular.Relationship
 	if p.Granular != nil {
+		if inv.Kind == Partnership {
+			f.Add("/granularAdmin", problem.ValidationFailed, "A partnership has no granular administration.")
+		}
 		if inv.Sandbox {
 			f.Add("/granularAdmin", problem.ValidationFailed, "A rehearsal gives nothing, and asks for no roles.")
 		}
@@ -491,6 +504,12 @@ func plain(f *problem.Findings, pointer, s string, limit int) string {
 // target looks at the named customer when the partner has had a relationship with it: a request that the region table
 // forbids is refused (rule I16), and one that would change nothing (invariant 3b).
 func (s *Service) target(ctx context.Context, account partner.Account, inv *Invitation) error {
+	switch inv.Kind {
+	case DualReseller:
+		return s.dualTarget(ctx, account, inv)
+	case Partnership:
+		return s.partnershipTarget(ctx, account, inv)
+	}
 	if !inv.Bound {
 		return nil
 	}
@@ -502,8 +521,8 @@ func (s *Service) target(ctx context.Context, account partner.Account, inv *Invi
 		return err
 	}
 	inv.RegionTable = s.Regions.Version
-	if rel.Status == relationship.Active && (!inv.RequestDelegatedAdmin || rel.DelegatedAdmin == relationship.ActiveDAP) {
-		return problem.New(problem.RelationshipExists, "What this would ask for stands already.")
+	if has(rel, inv.RequestDelegatedAdmin) {
+		return errStands
 	}
 	return nil
 }
@@ -543,12 +562,7 @@ func (s *Service) Letter(ctx context.Context, u partner.User, id string) (Letter
 	if err := inv.StatusAt(s.now()).ended(); err != nil {
 		return Letter{}, err
 	}
-	account, err := s.Accounts.Account(ctx, inv.Inviter, false)
-	if err != nil {
-		return Letter{}, err
-	}
-	cloud, err := s.Clouds.Cloud(inv.Cloud)
-	return Letter{Invitation: inv, Inviter: account, Cloud: cloud}, err
+	return s.LetterOf(ctx, inv, false)
 }
 
 // Revision is what may be changed of a draft. Nil leaves a field as it is.
@@ -682,6 +696,9 @@ func (s *Service) change(ctx context.Context, c Command, id, action string, do f
 // changeOnce checks in the order of the domain (2.5).
 func (s *Service) changeOnce(ctx context.Context, c Command, account partner.Account, id, action string, do func(*Invitation, time.Time) error, strong bool) (Invitation, error) {
 	before, err := s.own(ctx, c.User, id, strong)
+	if err == nil {
+		err = s.mayAsk(c.User, before.Kind)
+	}
 	if err != nil {
 		return Invitation{}, err
 	}

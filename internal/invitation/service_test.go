@@ -59,7 +59,7 @@ func open(t *testing.T) *office {
 	t.Helper()
 	o := &office{store: &storetest.Memory{}, clock: start}
 	o.Service = &invitation.Service{
-		Store: o.store, Accounts: o.store, Relationships: o.store, Regions: partner.ShippedRegions(),
+		Store: o.store, Accounts: o.store, Relationships: o.store, Partnerships: o.store, Regions: partner.ShippedRegions(),
 		Clouds: partner.Clouds{
 			{ID: "public", PortalName: "the admin center", BaseURL: "https://public.example", AdministrationOptional: true},
 			{ID: "usGov", PortalName: "the government portal", BaseURL: "https://gov.example"},

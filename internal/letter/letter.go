@@ -59,7 +59,7 @@ type Aside struct{ Label, URL string }
 func Compose(l invitation.Letter, url, operator string) Content {
 	p := printer(l.Invitation.Locale)
 	c := kinds[l.Invitation.Kind].asks(p, l)
-	c.Facts = whoAsks(p, l, p.T("mail.fact.company"))
+	c.Facts = append(whoAsks(p, l, p.T("mail.fact.company")), whoElse(p, l)...)
 	c.LinkNote, c.URL = p.T("mail.link.note"), url
 	c.Terms = append([]string{open(p, l.Invitation)}, c.Terms...)
 	c.finish(p, l, operator, l.Inviter.Contact.Email != "")
@@ -96,7 +96,9 @@ type kind struct {
 }
 
 var kinds = map[invitation.Kind]kind{
-	invitation.Reseller: {reseller, resellerGrants},
+	invitation.Reseller:     {reseller, resellerGrants},
+	invitation.DualReseller: {dual, dualGrants},
+	invitation.Partnership:  {partnership, partnershipGrants},
 }
 
 // Writes reports whether there are words for a kind.

@@ -26,7 +26,8 @@ func request(tag language.Tag) invitation.Letter {
 			DisplayName: "Dogwood Cloud Services", VerifiedDomain: "dogwood.example", Country: "US",
 			Contact: partner.Contact{Email: "hello@dogwood.example", Phone: "+1 555 0100", Website: "https://dogwood.example"},
 		},
-		Cloud: partner.Cloud{PortalName: "Concord Portal", BaseURL: "https://portal.example"},
+		Provider: partner.Account{DisplayName: "Birch Distribution", VerifiedDomain: "birch.example", Country: "FR"},
+		Cloud:    partner.Cloud{PortalName: "Concord Portal", BaseURL: "https://portal.example"},
 	}
 }
 
@@ -85,6 +86,11 @@ func TestSaysWhatAStrangerNeedsToKnow(t *testing.T) {
 				t.Errorf("the text does not say %q", part)
 			}
 		}
+		for _, part := range []string{"Birch Distribution", "birch.example"} { // rule D3: both are named
+			if strings.Contains(text, part) != (l.Invitation.Kind == invitation.DualReseller) {
+				t.Errorf("the text and %q", part)
+			}
+		}
 		if strings.Contains(text+c.Subject+c.Short(), "Recipient") {
 			t.Error("the letter holds text that came with the invitation (0.17)")
 		}
@@ -94,7 +100,7 @@ func TestSaysWhatAStrangerNeedsToKnow(t *testing.T) {
 		other := l
 		other.Invitation.RequestDelegatedAdmin = !l.Invitation.RequestDelegatedAdmin
 		o := Compose(other, link, "Example Operator")
-		if o.Text() == text || o.Short() == c.Short() {
+		if l.Invitation.Kind != invitation.Partnership && (o.Text() == text || o.Short() == c.Short()) { // which has none (0.14)
 			t.Error("asking for administration makes no difference")
 		}
 	})
@@ -154,6 +160,7 @@ func TestShortFitsAMailto(t *testing.T) {
 			{"𠀀", strings.Repeat("a", 253), 45},
 		} {
 			l.Inviter.DisplayName, l.Inviter.VerifiedDomain = strings.Repeat(c.letter, 100), c.domain
+			l.Provider.DisplayName = "Birch " + strings.Repeat("क", 94)
 			short := Compose(l, longest, "x").Short()
 			escaped := url.PathEscape(strings.ReplaceAll(short, "\n", "\r\n"))
 			if len(escaped) >= MaxShort {
@@ -183,6 +190,9 @@ func TestMailtoFitsInEveryLanguage(t *testing.T) {
 			{strings.Repeat("𠀀", 100), strings.Repeat("a", 254), false},
 		} {
 			l.Inviter.DisplayName = c.name
+			if !c.whole {
+				l.Provider.DisplayName = c.name
+			}
 			uri, ok := Compose(l, longest, "x").Mailto(c.address)
 			if !ok || len(uri) >= MaxMailto || strings.Count(uri, url.QueryEscape(longest)) != 1 {
 				t.Errorf("%d characters for %.20s", len(uri), c.name)

@@ -63,7 +63,7 @@ func Receipt(l invitation.Letter, links Links, operator string) Content {
 	}
 	c.Facts = answerFacts(p, i)
 	c.give(p, declining(p, i.Answer.Reason))
-	c.Facts = append(c.Facts, whoAsks(p, l, p.T("mail.fact.partner"))...)
+	c.Facts = append(append(c.Facts, whoAsks(p, l, p.T("mail.fact.partner"))...), whoElse(p, l)...)
 	if links.Dispute == "" {
 		c.Footer = []string{p.T("mail.receipt.why.answered")}
 	} else {
@@ -79,7 +79,7 @@ func Receipt(l invitation.Letter, links Links, operator string) Content {
 func Tells(n invitation.Notice) bool { return notices[n] != nil }
 
 // notices writes what differs between the notices to a partner's contact.
-var notices = map[invitation.Notice]func(*locale.Printer, invitation.Invitation) Content{
+var notices = map[invitation.Notice]func(*locale.Printer, invitation.Letter) Content{
 	invitation.AnswerNotice:  answerNotice,
 	invitation.RenewalNotice: renewalNotice,
 	invitation.DisputeNotice: disputeNotice,
@@ -89,7 +89,7 @@ var notices = map[invitation.Notice]func(*locale.Printer, invitation.Invitation)
 // what a person has typed or a tenant calls itself, in the facts and in a quote only. The notice is one that [Tells] knows.
 func Tell(n invitation.Notice, l invitation.Letter, operator string) Content {
 	p := printer(l.Inviter.Locale)
-	c := notices[n](p, l.Invitation)
+	c := notices[n](p, l)
 	if to := l.Invitation.RecipientEmail; to != "" {
 		c.Facts = append(c.Facts, Fact{p.T("mail.fact.sent-to"), to})
 	}
@@ -98,11 +98,14 @@ func Tell(n invitation.Notice, l invitation.Letter, operator string) Content {
 	return c
 }
 
-func answerNotice(p *locale.Printer, i invitation.Invitation) Content {
+func answerNotice(p *locale.Printer, l invitation.Letter) Content {
+	i := l.Invitation
 	c := Content{Facts: answerFacts(p, i)}
 	if i.Status != invitation.Accepted {
 		c.subject = reference(p, "mail.answer.declined.subject", i)
-		c.Intro = p.T("mail.answer.declined.intro")
+		if c.Intro = p.T("mail.answer.declined.intro"); i.Kind == invitation.Partnership {
+			c.Intro = p.T("mail.answer.partnership.declined")
+		}
 		c.give(p, declining(p, i.Answer.Reason))
 		if contact.Linkable(i.Answer.Comment) { // no mail of ours carries what a stranger would have others open
 			c.Asked = []string{p.T("mail.answer.comment.held")}
@@ -112,22 +115,18 @@ func answerNotice(p *locale.Printer, i invitation.Invitation) Content {
 		return c
 	}
 	c.subject = reference(p, "mail.answer.accepted.subject", i)
-	c.Intro = p.T("mail.answer.accepted.intro")
-	switch {
-	case i.Answer.NoChange:
-		c.Asked = []string{p.T("mail.answer.no-change")}
-	case i.RequestDelegatedAdmin:
-		c.Asked = []string{p.T("mail.answer.listed"), p.T("mail.answer.administration")}
-	default:
-		c.Asked = []string{p.T("mail.answer.listed"), p.T("mail.answer.no-administration")}
+	if c.Intro = p.T("mail.answer.accepted.intro"); i.Kind == invitation.Partnership {
+		c.Intro = p.T("mail.answer.partnership.accepted")
 	}
+	c.Asked = accepted(p, l)
 	if i.Answer.Unproven {
 		c.Asked = append(c.Asked, p.T("mail.answer.identity"))
 	}
 	return c
 }
 
-func renewalNotice(p *locale.Printer, i invitation.Invitation) Content {
+func renewalNotice(p *locale.Printer, l invitation.Letter) Content {
+	i := l.Invitation
 	c := Content{
 		subject: reference(p, "mail.renewal.subject", i), Intro: p.T("mail.renewal.intro"), Asked: []string{p.T("mail.renewal.how")},
 		Facts: []Fact{{p.T("mail.fact.reference"), i.Reference()}},
@@ -136,13 +135,16 @@ func renewalNotice(p *locale.Printer, i invitation.Invitation) Content {
 	return c
 }
 
-func disputeNotice(p *locale.Printer, i invitation.Invitation) Content {
+func disputeNotice(p *locale.Printer, l invitation.Letter) Content {
+	i := l.Invitation
 	c := Content{subject: reference(p, "mail.dispute.subject", i), Intro: p.T("mail.dispute.intro")}
 	c.give(p, why(p, i, "disputed"))
 	c.Facts = append(c.Facts, answerFacts(p, i)...)
 	switch {
 	case i.Status != invitation.Accepted, i.Answer.NoChange:
 		c.Asked = []string{p.T("mail.dispute.nothing")}
+	case i.Kind == invitation.Partnership:
+		c.Asked = []string{p.T("mail.dispute.partnership")}
 	default:
 		if i.RequestDelegatedAdmin {
 			c.Asked = append(c.Asked, p.T("mail.dispute.administration"))

@@ -215,7 +215,7 @@ func newWorld(t *testing.T) *world {
 		w.queued = append(w.queued, i)
 	})
 	w.service = &invitation.Service{
-		Store: w.memory, Accounts: w.memory, Relationships: w.memory, Regions: partner.ShippedRegions(), Clouds: clouds,
+		Store: w.memory, Accounts: w.memory, Relationships: w.memory, Partnerships: w.memory, Regions: partner.ShippedRegions(), Clouds: clouds,
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: locale.Tags, Now: time.Now,
 		Ledger: w.memory, Limits: invitation.Limits{FirstMonth: 1000, Daily: 1000},
 	}

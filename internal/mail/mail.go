@@ -155,8 +155,26 @@ func (d *Dispatcher) send(ctx context.Context, inv invitation.Invitation) Outcom
 		return unsent(invitation.MailWaiting, "link_unavailable")
 	}
 	links := answerLinks(cloud.BaseURL + link.Answer.Path(token))
-	c := letter.Mail(invitation.Letter{Invitation: inv, Inviter: account, Cloud: cloud}, links, d.Operator)
+	l, err := d.letter(ctx, inv, account, cloud)
+	if err != nil {
+		return unsent(invitation.MailWaiting, "store_unavailable")
+	}
+	c := letter.Mail(l, links, d.Operator)
 	return d.post(ctx, inv, c, Message{To: inv.RecipientEmail, ReplyTo: account.Contact.Email}, kindInvitation, inv.Mail.At)
+}
+
+// letter gives what a mail says of an invitation; of a dual one that is the provider's account too.
+func (d *Dispatcher) letter(ctx context.Context, inv invitation.Invitation, account partner.Account, cloud partner.Cloud) (invitation.Letter, error) {
+	l := invitation.Letter{Invitation: inv, Inviter: account, Cloud: cloud}
+	if inv.Provider == "" {
+		return l, nil
+	}
+	provider, err := d.Accounts.Account(ctx, inv.Provider, false)
+	if err != nil {
+		return l, fmt.Errorf("mail: provider of %s: %w", inv.ID, err)
+	}
+	l.Provider = provider
+	return l, nil
 }
 
 // kindInvitation is the kind of the mail that invites, as its tag says it; notices are called by their name.

@@ -90,6 +90,8 @@ func further(tag language.Tag) map[string]struct {
 	}
 	reseller := func(i *invitation.Invitation) { i.RequestDelegatedAdmin = false }
 	noChange := func(i *invitation.Invitation) { i.Answer.NoChange = true }
+	dual := func(i *invitation.Invitation) { i.Kind = invitation.DualReseller }
+	partnership := func(i *invitation.Invitation) { i.Kind, i.RequestDelegatedAdmin = invitation.Partnership, false }
 	sandbox := func(i *invitation.Invitation) { i.Sandbox, i.Answer.NoChange = true, true }
 	asks, dispute := []string{url, url + "/report"}, []string{links.Dispute}
 	all, only := letter.Links{Dispute: links.Dispute}, letter.Links{}
@@ -98,14 +100,23 @@ func further(tag language.Tag) map[string]struct {
 		content letter.Content
 		links   []string
 	}{
-		"invitation.message":         {letter.Mail(said, links, operator), asks},
-		"invitation.sandbox":         {letter.Mail(rehearsal, links, operator), asks},
-		"reminder":                   {letter.Remind(open, links, operator), append(asks, links.Unsubscribe)},
-		"reminder.sandbox":           {letter.Remind(reminded, links, operator), append(asks, links.Unsubscribe)},
-		"receipt.accepted":           {receipt(all, accepted, nil), dispute},
-		"receipt.accepted.reseller":  {receipt(all, accepted, reseller), dispute},
-		"receipt.accepted.no-change": {receipt(all, accepted, noChange), dispute},
-		"receipt.accepted.sandbox":   {receipt(all, accepted, sandbox), dispute},
+		"invitation.message":           {letter.Mail(said, links, operator), asks},
+		"invitation.sandbox":           {letter.Mail(rehearsal, links, operator), asks},
+		"reminder":                     {letter.Remind(open, links, operator), append(asks, links.Unsubscribe)},
+		"reminder.sandbox":             {letter.Remind(reminded, links, operator), append(asks, links.Unsubscribe)},
+		"receipt.accepted":             {receipt(all, accepted, nil), dispute},
+		"receipt.accepted.reseller":    {receipt(all, accepted, reseller), dispute},
+		"receipt.accepted.no-change":   {receipt(all, accepted, noChange), dispute},
+		"receipt.accepted.sandbox":     {receipt(all, accepted, sandbox), dispute},
+		"receipt.accepted.dual":        {receipt(all, accepted, dual), dispute},
+		"receipt.accepted.partnership": {receipt(all, accepted, partnership), dispute},
+		"answer.accepted.dual":         {tell(invitation.AnswerNotice, accepted, dual), nil},
+		"answer.accepted.partnership":  {tell(invitation.AnswerNotice, accepted, partnership), nil},
+		"answer.declined.partnership":  {tell(invitation.AnswerNotice, declined, partnership), nil},
+		"dispute.partnership": {tell(invitation.DisputeNotice, accepted, func(i *invitation.Invitation) {
+			partnership(i)
+			history("disputed", "not-us")(i)
+		}), nil},
 		"receipt.declined": {receipt(all, declined, func(i *invitation.Invitation) {
 			i.Answer.JobTitle, i.Answer.Company, i.Answer.Reason = "", "", "no-need"
 		}), dispute},
@@ -582,7 +593,7 @@ func TestANoticeOfALaterVersion(t *testing.T) {
 			edit   func(*invitation.Invitation)
 		}{
 			{"thanks", func(*invitation.Invitation) {}},
-			{invitation.ReceiptNotice, func(i *invitation.Invitation) { i.Kind = "partnership" }},
+			{invitation.ReceiptNotice, func(i *invitation.Invitation) { i.Kind = "of a later version" }},
 			{invitation.ReceiptNotice, func(i *invitation.Invitation) { i.Answer = nil }},
 			{invitation.DisputeNotice, func(i *invitation.Invitation) { i.Answer = nil }},
 		} {

@@ -143,7 +143,11 @@ func (d *Dispatcher) notice(ctx context.Context, inv invitation.Invitation, n in
 	if err != nil {
 		return unsent(invitation.MailWaiting, "cloud_not_served")
 	}
-	c, err := d.compose(ctx, n, invitation.Letter{Invitation: inv, Inviter: account, Cloud: cloud}, &m)
+	l, err := d.letter(ctx, inv, account, cloud)
+	if err != nil {
+		return unsent(invitation.MailWaiting, "store_unavailable")
+	}
+	c, err := d.compose(ctx, n, l, &m)
 	switch {
 	case errors.Is(err, errNoWords):
 		// Written by a version of us that knows more, in the middle of a deployment.

@@ -99,14 +99,14 @@ func TestEvents(t *testing.T) {
 			})
 			writes := 0
 			store.Inject(func(op storetest.Operation) storetest.Fault {
-				if op == storetest.Write || op == storetest.Commit || op == storetest.Record || op == storetest.WriteGranular {
+				if op == storetest.Write || op == storetest.Commit || op == storetest.Settle || op == storetest.Record || op == storetest.WriteGranular {
 					writes++
 				}
 				return storetest.Fault{}
 			})
 			clouds := partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://concord.example"}}
 			handler, err := pages.Site{
-				Invitations: &invitation.Service{Store: store, Accounts: store, Relationships: store, Regions: partner.ShippedRegions(), Clouds: clouds, Locales: locale.Tags, Ledger: store, Now: time.Now},
+				Invitations: &invitation.Service{Store: store, Accounts: store, Relationships: store, Partnerships: store, Regions: partner.ShippedRegions(), Clouds: clouds, Locales: locale.Tags, Ledger: store, Now: time.Now},
 				Granular:    &granular.Service{Store: store, Accounts: store, Clouds: clouds, Roles: granular.ShippedRoles(), Now: time.Now},
 				Enrolments:  enrolment.Confirmation{Store: store, Now: time.Now},
 				Customers:   customer.Self{Store: store, Register: store, Accounts: store, Purchases: store, Now: time.Now},

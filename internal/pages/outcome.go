@@ -42,6 +42,9 @@ var outcomes = map[invitation.Case]outcome{
 	invitation.OtherCloud:       {"cloud-mismatch", http.StatusForbidden, "notice", cloudMismatch},
 	invitation.OtherRegion:      {"region-not-allowed", http.StatusForbidden, "notice", regionNotAllowed},
 
+	invitation.NoPartnership: {"partnership-required", http.StatusConflict, "notice", partnershipRequired},
+	invitation.NotEnrolled:   {"reseller-not-enrolled", http.StatusConflict, "notice", notEnrolled},
+
 	invitation.Unknown:    unknown,
 	invitation.TooLate:    {"expired", http.StatusGone, "notice", expired},
 	invitation.Superseded: {"superseded", http.StatusGone, "notice", superseded},
@@ -92,6 +95,7 @@ type page struct {
 	Title     string
 	Summary   []fault // what is wrong with the form
 	Content   any
+	regions   partner.Regions
 
 	needsAgreement bool // an acceptance has to sign the customer agreement (domain, 0.8)
 }
@@ -205,7 +209,7 @@ func (p *page) lead(r *http.Request) {
 func (h *site) show(w http.ResponseWriter, r *http.Request, v *visit, o outcome) {
 	p := &page{
 		Printer: h.printer(r, v), visit: v, Name: o.name, Portal: h.cloud(v).PortalName, Operator: h.Operator,
-		Now: h.Invitations.Now().UTC(), roles: h.Granular.Roles, clouds: h.clouds, chosen: chosen(r.URL.Query().Get("lang")),
+		Now: h.Invitations.Now().UTC(), roles: h.Granular.Roles, regions: h.Invitations.Regions, clouds: h.clouds, chosen: chosen(r.URL.Query().Get("lang")),
 		needsAgreement: h.Invitations.NeedsAgreement,
 	}
 	if (v.token != "" || v.place != "") && o.name != unknown.name {

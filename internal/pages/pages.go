@@ -216,7 +216,7 @@ func (h *site) open(w http.ResponseWriter, r *http.Request) {
 // entered is the form as it was filled in.
 type entered struct {
 	Answer, FullName, JobTitle, Country, Reason, Comment string
-	Authorized                                           bool
+	Authorized, AuthorizeProvider                        bool
 	// Words is the language that the form was in, and WordsRead which words those were, as [edition] says it. Who fills in no
 	// form but sends its fields may leave them out.
 	Words, WordsRead string
@@ -262,7 +262,7 @@ func (h *site) answer(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	letter, c, err := h.Invitations.Respond(r.Context(), v.link, *v.person, invitation.Response{
-		Answer: v.form.Answer, Authorized: v.form.Authorized, FullName: v.form.FullName, JobTitle: v.form.JobTitle,
+		Answer: v.form.Answer, Authorized: v.form.Authorized, AuthorizeProvider: v.form.AuthorizeProvider, FullName: v.form.FullName, JobTitle: v.form.JobTitle,
 		Country: v.form.Country, Reason: v.form.Reason, Comment: v.form.Comment,
 		Consent: words, Signs: signs, CorrelationID: rand.Text(),
 	})
@@ -352,7 +352,7 @@ func read(w http.ResponseWriter, r *http.Request) (entered, error) {
 		return entered{}, err
 	}
 	return entered{
-		Answer: one("answer"), Authorized: one("authorized") == "on", FullName: one("fullName"), JobTitle: one("jobTitle"),
+		Answer: one("answer"), Authorized: one("authorized") == "on", AuthorizeProvider: one("authorizeProvider") == "on", FullName: one("fullName"), JobTitle: one("jobTitle"),
 		Country: one("country"), Reason: one("reason"), Comment: strings.ReplaceAll(one("comment"), "\r\n", "\n"),
 		Words: one("words"), WordsRead: one("wordsRead"), Agreement: one("agreement") == "on", AgreementRead: one("agreementRead"),
 	}, nil

@@ -146,7 +146,7 @@ func deploy(t *testing.T) *deployment {
 		{ID: "usGov", PortalName: "Concord for US Government", BaseURL: base},
 	}
 	d.service = &invitation.Service{
-		Store: d.store, Accounts: d.store, Relationships: d.store, Granular: d.store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds, Locales: locale.Tags,
+		Store: d.store, Accounts: d.store, Relationships: d.store, Partnerships: d.store, Granular: d.store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds, Locales: locale.Tags,
 		Now:    func() time.Time { return time.Now().Add(time.Duration(d.clock.Load())) },
 		Ledger: d.store, Limits: invitation.Limits{FirstMonth: 1000, Daily: 1000},
 	}
@@ -168,7 +168,7 @@ func deploy(t *testing.T) *deployment {
 	t.Cleanup(d.Close)
 	d.store.PutAccount(alderAccount())
 	d.store.Inject(func(op storetest.Operation) storetest.Fault {
-		if op == storetest.Write || op == storetest.Commit || op == storetest.Record || op == storetest.WriteGranular {
+		if op == storetest.Write || op == storetest.Commit || op == storetest.Settle || op == storetest.Record || op == storetest.WriteGranular {
 			d.writes.Add(1)
 		}
 		if f := d.fault.Load(); f != nil {

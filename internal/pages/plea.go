@@ -264,6 +264,10 @@ func dispute(p *page) any {
 		Facts: p.disputable(), Why: p.T("page.dispute.why"), Reasons: p.choices(invitation.DisputeReasons, disputeTexts), Send: p.T("page.dispute.send"),
 	}
 	relationship, administration := p.granted()
+	if relationship && p.kind() == invitation.Partnership {
+		content.Text = append(content.Text, p.T("page.dispute.partnership"))
+		return p.complete(content)
+	}
 	if administration {
 		content.Text = append(content.Text, p.T("page.dispute.administration", "partner", p.partner()))
 	}
@@ -277,6 +281,9 @@ func disputed(p *page) any {
 	p.Title = p.T("page.disputed.title")
 	n := notice{Text: []string{p.T("page.disputed.text", "partner", p.partner())}, Facts: append(p.disputable(), p.contact()...)}
 	relationship, administration := p.granted()
+	if relationship && p.kind() == invitation.Partnership {
+		n.Text, relationship = append(n.Text, p.T("page.disputed.partnership")), false
+	}
 	if administration {
 		n.Text = append(n.Text, p.T("page.disputed.administration", "partner", p.partner()))
 	}

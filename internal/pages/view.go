@@ -40,7 +40,13 @@ type fact struct{ Label, Value string }
 // partner is the legal name of who asks.
 func (p *page) partner() string { return p.letter.Inviter.DisplayName }
 
-// whoAsks is what the operator knows about the partner.
+// provider is the legal name of the indirect provider of a dual invitation.
+func (p *page) provider() string { return p.letter.Provider.DisplayName }
+
+// kind is what the request asks for.
+func (p *page) kind() invitation.Kind { return p.letter.Invitation.Kind }
+
+// whoAsks is what the operator knows about the partner, and about the provider of a dual invitation.
 func (p *page) whoAsks() []fact {
 	a := p.letter.Inviter
 	facts := []fact{
@@ -48,7 +54,12 @@ func (p *page) whoAsks() []fact {
 		{p.T("page.fact.domain"), a.VerifiedDomain},
 		{p.T("page.fact.country"), p.Country(a.Country)},
 	}
-	return append(facts, p.contact()...)
+	facts = append(facts, p.contact()...)
+	if p.kind() == invitation.DualReseller {
+		facts = append(facts, fact{p.T("page.fact.provider"), p.provider()}, fact{p.T("page.fact.domain"), p.letter.Provider.VerifiedDomain},
+			fact{p.T("page.fact.country"), p.Country(p.letter.Provider.Country)})
+	}
+	return facts
 }
 
 // contact is how to reach the partner.
@@ -93,15 +104,30 @@ func review(p *page) any {
 	if open := p.open(); open != "" {
 		facts = append(facts, fact{p.T("page.fact.open"), open})
 	}
-	p.Title = p.T("page.review.title", "partner", p.partner())
-	ask := p.T("page.review.ask", "partner", p.partner())
-	if p.letter.Invitation.RequestDelegatedAdmin {
-		ask = p.T("page.review.ask.administration", "partner", p.partner())
-	}
+	var ask string
+	p.Title, ask = p.asking()
 	return struct {
 		Partner, Ask string
 		Facts        []fact
 	}{p.partner(), ask, facts}
+}
+
+// asking gives the title and the first sentence of a request.
+func (p *page) asking() (title, ask string) {
+	names := []any{"partner", p.partner(), "provider", p.provider()}
+	administration := p.letter.Invitation.RequestDelegatedAdmin
+	switch {
+	case p.kind() == invitation.Partnership:
+		return p.T("page.review.title.partnership", "partner", p.partner()), p.T("page.review.ask.partnership", "partner", p.partner())
+	case p.kind() == invitation.DualReseller && administration:
+		return p.T("page.review.title.dual", names...), p.T("page.review.ask.dual.administration", names...)
+	case p.kind() == invitation.DualReseller:
+		return p.T("page.review.title.dual", names...), p.T("page.review.ask.dual", names...)
+	case administration:
+		return p.T("page.review.title", "partner", p.partner()), p.T("page.review.ask.administration", "partner", p.partner())
+	default:
+		return p.T("page.review.title", "partner", p.partner()), p.T("page.review.ask", "partner", p.partner())
+	}
 }
 
 // clause is a row of the table of what is agreed to.
@@ -153,6 +179,8 @@ type fields struct {
 	Countries []option // empty when the country is known
 	Sign      *signing // what can be signed; nil for nothing
 	Faults    map[string]string
+	// Authorise is what the explicit box of a partnership says, empty for no box (rule N5).
+	Authorise string
 }
 
 // fault is an entry of the list of errors: where it leads and what to do.
@@ -194,50 +222,51 @@ type termsView struct {
 // Terms gives that template its terms.
 func (p *page) Terms(t granularTerms) termsView { return termsView{p, t} }
 
-// Clauses gives the template of a table its rows.
-func (p *page) Clauses(rows []clause) clauses { return clauses{p, p.partner(), rows} }
+// Clauses gives the template of a table whose rows say what a partner may do.
+func (p *page) Clauses(partner string, rows []clause) clauses { return clauses{p, partner, rows} }
+
+// part is a section of the answer page: what one partner may do, or what it may not.
+type part struct {
+	ID, Title     string
+	Tag           string // whether it is asked for; empty where that is no question
+	Strong        bool
+	Partner, Lead string
+	Rows          []clause
+	Care          string
+}
 
 func form(p *page) any {
-	inv, partner := p.letter.Invitation, p.partner()
-	company := p.company()
+	partner := p.partner()
 	p.Title = p.T("page.answer.title", "partner", partner)
-	administration := inv.RequestDelegatedAdmin
-	manage := clause{Text: p.T("page.consent.manage")}
-	if administration {
-		manage.Only = p.T("page.consent.below")
-	}
 	content := struct {
-		Partner, Company string
-		Facts            []fact
-		Administration   bool
-		Reseller, Admin  []clause
-		Granular         *granularTerms // nil where none is asked for
-		Unchanged, End   []string
-		Record           string
-		Fields           fields
+		Company        string
+		Facts          []fact
+		Parts          []part
+		Granular       *granularTerms // nil where none is asked for
+		Unchanged, End []string
+		Record         string
+		Fields         fields
 	}{
-		Partner: partner, Company: company,
-		Facts:          []fact{{p.T("page.fact.name"), partner}, {p.T("page.fact.domain"), p.letter.Inviter.VerifiedDomain}},
-		Administration: administration,
-		Reseller: []clause{
-			{Text: p.T("page.consent.sell"), Allowed: true},
-			{Text: p.T("page.consent.order"), Allowed: true},
-			{Text: p.T("page.consent.know"), Allowed: true},
-			manage,
-			{Text: p.T("page.consent.others")},
-			{Text: p.T("page.consent.charge")},
-		},
-		Admin: []clause{
-			{Text: p.T("page.consent.administer"), Allowed: true},
-			{Text: p.T("page.consent.support"), Allowed: true},
-			{Text: p.T("page.consent.lock-out")},
-		},
-		Unchanged: []string{p.T("page.consent.unchanged.contracts"), p.T("page.consent.unchanged.administrators"), p.T("page.consent.unchanged.partners")},
-		End:       []string{p.T("page.consent.end.ask", "partner", partner), p.T("page.consent.end.operator", "partner", partner, "operator", p.Operator)},
-		Record:    p.T("page.consent.record", "operator", p.Operator),
-		Fields:    p.fields(true),
+		Company: p.company(), Facts: []fact{{p.T("page.fact.name"), partner}, {p.T("page.fact.domain"), p.letter.Inviter.VerifiedDomain}},
+		Record: p.T("page.consent.record", "operator", p.Operator), Fields: p.fields(true),
 	}
-	if administration {
+	switch p.kind() {
+	case invitation.Partnership:
+		content.Parts = p.authorisation()
+		content.Unchanged = []string{p.T("page.consent.partnership.customers"), p.T("page.consent.unchanged.administrators"), p.T("page.consent.partnership.providers")}
+		content.End = []string{p.T("page.consent.partnership.end"), p.T("page.consent.access.end")}
+		return content
+	case invitation.DualReseller:
+		content.Facts = append(content.Facts, fact{p.T("page.fact.provider"), p.provider()}, fact{p.T("page.fact.domain"), p.letter.Provider.VerifiedDomain})
+		content.Parts = []part{p.reselling(false), p.providing(), p.administering()}
+		content.End = []string{p.T("page.consent.end.ask", "partner", p.provider())}
+	default:
+		content.Parts = []part{p.reselling(true), p.administering()}
+	}
+	content.Unchanged = []string{p.T("page.consent.unchanged.contracts"), p.T("page.consent.unchanged.administrators"), p.T("page.consent.unchanged.partners")}
+	content.End = append([]string{p.T("page.consent.end.ask", "partner", partner)}, content.End...)
+	content.End = append(content.End, p.T("page.consent.end.operator", "partner", partner, "operator", p.Operator))
+	if p.letter.Invitation.RequestDelegatedAdmin {
 		content.End = append(content.End, p.T("page.consent.end.administration"))
 	}
 	if p.beside() {
@@ -245,6 +274,74 @@ func form(p *page) any {
 		content.End = append(content.End, p.T("page.consent.granular.end.later"))
 	}
 	return content
+}
+
+// reselling is what a reseller may do, and whether it orders itself.
+func (p *page) reselling(orders bool) part {
+	manage := clause{Text: p.T("page.consent.manage")}
+	if p.letter.Invitation.RequestDelegatedAdmin {
+		manage.Only = p.T("page.consent.below")
+	}
+	rows := []clause{{Text: p.T("page.consent.sell"), Allowed: true}}
+	if orders {
+		rows = append(rows, clause{Text: p.T("page.consent.order"), Allowed: true})
+	}
+	return part{
+		ID: "reseller", Title: p.T("page.answer.reseller"), Partner: p.partner(), Lead: p.T("page.consent.reseller", "company", p.company(), "partner", p.partner()),
+		Rows: append(rows, clause{Text: p.T("page.consent.know"), Allowed: true}, manage, clause{Text: p.T("page.consent.others")}, clause{Text: p.T("page.consent.charge")}),
+	}
+}
+
+// providing is what the indirect provider of a dual invitation may do (rules D4 and D5).
+func (p *page) providing() part {
+	return part{
+		ID: "provider", Title: p.T("page.answer.provider"), Partner: p.provider(),
+		Lead: p.T("page.consent.provider", "company", p.company(), "partner", p.partner(), "provider", p.provider()),
+		Rows: []clause{
+			{Text: p.T("page.consent.provider.order", "partner", p.partner()), Allowed: true},
+			{Text: p.T("page.consent.know"), Allowed: true},
+			{Text: p.T("page.consent.manage")},
+			{Text: p.T("page.consent.others")},
+			{Text: p.T("page.consent.charge")},
+		},
+	}
+}
+
+// administering is the delegated administration, asked for or not.
+func (p *page) administering() part {
+	of := part{ID: "administration", Title: p.T("page.answer.administration"), Partner: p.partner()}
+	if !p.letter.Invitation.RequestDelegatedAdmin {
+		of.Tag, of.Lead = p.T("page.answer.not-asked"), p.T("page.consent.no-administration", "partner", p.partner())
+		return of
+	}
+	of.Tag, of.Strong, of.Lead, of.Care = p.T("page.answer.asked"), true, p.T("page.consent.administration", "partner", p.partner()), p.T("page.consent.care", "partner", p.partner())
+	of.Rows = []clause{
+		{Text: p.T("page.consent.administer"), Allowed: true},
+		{Text: p.T("page.consent.support"), Allowed: true},
+		{Text: p.T("page.consent.lock-out")},
+	}
+	return of
+}
+
+// authorisation is what an indirect provider may do, the administration of the reseller's own account apart (rule N7).
+func (p *page) authorisation() []part {
+	partner := p.partner()
+	return []part{{
+		ID: "partnership", Title: p.T("page.answer.partnership"), Partner: partner, Lead: p.T("page.consent.partnership", "company", p.company(), "partner", partner),
+		Rows: []clause{
+			{Text: p.T("page.consent.partnership.order"), Allowed: true},
+			{Text: p.T("page.consent.partnership.add"), Allowed: true},
+			{Text: p.T("page.consent.partnership.record"), Allowed: true},
+			{Text: p.T("page.consent.partnership.know"), Allowed: true},
+			{Text: p.T("page.consent.partnership.import")},
+			{Text: p.T("page.consent.charge")},
+		},
+	}, {
+		ID: "administration", Title: p.T("page.answer.access"), Tag: p.T("page.answer.asked"), Strong: true, Partner: partner,
+		Lead: p.T("page.consent.access", "company", p.company(), "partner", partner),
+		Rows: []clause{{Text: p.T("page.consent.administer"), Allowed: true}, {Text: p.T("page.consent.lock-out")}},
+		Care: p.T("page.consent.care", "partner", partner),
+	}}
 }
 
 // company is the name of the company of who is signed in.
@@ -272,6 +369,12 @@ var reasonTexts = map[string]string{
 
 func (p *page) fields(full bool) fields {
 	f := fields{entered: p.form, Choice: p.T("page.form.choice", "partner", p.partner()), Partner: p.partner(), Company: p.company(), Account: p.account(), Full: full, Faults: map[string]string{}}
+	if p.kind() == invitation.Partnership {
+		f.Choice = p.T("page.form.choice.partnership", "partner", p.partner())
+		if full {
+			f.Authorise = p.T("page.form.provider", "partner", p.partner(), "company", p.company())
+		}
+	}
 	f.FullName, f.JobTitle, f.Comment = echo(f.FullName), echo(f.JobTitle), echo(f.Comment)
 	for _, r := range invitation.Reasons {
 		f.Reasons = append(f.Reasons, option{r, p.T(reasonTexts[r]), r == f.Reason})
@@ -290,8 +393,11 @@ func (p *page) fields(full bool) fields {
 	}
 	if p.reworded { // where the words begin
 		begin := "reseller"
-		if p.purpose == link.Granular {
+		switch {
+		case p.purpose == link.Granular:
 			begin = "granular"
+		case p.kind() == invitation.Partnership:
+			begin = "partnership"
 		}
 		p.Summary = append(p.Summary, fault{begin, p.T("page.error.words")})
 	}
@@ -302,12 +408,12 @@ func (p *page) fields(full bool) fields {
 }
 
 // inOrder are the ids of the fields as they stand on the page.
-var inOrder = []string{"f-accept", "f-reason", "f-comment", "f-country", "f-agreement", "f-name", "f-title", "f-confirm"}
+var inOrder = []string{"f-accept", "f-reason", "f-comment", "f-country", "f-agreement", "f-name", "f-title", "f-provider", "f-confirm"}
 
 // anchors are the ids by field. None contains a word by which programs find the sign-in or the form.
 var anchors = map[string]string{
 	"answer": "f-accept", "authorized": "f-confirm", "fullName": "f-name", "jobTitle": "f-title",
-	"country": "f-country", "agreement": "f-agreement", "reason": "f-reason", "comment": "f-comment", "confirm": "f-confirm",
+	"country": "f-country", "agreement": "f-agreement", "reason": "f-reason", "comment": "f-comment", "confirm": "f-confirm", "authorizeProvider": "f-provider",
 }
 
 // complaint says what to do about a field.
@@ -323,6 +429,8 @@ func (p *page) complaint(field string) string {
 		return p.T("page.error.choice")
 	case "authorized":
 		return p.T("page.error.authority", "company", p.company())
+	case "authorizeProvider":
+		return p.T("page.error.provider", "partner", p.partner())
 	case "fullName":
 		return blank(p.form.FullName, "page.error.name.missing", "page.error.name.invalid")
 	case "jobTitle":
@@ -371,21 +479,15 @@ func accepted(p *page) any {
 	p.Title = p.T("page.accepted.title")
 	r := result{
 		Accepted: true, Reference: inv.Reference(), Facts: p.answerFacts(),
-		Lead: p.T("page.accepted.lead", "partner", partner, "company", p.company()),
 	}
-	agreement := p.T("page.accepted.agreement", "partner", partner)
-	if inv.Answer.AgreementSigned {
-		agreement = p.T("page.accepted.agreement.signed", "partner", partner)
-	}
-	r.Next = []string{p.T("page.accepted.listed", "partner", partner), agreement}
+	r.Lead, r.Next = p.gained()
 	switch {
 	case inv.Sandbox:
 		r.Lead, r.Next = p.T("page.accepted.rehearsal", "partner", partner), nil
 	case inv.Answer.NoChange:
 		r.Lead = p.T("page.accepted.no-change", "partner", partner)
-	default:
+	case p.kind() != invitation.Partnership:
 		if inv.RequestDelegatedAdmin {
-			r.Lead = p.T("page.accepted.lead.administration", "partner", partner, "company", p.company())
 			r.Link, r.Label = customerPath+p.chosen, p.T("page.customer.all")
 		}
 		if relationship.CheckIdentity(p.person.Company, inv.RecipientEmail) == relationship.Unproven {
@@ -398,6 +500,32 @@ func accepted(p *page) any {
 	}
 	r.Next = append(append(r.Next, p.receipts()...), p.T("page.result.keep", "partner", partner))
 	return r
+}
+
+// gained says what an acceptance has given, and what follows.
+func (p *page) gained() (lead string, next []string) {
+	partner, inv := p.partner(), p.letter.Invitation
+	agreement := p.T("page.accepted.agreement", "partner", partner)
+	if inv.Answer.AgreementSigned {
+		agreement = p.T("page.accepted.agreement.signed", "partner", partner)
+	}
+	names := []any{"partner", partner, "company", p.company()}
+	switch {
+	case inv.Kind == invitation.Partnership:
+		return p.T("page.accepted.lead.partnership", names...), []string{p.T("page.accepted.listed.partnership", "partner", partner), p.T("page.consent.access.end")}
+	case inv.Kind == invitation.DualReseller:
+		names = append(names, "provider", p.provider())
+		lead = p.T("page.accepted.lead.dual", names...)
+		if inv.RequestDelegatedAdmin {
+			lead = p.T("page.accepted.lead.dual.administration", names...)
+		}
+		return lead, []string{p.T("page.accepted.listed.dual", "partner", partner, "provider", p.provider()), agreement}
+	case inv.RequestDelegatedAdmin:
+		lead = p.T("page.accepted.lead.administration", names...)
+	default:
+		lead = p.T("page.accepted.lead", names...)
+	}
+	return lead, []string{p.T("page.accepted.listed", "partner", partner), agreement}
 }
 
 // receipts says who is told of the answer by mail, and what can be done with that.
@@ -489,11 +617,15 @@ func wrongTenant(p *page) any {
 
 func notAdmin(p *page) any {
 	p.Title = p.T("page.not-admin.title")
+	forward := []any{"partner", p.partner(), "domain", p.letter.Inviter.VerifiedDomain, "portal", p.Portal, "operator", p.Operator}
+	text := p.T("page.not-admin.copy", forward...)
+	if p.kind() == invitation.Partnership {
+		text = p.T("page.not-admin.copy.partnership", forward...)
+	}
 	return notice{Facts: p.signedIn(), Link: p.otherAccount(), Label: p.T("page.switch"), Stranger: p.Report,
 		Text:     []string{p.T("page.not-admin.text"), p.T("page.nothing-used")},
 		CopyHint: p.T("page.not-admin.forward"),
-		Copy: p.T("page.not-admin.copy", "partner", p.partner(), "domain", p.letter.Inviter.VerifiedDomain, "portal", p.Portal,
-			"operator", p.Operator),
+		Copy:     text,
 	}
 }
 
@@ -508,15 +640,41 @@ func partnerNotActive(p *page) any {
 	return p.ruledOut(p.T("page.partner-not-active.title"), p.T("page.partner-not-active.text", "partner", p.partner(), "operator", p.Operator))
 }
 
+// partnershipRequired is of a reseller and a provider that ask together and do not work together now (invariant 4).
+func partnershipRequired(p *page) any {
+	return p.ruledOut(p.T("page.partnership-required.title"), p.T("page.partnership-required.text", "partner", p.partner(), "provider", p.provider()))
+}
+
+// notEnrolled offers enrolment; the same link works afterwards (rules N12 and P6, X-e).
+func notEnrolled(p *page) any {
+	decline := p.fields(false)
+	p.Title = p.T("page.reseller-not-enrolled.title")
+	return notice{
+		Facts: p.signedIn(), Link: p.Here, Label: p.T("page.reseller-not-enrolled.again"), Decline: &decline,
+		Text: []string{p.T("page.reseller-not-enrolled.text", "company", p.company()), p.T("page.reseller-not-enrolled.how", "operator", p.Operator), p.T("page.nothing-used")},
+	}
+}
+
 func cloudMismatch(p *page) any {
+	if p.kind() == invitation.Partnership {
+		return p.ruledOut(p.T("page.cloud-mismatch.title"), p.T("page.cloud-mismatch.partnership", "partner", p.partner(), "portal", p.Portal))
+	}
 	return p.ruledOut(p.T("page.cloud-mismatch.title"), p.T("page.cloud-mismatch.text", "partner", p.partner(), "portal", p.Portal))
 }
 
 func regionNotAllowed(p *page) any {
 	// The country is the one that was chosen in the form, or that of the sign-in.
 	country := cmp.Or(p.person.Company.Country, p.form.Country)
+	partner, theirs := p.partner(), p.letter.Inviter.Country
+	if p.kind() == invitation.Partnership {
+		return p.ruledOut(p.T("page.region-not-allowed.title"), p.T("page.region-not-allowed.partnership",
+			"partner", partner, "theirs", p.Country(theirs), "yours", p.Country(country)))
+	}
+	if p.kind() == invitation.DualReseller && p.regions.Check(theirs, country) == nil { // then it is the other of the two
+		partner, theirs = p.provider(), p.letter.Provider.Country
+	}
 	return p.ruledOut(p.T("page.region-not-allowed.title"), p.T("page.region-not-allowed.text",
-		"partner", p.partner(), "theirs", p.Country(p.letter.Inviter.Country), "yours", p.Country(country)))
+		"partner", partner, "theirs", p.Country(theirs), "yours", p.Country(country)))
 }
 
 func troubled(p *page) any {

@@ -124,6 +124,7 @@ const (
 	AccessGranted = "access granted"
 	AccessRevoked = "access revoked"
 	WasRemoved    = "removed"
+	WasDisputed   = "disputed"
 )
 
 // maxHistory bounds the history: the first entry says how it began, and the newest are kept.
@@ -190,6 +191,18 @@ func (p Partnership) Revoke(e Entry) (Partnership, bool) {
 	p.ProviderAccess = Revoked
 	e.Action = AccessRevoked
 	p.note(e)
+	return p, true
+}
+
+// Dispute gives the partnership after the recipient of an invitation has said that its answer was not its own, and false when nothing
+// changes: the invitation was not the last that granted something, or what it granted has ended. The provider's administration of the
+// reseller's account ends; the partnership is for the two to end.
+func (p Partnership) Dispute(invitation string, at time.Time, correlationID string) (Partnership, bool) {
+	if p.Invitation != invitation || p.ProviderAccess != Granted {
+		return p, false
+	}
+	p.ProviderAccess = Revoked
+	p.note(Entry{At: at, Action: WasDisputed, Side: ResellerSide, CorrelationID: correlationID})
 	return p, true
 }
 

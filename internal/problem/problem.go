@@ -67,6 +67,7 @@ const (
 	AgreementTextNotConfigured  Code = "agreement_text_not_configured"
 	ActiveSubscriptionsExist    Code = "active_subscriptions_exist"
 	PartnershipRequired         Code = "partnership_required"
+	PartnershipExists           Code = "partnership_exists"
 	ResellerNotEnrolled         Code = "reseller_not_enrolled"
 	AgreementAlreadyConfirmed   Code = "agreement_already_confirmed"
 	PartnerIDRequired           Code = "partner_id_required"

@@ -78,13 +78,15 @@ const (
 
 // Relationship is one partner's reseller relationship with one customer; there is at most one (invariant 2).
 type Relationship struct {
-	ID             string // "rel_" and 26 letters and digits
-	Partner        partner.TenantID
-	Customer       Customer
-	Role           Role
-	Status         Status
-	Origin         string // [ByInvitation] or [CustomerCreation]
-	Invitation     string // the id of the invitation that last granted something
+	ID         string // "rel_" and 26 letters and digits
+	Partner    partner.TenantID
+	Customer   Customer
+	Role       Role
+	Status     Status
+	Origin     string // [ByInvitation] or [CustomerCreation]
+	Invitation string // the id of the invitation that last granted something
+	// Via is the other tier, of a relationship that a dual invitation made: the provider of a reseller, the reseller of a provider.
+	Via            partner.TenantID
 	DelegatedAdmin Administration
 	IdentityCheck  IdentityCheck
 	RegionTable    string // the version of the region table that allowed it
@@ -207,6 +209,7 @@ type Consent struct {
 	RelationshipID string // used when there is no relationship yet
 	Partner        partner.Account
 	Customer       Customer
+	Via            partner.TenantID // the other tier, of a dual invitation
 	DelegatedAdmin bool
 	IdentityCheck  IdentityCheck
 	RegionTable    string
@@ -244,6 +247,9 @@ func Establish(before *Relationship, c Consent) (after Relationship, granted boo
 		after.IdentityCheck = c.IdentityCheck
 	}
 	after.Invitation = c.Invitation
+	if c.Via != "" || fresh {
+		after.Via = c.Via
+	}
 	after.note(Entry{At: c.At, Action: action, By: c.By, CorrelationID: c.CorrelationID})
 	return after, true
 }

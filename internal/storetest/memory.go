@@ -225,49 +225,10 @@ func (m *Memory) Commit(ctx context.Context, invitations []invitation.Change, re
 	}
 	stored := false
 	err := m.do(Commit, func() error {
-		for _, c := range invitations {
-			checkChange(c)
-			if c.Before == nil || c.Words != nil || c.Before.Slot() != c.After.Slot() {
-				panic("storetest: a commit takes no slot and changes no words")
-			}
-			if m.invitations[c.After.Key].Version != c.Before.Version {
-				return invitation.ErrConflict
-			}
-			if c.Granular != nil {
-				if err := m.grantable(*c.Granular); err != nil {
-					return err
-				}
-			}
+		if err := m.committable(invitations, relationships); err != nil {
+			return err
 		}
-		for _, c := range relationships {
-			was := 0
-			if c.Before != nil {
-				was = c.Before.Version
-			}
-			if c.After.Version != was+1 {
-				panic(fmt.Sprintf("storetest: version %d of a relationship over version %d", c.After.Version, was))
-			}
-			if m.relationships[pair{c.After.Partner, c.After.Customer.Tenant}].Version != was {
-				return invitation.ErrConflict
-			}
-		}
-		for _, c := range relationships {
-			if c.Signed != nil && !m.numbered(commerce.Signed(c.After, *c.Signed)) {
-				return invitation.ErrConflict
-			}
-		}
-		for _, c := range invitations {
-			set(&m.invitations, c.After.Key, copyInvitation(c.After))
-			if c.Granular != nil {
-				m.putGranular(*c.Granular)
-			}
-		}
-		for _, c := range relationships {
-			if c.Signed != nil {
-				m.agree(commerce.Signed(c.After, *c.Signed))
-			}
-			set(&m.relationships, pair{c.After.Partner, c.After.Customer.Tenant}, copyRelationship(c.After))
-		}
+		m.commit(invitations, relationships)
 		stored = true
 		return nil
 	})
@@ -277,6 +238,58 @@ func (m *Memory) Commit(ctx context.Context, invitations []invitation.Change, re
 		}
 	}
 	return err
+}
+
+// committable checks versions that are stored together, each over what is stored.
+func (m *Memory) committable(invitations []invitation.Change, relationships []relationship.Change) error {
+	for _, c := range invitations {
+		checkChange(c)
+		if c.Before == nil || c.Words != nil || c.Before.Slot() != c.After.Slot() {
+			panic("storetest: a commit takes no slot and changes no words")
+		}
+		if m.invitations[c.After.Key].Version != c.Before.Version {
+			return invitation.ErrConflict
+		}
+		if c.Granular != nil {
+			if err := m.grantable(*c.Granular); err != nil {
+				return err
+			}
+		}
+	}
+	for _, c := range relationships {
+		was := 0
+		if c.Before != nil {
+			was = c.Before.Version
+		}
+		if c.After.Version != was+1 {
+			panic(fmt.Sprintf("storetest: version %d of a relationship over version %d", c.After.Version, was))
+		}
+		if m.relationships[pair{c.After.Partner, c.After.Customer.Tenant}].Version != was {
+			return invitation.ErrConflict
+		}
+	}
+	for _, c := range relationships {
+		if c.Signed != nil && !m.numbered(commerce.Signed(c.After, *c.Signed)) {
+			return invitation.ErrConflict
+		}
+	}
+	return nil
+}
+
+// commit stores what is committable.
+func (m *Memory) commit(invitations []invitation.Change, relationships []relationship.Change) {
+	for _, c := range invitations {
+		set(&m.invitations, c.After.Key, copyInvitation(c.After))
+		if c.Granular != nil {
+			m.putGranular(*c.Granular)
+		}
+	}
+	for _, c := range relationships {
+		if c.Signed != nil {
+			m.agree(commerce.Signed(c.After, *c.Signed))
+		}
+		set(&m.relationships, pair{c.After.Partner, c.After.Customer.Tenant}, copyRelationship(c.After))
+	}
 }
 
 // wake tells the listener of a mail that is queued.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
@@ -30,6 +31,7 @@ const (
 	Partnership      Operation = "Partnership"
 	Partnerships     Operation = "Partnerships"
 	WritePartnership Operation = "WritePartnership"
+	Settle           Operation = "Settle"
 	Between          Operation = "Between"
 	AccountsOf       Operation = "AccountsOf"
 )
@@ -88,6 +90,32 @@ func (m *Memory) WritePartnership(ctx context.Context, c partnership.Change) err
 		set(&m.partnerships, c.After.Pair, copyPartnership(c.After))
 		return nil
 	})
+}
+
+// Settle is that of [invitation.Store].
+func (m *Memory) Settle(ctx context.Context, st invitation.Settlement) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c, stored := st.Invitation, false
+	err := m.do(Settle, func() error {
+		if err := m.committable([]invitation.Change{c}, st.Relationships); err != nil {
+			return err
+		}
+		if st.Partnership != nil && !m.partners(*st.Partnership) || st.Stands != nil && m.partnerships[*st.Stands].Status != partnership.Active {
+			return invitation.ErrConflict
+		}
+		m.commit([]invitation.Change{c}, st.Relationships)
+		if st.Partnership != nil {
+			set(&m.partnerships, st.Partnership.After.Pair, copyPartnership(st.Partnership.After))
+		}
+		stored = true
+		return nil
+	})
+	if stored {
+		m.wake(c.After)
+	}
+	return err
 }
 
 // partners reports whether a change of a partnership is over what is stored.
@@ -319,4 +347,81 @@ func (s *suite) tiers() {
 	if got, err := s.Tiers.Between(s.Context(), nil); err != nil || len(got) != 0 {
 		s.Errorf("%v, %v of no pairs", got, err)
 	}
+}
+
+// settled gives an invitation that is open, and its acceptance.
+func (s *suite) settled(p, customer partner.TenantID) invitation.Change {
+	s.Helper()
+	before := s.create(p)
+	before = s.write(&before, pending(before))
+	return invitation.Change{Before: &before, After: accepted(before, "who", customer)}
+}
+
+// Invariant 3: an answer and two relationships, all of it or nothing.
+func (s *suite) settleTiers() {
+	reseller, provider, customer := tenant(), tenant(), tenant()
+	s.partner(nil, partnered(provider, reseller))
+	c := s.settled(reseller, customer)
+	mine, theirs := agreed(reseller, customer, c.After.ID), agreed(provider, customer, c.After.ID)
+	mine.Via, theirs.Via = provider, reseller
+	outdated := theirs
+	outdated.Version = 2
+	over := theirs
+	stands := &partnership.Pair{Provider: provider, Reseller: reseller}
+	s.refused(s.Invitations.Settle(s.Context(), invitation.Settlement{
+		Invitation: c, Relationships: []relationship.Change{{After: mine}, {Before: &over, After: outdated}}, Stands: stands,
+	}), invitation.ErrConflict)
+	_, err := s.Relationships.Relationship(s.Context(), reseller, customer)
+	s.code(err, problem.NotFound)
+	s.same(*c.Before, s.stored(c.After.Key))
+	if err := s.Invitations.Settle(s.Context(), invitation.Settlement{Invitation: c, Relationships: []relationship.Change{{After: mine}, {After: theirs}}, Stands: stands}); err != nil {
+		s.Fatal(err)
+	}
+	s.same(c.After, s.stored(c.After.Key))
+	for p, want := range map[partner.TenantID]relationship.Relationship{reseller: mine, provider: theirs} {
+		got, err := s.Relationships.Relationship(s.Context(), p, customer)
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.same(want, got)
+	}
+	s.refused(s.Invitations.Settle(s.Context(), invitation.Settlement{Invitation: c, Stands: stands}), invitation.ErrConflict)
+}
+
+// Invariant 4: a partnership that is none or has ended stops what needs it; what else happens to it does not.
+func (s *suite) settleStands() {
+	reseller, provider, customer := tenant(), tenant(), tenant()
+	c := s.settled(reseller, customer)
+	st := invitation.Settlement{
+		Invitation: c, Relationships: []relationship.Change{{After: agreed(reseller, customer, c.After.ID)}}, Stands: &partnership.Pair{Provider: provider, Reseller: reseller},
+	}
+	s.refused(s.Invitations.Settle(s.Context(), st), invitation.ErrConflict)
+	p := s.partner(nil, partnered(provider, reseller))
+	ended, _ := p.Remove(partnership.Entry{At: noon, Side: partnership.ResellerSide}, relationship.AttestedText{Version: "1"})
+	ended = s.partner(&p, ended)
+	s.refused(s.Invitations.Settle(s.Context(), st), invitation.ErrConflict)
+	_, err := s.Relationships.Relationship(s.Context(), reseller, customer)
+	s.code(err, problem.NotFound)
+	back, _ := partnership.Establish(&ended, partnership.Authorisation{Pair: p.Pair, At: noon})
+	back = s.partner(&ended, back)
+	revoked, _ := back.Revoke(partnership.Entry{At: noon, Side: partnership.ResellerSide})
+	s.partner(&back, revoked)
+	if err := s.Invitations.Settle(s.Context(), st); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// Rule N6: the answer and both directories, all of it or nothing.
+func (s *suite) settlePartnership() {
+	provider, reseller := tenant(), tenant()
+	c := s.settled(provider, reseller)
+	p := partnered(provider, reseller)
+	if err := s.Invitations.Settle(s.Context(), invitation.Settlement{Invitation: c, Partnership: &partnership.Change{After: p}}); err != nil {
+		s.Fatal(err)
+	}
+	s.isPartnership(copyPartnership(p))
+	s.same(c.After, s.stored(c.After.Key))
+	other := s.settled(provider, reseller)
+	s.refused(s.Invitations.Settle(s.Context(), invitation.Settlement{Invitation: other, Partnership: &partnership.Change{After: p}}), invitation.ErrConflict)
+	s.same(*other.Before, s.stored(other.After.Key))
 }

@@ -54,6 +54,7 @@ type invitationDocument struct {
 	Cloud                 partner.CloudID   `json:"cloud"`
 	RequestDelegatedAdmin bool              `json:"requestDelegatedAdmin"`
 	CustomerTenantID      partner.TenantID  `json:"customerTenantId,omitempty"`
+	ProviderTenantID      partner.TenantID  `json:"providerTenantId,omitempty"`
 	ExpiresIn             string            `json:"expiresIn"`
 	ExpiresAt             *time.Time        `json:"expiresAt,omitempty"`
 	CreatedAt             time.Time         `json:"createdAt"`
@@ -96,7 +97,7 @@ type answerDocument struct {
 func (i invitations) document(inv invitation.Invitation) invitationDocument {
 	d := invitationDocument{
 		ID: inv.ID, Kind: inv.Kind, Status: inv.StatusAt(i.service.Now()), RecipientName: inv.RecipientName, Locale: inv.Locale, Cloud: inv.Cloud,
-		RequestDelegatedAdmin: inv.RequestDelegatedAdmin, CustomerTenantID: inv.Customer, ExpiresIn: formatDuration(inv.Duration),
+		RequestDelegatedAdmin: inv.RequestDelegatedAdmin, CustomerTenantID: inv.Customer, ProviderTenantID: inv.Provider, ExpiresIn: formatDuration(inv.Duration),
 		CreatedAt: inv.CreatedAt.UTC(), Delivery: deliveryDocument{inv.Mail.State.Delivery(), inv.Mail.Reason},
 		Source: inv.Source, Message: inv.Message, Sandbox: inv.Sandbox, Reminders: inv.Reminders, RemindedAt: moment(inv.RemindedAt), Tags: inv.Tags, Replaces: inv.Replaces, BatchID: inv.BatchID, Version: inv.Version,
 	}
@@ -193,7 +194,7 @@ func (i invitations) create(c *call) error {
 // proposal takes what a partner wants to ask out of the body.
 func (b *body) proposal() invitation.Proposal {
 	p := invitation.Proposal{
-		RecipientEmail: b.text("recipientEmail"), RecipientName: b.text("recipientName"), CustomerTenantID: b.text("customerTenantId"),
+		RecipientEmail: b.text("recipientEmail"), RecipientName: b.text("recipientName"), CustomerTenantID: b.text("customerTenantId"), ProviderTenantID: b.text("providerTenantId"),
 		RequestDelegatedAdmin: b.flag("requestDelegatedAdmin"), Locale: b.text("locale"), Duration: b.span("expiresIn"),
 		Source: b.text("source"), Message: b.text("message"), Sandbox: b.flag("sandbox"), Reminders: b.flag("reminders"), Tags: b.labels("tags"),
 	}
@@ -222,7 +223,7 @@ func (i invitations) list(c *call) error {
 	q := invitation.Query{
 		Status: oneOf(l, "status", invitation.Draft, invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Cancelled, invitation.Expired,
 			invitation.AnyStatus),
-		Kind: oneOf(l, "kind", invitation.Reseller), DeliveryState: oneOf(l, "deliveryState", invitation.Deliveries...),
+		Kind: oneOf(l, "kind", invitation.Kinds...), DeliveryState: oneOf(l, "deliveryState", invitation.Deliveries...),
 		RecipientEmail: l.text("recipientEmail", contact.MaxAddress), Customer: l.tenant("customerTenantId"), BatchID: l.text("batchId", maxID),
 		CreatedAfter: l.moment("createdAfter"), CreatedBefore: l.moment("createdBefore"), Limit: l.Limit, After: l.After,
 	}

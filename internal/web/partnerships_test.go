@@ -248,3 +248,60 @@ func TestRemovalNeedsAText(t *testing.T) {
 	a.now = start.Add(-20 * 365 * 24 * time.Hour) // before any text was in force
 	a.call(request{method: "POST", target: "/v1/partnerships/" + p.ID() + "/remove", tenant: birch, body: `{"attestation":{"accepted":true,"textVersion":"1"}}`}).is(409, "agreement_text_not_configured")
 }
+
+// Rules D1, D2, N1 and N7 over the API, with invariant 4: a reseller asks with its provider, a provider asks a reseller.
+func TestInvitationsOfTwoTiers(t *testing.T) {
+	a := newAPI(t)
+	p := a.twoTiers()
+	as := func(tenant, roles, k, body string) reply {
+		r := create(k, body)
+		r.tenant, r.roles = tenant, roles
+		return a.call(r)
+	}
+	const dual = `{"kind":"dualReseller","recipientEmail":"lena@larch.example","providerTenantId":"` + birch + `"}`
+	made := as(cedar, "[salesAgent]", "1", dual).is(201)
+	if o := made.object(); o["kind"] != "dualReseller" || o["providerTenantId"] != birch || o["requestDelegatedAdmin"] != true {
+		t.Errorf("%v", o)
+	}
+	as(cedar, "", "2", dual).is(409, "duplicate_open_invitation")
+	as(dogwood, "", "3", dual).is(409, "partnership_required")
+	as(cedar, "", "4", `{"kind":"dualReseller"}`).is(422, "validation_failed")
+	as(cedar, "", "5", `{"kind":"dualReseller","providerTenantId":"`+cedar+`"}`).is(422, "self_invitation")
+	as(cedar, "", "6", `{"kind":"partnership"}`).is(422, "validation_failed")
+	ask := `{"kind":"partnership","recipientEmail":"it@dogwood.example"}`
+	as(birch, "[salesAgent]", "7", ask).is(403, "role_not_permitted") // rule R7
+	asked := as(birch, "", "8", ask).is(201)
+	if o := asked.object(); o["kind"] != "partnership" || o["requestDelegatedAdmin"] != false || o["providerTenantId"] != nil {
+		t.Errorf("%v", o)
+	}
+	as(birch, "", "9", `{"kind":"partnership","customerTenantId":"`+cedar+`"}`).is(409, "partnership_exists")
+	draft := a.see(asked.header.Get("Location")+"/draft", birch).is(200).object()
+	if !strings.Contains(draft["body"].(string), "indirect provider") || draft["mailtoUri"] == nil {
+		t.Errorf("%v", draft)
+	}
+	draft = a.see(made.header.Get("Location")+"/draft", cedar).is(200).object()
+	if body := draft["body"].(string); !strings.Contains(body, "Company ceda") || !strings.Contains(body, "Company b12c") || draft["mailtoUri"] == nil {
+		t.Errorf("%v", draft)
+	}
+	for kind, want := range map[string]string{"dualReseller": cedar, "partnership": birch} {
+		for _, tenant := range []string{cedar, birch} {
+			if got := a.see("/v1/invitations?kind="+kind, tenant).ids(); len(got) > 0 != (tenant == want) {
+				t.Errorf("%s of %s: %v", kind, tenant, got)
+			}
+		}
+	}
+	// Renewed, each needs what a new one needs.
+	end := func(reply reply, tenant string) request {
+		path := reply.header.Get("Location")
+		a.call(request{method: "POST", target: path + "/cancel", tenant: tenant, header: key("cancel " + tenant)}).is(200)
+		return request{method: "POST", target: path + "/renew", tenant: tenant, header: key("renew " + tenant)}
+	}
+	again := end(made, cedar)
+	removed, _ := p.Remove(partnership.Entry{At: start, Side: partnership.ProviderSide}, relationship.AttestedText{Version: "1"})
+	a.store.PutPartnership(removed)
+	a.call(again).is(409, "partnership_required")
+	named := end(as(birch, "", "10", `{"kind":"partnership","customerTenantId":"`+dogwood+`"}`).is(201), birch)
+	joined, _ := partnership.Establish(nil, partnership.Authorisation{Pair: partnership.Pair{Provider: birch, Reseller: dogwood}, At: start})
+	a.store.PutPartnership(joined)
+	a.call(named).is(409, "partnership_exists")
+}

@@ -51,6 +51,7 @@ var answers = map[problem.Code]answer{
 	problem.ActiveSubscriptionsExist:   {http.StatusConflict, "Active subscriptions exist"},
 	problem.AgreementTextNotConfigured: {http.StatusConflict, "Text not configured"},
 
+	problem.PartnershipExists:           {http.StatusConflict, "Partnership exists"},
 	problem.PartnershipRequired:         {http.StatusConflict, "Partnership required"},
 	problem.ResellerNotEnrolled:         {http.StatusConflict, "Reseller not enrolled"},
 	problem.AgreementAlreadyConfirmed:   {http.StatusConflict, "Agreement already confirmed"},

@@ -93,7 +93,7 @@ func newAPI(t *testing.T) *api {
 		a.store.PutAccount(account(tenant, cloud))
 	}
 	service := &invitation.Service{
-		Store: a.store, Accounts: a.store, Relationships: a.store, Granular: a.store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(),
+		Store: a.store, Accounts: a.store, Relationships: a.store, Partnerships: a.store, Granular: a.store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(),
 		Clouds: partner.Clouds{
 			{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example", AdministrationOptional: true},
 			{ID: "usGov", PortalName: "Concord for US Government", BaseURL: "https://gov.portal.example"},

@@ -1,0 +1,300 @@
+package invitation
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+
+	"concord/internal/link"
+	"concord/internal/partner"
+	"concord/internal/partnership"
+	"concord/internal/problem"
+	"concord/internal/relationship"
+)
+
+// pair gives who the partnership is between that a request is about: the one that a dual invitation needs, or the one that is asked for.
+func (i Invitation) pair(answering partner.TenantID) partnership.Pair {
+	if i.Kind == Partnership {
+		return partnership.Pair{Provider: i.Inviter, Reseller: answering}
+	}
+	return partnership.Pair{Provider: i.Provider, Reseller: i.Inviter}
+}
+
+// mayAsk checks whether a user may make or change an invitation of a kind (domain, 0.1). Code: [problem.RoleNotPermitted].
+func (s *Service) mayAsk(u partner.User, k Kind) error {
+	if k == Partnership && !s.SalesAgentsRequestPartnerships {
+		return u.Permit(partner.RequestPartnerships)
+	}
+	return u.Permit(partner.InviteCustomers)
+}
+
+// tiers checks what a proposal says of the second tier, and fills in what was not said.
+func (s *Service) tiers(f *problem.Findings, account partner.Account, inv *Invitation, p Proposal) {
+	switch {
+	case p.Kind == Partnership && account.Role != partner.IndirectProvider:
+		f.Add("/kind", problem.ValidationFailed, "An indirect provider requests partnerships; a reseller is asked by its provider.")
+	case p.Kind == Partnership && p.RequestDelegatedAdmin != nil && *p.RequestDelegatedAdmin:
+		f.Add("/requestDelegatedAdmin", problem.ValidationFailed, "A partnership has no delegated administration.")
+	case p.Kind == DualReseller && p.ProviderTenantID == nil:
+		f.Add("/providerTenantId", problem.ValidationFailed, "A dual invitation names your indirect provider.")
+	}
+	if p.ProviderTenantID == nil {
+		return
+	}
+	provider, ok := partner.ParseTenantID(*p.ProviderTenantID)
+	switch {
+	case p.Kind != DualReseller:
+		f.Add("/providerTenantId", problem.ValidationFailed, "Only a dual invitation names a provider.")
+	case !ok:
+		f.Add("/providerTenantId", problem.ValidationFailed, "A tenant id is a UUID.")
+	case provider == account.Tenant:
+		f.Add("/providerTenantId", problem.SelfInvitation, "A partner is not its own provider.")
+	case inv.Bound && provider == inv.Customer:
+		f.Add("/customerTenantId", problem.SelfInvitation, "A provider is not invited to be its own customer.")
+	default:
+		inv.Provider = provider
+	}
+}
+
+// standingPartnership gives the partnership of a pair, nil for none.
+func (s *Service) standingPartnership(ctx context.Context, p partnership.Pair) (*partnership.Partnership, error) {
+	found, err := s.Partnerships.Partnership(ctx, p.Provider, p.ID())
+	if problem.Is(err, problem.NotFound) {
+		return nil, nil
+	}
+	return &found, err
+}
+
+// partnered checks that the partnership which a dual invitation needs is active (invariant 4). Codes: [problem.PartnershipRequired],
+// [problem.PartnerNotActive] for a provider that is not.
+func (s *Service) partnered(ctx context.Context, inv Invitation) (provider partner.Account, err error) {
+	required := problem.New(problem.PartnershipRequired, "You have no active partnership with this provider.")
+	p, err := s.standingPartnership(ctx, inv.pair(""))
+	switch {
+	case err != nil:
+		return provider, err
+	case p == nil || p.Status != partnership.Active:
+		return provider, required
+	}
+	provider, err = s.Accounts.Account(ctx, inv.Provider, false)
+	switch {
+	case problem.Is(err, problem.NotFound):
+		return provider, required
+	case err == nil && provider.Status != partner.Active:
+		return provider, problem.New(problem.PartnerNotActive, "The account of your provider is not active.")
+	}
+	return provider, err
+}
+
+// dualTarget checks a dual invitation: the partnership, the regions of both where the customer is known, and that something new would be
+// granted (invariants 3b, 4, 5).
+func (s *Service) dualTarget(ctx context.Context, account partner.Account, inv *Invitation) error {
+	provider, refused := s.partnered(ctx, *inv)
+	if refused != nil && problem.CodeOf(refused) != problem.PartnershipRequired || !inv.Bound {
+		return refused
+	}
+	own, err := s.standing(ctx, inv.Inviter, inv.Customer)
+	if err != nil || own == nil {
+		return firstOf(err, refused)
+	}
+	if err := s.Regions.Check(account.Country, own.Customer.Country); err != nil {
+		return err
+	}
+	if refused != nil {
+		return refused
+	}
+	if err := s.Regions.Check(provider.Country, own.Customer.Country); err != nil { // one failure refuses the whole (0.11)
+		return err
+	}
+	inv.RegionTable = s.Regions.Version
+	theirs, err := s.standing(ctx, inv.Provider, inv.Customer)
+	if err != nil {
+		return err
+	}
+	if has(own, inv.RequestDelegatedAdmin) && has(theirs, false) {
+		return errStands
+	}
+	return nil
+}
+
+// partnershipTarget checks a request for a partnership with a company that is named: clouds and regions where it is known as a partner
+// (rule N12), and that something new would be granted. Whether it is enrolled is looked at when it answers: it can be until then.
+func (s *Service) partnershipTarget(ctx context.Context, account partner.Account, inv *Invitation) error {
+	if !inv.Bound {
+		return nil
+	}
+	reseller, err := s.Accounts.Account(ctx, inv.Customer, false)
+	if problem.Is(err, problem.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if reseller.Cloud != inv.Cloud {
+		return problem.New(problem.CloudMismatch, "This company is in another cloud.")
+	}
+	if err := s.Regions.CheckPartnership(account.Country, reseller.Country); err != nil {
+		return err
+	}
+	inv.RegionTable = s.Regions.Version
+	p, err := s.standingPartnership(ctx, inv.pair(inv.Customer))
+	if err != nil {
+		return err
+	}
+	if p != nil && p.Status == partnership.Active && p.ProviderAccess == partnership.Granted {
+		return problem.New(problem.PartnershipExists, "What this would ask for stands already.")
+	}
+	return nil
+}
+
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// has reports whether all that would be asked for stands.
+func has(r *relationship.Relationship, administration bool) bool {
+	return r != nil && r.Status == relationship.Active && (!administration || r.DelegatedAdmin == relationship.ActiveDAP)
+}
+
+var errStands = problem.New(problem.RelationshipExists, "What this would ask for stands already.")
+
+// backdrop is what a request with two tiers rests on beside itself and who signed in.
+type backdrop struct {
+	partnership *partnership.Partnership // that of [Invitation.pair]; nil for none
+	reseller    partner.Account          // of a request for a partnership: who answers; zero without an account
+}
+
+// backdropOf reads it, where the case can depend on it.
+func (s *Service) backdropOf(ctx context.Context, inv Invitation, who *Person, strong bool) (b backdrop, err error) {
+	if who == nil || inv.Kind == Reseller || !inv.Status.Open() {
+		return b, nil
+	}
+	if b.partnership, err = s.standingPartnership(ctx, inv.pair(who.Company.Tenant)); err != nil || inv.Kind != Partnership {
+		return b, err
+	}
+	b.reseller, err = s.Accounts.Account(ctx, who.Company.Tenant, strong)
+	if problem.Is(err, problem.NotFound) {
+		return b, nil
+	}
+	return b, err
+}
+
+// lacks gives what a request with two tiers lacks; empty for nothing.
+func (b backdrop) lacks(k Kind) Case {
+	switch {
+	case k == DualReseller && (b.partnership == nil || b.partnership.Status != partnership.Active):
+		return NoPartnership
+	case k == Partnership && (b.reseller.Role != partner.IndirectReseller || b.reseller.Status != partner.Active || b.reseller.MPA == nil):
+		return NotEnrolled // rules P6, N12, X-e
+	}
+	return ""
+}
+
+// sameRegion checks the countries of everybody (domain, 0.11).
+func (s *Service) sameRegion(t Letter, country string) error {
+	switch t.Invitation.Kind {
+	case Partnership:
+		return s.Regions.CheckPartnership(t.Inviter.Country, country)
+	case DualReseller:
+		return firstOf(s.Regions.Check(t.Inviter.Country, country), s.Regions.Check(t.Provider.Country, country))
+	default:
+		return s.Regions.Check(t.Inviter.Country, country)
+	}
+}
+
+// isActive reports whether everybody who asks may.
+func (t Letter) isActive() bool {
+	return t.Inviter.Status == partner.Active && (t.Invitation.Kind != DualReseller || t.Provider.Status == partner.Active)
+}
+
+// mayAnswer reports whether somebody may answer for the own company (domain, 0.2).
+func (s *Service) mayAnswer(k Kind, roles []partner.Role) bool {
+	return slices.Contains(roles, partner.GlobalAdmin) ||
+		k == Partnership && s.AdminAgentsAcceptPartnerships && slices.Contains(roles, partner.AdminAgent)
+}
+
+// grants is what an acceptance changes, and what became of it.
+type grants struct {
+	relationships []relationship.Change
+	partnership   *partnership.Change
+	stands        *partnership.Pair
+	made          bool // something new was granted
+	unproven      bool // of a relationship that was: the company does not own the domain that was invited
+}
+
+// grant gives what the acceptance of a request changes. Standing are the relationships of those who get one, in the order of receivers.
+func (s *Service) grant(t Letter, b backdrop, standing []*relationship.Relationship, who Person, g Given, signs *relationship.Signature, correlationID string) (is grants) {
+	inv := t.Invitation
+	if inv.Kind == Partnership {
+		after, granted := partnership.Establish(b.partnership, partnership.Authorisation{
+			Pair: inv.pair(who.Company.Tenant), Consent: partnership.Consent(g.Consent), Invitation: inv.ID, RegionTable: s.Regions.Version, At: g.At,
+			By: g.Subject, CorrelationID: correlationID,
+		})
+		if granted {
+			is.partnership, is.made = &partnership.Change{Before: b.partnership, After: after}, true
+		}
+		return is
+	}
+	for n, to := range t.receivers() {
+		var id [16]byte
+		_, _ = rand.Read(id[:])
+		consent := relationship.Consent{
+			Invitation: inv.ID, RelationshipID: link.FormatID("rel_", id), Partner: to, Customer: who.Company,
+			DelegatedAdmin: inv.RequestDelegatedAdmin && to.Tenant == inv.Inviter, // the reseller only (0.14)
+			IdentityCheck:  relationship.CheckIdentity(who.Company, inv.RecipientEmail),
+			RegionTable:    s.Regions.Version, At: g.At, By: g.Subject, CorrelationID: correlationID,
+		}
+		if inv.Kind == DualReseller {
+			consent.Via = inv.pair("").With(to.Tenant)
+		}
+		made, granted := relationship.Establish(standing[n], consent)
+		change := relationship.Change{Before: standing[n], After: made}
+		if signs != nil && (granted || to.Tenant == inv.Inviter) {
+			change.After.AgreementSigned = true
+			if to.Tenant == inv.Inviter {
+				change.Signed = signs
+			}
+			if !granted { // the relationship stands as it did, but for this
+				change.After.Version++
+			}
+		}
+		if granted || change.Signed != nil {
+			is.relationships = append(is.relationships, change)
+		}
+		is.made, is.unproven = is.made || granted, is.unproven || granted && made.IdentityCheck == relationship.Unproven
+	}
+	if inv.Kind == DualReseller {
+		pair := inv.pair("")
+		is.stands = &pair
+	}
+	return is
+}
+
+// receivers are the partners that get a relationship with the customer who accepts.
+func (t Letter) receivers() []partner.Account {
+	switch t.Invitation.Kind {
+	case Partnership:
+		return nil
+	case DualReseller:
+		return []partner.Account{t.Inviter, t.Provider}
+	default:
+		return []partner.Account{t.Inviter}
+	}
+}
+
+// settle stores an answer with all that it changes.
+func (s *Service) settle(ctx context.Context, c Change, is grants) error {
+	switch {
+	case is.partnership != nil || is.stands != nil:
+		return s.Store.Settle(ctx, Settlement{Invitation: c, Relationships: is.relationships, Partnership: is.partnership, Stands: is.stands})
+	case len(is.relationships) > 0:
+		return s.Store.Commit(ctx, []Change{c}, is.relationships)
+	default:
+		return s.Store.Write(ctx, c)
+	}
+}
