@@ -1,5 +1,5 @@
 // Package dynamo keeps everything in one DynamoDB table. [Store] is [invitation.Store], [agenda.Agenda],
-// [invitation.Ledger], [relationship.Store], [customer.Store], [customer.Register], [customer.Directory], [terms.Catalogue], [batch.Store], [partnership.Store], [commerce.AgreementStore], [commerce.OrderStore], [commerce.SubscriptionStore], [audit.Log], [partner.AccountStore] and [partner.ReputationStore]; keys.go makes every key, and each kind of item has a file.
+// [invitation.Ledger], [relationship.Store], [customer.Store], [customer.Register], [customer.Directory], [terms.Catalogue], [batch.Store], [granular.Store], [partnership.Store], [commerce.AgreementStore], [commerce.OrderStore], [commerce.SubscriptionStore], [audit.Log], [partner.AccountStore] and [partner.ReputationStore]; keys.go makes every key, and each kind of item has a file.
 //
 // # Rules
 //
@@ -44,7 +44,8 @@
 //	  made
 //	texts to attest and sign, of a type   Query                                                       TEXTS <type>#<version>#<language>
 //	edited draft, without its link        GetItem                                                     P#<inviter> D#<id>
-//	GDAP by id, of a partner, by end      GetItem, Query, index due                                   P#<partner> G#<id>
+//	GDAP by id, of a partner, by end      GetItem; Query of index list, BatchGetItem; index due       P#<partner> G#<id>
+//	GDAP that customers have given        one strong Query of a range of customers: small items       P#<partner> H#<customer>#<id>
 //	customer agreements                   strong Query of each source                                 T#<customer> M#-#…, M#<partner>#…
 //	may it be bought                      GetItem per fact; the relationship says that was signed
 //	order; subscription                   GetItem                                                     P#<seller> O#<customer>#<id>, U#…
