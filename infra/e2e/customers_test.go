@@ -86,6 +86,39 @@ func TestCustomersAreCreatedAndRemoved(t *testing.T) {
 	}
 }
 
+// Rules N9 and 0.18 on the whole stack: a provider creates a customer for its reseller, which asks it for administration.
+func TestCustomerIsCreatedForAReseller(t *testing.T) {
+	birch, cedar := newPartner(t, "birch"), newPartner(t, "cedar")
+	made := birch.post("/v1/customers", `{"companyName":"Spruce Ltd","domain":"spruce.example","country":"US","forReseller":"`+tenantOf(t, "cedar.example")+`"}`).want(t, 201).json(t)
+	spruce := made["id"].(string)
+	birch.post("/v1/customers", `{"companyName":"Spruce Ltd","domain":"spruce.example","country":"US","forReseller":"`+tenantOf(t, "dogwood.example")+`"}`).code(t, 409, "partnership_required")
+	for _, p := range []*partner{birch, cedar} {
+		if c := p.do("GET", "/v1/customers/"+spruce, "").want(t, 200).json(t); c["relationshipToPartner"] != "reseller" || c["administration"] != "none" {
+			t.Errorf("%v", c)
+		}
+	}
+	var id string
+	eventually(t, "the reseller has the draft", func() bool {
+		items := cedar.do("GET", "/v1/invitations?customerTenantId="+spruce, "").want(t, 200).json(t)["items"].([]any)
+		if len(items) == 1 {
+			id = items[0].(map[string]any)["id"].(string)
+		}
+		return id != ""
+	})
+	cedar.do("PATCH", "/v1/invitations/"+id, `{"recipientEmail":"it@spruce.example"}`, "If-Match", `"1"`).want(t, 200)
+	cedar.post("/v1/invitations/"+id+"/send", "").want(t, 202)
+	person := newBrowser(t)
+	// Only the customer answers: everybody else's sign-in is for another company, and nothing is used up.
+	if page := person.signIn(linkIn(t, mailTo(t, "it@spruce.example", 1)[0]), "admin@oak.example").page(t); page != "wrong-tenant" {
+		t.Errorf("page %q", page)
+	}
+	eventually(t, "the reseller's audit names the provider", func() bool {
+		return slices.ContainsFunc(cedar.audit("customerId="+spruce+"&resourceType=relationship"), func(r auditRecord) bool {
+			return r.OperationType == "relationship.established" && r.Actor.TenantID == tenantOf(t, "birch.example") && r.Actor.Sub == ""
+		})
+	})
+}
+
 // mails counts what the mailbox has.
 func mails(t testing.TB) int {
 	t.Helper()
