@@ -198,6 +198,14 @@ func TestAgreements(t *testing.T) {
 	if a.as(birch, "GET", ofLarch+"/directSignedCustomerAgreementStatus", "").is(200).object()["isSigned"] != true {
 		t.Error("not signed")
 	}
+	a.as(dogwood, "POST", "/v1/invitations", `{"kind":"reseller","customerTenantId":"`+larch+`"}`, "Idempotency-Key", "k").is(201)
+	for _, target := range []string{ofLarch + "/agreements", ofLarch + "/directSignedCustomerAgreementStatus"} {
+		a.as(dogwood, "GET", target, "").is(404, "not_found")
+	}
+	known := a.as(dogwood, "GET", "/v1/customers?relationship=all", "").is(200).object()["items"].([]any)
+	if len(known) != 1 || known[0].(map[string]any)["customerAgreement"].(map[string]any)["signed"] != false {
+		t.Errorf("who asks only learns %v", known)
+	}
 	items := a.as(birch, "GET", "/v1/customers", "").is(200).object()["items"].([]any)
 	if items[0].(map[string]any)["customerAgreement"].(map[string]any)["signed"] != true {
 		t.Errorf("%v", items)

@@ -382,7 +382,8 @@ func (cs customers) complete(c *call, p partner.TenantID, list []customerDocumen
 	}
 	var unknown []partner.TenantID
 	for _, each := range list {
-		if !each.CustomerAgreement.Signed {
+		// Who never dealt with a company learns nothing of what it has signed.
+		if !each.CustomerAgreement.Signed && each.EstablishedAt != nil {
 			unknown = append(unknown, each.ID)
 		}
 	}
