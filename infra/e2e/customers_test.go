@@ -25,9 +25,12 @@ func TestCustomersAreCreatedAndRemoved(t *testing.T) {
 	// Oak accepts, with administration. Its Global admin sees it on the company's own page, takes administration back, and is asked again.
 	_, link := alder.invite(`{"kind":"reseller","recipientEmail":"removal@oak.example","requestDelegatedAdmin":true}`, "removal@oak.example")
 	person := newBrowser(t)
+	dump(t)
+	answered := mails(t)
 	if page := person.submit(person.signIn(link, "admin@oak.example").want(t, 200), accepting()).want(t, 200).page(t); page != "accepted" {
 		t.Fatalf("page %q", page)
 	}
+	eventually(t, "the invited address, who answered and the partner have their receipts", func() bool { return mails(t) >= answered+3 })
 	oak := tenantOf(t, "oak.example")
 	if fir.post("/v1/customers", `{"companyName":"Oak","domain":"oak.example","country":"FR","tenantId":"`+oak+`"}`).code(t, 409, "invitation_required"); t.Failed() {
 		t.Fatal("a known company was created again")
