@@ -163,3 +163,34 @@ func TestAttestedAgreement(t *testing.T) {
 	// The customer granted administration with its acceptance, as it always does in this cloud (I15): its subscription is managed.
 	elm.do("PATCH", sub, `{"status":"suspended"}`, "If-Match", "*").want(t, 200)
 }
+
+// Won together (D1, D4, D10): the customer accepts a reseller and its provider by one link and signs with it; the provider orders, and the
+// reseller, which got the administration, manages what was ordered.
+func TestFirstOrderOfTwoTiers(t *testing.T) {
+	birch, cedar := newPartner(t, "birch"), newPartner(t, "cedar")
+	customer := "/v1/customers/" + tenantOf(t, "larch.example")
+	_, link := cedar.invite(`{"kind":"dualReseller","providerTenantId":"`+tenantOf(t, "birch.example")+`","recipientEmail":"buyer@larch.example"}`, "buyer@larch.example")
+	person := newBrowser(t)
+	fill := accepting()
+	fill.Set("agreement", "on")
+	if page := person.submit(person.signIn(link, "admin@larch.example").want(t, 200), fill).want(t, 200).page(t); page != "accepted" {
+		t.Fatalf("page %q", page)
+	}
+	for _, p := range []*partner{birch, cedar} {
+		if got := p.blockers(customer); len(got) != 0 {
+			t.Errorf("%v", got)
+		}
+		if signed := p.do("GET", customer, "").want(t, 200).json(t)["customerAgreement"].(map[string]any)["signed"]; signed != true {
+			t.Error("not signed")
+		}
+	}
+	cedar.post(customer+"/orders", `{"lines":[{"offerId":"ofr-office-basic","quantity":3}]}`).code(t, 403, "reseller_cannot_order")
+	order := birch.post(customer+"/orders", `{"lines":[{"offerId":"ofr-office-basic","quantity":3}],"partnerIdOnRecord":"4100003"}`).want(t, 201).json(t)
+	sub := customer + "/subscriptions/" + order["lines"].([]any)[0].(map[string]any)["subscriptionId"].(string)
+	birch.do("PUT", sub+"/supportcontact", `{"supportTenantId":"`+tenantOf(t, "cedar.example")+`"}`, "If-Match", "*").want(t, 200)
+	if s := cedar.do("GET", sub, "").want(t, 200).json(t); s["supportContactTenantId"] != tenantOf(t, "cedar.example") || s["customerContactTenantId"] != tenantOf(t, "cedar.example") {
+		t.Errorf("%v", s)
+	}
+	birch.do("PATCH", sub, `{"status":"suspended"}`, "If-Match", "*").code(t, 403, "delegated_admin_missing")
+	cedar.do("PATCH", sub, `{"status":"suspended"}`, "If-Match", "*").want(t, 200)
+}
