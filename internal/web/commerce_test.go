@@ -354,7 +354,7 @@ func TestOrdersRefused(t *testing.T) {
 		code         string
 	}{
 		"not JSON":        {birch, `{`, sound, 400, "malformed_request"},
-		"reseller":        {cedar, basic, sound, 403, "reseller_cannot_order"},
+		"reseller":        {cedar, basic, sound, 403, "reseller_cannot_order"}, // rule N13
 		"not active":      {birch, basic, func(a *api) { a.revise(birch, func(p *partner.Account) { p.Status = partner.Suspended }) }, 403, "partner_not_active"},
 		"MPA":             {birch, basic, func(a *api) { a.revise(birch, func(p *partner.Account) { p.MPA = nil }) }, 403, "mpa_not_signed"},
 		"no relationship": {birch, basic, func(a *api) { a.relate(birch, func(r *relationship.Relationship) { r.Status = relationship.Removed }) }, 403, "no_reseller_relationship"},

@@ -249,7 +249,7 @@ func TestRemovalNeedsAText(t *testing.T) {
 	a.call(request{method: "POST", target: "/v1/partnerships/" + p.ID() + "/remove", tenant: birch, body: `{"attestation":{"accepted":true,"textVersion":"1"}}`}).is(409, "agreement_text_not_configured")
 }
 
-// Rules D1, D2, N1 and N7 over the API, with invariant 4: a reseller asks with its provider, a provider asks a reseller.
+// Rules D1, D2, N1 to N3 and N7 over the API, with invariant 4: a reseller asks with its provider, a provider asks a reseller.
 func TestInvitationsOfTwoTiers(t *testing.T) {
 	a := newAPI(t)
 	p := a.twoTiers()
@@ -279,6 +279,11 @@ func TestInvitationsOfTwoTiers(t *testing.T) {
 	if !strings.Contains(draft["body"].(string), "indirect provider") || draft["mailtoUri"] == nil {
 		t.Errorf("%v", draft)
 	}
+	without := edit(asked.header.Get("Location"), `"1"`, "Hello", "Answer soon!")
+	without.tenant = birch
+	a.call(without).is(422, "invitation_link_missing") // rule N3
+	nobody := as(birch, "", "to nobody", `{"kind":"partnership"}`).is(201).header.Get("Location")
+	a.call(request{method: "POST", target: nobody + "/send", tenant: birch, header: key("send to nobody")}).is(422, "recipient_email_required") // rule N2
 	draft = a.see(made.header.Get("Location")+"/draft", cedar).is(200).object()
 	if body := draft["body"].(string); !strings.Contains(body, "Company ceda") || !strings.Contains(body, "Company b12c") || draft["mailtoUri"] == nil {
 		t.Errorf("%v", draft)

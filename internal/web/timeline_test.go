@@ -119,7 +119,7 @@ func TestTheFileIsForWhoeverAsksForIt(t *testing.T) {
 	}
 }
 
-// TestALongDraftHasNoMailtoLink: then clipboard and file are left (0.16).
+// TestALongDraftHasNoMailtoLink (rule I7): then clipboard and file are left (0.16).
 func TestALongDraftHasNoMailtoLink(t *testing.T) {
 	a := newAPI(t)
 	path := a.draft("admin@larch.example")

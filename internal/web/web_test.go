@@ -342,6 +342,7 @@ func TestEveryEventOfTheFolder(t *testing.T) {
 	}
 }
 
+// Rules I3 to I5, and D11: where the customer came from is kept.
 func TestCreate(t *testing.T) {
 	a := newAPI(t)
 	p := a.call(create("k", `{"kind":"reseller","recipientEmail":" Admin@Larch.example ","recipientName":"Lena Larch","customerTenantId":"`+strings.ToUpper(larch)+
@@ -538,6 +539,7 @@ func TestWhoMayNot(t *testing.T) {
 	a.call(reads(path)["read"]).is(200)
 }
 
+// Rules R5, E17: who is an agent, the identity provider says in the token; nothing here makes anybody one.
 func TestRolesAreReadHoweverTheyArrive(t *testing.T) {
 	for _, roles := range []string{"[salesAgent adminAgent]", `["salesAgent","adminAgent"]`, "salesAgent,adminAgent", "salesAgent adminAgent", "[salesAgent, adminAgent]"} {
 		a := newAPI(t)
@@ -786,7 +788,7 @@ func TestSendResendCancel(t *testing.T) {
 	}
 
 	path = a.call(create("no recipient", `{"kind":"reseller"}`)).is(201).header.Get("Location")
-	a.call(post("send", "1", "")).is(422, "recipient_email_required")
+	a.call(post("send", "1", "")).is(422, "recipient_email_required") // rule I13
 	a.stored(path, func(i *invitation.Invitation) { i.Status = invitation.Pending })
 	a.now = a.now.Add(time.Hour)
 	a.call(post("resend", "1", "")).is(409, "invalid_transition") // we were never asked to mail it
