@@ -202,6 +202,11 @@ func TestGranularAdministration(t *testing.T) {
 	t.Run("nobody approves", func(t *testing.T) {
 		id, path := propose("Agency nobody", "P1D", "P0D")
 		link := granularLink(t, mailAbout(t, recipient, id, "granular", 1))
+		report := newBrowser(t).get(link+"/report").want(t, 200)
+		if page := newBrowser(t).submit(report, because("wrong-person")).want(t, 200).page(t); page != "reported" {
+			t.Errorf("page %s", page)
+		}
+		elm.post(path+"/send", "").code(t, 409, "recipient_suppressed")
 		advance(t, "P90D")
 		granted(t, schemas, id, "granular-admin-expired")
 		if s := state(path); s != "expired" {

@@ -21,6 +21,8 @@ func OfGranular(before *granular.Relationship, after granular.Relationship) []Re
 		switch {
 		case e.Actor == granular.ByPartner:
 			r.Actor = Actor{User, e.By, after.Partner}
+		case e.Action == "reported":
+			r.Actor.Kind = Customer // nobody signed in
 		case e.Actor == granular.ByCustomer:
 			r.Actor = Actor{Kind: Customer, Tenant: after.Customer}
 		case e.By == "":
@@ -28,7 +30,7 @@ func OfGranular(before *granular.Relationship, after granular.Relationship) []Re
 		default: // the mailer, or what SES reports
 			r.Actor.Kind = System
 		}
-		if after.Answer != nil && after.Customer == "" && e.Actor == granular.ByCustomer {
+		if after.Answer != nil && after.Customer == "" && e.Actor == granular.ByCustomer && e.Action != "reported" {
 			r.Actor.Tenant = after.Answer.Tenant // who rejects binds nothing
 		}
 		if name, to := granularStep(e.Action); name != "" {

@@ -264,6 +264,7 @@ func encodeGranular(r granular.Relationship) item {
 	i.time(aActivated, r.ActivatedAt)
 	i.time(aEnds, r.EndAt)
 	i.number(aReminded, r.Reminded)
+	i.number(aReported, r.Reported)
 	i.text(aEmail, r.Mail.To)
 	i.text(aLocale, r.Mail.Locale)
 	i.text(aMail, string(r.Mail.State))
@@ -344,7 +345,7 @@ func GranularFromImage(image map[string]types.AttributeValue) (granular.Relation
 		Cloud: partner.CloudID(f.needText(aCloud)), Roles: f.ids(aRoleIDs), RoleTable: f.text(aRoleTable),
 		Duration: granular.Period{Months: f.number(aMonths), Days: f.number(aDays)}, AutoExtend: f.flag(aAutoExtend),
 		Status: granular.Status(f.needText(aStatus)), Reason: f.text(aWhyEnded), Invitation: f.text(aAskedWith), Generation: f.needNumber(aGeneration), CreatedBy: f.text(aCreatedBy),
-		ModifiedAt: f.time(aModified), ApproveBy: f.time(aApproveBy), ActivatedAt: f.time(aActivated), EndAt: f.time(aEnds), Reminded: f.number(aReminded),
+		ModifiedAt: f.time(aModified), ApproveBy: f.time(aApproveBy), ActivatedAt: f.time(aActivated), EndAt: f.time(aEnds), Reminded: f.number(aReminded), Reported: f.number(aReported),
 	}
 	r.Mail = granular.Mail{
 		To: f.text(aEmail), Locale: f.text(aLocale), State: granular.MailState(f.text(aMail)), MessageID: f.text(aMessageID), SentAt: f.time(aMailSent), Reason: f.text(aReason),

@@ -21,6 +21,7 @@ const (
 	GranularExpired        Type = "granular-admin-expired"
 	GranularTerminated     Type = "granular-admin-terminated"
 	GranularDeleted        Type = "granular-admin-deleted"
+	GranularReported       Type = "granular-admin-reported" // who has the link knows nothing of it, or worse
 )
 
 // GranularAdmin is granular administration as it is after the write. Its name is somebody's own words, and not here.
@@ -43,7 +44,7 @@ var granularTold = map[string]Type{
 	string(granular.Created): GranularCreated, string(granular.Pending): GranularLocked, string(granular.Active): GranularActivated,
 	string(granular.Expired): GranularExpired, string(granular.Terminated): GranularTerminated, string(granular.Deleted): GranularDeleted,
 	"mailed": GranularSent, "mailFailed": GranularDeliveryFailed, "bounced": GranularDeliveryFailed, "rejected": GranularDeliveryFailed,
-	"suppressed": GranularDeliveryFailed, "reminded": GranularEnding, "extended": GranularExtended,
+	"suppressed": GranularDeliveryFailed, "reminded": GranularEnding, "extended": GranularExtended, "reported": GranularReported,
 }
 
 // OfGranular gives what a write of granular administration tells: an event for each entry that it added to the history and that somebody

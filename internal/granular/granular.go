@@ -103,6 +103,7 @@ type Relationship struct {
 	Answer      *Given
 	Mail        Mail
 	Post        Post
+	Reported    int // the newest generation by whose link the mail was reported
 	Reminded    int // how many of the moments for a reminder are behind the end of now
 	Version     int // 1 for a new one, raised by each write
 	History     []Entry

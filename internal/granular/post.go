@@ -250,6 +250,7 @@ const (
 	mailFailed   = "mailFailed"
 	reminded     = "reminded"
 	noticeFailed = "noticeFailed"
+	reported     = "reported"
 )
 
 // went notes that SES has a notice.
@@ -296,4 +297,14 @@ func (r Relationship) Feedback(now time.Time, generation int, state MailState, r
 		n.note(Entry{At: now, Action: string(state), Actor: BySchedule, By: "feedback", Why: reason})
 	}
 	return n, true
+}
+
+// ReportedBy gives the relationship after somebody who has the link of a generation has reported the mail. It changes no status.
+func (r Relationship) ReportedBy(generation int, e Entry) Relationship {
+	r.Version++
+	r.Reported = generation
+	r.unowe(RequestNotice)
+	e.Action, e.Actor = reported, ByCustomer
+	r.note(e)
+	return r
 }

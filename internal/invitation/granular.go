@@ -3,10 +3,13 @@ package invitation
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"concord/internal/contact"
 	"concord/internal/granular"
+	"concord/internal/link"
+	"concord/internal/partner"
 	"concord/internal/problem"
 )
 
@@ -60,4 +63,60 @@ func (f Feedback) countGranular(ctx context.Context, k Key, r Report) error {
 		return f.Reputation.Bounced(ctx, k.Inviter, k.ID)
 	}
 	return nil
+}
+
+// ReportGranular is [Service.Report] for a request of granular administration: who has its link need not be who may answer it. The partner's
+// mails to this address end with it; the request itself stays.
+func (s *Service) ReportGranular(ctx context.Context, l link.Link, plea *Plea) (Letter, Case, error) {
+	for range maxRounds {
+		before, t, err := s.granularLetter(ctx, l)
+		if err != nil || t.Inviter.Tenant == "" {
+			return Letter{}, Unknown, err
+		}
+		switch {
+		case before.Reported >= l.Generation:
+			return t, Reported, nil
+		case plea == nil:
+			return t, ReportForm, nil
+		case !slices.Contains(ReportReasons, plea.Reason):
+			var f problem.Findings
+			f.Add("/reason", problem.ValidationFailed, "Choose one of the reasons.")
+			return t, ReportForm, f.Err()
+		}
+		now := s.now()
+		if err := s.block(ctx, t.Invitation, &Suppression{At: now, Reason: "reported"}); err != nil {
+			return t, "", err
+		}
+		if plea.Reason != wrongPerson {
+			if err := HoldAgainst(ctx, s.Reputation, t.Invitation); err != nil {
+				return t, "", err
+			}
+		}
+		// A crash before the write leaves the mails ended and the report to be sent again.
+		after := before.ReportedBy(l.Generation, granular.Entry{At: now, CorrelationID: plea.CorrelationID, Why: plea.Reason})
+		err = s.Granular.WriteGranular(ctx, granular.Change{Before: &before, After: after})
+		if !errors.Is(err, granular.ErrConflict) {
+			return t, Reported, err
+		}
+	}
+	return Letter{}, "", unavailable(ErrConflict)
+}
+
+// granularLetter reads a relationship and says what its pages say of its partner; of one that nobody was asked for the letter is empty.
+func (s *Service) granularLetter(ctx context.Context, l link.Link) (r granular.Relationship, t Letter, err error) {
+	r, err = s.Granular.GranularRelationship(ctx, granular.Key{Partner: partner.TenantID(l.Tenant), ID: l.ID}, true)
+	if problem.Is(err, problem.NotFound) || err == nil && (r.Mail.To == "" || r.Status == granular.Deleted || l.Generation > r.Generation) {
+		return r, Letter{}, nil
+	}
+	if err != nil {
+		return r, Letter{}, err
+	}
+	account, err := s.Accounts.Account(ctx, r.Partner, false)
+	if err != nil {
+		return r, Letter{}, err
+	}
+	cloud, err := s.Clouds.Cloud(r.Cloud)
+	return r, Letter{Inviter: account, Cloud: cloud, Invitation: Invitation{
+		Key: Key{Inviter: r.Partner, ID: r.ID}, RecipientEmail: r.Mail.To, Locale: r.Mail.Locale, Cloud: r.Cloud,
+	}}, err
 }

@@ -33,6 +33,9 @@ func Granular(n granular.Notice, q granular.Request, roles granular.Table, url, 
 	}
 	c.Facts = append(c.Facts, granularFacts(p, q, roles)...)
 	c.URL = url
+	if n == granular.RequestNotice {
+		c.Asides = []Aside{{p.T("mail.report"), url + "/report"}}
+	}
 	c.finish(p, l, operator, n != granular.EndingNotice && q.Partner.Contact.Email != "")
 	return c, true
 }

@@ -138,7 +138,7 @@ func further(tag language.Tag) map[string]struct {
 		"dispute":                   {tell(invitation.DisputeNotice, accepted, history("disputed", "not-us")), nil},
 		"invitation.granular":       {letter.Mail(beside, links, operator), asks},
 		"receipt.accepted.granular": {receipt(all, accepted, func(i *invitation.Invitation) { i.RequestDelegatedAdmin, i.Answer.Granular = false, true }), dispute},
-		"granular":                  {administration(tag, granular.RequestNotice), []string{url}},
+		"granular":                  {administration(tag, granular.RequestNotice), asks},
 		"granular.receipt":          {administration(tag, granular.ReceiptNotice), []string{url}},
 		"granular.ending":           {administration(tag, granular.CustomerEndingNotice), []string{url}},
 		"granular.partner":          {administration(tag, granular.EndingNotice), nil},

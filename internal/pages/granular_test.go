@@ -14,6 +14,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/partner"
+	"concord/internal/problem"
 	"concord/internal/storetest"
 )
 
@@ -164,7 +165,7 @@ func TestGranularCases(t *testing.T) {
 		b.post(path, filled("accept")).is(t, http.StatusForbidden, c.page)
 		b.get(path+"/end").is(t, http.StatusForbidden, c.page)
 		b.post(path+"/end", url.Values{"confirm": {"on"}}).is(t, http.StatusForbidden, c.page)
-		if strings.Contains(page.text, "reseller of our company") || strings.Contains(page.text, `/report"`) {
+		if strings.Contains(page.text, "reseller of our company") {
 			t.Errorf("%s speaks of another request: %s", name, page.text)
 		}
 	}
@@ -379,4 +380,43 @@ func TestBothInOneVisit(t *testing.T) {
 			b.post("/i/"+token+"?lang="+tag.String(), filled("accept")).is(t, http.StatusSeeOther, "accepted")
 		}
 	})
+}
+
+// TestGranularIsReported: who does not know the company ends its mails by the link, without signing in, and changes nothing else (promise 8).
+func TestGranularIsReported(t *testing.T) {
+	d := deploy(t)
+	r, path := d.propose()
+	b := d.browser()
+	b.get(path+"/report").is(t, http.StatusNotFound, "unknown") // it was never mailed
+	if _, _, err := d.granted.Send(t.Context(), granularCommand(), r.ID, granular.Letter{RecipientEmail: to("jo@larch.example")}); err != nil {
+		t.Fatal(err)
+	}
+	writes := d.writes.Load()
+	if page := b.get(path).is(t, http.StatusOK, "review"); !strings.Contains(page.text, path+"/report") {
+		t.Error("the page does not lead to reporting it")
+	}
+	b.get(path+"/report").is(t, http.StatusOK, "report")
+	b.post(path+"/report", url.Values{}).is(t, http.StatusUnprocessableEntity, "report")
+	b.post(path+"/report", url.Values{"reason": {"because"}}).is(t, http.StatusUnprocessableEntity, "report")
+	if d.writes.Load() != writes {
+		t.Error("looking has written")
+	}
+	for range 2 {
+		b.post(path+"/report", url.Values{"reason": {"impersonation"}}).is(t, http.StatusOK, "reported")
+	}
+	now := d.storedGranular(r)
+	if now.Status != granular.Pending || now.Reported != 1 || now.Post.State != granular.MailNone || d.writes.Load() != writes+2 {
+		t.Errorf("%+v after %d writes", now, d.writes.Load()-writes)
+	}
+	d.clock.Add(int64(11 * time.Minute))
+	if _, _, err := d.granted.Send(t.Context(), granularCommand(), r.ID, granular.Letter{}); !problem.Is(err, problem.RecipientSuppressed) {
+		t.Error(err)
+	}
+	b.get(path).is(t, http.StatusOK, "review")
+	for _, wrong := range []string{"/g/x/report", strings.Replace(path, "/g/", "/i/", 1) + "/report"} {
+		b.get(wrong).is(t, http.StatusNotFound, "unknown")
+	}
+	d.fault.Store(&storetest.Fault{Err: errors.New("the table is away")})
+	b.get(path+"/report").is(t, http.StatusServiceUnavailable, "service-trouble")
+	b.post(path+"/report", url.Values{"reason": {"impersonation"}}).is(t, http.StatusServiceUnavailable, "service-trouble")
 }

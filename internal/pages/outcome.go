@@ -190,7 +190,7 @@ func (p *page) lead(r *http.Request) {
 	}
 	if p.purpose == link.Granular {
 		lang := chosen(r.URL.Query().Get("lang"))
-		p.Request, p.SignIn, p.End = p.path("")+lang, p.path("/sign-in")+lang, p.path(asideEnd)+lang
+		p.Request, p.SignIn, p.End, p.Report = p.path("")+lang, p.path("/sign-in")+lang, p.path(asideEnd)+lang, p.path(asideReport)+lang
 	}
 	if p.purpose == link.Verify {
 		p.SignIn = p.path("/sign-in") + chosen(r.URL.Query().Get("lang"))

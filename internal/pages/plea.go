@@ -31,6 +31,7 @@ func (h *site) pleadings() []pleading {
 	return []pleading{
 		{site: h, purpose: link.Answer, aside: asideRenewal, plead: h.Invitations.AskAgain},
 		{site: h, purpose: link.Answer, aside: asideReport, plead: h.Invitations.Report},
+		{site: h, purpose: link.Granular, aside: asideReport, plead: h.Invitations.ReportGranular},
 		{site: h, purpose: link.Receipt, plead: h.Invitations.Dispute},
 		{site: h, purpose: link.Unsubscribe, plead: h.Invitations.Unsubscribe, confirmed: leaving},
 	}

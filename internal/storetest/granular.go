@@ -260,7 +260,7 @@ func (s *suite) granularRoundTrip() {
 	s.same(unbound, s.granted(unbound.Key))
 	for _, step := range []func(*granular.Relationship){
 		func(n *granular.Relationship) {
-			n.Status, n.ApproveBy, n.Generation = granular.Pending, second(noon.Add(time.Hour)), 2
+			n.Status, n.ApproveBy, n.Generation, n.Reported = granular.Pending, second(noon.Add(time.Hour)), 2, 1
 			n.Mail = granular.Mail{To: "ada@larch.example", Locale: "fr"}
 			n.Post = granular.Post{State: granular.MailQueued, Owed: []granular.Notice{granular.RequestNotice}, At: second(noon.Add(time.Minute))}
 		},
