@@ -62,8 +62,8 @@ type Agreement struct {
 
 // AgreementStore keeps agreements.
 //
-// Agreements gives what a customer has signed itself and what a partner attests of it, of either oldest first, every write included that
-// was acknowledged before the call.
+// Agreements gives what a customer has signed itself and what a partner attests of it (empty for nobody), of either oldest first, every
+// write included that was acknowledged before the call.
 //
 // AddAgreement stores a record and, beside it, a change of the partner's relationship: both, or neither and [ErrConflict] when the
 // number is taken or the relationship is not as it was before.

@@ -23,6 +23,9 @@ import (
 func (s *Store) Agreements(ctx context.Context, customer, attestedBy partner.TenantID) (all []commerce.Agreement, err error) {
 	defer func() { wrap(&err, "agreements of %s", customer) }()
 	for _, by := range []string{itself, string(attestedBy)} {
+		if by == "" {
+			continue
+		}
 		in := &dynamodb.QueryInput{
 			TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :sk)"),
 			ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(customerPrefix + string(customer)), ":sk": str(agreementsOf(by))},
