@@ -144,6 +144,15 @@ func (s Service) Shared(ctx context.Context, u partner.User, id string, q relati
 	return shared, nil
 }
 
+// SharedWith is [Service.Shared] for a provider and one of its resellers by its tenant: none with who is no reseller of the caller's.
+func (s Service) SharedWith(ctx context.Context, u partner.User, reseller partner.TenantID, q relationship.Query) (relationship.Page, error) {
+	page, err := s.Shared(ctx, u, Pair{Provider: u.Tenant, Reseller: reseller}.ID(), q)
+	if problem.Is(err, problem.NotFound) {
+		return relationship.Page{}, nil
+	}
+	return page, err
+}
+
 // active says of which pairs there is an active relationship.
 func (s Service) active(ctx context.Context, pairs []relationship.Pair) (map[relationship.Pair]bool, error) {
 	found, err := s.Tiers.Between(ctx, pairs)

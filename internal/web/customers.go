@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 // Relationships serves the customers and partnerships of the calling partner, its granular administration of them, its audit, what the caller's token says,
 // the operator's desk, and the OpenAPI document.
 func Relationships(g Gate, s Customers, a *granular.Service, p partnership.Service, log audit.Log, d Desk, now func() time.Time) http.Handler {
-	cs := customers{s, a, now}
+	cs := customers{s, a, p, now}
 	ga := granulars{a, s.Store}
 	ps := partnerships{p}
 	return g.routes(map[string]func(*call) error{
@@ -71,6 +72,7 @@ type Customers struct {
 type customers struct {
 	Customers
 	granted *granular.Service
+	shared  partnership.Service
 	now     func() time.Time
 }
 
@@ -140,7 +142,7 @@ const (
 )
 
 func (cs customers) list(c *call) error {
-	l, err := c.list("relationship", "name", "domain")
+	l, err := c.list("relationship", "name", "domain", "indirectResellerId")
 	if err != nil {
 		return err
 	}
@@ -148,6 +150,7 @@ func (cs customers) list(c *call) error {
 	q := relationship.Query{
 		Status: relationship.Active, Name: l.text("name", maxNameFilter), Domain: l.text("domain", maxDomainFilter), Limit: l.Limit, After: l.After,
 	}
+	reseller := l.tenant("indirectResellerId")
 	if l.err != nil {
 		return l.err
 	}
@@ -157,8 +160,8 @@ func (cs customers) list(c *call) error {
 	}
 	answer := page[customerDocument]{Items: []customerDocument{}}
 	var next string
-	if asked == "" || asked == "active" {
-		found, err := cs.Store.Relationships(c.r.Context(), u.Tenant, q)
+	if asked == "" || asked == "active" || reseller != "" {
+		found, err := cs.served(c.r.Context(), u, asked, reseller, q)
 		if err != nil {
 			return err
 		}
@@ -184,6 +187,18 @@ func (cs customers) list(c *call) error {
 		return err
 	}
 	return c.give(http.StatusOK, answer)
+}
+
+// served gives the customers of active relationships; with a reseller those that it serves too (what has ended, nobody shares).
+func (cs customers) served(ctx context.Context, u partner.User, asked string, reseller partner.TenantID, q relationship.Query) (relationship.Page, error) {
+	switch {
+	case reseller == "":
+		return cs.Store.Relationships(ctx, u.Tenant, q)
+	case asked == "none":
+		return relationship.Page{}, nil
+	default:
+		return cs.shared.SharedWith(ctx, u, reseller, q)
+	}
 }
 
 func (cs customers) read(c *call) error {

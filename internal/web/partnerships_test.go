@@ -143,6 +143,18 @@ func TestSharedCustomers(t *testing.T) {
 			t.Errorf("%s shares %v", tenant, got)
 		}
 	}
+	for target, want := range map[string][]string{
+		"?indirectResellerId=" + cedar: {larch}, "?indirectResellerId=" + dogwood: nil, "?indirectResellerId=" + nobody: nil,
+		"?relationship=none&indirectResellerId=" + cedar: nil, "?relationship=all&indirectResellerId=" + cedar: {larch}, "?name=oak&indirectResellerId=" + cedar: nil,
+	} {
+		if got := a.see("/v1/customers"+target, birch).ids(); !only(got, want...) {
+			t.Errorf("%s: %v", target, got)
+		}
+	}
+	if got := a.see("/v1/customers?indirectResellerId="+birch, cedar).ids(); !only(got) { // it is no reseller of cedar's
+		t.Errorf("%v", got)
+	}
+	a.see("/v1/customers?indirectResellerId=cedar", birch).is(400, "malformed_request")
 	a.see("/v1/partnerships/"+p.ID()+"/customers", dogwood).is(404, "not_found")
 	a.see("/v1/partnerships/"+p.ID()+"/customers?limit=0", birch).is(400, "malformed_request")
 	if got := a.see("/v1/customers/"+larch+"/relationships", birch).ids(); !only(got, cedar) {
