@@ -2,6 +2,9 @@ package dynamo_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -21,6 +24,7 @@ import (
 	"concord/internal/audit"
 	"concord/internal/batch"
 	"concord/internal/contact"
+	"concord/internal/customer"
 	"concord/internal/dynamo"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -28,6 +32,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
+	"concord/internal/terms"
 )
 
 // meter counts what a client's requests consume, as DynamoDB itself says it.
@@ -252,6 +257,16 @@ func (s *setting) told(ctx context.Context, t *testing.T, i invitation.Invitatio
 		t.Fatal(err)
 	}
 }
+
+// attested is what is attested on the removal of a relationship.
+var attested = func() terms.Text {
+	words := "Sample, no legal effect."
+	sum := sha256.Sum256([]byte(words))
+	return terms.Text{
+		Type: terms.RelationshipRemoval, Version: "1", Language: "en", Title: "Sample", Body: words, Hash: hex.EncodeToString(sum[:]),
+		From: time.Date(2024, 1, 15, 9, 0, 0, 0, time.UTC),
+	}
+}()
 
 func linkOf(i invitation.Invitation) link.Link {
 	return link.Link{Tenant: string(i.Inviter), ID: i.ID, Generation: i.Generation}
@@ -569,6 +584,35 @@ func TestCost(t *testing.T) {
 		p, err := store.Relationships(ctx, l.user.Tenant, relationship.Query{Limit: 25})
 		if err == nil && len(p.Relationships) != 25 {
 			return fmt.Errorf("%d customers", len(p.Relationships))
+		}
+		return err
+	})
+
+	if err := store.Publish(ctx, attested); err != nil {
+		t.Fatal(err)
+	}
+	keeping := customer.Service{
+		Store: store, Register: store, Customers: store, Directory: store, Grants: store, Partnerships: store, Accounts: store, Texts: store,
+		Regions: l.service.Regions, Clouds: l.service.Clouds, Addresses: l.service.Addresses, Now: func() time.Time { return l.now },
+	}
+	asked := customer.Command{User: l.user, CorrelationID: "6f1c9d3e-2222-4000-8000-000000000002", Key: "pine", Body: "body", IfVersion: invitation.AnyVersion}
+	var pine relationship.Relationship
+	measure("create a customer", "2 GetItem, 1 TransactWriteItems | 6 | 0 | 0 | **7** | 1.5 | 0 | 0 | **1.5**", func() (err error) {
+		name, domain, country := "Pine Ltd", "pine.example", "US"
+		pine, _, err = keeping.Create(ctx, asked, customer.New{CompanyName: &name, Domain: &domain, Country: &country})
+		return err
+	})
+	measure("remove a relationship", "2 GetItem, 2 Query, 1 UpdateItem | 1 | 0 | 0 | **1** | 3 | 0 | 0 | **3**", func() error {
+		none, yes := "none", true
+		_, err := keeping.Change(ctx, asked, string(pine.Customer.Tenant), customer.Change{
+			RelationshipToPartner: &none, Attestation: &terms.Attestation{Accepted: &yes, Version: &attested.Version},
+		})
+		return err
+	})
+	measure("customers without a relationship, a page of 25", "3 Query | 0 | 0 | 0 | **0** | 6 | 0 | 0 | **6**", func() error {
+		p, err := keeping.Known(ctx, l.user.Tenant, relationship.Query{Limit: 25}, false)
+		if err == nil && len(p.Customers) == 0 && p.Next == "" {
+			return errors.New("the one that was removed is not known")
 		}
 		return err
 	})
