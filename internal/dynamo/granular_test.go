@@ -75,7 +75,7 @@ func TestGranularCost(t *testing.T) {
 			}
 			return err
 		}},
-		{"terminate", "1 GetItem, 1 TransactWriteItems | 4 | 0 | 1 | **5** | 1 | 0 | 0 | **1**", func() error {
+		{"terminate", "1 GetItem, 1 TransactWriteItems | 4 | 0 | 0 | **4** | 1 | 0 | 0 | **1**", func() error {
 			_, _, err := service.Terminate(ctx, command(), r.ID)
 			return err
 		}},

@@ -190,6 +190,7 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 	after.Answer = &given
 	e := Entry{At: now, Actor: ByCustomer, By: who.Subject, CorrelationID: r.CorrelationID}
 	after.unowe(RequestNotice)
+	after.owe(now, AnswerNotice) // beside an invitation, that tells it
 	if r.Answer == "accept" {
 		after.approve(who, e)
 		c = ApprovedBy

@@ -14,6 +14,8 @@ const (
 	RequestNotice Notice = "granular"
 	// ReceiptNotice goes to who has approved, where an address is known, with the link by which it can be ended.
 	ReceiptNotice Notice = "granularReceipt"
+	// AnswerNotice tells the partner's contact of the answer.
+	AnswerNotice Notice = "granularAnswer"
 	// EndingNotice goes to the partner's contact 30, 7 and 1 days before the end of what does not extend by itself.
 	EndingNotice Notice = "granularEnding"
 	// CustomerEndingNotice goes to who has approved, at the same moments, where an address is known.
@@ -21,9 +23,12 @@ const (
 )
 
 // repeats reports whether a notice whose outcome nobody knows goes once more. A reminder goes once at most (domain, 2.2).
-func (n Notice) repeats() bool { return n == RequestNotice || n == ReceiptNotice }
+func (n Notice) repeats() bool { return n == RequestNotice || n == ReceiptNotice || n == AnswerNotice }
 
-// Address gives where a notice goes, apart from [EndingNotice], which goes to the partner's contact; empty for nowhere.
+// ToPartner reports whether the notice goes to the contact of the partner. It then has no link: that is the customer's.
+func (n Notice) ToPartner() bool { return n == AnswerNotice || n == EndingNotice }
+
+// Address gives where a notice goes, apart from those that go to the partner's contact; empty for nowhere.
 func (r Relationship) Address(n Notice) string {
 	switch {
 	case n == RequestNotice:
@@ -261,7 +266,7 @@ func (r *Relationship) went(now time.Time, n Notice, messageID string) {
 		r.note(Entry{At: now, Action: mailed, Actor: BySchedule, By: mailer})
 	case EndingNotice:
 		r.note(Entry{At: now, Action: reminded, Actor: BySchedule, By: mailer, Why: thresholdNames[max(0, min(r.Reminded, len(thresholds))-1)]})
-	case ReceiptNotice, CustomerEndingNotice: // the approval, and one of the pair, are noted
+	case ReceiptNotice, AnswerNotice, CustomerEndingNotice: // the answer, and one of the pair, are noted
 	}
 }
 

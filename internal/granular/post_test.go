@@ -195,7 +195,7 @@ func TestPost(t *testing.T) {
 	t.Run("answered before it went", func(t *testing.T) {
 		o := open(t)
 		r := o.send(o.lock(o.create()), "ada@larch.example")
-		if r = o.approve(r); !slices.Equal(r.Post.Owed, []granular.Notice{granular.ReceiptNotice}) {
+		if r = o.approve(r); !slices.Equal(r.Post.Owed, []granular.Notice{granular.AnswerNotice, granular.ReceiptNotice}) {
 			t.Errorf("%+v", r.Post)
 		}
 		o = open(t)
@@ -257,7 +257,7 @@ func TestPost(t *testing.T) {
 	t.Run("addresses", func(t *testing.T) {
 		o := open(t)
 		r := o.approve(o.send(o.lock(o.create()), "ada@larch.example"))
-		for n, want := range map[granular.Notice]string{granular.RequestNotice: "ada@larch.example", granular.ReceiptNotice: "lena@larch.example", granular.CustomerEndingNotice: "lena@larch.example", granular.EndingNotice: ""} {
+		for n, want := range map[granular.Notice]string{granular.RequestNotice: "ada@larch.example", granular.ReceiptNotice: "lena@larch.example", granular.CustomerEndingNotice: "lena@larch.example", granular.EndingNotice: "", granular.AnswerNotice: ""} {
 			if got := r.Address(n); got != want {
 				t.Errorf("%s goes to %q", n, got)
 			}

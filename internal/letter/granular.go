@@ -21,6 +21,9 @@ func Granular(n granular.Notice, q granular.Request, roles granular.Table, url, 
 		c = granularReceipt(p, q)
 	case granular.CustomerEndingNotice:
 		c = granularEnding(p, q)
+	case granular.AnswerNotice:
+		p = printer(q.Partner.Locale)
+		c = granularAnswer(p, q)
 	case granular.EndingNotice:
 		p = printer(q.Partner.Locale)
 		c = granularEndingOfPartner(p, q)
@@ -28,7 +31,7 @@ func Granular(n granular.Notice, q granular.Request, roles granular.Table, url, 
 		return c, false
 	}
 	l := invitation.Letter{Inviter: q.Partner, Cloud: q.Portal}
-	if n != granular.EndingNotice {
+	if !n.ToPartner() {
 		c.Facts = whoAsks(p, l, p.T("mail.fact.company"))
 	}
 	c.Facts = append(c.Facts, granularFacts(p, q, roles)...)
@@ -36,7 +39,7 @@ func Granular(n granular.Notice, q granular.Request, roles granular.Table, url, 
 	if n == granular.RequestNotice {
 		c.Asides = []Aside{{p.T("mail.report"), url + "/report"}}
 	}
-	c.finish(p, l, operator, n != granular.EndingNotice && q.Partner.Contact.Email != "")
+	c.finish(p, l, operator, !n.ToPartner() && q.Partner.Contact.Email != "")
 	return c, true
 }
 
@@ -92,6 +95,18 @@ func granularEndingOfPartner(p *locale.Printer, q granular.Request) Content {
 		Asked:   []string{p.T("mail.granular.partner.how")},
 		Footer:  []string{p.T("mail.partner.why", "name", q.Partner.DisplayName)},
 	}
+}
+
+func granularAnswer(p *locale.Printer, q granular.Request) Content {
+	c := Content{Footer: []string{p.T("mail.partner.why", "name", q.Partner.DisplayName)}}
+	if q.Reason == granular.Rejected {
+		c.subject = func(string) string { return p.T("mail.answer.declined.subject", "reference", q.Reference()) }
+		c.Intro = p.T("mail.answer.declined.intro")
+		return c
+	}
+	c.subject = func(string) string { return p.T("mail.answer.accepted.subject", "reference", q.Reference()) }
+	c.Intro = p.T("mail.answer.accepted.intro")
+	return c
 }
 
 // granularFacts say what it is about.

@@ -115,7 +115,7 @@ func (d *Dispatcher) granularNotice(ctx context.Context, r granular.Relationship
 		return unsent(invitation.MailWaiting, "store_unavailable")
 	}
 	m := Message{To: r.Address(n), ReplyTo: account.Contact.Email, Automatic: n != granular.RequestNotice}
-	if n == granular.EndingNotice {
+	if n.ToPartner() {
 		m = Message{To: account.Contact.Email, Automatic: true}
 	}
 	if o, stopped := d.granularStopped(ctx, n, account, m.To); stopped {
@@ -126,7 +126,7 @@ func (d *Dispatcher) granularNotice(ctx context.Context, r granular.Relationship
 		return unsent(invitation.MailWaiting, "cloud_not_served")
 	}
 	q, url := granular.Request{Relationship: r, Partner: account, Portal: cloud}, ""
-	if n != granular.EndingNotice { // the customer's link is the customer's
+	if !n.ToPartner() { // the customer's link is the customer's
 		token, err := d.Links.Sign(ctx, link.Granular, link.Link{Tenant: string(r.Partner), ID: r.ID, Generation: r.Generation})
 		if err != nil {
 			d.Log.ErrorContext(ctx, "no link", "granular", r.ID, "kind", n, "error", err)
@@ -148,7 +148,7 @@ func (d *Dispatcher) granularNotice(ctx context.Context, r granular.Relationship
 func (d *Dispatcher) granularStopped(ctx context.Context, n granular.Notice, account partner.Account, to string) (Outcome, bool) {
 	request := n == granular.RequestNotice
 	switch {
-	case to == "" && n == granular.EndingNotice:
+	case to == "" && n.ToPartner():
 		return unsent(invitation.MailFailed, "no_contact"), true
 	case to == "":
 		return unsent(invitation.MailFailed, "no_address"), true

@@ -144,8 +144,9 @@ func TestGranularReminders(t *testing.T) {
 	}
 	start := d.clock
 	d.dispatch()
-	if got := d.sender.sent; len(got) != 1 || got[0].To != "lena@larch.example" || got[0].Tags["kind"] != "granularReceipt" || !strings.Contains(got[0].Text, "/g/") {
-		t.Errorf("the receipt: %+v", got)
+	if got := d.sender.sent; len(got) != 2 || got[1].To != "lena@larch.example" || got[1].Tags["kind"] != "granularReceipt" || !strings.Contains(got[1].Text, "/g/") ||
+		got[0].To != "hello@alder.example" || got[0].Tags["kind"] != "granularAnswer" || strings.Contains(got[0].Text, "/g/") {
+		t.Errorf("the answer is told by %+v", got)
 	}
 	d.account(partner.Suspended) // that it ends is told all the same
 	var got []string

@@ -38,7 +38,7 @@ func answered(tag language.Tag, status invitation.Status, edit func(*invitation.
 }
 
 // administration is an example of a mail about granular administration.
-func administration(tag language.Tag, n granular.Notice) letter.Content {
+func administration(tag language.Tag, n granular.Notice, reason ...string) letter.Content {
 	l := example(tag, false)
 	l.Inviter.Locale = tag.String()
 	r := granular.Relationship{
@@ -50,8 +50,8 @@ func administration(tag language.Tag, n granular.Notice) letter.Content {
 	switch n {
 	case granular.RequestNotice, granular.ReceiptNotice:
 		r.AutoExtend, r.Duration = true, granular.Period{Days: 1}
-	case granular.EndingNotice:
-		to = ""
+	case granular.AnswerNotice, granular.EndingNotice:
+		to, r.Reason = "", strings.Join(reason, "")
 	}
 	c, known := letter.Granular(n, granular.Request{Relationship: r, Partner: l.Inviter, Portal: l.Cloud}, granular.ShippedRoles(), to, "Example Operator, Ltd.")
 	if !known {
@@ -139,6 +139,8 @@ func further(tag language.Tag) map[string]struct {
 		"invitation.granular":       {letter.Mail(beside, links, operator), asks},
 		"receipt.accepted.granular": {receipt(all, accepted, func(i *invitation.Invitation) { i.RequestDelegatedAdmin, i.Answer.Granular = false, true }), dispute},
 		"granular":                  {administration(tag, granular.RequestNotice), asks},
+		"granular.answer":           {administration(tag, granular.AnswerNotice), nil},
+		"granular.answer.declined":  {administration(tag, granular.AnswerNotice, granular.Rejected), nil},
 		"granular.receipt":          {administration(tag, granular.ReceiptNotice), []string{url}},
 		"granular.ending":           {administration(tag, granular.CustomerEndingNotice), []string{url}},
 		"granular.partner":          {administration(tag, granular.EndingNotice), nil},
