@@ -140,6 +140,9 @@ func (s Service) create(ctx context.Context, c Command, account partner.Account,
 		return none, false, err
 	}
 	found := relationship.Founding{Partner: account, Customer: who, RegionTable: s.Regions.Version, At: now, By: c.User.Subject, CorrelationID: c.CorrelationID}
+	if reseller != nil {
+		found.Via = reseller.Tenant
+	}
 	after := s.founded(&creation, before, found)
 	if reseller != nil {
 		if err := s.associate(ctx, &creation, *reseller, found); err != nil {
@@ -206,7 +209,7 @@ func (s Service) reseller(ctx context.Context, account partner.Account, named *s
 // associate adds what a reseller gets to a creation (rule N9, 0.18).
 func (s Service) associate(ctx context.Context, c *Creation, reseller partner.Account, f relationship.Founding) error {
 	c.Stands = &partnership.Pair{Provider: c.By, Reseller: reseller.Tenant}
-	f.Partner, f.Provider, f.DelegatedAdmin = reseller, c.By, s.AssociationGrants
+	f.Partner, f.Provider, f.Via, f.DelegatedAdmin = reseller, c.By, c.By, s.AssociationGrants
 	before, err := s.Store.Relationship(ctx, reseller.Tenant, f.Customer.Tenant)
 	switch {
 	case problem.Is(err, problem.NotFound):

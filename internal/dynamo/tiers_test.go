@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/anishathalye/porcupine"
 
+	"concord/infra/local/engine"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/invitation"
@@ -318,4 +321,77 @@ func TestTiersAtOnce(t *testing.T) {
 	if granted != 1 {
 		t.Errorf("%d answers granted the one partnership", granted)
 	}
+}
+
+// TestCostOfTiers pins what the use cases of two tiers cost beside those of one (see TestCost).
+func TestCostOfTiers(t *testing.T) {
+	t.Parallel()
+	exact := slices.Contains([]string{"", engine.Dynoxide}, os.Getenv("ENGINE")) && os.Getenv("AWS_ENDPOINT_URL_DYNAMODB") == ""
+	m := &meter{use: nothing()}
+	cfg := config(t)
+	cfg.APIOptions = append(cfg.APIOptions, m.add)
+	store := dynamo.New(cfg, newTable(t))
+	s := newTogether(t, store)
+	ctx := t.Context()
+	measure := func(name, want string, f func() error) {
+		t.Helper()
+		var err error
+		u := m.during(func() { err = f() })
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		t.Logf("| %s | %s |", name, u)
+		if exact && u.String() != want {
+			t.Errorf("%s costs\n     %s\nwant %s", name, u, want)
+		}
+	}
+	answer := func(i invitation.Invitation, who invitation.Person, r invitation.Response) error {
+		_, c, err := s.service.Respond(ctx, linkOf(i), who, r)
+		if err == nil && c != invitation.AcceptedBy {
+			err = fmt.Errorf("the page is %s", c)
+		}
+		return err
+	}
+	var asked, both invitation.Invitation
+	measure("ask for a partnership", "1 GetItem, 1 PutItem | 1 | 1 | 0 | **2** | 0.5 | 0 | 0 | **0.5**", func() (err error) {
+		asked, _, err = s.service.Invite(ctx, s.command(s.provider), invitation.Proposal{Kind: invitation.Partnership})
+		return err
+	})
+	reseller, accept := person(), response("accept")
+	reseller.Company.Tenant, accept.AuthorizeProvider = s.reseller, true
+	measure("authorise the provider", "4 GetItem, 1 TransactWriteItems | 6 | 0 | 1 | **7** | 3.5 | 0 | 0 | **3.5**", func() error { return answer(asked, reseller, accept) })
+	provider := string(s.provider)
+	measure("ask for both tiers", "3 GetItem, 1 PutItem | 1 | 1 | 0 | **2** | 2 | 0 | 0 | **2**", func() (err error) {
+		both, _, err = s.service.Invite(ctx, s.command(s.reseller), invitation.Proposal{Kind: invitation.DualReseller, ProviderTenantID: &provider})
+		return err
+	})
+	measure("accept both tiers", "4 GetItem, 1 TransactWriteItems | 8 | 0 | 1 | **11** | 3.5 | 0 | 0 | **3.5**", func() error { return answer(both, s.people[0], response("accept")) })
+	use := partnership.Service{Store: store, Accounts: store, Tiers: store, Now: func() time.Time { return s.now }}
+	user := s.command(s.provider).User
+	measure("my resellers", "1 BatchGetItem, 1 Query | 0 | 0 | 0 | **0** | 1.5 | 0 | 0 | **1.5**", func() error {
+		list, _, err := use.Partnerships(ctx, user, partnership.Query{Status: partnership.Active, Side: partnership.ProviderSide, Limit: 25})
+		if err == nil && len(list) != 1 {
+			err = fmt.Errorf("%d resellers", len(list))
+		}
+		return err
+	})
+	measure("customers in common", "1 BatchGetItem, 1 GetItem, 1 Query | 0 | 0 | 0 | **0** | 3 | 0 | 0 | **3**", func() error {
+		page, err := use.Shared(ctx, user, s.pair().ID(), relationship.Query{Limit: 25})
+		if err == nil && len(page.Relationships) != 1 {
+			err = fmt.Errorf("%d customers", len(page.Relationships))
+		}
+		return err
+	})
+	measure("resellers of a customer", "2 BatchGetItem, 1 GetItem, 1 Query | 0 | 0 | 0 | **0** | 3.5 | 0 | 0 | **3.5**", func() error {
+		list, _, err := use.ResellersOf(ctx, user, string(s.people[0].Company.Tenant), partnership.Query{Limit: 25})
+		if err == nil && len(list) != 1 {
+			err = fmt.Errorf("%d resellers", len(list))
+		}
+		return err
+	})
+	measure("revoke the provider's administration", "1 BatchGetItem, 1 GetItem, 1 TransactWriteItems | 4 | 0 | 0 | **4** | 1.5 | 0 | 0 | **1.5**", func() error {
+		admin := partner.User{Subject: "admin", Tenant: s.reseller, Roles: []partner.Role{partner.GlobalAdmin}}
+		_, err := use.RevokeAccess(ctx, partnership.Command{User: admin}, s.pair().ID())
+		return err
+	})
 }

@@ -742,17 +742,24 @@ func TestEventFiles(t *testing.T) {
 	for n, e := range o.said {
 		granted[n] = e.Detail.ID
 	}
+	tiers := open(t)
+	tiers.partner()
+	partnered := make([]string, len(tiers.said))
+	for n, e := range tiers.said {
+		partnered[n] = e.Detail.ID
+	}
 	mutilated := strings.Replace(records[3], `"v":{"N":"4"}`, `"v":{"S":"many"}`, 1)
 	for name, c := range map[string]struct {
 		records []string
 		told    []string
 	}{
-		"events-created.json":  {records[:1], ids[:1]},
-		"events-sent.json":     {records[3:4], ids[1:2]},
-		"events-accepted.json": {records[4:6], ids[2:5]},
-		"events-disputed.json": {records[6:8], ids[5:7]},
-		"events-granular.json": {o.records, granted},
-		"events-poison.json":   {[]string{mutilated, records[4]}, ids[2:3]},
+		"events-created.json":     {records[:1], ids[:1]},
+		"events-sent.json":        {records[3:4], ids[1:2]},
+		"events-accepted.json":    {records[4:6], ids[2:5]},
+		"events-disputed.json":    {records[6:8], ids[5:7]},
+		"events-granular.json":    {o.records, granted},
+		"events-partnership.json": {tiers.records, partnered},
+		"events-poison.json":      {[]string{mutilated, records[4]}, ids[2:3]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var written bytes.Buffer

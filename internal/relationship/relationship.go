@@ -85,7 +85,8 @@ type Relationship struct {
 	Status     Status
 	Origin     string // [ByInvitation] or [CustomerCreation]
 	Invitation string // the id of the invitation that last granted something
-	// Via is the other tier, of a relationship that a dual invitation made: the provider of a reseller, the reseller of a provider.
+	// Via is the other tier, of a relationship that a dual invitation made, or a provider for its reseller: the provider of a reseller, the
+	// reseller of a provider.
 	Via            partner.TenantID
 	DelegatedAdmin Administration
 	IdentityCheck  IdentityCheck
@@ -262,6 +263,7 @@ type Founding struct {
 	RegionTable    string
 	// Provider is the indirect provider that brings the customer along for the partner, its reseller (rule N9); empty for a partner's own.
 	Provider partner.TenantID
+	Via      partner.TenantID // the other tier, where there is one
 	// DelegatedAdmin grants administration at once: policy associationGrantsDelegatedAdmin (0.18).
 	DelegatedAdmin bool
 	At             time.Time
@@ -277,7 +279,7 @@ func Create(before *Relationship, f Founding) Relationship {
 		after = *before
 	}
 	after.Status, after.Origin, after.EstablishedAt, after.Invitation, after.Removal = Active, CustomerCreation, f.At, "", nil
-	after.Role, after.Customer, after.RegionTable = RoleOf(f.Partner.Role), f.Customer, f.RegionTable
+	after.Role, after.Customer, after.RegionTable, after.Via = RoleOf(f.Partner.Role), f.Customer, f.RegionTable, f.Via
 	if f.DelegatedAdmin {
 		after.DelegatedAdmin = ActiveDAP
 	}

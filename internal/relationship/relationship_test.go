@@ -148,3 +148,23 @@ func TestQueryMatches(t *testing.T) {
 		})
 	}
 }
+
+// Rule D4 and 0.18: a relationship says which other tier it came with, and keeps that when the customer agrees to more.
+func TestTheOtherTier(t *testing.T) {
+	const provider, other = partner.TenantID("0a1b2c3d-0000-4000-8000-000000000002"), partner.TenantID("0a1b2c3d-0000-4000-8000-000000000003")
+	made, _ := Establish(nil, Consent{RelationshipID: "rel_1", Partner: reseller, Customer: larch, Via: provider, At: earlier})
+	more, granted := Establish(&made, Consent{Partner: reseller, Customer: larch, DelegatedAdmin: true, At: at})
+	if made.Via != provider || !granted || more.Via != provider {
+		t.Errorf("%q, then %q", made.Via, more.Via)
+	}
+	ended, _ := more.Remove(Entry{At: at}, AttestedText{})
+	if anew, _ := Establish(&ended, Consent{Partner: reseller, Customer: larch, Via: other, At: at}); anew.Via != other {
+		t.Errorf("anew with %q", anew.Via)
+	}
+	if alone, _ := Establish(&ended, Consent{Partner: reseller, Customer: larch, At: at}); alone.Via != "" {
+		t.Errorf("alone with %q", alone.Via)
+	}
+	if brought := Create(nil, Founding{RelationshipID: "rel_2", Partner: reseller, Customer: larch, Provider: provider, Via: provider, At: at}); brought.Via != provider {
+		t.Errorf("brought along with %q", brought.Via)
+	}
+}
