@@ -204,7 +204,7 @@ func (s Service) open(ctx context.Context, r relationship.Relationship, e invita
 		case problem.Is(err, problem.NotFound):
 		case err != nil:
 			return nil, err
-		case inv.StatusAt(e.At).Open() && inv.Bound && inv.Customer == r.Customer.Tenant:
+		case inv.StatusAt(e.At).Open() && inv.Kind != invitation.Partnership && inv.Bound && inv.Customer == r.Customer.Tenant:
 			ends = append(ends, invitation.Change{Before: &inv, After: inv.Withdraw(e)})
 		}
 	}

@@ -376,7 +376,7 @@ func TestCustomerIsCreatedForAReseller(t *testing.T) {
 	id := partner.TenantID(made.str("id"))
 	for tenant, role := range map[partner.TenantID]relationship.Role{birch: relationship.IndirectProvider, cedar: relationship.IndirectReseller} {
 		r, err := a.store.Relationship(t.Context(), tenant, id)
-		if err != nil || r.Status != relationship.Active || r.Role != role || r.DelegatedAdmin != relationship.NoAdministration || r.Origin != relationship.CustomerCreation {
+		if err != nil || r.Status != relationship.Active || r.Role != role || r.Via == "" || r.Via == tenant || r.DelegatedAdmin != relationship.NoAdministration || r.Origin != relationship.CustomerCreation {
 			t.Errorf("%s: %+v, %v", tenant, r, err)
 		}
 		// The reseller's audit says which company it was, and not who there.
@@ -438,5 +438,33 @@ func TestAssociationMayGrant(t *testing.T) {
 	}
 	if ids, err := a.store.Occupants(t.Context(), cedar, r.Customer.Tenant); err != nil || len(ids) != 0 {
 		t.Errorf("the customer is asked all the same: %v, %v", ids, err)
+	}
+}
+
+// 2.2: with a reseller's relationship end its requests to the customer, also one together with a provider (rule D1); a request for a
+// partnership is none of them.
+func TestRemovalEndsDualRequests(t *testing.T) {
+	a := newAPI(t)
+	a.twoTiers()
+	a.serves(cedar, larch, relationship.Active)
+	a.serves(birch, dogwood, relationship.Active)
+	ask := func(tenant, body string) string {
+		r := create("k"+tenant, body)
+		r.tenant = tenant
+		return a.call(r).is(201).header.Get("Location")
+	}
+	dual := ask(cedar, `{"kind":"dualReseller","providerTenantId":"`+birch+`","customerTenantId":"`+larch+`","recipientEmail":"it@larch.example"}`)
+	partnering := ask(birch, `{"kind":"partnership","customerTenantId":"`+dogwood+`","recipientEmail":"it@dogwood.example"}`)
+	for tenant, customer := range map[string]string{cedar: larch, birch: dogwood} {
+		a.call(request{
+			method: "PATCH", target: "/v1/customers/" + customer, tenant: tenant, header: map[string]string{"If-Match": "*"},
+			body: `{"relationshipToPartner":"none","attestation":{"accepted":true,"textVersion":"sample-1"}}`,
+		}).is(200)
+	}
+	if s := a.see(dual, cedar).is(200).str("status"); s != "cancelled" {
+		t.Errorf("the dual request is %s", s)
+	}
+	if s := a.see(partnering, birch).is(200).str("status"); s != "draft" {
+		t.Errorf("the request for a partnership is %s", s)
 	}
 }
