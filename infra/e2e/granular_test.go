@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"concord/infra/local/bus"
 	"concord/internal/events/schematest"
 )
@@ -260,4 +262,47 @@ func TestGranularAdministration(t *testing.T) {
 			t.Errorf("after its end: %v", got)
 		}
 	})
+}
+
+// The pages of granular administration, in a real browser and in every language: no finding of axe, no target that is too small.
+func TestGranularPagesInBrowser(t *testing.T) {
+	browser := newChromium(t)
+	fir := newPartner(t, "fir")
+	path := granulars + "/" + fir.post(granulars, `{"displayName":"Maple desk","duration":"P30D","accessDetails":{"unifiedRoles":[
+		{"roleDefinitionId":"729827e3-9c14-49f7-bb1b-9608f156bbb8"},{"roleDefinitionId":"f2ef992c-3afb-46b9-b7cf-a126ee74c451"}]}}`).want(t, 201).json(t)["id"].(string)
+	fir.do("POST", path+"/requests", `{"action":"lockForApproval"}`).want(t, 200)
+	fir.post(path+"/send", `{"recipientEmail":"desk@maple.example"}`).want(t, 202)
+	link := granularLink(t, mailAbout(t, "desk@maple.example", strings.TrimPrefix(path, granulars+"/"), "granular", 1))
+	b := newTab(t, browser, true)
+	sound := func(page string) {
+		t.Helper()
+		b.at(page)
+		for _, finding := range append(b.axe(), b.smallTargets()...) {
+			t.Errorf("%s: %s", page, finding)
+		}
+		b.look("granular-" + page)
+	}
+	b.do(chromedp.Navigate(link))
+	sound("review")
+	b.do(chromedp.Click(`main a[href$="/sign-in"]`), chromedp.SendKeys(`input[name=username]`, "admin@maple.example"),
+		chromedp.SendKeys(`input[name=password]`, "x"), chromedp.Submit(`input[name=password]`))
+	sound("answer")
+	for _, lang := range []string{"de", "es", "fr", "hi", "ja", "zh-Hans", "en"} {
+		b.do(chromedp.Navigate(link+"?lang="+lang), chromedp.WaitReady(`html[lang="`+lang+`"] main[data-page="answer"]`))
+		sound("answer")
+	}
+	b.do(chromedp.SetAttributeValue(`main form`, "novalidate", ""), chromedp.Click(`main form button[type=submit]`), chromedp.WaitReady(`[role=alert]`))
+	sound("answer")
+	b.do(chromedp.Click(`input[name=answer][value=accept]`), chromedp.Click(`input[name=authorized]`),
+		chromedp.SendKeys(`input[name=fullName]`, "Marie Maple"), chromedp.SendKeys(`input[name=jobTitle]`, "CIO"), chromedp.Click(`main form button[type=submit]`))
+	sound("accepted")
+	b.do(chromedp.Click(`main a.button`))
+	sound("end")
+	b.do(chromedp.Click(`main form button[type=submit]`), chromedp.WaitReady(`[role=alert]`))
+	sound("end")
+	b.do(chromedp.Click(`input[name=confirm]`), chromedp.Click(`main form button[type=submit]`))
+	sound("ended")
+	if s := fir.do("GET", path, "").want(t, 200).json(t)["status"]; s != "terminated" {
+		t.Errorf("it is %v", s)
+	}
 }
