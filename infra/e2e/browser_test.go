@@ -224,6 +224,32 @@ func TestOtherPagesInBrowser(t *testing.T) {
 	}
 }
 
+// The pages of requests with two tiers: both are named, and the explicit box of a partnership is a control like every other.
+func TestTierPagesInBrowser(t *testing.T) {
+	browser := newChromium(t)
+	birch, cedar := newPartner(t, "birch"), newPartner(t, "cedar")
+	_, both := cedar.invite(`{"kind":"dualReseller","recipientEmail":"tierpages@oak.example","locale":"de","providerTenantId":"`+tenantOf(t, "birch.example")+`"}`, "tierpages@oak.example")
+	_, asked := birch.invite(`{"kind":"partnership","recipientEmail":"tierpages@dogwood.example","locale":"hi"}`, "tierpages@dogwood.example")
+	for _, c := range []struct{ name, link, page, person string }{
+		{"dual, review", both, "review", ""}, {"dual, answer", both, "answer", "admin@oak.example"}, {"partnership, review", asked, "review", ""},
+		{"partnership, answer", asked, "answer", "admin@dogwood.example"}, {"partnership, of a customer", asked, "reseller-not-enrolled", "admin@oak.example"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newTab(t, browser, true)
+			b.do(chromedp.Navigate(c.link))
+			if c.person != "" {
+				b.do(chromedp.Click(`main a[href$="/sign-in"]`), chromedp.SendKeys(`input[name=username]`, c.person),
+					chromedp.SendKeys(`input[name=password]`, "x"), chromedp.Submit(`input[name=password]`))
+			}
+			b.do(chromedp.WaitReady(`main[data-page="` + c.page + `"]`))
+			for _, finding := range append(b.axe(), b.smallTargets()...) {
+				t.Error(finding)
+			}
+			b.look(strings.ReplaceAll(c.name, ", ", "-"))
+		})
+	}
+}
+
 // The pages beside the answer, as a recipient goes through them.
 func TestRecipientPagesInBrowser(t *testing.T) {
 	browser := newChromium(t)
