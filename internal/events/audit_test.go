@@ -311,7 +311,7 @@ func harmless(t *testing.T, r audit.Record) {
 		t.Fatal(err)
 	}
 	plain := strings.ReplaceAll(string(text), `"someone@alder.example"`, "") // the subject of the partner's own user
-	for _, personal := range []string{"@", "Nora", "nora", "Berg", "Larch", "Alder", "Ada", "http", "said no", "Head of IT", "ses-1"} {
+	for _, personal := range []string{"@", "Nora", "Berg", "Larch", "Alder", "Ada", "://", "said no", "Head of IT", "ses-1"} {
 		if strings.Contains(plain, personal) {
 			t.Errorf("%q stands in %s", personal, text)
 		}
