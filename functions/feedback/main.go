@@ -46,6 +46,7 @@ func main() {
 		Bounces:    partner.Threshold{PerMille: c.BouncesPerMille, Least: c.BouncesLeast},
 	}
 	recorder := invitation.Feedback{Store: store, Granular: store, Ledger: store, Reputation: reputation, Now: now}
-	queue := &feedback.Queue{Recorder: recorder, Log: log, Metrics: metrics, Reserve: 5 * time.Second}
+	enrolments := feedback.Enrolments{Recorder: recorder, Store: store, Suppress: recorder.Suppress}
+	queue := &feedback.Queue{Recorder: enrolments, Log: log, Metrics: metrics, Reserve: 5 * time.Second}
 	lambda.Start(queue.Handle)
 }

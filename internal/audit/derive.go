@@ -349,7 +349,7 @@ var order = []string{
 	"enrolment.started", "enrolment.changed", "enrolment.partnerIdAssociated", "enrolment.submitted", "enrolment.verificationResent",
 	"enrolment.contactConfirmed", "enrolment.informationNeeded", "enrolment.approved", "enrolment.rejected", "enrolment.mpaSigned",
 	"enrolment.withdrawn", "enrolment.verificationExpired", "enrolment.vettingOverdue", "enrolment.mailFailed",
-	"granularAdmin.reported",
+	"granularAdmin.reported", "enrolment.erased",
 }
 
 // Operations are all that there are today, in the order in which they go within a second.

@@ -49,7 +49,7 @@ func OfEnrolment(before *enrolment.Enrolment, after enrolment.Enrolment) []Recor
 // reached reports whether an entry says which state was reached.
 func reached(h enrolment.HistoryEntry) bool {
 	switch h.Action {
-	case enrolment.Lapse, enrolment.Overdue, enrolment.MailFailed:
+	case enrolment.Lapse, enrolment.Overdue, enrolment.Erase, enrolment.MailFailed:
 		return false
 	case enrolment.Associate:
 		return h.Why == string(enrolment.Active)
@@ -62,7 +62,7 @@ func applicant(h enrolment.HistoryEntry, e enrolment.Enrolment) Actor {
 	switch h.Action {
 	case enrolment.Approve, enrolment.Reject, enrolment.NeedInformation:
 		return Actor{Kind: Operator, Subject: h.By}
-	case enrolment.Lapse, enrolment.Overdue:
+	case enrolment.Lapse, enrolment.Overdue, enrolment.Erase:
 		return Actor{Kind: Schedule}
 	case enrolment.MailFailed:
 		return Actor{Kind: System}

@@ -264,6 +264,8 @@ func encodeEnrolment(e enrolment.Enrolment) item {
 	verification.flag("lapsed", e.Verification.Lapsed)
 	verification.time("at", e.Verification.VerifiedAt)
 	verification.text("by", e.Verification.VerifiedBy)
+	verification.text("delivery", e.Verification.Delivery)
+	verification.text("reason", e.Verification.DeliveryReason)
 	i.group("verification", verification)
 	vetting := item{}
 	vetting.text("email", string(e.Vetting.EmailOwnership))
@@ -411,6 +413,7 @@ func (f *fields) verification(e *enrolment.Enrolment) {
 	}
 	e.Verification = enrolment.Verification{
 		Generation: g.number("generation"), ExpiresAt: g.time("expires"), Lapsed: g.flag("lapsed"), VerifiedAt: g.time("at"), VerifiedBy: g.text("by"),
+		Delivery: g.text("delivery"), DeliveryReason: g.text("reason"),
 	}
 	if l, ok := get[*types.AttributeValueMemberL](g, "asked", false); ok {
 		for _, each := range l.Value {

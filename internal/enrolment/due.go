@@ -3,6 +3,7 @@ package enrolment
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"concord/internal/agenda"
@@ -10,9 +11,9 @@ import (
 )
 
 // Due gives when a machine looks at the enrolment next, and false when none has to: a mail that is tried again, a link whose time is over,
-// a review that takes too long.
+// a review that takes too long, people of an ended application who are forgotten.
 func (e Enrolment) Due() (at time.Time, waits bool) {
-	for _, t := range []time.Time{e.postDue(), e.linkDue(), e.reviewDue()} {
+	for _, t := range []time.Time{e.postDue(), e.linkDue(), e.reviewDue(), e.eraseDue()} {
 		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
 			at = t
 		}
@@ -41,6 +42,22 @@ func (e Enrolment) reviewDue() time.Time {
 	return e.ReviewDueAt
 }
 
+// Forgotten is how long after its end the people of an application that came to nothing are kept (domain, 0.23).
+const Forgotten = 180 * 24 * time.Hour
+
+// eraseDue is zero for an application that goes on, and for one that names nobody any more.
+func (e Enrolment) eraseDue() time.Time {
+	if e.Status.Open() || e.Contact == (Person{}) && e.Support == (Person{}) {
+		return time.Time{}
+	}
+	for _, h := range slices.Backward(e.History) {
+		if h.Action == Reject || h.Action == Withdraw {
+			return h.At.Add(Forgotten)
+		}
+	}
+	return time.Time{}
+}
+
 // Cleanup does what is due of enrolments.
 type Cleanup struct{ Store Store }
 
@@ -49,10 +66,13 @@ const (
 	CountLapsed  = "EnrolmentLinkExpired"
 	CountOverdue = "EnrolmentOverdue"
 	CountQueued  = "EnrolmentMailRequeued"
+	CountErased  = "EnrolmentErased"
 )
 
 // Counts is that of [agenda.Duty].
-func (c Cleanup) Counts() []string { return []string{CountLapsed, CountOverdue, CountQueued} }
+func (c Cleanup) Counts() []string {
+	return []string{CountLapsed, CountOverdue, CountQueued, CountErased}
+}
 
 // Do is that of [agenda.Duty].
 func (c Cleanup) Do(ctx context.Context, a agenda.Appointment, now time.Time, count func(string)) error {
@@ -92,6 +112,11 @@ func (e Enrolment) tend(now time.Time) (Enrolment, []string) {
 		n.Overdue = true
 		n.note(HistoryEntry{At: now, Action: Overdue, By: machine, Why: string(InVetting)})
 		did = append(did, CountOverdue)
+	}
+	if at := e.eraseDue(); !at.IsZero() && !now.Before(at) {
+		n.Contact, n.Support, n.Reason = Person{}, Person{}, "" // what the operator wrote may name people
+		n.note(HistoryEntry{At: now, Action: Erase, By: machine})
+		did = append(did, CountErased)
 	}
 	if at := e.postDue(); !at.IsZero() && !now.Before(at) {
 		// A waiting mail keeps its attempts; a claim that nobody settled is over.

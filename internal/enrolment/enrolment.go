@@ -66,6 +66,7 @@ const (
 
 	Lapse   Action = "verification expired"
 	Overdue Action = "vetting overdue"
+	Erase   Action = "erased"
 )
 
 // allowed is the table of section 2.2: in which states an action is possible.
@@ -146,6 +147,23 @@ type Verification struct {
 	Lapsed     bool
 	VerifiedAt time.Time
 	VerifiedBy string // the subject who signed in
+	// Delivery is what became of the newest mail with a link, and why; empty before it went.
+	Delivery, DeliveryReason string
+}
+
+// deliveries are what can become of a mail, each over the ones before it. The words are those of the delivery of invitations (domain, 2.2).
+var deliveries = []string{"", "sent", "delayed", "delivered", "bounced", "rejected", "suppressed", "complained", "failed"}
+
+// Reported gives the enrolment after SES has said what became of a mail, and false when that says nothing new: of another kind of mail, of an
+// older link, or of what came before what is known.
+func (e Enrolment) Reported(n Notice, generation int, state, reason string) (Enrolment, bool) {
+	is := slices.Index(deliveries, state)
+	if n != VerificationNotice || generation != e.Verification.Generation || is <= slices.Index(deliveries, e.Verification.Delivery) {
+		return e, false
+	}
+	after := e.next()
+	after.Verification.Delivery, after.Verification.DeliveryReason = state, reason
+	return after, true
 }
 
 // Result is what came out of one part of vetting.

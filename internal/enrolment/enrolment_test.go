@@ -683,7 +683,7 @@ func TestRoles(t *testing.T) {
 	d.code(err, problem.RoleNotPermitted)
 	_, _, err = d.Decide(t.Context(), admin(), e.ID, Decision{Action: Approve})
 	d.code(err, problem.RoleNotPermitted)
-	_, err = d.Enrolments(t.Context(), admin().User, Query{Limit: 1})
+	_, err = d.Enrolments(t.Context(), agent.User, Query{Limit: 1})
 	d.code(err, problem.RoleNotPermitted)
 	_, err = d.Service.Enrolment(t.Context(), operator().User, e.ID)
 	if err != nil {
@@ -825,7 +825,7 @@ func TestCleanup(t *testing.T) {
 	if err := cleanup.Do(t.Context(), agenda.Appointment{ID: "enr_none"}, d.now, nil); err != nil {
 		t.Error(err)
 	}
-	if !slices.Equal(cleanup.Counts(), []string{CountLapsed, CountOverdue, CountQueued}) {
+	if !slices.Equal(cleanup.Counts(), []string{CountLapsed, CountOverdue, CountQueued, CountErased}) {
 		t.Error(cleanup.Counts())
 	}
 }
@@ -963,5 +963,105 @@ func TestSignForAnAccount(t *testing.T) {
 	e = d.must(d.Associate(t.Context(), admin(), e.ID, new("1")))
 	if a := d.accounts[gorse]; e.Status != Active || a.Status != partner.Active || a.AssociatedPartnerID != "1" {
 		t.Errorf("%s, %+v", e.Status, a)
+	}
+}
+
+// A Global admin finds the applications of the own company, and no others.
+func TestOwnEnrolments(t *testing.T) {
+	d := open(t)
+	if page, err := d.Enrolments(t.Context(), admin().User, Query{Limit: 1}); err != nil || len(page.Enrolments) != 0 || page.Next != "" {
+		t.Errorf("%+v, %v", page, err)
+	}
+	first := d.at(Rejected)
+	second := d.at(Withdrawn)
+	third := d.at(Draft)
+	list := func(limit int, status Status) (ids []string) {
+		for q := (Query{Limit: limit, Status: status}); ; {
+			page, err := d.Enrolments(t.Context(), admin().User, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range page.Enrolments {
+				ids = append(ids, e.ID)
+			}
+			if q.After = page.Next; q.After == "" {
+				return ids
+			}
+		}
+	}
+	for _, limit := range []int{1, 2, 3, 100} {
+		if got := list(limit, ""); !slices.Equal(got, []string{third.ID, second.ID, first.ID}) {
+			t.Errorf("%d at a time: %v", limit, got)
+		}
+		if got := list(limit, Withdrawn); !slices.Equal(got, []string{second.ID}) {
+			t.Errorf("withdrawn: %v", got)
+		}
+	}
+	_, err := d.Enrolments(t.Context(), admin().User, Query{Limit: 1, After: "nowhere"})
+	d.code(err, problem.MalformedRequest)
+	stranger := admin().User
+	stranger.Tenant = alder
+	if page, err := d.Enrolments(t.Context(), stranger, Query{Limit: 9, After: second.ID}); err != nil || len(page.Enrolments) != 0 {
+		t.Errorf("another company's: %+v, %v", page, err)
+	}
+}
+
+// 0.23: half a year after an application came to nothing, the people in it are forgotten; its skeleton stays.
+func TestForgottenPeople(t *testing.T) {
+	for _, s := range []Status{Rejected, Withdrawn} {
+		d := open(t)
+		e := d.at(s)
+		e.Post = Post{}
+		d.enrolments[e.ID] = e
+		ended := e.History[len(e.History)-1].At
+		if at, waits := e.Due(); !waits || !at.Equal(ended.Add(Forgotten)) {
+			t.Errorf("%s: due %s, %t", s, at, waits)
+		}
+		count := 0
+		for _, at := range []time.Time{ended.Add(Forgotten - time.Second), ended.Add(Forgotten), ended.Add(2 * Forgotten)} {
+			if err := (Cleanup{Store: d.memory}).Do(t.Context(), agenda.Appointment{ID: e.ID}, at, func(string) { count++ }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := d.enrolments[e.ID]
+		if count != 1 || got.Contact != (Person{}) || got.Reason != "" || got.Legal.Name == "" || got.History[len(got.History)-1].Action != Erase {
+			t.Errorf("%s: %d, %+v", s, count, got)
+		}
+		if _, waits := got.Due(); waits {
+			t.Error("it is still due")
+		}
+	}
+	d := open(t)
+	if at := d.at(Active).eraseDue(); !at.IsZero() {
+		t.Errorf("an active one is forgotten at %s", at)
+	}
+}
+
+// G8: what became of the mail with the link; reports come in any order, late, and of older links.
+func TestReported(t *testing.T) {
+	d := open(t)
+	e := d.at(EmailVerification)
+	claimed, _, _ := e.ClaimPost(d.now, "m")
+	gave, _ := claimed.SettlePost(d.now, "m", map[Notice]Sent{VerificationNotice: {Done: true, Failed: true, Reason: "message_rejected"}})
+	if gave.Verification.Delivery != "failed" || gave.Verification.DeliveryReason != "message_rejected" {
+		t.Errorf("%+v", gave.Verification)
+	}
+	e, _ = claimed.SettlePost(d.now, "m", map[Notice]Sent{VerificationNotice: {Done: true}})
+	for _, c := range []struct {
+		notice     Notice
+		generation int
+		state      string
+		want       string
+	}{
+		{VerificationNotice, 1, "sent", "sent"}, {VerificationNotice, 1, "bounced", "bounced"}, {VerificationNotice, 1, "delivered", "bounced"},
+		{VerificationNotice, 2, "complained", "bounced"}, {VettingNotice, 1, "complained", "bounced"}, {VerificationNotice, 1, "odd", "bounced"},
+		{VerificationNotice, 1, "complained", "complained"},
+	} {
+		was := e.Verification.Delivery
+		after, changed := e.Reported(c.notice, c.generation, c.state, "why")
+		if after.Verification.Delivery != c.want || changed != (was != c.want) || changed && after.Version != e.Version+1 {
+			t.Errorf("%+v: %+v", c, after.Verification)
+		}
+		e = after
 	}
 }

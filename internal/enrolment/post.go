@@ -113,9 +113,7 @@ func (e Enrolment) SettlePost(now time.Time, owner string, outcomes map[Notice]S
 	for _, notice := range e.Post.Owed {
 		o, tried := outcomes[notice]
 		if tried && o.Done {
-			if o.Failed {
-				n.undone(now, o.Reason, notice)
-			}
+			n.went(now, notice, o)
 			continue
 		}
 		left = append(left, notice)
@@ -143,6 +141,20 @@ func (e Enrolment) SettlePost(now time.Time, owner string, outcomes map[Notice]S
 		n.Post = Post{State: PostWaiting, Owed: left, Attempts: attempts, At: now.Add(wait), Reason: reason}
 	}
 	return n, true
+}
+
+// went notes that SES has a mail, or that it is given up.
+func (e *Enrolment) went(now time.Time, n Notice, o Sent) {
+	if o.Failed {
+		e.undone(now, o.Reason, n)
+	}
+	switch {
+	case n != VerificationNotice:
+	case o.Failed:
+		e.Verification.Delivery, e.Verification.DeliveryReason = "failed", o.Reason
+	case e.Verification.Delivery == "":
+		e.Verification.Delivery = "sent"
+	}
 }
 
 // undone notes that mails are given up.

@@ -235,12 +235,44 @@ func (s *Service) find(ctx context.Context, id string) (Enrolment, error) {
 	return s.Store.Enrolment(ctx, id)
 }
 
-// Enrolments gives the operator a page of applications. Code: [problem.RoleNotPermitted].
+// Enrolments gives the operator a page of applications, and a Global admin those of the own company. Code: [problem.RoleNotPermitted];
+// [problem.MalformedRequest] for a place where no page ended.
 func (s *Service) Enrolments(ctx context.Context, u partner.User, q Query) (Page, error) {
-	if err := u.Permit(partner.OperatePartners); err != nil {
+	if u.Permit(partner.OperatePartners) == nil {
+		return s.Store.ListEnrolments(ctx, q)
+	}
+	if err := u.Permit(partner.Enrol); err != nil {
 		return Page{}, err
 	}
-	return s.Store.ListEnrolments(ctx, q)
+	page, err := s.own(ctx, u.Tenant, q)
+	if problem.Is(err, problem.NotFound) {
+		err = nil // the company has none
+	}
+	return page, err
+}
+
+// own gives a company's applications, newest first: each names the one before it.
+func (s *Service) own(ctx context.Context, tenant partner.TenantID, q Query) (page Page, err error) {
+	e, err := s.Store.LatestEnrolment(ctx, tenant)
+	if q.After != "" {
+		if !link.IsID(Prefix, q.After) {
+			return page, problem.New(problem.MalformedRequest, "The list cannot be continued from there.")
+		}
+		e, err = s.Store.Enrolment(ctx, q.After)
+	}
+	for ; err == nil && e.Tenant == tenant; e, err = s.Store.Enrolment(ctx, e.Previous) {
+		if len(page.Enrolments) == q.Limit {
+			page.Next = e.ID
+			return page, nil
+		}
+		if q.Status == "" || q.Status == e.Status {
+			page.Enrolments = append(page.Enrolments, e)
+		}
+		if e.Previous == "" {
+			break
+		}
+	}
+	return page, err
 }
 
 // Save changes what a company says, while it is a draft or while information is needed. The command names the version that it changes.

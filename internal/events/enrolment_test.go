@@ -136,6 +136,10 @@ func applied(t *testing.T) *office {
 	if _, _, err := s.SignAgreement(ctx, admin(), "en", &terms.Attestation{Accepted: new(true), Version: new("1")}); err != nil {
 		t.Fatal(err)
 	}
+	o.clock = o.clock.Add(enrolment.Forgotten)
+	if err := (enrolment.Cleanup{Store: filed{o.store, o}}).Do(ctx, agenda.Appointment{ID: e.Previous}, o.clock, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
 	return o
 }
 
@@ -183,7 +187,7 @@ func TestWhatAnEnrolmentTells(t *testing.T) {
 		switch operation {
 		case "enrolment.approved", "enrolment.rejected", "enrolment.informationNeeded":
 			want = audit.Actor{Kind: audit.Operator, Subject: "operator"}
-		case "enrolment.verificationExpired", "enrolment.vettingOverdue":
+		case "enrolment.verificationExpired", "enrolment.vettingOverdue", "enrolment.erased":
 			want = audit.Actor{Kind: audit.Schedule}
 		case "enrolment.mailFailed":
 			want = audit.Actor{Kind: audit.System}

@@ -1,7 +1,7 @@
 // Package feedback reads what Amazon SES says became of our mails: events that come through a topic of SNS and a queue of SQS.
 //
-// An event names the mail by its message id and by the tags that the mail was sent with: invitation or granular, tenant, generation, kind.
-// The address that it repeats is read of a notice to a partner's contact and of mails about granular administration alone, the headers never. Events come at least once, in no order,
+// An event names the mail by its message id and by the tags that the mail was sent with: invitation, granular or enrolment, tenant, generation, kind.
+// The address that it repeats is read of a notice to a partner's contact and of mails about granular administration and enrolment alone, the headers never. Events come at least once, in no order,
 // as late as a day or more; what they come to is the domain's ([invitation.Feedback]), and each can be given to it again.
 //
 // A message of a batch that fails stays in the queue and comes again by itself; the others are done. One that nobody can ever read
@@ -20,6 +20,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"concord/internal/enrolment"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/observe"
@@ -155,11 +156,15 @@ func Parse(body []byte) (k invitation.Key, r invitation.Report, ours bool, err e
 	if isGranular {
 		id = tag("granular")
 	}
-	if !known || !isTenant || notNumber != nil || !isGranular && !strings.HasPrefix(id, "inv_") {
+	isEnrolment := link.IsID(enrolment.Prefix, tag("enrolment"))
+	if isEnrolment {
+		id = tag("enrolment")
+	}
+	if !known || !isTenant || notNumber != nil || !isGranular && !isEnrolment && !strings.HasPrefix(id, "inv_") {
 		return k, r, false, nil //nolint:nilerr // a mail that somebody else sent is no error
 	}
 	report.MessageID, report.Generation, report.Notice = e.Mail.MessageID, generation, notice(tag("kind"))
-	if (isGranular || report.Notice.ToInviter()) && len(e.Mail.Destination) == 1 {
+	if (isGranular || isEnrolment || report.Notice.ToInviter()) && len(e.Mail.Destination) == 1 {
 		report.To = e.Mail.Destination[0]
 	}
 	return invitation.Key{Inviter: tenant, ID: id}, report, true, nil

@@ -45,15 +45,19 @@ func TestEvents(t *testing.T) {
 		"dispute-open": {200, "dispute", "", 0}, "answer-link-at-dispute": {404, "unknown", "", 0},
 		"granular-open": {200, "review", "", 0}, "granular-sign-in": {303, "", "IDP/authorize?", 0}, "granular-answer-not-signed-in": {303, "", "/g/", 0},
 		"granular-end-probe": {200, "", "", 0},
-		"customer-open":      {200, "customer-sign-in", "", 0}, "customer-probe": {200, "", "", 0}, "customer-sign-in": {303, "", "IDP/authorize?", 0},
+		"verification-open":  {200, "review", "", 0}, "verification-sign-in": {303, "", "IDP/authorize?", 0}, "verification-confirm-not-signed-in": {303, "", "/e/", 0},
+		"customer-open": {200, "customer-sign-in", "", 0}, "customer-probe": {200, "", "", 0}, "customer-sign-in": {303, "", "IDP/authorize?", 0},
 		"customer-partner-open": {303, "", "/customer", 0}, "customer-partner-probe": {303, "", "/customer", 0}, "customer-revoke": {303, "", "/customer", 0},
 	}
 	k := &keys{masters: []string{"k1"}}
 	tokens := map[string]string{} // by the beginning of the path
-	for _, p := range []link.Purpose{link.Answer, link.Receipt, link.Unsubscribe, link.Granular} {
+	for _, p := range []link.Purpose{link.Answer, link.Receipt, link.Unsubscribe, link.Granular, link.Verify} {
 		l := eventLink
 		if p == link.Granular {
 			l.ID = grantedID
+		}
+		if p == link.Verify {
+			l.ID = "enr_aaaaaaaaaaaaaaaaaaaaaaaaaa"
 		}
 		token, err := k.Sign(t.Context(), p, l)
 		if err != nil {
@@ -85,6 +89,13 @@ func TestEvents(t *testing.T) {
 			}
 			store, idp := &storetest.Memory{}, newIdentityProvider(t)
 			store.PutAccount(alderAccount())
+			if err := store.WriteEnrolment(t.Context(), enrolment.Change{After: enrolment.Enrolment{
+				ID: "enr_aaaaaaaaaaaaaaaaaaaaaaaaaa", Tenant: alder, Cloud: "public", Path: enrolment.Full, Status: enrolment.EmailVerification, Locale: "en",
+				Contact: enrolment.Person{Email: "grace@gorse.example"}, Verification: enrolment.Verification{Generation: 1, ExpiresAt: time.Now().Add(time.Hour)},
+				CreatedAt: time.Now(), Version: 1,
+			}}); err != nil {
+				t.Fatal(err)
+			}
 			inv := invitation.Invitation{
 				Key: invitation.Key{Inviter: alder, ID: eventLink.ID}, Kind: invitation.Reseller, RecipientEmail: "jo@larch.example", Locale: "en", Cloud: "public",
 				Status: invitation.Pending, Generation: 1, ExpiresAt: time.Now().Add(72 * time.Hour), CreatedAt: time.Now(), Version: 2,

@@ -159,6 +159,7 @@ func applied(p partner.TenantID) enrolment.Enrolment {
 		Location: &enrolment.Location{ID: "4100007", Name: "Gorse", Type: partner.Location, Country: "US", Tenant: p},
 		Verification: enrolment.Verification{
 			Generation: 2, Asked: []time.Time{at, at.Add(time.Hour)}, ExpiresAt: at.Add(time.Hour), Lapsed: true, VerifiedAt: at.Add(time.Minute), VerifiedBy: "someone",
+			Delivery: "bounced", DeliveryReason: "mailbox_full",
 		},
 		Vetting:     enrolment.Vetting{EmailOwnership: enrolment.Passed, Employment: enrolment.Flagged, Business: enrolment.NotLooked},
 		SubmittedAt: at, ReviewDueAt: at.Add(time.Hour), Overdue: true, Reason: "which street?", MPALanguage: "fr",

@@ -69,6 +69,9 @@ type verificationDocument struct {
 	State     string     `json:"state"`
 	SentAt    *time.Time `json:"requestedAt,omitempty"`
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// What became of the newest mail.
+	Delivery       string `json:"delivery,omitempty"`
+	DeliveryReason string `json:"deliveryReason,omitempty"`
 }
 
 type vettingDocument struct {
@@ -158,7 +161,7 @@ func verificationOf(a enrolment.Enrolment, now time.Time) *verificationDocument 
 	if v.Generation == 0 {
 		return nil
 	}
-	d := &verificationDocument{State: "pending", ExpiresAt: moment(v.ExpiresAt)}
+	d := &verificationDocument{State: "pending", ExpiresAt: moment(v.ExpiresAt), Delivery: v.Delivery, DeliveryReason: v.DeliveryReason}
 	if n := len(v.Asked); n > 0 {
 		d.SentAt = moment(v.Asked[n-1])
 	}
@@ -179,7 +182,7 @@ func (e enrolments) document(a enrolment.Enrolment) enrolmentDocument {
 		switch h.Action {
 		case enrolment.Approve, enrolment.Reject, enrolment.NeedInformation:
 			s.Actor = "operator"
-		case enrolment.Lapse, enrolment.Overdue, enrolment.MailFailed:
+		case enrolment.Lapse, enrolment.Overdue, enrolment.Erase, enrolment.MailFailed:
 			s.Actor = "system"
 		}
 		if h.Action != enrolment.Associate && h.Action != enrolment.MailFailed {

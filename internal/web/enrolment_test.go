@@ -132,6 +132,14 @@ func TestEnrol(t *testing.T) {
 	if !strings.Contains(string(queue.body), first.str("id")) {
 		t.Errorf("%s", queue.body)
 	}
+	if own := a.call(admin("GET", "/v1/enrolments", "")).is(200); !strings.Contains(string(own.body), first.str("id")) {
+		t.Errorf("%s", own.body)
+	}
+	stranger := admin("GET", "/v1/enrolments", "")
+	stranger.tenant = alder
+	if others := a.call(stranger).is(200); strings.TrimSpace(string(others.body)) != `{"items":[]}` {
+		t.Errorf("%s", others.body)
+	}
 	a.now = a.now.AddDate(0, 0, 10)
 	if got := a.call(request{method: "GET", target: path, tenant: birch, roles: "[operator]"}).is(200); got.object()["overdue"] != true {
 		t.Errorf("%s", got.body)

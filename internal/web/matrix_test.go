@@ -48,13 +48,13 @@ var matrix = []struct {
 	{"audit", []partner.Role{partner.AdminAgent, partner.GlobalAdmin}, []string{"GET /v1/auditrecords"}},
 	{"partner accounts, vetting, suspend, quotas", []partner.Role{partner.Operator}, []string{
 		"POST /v1/partners", "GET /v1/partners", "GET /v1/partners/{tenantId}", "PATCH /v1/partners/{tenantId}", "POST /v1/suppressions/search", "POST /v1/suppressions/lift",
-		"GET /v1/enrolments", "POST /v1/enrolments/{id}/decide",
+		"POST /v1/enrolments/{id}/decide",
 	}},
 	{"enrolment, PartnerID, MPA", []partner.Role{partner.GlobalAdmin}, []string{
 		"POST /v1/enrolments", "PATCH /v1/enrolments/{id}", "POST /v1/enrolments/{id}/submit", "POST /v1/enrolments/{id}/resend-verification",
 		"POST /v1/enrolments/{id}/partner-id", "POST /v1/enrolments/{id}/withdraw", "GET /v1/partner/agreements/mpa", "POST /v1/partner/agreements/mpa/sign",
 	}},
-	{"enrolment and vetting both", []partner.Role{partner.GlobalAdmin, partner.Operator}, []string{"GET /v1/enrolments/{id}"}},
+	{"enrolment and vetting both", []partner.Role{partner.GlobalAdmin, partner.Operator}, []string{"GET /v1/enrolments", "GET /v1/enrolments/{id}"}},
 	{"anybody with a token", []partner.Role{partner.AdminAgent, partner.SalesAgent, partner.GlobalAdmin, partner.Operator, ""}, []string{
 		"GET /v1/roles/me", "GET /v1/regions", "GET /v1/attestations/{type}", "POST /v1/validations/address",
 	}},
