@@ -172,7 +172,7 @@ type option struct {
 type fields struct {
 	entered
 	Partner, Company, Account string
-	Choice                    string // what is decided
+	Choice, Hint              string // what is decided, and what accepting means
 	// Full is set for accepting or declining, and not where only declining is possible.
 	Full      bool
 	Reasons   []option
@@ -369,7 +369,12 @@ var reasonTexts = map[string]string{
 
 func (p *page) fields(full bool) fields {
 	f := fields{entered: p.form, Choice: p.T("page.form.choice", "partner", p.partner()), Partner: p.partner(), Company: p.company(), Account: p.account(), Full: full, Faults: map[string]string{}}
-	if p.kind() == invitation.Partnership {
+	f.Hint = p.T("page.form.accept.hint", "partner", p.partner())
+	switch p.kind() {
+	case invitation.DualReseller:
+		f.Choice = p.T("page.form.choice.dual", "partner", p.partner(), "provider", p.provider())
+		f.Hint = p.T("page.form.accept.hint.dual", "partner", p.partner(), "provider", p.provider())
+	case invitation.Partnership:
 		f.Choice = p.T("page.form.choice.partnership", "partner", p.partner())
 		if full {
 			f.Authorise = p.T("page.form.provider", "partner", p.partner(), "company", p.company())
