@@ -193,6 +193,7 @@ type row struct {
 	Email    *string           `json:"e,omitempty"`
 	Name     *string           `json:"m,omitempty"`
 	Customer *string           `json:"c,omitempty"`
+	Provider *string           `json:"v,omitempty"`
 	DAP      *bool             `json:"d,omitempty"`
 	Locale   *string           `json:"l,omitempty"`
 	Duration *time.Duration    `json:"x,omitempty"`
@@ -225,7 +226,7 @@ func encodeChunk(c batch.Chunk) (item, error) {
 	for n, r := range c.Rows {
 		p := r.Proposal
 		rows[n] = row{
-			Number: r.Number, Kind: string(p.Kind), Email: p.RecipientEmail, Name: p.RecipientName, Customer: p.CustomerTenantID, DAP: p.RequestDelegatedAdmin,
+			Number: r.Number, Kind: string(p.Kind), Email: p.RecipientEmail, Name: p.RecipientName, Customer: p.CustomerTenantID, Provider: p.ProviderTenantID, DAP: p.RequestDelegatedAdmin,
 			Locale: p.Locale, Duration: p.Duration, Source: p.Source, Message: p.Message, Sandbox: p.Sandbox, Reminder: p.Reminders, Tags: p.Tags,
 			Findings: kept(r.Findings),
 		}
@@ -279,7 +280,7 @@ func decodeChunk(k batch.Key, stored map[string]types.AttributeValue) (batch.Chu
 	}
 	for _, r := range rows {
 		one := batch.Row{Number: r.Number, Findings: found(r.Findings), Proposal: invitation.Proposal{
-			Kind: invitation.Kind(r.Kind), RecipientEmail: r.Email, RecipientName: r.Name, CustomerTenantID: r.Customer, RequestDelegatedAdmin: r.DAP,
+			Kind: invitation.Kind(r.Kind), RecipientEmail: r.Email, RecipientName: r.Name, CustomerTenantID: r.Customer, ProviderTenantID: r.Provider, RequestDelegatedAdmin: r.DAP,
 			Locale: r.Locale, Duration: r.Duration, Source: r.Source, Message: r.Message, Sandbox: r.Sandbox, Reminders: r.Reminder, Tags: r.Tags,
 		}}
 		if o := r.Outcome; o != nil {
