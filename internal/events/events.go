@@ -114,8 +114,8 @@ type Partnership struct {
 	ID                  string    `json:"id"`
 	Version             int       `json:"version"`
 	Role                string    `json:"role"`
-	ProviderTenantID    string    `json:"providerTenantId"`
-	ResellerTenantID    string    `json:"resellerTenantId"`
+	ProviderTenantID    string    `json:"providerTenantId,omitempty"` // of a removal neither is told: it names who did it alone (X6)
+	ResellerTenantID    string    `json:"resellerTenantId,omitempty"`
 	Status              string    `json:"status"`
 	ProviderAdminAccess string    `json:"providerAdminAccess"`
 	InvitationID        string    `json:"invitationId,omitempty"` // the provider's own
@@ -245,6 +245,9 @@ func OfPartnership(p partnership.Entered) []Event {
 				ID: p.After.ID(), Version: p.After.Version, Role: string(side), ProviderTenantID: string(p.After.Provider), ResellerTenantID: string(p.After.Reseller),
 				Status: string(p.After.Status), ProviderAdminAccess: string(p.After.ProviderAccess), EstablishedAt: p.After.EstablishedAt.UTC(),
 			},
+		}
+		if t == PartnershipRemoved {
+			d.Partnership.ProviderTenantID, d.Partnership.ResellerTenantID = "", ""
 		}
 		if side == partnership.ProviderSide {
 			d.Partnership.InvitationID = p.After.Invitation

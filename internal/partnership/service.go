@@ -224,7 +224,8 @@ const AnyVersion = -1
 // N8, X9). What is revoked already is no error: a call can be repeated. Codes: [problem.RoleNotPermitted] for who is no Global
 // admin; [problem.NotFound]; [problem.PreconditionFailed]; those of a field; [problem.InvalidTransition] for the provider's side.
 func (s Service) RevokeAccess(ctx context.Context, c Command, id string) (Seen, error) {
-	return s.change(ctx, c, partner.KeepOwnAccount, id, func(p Partnership, e Entry) (Partnership, bool, error) {
+	over := func(p Partnership) bool { return p.ProviderAccess != Granted && p.Reseller == c.User.Tenant }
+	return s.change(ctx, c, partner.KeepOwnAccount, id, over, func(p Partnership, e Entry) (Partnership, bool, error) {
 		if err := c.Findings.Err(); err != nil {
 			return p, false, err
 		}
@@ -241,7 +242,8 @@ func (s Service) RevokeAccess(ctx context.Context, c Command, id string) (Seen, 
 // repeated. Codes: [problem.RoleNotPermitted]; [problem.NotFound]; [problem.PreconditionFailed]; those of a field;
 // [problem.AttestationRequired], [problem.AttestationOutdated]; [problem.AgreementTextNotConfigured].
 func (s Service) Remove(ctx context.Context, c Command, id string, a *terms.Attestation) (Seen, error) {
-	return s.change(ctx, c, partner.KeepRelationships, id, func(p Partnership, e Entry) (Partnership, bool, error) {
+	over := func(p Partnership) bool { return p.Status != Active }
+	return s.change(ctx, c, partner.KeepRelationships, id, over, func(p Partnership, e Entry) (Partnership, bool, error) {
 		f := slices.Clone(c.Findings)
 		if len(f) == 0 {
 			a.Check(&f)
@@ -269,9 +271,10 @@ func (s Service) Remove(ctx context.Context, c Command, id string, a *terms.Atte
 // maxRounds bounds how often a decision is made anew after somebody else was quicker.
 const maxRounds = 8
 
-// change reads, decides and writes until nobody else was quicker.
+// change reads, decides and writes until nobody else was quicker. What is over already was asked for of whichever version (RFC 9110, 13.1.1;
+// G14).
 func (s Service) change(
-	ctx context.Context, c Command, op partner.Operation, id string, do func(Partnership, Entry) (after Partnership, changed bool, err error),
+	ctx context.Context, c Command, op partner.Operation, id string, over func(Partnership) bool, do func(Partnership, Entry) (after Partnership, changed bool, err error),
 ) (Seen, error) {
 	if err := c.User.Permit(op); err != nil {
 		return Seen{}, err
@@ -281,7 +284,7 @@ func (s Service) change(
 		if err != nil {
 			return Seen{}, err
 		}
-		if c.IfVersion != 0 && c.IfVersion != AnyVersion && c.IfVersion != before.Version {
+		if c.IfVersion != 0 && c.IfVersion != AnyVersion && c.IfVersion != before.Version && !over(before) {
 			return Seen{}, problem.New(problem.PreconditionFailed, "The partnership was changed since you read it.")
 		}
 		e := Entry{At: s.Now().UTC().Truncate(time.Second), Side: before.Side(c.User.Tenant), By: c.User.Subject, CorrelationID: c.CorrelationID}

@@ -224,7 +224,10 @@ func TestRemovePartnership(t *testing.T) {
 		remove(side, "", `{"attestation":1}`).is(422, "validation_failed")
 		remove(side, "", `no`).is(400, "malformed_request")
 		a.call(request{method: "POST", target: "/v1/partnerships/" + p.ID() + "/remove", tenant: side, body: attested, header: map[string]string{"If-Match": `"9"`}}).is(412, "precondition_failed")
-		for range 2 { // a call can be repeated, by the other side too
+		for n := range 2 { // a call can be repeated, of whichever version
+			if n > 0 {
+				a.call(request{method: "POST", target: "/v1/partnerships/" + p.ID() + "/remove", tenant: side, body: attested, header: map[string]string{"If-Match": `"1"`}}).is(200)
+			}
 			if o := remove(side, "[salesAgent]", attested).is(200).object(); o["status"] != "removed" || o["providerAdminAccess"] != "granted" || o["version"] != 2.0 {
 				t.Errorf("%v", o)
 			}
