@@ -119,8 +119,8 @@ func TestGranularAdministration(t *testing.T) {
 		if form.page(t) != "answer" || !strings.Contains(string(form.body), "Helpdesk Administrator") {
 			t.Fatalf("page %s", form.page(t))
 		}
-		if dump(t) != before {
-			t.Error("looking and signing in have written (invariant 17)")
+		if after := dump(t); after != before {
+			t.Errorf("looking and signing in have written (invariant 17):\n%s", differ(before, after))
 		}
 		result := b.submit(form, accepting()).want(t, 200)
 		if result.page(t) != "accepted" || result.text(t, "reference") == "" {

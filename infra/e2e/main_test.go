@@ -128,13 +128,30 @@ func dump(t testing.TB) string {
 		if err != nil {
 			t.Fatal(err)
 		}
+		read := local.CaughtUp()
 		time.Sleep(300 * time.Millisecond)
+		eventually(t, "the streams are read", read)
+		quiet := local.InFlight() == 0
 		if last, err = items(); err != nil {
 			t.Fatal(err)
 		}
-		return local.InFlight() == 0 && last == before
+		return quiet && last == before
 	})
 	return last
+}
+
+// differ gives what two dumps do not have in common, first what was.
+func differ(before, after string) string {
+	was, is := strings.Split(before, "\n"), strings.Split(after, "\n")
+	var lines []string
+	for _, side := range [][2][]string{{was, is}, {is, was}} {
+		for _, line := range side[0] {
+			if _, common := slices.BinarySearch(side[1], line); !common {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 var contract struct {

@@ -94,14 +94,15 @@ func TestRecipientReportsAndAsksAgain(t *testing.T) {
 func TestRecipientDisputesAnAnswer(t *testing.T) {
 	cedar := newPartner(t, "cedar")
 	const recipient = "ours@larch.example"
+	customer := "/v1/customers/" + tenantOf(t, "larch.example")
+	cedar.do("PATCH", customer, `{"allowDelegatedAccess":false}`, "If-Match", "*") // so that it is this answer that grants it
 	id, link := cedar.invite(`{"kind":"reseller","requestDelegatedAdmin":true,"recipientEmail":"`+recipient+`"}`, recipient)
 	person := newBrowser(t)
 	accepted := person.submit(person.signIn(link, "admin@larch.example").want(t, 200), accepting()).want(t, 200)
 	if accepted.page(t) != "accepted" || !strings.Contains(string(accepted.body), "o•••@larch.example") {
 		t.Errorf("page %s, or it does not say where the receipt goes", accepted.page(t))
 	}
-	customer := "/v1/customers/" + tenantOf(t, "larch.example")
-	if c := cedar.do("GET", customer, "").want(t, 200).json(t); c["identityCheck"] != "none" || c["administration"] != "dap" || c["allowDelegatedAccess"] != true {
+	if c := cedar.do("GET", customer, "").want(t, 200).json(t); c["identityCheck"] == "pending" || c["administration"] != "dap" || c["allowDelegatedAccess"] != true {
 		t.Fatalf("customer: %v", c)
 	}
 	dispute := otherLink(t, mailTo(t, recipient, 2)[1], "r")

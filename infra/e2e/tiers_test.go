@@ -68,7 +68,7 @@ func TestProviderAndResellerWinACustomer(t *testing.T) {
 	birch.do("GET", "/v1/invitations/"+id, "").code(t, 404, "not_found") // it is the reseller's
 	for _, p := range []*partner{birch, cedar} {
 		eventually(t, "the audit of each", func() bool {
-			return slices.ContainsFunc(p.audit("customerId="+customer), func(r auditRecord) bool { return r.OperationType == "relationship.established" })
+			return slices.ContainsFunc(p.audit("startDate=2020-01-01&customerId="+customer), func(r auditRecord) bool { return r.OperationType == "relationship.established" })
 		})
 	}
 }

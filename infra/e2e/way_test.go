@@ -63,7 +63,7 @@ func TestCustomerAcceptsAndIsListed(t *testing.T) {
 		t.Fatalf("after sign-in: page %q at another place", form.page(t))
 	}
 	if after := dump(t); before != after {
-		t.Error("reading and signing in changed the table")
+		t.Errorf("reading and signing in changed the table:\n%s", differ(before, after))
 	}
 	if page := person.submit(form, url.Values{"answer": {"accept"}}).want(t, 422); page.page(t) != "answer" {
 		t.Fatalf("an incomplete form: page %q", page.page(t))

@@ -46,6 +46,7 @@ type Service struct {
 
 	mu     sync.Mutex
 	queues map[string]*queue // by ARN
+	mapped map[string]bool   // the ARNs of those that lead to a function
 }
 
 type queue struct {
@@ -69,7 +70,7 @@ func New(t *template.Template, o Options) (*Service, error) {
 	if o.Log == nil {
 		o.Log = func(string, ...any) {}
 	}
-	s := &Service{o: o, subscriptions: t.Subscriptions, queues: map[string]*queue{}}
+	s := &Service{o: o, subscriptions: t.Subscriptions, queues: map[string]*queue{}, mapped: map[string]bool{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for _, q := range t.Queues {
 		s.queues[q.ARN] = &queue{Queue: q, arrived: make(chan struct{}, 1)}
@@ -194,6 +195,21 @@ func (s *Service) Messages(arn string) [][]byte {
 	return all
 }
 
+// InFlight is how many messages a function has or could have now: of the queues that lead to one.
+func (s *Service) InFlight() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, now := 0, s.o.Now()
+	for arn := range s.mapped {
+		for _, m := range s.queues[arn].messages {
+			if m.held || !m.visible.After(now) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // Moved looks again at what is visible, after the clock was moved.
 func (s *Service) Moved() {
 	s.mu.Lock()
@@ -213,6 +229,9 @@ func (s *Service) Map(source template.QueueSource, functions Invoker) {
 		free = make(chan struct{}, usualConcurrency)
 	}
 	q := s.queues[source.Queue]
+	s.mu.Lock()
+	s.mapped[source.Queue] = true
+	s.mu.Unlock()
 	s.running.Go(func() {
 		for {
 			select {

@@ -323,3 +323,34 @@ func TestSendMessage(t *testing.T) {
 		t.Errorf("in the queue: %q", got)
 	}
 }
+
+// TestInFlight: what a function could have now counts, what is hidden or among dead letters does not.
+func TestInFlight(t *testing.T) {
+	s, err := New(&template.Template{Queues: []template.Queue{{LogicalID: "In", ARN: in, Visibility: time.Hour}, {LogicalID: "Letters", ARN: letters}}}, Options{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Send(letters, []byte("dead"))
+	if n := s.InFlight(); n != 0 {
+		t.Errorf("%d without a function", n)
+	}
+	entered, leave := make(chan struct{}), make(chan struct{})
+	f := &function{answer: func(batch []events.SQSMessage) ([]byte, error) {
+		close(entered)
+		<-leave
+		return json.Marshal(map[string]any{"batchItemFailures": []map[string]string{{"itemIdentifier": batch[0].MessageId}}})
+	}}
+	s.Send(in, []byte("hello"))
+	s.Map(template.QueueSource{Function: "F", Queue: in, BatchSize: 1, PartialFailures: true}, f)
+	<-entered
+	if n := s.InFlight(); n != 1 {
+		t.Errorf("%d while a function has it", n)
+	}
+	close(leave)
+	for end := time.Now().Add(5 * time.Second); s.InFlight() != 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it failed and is hidden, and counts still")
+		}
+	}
+	s.Close()
+}

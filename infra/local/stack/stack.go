@@ -495,13 +495,30 @@ func (s *Stack) enqueue(arn string, message []byte) {
 	s.buckets[arn] = append(s.buckets[arn], message)
 }
 
-// InFlight counts the stream records that were read for a function and are neither handled nor discarded yet.
+// CaughtUp gives a function that reports whether everything that was written before this call has been read from the streams.
+func (s *Stack) CaughtUp() func() bool {
+	var since []int64
+	for _, m := range s.mappings {
+		since = append(since, m.Reads())
+	}
+	return func() bool {
+		for n, m := range s.mappings {
+			if m.Reads() < since[n]+2 {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// InFlight counts the stream records that were read for a function and are neither handled nor discarded yet, and the messages of queues that a
+// function has or could have now.
 func (s *Stack) InFlight() int {
 	n := 0
 	for _, m := range s.mappings {
 		n += m.InFlight()
 	}
-	return n
+	return n + s.Queues.InFlight()
 }
 
 // logger writes the stack's own lines.

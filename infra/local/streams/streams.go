@@ -55,6 +55,7 @@ type Mapping struct {
 	cancel   context.CancelFunc
 	ended    chan struct{}
 	inFlight atomic.Int64
+	empty    atomic.Int64 // reads that found nothing
 }
 
 // Start begins to follow a stream and returns when an iterator of every shard that is there is open: a record written
@@ -99,6 +100,9 @@ func (m *Mapping) Close() {
 
 // InFlight counts the records that were read for the function and are neither handled nor discarded yet.
 func (m *Mapping) InFlight() int { return int(m.inFlight.Load()) }
+
+// Reads counts the reads that found nothing new: when two more have ended since a write, its record was read before them.
+func (m *Mapping) Reads() int64 { return m.empty.Load() }
 
 func (m *Mapping) shards(ctx context.Context) ([]types.Shard, error) {
 	var all []types.Shard
@@ -222,6 +226,9 @@ func (m *Mapping) read(ctx context.Context, shard, iterator string) {
 				pause(ctx, 200*time.Millisecond)
 			}
 			continue
+		}
+		if len(out.Records) == 0 {
+			m.empty.Add(1)
 		}
 		groups := make([][]record, len(lanes))
 		for _, r := range out.Records {
