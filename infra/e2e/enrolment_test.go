@@ -214,4 +214,21 @@ func TestEnrolment(t *testing.T) {
 		t.Errorf("the first application is %v", got)
 	}
 	newPartner(t, "alder-admin").do("GET", path, "").code(t, 404, "not_found")
+
+	// The new reseller authorises a provider, which brings it a customer and orders on its behalf (rules N5, N9, P5, P6).
+	birch := newPartner(t, "birch")
+	_, asked := birch.invite(`{"kind":"partnership","recipientEmail":"partners@gorse.example"}`, "partners@gorse.example")
+	reseller, box := newBrowser(t), accepting()
+	box["authorizeProvider"] = []string{"on"}
+	if page := reseller.submit(reseller.signIn(asked, "admin@gorse.example").want(t, 200), box).want(t, 200).page(t); page != "accepted" {
+		t.Fatalf("page %q", page)
+	}
+	made := birch.post("/v1/customers", `{"companyName":"Rowan GmbH","domain":"rowan.example","country":"US","forReseller":"`+tenant+`"}`).want(t, 201).json(t)
+	rowan := "/v1/customers/" + made["id"].(string)
+	order := `{"lines":[{"offerId":"ofr-cloud-reserved","quantity":25}],"onBehalfOfReseller":"` + tenant + `"}`
+	birch.post(rowan+"/orders", order).code(t, 403, "customer_agreement_required")
+	birch.post(rowan+"/agreements", `{"type":"MicrosoftCustomerAgreement","primaryContact":{"firstName":"Rosa","lastName":"Rowan","email":"rosa@rowan.example"},"dateAgreed":"2026-01-15"}`).want(t, 201)
+	if first := birch.post(rowan+"/orders", order).want(t, 201).json(t); first["status"] != "completed" {
+		t.Errorf("the first order: %v", first)
+	}
 }
