@@ -33,7 +33,7 @@ type room struct {
 
 var (
 	// What a domain package may know beside the standard library: codes and languages, nothing that does anything.
-	words = []string{"problem", "locale"}
+	words = []string{"problem", "locale", "country"}
 	text  = []string{"golang.org/x/text/"}
 	// The rules of mail addresses and domains (IDNA lookup, the ICANN list).
 	domains = []string{"golang.org/x/text/", "golang.org/x/net/idna", "golang.org/x/net/publicsuffix"}
@@ -50,6 +50,7 @@ var (
 var house = map[string]room{
 	// Level 0.
 	"problem": {},
+	"country": {neighbours: []string{"problem"}, foreign: text},
 	"locale":  {foreign: text},
 	"env":     {},
 	"pace":    {},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"concord/internal/contact"
+	"concord/internal/country"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -264,8 +265,9 @@ func (s Service) check(account partner.Account, reseller *partner.Account, f pro
 		who.Domains = []string{domain}
 	}
 	if n.Country != nil {
-		if who.Country = *n.Country; !partner.IsCountry(who.Country) {
-			f.Add("/country", problem.ValidationFailed, "A country has two capital letters, as in ISO 3166-1.")
+		who.Country = *n.Country
+		if err := country.Check(who.Country); err != nil {
+			note(&f, "/country", err)
 		} else {
 			err := s.Regions.Check(account.Country, who.Country)
 			if err == nil && reseller != nil { // one failure refuses the whole (0.11)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"concord/internal/country"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -79,14 +80,14 @@ func ParseRecords(text string) (Records, error) {
 	}
 	r := Records{map[string]Company{}, map[string]Location{}}
 	for _, c := range file.Companies {
-		if !duns.MatchString(c.DUNS) || c.Name == "" || c.Address.Country == "" {
+		if !duns.MatchString(c.DUNS) || c.Name == "" || !country.Valid(c.Address.Country) {
 			return Records{}, fmt.Errorf("records: company %q needs nine digits, a name and an address", c.DUNS)
 		}
 		r.companies[c.DUNS] = c
 	}
 	for _, l := range file.PartnerIDs {
 		tenant, ok := partner.ParseTenantID(l.TenantID)
-		if l.PartnerID == "" || l.Country == "" || !slices.Contains([]string{partner.Location, partner.Headquarters}, l.Type) || l.TenantID != "" && !ok {
+		if l.PartnerID == "" || !country.Valid(l.Country) || !slices.Contains([]string{partner.Location, partner.Headquarters}, l.Type) || l.TenantID != "" && !ok {
 			return Records{}, fmt.Errorf("records: PartnerID %q needs a type, a country and, if any, a tenant id", l.PartnerID)
 		}
 		if l.TenantID == "" {

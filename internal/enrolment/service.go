@@ -16,6 +16,7 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/internal/contact"
+	"concord/internal/country"
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -594,15 +595,14 @@ func (s *Service) apply(ctx context.Context, given problem.Findings, e *Enrolmen
 	}
 	if p.Contact != nil {
 		e.Contact = s.person(&f, "/primaryContact", *p.Contact)
-		if name, ok := Webmail(e.Contact.Email); ok {
-			f.Add("/primaryContact/email", problem.WebmailNotAllowed, "The address is one of the company's own domain, not of %s.", name)
-		}
+		refuseWebmail(&f, "/primaryContact/email", e.Contact.Email)
 	}
 	if p.Support != nil {
 		e.Support = s.person(&f, "/supportContact", *p.Support)
 		if p.Support.Email == "" {
 			f.Add("/supportContact/email", problem.ValidationFailed, "This field is required.")
 		}
+		refuseWebmail(&f, "/supportContact/email", e.Support.Email)
 	}
 	if p.PartnerID != nil {
 		s.associate(ctx, &f, e, *p.PartnerID)
@@ -615,6 +615,13 @@ func (s *Service) apply(ctx context.Context, given problem.Findings, e *Enrolmen
 		}
 	}
 	return f.Err()
+}
+
+// refuseWebmail holds an address to the company's own domain, or at least to no domain that is anybody's (rule E11; domain, 0.34).
+func refuseWebmail(f *problem.Findings, pointer, address string) {
+	if name, ok := contact.Webmail(address); ok {
+		f.Add(pointer, problem.WebmailNotAllowed, "The address is one of the company's own domain, not of %s.", name)
+	}
 }
 
 // legal takes the profile from the directory, or as it was typed (rule E8), and has the address looked at (rule E9).
@@ -725,10 +732,7 @@ func checked(f *problem.Findings, at string, a Address) Address {
 			f.Add(at+"/"+each.name, problem.ValidationFailed, "This has at most %d characters, without control characters.", each.limit)
 		}
 	}
-	region, err := language.ParseRegion(a.Country)
-	if err != nil || len(a.Country) != 2 || region.String() != a.Country || !region.IsCountry() {
-		f.Add(at+"/country", problem.ValidationFailed, "A country has two capital letters, as in ISO 3166-1.")
-	}
+	note(f, at+"/country", country.Check(a.Country))
 	return a
 }
 

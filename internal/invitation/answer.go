@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"concord/internal/commerce"
 	"concord/internal/contact"
+	"concord/internal/country"
 	"concord/internal/granular"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -215,8 +215,6 @@ type Response struct {
 	CorrelationID string
 }
 
-var country = regexp.MustCompile(`^[A-Z]{2}$`)
-
 // Respond gives one answer to an invitation (rules I10 and I11). Accepting makes the relationship, and the delegated
 // administration that was asked for, in one transaction with the answer (invariant 3). The case is [AcceptedBy] or
 // [DeclinedBy] when the answer stands, also when the same person gave the same one before; with any other case nothing was
@@ -332,7 +330,7 @@ func check(who *Person, k Kind, r Response, now time.Time) (Given, error) {
 		f.Add("/authorizeProvider", problem.ValidationFailed, "Authorise the provider explicitly, or decline.")
 	}
 	if who.Company.Country == "" {
-		if !country.MatchString(r.Country) {
+		if !country.Valid(r.Country) {
 			f.Add("/country", problem.ValidationFailed, "Choose the country of your company.")
 		}
 		who.Company.Country, who.Company.CountrySource = r.Country, "declared"

@@ -172,6 +172,7 @@ func TestTheFormIsCheckedFieldByField(t *testing.T) {
 		{"a comment of 501", admin(larch), refusal, func(r *invitation.Response) { r.Comment = strings.Repeat("é", 501) }, "/comment validation_failed"},
 		{"a comment that is no UTF-8", admin(larch), refusal, func(r *invitation.Response) { r.Comment = "\xff" }, "/comment validation_failed"},
 		{"no country, where sign-in does not say it", nowhere, acceptance, func(*invitation.Response) {}, "/country validation_failed"},
+		{"UK, which is GB", nowhere, acceptance, func(r *invitation.Response) { r.Country = "UK" }, "/country validation_failed"},
 		{"a country that is none", nowhere, acceptance, func(r *invitation.Response) { r.Country = "usa" }, "/country validation_failed"},
 		{"everything at once", nowhere, acceptance, func(r *invitation.Response) { *r = invitation.Response{Answer: "accept"} },
 			"/authorized validation_failed /fullName name_invalid /jobTitle name_invalid /country validation_failed"},

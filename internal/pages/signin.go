@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"concord/internal/country"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -300,8 +300,6 @@ func (c Claims) complete() Claims {
 	}
 }
 
-var countryCode = regexp.MustCompile(`^[A-Z]{2}$`)
-
 // maxClaim bounds what is kept of a name, in bytes.
 const maxClaim = 200
 
@@ -338,7 +336,7 @@ func (c Claims) person(claims map[string]json.RawMessage) (invitation.Person, er
 			p.Company.Domains = append(p.Company.Domains, d)
 		}
 	}
-	if countryCode.MatchString(p.Company.Country) {
+	if country.Valid(p.Company.Country) {
 		p.Company.CountrySource = "token"
 	} else {
 		p.Company.Country = ""

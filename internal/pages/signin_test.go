@@ -235,6 +235,7 @@ func TestClaims(t *testing.T) {
 		"no cloud":              {map[string]any{"cloud": nil}, "cloud-mismatch"},
 		"tenant in capitals":    {map[string]any{"tid": strings.ToUpper(string(larch))}, "answer"},
 		"country in small":      {map[string]any{"tenant_country": "us"}, "answer"},
+		"UK, which is GB":       {map[string]any{"tenant_country": "UK"}, "answer"}, // the country is asked for: it is not known
 		"a long name":           {map[string]any{"tenant_name": strings.Repeat("é", 5000)}, "answer"},
 	} {
 		d := deploy(t)

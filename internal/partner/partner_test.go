@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"concord/internal/country"
 	"concord/internal/problem"
 )
 
@@ -142,7 +143,7 @@ func TestRegions(t *testing.T) {
 	seen := map[string]string{}
 	for market, countries := range r.Markets {
 		for _, c := range countries {
-			if other, twice := seen[c]; twice || len(c) != 2 || strings.ToUpper(c) != c {
+			if other, twice := seen[c]; twice || !country.Valid(c) {
 				t.Errorf("%q is in %s and in %s, or no country", c, market, other)
 			}
 			seen[c] = market

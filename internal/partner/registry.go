@@ -16,6 +16,7 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/internal/contact"
+	"concord/internal/country"
 	"concord/internal/problem"
 )
 
@@ -262,8 +263,9 @@ func (r *Registry) found(f *problem.Findings, a *Account, of Founding) {
 	}
 	if of.Country == nil {
 		required(f, "/country")
-	} else if a.Country = *of.Country; !IsCountry(a.Country) {
-		f.Add("/country", problem.ValidationFailed, "A country has two capital letters, as in ISO 3166-1.")
+	} else {
+		a.Country = *of.Country
+		note(f, "/country", country.Check(a.Country))
 	}
 }
 
@@ -275,14 +277,6 @@ func note(f *problem.Findings, pointer string, err error) {
 	if p, ok := errors.AsType[*problem.Error](err); ok {
 		f.Add(pointer, p.Code, "%s", p.Detail)
 	}
-}
-
-var twoLetters = regexp.MustCompile(`^[A-Z]{2}$`)
-
-// IsCountry reports whether a country is one that is assigned today.
-func IsCountry(s string) bool {
-	region, err := language.ParseRegion(s)
-	return err == nil && twoLetters.MatchString(s) && region.IsCountry() && region.Canonicalize().String() == s
 }
 
 // apply checks the particulars and puts them into the account, apart from its states.
@@ -355,7 +349,7 @@ func checkPartnerIDs(f *problem.Findings, ids []PartnerID) {
 	}
 	for n, p := range ids {
 		switch twice := slices.ContainsFunc(ids[:n], func(o PartnerID) bool { return o.ID == p.ID }); {
-		case !partnerID.MatchString(p.ID), p.Type != Location && p.Type != Headquarters, !IsCountry(p.Country), twice:
+		case !partnerID.MatchString(p.ID), p.Type != Location && p.Type != Headquarters, !country.Valid(p.Country), twice:
 			f.Add("/partnerIds", problem.ValidationFailed, "A PartnerID has 1 to 20 letters and digits, a type (location or headquarters) and a country, and is there once.")
 			return
 		}

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"concord/internal/country"
 	"concord/internal/problem"
 )
 
@@ -55,7 +56,6 @@ const (
 
 var (
 	version = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.-]{0,31}$`)
-	country = regexp.MustCompile(`^[A-Z]{2}$`)
 	hash    = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
@@ -71,8 +71,8 @@ func (t Text) Check() error {
 		return fmt.Errorf("terms: a version has 1 to 32 letters, digits, dots and hyphens")
 	case err != nil || tag.String() != t.Language:
 		return fmt.Errorf("terms: the language is a BCP 47 tag as it is written")
-	case slices.ContainsFunc(t.Countries, func(c string) bool { return !country.MatchString(c) }):
-		return fmt.Errorf("terms: a country has two capital letters")
+	case slices.ContainsFunc(t.Countries, func(c string) bool { return !country.Valid(c) }):
+		return fmt.Errorf("terms: a country has two capital letters, as in ISO 3166-1")
 	case t.Title == "" || utf8.RuneCountInString(t.Title) > MaxTitle || !utf8.ValidString(t.Title+t.Body) || len(t.Body) > MaxBody:
 		return fmt.Errorf("terms: a title has 1 to %d characters, the words at most %d bytes of UTF-8", MaxTitle, MaxBody)
 	case (t.Body == "") == (t.URL == ""):

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"concord/internal/country"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -24,11 +25,11 @@ func (d Desk) directory(c *call) error {
 	if err != nil {
 		return err
 	}
-	country := l.country("country")
+	where := l.country("country")
 	if l.err != nil {
 		return l.err
 	}
-	found, err := d.Registry.Directory(c.r.Context(), c.user(), d.Regions, country, l.Limit, l.After)
+	found, err := d.Registry.Directory(c.r.Context(), c.user(), d.Regions, where, l.Limit, l.After)
 	if err != nil {
 		return err
 	}
@@ -45,8 +46,8 @@ func (d Desk) directory(c *call) error {
 // country takes a country out of the query; empty for none.
 func (l *list) country(name string) string {
 	v, ok := l.has(name)
-	if ok && !partner.IsCountry(v) {
-		l.refuse(name)
+	if err := country.Check(v); ok && err != nil && l.err == nil {
+		l.err = problem.New(problem.MalformedRequest, "%s", err.(*problem.Error).Detail)
 	}
 	return v
 }

@@ -286,6 +286,7 @@ func TestCustomerIsNotCreated(t *testing.T) {
 		`{"companyName":"http://pine.com","domain":"pine.example","country":"US"}`:                 "[/companyName name_invalid]",
 		`{"companyName":"Pine","domain":"pine","country":"US"}`:                                    "[/domain validation_failed]",
 		`{"companyName":"Pine","domain":"pine.example","country":"us"}`:                            "[/country validation_failed]",
+		`{"companyName":"Pine","domain":"pine.example","country":"UK"}`:                            "[/country validation_failed]",
 		`{"companyName":"Pine","domain":"pine.example","country":"FR"}`:                            "[/country region_not_allowed]", // I16, X-c
 		`{"companyName":"Pine","domain":"pine.example","country":"US","tenantId":"x"}`:             "[/tenantId validation_failed]",
 		`{"companyName":"Pine","domain":"pine.example","country":"US","tenantId":"` + alder + `"}`: "[/tenantId self_invitation]",
