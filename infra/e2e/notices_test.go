@@ -58,7 +58,7 @@ func TestBothSidesAreTold(t *testing.T) {
 	}
 	b := newBrowser(t)
 	b.submit(b.get(dispute).want(t, 200), because("not-authorised")).want(t, 200)
-	if m := about(t, contact, "dispute", reference); !strings.Contains(m.Body.Text, "Whoever answered may not act for the company") || anyLink.MatchString(m.Body.Text) || m.header("Auto-Submitted") != "auto-generated" {
+	if m := about(t, contact, "dispute", reference); !strings.Contains(m.Body.Text, "The person who answered isn’t authorised to act for the company") || anyLink.MatchString(m.Body.Text) || m.header("Auto-Submitted") != "auto-generated" {
 		t.Errorf("of the dispute the inviter reads\n%s", m.Body.Text)
 	}
 	// What SES says of notices is said of no invitation.

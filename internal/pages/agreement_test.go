@@ -58,7 +58,7 @@ func Test08(t *testing.T) {
 	b := d.browser()
 	form := b.signIn(token, lara)
 	form.want(t, "answer", 200)
-	form.has(t, "Sample, no legal effect. The company agrees.", "I sign this agreement for Larch Trading Ltd.")
+	form.has(t, "Sample, no legal effect. The company agrees.", "I sign this agreement for Larch Trading Ltd")
 	for _, in := range find(form.doc, "input") {
 		if attr(in, "name") == "agreement" && slices.ContainsFunc(in.Attr, func(a html.Attribute) bool { return a.Key == "checked" }) {
 			t.Error("it is signed before anybody chose")
@@ -131,7 +131,7 @@ func TestAcceptWithoutSigning(t *testing.T) {
 	if answer := b.post("/i/"+token, acceptance); answer.StatusCode != http.StatusSeeOther {
 		t.Fatalf("%d\n%s", answer.StatusCode, answer.text)
 	}
-	b.get("/i/"+token).has(t, "Before your first order")
+	b.get("/i/"+token).has(t, "before your first order")
 	all, err := d.store.Agreements(t.Context(), larch, "")
 	if err != nil || len(all) != 0 || d.stored(inv).Answer.AgreementSigned {
 		t.Errorf("%v %v", all, err)
@@ -150,7 +150,7 @@ func TestAgreementNeeded(t *testing.T) {
 	inv, token := d.invite()
 	b := d.browser()
 	form := b.signIn(token, lara)
-	form.has(t, "Grove Marketplace Ltd asks for the customer agreement to be signed")
+	form.has(t, "Grove Marketplace Ltd requires the customer agreement to be signed")
 	p := b.post("/i/"+token, acceptance)
 	p.want(t, "answer", 422)
 	p.has(t, "Sign the customer agreement, or decline")

@@ -119,7 +119,7 @@ func TestConfirmAnAddress(t *testing.T) {
 	}
 	// X-j, rule E14: a review that takes too long says what to do.
 	d.clock.Store(int64(9 * 24 * time.Hour))
-	b.get("/e/"+token).has(t, "longer than five business days", "Grove Marketplace Ltd has been told")
+	b.get("/e/"+token).has(t, "longer than five business days", "Grove Marketplace Ltd has been alerted")
 	d.clock.Store(0)
 
 	// To everybody else the link is used.

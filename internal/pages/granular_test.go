@@ -165,7 +165,7 @@ func TestGranularCases(t *testing.T) {
 		b.post(path, filled("accept")).is(t, http.StatusForbidden, c.page)
 		b.get(path+"/end").is(t, http.StatusForbidden, c.page)
 		b.post(path+"/end", url.Values{"confirm": {"on"}}).is(t, http.StatusForbidden, c.page)
-		if strings.Contains(page.text, "reseller of our company") {
+		if strings.Contains(page.text, "reseller for our company") {
 			t.Errorf("%s speaks of another request: %s", name, page.text)
 		}
 	}

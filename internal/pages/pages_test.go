@@ -502,10 +502,10 @@ func TestEveryCase(t *testing.T) {
 		says    []string
 	}{
 		{name: "not signed in", page: "review", status: 200, says: []string{
-			"Alder Cloud Services Inc.", "alder.example", "United States", "partners@alder.example", "j•••@larch.example", "days left", "Grove Marketplace Ltd", "not a service of Microsoft"}},
+			"Alder Cloud Services Inc.", "alder.example", "United States", "partners@alder.example", "j•••@larch.example", "days left", "Grove Marketplace Ltd", "isn’t a Microsoft service"}},
 		{name: "administration asked for", page: "review", status: 200, edit: administration, says: []string{"administer them"}},
-		{name: "Global admin", page: "answer", status: 200, who: lara, says: []string{"not asked for", "Larch Trading Ltd", "Grove Marketplace Ltd", "I am authorised to act for Larch Trading Ltd."}},
-		{name: "Global admin, administration asked for", page: "answer", status: 200, edit: administration, who: lara, says: []string{"Delegated administration asked for", "Only as below"}},
+		{name: "Global admin", page: "answer", status: 200, who: lara, says: []string{"not requested", "Larch Trading Ltd", "Grove Marketplace Ltd", "I am authorised to act for Larch Trading Ltd"}},
+		{name: "Global admin, administration asked for", page: "answer", status: 200, edit: administration, who: lara, says: []string{"Delegated administration (DAP) requested", "Only as described below"}},
 		{name: "another tenant", page: "wrong-tenant", status: 403, edit: bound, who: owen, says: []string{"admin@oak.example", "another account"}},
 		{name: "the inviter itself", page: "wrong-tenant", status: 403, who: insider},
 		{name: "no Global admin", page: "not-admin", status: 403, who: user, says: []string{"user@larch.example", "Forward"}},
@@ -703,7 +703,7 @@ func TestDecline(t *testing.T) {
 			b.signIn(token, c.who)
 			wrong := b.post("/i/"+token, url.Values{"answer": {"decline"}})
 			wrong.want(t, c.page, 422)
-			wrong.has(t, "Enter your full name", "Confirm that you may act")
+			wrong.has(t, "Enter your full name", "Confirm that you are authorised to act")
 			if s := b.post("/i/"+token, refusal); s.StatusCode != http.StatusSeeOther {
 				t.Fatalf("%d %s", s.StatusCode, s.page())
 			}

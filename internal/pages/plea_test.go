@@ -79,35 +79,35 @@ var pleas = []struct {
 	mayWrite bool // the page has a form
 }{
 	{name: "renewal of an expired request", purpose: link.Answer, aside: renewal, page: "renewal", status: 200, prepare: over, mayWrite: true,
-		says: []string{"Alder Cloud Services Inc.", "j•••@larch.example", "The time was over", "We cannot find the newer mail", "Another reason", "ends that"}},
+		says: []string{"Alder Cloud Services Inc.", "j•••@larch.example", "It expired before we could answer", "We can’t find the newer email", "Another reason", "ends that"}},
 	{name: "renewal of a replaced link", purpose: link.Answer, aside: renewal, page: "renewal", status: 200, prepare: replaced, mayWrite: true},
 	{name: "renewal where no address is known", purpose: link.Answer, aside: renewal, page: "renewal", status: 200, edit: nobody, prepare: over, mayWrite: true,
 		saysNot: []string{"Sent to", "ends that"}},
 	{name: "renewal asked for", purpose: link.Answer, aside: renewal, page: "renewal-asked", status: 200,
-		prepare: put(func(i *invitation.Invitation) { i.Generation, i.Asked = 2, 1 }), says: []string{"goes to j•••@larch.example", "partners@alder.example"}},
+		prepare: put(func(i *invitation.Invitation) { i.Generation, i.Asked = 2, 1 }), says: []string{"will go to j•••@larch.example", "partners@alder.example"}},
 	{name: "renewal asked for where no address is known", purpose: link.Answer, aside: renewal, page: "renewal-asked", status: 200, edit: nobody,
 		prepare: put(func(i *invitation.Invitation) { i.Generation, i.Asked = 2, 1 }), says: []string{"how to send you a new link"}},
 	{name: "renewal of a link that works", purpose: link.Answer, aside: renewal, page: "no-renewal", status: 200, says: []string{"still works", "Open the request"}},
 	{name: "renewal of an answered request", purpose: link.Answer, aside: renewal, page: "no-renewal", status: 200, prepare: accepted,
-		says: []string{"has its answer"}, saysNot: []string{"still works", "Open the request"}},
+		says: []string{"has already been answered"}, saysNot: []string{"still works", "Open the request"}},
 	{name: "renewal of a cancelled request", purpose: link.Answer, aside: renewal, page: "unknown", status: 404,
 		prepare: put(func(i *invitation.Invitation) { i.Status = invitation.Cancelled })},
 
 	{name: "report", purpose: link.Answer, aside: report, page: "report", status: 200, mayWrite: true,
-		says: []string{"j•••@larch.example", "We did not ask for this", "Somebody pretends", "not the right person", "Grove Marketplace Ltd counts"}},
+		says: []string{"j•••@larch.example", "We didn’t ask for this", "Someone is pretending", "not the right person", "Grove Marketplace Ltd counts"}},
 	{name: "report of an expired request", purpose: link.Answer, aside: report, page: "report", status: 200, prepare: over, mayWrite: true},
 	{name: "report where no address is known", purpose: link.Answer, aside: report, page: "report", status: 200, edit: nobody, mayWrite: true, saysNot: []string{"reminders"}},
 	{name: "report of an answered request", purpose: link.Answer, aside: report, page: "report", status: 200, prepare: accepted, mayWrite: true,
-		saysNot: []string{"You need not do anything"}},
+		saysNot: []string{"You don’t have to do anything"}},
 	{name: "reported", purpose: link.Answer, aside: report, page: "reported", status: 200, prepare: put(func(i *invitation.Invitation) { i.Reported = 1 }),
-		says: []string{"no more requests or reminders to j•••@larch.example", "ask for a new one"}},
+		says: []string{"no longer send requests or reminders to j•••@larch.example", "ask for a new one"}},
 	{name: "reported where no address is known", purpose: link.Answer, aside: report, page: "reported", status: 200, edit: nobody,
-		prepare: put(func(i *invitation.Invitation) { i.Reported = 1 }), says: []string{"You need not do anything"}, saysNot: []string{"reminders"}},
+		prepare: put(func(i *invitation.Invitation) { i.Reported = 1 }), says: []string{"You don’t have to do anything"}, saysNot: []string{"reminders"}},
 	{name: "report of a cancelled request", purpose: link.Answer, aside: report, page: "unknown", status: 404,
 		prepare: put(func(i *invitation.Invitation) { i.Status = invitation.Cancelled })},
 
 	{name: "dispute of an acceptance", purpose: link.Receipt, page: "dispute", status: 200, mayWrite: true, prepare: accepted,
-		says: []string{"was accepted for your company", "has to confirm", "Reference"}, saysNot: []string{"Lara", "administrator rights"}},
+		says: []string{"was accepted for your company", "must confirm", "Reference"}, saysNot: []string{"Lara", "administrator rights"}},
 	{name: "dispute of an acceptance with administration", purpose: link.Receipt, page: "dispute", status: 200, mayWrite: true, prepare: accepted,
 		edit: func(p *invitation.Proposal) { p.RequestDelegatedAdmin = to(true) }, says: []string{"administrator rights", "end at once"}},
 	{name: "dispute of an acceptance that changed nothing", purpose: link.Receipt, page: "dispute", status: 200, mayWrite: true,
@@ -115,9 +115,9 @@ var pleas = []struct {
 			answeredBy("u-lara", larch, invitation.Accepted)(d, i)
 			i.Answer.NoChange = true
 			d.store.PutInvitation(*i)
-		}, saysNot: []string{"administrator rights", "has to confirm"}},
+		}, saysNot: []string{"administrator rights", "must confirm"}},
 	{name: "dispute of a refusal", purpose: link.Receipt, page: "dispute", status: 200, mayWrite: true,
-		prepare: answeredBy("u-lara", larch, invitation.Declined), says: []string{"was declined for your company"}, saysNot: []string{"administrator rights", "has to confirm"}},
+		prepare: answeredBy("u-lara", larch, invitation.Declined), says: []string{"was declined for your company"}, saysNot: []string{"administrator rights", "must confirm"}},
 	{name: "disputed", purpose: link.Receipt, page: "disputed", status: 200, edit: func(p *invitation.Proposal) { p.RequestDelegatedAdmin = to(true) },
 		prepare: func(d *deployment, i *invitation.Invitation) {
 			accepted(d, i)
@@ -131,7 +131,7 @@ var pleas = []struct {
 	{name: "dispute of nothing", purpose: link.Receipt, page: "unknown", status: 404},
 
 	{name: "unsubscribe", purpose: link.Unsubscribe, page: "unsubscribe", status: 200, mayWrite: true,
-		says: []string{"j•••@larch.example", "I want no more mail from Alder Cloud Services Inc."}},
+		says: []string{"j•••@larch.example", "I don’t want any more emails from Alder Cloud Services Inc."}},
 	{name: "unsubscribe by a link of long ago", purpose: link.Unsubscribe, page: "unsubscribe", status: 200, mayWrite: true, prepare: func(d *deployment, i *invitation.Invitation) {
 		i.Status, i.Generation = invitation.Cancelled, 3
 		d.store.PutInvitation(*i)
@@ -147,12 +147,12 @@ var pleas = []struct {
 				d.t.Fatal(err)
 			}
 			*i = t.Invitation
-		}, says: []string{"no more requests or reminders to j•••@larch.example", "ask for a new one", "can still be answered"}},
+		}, says: []string{"no longer send requests or reminders to j•••@larch.example", "ask for a new one", "can still answer them"}},
 	{name: "unsubscribed when the address is erased", purpose: link.Unsubscribe, page: "unsubscribed", status: 200,
 		prepare: put(func(i *invitation.Invitation) {
 			i.RecipientEmail = ""
 			i.History = append(i.History, invitation.Entry{At: time.Now(), Action: "unsubscribed", By: "recipient"})
-		}), says: []string{"has been erased"}, saysNot: []string{"can send no more"}},
+		}), says: []string{"has been erased"}, saysNot: []string{"can no longer send"}},
 }
 
 func nobody(p *invitation.Proposal) { p.RecipientEmail = nil }
@@ -632,7 +632,7 @@ func rehearse(p *invitation.Proposal) {
 
 // TestRehearsal: every page of a rehearsal says so, and its result says that no relationship was made.
 func TestRehearsal(t *testing.T) {
-	const word = "This is a rehearsal."
+	const word = "This is a test."
 	for _, answer := range []string{"accept", "decline"} {
 		d := deploy(t)
 		inv, token := d.invite(rehearse)
@@ -650,7 +650,7 @@ func TestRehearsal(t *testing.T) {
 		done.want(t, map[string]string{"accept": "accepted", "decline": "declined"}[answer], 200)
 		done.has(t, word, "s•••@simulator.amazonses.com")
 		if answer == "accept" {
-			done.has(t, "no relationship was made, and Alder Cloud Services Inc. was given nothing")
+			done.has(t, "no relationship was created, and Alder Cloud Services Inc. hasn’t been given any rights")
 		}
 		for _, lie := range []string{"is now a reseller", "customer list", "may administer", "l•••@"} {
 			if strings.Contains(content(done.doc), lie) {
@@ -669,19 +669,19 @@ func TestRehearsal(t *testing.T) {
 	}
 }
 
-// TestReceiptsAreAnnounced: the result says who is mailed, masked, and who has to confirm what (0.25).
+// TestReceiptsAreAnnounced: the result says who is mailed, masked, and who must confirm what (0.25).
 func TestReceiptsAreAnnounced(t *testing.T) {
-	const identity = "has to confirm whom it deals with"
+	const identity = "must confirm your company’s identity"
 	for name, c := range map[string]struct {
 		recipient     *string
 		answer        string
 		says, saysNot []string
 	}{
-		"to who answers":             {to("Admin@Larch.example"), "accept", []string{"A receipt is mailed to A•••@Larch.example", "72 hours"}, []string{identity}},
-		"to both":                    {to("jo@larch.example"), "accept", []string{"j•••@larch.example and to a•••@larch.example", "72 hours", "receipt to j•••@larch.example"}, []string{identity}},
-		"to nobody else":             {nil, "accept", []string{"A receipt is mailed to a•••@larch.example"}, []string{identity, "72 hours"}},
-		"the wrong company accepts":  {to("jo@oak.example"), "accept", []string{"j•••@oak.example and to a•••@larch.example", "an address at oak.example", identity}, nil},
-		"the wrong company declines": {to("jo@oak.example"), "decline", []string{"j•••@oak.example and to a•••@larch.example"}, []string{identity}},
+		"to who answers":             {to("Admin@Larch.example"), "accept", []string{"a receipt to A•••@Larch.example", "72 hours"}, []string{identity}},
+		"to both":                    {to("jo@larch.example"), "accept", []string{"j•••@larch.example and a•••@larch.example", "72 hours", "receipt sent to j•••@larch.example"}, []string{identity}},
+		"to nobody else":             {nil, "accept", []string{"a receipt to a•••@larch.example"}, []string{identity, "72 hours"}},
+		"the wrong company accepts":  {to("jo@oak.example"), "accept", []string{"j•••@oak.example and a•••@larch.example", "an address at oak.example", identity}, nil},
+		"the wrong company declines": {to("jo@oak.example"), "decline", []string{"j•••@oak.example and a•••@larch.example"}, []string{identity}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := deploy(t)
@@ -691,7 +691,7 @@ func TestReceiptsAreAnnounced(t *testing.T) {
 			b.post("/i/"+token, with(acceptance, "answer", c.answer))
 			got := b.get("/i/" + token)
 			got.has(t, c.says...)
-			got.has(t, "is told by mail")
+			got.has(t, "know by email too")
 			for _, text := range c.saysNot {
 				if strings.Contains(content(got.doc), text) {
 					t.Errorf("it says %q", text)
@@ -708,7 +708,7 @@ func TestReceiptsAreAnnounced(t *testing.T) {
 	inv.Answer.NoChange = true
 	d.store.PutInvitation(inv)
 	if got := b.get("/i/" + token); strings.Contains(content(got.doc), identity) {
-		t.Error("nothing changed, and the partner has to confirm")
+		t.Error("nothing changed, and the partner must confirm")
 	}
 }
 

@@ -112,9 +112,9 @@ func TestPartnership(t *testing.T) {
 	d.tiers(true)
 	inv, token := d.ask(birch, invitation.Proposal{Kind: invitation.Partnership, RecipientEmail: to("carla@cedar.example")})
 	b := d.browser()
-	says(t, b.get("/i/"+token), "review", http.StatusOK, "Company b12c asks to be your indirect provider")
-	says(t, b.signIn(token, carla), "answer", http.StatusOK, `name="authorizeProvider"`, "the work account of Cedar Solutions itself", "Place orders and add subscriptions for your customers",
-		"revoke the administrator access at any time", "Do you authorise Company b12c")
+	says(t, b.get("/i/"+token), "review", http.StatusOK, "Company b12c wants to become your indirect provider")
+	says(t, b.signIn(token, carla), "answer", http.StatusOK, `name="authorizeProvider"`, "Cedar Solutions’s own work account", "Place orders and add subscriptions for your customers",
+		"remove the administrator access at any time", "Do you authorise Company b12c")
 	missing := b.post("/i/"+token, acceptance)
 	says(t, missing, "answer", http.StatusUnprocessableEntity, `href="#f-provider"`, "Tick the box that authorises Company b12c", `id="f-provider-fault"`)
 	box := url.Values{"authorizeProvider": {"on"}}

@@ -686,7 +686,7 @@ func troubled(p *page) any {
 	p.Title = p.T("page.service-trouble.title")
 	n := notice{Text: []string{p.T("page.service-trouble.text")}}
 	if (p.purpose == link.Answer || p.purpose == link.Granular || p.purpose == link.Verify) && p.aside == "" { // a link that is over does not work when all is well again
-		n.Text = append(n.Text, p.T("page.nothing-used"))
+		n.Text = append(n.Text, p.T("page.link-works"))
 	}
 	return n
 }
