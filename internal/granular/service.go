@@ -355,7 +355,7 @@ func add(f *problem.Findings, pointer string, err error) {
 
 // Relationship gives one of the partner's own, as it stands now. Codes: [problem.RoleNotPermitted], [problem.NotFound].
 func (s *Service) Relationship(ctx context.Context, u partner.User, id string) (Relationship, error) {
-	if err := u.Permit(partner.AdministerGranularly); err != nil {
+	if err := u.Permit(partner.ReadGranular); err != nil {
 		return Relationship{}, err
 	}
 	r, err := s.own(ctx, u, id)
@@ -377,7 +377,7 @@ func missing() error { return problem.New(problem.NotFound, "There is no such re
 
 // Relationships gives a page of the partner's own, as they stand now. Code: [problem.RoleNotPermitted].
 func (s *Service) Relationships(ctx context.Context, u partner.User, q Query) (Page, error) {
-	if err := u.Permit(partner.AdministerGranularly); err != nil {
+	if err := u.Permit(partner.ReadGranular); err != nil {
 		return Page{}, err
 	}
 	q.Now = s.now()
@@ -390,7 +390,7 @@ func (s *Service) Relationships(ctx context.Context, u partner.User, q Query) (P
 
 // Granted gives the live relationships that one customer has approved. Code: [problem.RoleNotPermitted].
 func (s *Service) Granted(ctx context.Context, u partner.User, customer partner.TenantID) (list []Relationship, err error) {
-	if err := u.Permit(partner.AdministerGranularly); err != nil {
+	if err := u.Permit(partner.ReadGranular); err != nil {
 		return nil, err
 	}
 	now := s.now()

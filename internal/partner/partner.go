@@ -148,10 +148,11 @@ const (
 	ReadCustomers   Operation = "read customers, invitations, partnerships, directories"
 	InviteCustomers Operation = "create, edit, send, resend, cancel, renew customer invitations"
 	// KeepRelationships is also confirming whom a relationship is with (domain, 0.25).
-	KeepRelationships Operation = "remove relationship, remove partnership, end own DAP"
-	// AdministerGranularly is also reading granular relationships.
+	KeepRelationships    Operation = "remove relationship, remove partnership, end own DAP"
 	AdministerGranularly Operation = "GDAP create, lock, end"
-	ReadAudit            Operation = "audit"
+	// ReadGranular is apart from ReadCustomers: what a partner may do in a customer's directory is for those who answer for it.
+	ReadGranular Operation = "read GDAP"
+	ReadAudit    Operation = "audit"
 	// RequestPartnerships is every change of such an invitation (domain, 0.1).
 	RequestPartnerships Operation = "partnership invitation"
 	KeepOwnAccount      Operation = "revoke provider's administration of the own account"
@@ -162,12 +163,13 @@ const (
 
 // permitted is the role matrix. Roles add up.
 var permitted = map[Operation][]Role{
-	ReadCustomers:        {AdminAgent, SalesAgent}, // rules R2, R6
-	InviteCustomers:      {AdminAgent, SalesAgent}, // rule R1
-	KeepRelationships:    {AdminAgent, SalesAgent}, // rules R9, R10
+	ReadCustomers:        {AdminAgent, SalesAgent, GlobalAdmin}, // rules R2, R3, R6 (0.35)
+	InviteCustomers:      {AdminAgent, SalesAgent},              // rule R1
+	KeepRelationships:    {AdminAgent, SalesAgent},              // rules R9, R10
 	AdministerGranularly: {AdminAgent},
-	RequestPartnerships:  {AdminAgent},  // rule R7
-	KeepOwnAccount:       {GlobalAdmin}, // rule N8
+	ReadGranular:         {AdminAgent, GlobalAdmin}, // rule R3 (0.35)
+	RequestPartnerships:  {AdminAgent},              // rule R7
+	KeepOwnAccount:       {GlobalAdmin},             // rule N8
 	ReadAudit:            {AdminAgent, GlobalAdmin},
 	OperatePartners:      {Operator},
 	Trade:                {AdminAgent, SalesAgent}, // rule R8

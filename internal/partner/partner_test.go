@@ -16,10 +16,11 @@ func TestRoleMatrix(t *testing.T) {
 		op                                            Operation
 		adminAgent, salesAgent, globalAdmin, operator bool
 	}{
-		{ReadCustomers, true, true, false, false},
+		{ReadCustomers, true, true, true, false},
 		{InviteCustomers, true, true, false, false},
 		{KeepRelationships, true, true, false, false},
 		{AdministerGranularly, true, false, false, false},
+		{ReadGranular, true, false, true, false},
 		{Trade, true, true, false, false},
 		{RequestPartnerships, true, false, false, false},
 		{KeepOwnAccount, false, false, true, false},

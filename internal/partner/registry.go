@@ -411,19 +411,26 @@ func (r *Registry) Accounts(ctx context.Context, u User, q AccountQuery) (Accoun
 }
 
 // Directory gives a page of the indirect providers that are listed, active and in the caller's cloud (rule N10); with a country those that
-// may work with an indirect reseller there (N12). Codes: [problem.RoleNotPermitted], also for a company without an account.
+// may work with an indirect reseller there (N12). A company without an account may look as well, whoever signs in for it: who wants to enrol
+// chooses a provider first (0.35). Code: [problem.RoleNotPermitted].
 func (r *Registry) Directory(ctx context.Context, u User, regions Regions, country string, limit int, after string) (AccountPage, error) {
-	if err := u.Permit(ReadCustomers); err != nil {
+	if u.Tenant == "" {
+		return AccountPage{}, problem.New(problem.RoleNotPermitted, "The token names no tenant.")
+	}
+	cloud := u.Cloud
+	switch own, err := r.Store.Account(ctx, u.Tenant, false); {
+	case err == nil:
+		cloud = own.Cloud
+		if err := u.Permit(ReadCustomers); err != nil {
+			return AccountPage{}, err
+		}
+	case !problem.Is(err, problem.NotFound):
 		return AccountPage{}, err
 	}
-	own, err := r.Store.Account(ctx, u.Tenant, false)
-	if problem.Is(err, problem.NotFound) {
-		return AccountPage{}, problem.New(problem.RoleNotPermitted, "Your company has no partner account.")
+	if cloud == "" {
+		return AccountPage{}, nil // of a token that names none nobody is in the cloud
 	}
-	if err != nil {
-		return AccountPage{}, err
-	}
-	page, err := r.Store.ListAccounts(ctx, AccountQuery{Status: Active, Role: IndirectProvider, Cloud: own.Cloud, Listed: true, Limit: limit, After: after})
+	page, err := r.Store.ListAccounts(ctx, AccountQuery{Status: Active, Role: IndirectProvider, Cloud: cloud, Listed: true, Limit: limit, After: after})
 	page.Accounts = slices.DeleteFunc(page.Accounts, func(a Account) bool { return country != "" && regions.CheckPartnership(a.Country, country) != nil })
 	return page, err
 }

@@ -58,7 +58,15 @@ func TestDirectory(t *testing.T) {
 	for _, query := range []string{"country=usa", "country=ZZ", "country=", "name=x"} {
 		a.call(request{method: "GET", target: "/v1/directory/providers?" + query}).is(400, "malformed_request")
 	}
-	a.call(request{method: "GET", target: "/v1/directory/providers", tenant: gorse}).is(403, "role_not_permitted")
+	// Who wants to enrol has no account yet and chooses its provider here, whatever role the person has (0.35).
+	for _, roles := range []string{"[globalAdmin]", "[]"} {
+		r := request{method: "GET", target: "/v1/directory/providers", tenant: gorse, roles: roles}
+		if ids := a.call(r).ids(); len(ids) != 2 {
+			t.Errorf("a company without account, as %s: %v", roles, ids)
+		}
+	}
+	a.call(request{method: "GET", target: "/v1/directory/providers", roles: "[operator]"}).is(403, "role_not_permitted")
+	a.call(request{method: "GET", target: "/v1/directory/providers", tenant: "none"}).is(403, "role_not_permitted")
 }
 
 // Rule I16, 0.11: the table that decides is there to be read, with its version.

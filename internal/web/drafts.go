@@ -123,8 +123,8 @@ func (i invitations) edit(c *call) error {
 	}
 	cmd.Findings = b.end()
 	// The link is made of what is read here, and the words are checked against what is written over: as long as it is a draft,
-	// nothing gives it another link.
-	u, err := c.reader()
+	// nothing gives it another link. Who may only read learns nothing of what would be wrong with them.
+	u, err := c.permitted(partner.InviteCustomers)
 	if err != nil {
 		return err
 	}

@@ -213,7 +213,7 @@ func (g granulars) list(c *call) error {
 	if l.err != nil {
 		return l.err
 	}
-	u, err := c.permitted(partner.AdministerGranularly)
+	u, err := c.permitted(partner.ReadGranular)
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func (g granulars) list(c *call) error {
 }
 
 func (g granulars) read(c *call) error {
-	u, err := c.permitted(partner.AdministerGranularly)
+	u, err := c.permitted(partner.ReadGranular)
 	if err != nil {
 		return err
 	}
@@ -336,7 +336,7 @@ type grantDocument struct {
 
 // grants gives what one customer has given. A customer is known by its relationship, of whatever status, or by what it has given.
 func (g granulars) grants(c *call) error {
-	u, err := c.permitted(partner.AdministerGranularly)
+	u, err := c.permitted(partner.ReadGranular)
 	if err != nil {
 		return err
 	}

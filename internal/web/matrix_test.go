@@ -17,7 +17,7 @@ var matrix = []struct {
 	roles      []partner.Role
 	operations []string
 }{
-	{"read customers, invitations, partnerships, directories", []partner.Role{partner.AdminAgent, partner.SalesAgent}, []string{
+	{"read customers, invitations, partnerships, directories", []partner.Role{partner.AdminAgent, partner.SalesAgent, partner.GlobalAdmin}, []string{
 		"GET /v1/customers", "GET /v1/customers/{tenantId}", "GET /v1/invitations", "GET /v1/invitations/{id}", "GET /v1/invitations/{id}/draft",
 		"GET /v1/invitations/{id}/events", "GET /v1/invitation-batches/{id}", "GET /v1/invitation-batches/{id}/rows", "GET /v1/directory/providers",
 		"GET /v1/partnerships", "GET /v1/partnerships/{id}", "GET /v1/partnerships/{id}/customers", "GET /v1/relationships", "GET /v1/customers/{tenantId}/relationships",
@@ -40,10 +40,12 @@ var matrix = []struct {
 		"PATCH /v1/customers/{tenantId}", "POST /v1/partnerships/{id}/remove",
 	}},
 	{"revoke provider's administration of the own account", []partner.Role{partner.GlobalAdmin}, []string{"POST /v1/partnerships/{id}/revoke-provider-access"}},
+	{"read GDAP", []partner.Role{partner.AdminAgent, partner.GlobalAdmin}, []string{
+		"GET /v1/delegated-admin-relationships", "GET /v1/delegated-admin-relationships/{id}", "GET /v1/customers/{tenantId}/delegated-admin-grants",
+	}},
 	{"GDAP create, lock, end", []partner.Role{partner.AdminAgent}, []string{
-		"POST /v1/delegated-admin-relationships", "GET /v1/delegated-admin-relationships", "GET /v1/delegated-admin-relationships/{id}",
-		"PATCH /v1/delegated-admin-relationships/{id}", "DELETE /v1/delegated-admin-relationships/{id}",
-		"POST /v1/delegated-admin-relationships/{id}/requests", "POST /v1/delegated-admin-relationships/{id}/send", "GET /v1/customers/{tenantId}/delegated-admin-grants",
+		"POST /v1/delegated-admin-relationships", "PATCH /v1/delegated-admin-relationships/{id}", "DELETE /v1/delegated-admin-relationships/{id}",
+		"POST /v1/delegated-admin-relationships/{id}/requests", "POST /v1/delegated-admin-relationships/{id}/send",
 	}},
 	{"audit", []partner.Role{partner.AdminAgent, partner.GlobalAdmin}, []string{"GET /v1/auditrecords"}},
 	{"partner accounts, vetting, suspend, quotas", []partner.Role{partner.Operator}, []string{
@@ -66,7 +68,8 @@ var public = []string{"GET /openapi.json", "GET /healthz"}
 // parts are what stands in a path: nothing that exists, so that a permitted role is told so.
 var parts = strings.NewReplacer("{tenantId}", nobody, "{type}", "relationshipRemoval", "{partnerId}", "4100001", "{id}", "x", "{orderId}", "x", "{subscriptionId}", "x")
 
-// Every row, every role: allowed or role_not_permitted, whatever else would be wrong. Roles add up.
+// Every row, every role: allowed or role_not_permitted, whatever else would be wrong. Roles add up. A Global admin reads all that an agent
+// reads (rule R3, 0.35).
 func TestRoleMatrix(t *testing.T) {
 	a := newAPI(t)
 	rows := slices.Clone(public)
