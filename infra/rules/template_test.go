@@ -346,11 +346,17 @@ func TestEveryRoute(t *testing.T) {
 		t.Fatalf("one HTTP API, not %v", apis)
 	}
 	fallback, _ := s.property(apis[0], "Auth", "DefaultAuthorizer").(string)
-	routes := map[string]string{}
+	routes, defaults := map[string]string{}, 0
 	for _, e := range s.events("HttpApi") {
 		method, _ := e.properties["Method"].(string)
 		path, _ := e.properties["Path"].(string)
 		route := method + " " + path
+		if method == "" && path == "" { // what is no route has a page
+			if defaults++; defaults > 1 || e.function != "AcceptanceFunction" || at(e.properties, "Auth", "Authorizer") != "NONE" {
+				t.Errorf("%s.%s: one route takes what no other does: the public one of the pages", e.function, e.name)
+			}
+			continue
+		}
 		if method == "" || path == "" || strings.EqualFold(method, "any") || strings.Contains(path, "+}") || path == "$default" {
 			t.Errorf("%s.%s: %q: a route names its method and its path, no more than it serves", e.function, e.name, route)
 		}

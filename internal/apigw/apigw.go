@@ -33,6 +33,10 @@ const maxResponse = 5 << 20
 // margin is what is left of a function's time when its handler's context ends.
 const margin = 1500 * time.Millisecond
 
+// everyOther is the key of the route that takes what no other route does. What a program asks of the API there is answered as the API
+// answers; a person gets the page of the handler.
+const everyOther = "$default"
+
 // Request is the event of an HTTP API.
 type Request = events.APIGatewayV2HTTPRequest
 
@@ -58,6 +62,9 @@ func Handler(h http.Handler, baseURL string, log *slog.Logger) func(context.Cont
 			defer cancel()
 		}
 		ctx = context.WithValue(ctx, key{}, &event)
+		if event.RouteKey == everyOther && strings.HasPrefix(event.RawPath, "/v1/") && !strings.Contains(event.Headers["accept"], "text/html") {
+			return refusal(ctx, http.StatusNotFound, problem.NotFound, "There is no such resource."), nil
+		}
 		r, ok := request(ctx, &event, base)
 		if !ok {
 			return refusal(ctx, http.StatusBadRequest, problem.MalformedRequest, "The body is not valid base64."), nil
@@ -207,6 +214,8 @@ func refusal(ctx context.Context, status int, code problem.Code, detail string) 
 		StatusCode: status,
 		Headers: map[string]string{
 			"Content-Type": "application/problem+json", "Cache-Control": "no-store", "Ms-Correlationid": id, "Ms-Requestid": id,
+			"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "X-Frame-Options": "DENY",
+			"Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
 		},
 		Body: fmt.Sprintf(`{"type":"urn:concord:problem:%s","title":%q,"status":%d,"detail":%q,"code":%q,"correlationId":%q}`,
 			code, http.StatusText(status), status, detail, code, id),

@@ -165,6 +165,30 @@ func TestMalformedBase64(t *testing.T) {
 	}
 }
 
+// What no route serves is answered as who asks understands it: a program by a problem document, a person by a page.
+func TestWhatIsNoRoute(t *testing.T) {
+	page := func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, "page")
+	}
+	for _, c := range []struct {
+		path, accept string
+		program      bool
+	}{
+		{"/v1/nothing", "application/json", true}, {"/v1/nothing", "", true}, {"/v1/nothing", "text/html,*/*;q=0.8", false}, {"/nothing", "", false}, {"/i/x/", "text/html", false},
+	} {
+		e := fixture(t, "acceptance-open-with-a-slash")
+		e.RawPath, e.Headers["accept"] = c.path, c.accept
+		r, _ := serve(t, e, page)
+		if program := strings.Contains(r.Body, `"code":"not_found"`); r.StatusCode != http.StatusNotFound || program != c.program {
+			t.Errorf("%s as %q: %+v", c.path, c.accept, r)
+		}
+		if c.program && (r.Headers["Content-Type"] != "application/problem+json" || r.Headers["X-Content-Type-Options"] != "nosniff" || !strings.HasPrefix(r.Headers["Content-Security-Policy"], "default-src 'none'")) {
+			t.Errorf("%s: %v", c.path, r.Headers)
+		}
+	}
+}
+
 func outOfRange(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, strings.Fields(r.Header.Get("X-None"))[0])
 }

@@ -75,8 +75,10 @@ const (
 	size         = atMAC + macBytes
 )
 
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
 var (
-	text   = base64.RawURLEncoding.Strict()
+	text   = base64.NewEncoding(alphabet).WithPadding(base64.NoPadding).Strict() // that of URLs (RFC 4648, 5)
 	idText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 )
 
@@ -123,6 +125,16 @@ func (s *Signer) Sign(p Purpose, l Link) (Secret, error) {
 	b = binary.BigEndian.AppendUint16(b, uint16(l.Generation))
 	b = append(b, mac(s.keys[0].Secret, p, b)...)
 	return Secret(text.EncodeToString(b)), nil
+}
+
+// Cut parts a text that begins with what may be a token from what follows it: mail programs take the full stop or the bracket behind a link
+// for a part of it. It gives false for a text that begins with none. Whether the token was made here is for Verify to say.
+func Cut(s string) (token, rest string, found bool) {
+	n := text.EncodedLen(size)
+	if len(s) < n || strings.ContainsFunc(s[:n], func(r rune) bool { return !strings.ContainsRune(alphabet, r) }) {
+		return "", s, false
+	}
+	return s[:n], s[n:], true
 }
 
 // Verify gives the link of a token, or [ErrMalformed] or [ErrUnknownKey].

@@ -37,7 +37,7 @@ func TestEvents(t *testing.T) {
 		to     string // beginning of the Location
 		writes int
 	}{
-		"open": {200, "review", "", 0}, "open-french": {200, "review", "", 0}, "open-garbled": {404, "unknown", "", 0}, "probe": {200, "", "", 0},
+		"open": {200, "review", "", 0}, "open-with-a-slash": {200, "review", "", 0}, "open-french": {200, "review", "", 0}, "open-garbled": {404, "unknown", "", 0}, "probe": {200, "", "", 0},
 		"sign-in": {303, "", "IDP/authorize?", 0}, "callback-late": {400, "sign-in-over", "", 0},
 		"answer-not-signed-in": {303, "", "/i/", 0}, "answer-from-elsewhere": {403, "cross-origin", "", 0},
 		"renewal-open": {200, "no-renewal", "", 0}, "report": {200, "reported", "", 2}, "report-without-reason": {422, "report", "", 0},

@@ -61,8 +61,10 @@ type Site struct {
 const (
 	routePage     = "GET /i/{token}" // and HEAD
 	routeAnswer   = "POST /i/{token}"
-	routeSignIn   = "GET /i/{token}/sign-in"
+	routeSignIn   = "GET /i/{token}" + asideSignIn
 	routeCallback = "GET " + callbackPath
+
+	asideSignIn = "/sign-in"
 )
 
 // maxBody bounds a form, in bytes.
@@ -102,7 +104,7 @@ func (s Site) Handler() (http.Handler, error) {
 		mux.HandleFunc("POST "+p.pattern(), p.ask)
 	}
 	mux.Handle("/", h.plain(unknown))
-	return guard.Handler(mux), nil
+	return h.straighten(guard.Handler(mux)), nil
 }
 
 type site struct {

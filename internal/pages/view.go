@@ -577,7 +577,10 @@ type notice struct {
 
 func unknownLink(p *page) any {
 	p.Title = p.T("page.unknown.title")
-	return notice{Text: []string{p.T("page.unknown.text"), p.T("page.unknown.cut")}}
+	return notice{
+		Text: []string{p.T("page.unknown.text"), p.T("page.unknown.cut"), p.T("page.unknown.ask")},
+		Link: customerPath + p.chosen, Label: p.T("page.customer.all"),
+	}
 }
 
 func expired(p *page) any {

@@ -69,7 +69,15 @@ func (g Gate) serve(operation func(*call) error) http.HandlerFunc {
 		h.Set("MS-CorrelationId", c.correlationID)
 		h.Set("MS-RequestId", g.RequestID(r.Context()))
 		h.Set("Cache-Control", "no-store")
+		// A document is data to whoever it reaches: a browser that is led to one shows, frames and runs nothing of it.
 		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		if r.Header.Get("X-Forwarded-Proto") == "https" {
+			h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+		}
 		if err := operation(&c); err != nil {
 			c.refuse(err)
 		}

@@ -202,6 +202,14 @@ func (a *api) send(e apigw.Request) reply {
 	for name, value := range answer.Headers {
 		p.header.Set(name, value)
 	}
+	for name, want := range map[string]string{
+		"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "X-Frame-Options": "DENY",
+		"Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin", "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+	} {
+		if got := p.header.Get(name); got != want {
+			a.t.Errorf("%s %s: %s is %q, want %q", e.RequestContext.HTTP.Method, e.RawPath, name, got, want)
+		}
+	}
 	target := e.RawPath
 	if e.RawQueryString != "" {
 		target += "?" + e.RawQueryString
