@@ -44,6 +44,14 @@ type Content struct {
 // Fact is one thing that is known about who asks or who answered.
 type Fact struct{ Label, Value string }
 
+// Gap stands between the label and the value: nothing behind a full-width colon, which is as wide as both together.
+func (f Fact) Gap() string {
+	if strings.HasSuffix(f.Label, "：") {
+		return ""
+	}
+	return " "
+}
+
 // Quote is what somebody else says. By says who, as a line that introduces it; Lines are its lines, without anything that does not
 // show.
 type Quote struct {
@@ -217,7 +225,7 @@ func (c Content) Text() string {
 	paragraph(c.Intro)
 	facts := make([]string, 0, len(c.Facts))
 	for _, f := range c.Facts {
-		facts = append(facts, f.Label+" "+f.Value)
+		facts = append(facts, f.Label+f.Gap()+f.Value)
 	}
 	paragraph(facts...)
 	if c.Quote != nil {
