@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
 	"concord/internal/terms"
@@ -46,6 +47,13 @@ func (s Signing) Offer(ctx context.Context, company relationship.Customer, lang 
 		o.Number = max(o.Number, a.Number+1)
 	}
 	return o, nil
+}
+
+// Stands reports whether a customer has signed here itself, with whichever partner, or a seller attests that it has. The seller is empty where
+// nobody knows it yet.
+func (s Signing) Stands(ctx context.Context, customer, seller partner.TenantID) (bool, error) {
+	all, err := s.Agreements.Agreements(ctx, customer, seller)
+	return len(all) > 0, err
 }
 
 // Signed gives the agreement of a signature that goes with a relationship.

@@ -88,6 +88,7 @@ const (
 	gComment  = "co"
 	gNoChange = "nc"
 	gSigned   = "as"
+	gStood    = "ab"
 	gUnproven = "iu"
 	gCompany  = "cy"
 	gGranular = "gr"
@@ -231,6 +232,7 @@ func encodeAnswer(g invitation.Given) types.AttributeValue {
 	m.text(gComment, g.Comment)
 	m.flag(gNoChange, g.NoChange)
 	m.flag(gSigned, g.AgreementSigned)
+	m.flag(gStood, g.AgreementStood)
 	m.flag(gGranular, g.Granular)
 	m.flag(gUnproven, g.Unproven)
 	return &types.AttributeValueMemberM{Value: m}
@@ -308,7 +310,7 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 func decodeAnswer(g *fields) invitation.Given {
 	a := invitation.Given{
 		Subject: g.text(gSubject), Email: g.text(gEmail), Tenant: partner.TenantID(g.needText(gTenant)), Company: g.text(gCompany), FullName: g.text(gFullName), JobTitle: g.text(gJobTitle),
-		At: g.time(gAt), Reason: g.text(gReason), Comment: g.text(gComment), NoChange: g.flag(gNoChange), AgreementSigned: g.flag(gSigned), Granular: g.flag(gGranular), Unproven: g.flag(gUnproven),
+		At: g.time(gAt), Reason: g.text(gReason), Comment: g.text(gComment), NoChange: g.flag(gNoChange), AgreementSigned: g.flag(gSigned), AgreementStood: g.flag(gStood), Granular: g.flag(gGranular), Unproven: g.flag(gUnproven),
 		Consent: invitation.ConsentText{Version: g.text(gVersion), Language: g.text(gLanguage)},
 	}
 	if b, ok := g.item[gHash].(*types.AttributeValueMemberB); ok {

@@ -271,6 +271,11 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 	if err != nil {
 		return letter, c, err
 	}
+	if signature == nil && s.Signs(letter.Invitation) {
+		if given.AgreementStood, err = s.Agreements.Stands(ctx, who.Company.Tenant, letter.seller()); err != nil {
+			return letter, c, err
+		}
+	}
 	standing := make([]*relationship.Relationship, len(letter.receivers()))
 	for n, to := range letter.receivers() {
 		if !strong {

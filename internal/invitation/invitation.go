@@ -176,9 +176,12 @@ type Given struct {
 	NoChange bool // accepted, but everything asked for stood already (invariant 3b)
 	Granular bool // the granular administration that was asked for was approved with it
 	Unproven bool // the company that accepted does not own the domain that was invited (domain, 0.25)
-	// AgreementSigned says that the customer agreement was signed in the same step (0.8).
-	AgreementSigned bool
+	// AgreementSigned says that the customer agreement was signed in the same step (0.8), AgreementStood that whoever orders had it before.
+	AgreementSigned, AgreementStood bool
 }
+
+// Signed reports whether whoever orders for the customer had its customer agreement once the answer was given. Nil is no answer yet.
+func (g *Given) Signed() bool { return g != nil && (g.AgreementSigned || g.AgreementStood) }
 
 // ConsentText says which words were agreed to (invariant 14).
 type ConsentText struct {

@@ -287,6 +287,19 @@ type Letter struct {
 	Granular *granular.Relationship
 }
 
+// OrdersItself reports whether who asks places the customer's orders. An indirect reseller never does: its provider does (invariant 10, 0.33).
+func (l Letter) OrdersItself() bool {
+	return l.Invitation.Kind != DualReseller && l.Inviter.Role != partner.IndirectReseller
+}
+
+// seller is who orders for the customer; empty where that is a provider that the request does not name.
+func (l Letter) seller() partner.TenantID {
+	if l.OrdersItself() {
+		return l.Inviter.Tenant
+	}
+	return l.Invitation.Provider
+}
+
 // Asks gives the granular administration that the same answer can still give or refuse; nil for none. A rehearsal gives nothing.
 func (l Letter) Asks(now time.Time) *granular.Relationship {
 	if l.Granular == nil || l.Invitation.Sandbox || !l.Granular.At(now).Open() {

@@ -125,35 +125,36 @@ func reseller(p *locale.Printer, l invitation.Letter) Content {
 		Footer: []string{p.T("mail.reseller.why", "name", name)},
 		note:   p.T("mail.reseller.short.note"),
 	}
-	purchase := p.T("mail.reseller.purchase", "name", name)
+	sells, orders := p.T("order.sells", "partner", name), Orders(p, l)
 	if l.Invitation.RequestDelegatedAdmin { // rule I14
 		c.Intro = p.T("mail.reseller.intro.administration", "name", name)
-		c.Asked = []string{purchase, p.T("mail.reseller.administration", "name", name)}
+		c.Asked = []string{sells, orders, p.T("mail.reseller.administration", "name", name)}
 		c.request = func(who string) string { return p.T("mail.reseller.short.administration", "name", who) }
 	} else {
 		c.Intro = p.T("mail.reseller.intro", "name", name)
-		c.Asked = []string{purchase, p.T("mail.reseller.no-administration", "name", name)}
+		c.Asked = []string{sells, orders, p.T("mail.reseller.no-administration", "name", name)}
 		c.request = func(who string) string { return p.T("mail.reseller.short", "name", who) }
 	}
 	if l.Invitation.GranularID != "" { // 0.28
 		asked := p.T("mail.granular.beside", "name", name)
 		if c.Asked = append(c.Asked, asked); !l.Invitation.RequestDelegatedAdmin {
-			c.Asked = []string{purchase, asked}
+			c.Asked = []string{sells, orders, asked}
 			c.request = func(who string) string { return p.T("mail.granular.beside.short", "name", who) }
 		}
 	}
+	c.Asked = append(c.Asked, p.T("order.unchanged"))
 	return c
 }
 
 func resellerGrants(p *locale.Printer, l invitation.Letter) []string {
 	name := l.Inviter.DisplayName
 	if a := l.Invitation.Answer; a != nil && a.Granular && !l.Invitation.RequestDelegatedAdmin {
-		return []string{p.T("mail.granular.granted", "name", name), p.T("mail.receipt.end", "name", name), p.T("mail.granular.granted.end")}
+		return []string{p.T("mail.granular.granted", "name", name), Orders(p, l), p.T("mail.receipt.end", "name", name), p.T("mail.granular.granted.end")}
 	}
 	if l.Invitation.RequestDelegatedAdmin {
-		return []string{p.T("mail.reseller.granted.administration", "name", name), p.T("mail.receipt.end", "name", name), p.T("mail.receipt.end.administration")}
+		return []string{p.T("order.granted.administration", "partner", name), Orders(p, l), p.T("mail.receipt.end", "name", name), p.T("mail.receipt.end.administration")}
 	}
-	return []string{p.T("mail.reseller.granted", "name", name), p.T("mail.receipt.end", "name", name)}
+	return []string{p.T("order.granted", "partner", name), Orders(p, l), p.T("mail.receipt.end", "name", name)}
 }
 
 // whoAsks says who the partner is; the label is that of its name.

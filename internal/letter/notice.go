@@ -120,7 +120,7 @@ func answerNotice(p *locale.Printer, l invitation.Letter) Content {
 	}
 	c.Asked = accepted(p, l)
 	if i.Answer.Unproven {
-		c.Asked = append(c.Asked, p.T("mail.answer.identity"))
+		c.Asked = append(c.Asked, p.T("order.notice.identity"))
 	}
 	return c
 }
@@ -149,7 +149,7 @@ func disputeNotice(p *locale.Printer, l invitation.Letter) Content {
 		if i.RequestDelegatedAdmin {
 			c.Asked = append(c.Asked, p.T("mail.dispute.administration"))
 		}
-		c.Asked = append(c.Asked, p.T("mail.dispute.confirm"), p.T("mail.dispute.end"))
+		c.Asked = append(c.Asked, p.T("order.notice.dispute"), p.T("mail.dispute.end"))
 	}
 	return c
 }

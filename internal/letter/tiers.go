@@ -30,20 +30,19 @@ func dual(p *locale.Printer, l invitation.Letter) Content {
 	if l.Invitation.RequestDelegatedAdmin {
 		administration, short = p.T("mail.reseller.administration", "name", name), "mail.dual.short.administration"
 	}
-	c.Asked = []string{
-		p.T("mail.dual.purchase", "name", name, "provider", provider), administration, p.T("mail.dual.provider", "provider", provider),
-	}
+	c.Asked = []string{p.T("order.sells", "partner", name), Orders(p, l), administration, p.T("mail.dual.provider", "provider", provider), p.T("order.unchanged")}
 	c.request = func(who string) string { return p.T(short, "name", who, "provider", shortened(provider)) }
 	return c
 }
 
 func dualGrants(p *locale.Printer, l invitation.Letter) []string {
 	name, provider := l.Inviter.DisplayName, l.Provider.DisplayName
-	granted := []string{p.T("mail.dual.granted", "name", name, "provider", provider)}
+	granted := []string{p.T("order.granted", "partner", name)}
 	if l.Invitation.RequestDelegatedAdmin {
-		granted = append(granted, p.T("mail.dual.granted.administration", "name", name))
+		granted[0] = p.T("order.granted.administration", "partner", name)
 	}
-	granted = append(granted, p.T("mail.receipt.end", "name", name), p.T("mail.receipt.end", "name", provider))
+	granted = append(granted, Orders(p, l), p.T("order.granted.provider", "provider", provider),
+		p.T("mail.receipt.end", "name", name), p.T("mail.receipt.end", "name", provider))
 	if l.Invitation.RequestDelegatedAdmin {
 		granted = append(granted, p.T("mail.receipt.end.administration"))
 	}
@@ -90,15 +89,15 @@ func accepted(p *locale.Printer, l invitation.Letter) []string {
 	if i.Answer.NoChange {
 		return []string{p.T("mail.answer.no-change")}
 	}
-	listed, administration := p.T("mail.answer.listed"), p.T("mail.answer.no-administration")
+	listed, administration := p.T("order.notice.listed"), p.T("mail.answer.no-administration")
 	switch i.Kind {
 	case invitation.Partnership:
 		return []string{p.T("mail.answer.partnership.listed")}
 	case invitation.DualReseller:
-		listed = p.T("mail.answer.dual.listed", "provider", l.Provider.DisplayName)
+		listed = p.T("order.notice.listed.provider", "provider", l.Provider.DisplayName)
 	}
 	if i.RequestDelegatedAdmin {
 		administration = p.T("mail.answer.administration")
 	}
-	return []string{listed, administration}
+	return []string{listed, toldOrders(p, l), administration}
 }

@@ -131,7 +131,7 @@ func TestAcceptWithoutSigning(t *testing.T) {
 	if answer := b.post("/i/"+token, acceptance); answer.StatusCode != http.StatusSeeOther {
 		t.Fatalf("%d\n%s", answer.StatusCode, answer.text)
 	}
-	b.get("/i/"+token).has(t, "before your first order")
+	b.get("/i/"+token).has(t, "Alder Cloud Services Inc. will ask you to sign it")
 	all, err := d.store.Agreements(t.Context(), larch, "")
 	if err != nil || len(all) != 0 || d.stored(inv).Answer.AgreementSigned {
 		t.Errorf("%v %v", all, err)
@@ -140,6 +140,28 @@ func TestAcceptWithoutSigning(t *testing.T) {
 	_, token = d.invite(rehearse)
 	if _, offered := b.get("/i/" + token).signing(acceptance); offered {
 		t.Error("a rehearsal offers it")
+	}
+}
+
+// Who has signed already, with whichever partner, is not told that anybody will ask for it (0.33).
+func TestSignedBefore(t *testing.T) {
+	d := offering(t)
+	d.tiers(true)
+	_, token := d.invite()
+	b := d.browser()
+	signed, _ := b.signIn(token, lara).signing(acceptance)
+	b.post("/i/"+token, signed)
+	inv, token := d.ask(birch, invitation.Proposal{Kind: invitation.Reseller, RecipientEmail: to("jo@larch.example")})
+	if answer := b.post("/i/"+token, acceptance); answer.StatusCode != http.StatusSeeOther {
+		t.Fatalf("%d\n%s", answer.StatusCode, answer.text)
+	}
+	if a := d.stored(inv).Answer; a.AgreementSigned || !a.AgreementStood {
+		t.Errorf("%+v", a)
+	}
+	page := b.get("/i/" + token)
+	page.has(t, "The customer agreement is signed. Company b12c places the orders you ask for.")
+	if strings.Contains(page.text, "will ask") {
+		t.Errorf("somebody is said to ask for a signature: %s", page.text)
 	}
 }
 

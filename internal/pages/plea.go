@@ -273,7 +273,7 @@ func dispute(p *page) any {
 		content.Text = append(content.Text, p.T("page.dispute.administration", "partner", p.partner()))
 	}
 	if relationship {
-		content.Text = append(content.Text, p.T("page.dispute.confirm", "partner", p.partner()))
+		content.Text = append(content.Text, p.T("order.dispute", "partner", p.partner()))
 	}
 	return p.complete(content)
 }
@@ -289,7 +289,7 @@ func disputed(p *page) any {
 		n.Text = append(n.Text, p.T("page.disputed.administration", "partner", p.partner()))
 	}
 	if relationship {
-		n.Text = append(n.Text, p.T("page.dispute.confirm", "partner", p.partner()))
+		n.Text = append(n.Text, p.T("order.dispute", "partner", p.partner()))
 	}
 	n.Text = append(n.Text, p.T("page.dispute.turn", "partner", p.partner(), "operator", p.Operator))
 	return n

@@ -107,7 +107,7 @@ var pleas = []struct {
 		prepare: put(func(i *invitation.Invitation) { i.Status = invitation.Cancelled })},
 
 	{name: "dispute of an acceptance", purpose: link.Receipt, page: "dispute", status: 200, mayWrite: true, prepare: accepted,
-		says: []string{"was accepted for your company", "must confirm", "Reference"}, saysNot: []string{"Lara", "administrator rights"}},
+		says: []string{"was accepted for your company", "must then confirm", "Reference"}, saysNot: []string{"Lara", "administrator rights"}},
 	{name: "dispute of an acceptance with administration", purpose: link.Receipt, page: "dispute", status: 200, mayWrite: true, prepare: accepted,
 		edit: func(p *invitation.Proposal) { p.RequestDelegatedAdmin = to(true) }, says: []string{"administrator rights", "end at once"}},
 	{name: "dispute of an acceptance that changed nothing", purpose: link.Receipt, page: "dispute", status: 200, mayWrite: true,
@@ -115,9 +115,9 @@ var pleas = []struct {
 			answeredBy("u-lara", larch, invitation.Accepted)(d, i)
 			i.Answer.NoChange = true
 			d.store.PutInvitation(*i)
-		}, saysNot: []string{"administrator rights", "must confirm"}},
+		}, saysNot: []string{"administrator rights", "must then confirm"}},
 	{name: "dispute of a refusal", purpose: link.Receipt, page: "dispute", status: 200, mayWrite: true,
-		prepare: answeredBy("u-lara", larch, invitation.Declined), says: []string{"was declined for your company"}, saysNot: []string{"administrator rights", "must confirm"}},
+		prepare: answeredBy("u-lara", larch, invitation.Declined), says: []string{"was declined for your company"}, saysNot: []string{"administrator rights", "must then confirm"}},
 	{name: "disputed", purpose: link.Receipt, page: "disputed", status: 200, edit: func(p *invitation.Proposal) { p.RequestDelegatedAdmin = to(true) },
 		prepare: func(d *deployment, i *invitation.Invitation) {
 			accepted(d, i)

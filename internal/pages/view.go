@@ -10,20 +10,23 @@ import (
 	"time"
 
 	"concord/internal/invitation"
+	"concord/internal/letter"
 	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/relationship"
 )
 
 // ConsentVersion names the words of the answer page. Raise it whenever what they mean changes.
-const ConsentVersion = "2026-11"
+const ConsentVersion = "2026-12"
 
-// consent says which words stand on the answer page in a language: the hash is that of every text under page.consent, in the
-// order of its key, as "key=text" lines.
+// consent says which words stand on the answer page in a language: the hash is that of every text under page.consent and under order,
+// which says who orders, in the order of its key, as "key=text" lines.
 func consent(p *locale.Printer) invitation.ConsentText {
 	h := sha256.New()
-	for key, text := range p.Texts("page.consent.") {
-		_, _ = fmt.Fprintf(h, "%s=%s\n", key, text)
+	for _, group := range []string{"order.", "page.consent."} {
+		for key, text := range p.Texts(group) {
+			_, _ = fmt.Fprintf(h, "%s=%s\n", key, text)
+		}
 	}
 	return invitation.ConsentText{Version: ConsentVersion, Language: p.Language(), Hash: hex.EncodeToString(h.Sum(nil))}
 }
@@ -157,8 +160,13 @@ func (p *page) sign() *signing {
 		Title: p.T("page.agreement.title"), Lead: p.T("page.agreement.lead", "partner", p.partner()), Read: p.T("page.agreement.read", "title", t.Title, "version", t.Version),
 		Label: p.T("page.agreement.sign", "company", p.company()), Text: t.Body, Address: t.URL, Lang: t.Language, Hash: wording(p.offer.Words()), Ticked: p.form.Agreement,
 	}
-	if p.needsAgreement {
+	switch {
+	case p.needsAgreement:
 		s.Lead = p.T("page.agreement.needed", "operator", p.Operator)
+	case p.kind() == invitation.DualReseller:
+		s.Lead = p.T("order.agreement.provider", "provider", p.provider())
+	case !p.letter.OrdersItself():
+		s.Lead = p.T("order.agreement.indirect", "partner", p.partner())
 	}
 	return s
 }
@@ -231,6 +239,7 @@ type part struct {
 	Tag           string // whether it is asked for; empty where that is no question
 	Strong        bool
 	Partner, Lead string
+	Orders        string // who orders; empty where a row says it
 	Rows          []clause
 	Care          string
 }
@@ -258,10 +267,10 @@ func form(p *page) any {
 		return content
 	case invitation.DualReseller:
 		content.Facts = append(content.Facts, fact{p.T("page.fact.provider"), p.provider()}, fact{p.T("page.fact.domain"), p.letter.Provider.VerifiedDomain})
-		content.Parts = []part{p.reselling(false), p.providing(), p.administering()}
+		content.Parts = []part{p.reselling(), p.providing(), p.administering()}
 		content.End = []string{p.T("page.consent.end.ask", "partner", p.provider())}
 	default:
-		content.Parts = []part{p.reselling(true), p.administering()}
+		content.Parts = []part{p.reselling(), p.administering()}
 	}
 	content.Unchanged = []string{p.T("page.consent.unchanged.contracts"), p.T("page.consent.unchanged.administrators"), p.T("page.consent.unchanged.partners")}
 	content.End = append([]string{p.T("page.consent.end.ask", "partner", partner)}, content.End...)
@@ -276,19 +285,24 @@ func form(p *page) any {
 	return content
 }
 
-// reselling is what a reseller may do, and whether it orders itself.
-func (p *page) reselling(orders bool) part {
+// reselling is what a reseller may do, and whether it orders itself (0.33).
+func (p *page) reselling() part {
 	manage := clause{Text: p.T("page.consent.manage")}
 	if p.letter.Invitation.RequestDelegatedAdmin {
 		manage.Only = p.T("page.consent.below")
 	}
 	rows := []clause{{Text: p.T("page.consent.sell"), Allowed: true}}
-	if orders {
+	orders := ""
+	if p.letter.OrdersItself() {
 		rows = append(rows, clause{Text: p.T("page.consent.order"), Allowed: true})
+	} else {
+		orders = letter.Orders(p.Printer, p.letter)
+		rows = append(rows, clause{Text: p.T("order.consent.place")})
 	}
 	return part{
 		ID: "reseller", Title: p.T("page.answer.reseller"), Partner: p.partner(), Lead: p.T("page.consent.reseller", "company", p.company(), "partner", p.partner()),
-		Rows: append(rows, clause{Text: p.T("page.consent.know"), Allowed: true}, manage, clause{Text: p.T("page.consent.others")}, clause{Text: p.T("page.consent.charge")}),
+		Orders: orders,
+		Rows:   append(rows, clause{Text: p.T("page.consent.know"), Allowed: true}, manage, clause{Text: p.T("page.consent.others")}, clause{Text: p.T("page.consent.charge")}),
 	}
 }
 
@@ -490,13 +504,16 @@ func accepted(p *page) any {
 	case inv.Sandbox:
 		r.Lead, r.Next = p.T("page.accepted.rehearsal", "partner", partner), nil
 	case inv.Answer.NoChange:
-		r.Lead = p.T("page.accepted.no-change", "partner", partner)
+		r.Lead, r.Next = p.T("page.accepted.no-change", "partner", partner), nil
+		if inv.Answer.AgreementSigned { // the one thing that did
+			r.Next = []string{letter.Orders(p.Printer, p.letter)}
+		}
 	case p.kind() != invitation.Partnership:
 		if inv.RequestDelegatedAdmin {
 			r.Link, r.Label = customerPath+p.chosen, p.T("page.customer.all")
 		}
 		if relationship.CheckIdentity(p.person.Company, inv.RecipientEmail) == relationship.Unproven {
-			r.Next = append(r.Next, p.T("page.accepted.identity", "partner", partner, "domain", domainOf(inv.RecipientEmail)))
+			r.Next = append(r.Next, p.T("order.identity", "partner", partner, "domain", domainOf(inv.RecipientEmail)))
 		}
 	}
 	if inv.Answer.Granular {
@@ -510,10 +527,7 @@ func accepted(p *page) any {
 // gained says what an acceptance has given, and what follows.
 func (p *page) gained() (lead string, next []string) {
 	partner, inv := p.partner(), p.letter.Invitation
-	agreement := p.T("page.accepted.agreement", "partner", partner)
-	if inv.Answer.AgreementSigned {
-		agreement = p.T("page.accepted.agreement.signed", "partner", partner)
-	}
+	orders := letter.Orders(p.Printer, p.letter)
 	names := []any{"partner", partner, "company", p.company()}
 	switch {
 	case inv.Kind == invitation.Partnership:
@@ -524,13 +538,13 @@ func (p *page) gained() (lead string, next []string) {
 		if inv.RequestDelegatedAdmin {
 			lead = p.T("page.accepted.lead.dual.administration", names...)
 		}
-		return lead, []string{p.T("page.accepted.listed.dual", "partner", partner, "provider", p.provider()), agreement}
+		return lead, []string{p.T("page.accepted.listed.dual", "partner", partner, "provider", p.provider()), orders}
 	case inv.RequestDelegatedAdmin:
 		lead = p.T("page.accepted.lead.administration", names...)
 	default:
 		lead = p.T("page.accepted.lead", names...)
 	}
-	return lead, []string{p.T("page.accepted.listed", "partner", partner), agreement}
+	return lead, []string{p.T("page.accepted.listed", "partner", partner), orders}
 }
 
 // receipts says who is told of the answer by mail, and what can be done with that.

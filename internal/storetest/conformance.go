@@ -387,7 +387,7 @@ func (s *suite) roundTrip() {
 
 	for _, given := range []invitation.Given{
 		{Subject: "who", Tenant: i.Customer, Company: "Larch Ltd", FullName: "Ada Larch", JobTitle: "Head", At: second(noon),
-			Email: "head@larch.example", Consent: invitation.ConsentText{Version: "1", Language: "fr", Hash: sha}, NoChange: true, Unproven: true, AgreementSigned: true},
+			Email: "head@larch.example", Consent: invitation.ConsentText{Version: "1", Language: "fr", Hash: sha}, NoChange: true, Unproven: true, AgreementSigned: true, AgreementStood: true},
 		{Subject: strings.Repeat("s", 200), Tenant: i.Customer, FullName: "Ada Larch", At: second(noon), Reason: "other", Comment: "Non, merci.",
 			Consent: invitation.ConsentText{Hash: "not hexadecimal"}},
 	} {
