@@ -719,7 +719,7 @@ func TestRuleB3(t *testing.T) {
 	}
 	_, err = s.s.Validate(t.Context(), s.user(birchID), "777")
 	s.code(err, problem.PartnerIDNotFound)
-	_, err = s.s.Validate(t.Context(), s.user(birchID, partner.GlobalAdmin), "4100003")
+	_, err = s.s.Validate(t.Context(), s.user(birchID, partner.Operator), "4100003")
 	s.code(err, problem.RoleNotPermitted)
 }
 
