@@ -55,7 +55,7 @@ var house = map[string]room{
 	"env":     {},
 	"pace":    {},
 	// Levels 1 to 3, the domain: pure.
-	"contact":      {neighbours: words, foreign: domains},
+	"contact":      {neighbours: append(slices.Clone(words), "link"), foreign: domains},
 	"partner":      {neighbours: append(slices.Clone(words), "contact"), foreign: text},
 	"agenda":       {neighbours: append(slices.Clone(words), "partner")},
 	"link":         {neighbours: words},

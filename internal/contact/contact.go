@@ -5,6 +5,7 @@
 package contact
 
 import (
+	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 	"golang.org/x/text/unicode/norm"
 
+	"concord/internal/link"
 	"concord/internal/problem"
 )
 
@@ -143,33 +145,42 @@ func ASCII(address string) string {
 	return address
 }
 
-// Name gives a person's name or title in composed form (NFC), without surrounding space, or [problem.NameInvalid]. It
-// refuses control, direction and zero-width characters, words that mix Latin, Cyrillic and Greek letters, and whatever
-// a mail program would turn into a link.
+// Name gives the name or title of a person or a company in composed form (NFC), without surrounding space, or
+// [problem.NameInvalid]. It refuses control, direction and other characters that do not show, words that mix Latin, Cyrillic and
+// Greek letters, mail addresses, what begins as a link does or goes on as one, and telephone numbers.
+//
+// A company may be called like a domain (domain, 0.38): whatever shows a name in a mail or a draft writes it with [Disarm].
 //
 // Two kinds of invisible characters are letters' parts and stay: the joiners of Indic scripts and of Arabic, where the
 // script needs them (RFC 5892, A.1 and A.2: Sinhala and Persian names are misspelt without), and the selector of a
 // variant after a Han character, which tells some Japanese names apart.
 func Name(s string) (string, error) {
 	s = norm.NFC.String(strings.TrimSpace(s))
-	if s == "" || !utf8.ValidString(s) || utf8.RuneCountInString(s) > MaxName {
+	switch {
+	case s == "" || !utf8.ValidString(s) || utf8.RuneCountInString(s) > MaxName:
 		return "", problem.New(problem.NameInvalid, "A name has 1 to %d characters.", MaxName)
-	}
-	if !visible(s) {
+	case !visible(s):
 		return "", problem.New(problem.NameInvalid, "A name has no control or invisible characters.")
-	}
-	if !strings.ContainsFunc(s, unicode.IsLetter) {
+	case !strings.ContainsFunc(s, unicode.IsLetter):
 		return "", problem.New(problem.NameInvalid, "A name has at least one letter.")
-	}
-	for word := range strings.FieldsSeq(s) {
-		if mixesScripts(word) {
-			return "", problem.New(problem.NameInvalid, "A word of a name is written in one alphabet.")
-		}
-	}
-	if Linkable(s) {
-		return "", problem.New(problem.NameInvalid, "A name holds no address and no link.")
+	case slices.ContainsFunc(strings.Fields(s), mixesScripts):
+		return "", problem.New(problem.NameInvalid, "A word of a name is written in one alphabet.")
+	case addressed(fold(s)) || located(fold(s)) || link.Holds(s):
+		return "", problem.New(problem.NameInvalid, "A name holds no mail address and no link, with http:// or www. or a path; a company may be called like a domain, such as Rowan.com.")
+	case dialable(s):
+		return "", problem.New(problem.NameInvalid, "A name holds no telephone number: %d digits or more without a letter between them are one.", leastNumber)
 	}
 	return s, nil
+}
+
+// Addressee is [Name] for what a partner types of whom it writes to, and a stranger reads in our mail. Nothing of it looks like a
+// domain either (0.38).
+func Addressee(s string) (string, error) {
+	s, err := Name(s)
+	if err == nil && Linkable(s) {
+		return "", problem.New(problem.NameInvalid, "This name holds no address, no link and no domain.")
+	}
+	return s, err
 }
 
 // MaxNote is how long a note may be, in characters (domain, 0.17).
@@ -182,21 +193,82 @@ func Note(s string) (string, error) {
 	s = norm.NFC.String(strings.TrimSpace(s))
 	switch {
 	case s == "" || !utf8.ValidString(s) || utf8.RuneCountInString(s) > MaxNote || !visible(s):
-		return "", problem.New(problem.ValidationFailed, "A message has 1 to %d characters on one line.", MaxNote)
+		return "", problem.New(problem.ValidationFailed, "A message has 1 to %d characters on one line, all of which show.", MaxNote)
 	case slices.ContainsFunc(strings.Fields(s), mixesScripts):
 		return "", problem.New(problem.ValidationFailed, "A word of a message is written in one alphabet.")
-	case Linkable(s) || dialable(s):
+	case Linkable(s) || dialable(s) || link.Holds(s):
 		return "", problem.New(problem.ValidationFailed, "A message holds no address, no link and no telephone number.")
 	}
 	return s, nil
 }
 
-// leastNumber is how many digits a telephone number has at least, or whatever else could be dialled. A year, a price or a date has fewer
-// in a row.
+// Line reports whether a text can be kept that nobody but its own side reads: 1 to limit characters on one line, all of which show
+// (0.38), and no token of a link of ours.
+func Line(s string, limit int) bool {
+	return s != "" && utf8.RuneCountInString(s) <= limit && utf8.ValidString(s) && visible(s) && !link.Holds(s)
+}
+
+// LineRule says what [Line] wants, for a limit.
+const LineRule = "The text has 1 to %d characters on one line, all of which show: no control, direction or invisible characters, and no personal link."
+
+// Clean gives what a person has typed into a field of several lines without whatever does not show: what nobody can see, nobody can
+// be asked to take out. The token of a link of ours is left out too.
+func Clean(s string) string {
+	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\t", " ").Replace(strings.ToValidUTF8(s, ""))
+	lines := strings.Split(norm.NFC.String(s), "\n")
+	for n, line := range lines {
+		lines[n] = strings.TrimSpace(link.Without(shown(line)))
+	}
+	return strings.TrimSpace(strings.Join(lines, "\n"))
+}
+
+// Hidden gives the first character of a text that does not show, with its place counted from 1, and false when there is none. Line
+// ends and tabs are no such characters, and the joiner with which [Disarm] keeps a name together is none.
+func Hidden(s string) (r rune, place int, found bool) {
+	for _, r := range s {
+		place++
+		if r == '\n' || r == '\r' || r == '\t' || r == joiner {
+			continue
+		}
+		if !unicode.IsGraphic(r) && r != zwj && r != zwnj || blank(r) && !unicode.Is(unicode.Variation_Selector, r) {
+			return r, place, true
+		}
+	}
+	// What is wrong with a joiner or a selector is what stands around it.
+	place = 0
+	kept := strings.NewReplacer("\n", " ", "\r", " ", "\t", " ").Replace(strings.ReplaceAll(s, string(joiner), ""))
+	if n := firstHidden(kept); n >= 0 {
+		r, _ := utf8.DecodeRuneInString(kept[n:])
+		return r, utf8.RuneCountInString(kept[:n]) + 1, true
+	}
+	return 0, 0, false
+}
+
+// joiner keeps what stands around it together, and shows as nothing (WORD JOINER).
+const joiner = '\u2060'
+
+// Disarm gives a name as mails and drafts show it: a dot that could be one of a domain has a joiner behind it, so that no program
+// makes a link of what a company is called (0.38).
+func Disarm(name string) string {
+	var b strings.Builder
+	runes := []rune(name)
+	word := func(n int) bool {
+		return n >= 0 && n < len(runes) && (unicode.In(runes[n], unicode.Letter, unicode.Mark, unicode.Digit) || runes[n] == '-')
+	}
+	for n, r := range runes {
+		b.WriteRune(r)
+		if strings.ContainsRune(".\u3002\uff0e\uff61", r) && word(n-1) && word(n+1) && word(n+2) {
+			b.WriteRune(joiner)
+		}
+	}
+	return b.String()
+}
+
+// leastNumber is how many digits a telephone number has at least, or whatever else could be dialled. A year or a price has fewer in a
+// row.
 const leastNumber = 7
 
-// dialable reports what telephones make a number of: digits of any script with nothing between them but what numbers are
-// written with.
+// dialable reports what a person could dial: digits of any script with no letter between them (0.38).
 func dialable(s string) bool {
 	digits := 0
 	for _, r := range norm.NFKC.String(s) {
@@ -205,7 +277,7 @@ func dialable(s string) bool {
 			if digits++; digits >= leastNumber {
 				return true
 			}
-		case !strings.ContainsRune(" .-/()+\u00a0\u2010\u2011\u2013", r):
+		case unicode.IsLetter(r):
 			digits = 0
 		}
 	}
@@ -218,33 +290,58 @@ const (
 )
 
 // visible reports whether every character shows, or is part of one that does.
-func visible(s string) bool {
+func visible(s string) bool { return firstHidden(s) < 0 }
+
+// firstHidden gives where the first character is that does not show, and -1 when there is none.
+func firstHidden(s string) int {
 	var before rune
 	for i, r := range s {
-		switch {
-		case r == zwnj || r == zwj:
-			after, _ := utf8.DecodeRuneInString(s[i+utf8.RuneLen(r):])
-			if !joins(before, r, after) {
-				return false
-			}
-		case unicode.Is(unicode.Variation_Selector, r):
-			if !unicode.Is(unicode.Han, before) {
-				return false
-			}
-		// Cf holds the direction and zero-width characters, fillers are letters without a shape; Co and Cn would show as boxes.
-		case !unicode.IsGraphic(r), unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r):
-			return false
+		after, _ := utf8.DecodeRuneInString(s[i+utf8.RuneLen(r):])
+		if r == utf8.RuneError || !shows(before, r, after) {
+			return i
 		}
 		before = r
 	}
-	return true
+	return -1
 }
 
-// joins reports whether a joiner may stand between two characters: after a virama (combining class 9), and the one that
-// separates also between two Arabic letters.
+// shown gives a text without the characters that do not show.
+func shown(s string) string {
+	for i := firstHidden(s); i >= 0; i = firstHidden(s) {
+		_, size := utf8.DecodeRuneInString(s[i:])
+		s = s[:i] + s[i+size:]
+	}
+	return s
+}
+
+func shows(before, r, after rune) bool {
+	switch {
+	case r == zwnj || r == zwj:
+		return joins(before, r, after)
+	case unicode.Is(unicode.Variation_Selector, r):
+		// Symbols have one form as text and one in colour.
+		return unicode.Is(unicode.Han, before) || (r == '\ufe0e' || r == '\ufe0f') && symbol(before)
+	default:
+		return unicode.IsGraphic(r) && !blank(r)
+	}
+}
+
+// blank reports what is graphic by its class and shows nothing: fillers are letters without a shape. Cf, which is not graphic, holds the
+// direction and zero-width characters; Co and Cn would show as boxes.
+func blank(r rune) bool {
+	return unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) || r == '\u2800' // a cell of braille without a dot
+}
+
+func symbol(r rune) bool { return unicode.In(r, unicode.So, unicode.Sm, unicode.Sk) }
+
+// joins reports whether a joiner may stand between two characters: after a virama (combining class 9) and within a picture, and the one
+// that separates also between two Arabic letters.
 func joins(before, joiner, after rune) bool {
 	if norm.NFC.PropertiesString(string(before)).CCC() == 9 {
 		return true
+	}
+	if joiner == zwj && (symbol(before) || before == '\ufe0f') && symbol(after) {
+		return true // one picture made of several
 	}
 	return joiner == zwnj && unicode.Is(unicode.Arabic, before) && unicode.Is(unicode.Arabic, after)
 }
@@ -265,30 +362,74 @@ func mixesScripts(word string) bool {
 }
 
 // scheme is what programs take for the beginning of a link without any slash.
-var scheme = regexp.MustCompile(`\b(https?|mailto|tel|sms|ftp|javascript|data):`)
+var scheme = regexp.MustCompile(`\b(https?|mailto|tel|sms|ftp|javascript|data):\S`)
+
+// fold gives a text as programs compare it.
+func fold(s string) string {
+	return strings.ReplaceAll(strings.ToLower(norm.NFKC.String(s)), "。", ".")
+}
+
+// addressed reports mail addresses, markup, and whatever names the scheme of a link. It expects a folded text.
+func addressed(lower string) bool {
+	return strings.ContainsAny(lower, "@<>") || strings.Contains(lower, "://") || strings.Contains(lower, "www.") || scheme.MatchString(lower)
+}
 
 // Linkable reports what mail programs make links of although the HTML is escaped: addresses, URLs and domain names.
 func Linkable(s string) bool {
-	lower := strings.ToLower(norm.NFKC.String(s))
-	if strings.ContainsAny(lower, "@<>") || strings.Contains(lower, "://") || strings.Contains(lower, "www.") || scheme.MatchString(lower) {
+	lower := fold(s)
+	if addressed(lower) {
 		return true
 	}
-	words := strings.FieldsFuncSeq(strings.ReplaceAll(lower, "。", "."), func(r rune) bool {
-		return !unicode.In(r, unicode.Letter, unicode.Mark, unicode.Digit) && r != '.' && r != '-'
-	})
-	for word := range words {
-		host := strings.Trim(word, ".-")
-		if !strings.Contains(host, ".") {
-			continue
+	for range hosts(lower) {
+		return true
+	}
+	return false
+}
+
+// located reports a domain that goes on as a link does, with a path, a port or a question. It expects a folded text.
+func located(lower string) bool {
+	for end := range hosts(lower) {
+		rest := lower[end:]
+		if strings.HasPrefix(rest, ":") {
+			return len(rest) > 1 && '0' <= rest[1] && rest[1] <= '9'
 		}
-		if ascii, err := idna.Lookup.ToASCII(host); err == nil {
-			host = ascii
-		}
-		if _, ok := registrySuffix(host); ok {
+		if rest != "" && strings.ContainsRune("/\\?#", rune(rest[0])) {
 			return true
 		}
 	}
 	return false
+}
+
+// hosts gives where each domain name ends that stands in a folded text.
+func hosts(lower string) iter.Seq[int] {
+	part := func(r rune) bool {
+		return unicode.In(r, unicode.Letter, unicode.Mark, unicode.Digit) || r == '.' || r == '-'
+	}
+	return func(yield func(int) bool) {
+		for at := 0; at < len(lower); {
+			n := strings.IndexFunc(lower[at:], part)
+			if n < 0 {
+				return
+			}
+			at += n
+			size := strings.IndexFunc(lower[at:], func(r rune) bool { return !part(r) })
+			if size < 0 {
+				size = len(lower) - at
+			}
+			word := lower[at : at+size]
+			at += size
+			host := strings.Trim(word, ".-")
+			if !strings.Contains(host, ".") {
+				continue
+			}
+			if ascii, err := idna.Lookup.ToASCII(host); err == nil {
+				host = ascii
+			}
+			if _, ok := registrySuffix(host); ok && !yield(at) {
+				return
+			}
+		}
+	}
 }
 
 // Registered gives the domain of an address as it was registered, in ASCII: what is below a suffix of the ICANN list, such as

@@ -215,11 +215,24 @@ func TestRefusedNames(t *testing.T) {
 		{"an address with a wide @", "nora＠larch"},
 		{"a link", "https://larch"},
 		{"a www name", "www.larch"},
-		{"a domain", "Larch.com"},
-		{"a domain at the end of a sentence", "Visit larch.com."},
 		{"a domain with a path", "larch.com/pay"},
 		{"a domain with a port", "larch.com:8080"},
 		{"a domain with a question", "larch.com?a=b"},
+		{"markup", "<b>Nora</b>"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got, err := Name(c.in); problem.CodeOf(err) != problem.NameInvalid || got != "" {
+				t.Errorf("Name(%q) = %q, %v", c.in, got, err)
+			}
+		})
+	}
+}
+
+// Decision 0.38: a name may look like a domain, and free words that a stranger reads may not.
+func TestNamesThatLookLikeDomains(t *testing.T) {
+	for _, c := range []struct{ name, in string }{
+		{"a domain", "Larch.com"},
+		{"a domain at the end of a sentence", "Visit larch.com."},
 		{"a domain in brackets", "Nora (larch.com)"},
 		{"a domain in typographic quotes", "Nora “larch.com”"},
 		{"a domain before a dash", "larch.com—pay now"},
@@ -230,13 +243,95 @@ func TestRefusedNames(t *testing.T) {
 		{"an international top level", "उदाहरण.भारत"},
 		{"a wide dot", "larch．com"},
 		{"an ideographic dot", "larch。com"},
-		{"markup", "<b>Nora</b>"},
+		{"a company", "Rowanberry.com Holdings"},
+		{"a company with an umlaut", "Zwölftanne.de GmbH"},
+		{"a company with figures", "37-rowans.net"},
+		{"a degree", "Dipl.Ing. Nora Berg"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got, err := Name(c.in); problem.CodeOf(err) != problem.NameInvalid || got != "" {
+			if got, err := Name(c.in); err != nil || got != norm.NFC.String(c.in) {
 				t.Errorf("Name(%q) = %q, %v", c.in, got, err)
 			}
+			if Linkable(Disarm(c.in)) {
+				t.Errorf("programs make a link of %q", Disarm(c.in))
+			}
+			if got, err := Addressee(c.in); problem.CodeOf(err) != problem.NameInvalid || got != "" {
+				t.Errorf("Addressee(%q) = %q, %v", c.in, got, err)
+			}
 		})
+	}
+	for _, same := range []string{"Nora Berg", "J.R.R. Tolkien, Ph.D.", "Office 2.0 (EMEA)", "Alder Inc.", "山田　太郎"} {
+		if got := Disarm(same); got != same {
+			t.Errorf("Disarm(%q) = %q", same, got)
+		}
+		if got, err := Addressee(same); err != nil || got != same {
+			t.Errorf("Addressee(%q) = %q, %v", same, got, err)
+		}
+	}
+}
+
+// Decision 0.38: seven or more digits of any script, whatever stands between them but letters, are a telephone number.
+func TestTelephoneNumbers(t *testing.T) {
+	for _, in := range []string{
+		"Urgent: your account is locked, call +1 900 555 0100", "Call 5550100", "Call 555-0100", "Call (1)9.0.0/5,5;5", "Call 1·900·555", "Call 1|9|0|0|5|5|5",
+		"Call ٠١٢٣٤٥٦", "Call १२३४५६७", "Call １２３４５６７", "Call ①②③④⑤⑥⑦", "Call 1_900_555", "Call 1👍900👍555",
+	} {
+		if got, err := Name(in); problem.CodeOf(err) != problem.NameInvalid {
+			t.Errorf("Name(%q) = %q, %v", in, got, err)
+		}
+		if got, err := Note(in); problem.CodeOf(err) != problem.ValidationFailed {
+			t.Errorf("Note(%q) = %q, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"Studio 54", "1-800-FLOWERS", "Class of 1999 and 2001", "3M", "Building 12, Suite 345", "Head of Office 2.0"} {
+		if got, err := Name(in); err != nil || got != in {
+			t.Errorf("Name(%q) = %q, %v", in, got, err)
+		}
+	}
+}
+
+// hidden are characters that do not show, each in a text.
+var hidden = map[string]string{
+	"a control character": "a\x01b", "a null": "a\x00b", "an escape": "a\x1bb", "a C1 control": "a\u0085b", "text that turns round": "a\u202eb", "an isolate": "\u2066a\u2069",
+	"a mark of direction": "a\u200fb", "an Arabic mark": "a\u061cb", "no width": "a\u200bb", "a word joiner": "a\u2060b", "a byte order mark": "\ufeffa", "a soft hyphen": "a\u00adb",
+	"a joiner in Latin": "a\u200db", "a filler": "a\u3164b", "an empty cell of braille": "a\u2800b", "a tag": "a\U000e0041b", "a selector after Latin": "a\ufe0fb",
+	"a grapheme joiner": "a\u034fb", "an invisible times": "a\u2062b", "a private character": "a\ue000b", "a line separator": "a\u2028b",
+}
+
+// Decision 0.38: what does not show goes nowhere.
+func TestWhatDoesNotShow(t *testing.T) {
+	for name, in := range hidden {
+		t.Run(name, func(t *testing.T) {
+			if Line(in, 100) {
+				t.Error("Line takes it")
+			}
+			if _, err := Note(in); err == nil {
+				t.Error("Note takes it")
+			}
+			if got := Clean(in); !Line(strings.ReplaceAll(got, "\n", " "), 100) || !strings.Contains(got, "a") {
+				t.Errorf("Clean leaves %q", got)
+			}
+			if _, _, found := Hidden(in); found == (name == "a word joiner") && name != "a line separator" {
+				t.Errorf("Hidden: %v", found)
+			}
+		})
+	}
+	for _, in := range []string{"a plain text", "Zoë", "Thanks ❤️", "👩‍💻 at work", "क्‍ष", "علی‌رضا", "葛\U000e0100城", "x ≤ 3", "50 % – “quoted”", "a\u00a0b"} {
+		if got := Clean(in); !Line(in, 100) || got != norm.NFC.String(in) {
+			t.Errorf("%q: Line %v, Clean %q", in, Line(in, 100), got)
+		}
+		if r, at, found := Hidden("\r\n\t" + Disarm("Rowan.com ") + in); found {
+			t.Errorf("%q: %U at %d", in, r, at)
+		}
+	}
+	if _, at, found := Hidden("né\u202e"); !found || at != 3 {
+		t.Errorf("found %v at %d", found, at)
+	}
+	if got := Clean(" one\r\n\ttwo \r three\u2028four\xff "); got != "one\ntwo\nthree\nfour" {
+		t.Errorf("Clean: %q", got)
+	}
+	if Line("", 3) || !Line("abc", 3) || Line("abcd", 3) || Line("a\nb", 3) || Line("\xff", 3) {
+		t.Error("the limits of a line")
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/text/language"
 
@@ -493,8 +492,8 @@ func (s *Service) Decide(ctx context.Context, c Command, id string, d Decision) 
 		if d.Action != Approve && d.Reason == "" && len(f) == 0 {
 			f.Add("/reason", problem.ValidationFailed, "Say why, for the primary contact.")
 		}
-		if d.Reason != "" && !plain(d.Reason, MaxReason) {
-			f.Add("/reason", problem.ValidationFailed, "The reason has at most %d characters, without control characters.", MaxReason)
+		if d.Reason != "" && !contact.Line(d.Reason, MaxReason) {
+			f.Add("/reason", problem.ValidationFailed, contact.LineRule, MaxReason)
 		}
 		if err := f.Err(); err != nil {
 			return err
@@ -728,8 +727,8 @@ func checked(f *problem.Findings, at string, a Address) Address {
 		{"postalCode", &a.PostalCode, 20, false},
 	} {
 		*each.value = strings.TrimSpace(*each.value)
-		if each.required && *each.value == "" || !plain(*each.value, each.limit) {
-			f.Add(at+"/"+each.name, problem.ValidationFailed, "This has at most %d characters, without control characters.", each.limit)
+		if each.required && *each.value == "" || *each.value != "" && !contact.Line(*each.value, each.limit) {
+			f.Add(at+"/"+each.name, problem.ValidationFailed, contact.LineRule, each.limit)
 		}
 	}
 	note(f, at+"/country", country.Check(a.Country))
@@ -750,12 +749,12 @@ func (s *Service) person(f *problem.Findings, at string, p Person) Person {
 		p.Email = email
 	}
 	if p.Phone != "" && !phone.MatchString(p.Phone) {
-		f.Add(at+"/phone", problem.ValidationFailed, "A telephone number has 3 to 30 digits, spaces and signs.")
+		f.Add(at+"/phone", problem.ValidationFailed, "A telephone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
 	}
 	if p.Website != "" {
 		u, err := url.Parse(p.Website)
-		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || !plain(p.Website, 200) || strings.ContainsAny(p.Website, " <>\"'") {
-			f.Add(at+"/website", problem.ValidationFailed, "A website is an https URL of at most 200 characters.")
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || !contact.Line(p.Website, 200) || strings.ContainsAny(p.Website, " <>\"'") {
+			f.Add(at+"/website", problem.ValidationFailed, "A website is an https URL of at most 200 characters, such as https://www.example.com.")
 		}
 	}
 	return p
@@ -767,11 +766,6 @@ func note(f *problem.Findings, pointer string, err error) {
 	if p, ok := errors.AsType[*problem.Error](err); ok {
 		f.Add(pointer, p.Code, "%s", p.Detail)
 	}
-}
-
-// plain reports whether a text has at most a number of characters, and no control characters.
-func plain(s string, most int) bool {
-	return utf8.RuneCountInString(s) <= most && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
 // now gives the time as it is stored: in UTC, to the second.

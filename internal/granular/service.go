@@ -277,7 +277,7 @@ func (s *Service) partner(ctx context.Context, u partner.User) (partner.Account,
 // apply checks terms field by field and takes what was said.
 func (s *Service) apply(f *problem.Findings, r *Relationship, t Terms) {
 	if t.DisplayName != nil {
-		name, err := contact.Name(*t.DisplayName)
+		name, err := contact.Addressee(*t.DisplayName)
 		switch {
 		case err != nil:
 			add(f, "/displayName", err)

@@ -324,8 +324,8 @@ func check(who *Person, k Kind, r Response, now time.Time) (Given, error) {
 		if g.Reason = r.Reason; r.Reason != "" && !slices.Contains(Reasons, r.Reason) {
 			f.Add("/reason", problem.ValidationFailed, "The reason is one of the list.")
 		}
-		g.Comment = strings.TrimSpace(r.Comment)
-		if utf8.RuneCountInString(g.Comment) > MaxComment || !utf8.ValidString(g.Comment) {
+		g.Comment = contact.Clean(r.Comment)
+		if utf8.RuneCountInString(g.Comment) > MaxComment || !utf8.ValidString(r.Comment) {
 			f.Add("/comment", problem.ValidationFailed, "The comment has at most %d characters.", MaxComment)
 		}
 		return g, f.Err()

@@ -2,11 +2,13 @@ package invitation
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"concord/internal/contact"
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -24,51 +26,92 @@ type Words struct {
 	Body    string
 }
 
-// check looks whether the words can be mailed: link is the one that has to stand in the body, exactly once and with no other
-// link of ours, all of which begin with origin.
-func (w Words) check(f *problem.Findings, link, origin string) {
-	if n := utf8.RuneCountInString(w.Subject); n == 0 || n > MaxSubject || !utf8.ValidString(w.Subject) || strings.ContainsFunc(w.Subject, control) {
+// check looks whether the words can be mailed: current is the link that has to stand in the body, exactly once and with no other link of
+// ours, of whatever purpose and however it is written. Origins are what links of ours begin with: the base URLs of the clouds, or what
+// begins with one.
+func (w Words) check(f *problem.Findings, current string, origins []string) {
+	if n := utf8.RuneCountInString(w.Subject); n == 0 || n > MaxSubject || !utf8.ValidString(w.Subject) || strings.ContainsAny(w.Subject, "\r\n\t") {
 		f.Add("/subject", problem.ValidationFailed, "The subject has 1 to %d characters on one line.", MaxSubject)
+	} else if r, place, found := contact.Hidden(w.Subject); found {
+		f.Add("/subject", problem.ValidationFailed, notShown, place, r)
 	}
-	if len(w.Body) > MaxWords || !utf8.ValidString(w.Body) || strings.ContainsFunc(w.Body, func(r rune) bool { return control(r) && !strings.ContainsRune("\r\n\t", r) }) {
-		f.Add("/body", problem.ValidationFailed, "The body has at most %d bytes of text.", MaxWords)
+	if len(w.Body) > MaxWords || !utf8.ValidString(w.Body) {
+		f.Add("/body", problem.ValidationFailed, "The body has at most %d bytes of text in UTF-8.", MaxWords)
+		return
+	}
+	if r, place, found := contact.Hidden(w.Body); found {
+		f.Add("/body", problem.ValidationFailed, notShown, place, r)
 		return
 	}
 	whole := 0
 	for n := 0; ; {
-		at := strings.Index(w.Body[n:], link)
+		at := strings.Index(w.Body[n:], current)
 		if at < 0 {
 			break
 		}
-		before, after := w.Body[:n+at], w.Body[n+at+len(link):]
+		before, after := w.Body[:n+at], w.Body[n+at+len(current):]
 		if begins(before) && ends(after) {
 			whole++
 		}
-		n += at + len(link)
+		n += at + len(current)
 	}
 	// The token without the rest of the link would be stored as it is: placeholder stands for a whole link only.
-	token := strings.TrimPrefix(link, origin)
-	ours := func(s string) int {
-		return max(strings.Count(strings.ToLower(s), strings.ToLower(origin)), strings.Count(s, token))
+	token := current[strings.LastIndexByte(current, '/')+1:]
+	ours := linksTo(origins)
+	count := func(text string) int {
+		text = link.Spelt(strings.ReplaceAll(text, wordJoiner, ""))
+		others := 0
+		for found := range link.Tokens(text) {
+			if found != token {
+				others++ // on whatever host
+			}
+		}
+		return max(len(ours.FindAllStringIndex(text, -1)), strings.Count(text, token)) + others
 	}
-	if ours(w.Subject) > 0 {
-		f.Add("/subject", problem.InvitationLinkAltered, "The personal link stands in the body.")
+	if count(w.Subject) > 0 {
+		f.Add("/subject", problem.InvitationLinkAltered, "The personal link stands in the body, and no link of this service in the subject.")
 	}
-	switch n := ours(w.Body); {
+	switch n := count(w.Body); {
 	case whole == 1 && n == 1:
 	case n == 0:
-		f.Add("/body", problem.InvitationLinkMissing, "The personal link has to stay in the text.")
+		f.Add("/body", problem.InvitationLinkMissing, "The personal link has to stay in the text: it is in the body that GET on this draft gives.")
 	default:
-		f.Add("/body", problem.InvitationLinkAltered, "The personal link has to stay as it is, once, and no other of our links beside it.")
+		f.Add("/body", problem.InvitationLinkAltered,
+			"The personal link has to stay as it is, once, and no other link of this service beside it, however that is written.")
 	}
 }
 
-func control(r rune) bool { return r < ' ' || r == 0x7f }
+const notShown = "Character %d is %U, which does not show: leave it out."
+
+// wordJoiner is what our own words have within names (0.38).
+const wordJoiner = "\u2060"
+
+// linksTo matches links of ours in a text that was spelt out: the host in any case, with a user name, a full stop at its end or
+// another port, and the path of any purpose.
+func linksTo(origins []string) *regexp.Regexp {
+	var hosts []string
+	for _, o := range origins {
+		_, rest, _ := strings.Cut(o, "://")
+		host, _, _ := strings.Cut(rest, "/")
+		name := host
+		if n := strings.LastIndexByte(host, ':'); n > strings.LastIndexByte(host, ']') {
+			name = host[:n]
+		}
+		if name = regexp.QuoteMeta(name); !slices.Contains(hosts, name) {
+			hosts = append(hosts, name)
+		}
+	}
+	var purposes strings.Builder
+	for _, p := range link.Purposes {
+		purposes.WriteByte(byte(p))
+	}
+	return regexp.MustCompile(`(?i)(?:^|[^a-z0-9.-])(?:` + strings.Join(hosts, "|") + `)\.?(?::[0-9]*)?/+(?:\.{1,2}/+)*[` + purposes.String() + `]/`)
+}
 
 // begins reports whether a link can start after the text: nothing there makes it a part of a longer one.
 func begins(before string) bool {
 	last, size := utf8.DecodeLastRuneInString(before)
-	return size == 0 || !inLink(last) && !strings.ContainsRune("/?=&%@", last)
+	return size == 0 || !link.InToken(last) && !strings.ContainsRune("/?=&%@", last)
 }
 
 // ends reports whether a link is over where the text goes on. Programs that make links of text take what stands close to one
@@ -78,12 +121,7 @@ func ends(after string) bool {
 	if n := strings.IndexFunc(after, func(r rune) bool { return r <= ' ' || r >= utf8.RuneSelf || strings.ContainsRune(`<>"')]}|`, r) }); n >= 0 {
 		close = after[:n]
 	}
-	return !strings.ContainsFunc(close, func(r rune) bool { return inLink(r) || r == '/' })
-}
-
-// inLink reports whether a character is one of those that tokens are made of.
-func inLink(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_'
+	return !strings.ContainsFunc(close, func(r rune) bool { return link.InToken(r) || r == '/' })
 }
 
 // placeholder stands for the link in words that are kept: a link is never stored. No text can hold it, being a control character.
@@ -98,7 +136,7 @@ func (s *Service) Edit(ctx context.Context, c Command, id string, w Words, curre
 	return s.post(ctx, c, id, edited, func(inv *Invitation, _ time.Time) error {
 		f := slices.Clone(c.Findings)
 		if len(f) == 0 {
-			w.check(&f, current.Reveal(), origin)
+			w.check(&f, current.Reveal(), s.origins(origin))
 		}
 		if len(f) == 0 && inv.Status != Draft {
 			return problem.New(problem.InvalidTransition, "Only a draft can be edited.")
@@ -109,6 +147,15 @@ func (s *Service) Edit(ctx context.Context, c Command, id string, w Words, curre
 }
 
 const edited = "edited"
+
+// origins gives what links of ours begin with, to whatever cloud.
+func (s *Service) origins(own string) []string {
+	all := []string{own}
+	for _, c := range s.Clouds {
+		all = append(all, c.BaseURL)
+	}
+	return all
+}
 
 // Reset gives the draft its own words back. Codes: those of [Service.Edit] but for the link's.
 func (s *Service) Reset(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {

@@ -51,6 +51,11 @@ func (o *office) says(t *testing.T, inv invitation.Invitation, current link.Secr
 func TestTheLinkStaysInTheWords(t *testing.T) {
 	const whole = string(personal)
 	const missing, altered, invalid = "/body invitation_link_missing", "/body invitation_link_altered", "/body validation_failed"
+	secret, err := link.NewSigner(link.Key{ID: 9, Secret: []byte("k")}).Sign(link.Receipt, link.Link{Tenant: string(fir), ID: link.FormatID("inv_", [16]byte{7}), Generation: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := secret.Reveal()
 	body := func(s string) func(*invitation.Words) { return func(w *invitation.Words) { w.Body = s } }
 	subject := func(s string) func(*invitation.Words) { return func(w *invitation.Words) { w.Subject = s } }
 	for _, c := range []struct {
@@ -76,6 +81,33 @@ func TestTheLinkStaysInTheWords(t *testing.T) {
 		{"another link of ours beside it", body(whole + "\n" + origin + "another"), altered},
 		{"another link of ours in capitals", body(whole + "\n" + strings.ToUpper(origin) + "another"), altered},
 		{"a link of somebody else beside it", body(whole + "\nhttps://other.example/i/x"), ""},
+		{"another link of ours, escaped", body(whole + "\nhttps://public.example/%69/another"), altered},
+		{"another link of ours, escaped twice", body(whole + "\nhttps://public.example/%2569/another"), altered},
+		{"another link of ours as HTML", body(whole + "\nhttps:&#47;&#x2f;public.example&#47;i/another"), altered},
+		{"another link of ours with a user name", body(whole + "\nhttps://x@public.example/i/another"), altered},
+		{"another link of ours with a port", body(whole + "\nhttps://public.example:443/i/another"), altered},
+		{"another link of ours with a full stop", body(whole + "\nhttps://public.example./i/another"), altered},
+		{"another link of ours with slashes", body(whole + "\nhttps:\\\\public.example\\//./i/another"), altered},
+		{"a link of ours without a scheme", body(whole + "\npublic.example/i/another"), altered},
+		{"a link of the other cloud", body(whole + "\nhttps://gov.example/i/another"), altered},
+		{"a link for granular administration", body(whole + "\nhttps://public.example/g/another"), altered},
+		{"a link of a receipt", body(whole + "\nhttps://public.example/r/another"), altered},
+		{"a link that ends mail", body(whole + "\nhttps://public.example/U/another"), altered},
+		{"a link of an enrolment", body(whole + "\nhttps://public.example/e/another"), altered},
+		{"a token on another host", body(whole + "\nhttp://localhost/i/" + token), altered},
+		{"a token on a number", body(whole + "\nhttp://0x7f000001/r/" + token), altered},
+		{"a token alone", body(whole + "\n" + token), altered},
+		{"a token of which a character is escaped", body(whole + "\n" + token[:10] + fmt.Sprintf("%%%02X", token[10]) + token[11:]), altered},
+		{"a token instead of the link", body("https://public.example/i/" + token), altered},
+		{"the portal beside it", body(whole + "\nSee https://public.example/customer and https://public.example/"), ""},
+		{"a host that ends as ours", body(whole + "\nhttps://notpublic.example/i/x"), ""},
+		{"a name that our own words keep together", body("Rowan.\u2060com asks\n" + whole), ""},
+		{"a link with a joiner in it", body(whole + "\nhttps://public.\u2060example/i/another"), altered},
+		{"text that turns round", body(whole + "\n\u202eelpmaxe"), invalid},
+		{"no width", body(whole + "\na\u200bb"), invalid},
+		{"a subject that turns round", subject("A \u202etseuqer"), "/subject validation_failed"},
+		{"a subject with a token", subject("See " + token), "/subject invitation_link_altered"},
+		{"a subject with another link", subject("See public.example/r/x"), "/subject invitation_link_altered"},
 		{"a letter after it", body(whole + "a"), altered},
 		{"a digit after it", body(whole + "7."), altered},
 		{"a hyphen after it", body(whole + "-"), altered},

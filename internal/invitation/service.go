@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/text/language"
 
@@ -447,7 +446,7 @@ func (s *Service) recipient(f *problem.Findings, inv *Invitation, email, name *s
 		inv.RecipientEmail = address
 	}
 	if name != nil {
-		n, err := contact.Name(*name)
+		n, err := contact.Addressee(*name)
 		if err != nil {
 			add(f, "/recipientName", err)
 		}
@@ -495,8 +494,8 @@ func add(f *problem.Findings, pointer string, err error) {
 
 // plain checks text that is kept for the partner and never shown to a customer.
 func plain(f *problem.Findings, pointer, s string, limit int) string {
-	if s == "" || utf8.RuneCountInString(s) > limit || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		f.Add(pointer, problem.ValidationFailed, "The text has 1 to %d characters, without control characters.", limit)
+	if !contact.Line(s, limit) {
+		f.Add(pointer, problem.ValidationFailed, contact.LineRule, limit)
 	}
 	return s
 }

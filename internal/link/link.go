@@ -22,6 +22,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"html"
+	"iter"
 	"log/slog"
 	"strings"
 )
@@ -37,6 +39,9 @@ const (
 	Unsubscribe Purpose = 'u' // who is reminded wants no more mail
 	Verify      Purpose = 'e' // the primary contact of an enrolment confirms its address
 )
+
+// Purposes are all of them.
+var Purposes = []Purpose{Answer, Granular, Receipt, Unsubscribe, Verify}
 
 // Path gives the path of a link, below the base URL of the recipient's cloud.
 func (p Purpose) Path(token Secret) string { return "/" + string(rune(p)) + "/" + token.Reveal() }
@@ -81,6 +86,91 @@ var (
 	text   = base64.NewEncoding(alphabet).WithPadding(base64.NoPadding).Strict() // that of URLs (RFC 4648, 5)
 	idText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 )
+
+// Holds reports whether a text holds what has the form of a token, of whatever purpose: nobody keeps one (architecture, decision 1).
+// It looks through percent-encoding and HTML, and needs no key.
+func Holds(s string) bool {
+	for range Tokens(Spelt(s)) {
+		return true
+	}
+	return false
+}
+
+// Tokens gives what in a text has the form of a token.
+func Tokens(s string) iter.Seq[string] {
+	length := text.EncodedLen(size)
+	return func(yield func(string) bool) {
+		for run := range strings.FieldsFuncSeq(s, func(r rune) bool { return !InToken(r) }) {
+			for n := 0; n+length <= len(run); n++ {
+				part := run[n : n+length]
+				b, err := text.DecodeString(part)
+				// Within a longer run the beginning is one of a token by chance every 256th time, and a generation below 1,024 is there as rarely.
+				if err != nil || b[0] != version || len(run) > length && b[atGeneration] >= 4 {
+					continue
+				}
+				if !yield(part) {
+					return
+				}
+				n += length - 1
+			}
+		}
+	}
+}
+
+// InToken reports whether a character is one of those that tokens are made of.
+func InToken(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_'
+}
+
+// Without gives a text with an ellipsis for every token in it.
+func Without(s string) string {
+	if Holds(s) {
+		s = Spelt(s) // in whatever way one is written
+	}
+	for found := range Tokens(s) {
+		s = strings.Replace(s, found, "…", 1)
+	}
+	return s
+}
+
+// Spelt gives a text as the most lenient of its readers understands it: what is written as an HTML entity or in percent-encoding, one within
+// the other too, stands for itself, and a backslash for the slash that browsers take it for.
+func Spelt(s string) string {
+	for range maxLayers {
+		next := html.UnescapeString(decoded(s))
+		if next == s {
+			break
+		}
+		s = next
+	}
+	return strings.ReplaceAll(s, `\`, "/")
+}
+
+// maxLayers is how many encodings around one another are looked through: mail programs and browsers take off one or two.
+const maxLayers = 8
+
+// decoded takes off one layer of percent-encoding, and leaves what is none.
+func decoded(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	var b strings.Builder
+	for {
+		before, after, more := strings.Cut(s, "%")
+		b.WriteString(before)
+		if !more {
+			return b.String()
+		}
+		if s = after; len(s) >= 2 {
+			if c, err := hex.DecodeString(s[:2]); err == nil {
+				b.Write(c)
+				s = s[2:]
+				continue
+			}
+		}
+		b.WriteByte('%')
+	}
+}
 
 // FormatID gives a public id: the prefix and 128 bits in 26 letters and digits.
 func FormatID(prefix string, b [idBytes]byte) string { return prefix + idText.EncodeToString(b[:]) }

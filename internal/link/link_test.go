@@ -3,6 +3,7 @@ package link
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -248,4 +249,49 @@ func FuzzVerify(f *testing.F) {
 			t.Fatalf("%q verifies and is not what is signed: %+v", token, l)
 		}
 	})
+}
+
+// A token is found however it is written, and nothing else is taken for one.
+func TestHolds(t *testing.T) {
+	secret, err := NewSigner(Key{7, []byte("k")}).Sign(Receipt, Link{"0a1b2c3d-4e5f-4a7b-8c9d-0e1f2a3b4c5d", FormatID("inv_", [16]byte{3}), 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := secret.Reveal()
+	var escaped, entities strings.Builder
+	for _, c := range token {
+		fmt.Fprintf(&escaped, "%%%02x", c)
+		fmt.Fprintf(&entities, "&#%d;", c)
+	}
+	for _, s := range []string{
+		token, "https://a.example/r/" + token, "HTTPS://x@A.example/%72/" + token + "?a=b", "(" + token + ").", "see" + token, token + token,
+		escaped.String(), entities.String(), strings.ReplaceAll(escaped.String(), "%", "%25"), strings.ReplaceAll(entities.String(), "&", "&amp;"), token[:30] + "%" + hex.EncodeToString([]byte(token[30:31])) + token[31:],
+	} {
+		if !Holds(s) {
+			t.Errorf("not found in %q", s)
+		}
+		if left := Without(s); Holds(left) || strings.Contains(left, token[20:60]) {
+			t.Errorf("left %q of %q", left, s)
+		}
+	}
+	for _, s := range []string{
+		"", "Dear Nora", token[:70], token[:40] + " " + token[40:], strings.Repeat("a", 100), strings.Repeat("https://a.example/", 20), "100% & more &lt;%zz%4", strings.Repeat("B", 71),
+	} {
+		if Holds(s) || Without(s) != s {
+			t.Errorf("found in %q", s)
+		}
+	}
+	if got := Without("a " + token + " b"); got != "a … b" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestSpelt(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain": "plain", "%69%2f": "i/", "%2569": "i", "&#105;&#x2F;": "i/", "&amp;#105;": "i", "&amp;#37;69": "i", "50% of %zz %": "50% of %zz %", `a\b`: "a/b", "&lt;": "<",
+	} {
+		if got := Spelt(in); got != want {
+			t.Errorf("Spelt(%q) = %q, want %q", in, got, want)
+		}
+	}
 }

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/text/language"
 
@@ -309,8 +308,8 @@ func (r *Registry) apply(f *problem.Findings, a *Account, p Particulars) {
 			f.Add("/dailyMails", problem.ValidationFailed, "The mails of a day are 0 to %d; 0 stands for the deployment's number.", MaxDailyMails)
 		}
 	}
-	if p.Why != nil && !plain(*p.Why, 1, MaxWhy) {
-		f.Add("/reason", problem.ValidationFailed, "The text has 1 to %d characters, without control characters.", MaxWhy)
+	if p.Why != nil && !contact.Line(*p.Why, MaxWhy) {
+		f.Add("/reason", problem.ValidationFailed, contact.LineRule, MaxWhy)
 	}
 	a.ListedInDirectory = *cmp.Or(p.ListedInDirectory, &a.ListedInDirectory)
 	if p.PartnerIDs != nil {
@@ -330,13 +329,13 @@ func (r *Registry) contact(f *problem.Findings, c Contact) Contact {
 		note(f, "/contact/email", err)
 	}
 	c.Email = email
-	if c.Phone != "" && (!plain(c.Phone, 3, 30) || strings.Trim(c.Phone, "+0123456789 ().-/") != "") {
-		f.Add("/contact/phone", problem.ValidationFailed, "A telephone number has 3 to 30 digits, spaces and signs.")
+	if c.Phone != "" && !phone.MatchString(c.Phone) {
+		f.Add("/contact/phone", problem.ValidationFailed, "A telephone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
 	}
 	if c.Website != "" {
 		u, err := url.Parse(c.Website)
-		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || !plain(c.Website, 1, 200) || strings.ContainsAny(c.Website, " <>\"'") {
-			f.Add("/contact/website", problem.ValidationFailed, "A website is an https URL of at most 200 characters.")
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || !contact.Line(c.Website, 200) || strings.ContainsAny(c.Website, " <>\"'") {
+			f.Add("/contact/website", problem.ValidationFailed, "A website is an https URL of at most 200 characters, such as https://www.example.com.")
 		}
 	}
 	return c
@@ -380,11 +379,7 @@ func checkAssociated(f *problem.Findings, a Account) {
 	}
 }
 
-// plain reports whether a text has a number of characters and no control characters.
-func plain(s string, least, most int) bool {
-	n := utf8.RuneCountInString(s)
-	return n >= least && n <= most && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
-}
+var phone = regexp.MustCompile(`^[+0-9 ().\-/]{3,30}$`)
 
 // Account gives one account. Codes: [problem.RoleNotPermitted], [problem.NotFound].
 func (r *Registry) Account(ctx context.Context, u User, tenant string) (Account, error) {

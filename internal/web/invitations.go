@@ -340,7 +340,7 @@ func (i invitations) cancel(c *call) error {
 	var reason string
 	if r := b.text("reason"); r != nil {
 		if reason = *r; reason == "" {
-			b.findings.Add("/reason", problem.ValidationFailed, "The text has 1 to %d characters, without control characters.", invitation.MaxReason)
+			b.findings.Add("/reason", problem.ValidationFailed, contact.LineRule, invitation.MaxReason)
 		}
 	}
 	cmd.Findings = b.end()
