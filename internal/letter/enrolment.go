@@ -1,6 +1,7 @@
 package letter
 
 import (
+	"concord/internal/contact"
 	"concord/internal/enrolment"
 	"concord/internal/invitation"
 	"concord/internal/locale"
@@ -26,6 +27,7 @@ func WritesEnrolment(n enrolment.Notice) bool { return applications[n] != nil }
 // [WritesEnrolment] knows.
 func Enrol(n enrolment.Notice, e enrolment.Enrolment, link, operator string) Content {
 	p := printer(e.Locale)
+	e.Legal.Name = contact.Disarm(e.Legal.Name) // 0.38
 	c := applications[n](p, e, operator)
 	c.Facts = []Fact{{p.T("mail.fact.company"), e.Legal.Name}, {p.T("mail.fact.reference"), e.Reference()}}
 	c.URL = link

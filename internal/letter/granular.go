@@ -3,6 +3,7 @@ package letter
 import (
 	"strings"
 
+	"concord/internal/contact"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/locale"
@@ -14,6 +15,7 @@ import (
 func Granular(n granular.Notice, q granular.Request, roles granular.Table, url, operator string) (Content, bool) {
 	var c Content
 	p := printer(q.Mail.Locale)
+	q.Partner.DisplayName, q.CustomerName = contact.Disarm(q.Partner.DisplayName), contact.Disarm(q.CustomerName) // 0.38
 	switch n {
 	case granular.RequestNotice:
 		c = granularRequest(p, q)

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/locale"
 )
@@ -65,6 +66,7 @@ type Aside struct{ Label, URL string }
 // Compose writes the letter of an invitation with its link, in the invitation's language. Operator is the name of who operates
 // the service. The kind is one that [Writes] knows.
 func Compose(l invitation.Letter, url, operator string) Content {
+	l = disarmed(l)
 	p := printer(l.Invitation.Locale)
 	c := kinds[l.Invitation.Kind].asks(p, l)
 	c.Facts = append(whoAsks(p, l, p.T("mail.fact.company")), whoElse(p, l)...)
@@ -72,6 +74,17 @@ func Compose(l invitation.Letter, url, operator string) Content {
 	c.Terms = append([]string{open(p, l.Invitation)}, c.Terms...)
 	c.finish(p, l, operator, l.Inviter.Contact.Email != "")
 	return c
+}
+
+// disarmed gives what a letter is made of with every name so that no mail program makes a link of it (0.38).
+func disarmed(l invitation.Letter) invitation.Letter {
+	l.Inviter.DisplayName, l.Provider.DisplayName = contact.Disarm(l.Inviter.DisplayName), contact.Disarm(l.Provider.DisplayName)
+	if l.Invitation.Answer != nil {
+		a := *l.Invitation.Answer
+		a.FullName, a.JobTitle, a.Company = contact.Disarm(a.FullName), contact.Disarm(a.JobTitle), contact.Disarm(a.Company)
+		l.Invitation.Answer = &a
+	}
+	return l
 }
 
 // finish sets what every letter has; its own parts are there. Answered says that replies go to the partner.

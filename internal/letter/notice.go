@@ -40,6 +40,7 @@ func Remind(l invitation.Letter, links Links, operator string) Content {
 // Receipt writes what was answered, for who was asked, in the language in which it was answered. Without a link to dispute it, it is
 // the copy for who answered. The invitation has an answer and a kind that [Writes] knows.
 func Receipt(l invitation.Letter, links Links, operator string) Content {
+	l = disarmed(l)
 	i, name := l.Invitation, l.Inviter.DisplayName
 	p := printer(i.Locale)
 	if i.Answer.Consent.Language != "" {
@@ -88,6 +89,7 @@ var notices = map[invitation.Notice]func(*locale.Printer, invitation.Letter) Con
 // Tell writes a notice to the contact of the partner, in the partner's language and without any personal link. Of the customer it says
 // what a person has typed or a tenant calls itself, in the facts and in a quote only. The notice is one that [Tells] knows.
 func Tell(n invitation.Notice, l invitation.Letter, operator string) Content {
+	l = disarmed(l)
 	p := printer(l.Inviter.Locale)
 	c := notices[n](p, l)
 	if to := l.Invitation.RecipientEmail; to != "" {

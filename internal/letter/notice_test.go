@@ -8,8 +8,11 @@ import (
 
 	"golang.org/x/text/language"
 
+	"concord/internal/enrolment"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/locale"
+	"concord/internal/partner"
 )
 
 var notified = Links{Answer: link, Report: link + "/report", Unsubscribe: "https://portal.example/u/AQID", Dispute: "https://portal.example/r/AQID"}
@@ -164,5 +167,53 @@ func TestQuote(t *testing.T) {
 func TestAFileKeepsLoneCarriageReturnsApart(t *testing.T) {
 	if _, body := opened(t, Message("", "", "x", "\r=\n", written)); body != "\r\n=\r\n" {
 		t.Errorf("%q", body)
+	}
+}
+
+// Decision 0.38: a company may be called like a domain, and no part of a letter has its name so that a mail program makes a link of it.
+func TestNoNameBecomesALink(t *testing.T) {
+	const inviter, provider, company = "Rowanberry.com Holdings", "Zwölftanne.de GmbH", "37-rowans.net"
+	for _, tag := range locale.Tags {
+		for kind := range kinds {
+			l := answered(tag, invitation.Accepted)
+			l.Invitation.Kind = kind
+			l.Inviter.DisplayName, l.Provider.DisplayName = inviter, provider
+			l.Invitation.Answer.Company, l.Invitation.Answer.JobTitle = company, "Head of larch.com"
+			for name, c := range map[string]Content{
+				"draft": Compose(l, link, "x"), "mail": Mail(l, notified, "x"), "reminder": Remind(l, notified, "x"), "receipt": Receipt(l, notified, "x"),
+				"answer": Tell(invitation.AnswerNotice, l, "x"),
+			} {
+				texts := []string{c.Subject, c.Text()}
+				if name == "draft" {
+					texts = append(texts, c.Short())
+				}
+				for _, text := range texts {
+					for _, dotted := range []string{"Rowanberry.com", "Zwölftanne.de", "37-rowans.net", "larch.com"} {
+						if strings.Contains(text, dotted) {
+							t.Errorf("%v %s %s: %s in %q", tag, kind, name, dotted, text)
+						}
+					}
+				}
+				if !strings.Contains(strings.ReplaceAll(c.Text(), "\u2060", ""), map[bool]string{true: company, false: inviter}[name == "answer"]) {
+					t.Errorf("%v %s %s does not name the company", tag, kind, name)
+				}
+			}
+		}
+	}
+}
+
+func TestNoNameOfAnApplicationBecomesALink(t *testing.T) {
+	for n := range applications {
+		c := Enrol(n, enrolment.Enrolment{ID: "enr_ccisylg5pl66zjmsfybwg4mb3a", Locale: "en", Legal: enrolment.Legal{Name: "Rowanberry.com Holdings"}}, "", "x")
+		if text := c.Text(); strings.Contains(text, "Rowanberry.com") || !strings.Contains(text, "Rowanberry.\u2060com") {
+			t.Errorf("%s: %q", n, text)
+		}
+	}
+	q := granular.Request{Partner: partner.Account{DisplayName: "Rowanberry.com Holdings"}, Relationship: granular.Relationship{CustomerName: "37-rowans.net"}}
+	for _, n := range []granular.Notice{granular.RequestNotice, granular.ReceiptNotice, granular.CustomerEndingNotice, granular.AnswerNotice, granular.EndingNotice} {
+		c, known := Granular(n, q, granular.ShippedRoles(), "", "x")
+		if text := c.Subject + c.Text(); !known || strings.Contains(text, "Rowanberry.com") || strings.Contains(text, "rowans.net") || !strings.Contains(text, "\u2060") {
+			t.Errorf("%s: %q", n, text)
+		}
 	}
 }

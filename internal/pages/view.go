@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/letter"
 	"concord/internal/link"
@@ -639,7 +640,7 @@ func wrongTenant(p *page) any {
 
 func notAdmin(p *page) any {
 	p.Title = p.T("page.not-admin.title")
-	forward := []any{"partner", p.partner(), "domain", p.letter.Inviter.VerifiedDomain, "portal", p.Portal, "operator", p.Operator}
+	forward := []any{"partner", contact.Disarm(p.partner()), "domain", p.letter.Inviter.VerifiedDomain, "portal", p.Portal, "operator", p.Operator}
 	text := p.T("page.not-admin.copy", forward...)
 	if p.kind() == invitation.Partnership {
 		text = p.T("page.not-admin.copy.partnership", forward...)
