@@ -71,7 +71,7 @@ var house = map[string]room{
 	// What a partner does with a customer once the relationship stands.
 	"customer": {neighbours: append(slices.Clone(words), "contact", "link", "partner", "terms", "relationship", "partnership", "commerce", "granular", "invitation")},
 	// Bulk invitations.
-	"batch": {neighbours: append(slices.Clone(words), "agenda", "link", "partner", "invitation")},
+	"batch": {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "invitation")},
 	// What mails and drafts say.
 	"letter": {neighbours: domain, foreign: text},
 	// Level 4, adapters, and what they are made with.

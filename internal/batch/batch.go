@@ -122,7 +122,7 @@ func (b Batch) Due() (time.Time, bool) { return b.At, b.Job != JobDone }
 
 // Row is one row as it was submitted: what could be read of it, and what is wrong with its form.
 type Row struct {
-	// Number counts from 1.
+	// Number is that of the row where it came from: the line of a file, or else its place in the list, both from 1. It rises from row to row.
 	Number   int
 	Proposal invitation.Proposal
 	Findings problem.Findings
@@ -181,10 +181,10 @@ func (b Batch) next() Batch {
 	return b
 }
 
-// chunkOf gives the chunk that holds a row.
+// chunkOf gives the chunk that holds a row, or the first one behind it where the number is of none.
 func (b Batch) chunkOf(row int) int {
 	n, found := slices.BinarySearch(b.Starts, row)
-	if found {
+	if found || n == 0 {
 		return n
 	}
 	return n - 1

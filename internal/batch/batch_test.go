@@ -572,3 +572,26 @@ func TestKeysOfMessages(t *testing.T) {
 		}
 	}
 }
+
+// TestTheFirstRowOfARecipientWins, however the address is written and however many rows are worked on at a time.
+func TestTheFirstRowOfARecipientWins(t *testing.T) {
+	o := open(t)
+	const of = 6
+	var all []batch.Row
+	for n := range 20 {
+		a := fmt.Sprintf("n%d@bücher.example", n)
+		for _, written := range []string{a, " " + a + " ", strings.ToUpper(a), fmt.Sprintf("n%d@xn--bcher-kva.example", n), fmt.Sprintf("N%d@bu\u0308cher.example\t", n), fmt.Sprintf("n%d+tag@bücher.example", n)} {
+			all = append(all, batch.Row{Number: len(all)*2 + 2, Proposal: to(written)}) // as lines of a file
+		}
+	}
+	b := o.submit(t, false, all)
+	if _, err := o.worker.Work(t.Context(), b.Key); err != nil {
+		t.Fatal(err)
+	}
+	for n, r := range o.outcomes(t, b) {
+		// The tag makes another recipient for duplicates, though not for the limits of mail (0.37).
+		if first := n%of == 0 || n%of == of-1; r.Number != n*2+2 || r.Outcome.Created() != first || !first && r.Outcome.Code != problem.DuplicateOpenInvitation {
+			t.Errorf("row %d: %+v", r.Number, r.Outcome)
+		}
+	}
+}

@@ -28,7 +28,7 @@ type Service struct {
 // Submission is what a partner wants done.
 type Submission struct {
 	Send bool
-	Rows []Row // numbered from 1
+	Rows []Row // in the order of their numbers
 }
 
 // Submit takes a batch in. Replayed reports that the command's key had submitted it before. Codes: [problem.RoleNotPermitted],
@@ -214,7 +214,7 @@ const maxChunks = 4
 // fewer than the limit. Codes: those of [Service.Batch].
 func (s *Service) Rows(ctx context.Context, u partner.User, id string, f Filter, after, limit int) (rows []Row, next int, err error) {
 	b, err := s.Batch(ctx, u, id)
-	if err != nil || after >= b.Total {
+	if err != nil {
 		return nil, 0, err
 	}
 	for n, read := b.chunkOf(after+1), 0; n < len(b.Starts); n, read = n+1, read+1 {

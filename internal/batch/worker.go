@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/problem"
 )
@@ -153,8 +154,8 @@ func (s *shift) rows(ctx context.Context, rows []Row) error {
 func (r Row) lane(of int) int {
 	h := fnv.New32a()
 	for _, s := range []*string{r.Proposal.CustomerTenantID, r.Proposal.RecipientEmail} {
-		if s != nil {
-			_, _ = h.Write([]byte(strings.ToLower(*s)))
+		if s != nil { // as it is compared, however it is written
+			_, _ = h.Write([]byte(contact.Normalise(strings.TrimSpace(*s))))
 			break
 		}
 	}

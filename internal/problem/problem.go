@@ -146,6 +146,23 @@ func CodeOf(err error) Code {
 	return Internal
 }
 
+// Or gives values as a sentence has them: "a, b or c".
+func Or[T ~string](values []T) string { return joined(values, " or ") }
+
+// And gives values as a sentence has them: "a, b and c".
+func And[T ~string](values []T) string { return joined(values, " and ") }
+
+func joined[T ~string](values []T, last string) string {
+	texts := make([]string, len(values))
+	for n, v := range values {
+		texts[n] = string(v)
+	}
+	if n := len(texts) - 1; n > 0 {
+		return strings.Join(texts[:n], ", ") + last + texts[n]
+	}
+	return strings.Join(texts, "")
+}
+
 // Findings collects what is wrong with a request, so that a caller learns everything at once.
 type Findings []Finding
 

@@ -1,21 +1,14 @@
 package web
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/csv"
 	"encoding/json"
-	"errors"
-	"io"
-	"maps"
+	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"concord/internal/batch"
 	"concord/internal/problem"
@@ -103,23 +96,21 @@ func (c *call) jsonRows() (*body, batch.Submission, error) {
 func rowOf(number int, raw json.RawMessage) batch.Row {
 	r := &body{}
 	if json.Unmarshal(raw, &r.members) != nil || r.members == nil {
-		return unreadable(number, "A row is an object.")
+		return unreadable(number, "A row is an object, such as {\"kind\":\"reseller\",\"recipientEmail\":\"admin@example.com\"}.")
 	}
 	p := r.proposal()
 	return batch.Row{Number: number, Proposal: p, Findings: r.end()}
 }
 
 // unreadable is a row of which nothing can be read: nothing else is looked at.
-func unreadable(number int, detail string) batch.Row {
-	return batch.Row{Number: number, Outcome: &batch.Outcome{Code: problem.MalformedRequest, Detail: detail}}
+func unreadable(number int, format string, args ...any) batch.Row {
+	return batch.Row{Number: number, Outcome: &batch.Outcome{Code: problem.MalformedRequest, Detail: fmt.Sprintf(format, args...)}}
 }
 
-// csvRows reads a batch as CSV (RFC 4180, UTF-8). The first line names the fields as JSON does, tags as tags.<name>; an empty field is one that
-// is not said. A row with more or fewer fields than the first line is the row's affair; quotation marks that do not match spoil what follows, and so the
-// whole.
+// csvRows reads a batch as CSV. The first line names the fields as JSON does, tags as tags.<name>; an empty field is one that is not
+// said.
 func (c *call) csvRows() (*body, batch.Submission, error) {
 	sub := batch.Submission{}
-	b := &body{}
 	text, err := c.bytes(maxBatch)
 	if err != nil {
 		return nil, sub, err
@@ -134,70 +125,10 @@ func (c *call) csvRows() (*body, batch.Submission, error) {
 		}
 		sub.Send = values[0] == "true"
 	}
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // as spreadsheets begin
-	if !utf8.Valid(text) {
-		return nil, sub, problem.New(problem.MalformedRequest, "The body is UTF-8.")
-	}
-	b.fingerprint = fingerprint(c.r.Method, c.r.URL.Path, map[string]json.RawMessage{"csv": text, "send": json.RawMessage(strconv.FormatBool(sub.Send))})
-	lines := csv.NewReader(bytes.NewReader(text))
-	lines.FieldsPerRecord = -1
-	header, err := lines.Read()
-	if errors.Is(err, io.EOF) {
-		return b, sub, nil
-	}
-	if err != nil {
-		return nil, sub, malformedCSV(err)
-	}
-	if names := slices.Clone(header); len(slices.Compact(slices.Sorted(slices.Values(names)))) != len(names) {
-		return nil, sub, problem.New(problem.MalformedRequest, "The first line names a field twice.")
-	}
-	for {
-		record, err := lines.Read()
-		if errors.Is(err, io.EOF) || len(sub.Rows) > batch.MaxRows {
-			return b, sub, nil
-		}
-		if err != nil {
-			return nil, sub, malformedCSV(err)
-		}
-		sub.Rows = append(sub.Rows, csvRow(len(sub.Rows)+1, header, record))
-	}
-}
-
-func malformedCSV(err error) error {
-	if p, ok := errors.AsType[*csv.ParseError](err); ok {
-		return problem.New(problem.MalformedRequest, "Line %d is no CSV of RFC 4180: look at its quotation marks.", p.Line)
-	}
-	return problem.New(problem.MalformedRequest, "The body is no CSV of RFC 4180.")
-}
-
-// flags are the fields that CSV writes as true and false.
-var flags = []string{"requestDelegatedAdmin", "reminders", "sandbox"}
-
-// csvRow gives a line as the object that JSON would have had.
-func csvRow(number int, header, record []string) batch.Row {
-	r := &body{members: map[string]json.RawMessage{}}
-	if len(record) != len(header) {
-		return unreadable(number, "The row has another number of fields than the first line.")
-	}
-	tags := map[string]string{}
-	for n, name := range header {
-		value := record[n]
-		tag, isTag := strings.CutPrefix(name, "tags.")
-		switch {
-		case value == "":
-		case isTag:
-			tags[tag] = value
-		case slices.Contains(flags, name) && (value == "true" || value == "false"):
-			r.members[name] = json.RawMessage(value)
-		default:
-			r.members[name], _ = json.Marshal(value)
-		}
-	}
-	if len(tags) > 0 {
-		r.members["tags"], _ = json.Marshal(maps.Clone(tags))
-	}
-	p := r.proposal()
-	return batch.Row{Number: number, Proposal: p, Findings: r.end()}
+	_, parameters, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type")) // submit has read it
+	b := &body{fingerprint: fingerprint(c.r.Method, c.r.URL.Path, map[string]json.RawMessage{"csv": text, "send": json.RawMessage(strconv.FormatBool(sub.Send))})}
+	sub.Rows, err = sheet(text, parameters["charset"])
+	return b, sub, err
 }
 
 func (b batches) read(c *call) error {

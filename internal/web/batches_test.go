@@ -117,12 +117,14 @@ func TestBatchAsCSV(t *testing.T) {
 		"reseller,admin@larch.example,\"Larch, Lena\",false,true,P10D,spring\r\n"+
 		"reseller,admin@maple.example,,,,,\r\n"+
 		"reseller,short@maple.example\r\n"+
-		"reseller,yes@maple.example,,yes,,ten days,\n")).is(202)
+		"reseller,long@maple.example,,,,,,spring\r\n"+
+		",,,,,,\r\n"+
+		"Reseller , yes@maple.example ,,TRUE,maybe,ten days,\n")).is(202)
 	location := p.header.Get("Location")
 	a.work(location)
 	want := []string{
-		"1 created", "2 created", "3 failed malformed_request",
-		"4 failed validation_failed /expiresIn=validation_failed /reminders=validation_failed",
+		"2 created", "3 created", "4 created", "5 failed malformed_request",
+		"7 failed validation_failed /requestDelegatedAdmin=validation_failed /expiresIn=validation_failed",
 	}
 	if got := a.rows(location, ""); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
@@ -134,7 +136,7 @@ func TestBatchAsCSV(t *testing.T) {
 	}
 	for name, r := range map[string]request{
 		"quotation marks":   csv("q", "/v1/invitation-batches", "kind,recipientEmail\nreseller,\"a@larch.example\nreseller,b@larch.example\n"),
-		"no UTF-8":          csv("u", "/v1/invitation-batches", "kind\n\xff\n"),
+		"no encoding":       csv("u", "/v1/invitation-batches", "kind\n\x81\n"),
 		"a name twice":      csv("t", "/v1/invitation-batches", "kind,source,kind\nreseller,a,reseller\n"),
 		"a strange query":   csv("s", "/v1/invitation-batches?send=yes", "kind\nreseller\n"),
 		"another parameter": csv("p", "/v1/invitation-batches?dry=true", "kind\nreseller\n"),
@@ -146,10 +148,16 @@ func TestBatchAsCSV(t *testing.T) {
 	}
 	a.call(csv("e", "/v1/invitation-batches", "kind\n")).is(422, "validation_failed")
 	a.call(csv("n", "/v1/invitation-batches", "kind\n"+strings.Repeat("reseller\n", batch.MaxRows+1))).is(422, "validation_failed")
-	one := a.call(csv("c", "/v1/invitation-batches", "kind,colour\nreseller,red\n")).is(202)
-	a.work(one.header.Get("Location"))
-	if got := a.rows(one.header.Get("Location"), ""); !slices.Equal(got, []string{"1 failed unknown_field /colour=unknown_field"}) {
-		t.Errorf("%v", got)
+	if p := a.call(csv("c", "/v1/invitation-batches", "kind,colour\nreseller,red\n")).is(422, "unknown_field"); !strings.Contains(p.str("detail"), "Line 1, column 2") {
+		t.Errorf("%s", p.body)
+	}
+	// Pages of rows whose numbers have gaps.
+	gaps := a.call(csv("gaps", "/v1/invitation-batches", "\n\nkind;recipientEmail\n\nreseller;g1@larch.example\n;\n\nreseller;g2@larch.example\nreseller;g3@larch.example\n\n")).is(202).header.Get("Location")
+	a.work(gaps)
+	for _, query := range []string{"?limit=1", "?limit=2", "?limit=3", ""} {
+		if got := a.rows(gaps, query); !slices.Equal(got, []string{"5 created", "8 created", "9 created"}) {
+			t.Errorf("%s: %v", query, got)
+		}
 	}
 }
 

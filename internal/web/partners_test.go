@@ -148,7 +148,7 @@ var partnerFaults = map[string]struct {
 	"another country's old code": {"country", `"UK"`, "validation_failed", "/country validation_failed", true},
 	"rejected from the start":    {"status", `"rejected"`, "validation_failed", "/status validation_failed", false},
 	"paused from the start":      {"sending", `"paused"`, "unknown_field", "/sending unknown_field", true},
-	"a link for a name":          {"displayName", `"hazel.com"`, "name_invalid", "/displayName name_invalid", false},
+	"a link for a name":          {"displayName", `"www.hazel.com"`, "name_invalid", "/displayName name_invalid", false},
 	"a name of another type":     {"displayName", "7", "validation_failed", "/displayName validation_failed", false},
 	"null":                       {"displayName", "null", "validation_failed", "/displayName validation_failed", false},
 	"no address":                 {"contact", `{}`, "email_invalid", "/contact/email email_invalid", false},
