@@ -525,7 +525,7 @@ func TestSubmission(t *testing.T) {
 		t.Errorf("after a crash: %v, %v", replayed, err)
 	}
 	for _, who := range []partner.User{
-		{Tenant: alder, Roles: []partner.Role{partner.GlobalAdmin}},
+		{Tenant: alder, Roles: []partner.Role{partner.Operator}},
 		{Tenant: "b12c0000-0000-4000-8000-000000000002", Roles: []partner.Role{partner.AdminAgent}},
 	} {
 		c := by("r")
