@@ -21,7 +21,7 @@ help: ## say what can be done
 	@awk -F ':.*## ' '/^[a-zA-Z0-9<>-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: tools-run build ## start everything here: API, pages, mailbox, identity provider (PORT, MAILBOX_PORT, IDP_PORT, ENGINE, SEED=demo); ctrl-C ends it
+run: tools-run build ## start everything here: API, pages, mailbox, identity provider (PORT, MAILBOX_PORT, IDP_PORT, ENGINE, PARAMETERS=file.json, SEED=demo); ctrl-C ends it
 	@go build -o .build/local ./infra/local
 	@exec .build/local
 

@@ -17,6 +17,7 @@ import (
 	"concord/internal/env"
 	"concord/internal/feedback"
 	"concord/internal/granular"
+	"concord/internal/identity"
 	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/masterkey"
@@ -27,15 +28,13 @@ import (
 
 // config is what template.yaml sets.
 type config struct {
-	Stack    string `env:"STACK"`          // name of the stack; a dimension of every metric
-	Table    string `env:"TABLE_NAME"`     // name of the table
-	Secret   string `env:"LINK_SECRET"`    // ARN of the master secret of links and cookies
-	Operator string `env:"OPERATOR_NAME"`  // who operates this deployment; every page says so
-	Issuer   string `env:"OIDC_ISSUER"`    // OpenID provider that people sign in at
-	ClientID string `env:"OIDC_CLIENT_ID"` // our public client there, with <base URL>/sign-in/callback of each cloud
-	// How ID tokens say who signed in, as pages.ParseClaims reads it.
-	Claims string `env:"SIGN_IN_CLAIMS" default:"{}"`
-	Clouds string `env:"CLOUDS"` // the clouds with their portals, as partner.ParseClouds reads them
+	Stack    string `env:"STACK"`         // name of the stack; a dimension of every metric
+	Table    string `env:"TABLE_NAME"`    // name of the table
+	Secret   string `env:"LINK_SECRET"`   // ARN of the master secret of links and cookies
+	Operator string `env:"OPERATOR_NAME"` // who operates this deployment; every page says so
+	// Authorities are the clouds with their identity providers, as identity.Parse reads them.
+	Authorities string `env:"AUTHORITIES"`
+	Clouds      string `env:"CLOUDS"` // the clouds with their portals, as partner.ParseClouds reads them
 	// EvidenceYears is for how long answers are kept with the names of who gave them (domain, 0.23).
 	EvidenceYears int `env:"EVIDENCE_YEARS" default:"7"`
 	// NeedsAgreement makes the signature of the customer agreement a condition of an acceptance (domain, 0.8).
@@ -74,7 +73,7 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	claims, err := pages.ParseClaims(c.Claims)
+	authorities, err := identity.Parse(c.Authorities)
 	if err != nil {
 		return err
 	}
@@ -100,7 +99,7 @@ func run(log *slog.Logger) error {
 		},
 		Customers:  customer.Self{Store: store, Register: store, Accounts: store, Purchases: store, Now: now},
 		Enrolments: enrolment.Confirmation{Store: store, Calendar: calendar, Now: now},
-		Keys:       masterkey.New(aws, c.Secret), Operator: c.Operator, Issuer: c.Issuer, ClientID: c.ClientID, Claims: claims, Log: log,
+		Keys:       masterkey.New(aws, c.Secret), Operator: c.Operator, Authorities: authorities, Log: log,
 	}.Handler()
 	if err != nil {
 		return err

@@ -1,7 +1,7 @@
 // Command local runs everything that template.yaml deploys on this machine, on loopback: see the package stack.
 //
-// It reads PORT (8080), MAILBOX_PORT (8025), IDP_PORT (8081), SEED (demo adds demonstration data), ENGINE (dynoxide, dynamodb-local, external) and LOG (1 repeats
-// what the functions write on standard error). It prints one line when every part answers and ends on ctrl-C or SIGTERM,
+// It reads PORT (8080), MAILBOX_PORT (8025), IDP_PORT (8081), SEED (demo adds demonstration data), ENGINE (dynoxide, dynamodb-local, external), PARAMETERS (a
+// file of template parameters) and LOG (1 repeats what the functions write on standard error). It prints one line when every part answers and ends on ctrl-C or SIGTERM,
 // with everything that it started.
 package main
 
@@ -39,6 +39,12 @@ func run(ctx context.Context) error {
 				return fmt.Errorf("%s=%s is no port", name, text)
 			}
 			*port.into = int(n)
+		}
+	}
+	if file := os.Getenv("PARAMETERS"); file != "" {
+		var err error
+		if o.Parameters, err = readParameters(file); err != nil {
+			return err
 		}
 	}
 	switch text := os.Getenv("LOG"); text {

@@ -83,11 +83,14 @@ var house = map[string]room{
 	"feedback":  {neighbours: below, foreign: lambda},
 	"jobs":      {neighbours: below, foreign: lambda},
 	// jsontext finds names that stand twice and invalid UTF-8, and gives the canonical form that an Idempotency-Key is compared by.
-	"web":    {neighbours: below, foreign: append(slices.Clone(text), "github.com/go-json-experiment/json/jsontext")},
-	"pages":  {neighbours: below, foreign: append(slices.Clone(text), "github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2")},
-	"apigw":  {neighbours: below, foreign: lambda},
-	"stream": {neighbours: below, foreign: append(slices.Clone(lambda), "github.com/aws/aws-sdk-go-v2/service/dynamodb/types")}, // images as values
-	"events": {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/eventbridge", "github.com/aws/aws-sdk-go-v2/service/sqs")},
+	"web":   {neighbours: below, foreign: append(slices.Clone(text), "github.com/go-json-experiment/json/jsontext")},
+	"pages": {neighbours: append(slices.Clone(below), "identity"), foreign: append(slices.Clone(text), "golang.org/x/oauth2")},
+	// Who signs in and who calls, by what providers sign.
+	"identity":   {neighbours: append(slices.Clone(words), "country", "partner"), foreign: []string{"github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2"}},
+	"authorizer": {neighbours: append(slices.Clone(ground), "identity", "partner"), foreign: lambda},
+	"apigw":      {neighbours: below, foreign: lambda},
+	"stream":     {neighbours: below, foreign: append(slices.Clone(lambda), "github.com/aws/aws-sdk-go-v2/service/dynamodb/types")}, // images as values
+	"events":     {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/eventbridge", "github.com/aws/aws-sdk-go-v2/service/sqs")},
 }
 
 // pure are the packages whose structs carry no tags: what is stored and what is sent is an adapter's business.
@@ -102,8 +105,8 @@ var onlyIn = []struct {
 	{"github.com/aws/aws-sdk-go-v2/service/sesv2", []string{"mailer"}, "only the mailer sends"},
 	{"github.com/aws/aws-sdk-go-v2/service/eventbridge", []string{"events"}, "what happens is read from the stream, and never told by who writes it"},
 	{"github.com/aws/aws-sdk-go-v2/service/sqs", []string{"events"}, "only the follower of the stream gives work to others"},
-	{"github.com/coreos/go-oidc/", []string{"acceptance", "console"}, "people sign in there and nowhere else"},
-	{"golang.org/x/oauth2", []string{"acceptance", "console"}, "people sign in there and nowhere else"},
+	{"github.com/coreos/go-oidc/", []string{"acceptance", "authorizer", "console"}, "tokens are verified there and nowhere else"},
+	{"golang.org/x/oauth2", []string{"acceptance", "authorizer", "console"}, "people sign in there and nowhere else"},
 	{"html/template", []string{"acceptance", "console", "mailer"}, "2.3 MB and a sixth of a cold start for what writes no HTML"},
 	{"github.com/aws/aws-sdk-go-v2/config", nil, "its LoadDefaultConfig more than doubles a cold start: internal/awsenv"},
 	{"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams", nil, "Lambda reads the stream"},

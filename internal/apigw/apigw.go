@@ -101,12 +101,17 @@ func event(ctx context.Context) *Request {
 	return e
 }
 
-// Claims gives the claims of the token that API Gateway's JWT authorizer has verified, as it flattens them; nil on a public route.
+// Claims returns what the API's authorizer has found out about who calls; nil on a public route.
 func Claims(ctx context.Context) map[string]string {
-	if e := event(ctx); e != nil && e.RequestContext.Authorizer != nil && e.RequestContext.Authorizer.JWT != nil {
-		return e.RequestContext.Authorizer.JWT.Claims
+	e := event(ctx)
+	if e == nil || e.RequestContext.Authorizer == nil || e.RequestContext.Authorizer.Lambda == nil {
+		return nil
 	}
-	return nil
+	claims := make(map[string]string, len(e.RequestContext.Authorizer.Lambda))
+	for name, value := range e.RequestContext.Authorizer.Lambda {
+		claims[name] = fmt.Sprint(value)
+	}
+	return claims
 }
 
 // RequestID gives the id under which the function's log lines of this request stand.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"concord/internal/granular"
+	"concord/internal/identity"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -121,9 +122,13 @@ func FuzzCallback(f *testing.F) {
 	f.Add("state=ABCDEFGHIJKLMNOP&code=x", "concord-sign-in-ABCDEFGHIJKL=AQ")
 	f.Add("state=&error=access_denied", "concord-sign-in-=x; concord-session=y")
 	f.Add("%zz", "\x00")
+	authorities, err := identity.New([]identity.Authority{{Cloud: "p", Issuer: "http://127.0.0.1:1", ClientID: "c"}})
+	if err != nil {
+		f.Fatal(err)
+	}
 	handler, err := Site{
 		Granular: &granular.Service{}, Invitations: &invitation.Service{Clouds: partner.Clouds{{ID: "p", PortalName: "P", BaseURL: "http://127.0.0.1"}}, Now: time.Now},
-		Keys: fixed{keyA}, Operator: "O", Issuer: "http://127.0.0.1:1", ClientID: "c", Log: quiet,
+		Keys: fixed{keyA}, Operator: "O", Authorities: authorities, Log: quiet,
 	}.Handler()
 	if err != nil {
 		f.Fatal(err)

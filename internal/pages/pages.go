@@ -24,6 +24,7 @@ import (
 	"concord/internal/customer"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
+	"concord/internal/identity"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/locale"
@@ -50,10 +51,8 @@ type Site struct {
 	Enrolments  enrolment.Confirmation // how primary contacts confirm their addresses
 	Customers   customer.Self
 	Keys        Keys
-	Operator    string // who operates the deployment; every page says so
-	Issuer      string // of the OpenID provider that people sign in at
-	ClientID    string // our public client there
-	Claims      Claims // how its ID tokens say who signed in
+	Operator    string                // who operates the deployment; every page says so
+	Authorities *identity.Authorities // where people sign in
 	Log         *slog.Logger
 }
 
@@ -73,8 +72,6 @@ const maxBody = 64 << 10
 // Handler gives the pages as one handler. It fails when a cloud's base URL is no origin.
 func (s Site) Handler() (http.Handler, error) {
 	h := &site{Site: s, clouds: s.Invitations.Clouds}
-	h.Claims = s.Claims.complete()
-	h.provider = &provider{issuer: s.Issuer, clientID: s.ClientID}
 	guard := http.NewCrossOriginProtection()
 	for _, c := range h.clouds {
 		if err := guard.AddTrustedOrigin(c.BaseURL); err != nil {
@@ -109,8 +106,7 @@ func (s Site) Handler() (http.Handler, error) {
 
 type site struct {
 	Site
-	clouds   partner.Clouds
-	provider *provider
+	clouds partner.Clouds
 }
 
 // plain answers with a page that needs to know nothing.

@@ -157,7 +157,7 @@ func deploy(t *testing.T) *deployment {
 	}
 	handler, err := pages.Site{
 		Invitations: d.service, Granular: d.granted, Enrolments: enrolment.Confirmation{Store: d.store, Now: d.service.Now},
-		Customers: customer.Self{Store: d.store, Register: d.store, Accounts: d.store, Purchases: d.store, Now: d.service.Now}, Keys: d.keys, Operator: "Grove Marketplace Ltd", Issuer: d.idp.URL, ClientID: clientID,
+		Customers: customer.Self{Store: d.store, Register: d.store, Accounts: d.store, Purchases: d.store, Now: d.service.Now}, Keys: d.keys, Operator: "Grove Marketplace Ltd", Authorities: authorities(d.idp.URL),
 		Log: slog.New(slog.NewJSONHandler(d, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}.Handler()
 	if err != nil {

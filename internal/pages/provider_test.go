@@ -16,9 +16,20 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"concord/internal/identity"
 )
 
 const clientID = "concord"
+
+// authorities are two clouds that share a provider, so that the claim decides which of them it is.
+func authorities(issuer string) *identity.Authorities {
+	a, err := identity.New([]identity.Authority{{Cloud: "public", Issuer: issuer, ClientID: clientID}, {Cloud: "usGov", Issuer: issuer}})
+	if err != nil {
+		panic(err)
+	}
+	return a
+}
 
 // signingKey is made once: it is what takes longest here.
 var signingKey = sync.OnceValue(func() *rsa.PrivateKey {

@@ -283,7 +283,7 @@ func TestEnrolmentRefusals(t *testing.T) {
 	a.store.PutAccount(suspended)
 	start(`{}`, "partner_not_active", 403)
 	elsewhere := event(t, "enrolment-start")
-	elsewhere.RequestContext.Authorizer.JWT.Claims["tenantId"], elsewhere.RequestContext.Authorizer.JWT.Claims["cloud"] = nobody, "moon"
+	elsewhere.RequestContext.Authorizer.Lambda["tenantId"], elsewhere.RequestContext.Authorizer.Lambda["cloud"] = nobody, "moon"
 	a.send(elsewhere).is(422, "cloud_mismatch")
 
 	a = newAPI(t)

@@ -5,147 +5,109 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/coreos/go-oidc/v3/oidc"
 
 	"concord/infra/local/template"
 )
 
 // denial is a request that the authorizer turns away.
 type denial struct {
-	status    int
-	challenge string
-	reason    string
+	status int
+	reason string
 }
 
 func (d *denial) Error() string { return d.reason }
 
-func unauthorized(reason string) error {
-	return &denial{http.StatusUnauthorized, fmt.Sprintf(`Bearer scope="" error="invalid_token" error_description=%q`, reason), reason}
-}
-
-// authorizer is a JWT authorizer: it finds the issuer's keys by discovery on the first request and keeps them.
+// authorizer is a Lambda authorizer with payload format 2.0 and simple responses. Its answers are kept by the values of the identity
+// sources for as long as the template says, in real time: they are about tokens, which are on real time too.
 type authorizer struct {
 	template.Authorizer
-	mu       sync.Mutex
-	verifier *oidc.IDTokenVerifier
+	functions Invoker
+
+	mu   sync.Mutex
+	kept map[string]kept
 }
 
-func (a *authorizer) keys() (*oidc.IDTokenVerifier, error) {
+type kept struct {
+	until  time.Time
+	answer simple
+}
+
+// simple is a simple response.
+type simple struct {
+	IsAuthorized *bool          `json:"isAuthorized"`
+	Context      map[string]any `json:"context"`
+}
+
+// maxKept bounds the cache; a stack that runs for weeks sees many tokens.
+const maxKept = 10_000
+
+// sources gives the values of the identity sources, and false when one is missing: then the gateway refuses without asking.
+func (a *authorizer) sources(r *http.Request) ([]string, bool) {
+	values := make([]string, len(a.IdentitySources))
+	for i, source := range a.IdentitySources {
+		where, name, _ := strings.Cut(strings.TrimPrefix(source, "$request."), ".")
+		switch where {
+		case "header":
+			values[i] = strings.Join(r.Header.Values(name), ",")
+		case "querystring":
+			values[i] = r.URL.Query().Get(name)
+		}
+		if values[i] == "" {
+			return nil, false
+		}
+	}
+	return values, true
+}
+
+// authorize asks the function, or its answer of before. Errors: *denial, or what kept the function from answering.
+func (a *authorizer) authorize(ctx context.Context, r *http.Request, rt route, event events.APIGatewayV2HTTPRequest) (map[string]any, error) {
+	values, ok := a.sources(r)
+	if !ok {
+		return nil, &denial{http.StatusUnauthorized, "an identity source is missing"}
+	}
+	key := strings.Join(values, "\x00")
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.verifier != nil {
-		return a.verifier, nil
+	before, found := a.kept[key]
+	a.mu.Unlock()
+	if found && time.Now().Before(before.until) {
+		return before.answer.judge()
 	}
-	// The key set outlives this request, so it must not have its context.
-	ctx := oidc.ClientContext(context.Background(), &http.Client{Timeout: 5 * time.Second})
-	provider, err := oidc.NewProvider(ctx, a.Issuer)
-	if err != nil {
-		return nil, fmt.Errorf("authorizer %s: %w", a.Name, err)
-	}
-	a.verifier = provider.VerifierContext(ctx, &oidc.Config{SkipClientIDCheck: true, SupportedSigningAlgs: []string{oidc.RS256}})
-	return a.verifier, nil
-}
-
-func (a *authorizer) token(r *http.Request) string {
-	source := strings.TrimPrefix(a.IdentitySource, "$request.")
-	var value string
-	if name, ok := strings.CutPrefix(source, "header."); ok {
-		value = r.Header.Get(name)
-	} else if name, ok := strings.CutPrefix(source, "querystring."); ok {
-		value = r.URL.Query().Get(name)
-	}
-	if scheme, rest, ok := strings.Cut(value, " "); ok && strings.EqualFold(scheme, "Bearer") {
-		value = strings.TrimSpace(rest)
-	}
-	return value
-}
-
-// authorize verifies signature, iss, aud (or client_id), exp, nbf, iat and scopes, in real time. Errors: *denial, or what
-// kept it from getting the keys.
-func (a *authorizer) authorize(r *http.Request) (*events.APIGatewayV2HTTPRequestContextAuthorizerDescription, error) {
-	raw := a.token(r)
-	if raw == "" {
-		return nil, &denial{http.StatusUnauthorized, "Bearer", "no token"}
-	}
-	verifier, err := a.keys()
+	question, err := json.Marshal(events.APIGatewayV2CustomAuthorizerV2Request{
+		Version: "2.0", Type: "REQUEST", IdentitySource: values, RouteKey: event.RouteKey, RawPath: event.RawPath, RawQueryString: event.RawQueryString,
+		RouteArn: fmt.Sprintf("arn:aws:execute-api:%s:%s:%s/$default/%s%s", template.Region, template.Account, event.RequestContext.APIID, rt.Method, event.RawPath),
+		Cookies:  event.Cookies, Headers: event.Headers, QueryStringParameters: event.QueryStringParameters, PathParameters: event.PathParameters,
+		RequestContext: event.RequestContext,
+	})
 	if err != nil {
 		return nil, err
 	}
-	verified, err := verifier.Verify(r.Context(), raw)
+	raw, err := a.functions.Invoke(ctx, a.Function, question)
 	if err != nil {
-		return nil, unauthorized("the token is not valid")
+		return nil, fmt.Errorf("authorizer %s: %w", a.Name, err)
 	}
-	var body json.RawMessage
-	if err := verified.Claims(&body); err != nil {
-		return nil, unauthorized("the token has no claims")
+	var answer simple
+	if err := json.Unmarshal(raw, &answer); err != nil || answer.IsAuthorized == nil {
+		return nil, fmt.Errorf("authorizer %s: its answer is no simple response", a.Name)
 	}
-	var claims map[string]any
-	decoder := json.NewDecoder(strings.NewReader(string(body)))
-	decoder.UseNumber()
-	if err := decoder.Decode(&claims); err != nil {
-		return nil, unauthorized("the token has no claims")
-	}
-	clientID, _ := claims["client_id"].(string)
-	inAudience := func(s string) bool { return slices.Contains(a.Audience, s) }
-	if !slices.ContainsFunc(verified.Audience, inAudience) && (len(verified.Audience) > 0 || !inAudience(clientID)) {
-		return nil, unauthorized("the token is for another audience")
-	}
-	now := float64(time.Now().UnixMilli()) / 1000
-	for _, name := range []string{"nbf", "iat"} {
-		if n, ok := claims[name].(json.Number); ok {
-			if at, err := n.Float64(); err != nil || at > now {
-				return nil, unauthorized("the token is not valid yet")
-			}
+	if a.TTL > 0 {
+		a.mu.Lock()
+		if len(a.kept) >= maxKept {
+			clear(a.kept)
 		}
+		a.kept[key] = kept{time.Now().Add(a.TTL), answer}
+		a.mu.Unlock()
 	}
-	granted := scopes(claims)
-	if len(a.Scopes) > 0 && !slices.ContainsFunc(a.Scopes, func(s string) bool { return slices.Contains(granted, s) }) {
-		return nil, &denial{http.StatusForbidden, `Bearer error="insufficient_scope"`, "the token lacks the scope"}
-	}
-	flat := make(map[string]string, len(claims))
-	for name, value := range claims {
-		flat[name] = flatten(value)
-	}
-	jwt := &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{Claims: flat}
-	if len(a.Scopes) > 0 {
-		jwt.Scopes = granted
-	}
-	return &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{JWT: jwt}, nil
+	return answer.judge()
 }
 
-func scopes(claims map[string]any) []string {
-	switch v := claims["scope"].(type) {
-	case string:
-		return strings.Fields(v)
+func (s simple) judge() (map[string]any, error) {
+	if !*s.IsAuthorized {
+		return nil, &denial{http.StatusForbidden, "the authorizer refuses"}
 	}
-	list, _ := claims["scp"].([]any)
-	var out []string
-	for _, s := range list {
-		out = append(out, fmt.Sprint(s))
-	}
-	return out
-}
-
-// flatten writes a claim as the gateway hands it on: every claim is text, and a list is [a b].
-func flatten(v any) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case []any:
-		parts := make([]string, len(v))
-		for i, e := range v {
-			parts[i] = flatten(e)
-		}
-		return "[" + strings.Join(parts, " ") + "]"
-	case map[string]any:
-		raw, _ := json.Marshal(v)
-		return string(raw)
-	}
-	return fmt.Sprint(v)
+	return s.Context, nil
 }

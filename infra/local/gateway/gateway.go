@@ -1,4 +1,4 @@
-// Package gateway answers HTTP as an Amazon API Gateway HTTP API does: routes of the template, JWT authorizers, Lambda proxy
+// Package gateway answers HTTP as an Amazon API Gateway HTTP API does: routes of the template, Lambda authorizers, Lambda proxy
 // integration with payload format 2.0 both ways, and the gateway's own answers, which are {"message": …}.
 package gateway
 
@@ -77,7 +77,7 @@ func New(api template.API, functions Invoker, o Options) *Gateway {
 	g := &Gateway{api: api, authorizers: map[string]*authorizer{}, functions: functions, options: o}
 	g.bucket = bucket{rate: api.RateLimit, burst: float64(api.BurstLimit), tokens: float64(api.BurstLimit), at: time.Now()}
 	for name, a := range api.Authorizers {
-		g.authorizers[name] = &authorizer{Authorizer: a}
+		g.authorizers[name] = &authorizer{Authorizer: a, functions: functions, kept: map[string]kept{}}
 	}
 	for _, r := range api.Routes {
 		g.routes = append(g.routes, route{r, segmentsOf(r.Path)})
@@ -201,19 +201,6 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, entry *Access) {
 		refuse(http.StatusTooManyRequests, nil)
 		return
 	}
-	var jwt *events.APIGatewayV2HTTPRequestContextAuthorizerDescription
-	if rt.Authorizer != "" {
-		var err error
-		if jwt, err = g.authorizers[rt.Authorizer].authorize(r); err != nil {
-			if denied, ok := errors.AsType[*denial](err); ok {
-				w.Header().Set("Www-Authenticate", denied.challenge)
-				refuse(denied.status, err)
-			} else {
-				refuse(http.StatusInternalServerError, err)
-			}
-			return
-		}
-	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, MaxBody+1))
 	if err != nil {
 		refuse(http.StatusBadRequest, err)
@@ -225,14 +212,29 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, entry *Access) {
 		refuse(http.StatusRequestEntityTooLarge, nil)
 		return
 	}
-	event, err := json.Marshal(g.event(r, rt, parameters, body, jwt, entry.RequestID))
+	request := g.event(r, rt, parameters, body, entry.RequestID)
+	// The function goes on when the client leaves, as behind the real gateway; it is the integration that times out.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), rt.Timeout)
+	defer cancel()
+	if rt.Authorizer != "" {
+		asked := request
+		asked.Body, asked.IsBase64Encoded = "", false
+		claims, err := g.authorizers[rt.Authorizer].authorize(ctx, r, rt, asked)
+		if denied, ok := errors.AsType[*denial](err); ok {
+			refuse(denied.status, err)
+			return
+		}
+		if err != nil {
+			refuse(http.StatusInternalServerError, err)
+			return
+		}
+		request.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{Lambda: claims}
+	}
+	event, err := json.Marshal(request)
 	if err != nil {
 		refuse(http.StatusInternalServerError, err)
 		return
 	}
-	// The function goes on when the client leaves, as behind the real gateway; it is the integration that times out.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), rt.Timeout)
-	defer cancel()
 	answer, err := g.functions.Invoke(ctx, rt.Function, event)
 	switch {
 	case err == nil:
@@ -277,7 +279,7 @@ func headerSize(r *http.Request) int {
 // hopByHop are the headers that end at the gateway.
 var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect"}
 
-func (g *Gateway) event(r *http.Request, rt route, parameters map[string]string, body []byte, jwt *events.APIGatewayV2HTTPRequestContextAuthorizerDescription, requestID string) events.APIGatewayV2HTTPRequest {
+func (g *Gateway) event(r *http.Request, rt route, parameters map[string]string, body []byte, requestID string) events.APIGatewayV2HTTPRequest {
 	now := g.options.Now().UTC()
 	source, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -328,7 +330,7 @@ func (g *Gateway) event(r *http.Request, rt route, parameters map[string]string,
 		Version: "2.0", RouteKey: rt.Key(), RawPath: r.URL.Path, RawQueryString: r.URL.RawQuery, Cookies: cookies, Headers: headers,
 		QueryStringParameters: query, PathParameters: parameters,
 		RequestContext: events.APIGatewayV2HTTPRequestContext{
-			RouteKey: rt.Key(), AccountID: template.Account, Stage: "$default", RequestID: requestID, APIID: g.api.LogicalID, Authorizer: jwt,
+			RouteKey: rt.Key(), AccountID: template.Account, Stage: "$default", RequestID: requestID, APIID: g.api.LogicalID,
 			DomainName: host, DomainPrefix: strings.Split(host, ".")[0],
 			Time: now.Format("02/Jan/2006:15:04:05 -0700"), TimeEpoch: now.UnixMilli(),
 			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{

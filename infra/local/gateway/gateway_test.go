@@ -1,10 +1,7 @@
 package gateway_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -18,7 +15,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/go-jose/go-jose/v4"
 
 	"concord/infra/local/gateway"
 	"concord/infra/local/lambda"
@@ -70,7 +66,7 @@ var routes = []template.Route{
 	{Method: "POST", Path: "/solo", Function: "Solo"},
 }
 
-func serve(t *testing.T, f *functions, change ...func(*template.API)) string {
+func serve(t *testing.T, f gateway.Invoker, change ...func(*template.API)) string {
 	t.Helper()
 	api := template.API{LogicalID: "Api", Routes: slices.Clone(routes), Authorizers: map[string]template.Authorizer{}}
 	for i := range api.Routes {
@@ -402,177 +398,106 @@ func TestAccessLogHasTheRouteAndNotThePath(t *testing.T) {
 	}
 }
 
-// issuer is an identity provider: discovery, a key set, and tokens signed with its key.
-type issuer struct {
-	url    string
-	signer jose.Signer
-	other  jose.Signer
-}
-
-func newIssuer(t *testing.T) *issuer {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	foreign, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := &issuer{}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]any{"issuer": i.url, "jwks_uri": i.url + "/keys", "authorization_endpoint": i.url, "token_endpoint": i.url,
-			"id_token_signing_alg_values_supported": []string{"RS256"}})
-	})
-	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k", Use: "sig"}}})
-	})
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	i.url = server.URL
-	signer := func(algorithm jose.SignatureAlgorithm, key any) jose.Signer {
-		s, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: key, KeyID: "k"}}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	i.signer, i.other = signer(jose.RS256, key), signer(jose.RS256, foreign)
-	return i
-}
-
-func sign(t *testing.T, s jose.Signer, claims map[string]any) string {
-	t.Helper()
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := s.Sign(payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	compact, err := signed.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return compact
-}
-
-func authorized(i *issuer, scopes ...string) func(*template.API) {
+// authorized puts an authorizer before every route, whose function is Who.
+func authorized(ttl time.Duration) func(*template.API) {
 	return func(a *template.API) {
-		a.Authorizers["Tokens"] = template.Authorizer{Name: "Tokens", Issuer: i.url, Audience: []string{"concord-api"}, IdentitySource: "$request.header.Authorization", Scopes: scopes}
+		a.Authorizers["Tokens"] = template.Authorizer{Name: "Tokens", Function: "Who", IdentitySources: []string{"$request.header.Authorization"}, TTL: ttl}
 		for n := range a.Routes {
 			a.Routes[n].Authorizer = "Tokens"
 		}
 	}
 }
 
-func TestAuthorizerHandsClaimsOnAsText(t *testing.T) {
-	i, f := newIssuer(t), &functions{}
-	now := time.Now().Unix()
-	token := sign(t, i.signer, map[string]any{
-		"iss": i.url, "aud": "concord-api", "exp": now + 600, "nbf": now - 1, "iat": now - 1, "tenantId": "t-1",
-		"roles": []string{"adminAgent", "salesAgent"}, "one": []string{"x"}, "yes": true,
-	})
-	for _, header := range []string{"Bearer " + token, "bearer " + token, token} {
-		if r := do(t, "GET", serve(t, f, authorized(i))+"/solo", "", "Authorization", header); r.StatusCode != http.StatusOK {
-			t.Fatalf("status %d", r.StatusCode)
-		}
+// who answers for the authorizer and remembers what it was asked; every other function answers 200.
+type who struct {
+	functions
+	answer string
+	err    error
+	asked  []events.APIGatewayV2CustomAuthorizerV2Request
+}
+
+func (w *who) Invoke(ctx context.Context, name string, event []byte) ([]byte, error) {
+	if name != "Who" {
+		return w.functions.Invoke(ctx, name, event)
 	}
-	claims := f.request(t).RequestContext.Authorizer.JWT.Claims
-	for name, want := range map[string]string{
-		"tenantId": "t-1", "roles": "[adminAgent salesAgent]", "one": "[x]", "yes": "true", "exp": fmt.Sprint(now + 600), "aud": "concord-api",
-	} {
-		if claims[name] != want {
-			t.Errorf("%s is %q, want %q", name, claims[name], want)
-		}
+	var q events.APIGatewayV2CustomAuthorizerV2Request
+	if err := json.Unmarshal(event, &q); err != nil {
+		return nil, err
+	}
+	w.asked = append(w.asked, q)
+	return []byte(w.answer), w.err
+}
+
+func TestAuthorizerHandsItsContextOn(t *testing.T) {
+	f := &who{answer: `{"isAuthorized":true,"context":{"sub":"alder","roles":"adminAgent salesAgent"}}`}
+	r := do(t, "POST", serve(t, f, authorized(0))+"/things/7?x=1", "secret body", "Authorization", "Bearer t")
+	if r.StatusCode != http.StatusOK {
+		t.Fatalf("status %d", r.StatusCode)
+	}
+	if got := f.request(t).RequestContext.Authorizer.Lambda; got["sub"] != "alder" || got["roles"] != "adminAgent salesAgent" || len(got) != 2 {
+		t.Errorf("context %v", got)
+	}
+	q := f.asked[0]
+	if q.Version != "2.0" || q.Type != "REQUEST" || !slices.Equal(q.IdentitySource, []string{"Bearer t"}) || q.RouteKey != "POST /things/{id}" || q.RawQueryString != "x=1" ||
+		q.PathParameters["id"] != "7" || q.Headers["authorization"] != "Bearer t" || !strings.HasSuffix(q.RouteArn, ":Api/$default/POST/things/7") || q.RequestContext.HTTP.Method != "POST" {
+		t.Errorf("asked %+v", q)
 	}
 }
 
-func TestAuthorizerRefusesWith401(t *testing.T) {
-	i := newIssuer(t)
-	now := time.Now().Unix()
-	claims := func(change map[string]any) map[string]any {
-		c := map[string]any{"iss": i.url, "aud": "concord-api", "exp": now + 600, "iat": now - 1}
-		for k, v := range change {
-			c[k] = v
-		}
-		return c
-	}
-	good := sign(t, i.signer, claims(nil))
-	hmac, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: bytes.Repeat([]byte("k"), 32)}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parts := strings.Split(good, ".")
-	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + parts[1] + "."
-	for name, header := range map[string]string{
-		"missing":          "",
-		"garbled":          "Bearer x.y.z",
-		"basic":            "Basic YTpi",
-		"signature":        "Bearer " + parts[0] + "." + parts[1] + "." + strings.Repeat("A", len(parts[2])),
-		"foreign key":      "Bearer " + sign(t, i.other, claims(nil)),
-		"symmetric key":    "Bearer " + sign(t, hmac, claims(nil)),
-		"no signature":     "Bearer " + none,
-		"issuer":           "Bearer " + sign(t, i.signer, claims(map[string]any{"iss": "https://elsewhere.example"})),
-		"audience":         "Bearer " + sign(t, i.signer, claims(map[string]any{"aud": "another-api"})),
-		"client, not aud":  "Bearer " + sign(t, i.signer, claims(map[string]any{"aud": "another-api", "client_id": "concord-api"})),
-		"expired":          "Bearer " + sign(t, i.signer, claims(map[string]any{"exp": now - 1})),
-		"without expiry":   "Bearer " + sign(t, i.signer, map[string]any{"iss": i.url, "aud": "concord-api"}),
-		"not valid yet":    "Bearer " + sign(t, i.signer, claims(map[string]any{"nbf": now + 60})),
-		"issued in future": "Bearer " + sign(t, i.signer, claims(map[string]any{"iat": now + 60})),
+func TestWhatTheAuthorizerRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		f       *who
+		header  string
+		status  int
+		message string
+		asked   int
+	}{
+		"no token":           {&who{}, "", 401, "Unauthorized", 0},
+		"refused":            {&who{answer: `{"isAuthorized":false}`}, "Bearer t", 403, "Forbidden", 1},
+		"fails":              {&who{err: errors.New("function error")}, "Bearer t", 500, "Internal Server Error", 1},
+		"no simple response": {&who{answer: `{"principalId":"x"}`}, "Bearer t", 500, "Internal Server Error", 1},
+		"no JSON":            {&who{answer: `x`}, "Bearer t", 500, "Internal Server Error", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &functions{}
-			r := do(t, "GET", serve(t, f, authorized(i))+"/solo", "", "Authorization", header)
-			wantOwn(t, r, 401, "Unauthorized")
-			if !strings.HasPrefix(r.Header.Get("Www-Authenticate"), "Bearer") {
-				t.Errorf("Www-Authenticate is %q", r.Header.Get("Www-Authenticate"))
+			var headers []string
+			if c.header != "" {
+				headers = []string{"Authorization", c.header}
 			}
-			if f.event != nil {
-				t.Error("it reached the function")
+			wantOwn(t, do(t, "GET", serve(t, c.f, authorized(time.Minute))+"/solo", "", headers...), c.status, c.message)
+			if c.f.event != nil || len(c.f.asked) != c.asked {
+				t.Errorf("the function was reached, or the authorizer asked %d times", len(c.f.asked))
 			}
 		})
 	}
-	if r := do(t, "GET", serve(t, &functions{}, authorized(i))+"/solo", "", "Authorization", "Bearer "+good); r.StatusCode != http.StatusOK {
-		t.Errorf("the good token: %d", r.StatusCode)
-	}
 }
 
-func TestAuthorizerTakesAudienceFromListAndClient(t *testing.T) {
-	i := newIssuer(t)
-	exp := time.Now().Add(time.Minute).Unix()
-	for name, claims := range map[string]map[string]any{
-		"list":      {"iss": i.url, "aud": []string{"x", "concord-api"}, "exp": exp},
-		"client id": {"iss": i.url, "client_id": "concord-api", "exp": exp},
-	} {
-		if r := do(t, "GET", serve(t, &functions{}, authorized(i))+"/solo", "", "Authorization", "Bearer "+sign(t, i.signer, claims)); r.StatusCode != http.StatusOK {
-			t.Errorf("%s: %d", name, r.StatusCode)
+func TestAuthorizerIsKeptByTheToken(t *testing.T) {
+	for _, answer := range []string{`{"isAuthorized":true,"context":{"sub":"a"}}`, `{"isAuthorized":false}`} {
+		f := &who{answer: answer}
+		url := serve(t, f, authorized(50*time.Millisecond))
+		for range 3 {
+			do(t, "GET", url+"/solo", "", "Authorization", "Bearer one")
+			do(t, "GET", url+"/things/special", "", "Authorization", "Bearer one")
+		}
+		do(t, "GET", url+"/solo", "", "Authorization", "Bearer two")
+		if len(f.asked) != 2 {
+			t.Errorf("asked %d times for two tokens", len(f.asked))
+		}
+		time.Sleep(60 * time.Millisecond)
+		do(t, "GET", url+"/solo", "", "Authorization", "Bearer one")
+		if len(f.asked) != 3 {
+			t.Errorf("asked %d times when the time is over", len(f.asked))
 		}
 	}
-}
-
-func TestAuthorizerWithScopes(t *testing.T) {
-	i := newIssuer(t)
-	exp := time.Now().Add(time.Minute).Unix()
-	token := func(scope string) string {
-		return "Bearer " + sign(t, i.signer, map[string]any{"iss": i.url, "aud": "concord-api", "exp": exp, "scope": scope})
-	}
-	url := serve(t, &functions{}, authorized(i, "write"))
-	wantOwn(t, do(t, "GET", url+"/solo", "", "Authorization", token("read")), 403, "Forbidden")
-	if r := do(t, "GET", url+"/solo", "", "Authorization", token("read write")); r.StatusCode != http.StatusOK {
-		t.Errorf("status %d", r.StatusCode)
+	f := &who{err: errors.New("out of reach")}
+	url := serve(t, f, authorized(time.Minute))
+	do(t, "GET", url+"/solo", "", "Authorization", "Bearer one")
+	f.err, f.answer = nil, `{"isAuthorized":true}`
+	if r := do(t, "GET", url+"/solo", "", "Authorization", "Bearer one"); r.StatusCode != http.StatusOK {
+		t.Errorf("an error was kept: %d", r.StatusCode)
 	}
 }
 
 func TestUnknownRouteIs404EvenWithoutToken(t *testing.T) {
-	wantOwn(t, do(t, "GET", serve(t, &functions{}, authorized(newIssuer(t)))+"/nothing", ""), 404, "Not Found")
-}
-
-func TestIssuerOutOfReachIs500(t *testing.T) {
-	i := newIssuer(t)
-	token := "Bearer " + sign(t, i.signer, map[string]any{"iss": i.url, "aud": "concord-api", "exp": time.Now().Add(time.Minute).Unix()})
-	url := serve(t, &functions{}, authorized(&issuer{url: "http://127.0.0.1:1"}))
-	wantOwn(t, do(t, "GET", url+"/solo", "", "Authorization", token), 500, "Internal Server Error")
+	wantOwn(t, do(t, "GET", serve(t, &who{}, authorized(0))+"/nothing", ""), 404, "Not Found")
 }

@@ -131,6 +131,9 @@ func (s *Stack) start(ctx context.Context) error {
 		// Companies that do not exist, and a PartnerID for the one that can be enrolled here.
 		"CompanyRecords": "sample",
 	}
+	if s.options.Parameters["Issuer"] == "" {
+		parameters["UsGovIssuer"] = parameters["Issuer"] // the shipped provider has both clouds
+	}
 	for k, v := range s.options.Parameters {
 		parameters[k] = v
 	}

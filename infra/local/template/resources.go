@@ -283,9 +283,15 @@ func (t *Template) addAPI(id string, properties map[string]any) error {
 		Auth struct {
 			DefaultAuthorizer string
 			Authorizers       map[string]struct {
-				AuthorizationScopes []string
-				IdentitySource      string
-				JwtConfiguration    map[string]any
+				AuthorizerPayloadFormatVersion   string
+				EnableSimpleResponses            flag
+				EnableFunctionDefaultPermissions flag
+				FunctionArn                      string
+				Identity                         struct {
+					Headers          []string
+					QueryStrings     []string
+					ReauthorizeEvery number
+				}
 			}
 		}
 		CorsConfiguration any
@@ -305,27 +311,21 @@ func (t *Template) addAPI(id string, properties map[string]any) error {
 		api.RateLimit = rate
 	}
 	for name, a := range p.Auth.Authorizers {
-		if a.JwtConfiguration == nil {
-			return fmt.Errorf("authorizer %s: only JWT authorizers are supported by the local stack", name)
+		if a.FunctionArn == "" || a.AuthorizerPayloadFormatVersion != "2.0" || !bool(a.EnableSimpleResponses) {
+			return fmt.Errorf("authorizer %s: only Lambda authorizers with payload format 2.0 and simple responses are supported by the local stack", name)
 		}
-		authorizer := Authorizer{Name: name, IdentitySource: a.IdentitySource, Scopes: a.AuthorizationScopes}
-		if authorizer.IdentitySource == "" {
-			authorizer.IdentitySource = "$request.header.Authorization"
+		if !bool(a.EnableFunctionDefaultPermissions) {
+			return fmt.Errorf("authorizer %s: without EnableFunctionDefaultPermissions the API may not invoke its function", name)
 		}
-		for key, value := range a.JwtConfiguration {
-			switch strings.ToLower(key) {
-			case "issuer":
-				authorizer.Issuer = text(value)
-			case "audience":
-				if one, ok := value.(string); ok {
-					authorizer.Audience = []string{one}
-				} else if err := decode(value, &authorizer.Audience); err != nil {
-					return fmt.Errorf("authorizer %s: audience: %w", name, err)
-				}
-			}
+		authorizer := Authorizer{Name: name, Function: a.FunctionArn, TTL: time.Duration(a.Identity.ReauthorizeEvery) * time.Second}
+		for _, header := range a.Identity.Headers {
+			authorizer.IdentitySources = append(authorizer.IdentitySources, "$request.header."+header)
 		}
-		if authorizer.Issuer == "" || len(authorizer.Audience) == 0 {
-			return fmt.Errorf("authorizer %s: issuer and audience are required", name)
+		for _, key := range a.Identity.QueryStrings {
+			authorizer.IdentitySources = append(authorizer.IdentitySources, "$request.querystring."+key)
+		}
+		if len(authorizer.IdentitySources) == 0 {
+			return fmt.Errorf("authorizer %s: it has no identity source", name)
 		}
 		api.Authorizers[name] = authorizer
 	}

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -77,13 +76,12 @@ type API struct {
 	BurstLimit  int
 }
 
-// Authorizer is a JWT authorizer of an HTTP API.
+// Authorizer is a Lambda authorizer of an HTTP API, with payload format 2.0 and simple responses.
 type Authorizer struct {
-	Name           string
-	Issuer         string
-	Audience       []string
-	IdentitySource string   // such as $request.header.Authorization
-	Scopes         []string // one of them must be in the token, when there are any
+	Name            string
+	Function        string        // logical id
+	IdentitySources []string      // such as $request.header.Authorization; all of them have to be there
+	TTL             time.Duration // how long an answer is kept; 0 for not at all
 }
 
 // Route leads a method and a path to a function.
@@ -231,8 +229,8 @@ func Read(path string, parameters map[string]string) (*Template, error) {
 	return t, nil
 }
 
-// Parse evaluates a template. The parameters take precedence over the template's defaults; one that the template does
-// not declare is ignored, one without either is an error.
+// Parse evaluates a template. The parameters take precedence over the template's defaults; one that the template does not declare, or
+// whose value a deployment would refuse, is an error, and so is one without a value.
 func Parse(raw []byte, parameters map[string]string) (*Template, error) {
 	var node yaml.Node
 	if err := yaml.Unmarshal(raw, &node); err != nil {
@@ -257,24 +255,9 @@ func Parse(raw []byte, parameters map[string]string) (*Template, error) {
 			"AWS::StackName": "concord-local", "AWS::StackId": "arn:aws:cloudformation:" + Region + ":" + Account + ":stack/concord-local/local",
 		},
 	}
-	t := &Template{Parameters: map[string]string{}}
-	for name, p := range part(root, "Parameters") {
-		definition, _ := p.(map[string]any)
-		if given, ok := parameters[name]; ok {
-			s.parameters[name] = given
-		} else if value, ok := definition["Default"]; ok {
-			s.parameters[name] = text(value)
-		} else {
-			return nil, fmt.Errorf("the parameter %s has neither a default nor a local value", name)
-		}
-		t.Parameters[name] = text(s.parameters[name])
-		if list := text(definition["Type"]); strings.HasPrefix(list, "List<") || list == "CommaDelimitedList" {
-			var items []any
-			for item := range strings.SplitSeq(t.Parameters[name], ",") {
-				items = append(items, strings.TrimSpace(item))
-			}
-			s.parameters[name] = items
-		}
+	t := &Template{}
+	if t.Parameters, err = s.give(part(root, "Parameters"), parameters); err != nil {
+		return nil, err
 	}
 	globals := part(root, "Globals")
 	for id, r := range part(root, "Resources") {
@@ -324,6 +307,14 @@ func Parse(raw []byte, parameters map[string]string) (*Template, error) {
 	}
 	for i := range t.APIs {
 		delete(t.APIs[i].Authorizers, "")
+		for name, a := range t.APIs[i].Authorizers {
+			n := slices.IndexFunc(t.Functions, func(f Function) bool { return f.ARN == a.Function })
+			if n < 0 {
+				return nil, fmt.Errorf("unresolved reference %s: the authorizer %s names no function", a.Function, name)
+			}
+			a.Function = t.Functions[n].LogicalID
+			t.APIs[i].Authorizers[name] = a
+		}
 	}
 	if _, err := s.eval(part(root, "Outputs")); err != nil {
 		return nil, fmt.Errorf("outputs: %w", err)

@@ -96,7 +96,7 @@ Resources:
     Properties:
       Auth:
         Authorizers:
-          A: {JwtConfiguration: {issuer: https://i.example, audience: one}}
+          A: {FunctionArn: !GetAtt F.Arn, AuthorizerPayloadFormatVersion: "2.0", EnableSimpleResponses: true, EnableFunctionDefaultPermissions: true, Identity: {Headers: [Authorization], ReauthorizeEvery: 300}}
 `
 
 func parseFunction(t *testing.T, properties string, parameters map[string]string) (*Template, error) {
@@ -200,7 +200,7 @@ Events:
 		t.Errorf("routes %+v", got.APIs[0].Routes)
 	}
 	a := got.APIs[0].Authorizers
-	if len(a) != 1 || a["A"].Issuer != "https://i.example" || a["A"].Audience[0] != "one" || a["A"].IdentitySource != "$request.header.Authorization" {
+	if len(a) != 1 || a["A"].Function != "F" || a["A"].TTL != 5*time.Minute || !slices.Equal(a["A"].IdentitySources, []string{"$request.header.Authorization"}) {
 		t.Errorf("authorizers %+v", a)
 	}
 	f := got.Functions[0]

@@ -47,7 +47,7 @@ func web(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatew
 		return events.APIGatewayV2HTTPResponse{StatusCode: 200, Headers: map[string]string{"content-type": "application/json"}, Body: string(body)}, err
 	}
 	if a := e.RequestContext.Authorizer; a != nil {
-		return answer(a.JWT.Claims)
+		return answer(a.Lambda)
 	}
 	switch e.PathParameters["do"] {
 	case "put":

@@ -1,0 +1,97 @@
+package identity
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"concord/internal/partner"
+	"concord/internal/problem"
+)
+
+// outside is what codes are redeemed with.
+var outside = &http.Client{Timeout: patience}
+
+// Attempt is what ties a sign-in that comes back to the one that began: none of it is in the browser's address.
+type Attempt struct{ State, Nonce, Verifier string }
+
+// Begin returns where somebody signs in for a cloud. With fresh set, who is signed in at the provider is asked again. Code:
+// [problem.CloudMismatch] for a cloud that nobody signs in for.
+func (a *Authorities) Begin(c partner.CloudID, redirect string, t Attempt, fresh bool) (string, error) {
+	one, found, err := a.found(c)
+	if err != nil {
+		return "", err
+	}
+	options := []oauth2.AuthCodeOption{oidc.Nonce(t.Nonce), oauth2.S256ChallengeOption(t.Verifier)}
+	if fresh {
+		options = append(options, oauth2.SetAuthURLParam("prompt", "login"))
+	}
+	config := one.config(found, redirect)
+	return config.AuthCodeURL(t.State, options...), nil
+}
+
+func (a *Authorities) found(c partner.CloudID) (Authority, *discovered, error) {
+	one, ok := a.of(c)
+	if !ok {
+		return one, nil, problem.New(problem.CloudMismatch, "Nobody signs in for this cloud here.")
+	}
+	found, err := a.providers[one.Issuer].discover()
+	return one, found, err
+}
+
+func (one Authority) config(found *discovered, redirect string) oauth2.Config {
+	endpoint := found.Endpoint()
+	endpoint.AuthStyle = oauth2.AuthStyleInParams // a public client names itself and proves nothing: PKCE does
+	return oauth2.Config{
+		ClientID: one.ClientID, Endpoint: endpoint, RedirectURL: redirect,
+		Scopes: append([]string{oidc.ScopeOpenID, "profile", "email"}, one.Scopes...),
+	}
+}
+
+// Complete redeems the code that a sign-in came back with, and verifies the ID token: signature, issuer, client, time and nonce. Issuer is
+// what came back as iss (RFC 9207); empty where the provider says none.
+func (a *Authorities) Complete(ctx context.Context, c partner.CloudID, redirect string, t Attempt, code, issuer string) (Holder, error) {
+	var none Holder
+	if code == "" {
+		return none, fmt.Errorf("%w: no code", ErrRefused)
+	}
+	one, found, err := a.found(c)
+	if err != nil {
+		return none, err
+	}
+	if !found.could(issuer) { // the code must not go to whom it is not from
+		return none, fmt.Errorf("%w: the answer came from another issuer", ErrRefused)
+	}
+	config := one.config(found, redirect)
+	tokens, err := config.Exchange(oidc.ClientContext(ctx, outside), code, oauth2.VerifierOption(t.Verifier))
+	if refusal, ok := errors.AsType[*oauth2.RetrieveError](err); ok && refusal.Response.StatusCode < http.StatusInternalServerError {
+		return none, fmt.Errorf("%w: the code is not taken", ErrRefused)
+	}
+	if err != nil {
+		return none, err
+	}
+	raw, _ := tokens.Extra("id_token").(string)
+	verified, err := a.providers[one.Issuer].verify(ctx, found, raw)
+	if err != nil {
+		return none, err
+	}
+	switch {
+	case !slices.Contains(verified.Audience, one.ClientID):
+		return none, fmt.Errorf("%w: the token is for another client", ErrRefused)
+	case issuer != "" && issuer != verified.Issuer:
+		return none, fmt.Errorf("%w: the answer came from another issuer", ErrRefused)
+	case subtle.ConstantTimeCompare([]byte(verified.Nonce), []byte(t.Nonce)) != 1:
+		return none, fmt.Errorf("%w: the token is of another attempt", ErrRefused)
+	}
+	d, err := body(verified)
+	if err != nil {
+		return none, err
+	}
+	return a.holder(one, found, d)
+}
