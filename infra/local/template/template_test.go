@@ -275,7 +275,7 @@ func TestWhatDoesNotResolveIsNamed(t *testing.T) {
 }
 
 func TestLocalValueWinsOverDefault(t *testing.T) {
-	got, err := parseFunction(t, "Environment: {Variables: {N: !Ref Name, F: !If [On, a, b]}}", map[string]string{"Name": "local", "Flag": "no", "Unknown": "x"})
+	got, err := parseFunction(t, "Environment: {Variables: {N: !Ref Name, F: !If [On, a, b]}}", map[string]string{"Name": "local", "Flag": "no"})
 	if err != nil {
 		t.Fatal(err)
 	}
