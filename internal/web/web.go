@@ -67,14 +67,6 @@ func (g Gate) serve(operation func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := call{&g, w, r, correlationID(r)}
 		h := w.Header()
-		if c.late() {
-			// As API Gateway answers for a token that is over: it may have kept what its authorizer said of this one.
-			h.Set("WWW-Authenticate", "Bearer")
-			c.write(http.StatusUnauthorized, "application/json", map[string]string{"message": http.StatusText(http.StatusUnauthorized)})
-			return
-		}
-		h.Set("MS-CorrelationId", c.correlationID)
-		h.Set("MS-RequestId", g.RequestID(r.Context()))
 		h.Set("Cache-Control", "no-store")
 		// A document is data to whoever it reaches: a browser that is led to one shows, frames and runs nothing of it.
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -85,6 +77,14 @@ func (g Gate) serve(operation func(*call) error) http.HandlerFunc {
 		if r.Header.Get("X-Forwarded-Proto") == "https" {
 			h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 		}
+		if c.late() {
+			// As API Gateway answers for a token that is over: it may have kept what its authorizer said of this one.
+			h.Set("WWW-Authenticate", "Bearer")
+			c.write(http.StatusUnauthorized, "application/json", map[string]string{"message": http.StatusText(http.StatusUnauthorized)})
+			return
+		}
+		h.Set("MS-CorrelationId", c.correlationID)
+		h.Set("MS-RequestId", g.RequestID(r.Context()))
 		if err := operation(&c); err != nil {
 			c.refuse(err)
 		}
