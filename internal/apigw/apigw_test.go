@@ -55,7 +55,7 @@ func TestRequestOfAnEvent(t *testing.T) {
 			if r.Header.Get("Content-Type") != "application/json" || r.Header.Get("Idempotency-Key") == "" || r.RemoteAddr != "203.0.113.7:0" {
 				t.Errorf("%s: %v from %s", name, r.Header, r.RemoteAddr)
 			}
-			if c := Claims(r.Context()); c["tenantId"] == "" || c["roles"] != "[adminAgent]" || r.RemoteAddr != "203.0.113.7:0" {
+			if c := Claims(r.Context()); c["tenantId"] == "" || c["roles"] != "adminAgent" || r.RemoteAddr != "203.0.113.7:0" {
 				t.Errorf("%s: claims %v, source %s", name, c, r.RemoteAddr)
 			}
 			if RequestID(r.Context()) != "Zk3vXjPvoAMEPZQ=" {

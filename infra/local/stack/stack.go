@@ -134,11 +134,8 @@ func (s *Stack) start(ctx context.Context) error {
 	if s.options.Parameters["Issuer"] == "" {
 		parameters["UsGovIssuer"] = parameters["Issuer"] // the shipped provider has both clouds
 	}
-	for k, v := range s.options.Parameters {
-		parameters[k] = v
-	}
 	file := cmp.Or(s.options.TemplateFile, filepath.Join(s.root, "template.yaml"))
-	if s.Template, err = template.Read(file, parameters); err != nil {
+	if s.Template, err = template.ReadWith(file, s.options.Parameters, parameters); err != nil {
 		return err
 	}
 	if len(s.Template.APIs) != 1 {

@@ -10,9 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// give gives each parameter of the template its value: the one that is given, or else its default. A value that a deployment would
+// give gives each parameter of the template its value: the one that is given, or else the local one, or its default. A value that a deployment would
 // refuse is refused here too, and so is a name that the template does not have.
-func (s *scope) give(declared map[string]any, given map[string]string) (map[string]string, error) {
+func (s *scope) give(declared map[string]any, given, local map[string]string) (map[string]string, error) {
 	values := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if declared[name] == nil {
@@ -22,6 +22,9 @@ func (s *scope) give(declared map[string]any, given map[string]string) (map[stri
 	for _, name := range slices.Sorted(maps.Keys(declared)) {
 		definition, _ := declared[name].(map[string]any)
 		value, ok := given[name]
+		if !ok {
+			value, ok = local[name]
+		}
 		if !ok {
 			if definition["Default"] == nil {
 				return nil, fmt.Errorf("the parameter %s has neither a default nor a local value", name)

@@ -218,11 +218,17 @@ type resource struct {
 
 // Read reads the template in a file; see Parse.
 func Read(path string, parameters map[string]string) (*Template, error) {
+	return ReadWith(path, parameters, nil)
+}
+
+// ReadWith is Read with values that stand before the template's defaults where nothing is given; one that the template does not have
+// does not matter.
+func ReadWith(path string, given, local map[string]string) (*Template, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	t, err := Parse(raw, parameters)
+	t, err := parse(raw, given, local)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -232,6 +238,10 @@ func Read(path string, parameters map[string]string) (*Template, error) {
 // Parse evaluates a template. The parameters take precedence over the template's defaults; one that the template does not declare, or
 // whose value a deployment would refuse, is an error, and so is one without a value.
 func Parse(raw []byte, parameters map[string]string) (*Template, error) {
+	return parse(raw, parameters, nil)
+}
+
+func parse(raw []byte, given, local map[string]string) (*Template, error) {
 	var node yaml.Node
 	if err := yaml.Unmarshal(raw, &node); err != nil {
 		return nil, err
@@ -256,7 +266,7 @@ func Parse(raw []byte, parameters map[string]string) (*Template, error) {
 		},
 	}
 	t := &Template{}
-	if t.Parameters, err = s.give(part(root, "Parameters"), parameters); err != nil {
+	if t.Parameters, err = s.give(part(root, "Parameters"), given, local); err != nil {
 		return nil, err
 	}
 	globals := part(root, "Globals")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"os"
 	"time"
 
@@ -14,6 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"concord/internal/authorizer"
+	"concord/internal/identity"
 )
 
 var config = aws.Config{Region: os.Getenv("AWS_REGION"), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -22,6 +26,12 @@ var config = aws.Config{Region: os.Getenv("AWS_REGION"), Credentials: aws.Creden
 
 func main() {
 	switch os.Getenv("AWS_LAMBDA_FUNCTION_NAME") {
+	case "Who":
+		authorities, err := identity.Parse(os.Getenv("AUTHORITIES"))
+		if err != nil {
+			panic(err)
+		}
+		lambda.Start(authorizer.Authorizer{Authorities: authorities, Audiences: []string{"concord-api"}, Log: slog.Default()}.Handle)
 	case "Web":
 		lambda.Start(web)
 	case "Follower":
