@@ -24,6 +24,7 @@ import (
 	"concord/internal/observe"
 	"concord/internal/pages"
 	"concord/internal/partner"
+	"concord/internal/relationship"
 )
 
 // config is what template.yaml sets.
@@ -89,15 +90,16 @@ func run(log *slog.Logger) error {
 		Complaints: partner.Threshold{PerMille: c.ComplaintsPerMille, Least: c.ComplaintsLeast},
 	}
 	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
+	recognition := relationship.Recognition{Companies: store, Relationships: store, Accounts: store, Regions: partner.ShippedRegions(), Register: store}
 	handler, err := pages.Site{
-		Granular: &granular.Service{Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Now: now},
+		Granular: &granular.Service{Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Recognition: recognition, Now: now},
 		Invitations: &invitation.Service{
-			Store: store, Accounts: store, Relationships: store, Partnerships: store, AdminAgentsAcceptPartnerships: c.AdminAgentsAccept, Granular: store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds,
+			Store: store, Accounts: store, Relationships: store, Recognition: recognition, Partnerships: store, AdminAgentsAcceptPartnerships: c.AdminAgentsAccept, Granular: store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds,
 			Addresses: addresses, Locales: locale.Tags, Ledger: store, Reputation: reputation,
 			Agreements: &commerce.Signing{Agreements: store, Texts: store}, NeedsAgreement: c.NeedsAgreement,
 			Evidence: time.Duration(c.EvidenceYears) * year, Now: now,
 		},
-		Customers:  customer.Self{Store: store, Register: store, Accounts: store, Purchases: store, Now: now},
+		Customers:  customer.Self{Store: store, Register: store, Accounts: store, Purchases: store, Recognition: recognition, Now: now},
 		Enrolments: enrolment.Confirmation{Store: store, Calendar: calendar, Now: now},
 		Keys:       masterkey.New(aws, c.Secret), Operator: c.Operator, Authorities: authorities, Log: log,
 	}.Handler()

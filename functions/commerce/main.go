@@ -41,7 +41,7 @@ func main() {
 	}
 	aws := awsenv.Config()
 	store, keys := dynamo.New(aws, c.Table), masterkey.New(aws, c.Secret)
-	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Log: log}
+	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: log}
 	service := &commerce.Service{
 		Accounts: store, Holders: store, Relationships: store, Agreements: store, Orders: store, Subscriptions: store, Partnerships: commerce.Tiers{Store: store},
 		Granular: &granular.Service{Store: store, Now: clock}, Texts: store, Evidence: time.Duration(c.EvidenceYears) * year,

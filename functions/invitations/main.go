@@ -57,6 +57,6 @@ func main() {
 		AllowMessage: c.AllowMessage,
 	}
 	bulk := &batch.Service{Store: store, Accounts: store, Now: now}
-	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Log: log}
+	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: log}
 	apigw.Start(web.Invitations(gate, service, web.Drafts{Sign: keys.Sign, Operator: c.Operator}, bulk), "", log)
 }

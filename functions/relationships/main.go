@@ -37,6 +37,8 @@ type config struct {
 	FirstMonth int `env:"FIRST_MONTH_QUOTA" default:"50"`
 	Daily      int `env:"DAILY_QUOTA" default:"500"`
 	Partners   int `env:"PARTNERS_PER_RECIPIENT" default:"3"`
+	// CreatedDaily is how many customers a partner creates on a day of UTC at most; 0 for any number.
+	CreatedDaily int `env:"CREATIONS_PER_DAY" default:"50"`
 	// Only a local stack sets it: addresses below .example and .test are accepted.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
@@ -56,7 +58,7 @@ func main() {
 	}
 	aws := awsenv.Config()
 	store, keys := dynamo.New(aws, c.Table), masterkey.New(aws, c.Secret)
-	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Log: log}
+	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: log}
 	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
 	desk := web.Desk{
 		Registry:   &partner.Registry{Store: store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: clock},
@@ -70,7 +72,7 @@ func main() {
 	}
 	customers := web.Customers{Store: store, Signatures: store, Texts: store, Service: customer.Service{
 		Store: store, Register: store, Customers: store, Directory: store, Grants: store, Partnerships: store, Accounts: store, Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses,
-		SubscriptionsStay: !c.RemovalNeedsNone, ResellersKeep: !c.ResellersRemove, AssociationGrants: c.AssociationGrants, Now: clock,
+		SubscriptionsStay: !c.RemovalNeedsNone, ResellersKeep: !c.ResellersRemove, AssociationGrants: c.AssociationGrants, Webmail: contact.Webmail, Daily: c.CreatedDaily, Now: clock,
 	}}
 	partners := partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: clock}
 	apigw.Start(web.Relationships(gate, customers, granted, partners, store, desk, clock), "", log)

@@ -61,7 +61,7 @@ var house = map[string]room{
 	"link":         {neighbours: words},
 	"terms":        {neighbours: words, foreign: text},
 	"relationship": {neighbours: append(slices.Clone(words), "contact", "partner"), foreign: text},
-	"granular":     {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner"), foreign: text},
+	"granular":     {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "relationship"), foreign: text},
 	"partnership":  {neighbours: append(slices.Clone(words), "link", "partner", "relationship", "terms")},
 	"invitation":   {neighbours: append(slices.Clone(words), "agenda", "contact", "granular", "link", "partner", "relationship", "partnership", "commerce"), foreign: text},
 	"commerce":     {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "relationship", "terms", "partnership")},

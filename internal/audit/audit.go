@@ -11,6 +11,7 @@ package audit
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"concord/internal/partner"
@@ -77,8 +78,9 @@ func (r Record) Kept(d time.Duration) Record {
 
 // Query asks for a page of one partner's records, newest first.
 type Query struct {
-	From, Before time.Time        // when it happened, from inclusive, before exclusive; to the second
-	Customer     partner.TenantID // empty for every customer and none
+	From, Before time.Time          // when it happened, from inclusive, before exclusive; to the second
+	Customer     partner.TenantID   // empty for every customer and none
+	Also         []partner.TenantID // the other ids of that customer
 	ResourceType string
 	Operation    string
 	Limit        int
@@ -87,7 +89,7 @@ type Query struct {
 
 // Matches reports whether a record is among those asked for.
 func (q Query) Matches(r Record) bool {
-	return (q.Customer == "" || q.Customer == r.Customer) && (q.ResourceType == "" || q.ResourceType == r.ResourceType) &&
+	return (q.Customer == "" || q.Customer == r.Customer || slices.Contains(q.Also, r.Customer)) && (q.ResourceType == "" || q.ResourceType == r.ResourceType) &&
 		(q.Operation == "" || q.Operation == r.Operation) && !r.At.Before(q.From) && r.At.Before(q.Before)
 }
 

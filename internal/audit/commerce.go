@@ -62,9 +62,12 @@ func OfSubscription(before *commerce.Subscription, after commerce.Subscription) 
 		for field, is := range r.New {
 			stood[field] = is
 		}
-		for _, whose := range sides(after.Seller, e.Tenant) {
+		for _, whose := range sides(after, e.Tenant) {
 			r.Partner, r.Actor = whose, Actor{Kind: User, Tenant: e.Tenant}
-			if whose == e.Tenant {
+			switch e.Tenant {
+			case after.Customer: // who of its people did it is its own business
+				r.Actor = Actor{Kind: Customer}
+			case whose:
 				r.Actor.Subject = e.By
 			}
 			r.ID = ids.of(r, e.Key+"|"+e.Body+"|"+e.Is)
@@ -76,10 +79,10 @@ func OfSubscription(before *commerce.Subscription, after commerce.Subscription) 
 	return records
 }
 
-// sides are the seller and, where it is another, who acted.
-func sides(seller, actor partner.TenantID) []partner.TenantID {
-	if seller == actor {
-		return []partner.TenantID{seller}
+// sides are the seller and, where it is another partner, who acted.
+func sides(s commerce.Subscription, actor partner.TenantID) []partner.TenantID {
+	if actor == s.Seller || actor == s.Customer {
+		return []partner.TenantID{s.Seller}
 	}
-	return []partner.TenantID{seller, actor}
+	return []partner.TenantID{s.Seller, actor}
 }

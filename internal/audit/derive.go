@@ -173,6 +173,9 @@ func changes(was, is relationship.Entry) (list []change) {
 		}
 		list = append(list, change{operation, "delegatedAdmin", string(was.DelegatedAdmin), string(is.DelegatedAdmin)})
 	}
+	if is.Action == relationship.WasClaimed {
+		list = append(list, change{"customer.claimed", "claimed", "false", "true"})
+	}
 	if was.IdentityCheck != is.IdentityCheck {
 		list = append(list, change{"identityCheck.changed", "identityCheck", string(was.IdentityCheck), string(is.IdentityCheck)})
 	}
@@ -283,9 +286,13 @@ func steps(was, is partnership.Entry) (list []change) {
 func actorOf(e relationship.Entry, r relationship.Relationship) Actor {
 	switch e.Action {
 	case relationship.Established, relationship.AdministrationGiven, relationship.AdministrationTaken:
-		return Actor{Kind: Customer, Tenant: r.Customer.Tenant}
-	case relationship.WasDisputed:
-		return Actor{Kind: Customer} // nobody signed in
+		return Actor{Kind: Customer, Tenant: r.Customer.Home()}
+	case relationship.WasClaimed:
+		return Actor{Kind: Customer, Tenant: r.Customer.ClaimedBy}
+	case relationship.WasDisputed, relationship.WasDisowned:
+		return Actor{Kind: Customer} // nobody signed in, or somebody of another company
+	case relationship.WasSetApart:
+		return Actor{Kind: System}
 	case relationship.WasAssociated:
 		return Actor{Kind: User, Tenant: partner.TenantID(e.By)} // who it was at the provider's is its own business
 	default:
@@ -349,7 +356,7 @@ var order = []string{
 	"enrolment.started", "enrolment.changed", "enrolment.partnerIdAssociated", "enrolment.submitted", "enrolment.verificationResent",
 	"enrolment.contactConfirmed", "enrolment.informationNeeded", "enrolment.approved", "enrolment.rejected", "enrolment.mpaSigned",
 	"enrolment.withdrawn", "enrolment.verificationExpired", "enrolment.vettingOverdue", "enrolment.mailFailed",
-	"granularAdmin.reported", "enrolment.erased",
+	"granularAdmin.reported", "enrolment.erased", "customer.claimed",
 }
 
 // Operations are all that there are today, in the order in which they go within a second.

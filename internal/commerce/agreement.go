@@ -88,8 +88,22 @@ func (s *Service) signed(ctx context.Context, r relationship.Relationship) (bool
 	if r.AgreementSigned {
 		return true, nil
 	}
-	all, err := s.Agreements.Agreements(ctx, r.Customer.Tenant, r.Partner)
+	all, err := AgreementsOf(ctx, s.Agreements, r)
 	return len(all) > 0, err
+}
+
+// AgreementsOf gives what the customer of a relationship has signed itself and what the partner attests of it, of either oldest first. What
+// a company signs itself is kept by its tenant, also where a partner created it (domain, 0.30).
+func AgreementsOf(ctx context.Context, store interface {
+	Agreements(ctx context.Context, customer, attestedBy partner.TenantID) ([]Agreement, error)
+}, r relationship.Relationship) ([]Agreement, error) {
+	all, err := store.Agreements(ctx, r.Customer.Tenant, r.Partner)
+	if home := r.Customer.Home(); err == nil && home != "" && home != r.Customer.Tenant {
+		var own []Agreement
+		own, err = store.Agreements(ctx, home, "")
+		all = append(own, all...)
+	}
+	return all, err
 }
 
 // CustomerAgreements gives what a customer of the caller has signed, newest first. Who signed is left out of what another partner's
@@ -102,7 +116,7 @@ func (s *Service) CustomerAgreements(ctx context.Context, u partner.User, tenant
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.Agreements.Agreements(ctx, r.Customer.Tenant, u.Tenant)
+	all, err := AgreementsOf(ctx, s.Agreements, r)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +172,7 @@ func (s *Service) attest(ctx context.Context, c Command, account partner.Account
 	if err != nil {
 		return a, false, err
 	}
-	all, err := s.Agreements.Agreements(ctx, r.Customer.Tenant, account.Tenant)
+	all, err := AgreementsOf(ctx, s.Agreements, r)
 	if err != nil {
 		return a, false, err
 	}

@@ -63,7 +63,7 @@ func Signed(r relationship.Relationship, s relationship.Signature) Agreement {
 		first, last = s.FullName[:n], s.FullName[n+1:]
 	}
 	return Agreement{
-		ID: s.ID, Customer: r.Customer.Tenant, Source: DirectSigned, Partner: r.Partner, Number: s.Number, Text: s.Text,
+		ID: s.ID, Customer: r.Customer.Home(), Source: DirectSigned, Partner: r.Partner, Number: s.Number, Text: s.Text,
 		Contact: Person{FirstName: first, LastName: last, Email: s.Email}, AgreedAt: s.At, Invitation: s.Invitation, At: s.At, By: s.By, CorrelationID: s.CorrelationID, EraseAt: s.EraseAt,
 	}
 }

@@ -102,6 +102,15 @@ func (s *Subscription) note(e Entry) {
 	s.UpdatedAt = e.At
 }
 
+// SuspendedByCustomer gives an active subscription after the customer has it suspended, whatever its seller says. The entry names the
+// customer for who did it.
+func (s Subscription) SuspendedByCustomer(at time.Time, by, correlationID string) Subscription {
+	s.Status = SubscriptionSuspended
+	s.note(Entry{At: at, By: by, Tenant: s.Customer, CorrelationID: correlationID}.of(StatusChanged, string(SubscriptionSuspended)))
+	s.Version++
+	return s
+}
+
 func digest(text string) (b [16]byte) {
 	sum := sha256.Sum256([]byte(text))
 	copy(b[:], sum[:])

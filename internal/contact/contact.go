@@ -103,6 +103,33 @@ func (a Addresses) checkDomain(domain string) (ascii string, ok bool) {
 	return ascii, ok && ascii != suffix
 }
 
+// Domain gives the ASCII form of a domain that one company can have, in lower case, and false for any other text: a suffix below which
+// anybody can have names is nobody's, whether a registry or a company runs it.
+func (a Addresses) Domain(s string) (ascii string, ok bool) {
+	if ascii, ok = a.checkDomain(strings.TrimSpace(s)); !ok {
+		return "", false
+	}
+	suffix, _ := publicsuffix.PublicSuffix(ascii)
+	return ascii, ascii != suffix
+}
+
+// Above gives the domains above one in its ASCII form, nearest first, as far as somebody can have them for himself.
+func Above(domain string) (list []string) {
+	top, err := publicsuffix.EffectiveTLDPlusOne(domain)
+	if err != nil {
+		return nil
+	}
+	for domain != top {
+		_, parent, found := strings.Cut(domain, ".")
+		if !found {
+			break
+		}
+		domain = parent
+		list = append(list, domain)
+	}
+	return list
+}
+
 // registrySuffix gives the suffix of an ASCII domain on the ICANN list, below which a registry sells names. The list also
 // has suffixes that companies manage, such as github.io; those are domains as any other here.
 func registrySuffix(domain string) (suffix string, ok bool) {

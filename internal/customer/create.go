@@ -6,8 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"concord/internal/contact"
@@ -20,26 +20,33 @@ import (
 	"concord/internal/relationship"
 )
 
-// Register keeps which customers were created, and by which command.
+// Register keeps which companies were created, and by which command.
 //
-// Create stores all of a creation or nothing: [invitation.ErrConflict] when a relationship is not as it was before, the key was used
-// meanwhile, the invitation's slot is taken or what has to stand is not active, [ErrClaimed] when another partner has created this customer.
+// Create stores all of a creation or nothing: [invitation.ErrConflict] when a relationship is not as it was before, the domain, one above or
+// one below it has a holder, the key was used meanwhile, the invitation's slot is taken or what has to stand is not active; [ErrManyCreated]
+// when the partner has created as many that day as it may.
 //
 // Created gives what a key made last, every write included that was acknowledged before the call, or an error with code
-// [problem.NotFound]. Partners gives everybody that has or had a relationship with a customer; it may be a second behind.
+// [problem.NotFound]. Partners gives everybody that has or had a relationship with a customer, by the id of its tenant or of a record that
+// no tenant has claimed; it may be a second behind.
+//
+// Spoken stores what a company says of records, with the relationships that change with it, all of it over the version before, or nothing:
+// [invitation.ErrConflict].
 type Register interface {
 	Create(ctx context.Context, c Creation) error
 	Created(ctx context.Context, p partner.TenantID, key string) (Made, error)
 	Partners(ctx context.Context, customer partner.TenantID) ([]partner.TenantID, error)
+	Spoken(ctx context.Context, d relationship.Discovery, relationships []relationship.Change) error
+	relationship.Companies
 }
 
-// ErrClaimed means that another partner has created the customer.
-var ErrClaimed = errors.New("customer: created by another partner")
+// ErrManyCreated means that a partner may create no more customers on a day.
+var ErrManyCreated = errors.New("customer: as many created as a day allows")
 
-// Creation is a customer that is new to the platform, and what stands with it from the first moment.
+// Creation is a company that is new to the platform, and what stands with it from the first moment.
 type Creation struct {
-	By            partner.TenantID // who creates it
-	Customer      partner.TenantID
+	Record        relationship.Record
+	Above         []string // the domains above that of the record
 	Relationships []relationship.Change
 	// Invitation, when not nil, is new and takes its slot, which nobody has held.
 	Invitation *invitation.Invitation
@@ -47,6 +54,7 @@ type Creation struct {
 	Stands *partnership.Pair
 	Key    string // fingerprint of the Idempotency-Key
 	Made   Made
+	Daily  int // how many the partner may create on the day of Made; 0 for any number
 }
 
 // Made is what an Idempotency-Key stands for.
@@ -64,21 +72,23 @@ type New struct {
 	CompanyName *string
 	Domain      *string
 	Country     *string // ISO 3166-1 alpha-2
-	Tenant      *string // the directory that was made for it; nil for a new id
-	Reseller    *string // the indirect reseller for which an indirect provider creates it; nil for none
+	// Tenant is refused, whichever it is: a company that has one is asked (domain, 0.29).
+	Tenant   *string
+	Reseller *string // the indirect reseller for which an indirect provider creates it; nil for none
 }
 
-// Create makes a customer that is new to the platform: the relationship is active at once, without an invitation (rule I1). A company that
-// the platform knows already is asked by an invitation (rule I2): one that has or had a relationship with anybody, or is a
-// partner. The one exception is a customer that the caller itself created and nobody else came to know. Replayed reports that the
+// Create makes a company that is new to the platform: the relationship is active at once, without an invitation (rule I1). A company that
+// has a tenant is asked by an invitation (rule I2), and so is one whose domain is known: verified for a tenant or a partner, brought by an
+// answer, or created before (domain, 0.29). The company is claimed by its own Global admin later (0.30). Replayed reports that the
 // command's key had made it; the relationship is then given as it is now.
 //
 // For a reseller that is in partnership with the calling provider both get a relationship (rule N9). That gives the reseller no
-// administration: it gets a draft that asks the customer for it, unless the deployment grants it at once (0.18).
+// administration: it gets a draft that asks the customer for it, unless the deployment grants it at once (0.18). In a cloud where
+// administration is always asked for, whoever creates for itself gets that draft (rule I15).
 //
 // Codes: [problem.RoleNotPermitted], also for an indirect reseller; [problem.PartnershipRequired]; [problem.PartnerNotActive]; those of a field;
-// [problem.RegionNotAllowed] (I16), [problem.CloudMismatch]; [problem.SelfInvitation]; [problem.RelationshipExists];
-// [problem.InvitationRequired]; [problem.IdempotencyKeyReused].
+// [problem.WebmailNotAllowed]; [problem.RegionNotAllowed] (I16), [problem.CloudMismatch]; [problem.RelationshipExists];
+// [problem.InvitationRequired]; [problem.IdempotencyKeyReused]; [problem.PartnerQuotaExceeded].
 func (s Service) Create(ctx context.Context, c Command, n New) (r relationship.Relationship, replayed bool, err error) {
 	account, err := s.seller(ctx, c.User)
 	if err != nil {
@@ -135,34 +145,46 @@ func (s Service) create(ctx context.Context, c Command, account partner.Account,
 	if err != nil {
 		return none, false, err
 	}
-	creation := Creation{By: account.Tenant, Key: key}
-	before, err := s.known(ctx, account, reseller, &who)
-	if err != nil {
+	if n.Tenant != nil {
+		return none, false, asked("A company that has a tenant is asked with an invitation; a new one is created without one.")
+	}
+	record := relationship.Record{ID: newTenant(), Domain: who.Domains[0], Country: who.Country, Cloud: who.Cloud, By: account.Tenant, Version: 1}
+	if reseller != nil {
+		record.Reseller = reseller.Tenant
+	}
+	who.Tenant, who.Created = record.ID, true
+	creation := Creation{
+		Record: record, Above: contact.Above(record.Domain), Key: key, Made: Made{record.ID, c.Body, now}, Daily: s.Daily,
+	}
+	if err := s.unknown(ctx, account, creation); err != nil {
 		return none, false, err
 	}
 	found := relationship.Founding{Partner: account, Customer: who, RegionTable: s.Regions.Version, At: now, By: c.User.Subject, CorrelationID: c.CorrelationID}
 	if reseller != nil {
 		found.Via = reseller.Tenant
 	}
-	after := s.founded(&creation, before, found)
+	after := s.founded(&creation, found)
 	if reseller != nil {
-		if err := s.associate(ctx, &creation, *reseller, found); err != nil {
-			return none, false, err
-		}
+		s.associate(&creation, *reseller, found)
+	} else if cloud, err := s.Clouds.Cloud(account.Cloud); err == nil && !cloud.AdministrationOptional {
+		s.ask(&creation, account, found, found.By)
 	}
-	creation.Customer, creation.Made = who.Tenant, Made{who.Tenant, c.Body, now}
 	err = s.Register.Create(ctx, creation)
-	if errors.Is(err, ErrClaimed) {
-		err = inviteIt()
+	if errors.Is(err, ErrManyCreated) {
+		day := now.Truncate(24 * time.Hour).Add(24 * time.Hour)
+		err = &problem.Error{
+			Code: problem.PartnerQuotaExceeded, RetryAfter: day.Sub(now),
+			Detail: fmt.Sprintf("You have created %d customers today, as many as a day allows; go on tomorrow, or invite the company.", s.Daily),
+		}
 	}
 	return after, false, err
 }
 
 // founded adds a relationship to a creation.
-func (s Service) founded(c *Creation, before *relationship.Relationship, f relationship.Founding) relationship.Relationship {
+func (s Service) founded(c *Creation, f relationship.Founding) relationship.Relationship {
 	f.RelationshipID = newID("rel_")
-	after := relationship.Create(before, f)
-	c.Relationships = append(c.Relationships, relationship.Change{Before: before, After: after})
+	after := relationship.Create(f)
+	c.Relationships = append(c.Relationships, relationship.Change{After: after})
 	return after
 }
 
@@ -208,34 +230,24 @@ func (s Service) reseller(ctx context.Context, account partner.Account, named *s
 }
 
 // associate adds what a reseller gets to a creation (rule N9, 0.18).
-func (s Service) associate(ctx context.Context, c *Creation, reseller partner.Account, f relationship.Founding) error {
-	c.Stands = &partnership.Pair{Provider: c.By, Reseller: reseller.Tenant}
-	f.Partner, f.Provider, f.Via, f.DelegatedAdmin = reseller, c.By, c.By, s.AssociationGrants
-	before, err := s.Store.Relationship(ctx, reseller.Tenant, f.Customer.Tenant)
-	switch {
-	case problem.Is(err, problem.NotFound):
-		s.founded(c, nil, f)
-	case err != nil:
-		return err
-	case before.Status != relationship.Active:
-		s.founded(c, &before, f)
+func (s Service) associate(c *Creation, reseller partner.Account, f relationship.Founding) {
+	by := c.Record.By
+	c.Stands = &partnership.Pair{Provider: by, Reseller: reseller.Tenant}
+	f.Partner, f.Provider, f.Via, f.DelegatedAdmin = reseller, by, by, s.AssociationGrants
+	s.founded(c, f)
+	if !s.AssociationGrants {
+		s.ask(c, reseller, f, string(by))
 	}
-	if s.AssociationGrants {
-		return nil
-	}
-	asked, err := s.Store.Occupants(ctx, reseller.Tenant, f.Customer.Tenant)
-	if err != nil || len(asked) > 0 {
-		return err // the reseller has asked this customer itself, and can again
-	}
-	e := invitation.Entry{At: f.At, By: string(c.By), CorrelationID: f.CorrelationID}
-	i := invitation.Proposed(newID("inv_"), reseller, f.Customer.Tenant, f.RegionTable, e)
-	c.Invitation = &i
-	return nil
 }
 
-func inviteIt() error {
-	return problem.New(problem.InvitationRequired, "This company is known here already: ask it with an invitation that names its tenant.")
+// ask adds a draft that asks the company for administration.
+func (s Service) ask(c *Creation, account partner.Account, f relationship.Founding, by string) {
+	e := invitation.Entry{At: f.At, By: by, CorrelationID: f.CorrelationID}
+	i := invitation.Proposed(newID("inv_"), account, c.Record.ID, f.RegionTable, e)
+	c.Invitation = &i
 }
+
+func asked(why string) error { return problem.New(problem.InvitationRequired, "%s", why) }
 
 func fingerprint(s string) string {
 	sum := sha256.Sum256([]byte(s))
@@ -258,9 +270,11 @@ func (s Service) check(account partner.Account, reseller *partner.Account, f pro
 		who.CompanyName = name
 	}
 	if n.Domain != nil {
-		domain := strings.ToLower(*n.Domain)
-		if _, err := s.Addresses.Check("postmaster@" + domain); err != nil || strings.ContainsAny(domain, " \t@") {
-			f.Add("/domain", problem.ValidationFailed, "This is no domain that mail can be sent to.")
+		domain, ok := s.Addresses.Domain(*n.Domain)
+		if !ok {
+			f.Add("/domain", problem.ValidationFailed, "This is no domain that one company has; write it as in larch.com.")
+		} else if name, ok := s.webmail(domain); ok {
+			f.Add("/domain", problem.WebmailNotAllowed, "This is a domain of %s, which many people share; write the company's own.", name)
 		}
 		who.Domains = []string{domain}
 	}
@@ -276,16 +290,6 @@ func (s Service) check(account partner.Account, reseller *partner.Account, f pro
 			note(&f, "/country", err)
 		}
 	}
-	if n.Tenant != nil {
-		tenant, ok := partner.ParseTenantID(*n.Tenant)
-		switch {
-		case !ok:
-			f.Add("/tenantId", problem.ValidationFailed, "A tenant id is a UUID.")
-		case tenant == account.Tenant:
-			f.Add("/tenantId", problem.SelfInvitation, "A partner is no customer of its own.")
-		}
-		who.Tenant = tenant
-	}
 	if _, err := s.Clouds.Cloud(account.Cloud); err != nil || reseller != nil && reseller.Cloud != account.Cloud {
 		f.Add("", problem.CloudMismatch, "The cloud of your account is not served here, or not the reseller's.")
 	}
@@ -298,39 +302,40 @@ func note(f *problem.Findings, pointer string, err error) {
 	}
 }
 
-// known gives the relationship that the caller had with a customer of its own making, and gives a customer without an id a new one.
-func (s Service) known(ctx context.Context, account partner.Account, reseller *partner.Account, who *relationship.Customer) (*relationship.Relationship, error) {
-	if who.Tenant == "" {
-		who.Tenant = newTenant()
-		return nil, nil
-	}
-	before, err := s.Store.Relationship(ctx, account.Tenant, who.Tenant)
-	if err != nil && !problem.Is(err, problem.NotFound) {
-		return nil, err
-	}
-	mine := err == nil
-	if mine && before.Status == relationship.Active {
-		return nil, problem.New(problem.RelationshipExists, "You have a relationship with this customer.")
-	}
-	if mine && before.Origin != relationship.CustomerCreation {
-		return nil, inviteIt()
-	}
-	all, err := s.Register.Partners(ctx, who.Tenant)
+// unknown refuses a company whose domain, or one above or below it, is known (domain, 0.29).
+func (s Service) unknown(ctx context.Context, account partner.Account, c Creation) error {
+	found, err := s.Register.Companies(ctx, nil, append([]string{c.Record.Domain}, c.Above...), true)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if slices.ContainsFunc(all, func(p partner.TenantID) bool { return p != account.Tenant && (reseller == nil || p != reseller.Tenant) }) {
-		return nil, inviteIt()
+	own := found.Holders[c.Record.Domain]
+	for _, d := range append([]string{c.Record.Domain}, c.Above...) {
+		holder := found.Holders[d].ID
+		if holder == "" {
+			continue
+		}
+		r, err := s.Store.Relationship(ctx, account.Tenant, holder)
+		switch {
+		case err != nil && !problem.Is(err, problem.NotFound):
+			return err
+		case err == nil && r.Status == relationship.Active:
+			return problem.New(problem.RelationshipExists, "The domain %s is of a customer of yours already, %s.", d, r.Customer.Tenant)
+		case err == nil:
+			return asked(fmt.Sprintf("The domain %s is of a company that was your customer; ask it with an invitation whose customerTenantId is %s.", d, r.Customer.Tenant))
+		}
+		return asked(fmt.Sprintf("The domain %s is of a company that is known here already; ask it with an invitation.", d))
 	}
-	switch _, err = s.Accounts.Account(ctx, who.Tenant, false); {
-	case err == nil:
-		return nil, inviteIt()
-	case !problem.Is(err, problem.NotFound):
-		return nil, err
-	case mine:
-		return &before, nil
+	if own.Above {
+		return asked("A domain below this one is of a company that is known here already; ask it with an invitation.")
 	}
-	return nil, nil
+	return nil
+}
+
+func (s Service) webmail(domain string) (name string, ok bool) {
+	if s.Webmail == nil {
+		return "", false
+	}
+	return s.Webmail("postmaster@" + domain)
 }
 
 // newTenant makes a UUID (RFC 9562, version 4).

@@ -5,6 +5,7 @@ package customer
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"concord/internal/contact"
@@ -36,6 +37,10 @@ type Service struct {
 	Regions           partner.Regions
 	Clouds            partner.Clouds
 	Addresses         contact.Addresses
+	// Webmail gives the name of the webmail service that an address is of, whose domain is nobody's company; nil for none known.
+	Webmail func(address string) (name string, ok bool)
+	// Daily is how many customers a partner creates on a day of UTC at most (domain, 0.29); 0 for any number.
+	Daily int
 	// SubscriptionsStay lets a relationship end over active subscriptions that the remover sold: policy removalNeedsNoActiveSubscription
 	// (0.6) turned off.
 	SubscriptionsStay bool
@@ -135,6 +140,9 @@ func (s Service) once(ctx context.Context, c Command, tenant string, change Chan
 	}
 	after, changed := before.EndAdministration(e)
 	if change.IdentityConfirmed != nil {
+		if before.Apart {
+			return none, problem.New(problem.CustomerIdentityUnconfirmed, "The company's Global admin confirms this record, on its own page of the portal (/customer).")
+		}
 		after, changed = before.Confirm(e)
 	}
 	if !changed {
@@ -195,6 +203,11 @@ const withdrawn = "relationship removed"
 // tenant is for is known to nobody before its answer.
 func (s Service) open(ctx context.Context, r relationship.Relationship, e invitation.Entry) (ends []invitation.Change, err error) {
 	ids, err := s.Store.Occupants(ctx, r.Partner, r.Customer.Tenant)
+	if home := r.Customer.Home(); err == nil && home != "" && home != r.Customer.Tenant { // it was asked by its other id too
+		var more []string
+		more, err = s.Store.Occupants(ctx, r.Partner, home)
+		ids = append(ids, more...)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +217,7 @@ func (s Service) open(ctx context.Context, r relationship.Relationship, e invita
 		case problem.Is(err, problem.NotFound):
 		case err != nil:
 			return nil, err
-		case inv.StatusAt(e.At).Open() && inv.Kind != invitation.Partnership && inv.Bound && inv.Customer == r.Customer.Tenant:
+		case inv.StatusAt(e.At).Open() && inv.Kind != invitation.Partnership && inv.Bound && slices.Contains([]partner.TenantID{r.Customer.Tenant, r.Customer.Home()}, inv.Customer):
 			ends = append(ends, invitation.Change{Before: &inv, After: inv.Withdraw(e)})
 		}
 	}

@@ -98,6 +98,9 @@ func (s Service) Known(ctx context.Context, p partner.TenantID, q relationship.Q
 	if horizon < highest {
 		page.Next = horizon
 	}
+	if err := s.single(ctx, p, traces); err != nil {
+		return page, err
+	}
 	for _, tenant := range slices.Sorted(maps.Keys(traces)) {
 		if tenant <= after || tenant > horizon {
 			continue
@@ -115,6 +118,35 @@ func (s Service) Known(ctx context.Context, p partner.TenantID, q relationship.Q
 		}
 	}
 	return page, nil
+}
+
+// single leaves out traces of companies that the partner has a relationship with under another id (domain, 0.30).
+func (s Service) single(ctx context.Context, p partner.TenantID, traces map[partner.TenantID]trace) error {
+	var loose []partner.TenantID
+	for tenant, t := range traces {
+		if t.relationship == nil {
+			loose = append(loose, tenant)
+		}
+	}
+	if len(loose) == 0 {
+		return nil
+	}
+	found, err := s.Register.Companies(ctx, loose, nil, false)
+	if err != nil {
+		return err
+	}
+	for _, tenant := range loose {
+		if _, claimed := found.Claims[tenant]; !claimed && found.Records[tenant].Tenant == "" {
+			continue
+		}
+		switch _, err := s.Store.Relationship(ctx, p, tenant); {
+		case err == nil:
+			delete(traces, tenant)
+		case !problem.Is(err, problem.NotFound):
+			return err
+		}
+	}
+	return nil
 }
 
 // KnownCustomer gives one of them. Code: [problem.NotFound].

@@ -18,19 +18,19 @@ import (
 // Self is what a Global admin of a customer does for the own company beside answering: it sees the partners, what they have sold and who
 // supports it (rules B4, B5), and what was signed; and it takes delegated administration back (domain, 2.2 DAP, 2.4).
 type Self struct {
-	Store    SelfStore
-	Register interface {
-		Partners(ctx context.Context, customer partner.TenantID) ([]partner.TenantID, error)
-	}
-	Accounts  partner.Accounts
-	Purchases Purchases
-	Now       func() time.Time
+	Store       SelfStore
+	Register    Register
+	Accounts    partner.Accounts
+	Purchases   Purchases
+	Recognition relationship.Recognition
+	Now         func() time.Time
 }
 
 // Purchases says what a company has bought and signed. Its contracts are those of [commerce.SubscriptionStore] and
 // [commerce.AgreementStore].
 type Purchases interface {
 	ListSubscriptions(ctx context.Context, p, customer partner.TenantID, page commerce.Page) (commerce.SubscriptionPage, error)
+	WriteSubscription(ctx context.Context, c commerce.SubscriptionChange, r *relationship.Change) error
 	Agreements(ctx context.Context, customer, attestedBy partner.TenantID) ([]commerce.Agreement, error)
 }
 
@@ -66,6 +66,8 @@ type Overview struct {
 	Partners []Partner
 	// Signed is the newest customer agreement that the company has signed here itself; nil for none.
 	Signed *commerce.Agreement
+	// Found are records that partners created under a domain of the company, and that nobody has spoken for.
+	Found []Found
 }
 
 // Administers reports whether the partner has delegated administration.
@@ -75,6 +77,9 @@ func (p Partner) Administers() bool { return p.Relationship.DelegatedAdmin == re
 // the company has signed. Code: [problem.RoleNotPermitted] for who is no Global admin of it.
 func (s Self) Overview(ctx context.Context, who invitation.Person) (o Overview, err error) {
 	if err := admin(who); err != nil {
+		return o, err
+	}
+	if o.Found, err = s.found(ctx, who); err != nil {
 		return o, err
 	}
 	tenants, err := s.Register.Partners(ctx, who.Company.Tenant)
@@ -104,7 +109,7 @@ func (s Self) Overview(ctx context.Context, who invitation.Person) (o Overview, 
 // bought adds what the company has bought of a partner, and signed.
 func (s Self) bought(ctx context.Context, p *Partner, o *Overview, names names) error {
 	customer := p.Relationship.Customer.Tenant
-	agreements, err := s.Purchases.Agreements(ctx, customer, p.Tenant)
+	agreements, err := commerce.AgreementsOf(ctx, s.Purchases, p.Relationship)
 	if err != nil {
 		return err
 	}

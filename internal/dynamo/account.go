@@ -13,6 +13,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/relationship"
 )
 
 // Account is that of [partner.Accounts].
@@ -93,17 +94,46 @@ func errInUse() error {
 	return problem.New(problem.PartnerIDInUse, "Another account has this PartnerID.")
 }
 
-// CreateAccount is that of [partner.AccountStore]. The account, its line of the registry and its PartnerIDs are one transaction.
+// CreateAccount is that of [partner.AccountStore]. The account, its line of the registry, its PartnerIDs and its domain are one transaction.
 func (s *Store) CreateAccount(ctx context.Context, a partner.Account) (err error) {
 	defer func() { wrap(&err, "create account %s", a.Tenant) }()
-	refused, err := s.together(ctx, append(s.accounted(nil, a), s.held(a.Tenant, nil, a.PartnerIDs)...))
-	if refused != nil {
-		if refused[0] != nil || refused[1] != nil {
-			return problem.New(problem.PartnerExists, "The tenant has an account.")
+	for range attempts {
+		domain, err := s.verifiedBy(ctx, a.Tenant, "", a.VerifiedDomain)
+		if err != nil {
+			return err
 		}
-		return errInUse()
+		writes := append(s.accounted(nil, a), s.held(a.Tenant, nil, a.PartnerIDs)...)
+		held := len(writes)
+		refused, err := s.together(ctx, append(writes, domain...))
+		switch {
+		case refused == nil:
+			return err
+		case refused[0] != nil || refused[1] != nil:
+			return problem.New(problem.PartnerExists, "The tenant has an account.")
+		case slices.ContainsFunc(refused[:held], stood):
+			return errInUse()
+		}
 	}
-	return err
+	return partner.ErrConflict
+}
+
+// verifiedBy gives the writes that make a domain known as that of a partner's tenant, where it was another one before. A domain that has a
+// holder keeps it.
+func (s *Store) verifiedBy(ctx context.Context, tenant partner.TenantID, was, is string) ([]types.TransactWriteItem, error) {
+	if was == is || is == "" {
+		return nil, nil
+	}
+	found := relationship.Found{Holders: map[string]relationship.Holder{}}
+	for _, domain := range relationship.Around(is) { // one, save for a name below a company's own
+		stored, err := s.read(ctx, domainKey(domain), true, "Nobody has this domain.")
+		if err == nil {
+			err = known(&found, stored)
+		}
+		if err != nil && !problem.Is(err, problem.NotFound) {
+			return nil, err
+		}
+	}
+	return s.discovered(relationship.Discovery{Domains: relationship.Known(found, tenant, is)}), nil
 }
 
 // WriteAccount is that of [partner.AccountStore].
@@ -111,12 +141,18 @@ func (s *Store) WriteAccount(ctx context.Context, before, after partner.Account)
 	defer func() { wrap(&err, "write account %s", after.Tenant) }()
 	i := encodeAccount(after)
 	write := s.accounted(&before, after)[0]
-	if held := s.held(after.Tenant, before.PartnerIDs, after.PartnerIDs); len(held) > 0 {
-		refused, err := s.together(ctx, append([]types.TransactWriteItem{write}, held...))
+	held := s.held(after.Tenant, before.PartnerIDs, after.PartnerIDs)
+	domain, err := s.verifiedBy(ctx, after.Tenant, before.VerifiedDomain, after.VerifiedDomain)
+	if err != nil {
+		return err
+	}
+	if len(held)+len(domain) > 0 {
+		own := 1 + len(held)
+		refused, err := s.together(ctx, append(append([]types.TransactWriteItem{write}, held...), domain...))
 		switch {
 		case refused == nil:
 			return err
-		case refused[0] != nil:
+		case refused[0] != nil || slices.ContainsFunc(refused[own:], stood):
 			return partner.ErrConflict
 		}
 		return errInUse()

@@ -2,7 +2,9 @@ package dynamo
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -12,33 +14,38 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/partnership"
+	"concord/internal/relationship"
 )
 
-// Attributes of a customer's claim and of a command's key.
+// aMadeAt is when a command made something, and aCreations how many customers a partner created on a day.
 const (
-	aClaimedBy = "claimedBy"
 	aMadeAt    = "madeAt"
+	aCreations = "made"
 )
 
 // Create is that of [customer.Register].
 func (s *Store) Create(ctx context.Context, c customer.Creation) (err error) {
-	defer func() { wrap(&err, "create customer of %s", c.By) }()
-	claim := newItem(customerKey(c.Customer), customerType)
-	claim.text(aClaimedBy, string(c.By))
-	key := newItem(commandKey(c.By, c.Key), commandType)
+	by := c.Record.By
+	defer func() { wrap(&err, "create customer of %s", by) }()
+	key := newItem(commandKey(by, c.Key), commandType)
 	key.text("customer", string(c.Made.Customer))
 	key.text("body", c.Made.Body)
 	key.time(aMadeAt, c.Made.At)
 	key.time(ttlAttr, c.Made.At.Add(2*customer.KeyWindow))
 	items := []types.TransactWriteItem{
-		{Put: &types.Put{
-			TableName: s.table, Item: claim, ConditionExpression: aws.String(isNew + " OR claimedBy = :by"),
-			ExpressionAttributeValues: map[string]types.AttributeValue{":by": str(string(c.By))},
-		}},
+		{Put: &types.Put{TableName: s.table, Item: encodeRecord(c.Record), ConditionExpression: aws.String(isNew)}},
 		{Put: &types.Put{
 			TableName: s.table, Item: key, ConditionExpression: aws.String(isNew + " OR madeAt <= :over"),
 			ExpressionAttributeValues: map[string]types.AttributeValue{":over": num(c.Made.At.Add(-customer.KeyWindow).Unix())},
 		}},
+		s.domained(relationship.DomainChange{Name: c.Record.Domain, Is: relationship.Holder{ID: c.Record.ID, Created: true}}),
+	}
+	for _, above := range c.Above {
+		items = append(items, s.noted(above))
+	}
+	counted := len(items)
+	if c.Daily > 0 {
+		items = append(items, s.counted(by, c.Made.At, c.Daily))
 	}
 	for _, r := range c.Relationships {
 		items = append(items, s.related(r))
@@ -57,11 +64,24 @@ func (s *Store) Create(ctx context.Context, c customer.Creation) (err error) {
 	switch {
 	case err != nil || refused == nil:
 		return err
-	case refused[0] != nil && refused[1] == nil:
-		return customer.ErrClaimed
+	case c.Daily > 0 && refused[counted] != nil && !slices.ContainsFunc(refused[:counted], stood):
+		return customer.ErrManyCreated
 	default:
 		return invitation.ErrConflict
 	}
+}
+
+// counted gives the write that counts a creation, on condition that the day has room.
+func (s *Store) counted(p partner.TenantID, at time.Time, limit int) types.TransactWriteItem {
+	day := at.UTC().Truncate(24 * time.Hour)
+	return types.TransactWriteItem{Update: &types.Update{
+		TableName: s.table, Key: countKey(p, day.Format(time.DateOnly)), ConditionExpression: aws.String("attribute_not_exists(#n) OR #n < :limit"),
+		UpdateExpression:         aws.String("SET #type = :type, #ttl = :ttl ADD #n :one"),
+		ExpressionAttributeNames: map[string]string{"#type": typeAttr, "#ttl": ttlAttr, "#n": aCreations},
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":type": str(countType), ":ttl": num(day.Add(24*time.Hour + countRemembered).Unix()), ":one": num(1), ":limit": num(int64(limit)),
+		},
+	}}
 }
 
 // Created is that of [customer.Register].

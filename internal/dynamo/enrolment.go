@@ -33,10 +33,15 @@ func (s *Store) WriteEnrolment(ctx context.Context, c enrolment.Change) (err err
 	}
 	if a := c.Account; a != nil {
 		var before []partner.PartnerID
+		was := ""
 		if a.Before != nil {
-			before = a.Before.PartnerIDs
+			before, was = a.Before.PartnerIDs, a.Before.VerifiedDomain
 		}
-		writes = append(writes, s.accounted(a.Before, a.After)...)
+		domain, err := s.verifiedBy(ctx, a.After.Tenant, was, a.After.VerifiedDomain)
+		if err != nil {
+			return err
+		}
+		writes = append(append(writes, s.accounted(a.Before, a.After)...), domain...)
 		held := len(writes)
 		writes = append(writes, s.held(a.After.Tenant, before, a.After.PartnerIDs)...)
 		refused, err := s.together(ctx, writes)

@@ -79,7 +79,7 @@ func TestCostOfEnrolment(t *testing.T) {
 			return err
 		}},
 		{"add a location", "1 GetItem, 1 UpdateItem | 1 | 0 | 0 | **1** | 1 | 0 | 0 | **1**", func() error { _, _, err := service.Associate(ctx, admin, e.ID, nil); return err }},
-		{"sign, with the account", "6 GetItem, 1 Query, 1 TransactWriteItems | 10 | 0 | 0 | **10** | 6.5 | 0 | 0 | **6.5**", func() error {
+		{"sign, with the account", "7 GetItem, 1 Query, 1 TransactWriteItems | 12 | 0 | 0 | **12** | 7.5 | 0 | 0 | **7.5**", func() error {
 			_, _, err := service.SignAgreement(ctx, admin, "en", &terms.Attestation{Accepted: new(true), Version: new("1")})
 			return err
 		}},

@@ -38,17 +38,23 @@ const (
 func (s *Store) WriteGranular(ctx context.Context, c granular.Change) (err error) {
 	defer func() { wrap(&err, "write %s", c.After.ID) }()
 	items := s.granularItems(c)
-	if len(items) == 1 {
+	if len(items) == 1 && c.Discovery.Empty() && len(c.Relationships) == 0 {
 		if err := s.single(ctx, items[0], encodeGranular(c.After)); !errors.Is(err, invitation.ErrConflict) {
 			return err
 		}
 		return granular.ErrConflict
 	}
+	own := len(items)
+	items = append(items, s.discovered(c.Discovery)...)
+	items = append(items, s.committed(nil, c.Relationships)...)
 	refused, err := s.together(ctx, items)
 	if err != nil || refused == nil {
 		return err
 	}
-	return granularRefusal(c, refused)
+	if slices.ContainsFunc(refused[own:], stood) {
+		return granular.ErrConflict
+	}
+	return granularRefusal(c, refused[:own])
 }
 
 // takesName reports whether a change takes the slot of a name.

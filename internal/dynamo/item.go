@@ -39,7 +39,9 @@ const (
 	enrolmentType    = "enrolment"
 	latestType       = "latestEnrolment"
 	listedType       = "listedEnrolment"
-	customerType     = "customer"
+	customerType     = "customer" // the record of a company that a partner created
+	claimsType       = "claims"
+	domainType       = "domain"
 	commandType      = "command"
 	batchType        = "batch"
 	chunkType        = "rows"

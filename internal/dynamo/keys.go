@@ -42,6 +42,12 @@ import (
 //	T#<customer>     M#-#<number>                agreement that it signed itself
 //	T#<customer>     M#<partner>#<number>        agreement that a partner attests
 //
+//	T#<customer>     C                           the record of a company that a partner created, or what a tenant has claimed
+//
+//	A domain's partition:
+//
+//	DOMAIN#<domain>  C                           whose it is, and that one below it is somebody's
+//
 //	A PartnerID's partition:
 //
 //	PARTNERID#<id>   A                           whose it is
@@ -71,7 +77,7 @@ import (
 //	P#<seller>       O#<customer>#<creation, RFC 3339>#<order id>, and subscriptions with U# alike
 //
 //	index served     pk                          relationships, by customer
-//	<customer's tenant>   P#<partner>
+//	<customer's tenant>   P#<partner>, of a record that no tenant has claimed by its id
 //
 //	index due        dueAt                       what waits for a machine
 //	0 to 3           seconds since 1970
@@ -118,6 +124,7 @@ const (
 	enrolmentList      = "ENROLMENTS"
 	customerSort       = "C"
 	commandPrefix      = "K#"
+	domainPrefix       = "DOMAIN#"
 
 	// dueShards spread the due index: everything that waits, of all partners, shares their write units.
 	dueShards = 4
@@ -173,7 +180,10 @@ func parseGrantSort(s string) (customer partner.TenantID, id string, ok bool) {
 	return customer, id, prefixed && found && valid && isID(id)
 }
 
-// customerKey is of the claim of whoever created a customer.
+// domainKey is of whose a domain is.
+func domainKey(domain string) key { return keyOf(domainPrefix+domain, customerSort) }
+
+// customerKey is of a record, or of what a tenant has claimed.
 func customerKey(customer partner.TenantID) key {
 	return keyOf(customerPrefix+string(customer), customerSort)
 }

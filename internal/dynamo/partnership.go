@@ -104,6 +104,7 @@ func (s *Store) Settle(ctx context.Context, st invitation.Settlement) (err error
 	if st.Stands != nil {
 		items = append(items, s.stands(*st.Stands))
 	}
+	items = append(items, s.discovered(st.Discovery)...)
 	refused, err := s.together(ctx, items)
 	if err == nil && refused != nil {
 		return invitation.ErrConflict

@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -14,13 +15,19 @@ import (
 	"concord/internal/relationship"
 )
 
-// aRelated is what has happened to a relationship.
-const aRelated = "history"
+// aRelated is what has happened to a relationship, and aRecorded that its customer is a record that a partner created.
+const (
+	aRelated  = "history"
+	aRecorded = "recorded"
+)
 
 // Relationship is that of [relationship.Store].
 func (s *Store) Relationship(ctx context.Context, p, customer partner.TenantID) (r relationship.Relationship, err error) {
 	defer func() { wrap(&err, "relationship of %s with %s", p, customer) }()
 	stored, err := s.read(ctx, relationshipKey(p, customer), true, "There is no such customer.")
+	if problem.Is(err, problem.NotFound) {
+		stored, err = s.elsewhere(ctx, p, customer)
+	}
 	if err != nil {
 		return r, err
 	}
@@ -95,7 +102,10 @@ func (s *Store) related(c relationship.Change) types.TransactWriteItem {
 
 func encodeRelationship(r relationship.Relationship) item {
 	i := newItem(relationshipKey(r.Partner, r.Customer.Tenant), relationshipType)
-	i[servedAttr] = str(pack(string(r.Customer.Tenant)))
+	i[servedAttr] = str(pack(string(cmp.Or(r.Customer.Home(), r.Customer.Tenant))))
+	i.flag(aRecorded, r.Customer.Created)
+	i.flag("apart", r.Apart)
+	i.text("twin", pack(string(r.Twin)))
 	i.text("id", r.ID)
 	i.text("name", r.Customer.CompanyName)
 	i.texts("domains", r.Customer.Domains)
@@ -173,6 +183,12 @@ func RelationshipFromImage(stored map[string]types.AttributeValue) (relationship
 		entry := relationship.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Why: e.Why}
 		entry.Status, entry.DelegatedAdmin, entry.IdentityCheck = standing(e.Key)
 		r.History = append(r.History, entry)
+	}
+	r.Apart, r.Twin = f.flag("apart"), partner.TenantID(f.unpacked("twin"))
+	if r.Customer.Created = f.flag(aRecorded); r.Customer.Created {
+		if home := partner.TenantID(f.unpacked(servedAttr)); home != r.Customer.Tenant {
+			r.Customer.ClaimedBy = home
+		}
 	}
 	if f.err != nil {
 		return relationship.Relationship{}, f.err

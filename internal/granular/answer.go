@@ -1,6 +1,7 @@
 package granular
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/relationship"
 )
 
 // Person is who followed a link and signed in. All of it comes from the identity provider (domain, 0.27).
@@ -18,9 +20,13 @@ type Person struct {
 	Subject string
 	Email   string
 	Tenant  partner.TenantID
-	Company string // the name of the tenant
-	Cloud   partner.CloudID
-	Roles   []partner.Role
+	// Customer is the id under which the company is kept; empty for that of its tenant (domain, 0.30).
+	Customer partner.TenantID
+	Company  string   // the name of the tenant
+	Domains  []string // those of the tenant, verified
+	Country  string   // empty when the identity provider does not say it
+	Cloud    partner.CloudID
+	Roles    []partner.Role
 }
 
 // Request is what a page about a relationship is made of. The relationship is as it stands now.
@@ -51,6 +57,7 @@ const (
 
 	PartnerNotActive Case = "partner-not-active"
 	OtherCloud       Case = "cloud-mismatch"
+	OtherRegion      Case = "region-not-allowed" // of a company that would be claimed by the answer
 
 	Form       Case = "answer"
 	ApprovedBy Case = "accepted" // by this person, who may end it
@@ -58,7 +65,9 @@ const (
 )
 
 // MayReject reports whether a signed-in person can still reject: also where approving is ruled out by who the two companies are.
-func (c Case) MayReject() bool { return c == Form || c == PartnerNotActive || c == OtherCloud }
+func (c Case) MayReject() bool {
+	return c == Form || c == PartnerNotActive || c == OtherCloud || c == OtherRegion
+}
 
 // MayEnd reports whether a signed-in person can end the relationship.
 func (c Case) MayEnd() bool { return c == Standing || c == ApprovedBy }
@@ -81,11 +90,32 @@ func (s *Service) look(ctx context.Context, l link.Link, who *Person, strong boo
 	if err != nil {
 		return Request{}, "", err
 	}
-	c := q.caseOf(l, who)
+	id, err := s.recognise(ctx, q.Relationship, who, relationship.Inquiry{Strong: strong})
+	if err != nil {
+		return Request{}, "", err
+	}
+	c := q.caseOf(l, who, id)
 	if c == Unknown {
 		q = Request{}
 	}
 	return q, c, nil
+}
+
+// recognise says whether who is signed in is of the company that a relationship names, which may be one that a partner created (domain,
+// 0.30).
+func (s *Service) recognise(ctx context.Context, r Relationship, who *Person, q relationship.Inquiry) (relationship.Identity, error) {
+	if who == nil || r.Customer == "" || r.Customer == who.Tenant {
+		return relationship.Identity{}, nil
+	}
+	q.Refuses = r.Status != Pending
+	return s.identify(ctx, r, *who, q)
+}
+
+// identify says which company answers.
+func (s *Service) identify(ctx context.Context, r Relationship, who Person, q relationship.Inquiry) (relationship.Identity, error) {
+	q.Company = relationship.Customer{Tenant: who.Tenant, CompanyName: who.Company, Domains: who.Domains, Country: who.Country, CountrySource: "token", Cloud: who.Cloud}
+	q.Bound, q.Partners = r.Customer, []partner.TenantID{r.Key.Partner}
+	return s.Recognition.Recognise(ctx, q)
 }
 
 // request reads the relationship and its partner, each as strongly as asked for, and gives the relationship as it is stored, too.
@@ -102,7 +132,7 @@ func (s *Service) request(ctx context.Context, l link.Link, strong, strongPartne
 	return Request{stored.At(s.now()), account, portal}, stored, err
 }
 
-func (q Request) caseOf(l link.Link, who *Person) Case {
+func (q Request) caseOf(l link.Link, who *Person, id relationship.Identity) Case {
 	r := q.Relationship
 	approved := !r.ActivatedAt.IsZero()
 	own := who != nil && r.Answer != nil && r.Answer.Subject == who.Subject && r.Answer.Tenant == who.Tenant
@@ -123,7 +153,7 @@ func (q Request) caseOf(l link.Link, who *Person) Case {
 		return Review
 	case r.Status == Active && own:
 		return ApprovedBy
-	case r.Customer != "" && r.Customer != who.Tenant, who.Tenant == r.Key.Partner:
+	case id.Foreign, who.Tenant == r.Key.Partner:
 		return OtherTenant // invariants 8 and 9
 	case !who.administers():
 		return NotAdmin
@@ -131,8 +161,10 @@ func (q Request) caseOf(l link.Link, who *Person) Case {
 		return Standing
 	case q.Partner.Status != partner.Active:
 		return PartnerNotActive
-	case who.Cloud != r.Cloud:
+	case who.Cloud != r.Cloud, problem.Is(id.Barred, problem.CloudMismatch):
 		return OtherCloud
+	case id.Barred != nil:
+		return OtherRegion
 	default:
 		return Form
 	}
@@ -171,7 +203,11 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 	if err != nil {
 		return Request{}, "", err
 	}
-	c := q.caseOf(l, &who)
+	id, err := s.recognise(ctx, q.Relationship, &who, relationship.Inquiry{Strong: true})
+	if err != nil {
+		return Request{}, "", err
+	}
+	c := q.caseOf(l, &who, id)
 	switch {
 	case c == Unknown:
 		return Request{}, c, nil
@@ -185,6 +221,15 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 	if err != nil {
 		return q, c, err
 	}
+	id, err = s.identify(ctx, q.Relationship, who, relationship.Inquiry{
+		Refuses: r.Answer == "decline", Entry: relationship.Entry{At: now, By: who.Subject, CorrelationID: r.CorrelationID}, Strong: true,
+	})
+	if err != nil {
+		return q, c, err
+	}
+	if c := q.caseOf(l, &who, id); r.Answer == "accept" && c != Form { // as what it claims
+		return q, c, nil
+	}
 	after := q.Relationship
 	after.Version++
 	after.Answer = &given
@@ -192,6 +237,9 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 	after.unowe(RequestNotice)
 	after.owe(now, AnswerNotice) // beside an invitation, that tells it
 	if r.Answer == "accept" {
+		if who.Customer, err = s.kept(ctx, id, q.Key.Partner); err != nil {
+			return q, c, err
+		}
 		after.approve(who, e)
 		c = ApprovedBy
 	} else {
@@ -201,11 +249,31 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 	}
 	// When the process dies before the write nothing has happened and the same form can be sent again; when it dies afterwards,
 	// sending it again shows the result.
-	if err := s.Store.WriteGranular(ctx, Change{Before: &before, After: after}); err != nil {
+	if len(id.Learnt) > 0 {
+		if learned, err := s.Recognition.Companies.Learn(ctx, id.Learnt); err != nil || !learned {
+			return q, c, cmp.Or(err, ErrConflict)
+		}
+	}
+	if err := s.Store.WriteGranular(ctx, Change{Before: &before, After: after, Discovery: id.Discovery, Relationships: id.Rows}); err != nil {
 		return q, c, err
 	}
 	q.Relationship = after
 	return q, c, nil
+}
+
+// kept gives the id under which a partner has the company that answers.
+func (s *Service) kept(ctx context.Context, id relationship.Identity, p partner.TenantID) (partner.TenantID, error) {
+	if row, ok := id.Row(p); ok {
+		return row.After.Customer.Tenant, nil
+	}
+	if !id.Known {
+		return id.ID, nil
+	}
+	r, err := s.Recognition.Relationships.Relationship(ctx, p, id.ID)
+	if problem.Is(err, problem.NotFound) {
+		return id.ID, nil
+	}
+	return r.Customer.Tenant, err
 }
 
 // Approved gives the relationship after an approval that was given together with another answer. It is open.
@@ -235,7 +303,7 @@ func (r *Relationship) answered(g Given, e *Entry) {
 }
 
 func (r *Relationship) approve(who Person, e Entry) {
-	r.Customer = who.Tenant
+	r.Customer = cmp.Or(who.Customer, who.Tenant)
 	if name, err := contact.Name(who.Company); err == nil { // what a tenant calls itself is nobody's word but its own
 		r.CustomerName = name
 	}
@@ -293,7 +361,11 @@ func (s *Service) end(ctx context.Context, l link.Link, who Person, correlationI
 	if err != nil {
 		return Request{}, "", err
 	}
-	switch c := q.caseOf(l, &who); {
+	id, err := s.recognise(ctx, q.Relationship, &who, relationship.Inquiry{Refuses: true, Strong: true})
+	if err != nil {
+		return Request{}, "", err
+	}
+	switch c := q.caseOf(l, &who, id); {
 	case c == Unknown:
 		return Request{}, c, nil
 	case !c.MayEnd():

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"concord/internal/partner"
+	"concord/internal/relationship"
 )
 
 // Status is where a relationship stands.
@@ -336,6 +337,7 @@ func (c Change) Regranted() (Grant, bool) {
 type Query struct {
 	Status   Status // of the moment Now; empty for every one
 	Customer partner.TenantID
+	Also     []partner.TenantID // the other ids of that customer
 	Limit    int
 	After    string // where the page before ended; empty for the first page
 	Now      time.Time
@@ -343,7 +345,7 @@ type Query struct {
 
 // Matches reports whether a relationship is among those asked for.
 func (q Query) Matches(r Relationship) bool {
-	return r.Status != Deleted && (q.Customer == "" || q.Customer == r.Customer) && (q.Status == "" || q.Status == r.StatusAt(q.Now))
+	return r.Status != Deleted && (q.Customer == "" || q.Customer == r.Customer || slices.Contains(q.Also, r.Customer)) && (q.Status == "" || q.Status == r.StatusAt(q.Now))
 }
 
 // Page is an answer to a [Query]. It may hold fewer than the limit, even none, while Next is set.
@@ -359,6 +361,10 @@ type Change struct {
 	After  Relationship
 	// Displaced is the relationship that holds the slot of After and no longer has the name, if a [SlotTaken] named one.
 	Displaced *Relationship
+	// Discovery and Relationships are what the customer's answer tells of companies, and the reseller relationships that change with it
+	// (domain, 0.29, 0.30).
+	Discovery     relationship.Discovery
+	Relationships []relationship.Change
 }
 
 // Store keeps granular relationships. Times are kept to the second.
@@ -366,7 +372,8 @@ type Change struct {
 // WriteGranular is compare-and-swap: it stores After when what is stored is still the version of Before, and otherwise stores nothing
 // and gives [ErrConflict]; for a new relationship whose id is taken too. A new relationship, and one whose slot changes, takes its
 // slot in the same atomic step, or the whole fails with a [SlotTaken]. A slot whose holder is Displaced, and has not taken it again
-// since it was read, passes to After.
+// since it was read, passes to After. What the change tells of companies, and the reseller relationships that change with it, are stored in
+// the same step, each over the version before, or the whole fails with ErrConflict.
 //
 // GranularRelationship gives an error with code [problem.NotFound] for a key without an item. With strong set the answer includes every
 // write that was acknowledged before the call. GranularRelationships lists newest first; a write may take a second to appear.

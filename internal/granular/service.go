@@ -18,6 +18,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/relationship"
 )
 
 // Service is what partners and customers do with granular relationships.
@@ -27,6 +28,8 @@ type Service struct {
 	Clouds    partner.Clouds
 	Addresses contact.Addresses
 	Roles     Table
+	// Recognition tells which company answers (domain, 0.30).
+	Recognition relationship.Recognition
 	// Locales are the languages that mails are written in, and Quota allows them; both are needed to send.
 	Locales []language.Tag
 	Quota   Quota

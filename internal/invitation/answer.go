@@ -118,8 +118,9 @@ func (s *Service) beside(ctx context.Context, inv Invitation, strong bool) (*gra
 	return &r, err
 }
 
-// together gives what an answer does to the granular administration that was asked for with it; nil for nothing.
-func (t Letter) together(who Person, g Given, accepted bool, correlationID string) *granular.Change {
+// together gives what an answer does to the granular administration that was asked for with it; nil for nothing. Customer is the id under
+// which the company is kept.
+func (t Letter) together(who Person, customer partner.TenantID, g Given, accepted bool, correlationID string) *granular.Change {
 	before := t.Asks(g.At)
 	if before == nil {
 		return nil
@@ -131,7 +132,7 @@ func (t Letter) together(who Person, g Given, accepted bool, correlationID strin
 	after := before.Refused(given, e)
 	if accepted {
 		after = before.Approved(granular.Person{
-			Subject: who.Subject, Email: who.Email, Tenant: who.Company.Tenant, Company: who.Company.CompanyName, Cloud: who.Company.Cloud, Roles: who.Roles,
+			Subject: who.Subject, Email: who.Email, Tenant: who.Company.Tenant, Customer: customer, Company: who.Company.CompanyName, Cloud: who.Company.Cloud, Roles: who.Roles,
 		}, given, e)
 	}
 	return &granular.Change{Before: before, After: after}
@@ -177,7 +178,7 @@ func (s *Service) caseOf(t Letter, l link.Link, who *Person, b backdrop) Case {
 		return DeclinedBy
 	case who == nil:
 		return Review
-	case inv.Bound && inv.Customer != who.Company.Tenant, who.Company.Tenant == inv.Inviter, who.Company.Tenant == inv.Provider:
+	case b.identity.Foreign, who.Company.Tenant == inv.Inviter, who.Company.Tenant == inv.Provider:
 		return OtherTenant // invariants 8 and 9
 	case !s.mayAnswer(inv.Kind, who.Roles):
 		return NotAdmin
@@ -187,6 +188,8 @@ func (s *Service) caseOf(t Letter, l link.Link, who *Person, b backdrop) Case {
 		return OtherCloud
 	case who.Company.Country != "" && s.sameRegion(t, who.Company.Country) != nil:
 		return OtherRegion
+	case b.barred() != "":
+		return b.barred()
 	case b.lacks(inv.Kind) != "":
 		return b.lacks(inv.Kind)
 	default:
@@ -260,11 +263,21 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 	if address, err := s.Addresses.Check(who.Email); err == nil {
 		given.Email = address
 	}
+	entry := relationship.Entry{At: now, By: who.Subject, CorrelationID: r.CorrelationID}
 	if r.Answer == "decline" {
-		err = s.decline(ctx, &letter, who, given, r.CorrelationID)
+		if b.identity, err = s.recognise(ctx, letter.Invitation, who, inquiry{entry, true, strong}); err != nil {
+			return letter, c, err
+		}
+		err = s.decline(ctx, &letter, b, who, given, r.CorrelationID)
 		return letter, DeclinedBy, err
 	}
 	if c = s.caseOf(letter, l, &who, b); c != Form { // with the country that was declared
+		return letter, c, nil
+	}
+	if b.identity, err = s.recognise(ctx, letter.Invitation, who, inquiry{entry, false, strong}); err != nil {
+		return letter, c, err
+	}
+	if c = s.caseOf(letter, l, &who, b); c != Form { // as what it claims
 		return letter, c, nil
 	}
 	signature, err := s.sign(ctx, given, letter.Invitation, who, r)
@@ -278,10 +291,10 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 	}
 	standing := make([]*relationship.Relationship, len(letter.receivers()))
 	for n, to := range letter.receivers() {
-		if !strong {
+		if !strong && !b.identity.Known {
 			break
 		}
-		if standing[n], err = s.standing(ctx, to.Tenant, who.Company.Tenant); err != nil {
+		if standing[n], err = s.standing(ctx, to.Tenant, b.identity.ID); err != nil {
 			return letter, c, err
 		}
 	}
@@ -394,11 +407,15 @@ func (s *Service) accept(
 	if before.Sandbox {
 		is = grants{} // a rehearsal changes nothing between anybody
 	}
-	beside := t.together(who, g, true, correlationID)
+	beside := t.together(who, is.customer, g, true, correlationID)
 	g.AgreementSigned, g.Granular = signs != nil, beside != nil
 	g.NoChange, g.Unproven = !is.made && !g.Granular, is.unproven
 	after := before.answer(Accepted, g, correlationID, s.evidence())
-	if !before.Sandbox {
+	switch {
+	case before.Sandbox, before.Bound: // whom a request names stays named
+	case is.customer != "":
+		after.Customer = is.customer
+	default:
 		after.Customer = who.Company.Tenant
 	}
 	after.RegionTable = s.Regions.Version
@@ -418,10 +435,10 @@ func (t *Letter) stands(c Change) {
 	}
 }
 
-func (s *Service) decline(ctx context.Context, t *Letter, who Person, g Given, correlationID string) error {
+func (s *Service) decline(ctx context.Context, t *Letter, b backdrop, who Person, g Given, correlationID string) error {
 	before := t.Invitation
-	change := Change{Before: &before, After: before.answer(Declined, g, correlationID, s.evidence()), Granular: t.together(who, g, false, correlationID)}
-	err := s.Store.Write(ctx, change)
+	change := Change{Before: &before, After: before.answer(Declined, g, correlationID, s.evidence()), Granular: t.together(who, "", g, false, correlationID)}
+	err := s.settle(ctx, change, grants{learnt: b.identity.Learnt})
 	if err == nil {
 		t.stands(change)
 	}

@@ -317,6 +317,7 @@ type Query struct {
 	Kind           Kind
 	RecipientEmail string
 	Customer       partner.TenantID
+	Also           []partner.TenantID // the other ids of that customer
 	DeliveryState  Delivery
 	BatchID        string
 	CreatedAfter   time.Time // inclusive
@@ -331,7 +332,7 @@ func (q Query) Matches(i Invitation) bool {
 	return q.status(i) &&
 		(q.Kind == "" || q.Kind == i.Kind) &&
 		(q.RecipientEmail == "" || strings.EqualFold(contact.Normalise(q.RecipientEmail), contact.Normalise(i.RecipientEmail))) &&
-		(q.Customer == "" || q.Customer == i.Customer) &&
+		(q.Customer == "" || q.Customer == i.Customer || slices.Contains(q.Also, i.Customer)) &&
 		(q.BatchID == "" || q.BatchID == i.BatchID) &&
 		(q.DeliveryState == "" || q.DeliveryState == i.Mail.State.Delivery()) &&
 		(q.CreatedAfter.IsZero() || !i.CreatedAt.Before(q.CreatedAfter)) &&
@@ -411,6 +412,8 @@ type Settlement struct {
 	Partnership   *partnership.Change
 	// Stands, when not nil, is a partnership that has to be active at the moment of storing (invariant 4).
 	Stands *partnership.Pair
+	// Discovery is what the answer tells of companies (domain, 0.29, 0.30).
+	Discovery relationship.Discovery
 }
 
 // Store keeps invitations. Times are kept to the second.

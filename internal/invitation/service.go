@@ -31,6 +31,8 @@ type Service struct {
 	Accounts      partner.Accounts
 	Relationships relationship.Store
 	Partnerships  partnership.Store
+	// Recognition tells which company answers (domain, 0.30).
+	Recognition relationship.Recognition
 	// Granular and GranularRoles are for invitations that ask for granular administration as well.
 	Granular      granular.Store
 	GranularRoles granular.Table
@@ -516,6 +518,7 @@ func (s *Service) target(ctx context.Context, account partner.Account, inv *Invi
 	if rel == nil || err != nil {
 		return err
 	}
+	inv.Customer = rel.Customer.Tenant // by whichever id it was named
 	if err := s.Regions.Check(account.Country, rel.Customer.Country); err != nil {
 		return err
 	}

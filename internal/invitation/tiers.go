@@ -1,6 +1,7 @@
 package invitation
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"slices"
@@ -97,6 +98,7 @@ func (s *Service) dualTarget(ctx context.Context, account partner.Account, inv *
 	if err != nil || own == nil {
 		return firstOf(err, refused)
 	}
+	inv.Customer = own.Customer.Tenant // by whichever id it was named
 	if err := s.Regions.Check(account.Country, own.Customer.Country); err != nil {
 		return err
 	}
@@ -167,11 +169,20 @@ var errStands = problem.New(problem.RelationshipExists, "What this would ask for
 type backdrop struct {
 	partnership *partnership.Partnership // that of [Invitation.pair]; nil for none
 	reseller    partner.Account          // of a request for a partnership: who answers; zero without an account
+	identity    relationship.Identity    // which company answers
 }
 
 // backdropOf reads it, where the case can depend on it.
 func (s *Service) backdropOf(ctx context.Context, inv Invitation, who *Person, strong bool) (b backdrop, err error) {
-	if who == nil || inv.Kind == Reseller || !inv.Status.Open() {
+	if who == nil || !inv.Status.Open() {
+		return b, nil
+	}
+	if inv.Bound && inv.Customer != who.Company.Tenant {
+		if b.identity, err = s.recognise(ctx, inv, *who, inquiry{strong: strong}); err != nil {
+			return b, err
+		}
+	}
+	if inv.Kind == Reseller {
 		return b, nil
 	}
 	if b.partnership, err = s.standingPartnership(ctx, inv.pair(who.Company.Tenant)); err != nil || inv.Kind != Partnership {
@@ -182,6 +193,44 @@ func (s *Service) backdropOf(ctx context.Context, inv Invitation, who *Person, s
 		return b, nil
 	}
 	return b, err
+}
+
+// inquiry says for what somebody is recognised.
+type inquiry struct {
+	entry   relationship.Entry
+	refuses bool
+	strong  bool
+}
+
+// recognise says which company answers a request. What concerns partners alone is none of a customer's, and a rehearsal tells nothing.
+func (s *Service) recognise(ctx context.Context, inv Invitation, who Person, q inquiry) (relationship.Identity, error) {
+	asked := relationship.Inquiry{Company: who.Company, Refuses: q.refuses || inv.Sandbox, Entry: q.entry, Strong: q.strong}
+	if inv.Bound {
+		asked.Bound = inv.Customer
+	}
+	if asked.Partners = []partner.TenantID{inv.Inviter}; inv.Provider != "" {
+		asked.Partners = append(asked.Partners, inv.Provider)
+	}
+	if inv.Kind == Partnership {
+		asked.Refuses = true
+	}
+	id, err := s.Recognition.Recognise(ctx, asked)
+	if inv.Sandbox {
+		id.Learnt = nil
+	}
+	return id, err
+}
+
+// barred gives the case of a company that may not claim what it is asked for; empty for one that may.
+func (b backdrop) barred() Case {
+	switch {
+	case b.identity.Barred == nil:
+		return ""
+	case problem.Is(b.identity.Barred, problem.CloudMismatch):
+		return OtherCloud
+	default:
+		return OtherRegion
+	}
 }
 
 // lacks gives what a request with two tiers lacks; empty for nothing.
@@ -223,13 +272,17 @@ type grants struct {
 	relationships []relationship.Change
 	partnership   *partnership.Change
 	stands        *partnership.Pair
-	made          bool // something new was granted
-	unproven      bool // of a relationship that was: the company does not own the domain that was invited
+	made          bool             // something new was granted
+	unproven      bool             // of a relationship that was: the company does not own the domain that was invited
+	customer      partner.TenantID // the id under which the company is kept; empty for none
+	discovery     relationship.Discovery
+	learnt        []relationship.DomainChange // is told before
 }
 
 // grant gives what the acceptance of a request changes. Standing are the relationships of those who get one, in the order of receivers.
 func (s *Service) grant(t Letter, b backdrop, standing []*relationship.Relationship, who Person, g Given, signs *relationship.Signature, correlationID string) (is grants) {
 	inv := t.Invitation
+	is.discovery, is.learnt = b.identity.Discovery, b.identity.Learnt
 	if inv.Kind == Partnership {
 		after, granted := partnership.Establish(b.partnership, partnership.Authorisation{
 			Pair: inv.pair(who.Company.Tenant), Consent: partnership.Consent(g.Consent), Invitation: inv.ID, RegionTable: s.Regions.Version, At: g.At,
@@ -240,11 +293,22 @@ func (s *Service) grant(t Letter, b backdrop, standing []*relationship.Relations
 		}
 		return is
 	}
+	is.customer = kept(b.identity, standing, t.receivers())
 	for n, to := range t.receivers() {
 		var id [16]byte
 		_, _ = rand.Read(id[:])
+		before := standing[n]
+		stands := before
+		row, claimed := b.identity.Row(to.Tenant)
+		if claimed {
+			before, stands = row.Before, &row.After
+		}
+		kept := is.customer
+		if stands != nil {
+			kept = stands.Customer.Tenant
+		}
 		consent := relationship.Consent{
-			Invitation: inv.ID, RelationshipID: link.FormatID("rel_", id), Partner: to, Customer: who.Company,
+			Invitation: inv.ID, RelationshipID: link.FormatID("rel_", id), Partner: to, Customer: who.Company.KeptAs(kept),
 			DelegatedAdmin: inv.RequestDelegatedAdmin && to.Tenant == inv.Inviter, // the reseller only (0.14)
 			IdentityCheck:  relationship.CheckIdentity(who.Company, inv.RecipientEmail),
 			RegionTable:    s.Regions.Version, At: g.At, By: g.Subject, CorrelationID: correlationID,
@@ -252,8 +316,8 @@ func (s *Service) grant(t Letter, b backdrop, standing []*relationship.Relations
 		if inv.Kind == DualReseller {
 			consent.Via = inv.pair("").With(to.Tenant)
 		}
-		made, granted := relationship.Establish(standing[n], consent)
-		change := relationship.Change{Before: standing[n], After: made}
+		made, granted := relationship.Establish(stands, consent)
+		change := relationship.Change{Before: before, After: made}
 		if signs != nil && (granted || to.Tenant == inv.Inviter) {
 			change.After.AgreementSigned = true
 			if to.Tenant == inv.Inviter {
@@ -263,16 +327,41 @@ func (s *Service) grant(t Letter, b backdrop, standing []*relationship.Relations
 				change.After.Version++
 			}
 		}
-		if granted || change.Signed != nil {
+		if claimed {
+			change.After.Version = before.Version + 1 // one write, whatever it does
+		}
+		if granted || change.Signed != nil || claimed {
 			is.relationships = append(is.relationships, change)
 		}
 		is.made, is.unproven = is.made || granted, is.unproven || granted && made.IdentityCheck == relationship.Unproven
+	}
+	for _, row := range b.identity.Rows {
+		if !slices.ContainsFunc(is.relationships, func(c relationship.Change) bool { return same(c.After, row.After) }) {
+			is.relationships = append(is.relationships, row)
+		}
 	}
 	if inv.Kind == DualReseller {
 		pair := inv.pair("")
 		is.stands = &pair
 	}
 	return is
+}
+
+func same(a, b relationship.Relationship) bool {
+	return a.Partner == b.Partner && a.Customer.Tenant == b.Customer.Tenant
+}
+
+// kept gives the id under which the company gets new relationships: that of one with who asks, so that two tiers meet in one customer.
+func kept(id relationship.Identity, standing []*relationship.Relationship, receivers []partner.Account) partner.TenantID {
+	for n, to := range receivers {
+		if row, ok := id.Row(to.Tenant); ok {
+			return row.After.Customer.Tenant
+		}
+		if standing[n] != nil {
+			return standing[n].Customer.Tenant
+		}
+	}
+	return id.ID
 }
 
 // receivers are the partners that get a relationship with the customer who accepts.
@@ -287,11 +376,16 @@ func (t Letter) receivers() []partner.Account {
 	}
 }
 
-// settle stores an answer with all that it changes.
+// settle stores an answer with all that it changes, and before it whose domains the answer told.
 func (s *Service) settle(ctx context.Context, c Change, is grants) error {
+	if len(is.learnt) > 0 {
+		if learned, err := s.Recognition.Companies.Learn(ctx, is.learnt); err != nil || !learned {
+			return cmp.Or(err, ErrConflict)
+		}
+	}
 	switch {
-	case is.partnership != nil || is.stands != nil:
-		return s.Store.Settle(ctx, Settlement{Invitation: c, Relationships: is.relationships, Partnership: is.partnership, Stands: is.stands})
+	case is.partnership != nil || is.stands != nil || !is.discovery.Empty():
+		return s.Store.Settle(ctx, Settlement{Invitation: c, Relationships: is.relationships, Partnership: is.partnership, Stands: is.stands, Discovery: is.discovery})
 	case len(is.relationships) > 0:
 		return s.Store.Commit(ctx, []Change{c}, is.relationships)
 	default:

@@ -61,7 +61,7 @@ func (h *site) openCustomer(w http.ResponseWriter, r *http.Request) {
 		h.notTold(w, r, v, err)
 		return
 	}
-	v.partners, v.signed = o.Partners, o.Signed
+	v.partners, v.signed, v.records = o.Partners, o.Signed, o.Found
 	h.show(w, r, v, customerOwn)
 }
 
@@ -166,6 +166,7 @@ type company struct {
 	Company  string
 	Text     []string
 	Partners []partnerCard
+	Records  []recordCard // that the company is asked about
 	// Agreement says whether the company has signed the customer agreement here; empty where nobody asks.
 	Agreement string
 	Portals   []portal // where to sign in
@@ -204,6 +205,7 @@ func customerPartners(p *page) any {
 	if len(p.partners) > 0 {
 		content.Text[0] = p.T("page.customer.intro", "company", p.company())
 	}
+	content.Records = p.recordCards()
 	if len(p.partners) > 0 {
 		content.Agreement = p.T("page.customer.unsigned")
 		if p.signed != nil {

@@ -38,6 +38,7 @@ var grants = map[granular.Case]outcome{
 	granular.NotAdmin:         {"not-admin", http.StatusForbidden, "notice", granularNotAdmin},
 	granular.PartnerNotActive: {"partner-not-active", http.StatusForbidden, "notice", partnerNotActive},
 	granular.OtherCloud:       {"cloud-mismatch", http.StatusForbidden, "notice", granularOtherCloud},
+	granular.OtherRegion:      {"region-not-allowed", http.StatusForbidden, "notice", regionNotAllowed},
 
 	granular.Unknown:    unknown,
 	granular.TooLate:    {"expired", http.StatusGone, "notice", granularExpired},
@@ -66,7 +67,10 @@ func (v *visit) grantor() *granular.Person {
 	if p == nil {
 		return nil
 	}
-	return &granular.Person{Subject: p.Subject, Email: p.Email, Tenant: p.Company.Tenant, Company: p.Company.CompanyName, Cloud: p.Company.Cloud, Roles: p.Roles}
+	c := p.Company
+	return &granular.Person{
+		Subject: p.Subject, Email: p.Email, Tenant: c.Tenant, Company: c.CompanyName, Domains: c.Domains, Country: c.Country, Cloud: c.Cloud, Roles: p.Roles,
+	}
 }
 
 // openGranular shows what a link leads to.

@@ -96,6 +96,8 @@ func (s Site) Handler() (http.Handler, error) {
 	mux.HandleFunc(routeCustomerSignIn, h.signInCustomer)
 	mux.HandleFunc(routePartner, h.openPartner)
 	mux.HandleFunc(routeRevoke, h.revokeAdministration)
+	mux.HandleFunc(routeRecord, h.openRecord)
+	mux.HandleFunc(routeSpeak, h.speak)
 	for _, p := range h.pleadings() {
 		mux.HandleFunc("GET "+p.pattern(), p.look)
 		mux.HandleFunc("POST "+p.pattern(), p.ask)
@@ -127,6 +129,7 @@ type visit struct {
 	application enrolment.Enrolment
 	person      *invitation.Person
 	partners    []customer.Partner  // of the company that the person is of
+	records     []customer.Found    // that partners created under its domains
 	signed      *commerce.Agreement // what that company has signed here itself; nil for nothing
 	form        entered
 	invalid     []problem.Finding

@@ -15,7 +15,11 @@ import (
 // Customer is a company as its own identity provider describes it, at the time when one of its people answered
 // (domain, 0.27). It is never taken from an invitation.
 type Customer struct {
-	Tenant      partner.TenantID
+	// Tenant is the id under which the company is kept: that of its tenant or, for one that a partner created, the id of its [Record].
+	Tenant partner.TenantID
+	// Created says that a partner created the company, and ClaimedBy which tenant has claimed it; empty for none yet (domain, 0.30).
+	Created     bool
+	ClaimedBy   partner.TenantID
 	CompanyName string
 	Domains     []string
 	Country     string // ISO 3166-1 alpha-2
@@ -23,6 +27,22 @@ type Customer struct {
 	// partner created.
 	CountrySource string
 	Cloud         partner.CloudID
+}
+
+// Home gives the company's tenant; empty for one that a partner created and no tenant has claimed.
+func (c Customer) Home() partner.TenantID {
+	if c.Created {
+		return c.ClaimedBy
+	}
+	return c.Tenant
+}
+
+// KeptAs gives the company of a tenant as it is kept under an id: its own, or that of a record that it has claimed.
+func (c Customer) KeptAs(id partner.TenantID) Customer {
+	if id != c.Tenant {
+		c.Tenant, c.Created, c.ClaimedBy = id, true, c.Tenant
+	}
+	return c
 }
 
 // Role is in which capacity the partner serves the customer.
@@ -90,11 +110,15 @@ type Relationship struct {
 	Via            partner.TenantID
 	DelegatedAdmin Administration
 	IdentityCheck  IdentityCheck
-	RegionTable    string // the version of the region table that allowed it
-	EstablishedAt  time.Time
-	UpdatedAt      time.Time
-	CorrelationID  string // of the request that last changed it
-	Removal        *Removal
+	// Apart says that a company with the domain of this record is known beside it. Only its Global admin ends the check then.
+	Apart bool
+	// Twin is the id under which the same partner has this company already; it is listed by that alone. Empty for none.
+	Twin          partner.TenantID
+	RegionTable   string // the version of the region table that allowed it
+	EstablishedAt time.Time
+	UpdatedAt     time.Time
+	CorrelationID string // of the request that last changed it
+	Removal       *Removal
 	// Sold counts the active subscriptions that the partner has sold to the customer.
 	Sold Sold
 	// AgreementSigned says that the customer signed the customer agreement with this partner, or that the partner attests it. What it
@@ -163,6 +187,9 @@ const (
 	IdentityConfirmed   = "identity confirmed"
 	WasDisputed         = "disputed"
 	WasRemoved          = "removed"
+	WasClaimed          = "claimed"   // by the company that a partner had created
+	WasSetApart         = "set apart" // a company with its domain came to be known beside it
+	WasDisowned         = "disowned"  // the company of the domain has said that it is another
 )
 
 // maxHistory bounds the history: the first entry says how it began, and the newest are kept.
@@ -271,15 +298,13 @@ type Founding struct {
 	CorrelationID  string // of the request
 }
 
-// Create gives the relationship that stands with a customer which the partner creates, from one that has ended (nil for none). It
+// Create gives the relationship that stands with a company which the partner creates. It
 // grants no administration unless the deployment says so: only the customer does (rule P7).
-func Create(before *Relationship, f Founding) Relationship {
-	after := Relationship{ID: f.RelationshipID, Partner: f.Partner.Tenant, DelegatedAdmin: NoAdministration, IdentityCheck: NotNeeded}
-	if before != nil {
-		after = *before
+func Create(f Founding) Relationship {
+	after := Relationship{
+		ID: f.RelationshipID, Partner: f.Partner.Tenant, Customer: f.Customer, Role: RoleOf(f.Partner.Role), Status: Active, Origin: CustomerCreation, Via: f.Via,
+		DelegatedAdmin: NoAdministration, IdentityCheck: NotNeeded, RegionTable: f.RegionTable, EstablishedAt: f.At,
 	}
-	after.Status, after.Origin, after.EstablishedAt, after.Invitation, after.Removal = Active, CustomerCreation, f.At, "", nil
-	after.Role, after.Customer, after.RegionTable, after.Via = RoleOf(f.Partner.Role), f.Customer, f.RegionTable, f.Via
 	if f.DelegatedAdmin {
 		after.DelegatedAdmin = ActiveDAP
 	}
@@ -309,7 +334,7 @@ func (r Relationship) Dispute(invitation string, at time.Time, correlationID str
 // Confirm gives the relationship after an agent has confirmed whom the partner deals with (domain, 0.25), and false when
 // nothing was open.
 func (r Relationship) Confirm(e Entry) (Relationship, bool) {
-	if r.Status != Active || r.IdentityCheck != Unproven {
+	if r.Status != Active || r.IdentityCheck != Unproven || r.Apart {
 		return r, false
 	}
 	r.IdentityCheck = Confirmed
@@ -336,6 +361,59 @@ func (r Relationship) Revoke(e Entry) (Relationship, bool) {
 	}
 	r.DelegatedAdmin = TerminatedDAP
 	e.Action = AdministrationTaken
+	r.note(e)
+	return r, true
+}
+
+// Claim gives the relationship after the company has claimed the record that it was created with. What its identity provider says counts
+// from then on; a country that is another than the partner said has the partner confirm whom it deals with (domain, 0.30).
+func (r Relationship) Claim(c Customer, record Record, e Entry) Relationship {
+	was := r.Customer
+	r.Customer = c
+	r.Customer.Tenant, r.Customer.Created, r.Customer.ClaimedBy = record.ID, true, c.Tenant
+	r.Customer.Domains = []string{record.Domain}
+	for _, d := range verified(c.Domains) {
+		if d != record.Domain {
+			r.Customer.Domains = append(r.Customer.Domains, d)
+		}
+	}
+	if c.CompanyName == "" {
+		r.Customer.CompanyName = was.CompanyName
+	}
+	if c.Country == "" {
+		r.Customer.Country, r.Customer.CountrySource = was.Country, was.CountrySource
+	}
+	r.Apart, r.IdentityCheck = false, NotNeeded
+	if r.Customer.Country != was.Country {
+		r.IdentityCheck = Unproven
+	}
+	e.Action = WasClaimed
+	r.note(e)
+	return r
+}
+
+// SetApart gives the relationship after a company with the domain of its record came to be known by another partner's request, and false
+// where it has ended. Orders wait until that company has spoken (domain, 0.30).
+func (r Relationship) SetApart(e Entry) (Relationship, bool) {
+	if r.Status != Active {
+		return r, false
+	}
+	r.Apart, r.IdentityCheck = true, Unproven
+	e.Action, e.By = WasSetApart, ""
+	r.note(e)
+	return r, true
+}
+
+// Disown gives the relationship after the company of the domain has said that it is another, and false when it had ended.
+func (r Relationship) Disown(e Entry) (Relationship, bool) {
+	if r.Status != Active {
+		return r, false
+	}
+	r.Status, r.Apart = Removed, false
+	if r.DelegatedAdmin == ActiveDAP {
+		r.DelegatedAdmin = TerminatedDAP
+	}
+	e.Action = WasDisowned
 	r.note(e)
 	return r, true
 }
@@ -377,7 +455,7 @@ type Query struct {
 
 // Matches reports whether a relationship is among those asked for.
 func (q Query) Matches(r Relationship) bool {
-	return (q.Status == "" || q.Status == r.Status) &&
+	return (q.Status == "" || q.Status == r.Status) && r.Twin == "" &&
 		(q.Name == "" || strings.Contains(strings.ToLower(r.Customer.CompanyName), strings.ToLower(q.Name))) &&
 		(q.Domain == "" || slices.ContainsFunc(r.Customer.Domains, func(d string) bool { return strings.EqualFold(d, q.Domain) }))
 }
@@ -391,7 +469,8 @@ type Page struct {
 // Store reads relationships. Both reads include every write that was acknowledged before the call, so that an
 // accepted customer is listed when the acceptance has been answered.
 //
-// Relationship gives an error with code [problem.NotFound] when the partner never had one with the customer. A
+// Relationship gives an error with code [problem.NotFound] when the partner never had one with the customer. A company that a partner
+// created and a tenant has claimed is found by either id (domain, 0.30); by the one that its item does not have, a second later. A
 // relationship is written only together with the answer that made it (package invitation).
 type Store interface {
 	Relationship(ctx context.Context, p, customer partner.TenantID) (Relationship, error)

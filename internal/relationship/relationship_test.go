@@ -164,7 +164,7 @@ func TestTheOtherTier(t *testing.T) {
 	if alone, _ := Establish(&ended, Consent{Partner: reseller, Customer: larch, At: at}); alone.Via != "" {
 		t.Errorf("alone with %q", alone.Via)
 	}
-	if brought := Create(nil, Founding{RelationshipID: "rel_2", Partner: reseller, Customer: larch, Provider: provider, Via: provider, At: at}); brought.Via != provider {
+	if brought := Create(Founding{RelationshipID: "rel_2", Partner: reseller, Customer: larch, Provider: provider, Via: provider, At: at}); brought.Via != provider {
 		t.Errorf("brought along with %q", brought.Via)
 	}
 }

@@ -40,6 +40,7 @@ func (m *Memory) WriteEnrolment(ctx context.Context, c enrolment.Change) error {
 				return err
 			}
 			set(&m.accounts, a.After.Tenant, copyAccount(a.After))
+			m.verifiedBy(a.After.Tenant, a.After.VerifiedDomain)
 		}
 		set(&m.enrolments, c.After.ID, copyEnrolment(c.After))
 		if c.Before == nil {

@@ -47,7 +47,12 @@ func (m *Memory) WriteGranular(ctx context.Context, c granular.Change) error {
 		if err := m.fits(c); err != nil {
 			return err
 		}
+		if !m.discoverable(c.Discovery) || m.committable(nil, c.Relationships) != nil {
+			return granular.ErrConflict
+		}
 		m.putGranular(c)
+		m.commit(nil, c.Relationships)
+		m.discover(c.Discovery)
 		return nil
 	})
 }

@@ -54,8 +54,9 @@ type Memory struct {
 	texts         []terms.Text
 	enrolments    map[string]enrolment.Enrolment
 	latest        map[partner.TenantID]string
-	claims        map[partner.TenantID]partner.TenantID // of customers that were created, by whom
-	commands      map[slotKey]customer.Made             // by partner and key
+	commands      map[slotKey]customer.Made // by partner and key
+	creations     map[day]int
+	companies     relationship.Found
 	inject        func(Operation) Fault
 	queued        func(invitation.Invitation)
 }
@@ -434,13 +435,15 @@ func (m *Memory) Create(ctx context.Context, c customer.Creation) error {
 		return err
 	}
 	return m.do(Create, func() error {
-		by, claimed := m.claims[c.Customer]
-		used, again := m.commands[slotKey{c.By, c.Key}]
-		switch {
+		by, today := c.Record.By, day{c.Record.By, c.Made.At.UTC().Format(time.DateOnly)}
+		taken := func(d string) bool { return m.companies.Holders[d].ID != "" }
+		switch used, again := m.commands[slotKey{by, c.Key}]; {
 		case again && used.At.After(c.Made.At.Add(-customer.KeyWindow)):
 			return invitation.ErrConflict
-		case claimed && by != c.By:
-			return customer.ErrClaimed
+		case taken(c.Record.Domain) || m.companies.Holders[c.Record.Domain].Above || slices.ContainsFunc(c.Above, taken):
+			return invitation.ErrConflict
+		case c.Daily > 0 && m.creations[today] >= c.Daily:
+			return customer.ErrManyCreated
 		}
 		for _, r := range c.Relationships {
 			was := 0
@@ -461,9 +464,16 @@ func (m *Memory) Create(ctx context.Context, c customer.Creation) error {
 				return invitation.ErrConflict
 			}
 		}
-		set(&m.claims, c.Customer, c.By)
+		set(&m.companies.Records, c.Record.ID, c.Record)
+		set(&m.companies.Holders, c.Record.Domain, relationship.Holder{ID: c.Record.ID, Created: true})
+		for _, d := range c.Above {
+			set(&m.companies.Holders, d, relationship.Holder{Above: true})
+		}
+		if c.Daily > 0 {
+			set(&m.creations, today, m.creations[today]+1)
+		}
 		c.Made.At = second(c.Made.At)
-		set(&m.commands, slotKey{c.By, c.Key}, c.Made)
+		set(&m.commands, slotKey{by, c.Key}, c.Made)
 		for _, r := range c.Relationships {
 			set(&m.relationships, pair{r.After.Partner, r.After.Customer.Tenant}, copyRelationship(r.After))
 		}
@@ -493,8 +503,8 @@ func (m *Memory) Partners(ctx context.Context, tenant partner.TenantID) (all []p
 		return nil, err
 	}
 	err = m.do(Partners, func() error {
-		for k := range m.relationships {
-			if k.customer == tenant {
+		for k, r := range m.relationships {
+			if cmp.Or(r.Customer.Home(), k.customer) == tenant {
 				all = append(all, k.partner)
 			}
 		}
@@ -717,6 +727,9 @@ func (m *Memory) Relationship(ctx context.Context, p, customer partner.TenantID)
 	}
 	err = m.do(Relationship, func() error {
 		stored, found := m.relationships[pair{p, customer}]
+		if !found {
+			stored, found = m.elsewhere(p, customer)
+		}
 		if !found {
 			return problem.New(problem.NotFound, "There is no such customer.")
 		}

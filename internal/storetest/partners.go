@@ -36,6 +36,7 @@ func (m *Memory) CreateAccount(ctx context.Context, a partner.Account) error {
 			return err
 		}
 		set(&m.accounts, a.Tenant, copyAccount(a))
+		m.verifiedBy(a.Tenant, a.VerifiedDomain)
 		return nil
 	})
 }
@@ -56,6 +57,7 @@ func (m *Memory) WriteAccount(ctx context.Context, before, after partner.Account
 			return err
 		}
 		set(&m.accounts, after.Tenant, copyAccount(after))
+		m.verifiedBy(after.Tenant, after.VerifiedDomain)
 		return nil
 	})
 }

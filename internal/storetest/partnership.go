@@ -105,7 +105,11 @@ func (m *Memory) Settle(ctx context.Context, st invitation.Settlement) error {
 		if st.Partnership != nil && !m.partners(*st.Partnership) || st.Stands != nil && m.partnerships[*st.Stands].Status != partnership.Active {
 			return invitation.ErrConflict
 		}
+		if !m.discoverable(st.Discovery) {
+			return invitation.ErrConflict
+		}
 		m.commit([]invitation.Change{c}, st.Relationships)
+		m.discover(st.Discovery)
 		if st.Partnership != nil {
 			set(&m.partnerships, st.Partnership.After.Pair, copyPartnership(st.Partnership.After))
 		}

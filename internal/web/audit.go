@@ -64,6 +64,9 @@ func (a trail) list(c *call) error {
 	if err != nil {
 		return err
 	}
+	if q.Also, err = c.other(q.Customer); err != nil {
+		return err
+	}
 	found, err := a.log.AuditRecords(c.r.Context(), u.Tenant, q)
 	if err != nil {
 		return err

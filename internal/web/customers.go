@@ -77,7 +77,10 @@ type customers struct {
 }
 
 type customerDocument struct {
-	ID                    partner.TenantID           `json:"id"`
+	ID partner.TenantID `json:"id"`
+	// TenantID is the company's own; absent for one that a partner created and nobody has claimed.
+	TenantID              partner.TenantID           `json:"tenantId,omitempty"`
+	Claimed               bool                       `json:"claimed"`
 	CompanyName           string                     `json:"companyName"`
 	Domain                *string                    `json:"domain"`
 	Country               *string                    `json:"country"`
@@ -106,7 +109,7 @@ type agreementDocument struct {
 
 func customerOf(r relationship.Relationship) customerDocument {
 	d := customerDocument{
-		ID: r.Customer.Tenant, CompanyName: r.Customer.CompanyName, Cloud: r.Customer.Cloud,
+		ID: r.Customer.Tenant, TenantID: r.Customer.Home(), Claimed: r.Customer.Home() != "", CompanyName: r.Customer.CompanyName, Cloud: r.Customer.Cloud,
 		RelationshipToPartner: "none", Administration: commerce.AdministrationOf(r, false), CustomerAgreement: agreementDocument{r.AgreementSigned}, IdentityCheck: r.IdentityCheck,
 		EstablishedAt: moment(r.EstablishedAt), UpdatedAt: moment(r.UpdatedAt), Version: r.Version,
 	}

@@ -217,6 +217,9 @@ func (g granulars) list(c *call) error {
 	if err != nil {
 		return err
 	}
+	if q.Also, err = c.other(q.Customer); err != nil {
+		return err
+	}
 	found, err := g.service.Relationships(c.r.Context(), u, q)
 	if err != nil {
 		return err
@@ -383,8 +386,8 @@ func (cs customers) complete(c *call, p partner.TenantID, list []customerDocumen
 	var unknown []partner.TenantID
 	for _, each := range list {
 		// Who never dealt with a company learns nothing of what it has signed.
-		if !each.CustomerAgreement.Signed && each.EstablishedAt != nil {
-			unknown = append(unknown, each.ID)
+		if !each.CustomerAgreement.Signed && each.EstablishedAt != nil && each.Claimed {
+			unknown = append(unknown, each.TenantID)
 		}
 	}
 	if len(unknown) == 0 {
@@ -392,7 +395,7 @@ func (cs customers) complete(c *call, p partner.TenantID, list []customerDocumen
 	}
 	signed, err := cs.Signatures.SignedDirectly(c.r.Context(), unknown)
 	for n, each := range list {
-		list[n].CustomerAgreement.Signed = each.CustomerAgreement.Signed || signed[each.ID]
+		list[n].CustomerAgreement.Signed = each.CustomerAgreement.Signed || signed[each.TenantID]
 	}
 	return err
 }

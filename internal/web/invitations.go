@@ -239,6 +239,9 @@ func (i invitations) list(c *call) error {
 	if err != nil {
 		return err
 	}
+	if q.Also, err = c.other(q.Customer); err != nil {
+		return err
+	}
 	found, err := i.service.Invitations(c.r.Context(), u, q)
 	if err != nil {
 		return err

@@ -24,13 +24,17 @@ import (
 )
 
 // customers are the use cases over the store of the tests, with sample-1 in the catalogue.
+// createdDaily is how many customers a partner creates on a day here.
+const createdDaily = 8
+
 func (a *api) customers() web.Customers {
 	for _, kind := range []terms.Type{terms.RelationshipRemoval, terms.PartnershipRemoval} {
 		a.publish(kind, "sample-1", "en", start.Add(-time.Hour))
 	}
 	return web.Customers{Store: a.store, Signatures: a.store, Texts: a.store, Service: customer.Service{
 		Store: a.store, Register: a.store, Customers: a.store, Directory: a.store, Grants: a.store, Partnerships: a.store, Accounts: a.store, Texts: a.store, Regions: partner.ShippedRegions(),
-		Clouds: partner.Clouds{{ID: "public"}, {ID: "usGov"}}, Addresses: contact.Addresses{AllowReserved: true}, Now: func() time.Time { return a.now },
+		Clouds: partner.Clouds{{ID: "public", AdministrationOptional: true}, {ID: "usGov"}}, Addresses: contact.Addresses{AllowReserved: true},
+		Webmail: contact.Webmail, Daily: createdDaily, Now: func() time.Time { return a.now },
 	}}
 }
 
@@ -250,29 +254,83 @@ func TestCustomerIsCreated(t *testing.T) {
 	if again.str("id") != id || again.header.Get("Idempotency-Replayed") != "true" {
 		t.Errorf("once more with the same key: %s", again.body)
 	}
-	a.call(newCustomer("k", `,"tenantId":"`+nobody+`"`)).is(422, "idempotency_key_reused")
+	a.call(newCustomer("k", `,"forReseller":"`+birch+`"`)).is(422, "idempotency_key_reused")
 	a.now = start.Add(25 * time.Hour)
-	if later := a.call(newCustomer("k", "")).is(201); later.str("id") == id || later.header.Get("Idempotency-Replayed") != "" {
-		t.Errorf("a day later: %s", later.body)
-	}
+	a.call(newCustomer("k", "")).is(409, "relationship_exists") // the key is free again, the domain is not (0.29)
+}
 
-	// With the id of a directory that was made for it.
-	a.call(newCustomer("2", `,"tenantId":"`+nobody+`"`)).is(201)
-	a.call(newCustomer("3", `,"tenantId":"`+nobody+`"`)).is(409, "relationship_exists")
-	theirs := newCustomer("2", `,"tenantId":"`+nobody+`"`)
-	theirs.tenant = birch
-	a.call(theirs).is(409, "invitation_required")
-	a.remove(nobody, "sample-1", "*").is(200)
-	a.call(theirs).is(409, "invitation_required")
-	if back := a.call(newCustomer("4", `,"tenantId":"`+nobody+`"`)).is(201); back.str("relationshipToPartner") != "reseller" || back.str("id") != nobody {
-		t.Errorf("created again after its end: %s", back.body)
+// 0.29: only a company without a tenant and without a known domain is made a customer without being asked.
+func TestWhoIsAsked(t *testing.T) {
+	a := newAPI(t)
+	create := func(tenant, k, domain, more string) reply {
+		r := request{method: "POST", target: "/v1/customers", header: key(k), tenant: tenant, body: `{"companyName":"Pine Ltd","domain":"` + domain + `","country":"US"` + more + `}`}
+		return a.call(r)
 	}
-	// Rule I2: whoever accepted an invitation, of whichever partner, also when it ended; and partners.
-	a.customer(larch, relationship.Removed, "US")
-	a.call(newCustomer("5", `,"tenantId":"`+larch+`"`)).is(409, "invitation_required")
-	theirs.body, theirs.header = newCustomer("", `,"tenantId":"`+larch+`"`).body, key("6")
-	a.call(theirs).is(409, "invitation_required")
-	a.call(newCustomer("7", `,"tenantId":"`+birch+`"`)).is(409, "invitation_required")
+	a.customer(larch, relationship.Removed, "US") // has accepted once, and has ended
+	for n, tenant := range []string{larch, birch, alder, nobody, "00000000-0000-0000-0000-000000000000", "x"} {
+		create(alder, fmt.Sprint("t", n), "new.example", `,"tenantId":"`+tenant+`"`).is(409, "invitation_required")
+	}
+	id := create(alder, "1", "hazel.example", "").is(201).str("id")
+	for n, domain := range []string{"hazel.example", "HAZEL.example", "emea.hazel.example", "a.b.hazel.example"} {
+		create(alder, fmt.Sprint("a", n), domain, "").is(409, "relationship_exists")
+		create(birch, fmt.Sprint("b", n), domain, "").is(409, "invitation_required")
+	}
+	create(birch, "2", "emea.rowan.example", "").is(201)
+	create(alder, "3", "rowan.example", "").is(409, "invitation_required") // above a known one
+	create(alder, "4", "apac.rowan.example", "").is(201)                   // beside it
+	create(alder, "5", "zwölftanne.example", "").is(201)                   // and in its two written forms
+	create(birch, "6", "xn--zwlftanne-17a.example", "").is(409, "invitation_required")
+	// Whose relationship has ended is told how to ask.
+	a.remove(id, "sample-1", "*").is(200)
+	if gone := create(alder, "7", "hazel.example", "").is(409, "invitation_required"); !strings.Contains(string(gone.body), id) {
+		t.Errorf("%s", gone.body)
+	}
+	// The verified domain of a partner's account.
+	juniper := account(nobody, "public")
+	juniper.VerifiedDomain = "juniper.example"
+	if err := a.store.CreateAccount(t.Context(), juniper); err != nil {
+		t.Fatal(err)
+	}
+	create(alder, "8", "juniper.example", "").is(409, "invitation_required")
+	for domain, code := range map[string]string{
+		"co.uk": "validation_failed", "github.io": "validation_failed", "gmail.com": "webmail_not_allowed", "outlook.de": "webmail_not_allowed", "a@hazel.example": "validation_failed",
+	} {
+		create(alder, "bad", domain, "").is(422, code)
+	}
+}
+
+// 0.29: a partner creates so many on a day of UTC.
+func TestCustomersOfADay(t *testing.T) {
+	a := newAPI(t)
+	for n := range createdDaily {
+		a.call(request{method: "POST", target: "/v1/customers", header: key(fmt.Sprint(n)), body: fmt.Sprintf(`{"companyName":"Pine","domain":"pine-%d.example","country":"US"}`, n)}).is(201)
+	}
+	full := a.call(newCustomer("full", "")).is(429, "partner_quota_exceeded")
+	if after := full.header.Get("Retry-After"); after != fmt.Sprint(15*60*60) {
+		t.Errorf("at nine in the morning after %s s", after)
+	}
+	theirs := newCustomer("full", "")
+	theirs.tenant = birch
+	a.call(theirs).is(201)
+	a.now = start.Add(15 * time.Hour)
+	a.call(request{method: "POST", target: "/v1/customers", header: key("next"), body: `{"companyName":"Pine","domain":"next.example","country":"US"}`}).is(201)
+}
+
+// I15: where administration is always asked for, a company that is created is asked for it, as by an invitation.
+func TestCustomerOfTheGovernmentIsAsked(t *testing.T) {
+	a := newAPI(t)
+	r := newCustomer("gov", "")
+	r.tenant = elm
+	id := a.call(r).is(201).str("id")
+	drafts := a.see("/v1/invitations?customerTenantId="+id, elm).is(200).object()["items"].([]any)
+	if len(drafts) != 1 || drafts[0].(map[string]any)["requestDelegatedAdmin"] != true || drafts[0].(map[string]any)["status"] != "draft" {
+		t.Errorf("%v", drafts)
+	}
+	a.call(newCustomer("public", "")).is(409, "invitation_required") // one company, whichever cloud
+	id = a.call(request{method: "POST", target: "/v1/customers", header: key("2"), body: `{"companyName":"Pine","domain":"other.example","country":"US"}`}).is(201).str("id")
+	if drafts := a.see("/v1/invitations?customerTenantId="+id, alder).is(200).object()["items"].([]any); len(drafts) != 0 {
+		t.Errorf("in the public cloud: %v", drafts)
+	}
 }
 
 func TestCustomerIsNotCreated(t *testing.T) {
@@ -282,15 +340,13 @@ func TestCustomerIsNotCreated(t *testing.T) {
 	}
 	for body, found := range map[string]string{
 		`{}`: "[/companyName validation_failed /country validation_failed /domain validation_failed]",
-		`{"companyName":1,"domain":"pine.example","country":"US"}`:                                 "[/companyName validation_failed]",
-		`{"companyName":"http://pine.com","domain":"pine.example","country":"US"}`:                 "[/companyName name_invalid]",
-		`{"companyName":"Pine","domain":"pine","country":"US"}`:                                    "[/domain validation_failed]",
-		`{"companyName":"Pine","domain":"pine.example","country":"us"}`:                            "[/country validation_failed]",
-		`{"companyName":"Pine","domain":"pine.example","country":"UK"}`:                            "[/country validation_failed]",
-		`{"companyName":"Pine","domain":"pine.example","country":"FR"}`:                            "[/country region_not_allowed]", // I16, X-c
-		`{"companyName":"Pine","domain":"pine.example","country":"US","tenantId":"x"}`:             "[/tenantId validation_failed]",
-		`{"companyName":"Pine","domain":"pine.example","country":"US","tenantId":"` + alder + `"}`: "[/tenantId self_invitation]",
-		`{"companyName":"Pine","domain":"pine.example","country":"US","forever":true}`:             "[/forever unknown_field]",
+		`{"companyName":1,"domain":"pine.example","country":"US"}`:                     "[/companyName validation_failed]",
+		`{"companyName":"http://pine.com","domain":"pine.example","country":"US"}`:     "[/companyName name_invalid]",
+		`{"companyName":"Pine","domain":"pine","country":"US"}`:                        "[/domain validation_failed]",
+		`{"companyName":"Pine","domain":"pine.example","country":"us"}`:                "[/country validation_failed]",
+		`{"companyName":"Pine","domain":"pine.example","country":"UK"}`:                "[/country validation_failed]",
+		`{"companyName":"Pine","domain":"pine.example","country":"FR"}`:                "[/country region_not_allowed]", // I16, X-c
+		`{"companyName":"Pine","domain":"pine.example","country":"US","forever":true}`: "[/forever unknown_field]",
 	} {
 		got := create(body).is(422).findings()
 		slices.Sort(got)

@@ -21,6 +21,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/relationship"
 )
 
 // Gate is what every operation of the API passes: who calls, under which id, where the log is.
@@ -33,7 +34,16 @@ type Gate struct {
 	// Keys gives the keys of a use, the one to sign with first; lists sign their cursors with those of "cursor". Named are the ids
 	// of keys that something to check names: that such a key is not among those given means that there is none.
 	Keys func(ctx context.Context, use string, named ...uint16) ([]link.Key, error)
-	Log  *slog.Logger
+	// Customers knows a customer by each of its ids; nil where each has one alone.
+	Customers Known
+	Log       *slog.Logger
+}
+
+// Known is what is needed of stores, whose contracts it is, to find a company that a partner created and a tenant has claimed by either id
+// (domain, 0.30).
+type Known interface {
+	relationship.Companies
+	Relationship(ctx context.Context, p, customer partner.TenantID) (relationship.Relationship, error)
 }
 
 // call is one request on its way.
@@ -49,6 +59,9 @@ type call struct {
 func (g Gate) routes(operations map[string]func(*call) error) http.Handler {
 	mux := http.NewServeMux()
 	for pattern, operation := range operations {
+		if strings.Contains(pattern, ofCustomer) {
+			operation = byOwnID(operation)
+		}
 		mux.Handle(pattern, g.serve(operation))
 	}
 	unknown := g.serve(func(*call) error { return problem.New(problem.NotFound, "") })
@@ -61,6 +74,45 @@ func (g Gate) routes(operations map[string]func(*call) error) http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// ofCustomer is in the pattern of every operation about something of one customer.
+const ofCustomer = "/v1/customers/{tenantId}/"
+
+// byOwnID has an operation find the id under which the caller has a customer, whichever of its ids the path names.
+func byOwnID(operation func(*call) error) func(*call) error {
+	return func(c *call) error {
+		named, ok := partner.ParseTenantID(c.r.PathValue("tenantId"))
+		if !ok || c.gate.Customers == nil {
+			return operation(c)
+		}
+		all, err := relationship.IDs(c.r.Context(), c.gate.Customers, named)
+		if err != nil {
+			return err
+		}
+		if len(all) > 1 {
+			r, err := c.gate.Customers.Relationship(c.r.Context(), c.user().Tenant, named)
+			switch {
+			case err == nil:
+				c.r.SetPathValue("tenantId", string(r.Customer.Tenant))
+			case !problem.Is(err, problem.NotFound):
+				return err
+			}
+		}
+		return operation(c)
+	}
+}
+
+// other gives the other ids of a customer that a filter names; none for no customer.
+func (c *call) other(customer partner.TenantID) ([]partner.TenantID, error) {
+	if customer == "" || c.gate.Customers == nil {
+		return nil, nil
+	}
+	all, err := relationship.IDs(c.r.Context(), c.gate.Customers, customer)
+	if err != nil {
+		return nil, err
+	}
+	return all[1:], nil
 }
 
 func (g Gate) serve(operation func(*call) error) http.HandlerFunc {

@@ -100,11 +100,11 @@ func newAPI(t *testing.T) *api {
 			{ID: "usGov", PortalName: "Concord for US Government", BaseURL: "https://gov.portal.example"},
 		},
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: locale.Tags, Now: func() time.Time { return a.now },
-		Ledger: a.store, Limits: invitation.Limits{Partners: 3, FirstMonth: 50, Daily: 500},
+		Ledger: a.store, Limits: invitation.Limits{Partners: 3, FirstMonth: 50, Daily: 500}, Recognition: a.recognition(),
 	}
 	log := slog.New(slog.NewJSONHandler(&a.log, nil))
 	gate := web.Gate{
-		Accounts: a.store, Claims: apigw.Claims, RequestID: apigw.RequestID, Log: log,
+		Accounts: a.store, Claims: apigw.Claims, RequestID: apigw.RequestID, Customers: a.store, Log: log,
 		Keys: func(_ context.Context, use string, _ ...uint16) ([]link.Key, error) {
 			return []link.Key{{ID: 7, Secret: []byte("key of " + use)}}, nil
 		},
@@ -116,6 +116,10 @@ func newAPI(t *testing.T) *api {
 	a.commerce = apigw.Handler(web.Commerce(gate, a.shop(), a.store), "", log)
 	a.enrolments = apigw.Handler(web.Enrolments(gate, a.applications()), "", log)
 	return a
+}
+
+func (a *api) recognition() relationship.Recognition {
+	return relationship.Recognition{Companies: a.store, Relationships: a.store, Accounts: a.store, Regions: partner.ShippedRegions(), Register: a.store}
 }
 
 func account(tenant partner.TenantID, cloud partner.CloudID) partner.Account {
@@ -949,7 +953,7 @@ func TestCustomers(t *testing.T) {
 	a.store.PutRelationship(dap)
 
 	p := a.call(request{method: "GET", target: "/v1/customers/" + strings.ToUpper(larch)}).is(200)
-	want := `{"id":"` + larch + `","companyName":"Larch Ltd","domain":"larch.example","country":"US","cloud":"public","relationshipToPartner":"reseller",` +
+	want := `{"id":"` + larch + `","tenantId":"` + larch + `","claimed":true,"companyName":"Larch Ltd","domain":"larch.example","country":"US","cloud":"public","relationshipToPartner":"reseller",` +
 		`"allowDelegatedAccess":false,"administration":"none","customerAgreement":{"signed":false},"identityCheck":"none","establishedAt":"2026-03-01T09:00:00Z","updatedAt":"2026-03-01T09:00:00Z","version":3}`
 	if strings.TrimSpace(string(p.body)) != want || p.header.Get("ETag") != `"3"` {
 		t.Errorf("got %s\nwant %s", p.body, want)
