@@ -155,7 +155,7 @@ func (s *Service) Attest(ctx context.Context, c Command, tenant string, said Att
 	if err != nil {
 		return a, false, err
 	}
-	if account.Role == partner.IndirectReseller {
+	if !account.Sells() {
 		return a, false, problem.New(problem.RoleNotPermitted, "An indirect reseller attests no customer agreement; its provider does.")
 	}
 	for range maxRounds {

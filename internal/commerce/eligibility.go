@@ -54,7 +54,9 @@ func Blockers(p Purchase, regions partner.Regions) []Blocker {
 			all = append(all, Blocker{code, detail})
 		}
 	}
-	block(p.Seller.Role == partner.IndirectReseller, problem.ResellerCannotOrder, "An indirect reseller does not order; its provider does.")
+	block(!p.Seller.Sells(), problem.ResellerCannotOrder, "An indirect reseller does not order; its provider does.")
+	block(p.Seller.Sells() && p.resold(), problem.ResellerCannotOrder,
+		"The customer has accepted the seller as its indirect reseller, so a provider orders; ask the customer in the role that sells.")
 	block(p.Seller.Status != partner.Active, problem.PartnerNotActive, "The seller's partner account is not active.")
 	block(p.Seller.MPA == nil, problem.MPANotSigned, "The seller has not signed the Microsoft Partner Agreement.")
 	block(p.Seller.AssociatedPartnerID == "", problem.PartnerIDRequired, "The seller has no PartnerID associated with its account.")
@@ -70,11 +72,17 @@ func Blockers(p Purchase, regions partner.Regions) []Blocker {
 	return all
 }
 
+// resold reports whether what stands with the customer leaves the orders to a provider, also where the partner sells in another role (0.34).
+func (p Purchase) resold() bool {
+	r := p.Relationship
+	return r != nil && r.Status == relationship.Active && r.Role == relationship.IndirectReseller
+}
+
 func (b Beneficiary) blockers(seller partner.Account, regions partner.Regions) []Blocker {
 	switch {
 	case !b.Partnered:
 		return []Blocker{{problem.PartnershipRequired, "The seller has no active partnership with the reseller."}}
-	case b.Account == nil || b.Account.Role != partner.IndirectReseller:
+	case b.Account == nil || !b.Account.Has(partner.IndirectReseller):
 		return []Blocker{{problem.ResellerNotEnrolled, "The company is not enrolled as an indirect reseller."}}
 	case b.PartnerID == "":
 		all := standing(*b.Account)
@@ -126,14 +134,15 @@ func (s *Service) Eligibility(ctx context.Context, u partner.User, tenant string
 	if !ok {
 		return Eligibility{}, problem.New(problem.NotFound, "There is no such customer.")
 	}
-	if a.Role != partner.IndirectReseller {
+	if a.Sells() {
 		p, err := s.purchase(ctx, a, customer, reseller, "")
-		return Eligibility{a.Tenant, Blockers(p, s.Regions)}, err
+		if err != nil || !a.Has(partner.IndirectReseller) || !p.resold() {
+			return Eligibility{a.Tenant, Blockers(p, s.Regions)}, err
+		}
 	}
 	if _, err := s.Relationships.Relationship(ctx, a.Tenant, customer); err != nil {
 		if problem.Is(err, problem.NotFound) {
-			a.Role = "" // as a seller would be told
-			return Eligibility{Blockers: Blockers(Purchase{Seller: a}, s.Regions)}, nil
+			return Eligibility{Blockers: Blockers(Purchase{Seller: a.As(partner.DirectBill)}, s.Regions)}, nil // as a seller would be told
 		}
 		return Eligibility{}, err
 	}

@@ -32,8 +32,10 @@ type Order struct {
 	ID       string // "ord_" and 26 letters and digits
 	Seller   partner.TenantID
 	Customer partner.TenantID
-	Lines    []Line
-	Status   OrderStatus
+	// ActingRole is in which of its program roles the seller ordered (domain, 0.34); empty in orders from before there were several.
+	ActingRole partner.ProgramRole
+	Lines      []Line
+	Status     OrderStatus
 	// For is the reseller on whose behalf it was placed; empty for none.
 	For partner.TenantID
 	// PartnerIDOnRecord is credited with the subscriptions; empty for none.
@@ -76,6 +78,8 @@ type Wish struct {
 	Lines              []WishedLine
 	OnBehalfOfReseller *string
 	PartnerIDOnRecord  *string
+	// ActingRole is in which of its program roles the seller orders; it may stay unsaid where only one sells.
+	ActingRole *partner.ProgramRole
 }
 
 // WishedLine is one thing that is wanted.
@@ -133,7 +137,7 @@ func (s *Service) place(ctx context.Context, c Command, seller partner.Account, 
 		return Order{}, false, refusal(all)
 	}
 	o := Order{
-		ID: id, Seller: seller.Tenant, Customer: customer, Status: OrderCompleted, PlacedAt: now, PlacedBy: c.User.Subject,
+		ID: id, Seller: seller.Tenant, Customer: customer, ActingRole: p.Seller.Role, Status: OrderCompleted, PlacedAt: now, PlacedBy: c.User.Subject,
 		CorrelationID: c.CorrelationID, Key: fingerprint(c.Key), Body: c.Body, Version: 1,
 	}
 	if p.For != nil {
@@ -184,6 +188,11 @@ func (s *Service) orderID(ctx context.Context, c Command, seller, customer partn
 // wished reads what decides about an order, and whose PartnerID goes on record.
 func (s *Service) wished(ctx context.Context, c Command, seller partner.Account, customer partner.TenantID, w Wish) (Purchase, problem.Findings, error) {
 	f := slices.Clone(c.Findings)
+	if as := w.ActingRole; as != nil && seller.Has(*as) { // one that does not order is refused as such
+		seller = seller.As(*as)
+	} else {
+		seller = seller.As(seller.Acting(&f, as, partner.DirectBill, partner.IndirectProvider))
+	}
 	var reseller *partner.TenantID
 	if w.OnBehalfOfReseller != nil {
 		id, ok := partner.ParseTenantID(*w.OnBehalfOfReseller)

@@ -56,7 +56,7 @@ func RecordReasons(seller, holder partner.Account, id string, regions partner.Re
 	if n := slices.IndexFunc(holder.PartnerIDs, func(p partner.PartnerID) bool { return p.ID == id }); n >= 0 {
 		p = holder.PartnerIDs[n]
 	}
-	reseller := holder.Role == partner.IndirectReseller && holder.Tenant != seller.Tenant
+	reseller := holder.Has(partner.IndirectReseller) && holder.Tenant != seller.Tenant
 	block(!reseller, problem.PartnerIDNotIndirectReseller, "The PartnerID is not of another company that is an indirect reseller.")
 	block(p.Type != partner.Location, problem.PartnerIDWrongType, "The PartnerID is not of type location.")
 	block(regions.Market(p.Country) != regions.Market(seller.Country), problem.PartnerIDWrongCountry, "The PartnerID is of another market than the seller.")

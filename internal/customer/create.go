@@ -114,7 +114,7 @@ func (s Service) seller(ctx context.Context, u partner.User) (partner.Account, e
 		return account, problem.New(problem.RoleNotPermitted, "Your company has no partner account.")
 	case err != nil:
 		return account, err
-	case account.Role == partner.IndirectReseller:
+	case !account.Sells():
 		return account, problem.New(problem.RoleNotPermitted, "An indirect reseller's provider creates its customers.")
 	case account.Status != partner.Active:
 		return account, problem.New(problem.PartnerNotActive, "The partner account is not active.")
@@ -159,15 +159,15 @@ func (s Service) create(ctx context.Context, c Command, account partner.Account,
 	if err := s.unknown(ctx, account, creation); err != nil {
 		return none, false, err
 	}
-	found := relationship.Founding{Partner: account, Customer: who, RegionTable: s.Regions.Version, At: now, By: c.User.Subject, CorrelationID: c.CorrelationID}
+	found := relationship.Founding{Partner: account.AsSeller(), Customer: who, RegionTable: s.Regions.Version, At: now, By: c.User.Subject, CorrelationID: c.CorrelationID}
 	if reseller != nil {
-		found.Via = reseller.Tenant
+		found.Partner, found.Via = account.As(partner.IndirectProvider), reseller.Tenant
 	}
 	after := s.founded(&creation, found)
 	if reseller != nil {
 		s.associate(&creation, *reseller, found)
 	} else if cloud, err := s.Clouds.Cloud(account.Cloud); err == nil && !cloud.AdministrationOptional {
-		s.ask(&creation, account, found, found.By)
+		s.ask(&creation, found.Partner, found, found.By)
 	}
 	err = s.Register.Create(ctx, creation)
 	if errors.Is(err, ErrManyCreated) {
@@ -205,7 +205,7 @@ func (s Service) reseller(ctx context.Context, account partner.Account, named *s
 	switch {
 	case !ok:
 		f.Add("/forReseller", problem.ValidationFailed, "A tenant id is a UUID.")
-	case account.Role != partner.IndirectProvider:
+	case !account.Has(partner.IndirectProvider):
 		f.Add("/forReseller", problem.ValidationFailed, "Only an indirect provider creates customers for a reseller.")
 	}
 	if len(*f) > 0 {
@@ -233,10 +233,10 @@ func (s Service) reseller(ctx context.Context, account partner.Account, named *s
 func (s Service) associate(c *Creation, reseller partner.Account, f relationship.Founding) {
 	by := c.Record.By
 	c.Stands = &partnership.Pair{Provider: by, Reseller: reseller.Tenant}
-	f.Partner, f.Provider, f.Via, f.DelegatedAdmin = reseller, by, by, s.AssociationGrants
+	f.Partner, f.Provider, f.Via, f.DelegatedAdmin = reseller.As(partner.IndirectReseller), by, by, s.AssociationGrants
 	s.founded(c, f)
 	if !s.AssociationGrants {
-		s.ask(c, reseller, f, string(by))
+		s.ask(c, f.Partner, f, string(by))
 	}
 }
 

@@ -136,6 +136,9 @@ func (s Service) once(ctx context.Context, c Command, tenant string, change Chan
 		if gone {
 			return before, nil
 		}
+		if s.ResellersKeep && before.Role == relationship.IndirectReseller { // of a partner that sells to others
+			return none, resellersKeep()
+		}
 		return s.remove(ctx, account, before, e, change.Attestation)
 	}
 	after, changed := before.EndAdministration(e)
@@ -171,10 +174,14 @@ func (s Service) remover(ctx context.Context, u partner.User) (partner.Account, 
 	if problem.Is(err, problem.NotFound) {
 		return account, problem.New(problem.RoleNotPermitted, "Your company has no partner account.")
 	}
-	if err == nil && s.ResellersKeep && account.Role == partner.IndirectReseller {
-		return account, problem.New(problem.RoleNotPermitted, "Here an indirect reseller does not end a relationship; ask your provider.")
+	if err == nil && s.ResellersKeep && !account.Sells() {
+		return account, resellersKeep()
 	}
 	return account, err
+}
+
+func resellersKeep() error {
+	return problem.New(problem.RoleNotPermitted, "Here an indirect reseller does not end a relationship; ask your provider.")
 }
 
 // remove ends a relationship. What was read is the condition of the write, so that nobody accepts in between.

@@ -246,6 +246,11 @@ func encodeAccount(a partner.Account) item {
 	i := newItem(accountKey(a.Tenant), accountType)
 	i.text("name", a.DisplayName)
 	i.text("role", string(a.Role))
+	also := make([]string, len(a.Also))
+	for n, r := range a.Also {
+		also[n] = string(r)
+	}
+	i.texts("also", also)
 	i.text("cloud", string(a.Cloud))
 	i.text("country", a.Country)
 	var ids []types.AttributeValue
@@ -275,6 +280,11 @@ func encodeAccount(a partner.Account) item {
 	contact.text("phone", a.Contact.Phone)
 	contact.text("website", a.Contact.Website)
 	i.group("contact", contact)
+	support := item{}
+	support.text("email", a.Support.Email)
+	support.text("phone", a.Support.Phone)
+	support.text("name", a.Support.Name)
+	i.group("support", support)
 	i.text("domain", a.VerifiedDomain)
 	i.text("locale", a.Locale)
 	i.flag("listed", a.ListedInDirectory)
@@ -309,6 +319,9 @@ func decodeAccount(tenant partner.TenantID, stored map[string]types.AttributeVal
 		VerifiedDomain: f.text("domain"), Locale: f.text("locale"), ListedInDirectory: f.flag("listed"), DailyMails: f.number("dailyMails"), CountedFrom: f.time("countedFrom"),
 		CreatedAt: f.time("created"), Version: f.number("v"),
 	}
+	for _, r := range f.texts("also") {
+		a.Also = append(a.Also, partner.ProgramRole(r))
+	}
 	if l, ok := get[*types.AttributeValueMemberL](f, "partnerIds", false); ok {
 		for _, each := range l.Value {
 			m, ok := each.(*types.AttributeValueMemberM)
@@ -330,6 +343,10 @@ func decodeAccount(tenant partner.TenantID, stored map[string]types.AttributeVal
 	if g := f.group("contact"); g != nil {
 		a.Contact = partner.Contact{Email: g.text("email"), Phone: g.text("phone"), Website: g.text("website")}
 		f.join("contact", g)
+	}
+	if g := f.group("support"); g != nil {
+		a.Support = partner.SupportProfile{Email: g.text("email"), Phone: g.text("phone"), Name: g.text("name")}
+		f.join("support", g)
 	}
 	if g := f.group("paused"); g != nil {
 		a.Paused = &partner.Pause{At: g.time("at"), Reason: g.text("reason")}

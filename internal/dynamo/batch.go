@@ -194,6 +194,7 @@ type row struct {
 	Name     *string           `json:"m,omitempty"`
 	Customer *string           `json:"c,omitempty"`
 	Provider *string           `json:"v,omitempty"`
+	As       *string           `json:"a,omitempty"` // the acting role
 	DAP      *bool             `json:"d,omitempty"`
 	Locale   *string           `json:"l,omitempty"`
 	Duration *time.Duration    `json:"x,omitempty"`
@@ -228,7 +229,7 @@ func encodeChunk(c batch.Chunk) (item, error) {
 		rows[n] = row{
 			Number: r.Number, Kind: string(p.Kind), Email: p.RecipientEmail, Name: p.RecipientName, Customer: p.CustomerTenantID, Provider: p.ProviderTenantID, DAP: p.RequestDelegatedAdmin,
 			Locale: p.Locale, Duration: p.Duration, Source: p.Source, Message: p.Message, Sandbox: p.Sandbox, Reminder: p.Reminders, Tags: p.Tags,
-			Findings: kept(r.Findings),
+			Findings: kept(r.Findings), As: (*string)(p.ActingRole),
 		}
 		if o := r.Outcome; o != nil {
 			rows[n].Outcome = &outcome{Invitation: o.InvitationID, Code: o.Code, Detail: o.Detail, Findings: kept(o.Findings), Resource: o.Resource}
@@ -280,7 +281,7 @@ func decodeChunk(k batch.Key, stored map[string]types.AttributeValue) (batch.Chu
 	}
 	for _, r := range rows {
 		one := batch.Row{Number: r.Number, Findings: found(r.Findings), Proposal: invitation.Proposal{
-			Kind: invitation.Kind(r.Kind), RecipientEmail: r.Email, RecipientName: r.Name, CustomerTenantID: r.Customer, ProviderTenantID: r.Provider, RequestDelegatedAdmin: r.DAP,
+			Kind: invitation.Kind(r.Kind), ActingRole: (*partner.ProgramRole)(r.As), RecipientEmail: r.Email, RecipientName: r.Name, CustomerTenantID: r.Customer, ProviderTenantID: r.Provider, RequestDelegatedAdmin: r.DAP,
 			Locale: r.Locale, Duration: r.Duration, Source: r.Source, Message: r.Message, Sandbox: r.Sandbox, Reminders: r.Reminder, Tags: r.Tags,
 		}}
 		if o := r.Outcome; o != nil {

@@ -305,6 +305,7 @@ func encodeOrder(o commerce.Order) item {
 	i.text("status", string(o.Status))
 	i.text("for", pack(string(o.For)))
 	i.text("record", o.PartnerIDOnRecord)
+	i.text("as", string(o.ActingRole))
 	i.texts(aHistory, []string{encodeEntry(invitation.Entry{At: o.PlacedAt, Action: "placed", By: o.PlacedBy, CorrelationID: o.CorrelationID, Key: o.Key, Body: o.Body}, "", "")})
 	i.number(aVersion, o.Version)
 	return i
@@ -324,6 +325,7 @@ func OrderFromImage(stored map[string]types.AttributeValue) (commerce.Order, err
 	o := commerce.Order{
 		ID: id, Seller: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)), Customer: customer, Status: commerce.OrderStatus(f.needText("status")),
 		For: partner.TenantID(f.unpacked("for")), PartnerIDOnRecord: f.text("record"), Version: f.needNumber(aVersion),
+		ActingRole: partner.ProgramRole(f.text("as")),
 	}
 	for _, text := range f.texts("lines") {
 		parts := strings.Split(text, "\t")

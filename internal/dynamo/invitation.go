@@ -30,6 +30,7 @@ const (
 	aGeneration = "ge"
 	aCustomer   = "cu"
 	aBound      = "bo" // the inviter named the customer
+	aActingRole = "ar"
 	aProvider   = "pv"
 	aEmail      = "em"
 	aName       = "na"
@@ -113,6 +114,7 @@ func encodeInvitation(i invitation.Invitation) item {
 	m.number(aGeneration, i.Generation)
 	m.text(aCustomer, string(i.Customer))
 	m.flag(aBound, i.Bound)
+	m.text(aActingRole, string(i.ActingRole))
 	m.text(aProvider, string(i.Provider))
 	m.text(aEmail, i.RecipientEmail)
 	m.text(aName, i.RecipientName)
@@ -260,7 +262,7 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 		RecipientEmail: f.text(aEmail), RecipientName: f.text(aName), Locale: f.text(aLocale), Cloud: partner.CloudID(f.needText(aCloud)),
 		RequestDelegatedAdmin: f.flag(aDAP), Source: f.text(aSource), BatchID: f.text(aBatch), Message: f.text(aMessage), Sandbox: f.flag(aSandbox), Reminders: f.flag(aReminders), RegionTable: f.text(aRegions),
 		Duration: time.Duration(f.needNumber(aDuration)) * time.Second, ExpiresAt: f.time(aExpires), CreatedBy: f.text(aCreatedBy),
-		EndedAt: f.time(aEnded), Edited: f.flag(aEdited), Replaces: f.text(aReplaces), GranularID: f.text(aGranular),
+		ActingRole: partner.ProgramRole(f.text(aActingRole)), EndedAt: f.time(aEnded), Edited: f.flag(aEdited), Replaces: f.text(aReplaces), GranularID: f.text(aGranular),
 		Mail: invitation.Mail{
 			State: invitation.MailState(f.text(aMail)), Attempts: f.number(aAttempts), Owner: f.text(aOwner), At: f.time(aMailAt),
 			MessageID: f.text(aMessageID), SentAt: f.time(aMailSent), Reason: f.text(aReason),

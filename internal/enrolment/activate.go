@@ -30,7 +30,7 @@ func (s *Service) activateStanding(ctx context.Context, c Command, ch *Change, n
 }
 
 // account gives what an active enrolment makes of the partner account: a new one of an indirect reseller, or the one that there is, which
-// keeps its role and becomes active.
+// becomes active and an indirect reseller beside what it was (domain, 0.34).
 func (s *Service) account(ctx context.Context, c Command, e Enrolment, now time.Time) (*partner.AccountChange, error) {
 	id := partner.PartnerID{ID: e.Location.ID, Type: e.Location.Type, Country: e.Location.Country, OnboardingLocation: true}
 	line := partner.Entry{At: now, By: c.User.Subject, CorrelationID: c.CorrelationID, Why: e.ID}
@@ -50,8 +50,16 @@ func (s *Service) account(ctx context.Context, c Command, e Enrolment, now time.
 		return nil, problem.New(problem.PartnerNotActive, "The partner account is %s.", before.Status)
 	}
 	after := before
+	if !before.Has(partner.IndirectReseller) {
+		after.Also = append(slices.Clone(before.Also), partner.IndirectReseller)
+		line.Changed = append(line.Changed, "programRoles")
+	}
 	if !slices.ContainsFunc(before.PartnerIDs, func(p partner.PartnerID) bool { return p.ID == id.ID }) {
 		after.PartnerIDs = append(slices.Clone(before.PartnerIDs), id)
+		line.Changed = append(line.Changed, "partnerIds")
+	} else if n := joined(before.PartnerIDs, id.ID); n >= 0 {
+		after.PartnerIDs = slices.Clone(before.PartnerIDs)
+		after.PartnerIDs[n].OnboardingLocation = true
 		line.Changed = append(line.Changed, "partnerIds")
 	}
 	if after.AssociatedPartnerID != id.ID {
@@ -70,6 +78,14 @@ func (s *Service) account(ctx context.Context, c Command, e Enrolment, now time.
 		return nil, nil
 	}
 	return &partner.AccountChange{Before: &before, After: after.Next(line)}, nil
+}
+
+// joined gives the place of the PartnerID with which an account joins as a reseller (rule B2), and -1 where it has joined with one before.
+func joined(ids []partner.PartnerID, id string) int {
+	if slices.ContainsFunc(ids, func(p partner.PartnerID) bool { return p.OnboardingLocation }) {
+		return -1
+	}
+	return slices.IndexFunc(ids, func(p partner.PartnerID) bool { return p.ID == id && p.Type == partner.Location })
 }
 
 // reached is how the customers of a new reseller reach it: the support contact, or else the primary contact.

@@ -149,10 +149,12 @@ func ReadLetter(ctx context.Context, accounts partner.Accounts, clouds partner.C
 	if t.Inviter, err = accounts.Account(ctx, inv.Inviter, strong); err != nil {
 		return Letter{}, err
 	}
+	t.Inviter = t.Inviter.As(inv.ActingRole)
 	if inv.Provider != "" {
 		if t.Provider, err = accounts.Account(ctx, inv.Provider, strong); err != nil {
 			return Letter{}, err
 		}
+		t.Provider = t.Provider.As(partner.IndirectProvider)
 	}
 	t.Cloud, err = clouds.Cloud(inv.Cloud)
 	return t, err

@@ -103,6 +103,8 @@ type Invitation struct {
 	Customer partner.TenantID
 	// Bound reports whether the inviter named the customer.
 	Bound bool
+	// ActingRole is in which of its roles the inviter asks (domain, 0.34); empty, in those made before there were several, for its first.
+	ActingRole partner.ProgramRole
 	// Provider is the inviter's indirect provider, of a dual invitation; empty for every other.
 	Provider       partner.TenantID
 	RecipientEmail string // as typed; empty for a link that the partner passes on
@@ -238,7 +240,7 @@ func SlotsOf(customer partner.TenantID) string {
 func Proposed(id string, reseller partner.Account, customer partner.TenantID, regionTable string, e Entry) Invitation {
 	i := Invitation{
 		Key: Key{reseller.Tenant, id}, Kind: Reseller, Customer: customer, Bound: true, Locale: reseller.Locale, Cloud: reseller.Cloud,
-		RequestDelegatedAdmin: true, Reminders: true, RegionTable: regionTable, Status: Draft, Generation: 1, Duration: DefaultDuration,
+		ActingRole: reseller.Role, RequestDelegatedAdmin: true, Reminders: true, RegionTable: regionTable, Status: Draft, Generation: 1, Duration: DefaultDuration,
 		ExpiresAt: e.At.Add(DefaultDuration), CreatedAt: e.At, CreatedBy: e.By, Version: 1,
 	}
 	e.Action = "created"

@@ -130,11 +130,13 @@ func fingerprint(s string) string {
 
 // Proposal is what a partner wants to ask, before it was checked. Nil means "not said".
 type Proposal struct {
-	Kind                  Kind
-	RecipientEmail        *string
-	RecipientName         *string
-	CustomerTenantID      *string
-	ProviderTenantID      *string // of a dual invitation
+	Kind             Kind
+	RecipientEmail   *string
+	RecipientName    *string
+	CustomerTenantID *string
+	ProviderTenantID *string // of a dual invitation
+	// ActingRole is in which of its program roles the partner asks; it may stay unsaid where only one fits.
+	ActingRole            *partner.ProgramRole
 	RequestDelegatedAdmin *bool
 	// Granular is granular administration that the same answer is to approve (domain, 0.28).
 	Granular  *granular.Terms
@@ -397,6 +399,9 @@ func (s *Service) draft(account partner.Account, c Command, p Proposal) (Invitat
 			inv.Customer, inv.Bound = tenant, true
 		}
 	}
+	if slices.Contains(Kinds, p.Kind) {
+		inv.ActingRole = account.Acting(&f, p.ActingRole, askedAs[p.Kind]...)
+	}
 	s.tiers(&f, account, &inv, p)
 	switch {
 	case p.Kind == Partnership: // 0.14: not applicable
@@ -523,7 +528,7 @@ func (s *Service) target(ctx context.Context, account partner.Account, inv *Invi
 		return err
 	}
 	inv.RegionTable = s.Regions.Version
-	if has(rel, inv.RequestDelegatedAdmin) {
+	if has(rel, inv.RequestDelegatedAdmin, inv.ActingRole) {
 		return errStands
 	}
 	return nil

@@ -464,7 +464,7 @@ func TestInviteMakesADraft(t *testing.T) {
 	o := open(t)
 	inv := o.invite(t, by(alder, partner.SalesAgent), to(" Nora@Larch.example "))
 	want := invitation.Invitation{
-		Key: inv.Key, Kind: invitation.Reseller, RecipientEmail: "Nora@Larch.example", Locale: "en", Cloud: "public", Reminders: true,
+		Key: inv.Key, Kind: invitation.Reseller, RecipientEmail: "Nora@Larch.example", Locale: "en", Cloud: "public", Reminders: true, ActingRole: partner.DirectBill,
 		Status: invitation.Draft, Generation: 1, Duration: invitation.DefaultDuration, ExpiresAt: start.Add(30 * 24 * time.Hour),
 		CreatedAt: start, CreatedBy: "agent", Version: 1,
 		History: []invitation.Entry{{At: start, Action: "created", By: "agent", CorrelationID: "corr"}},

@@ -29,10 +29,13 @@ func (s *Service) mayAsk(u partner.User, k Kind) error {
 	return u.Permit(partner.InviteCustomers)
 }
 
+// askedAs names the program roles that fit a kind of invitation, where not all do.
+var askedAs = map[Kind][]partner.ProgramRole{DualReseller: {partner.IndirectReseller}, Partnership: {partner.IndirectProvider}}
+
 // tiers checks what a proposal says of the second tier, and fills in what was not said.
 func (s *Service) tiers(f *problem.Findings, account partner.Account, inv *Invitation, p Proposal) {
 	switch {
-	case p.Kind == Partnership && account.Role != partner.IndirectProvider:
+	case p.Kind == Partnership && !account.Has(partner.IndirectProvider):
 		f.Add("/kind", problem.ValidationFailed, "An indirect provider requests partnerships; a reseller is asked by its provider.")
 	case p.Kind == Partnership && p.RequestDelegatedAdmin != nil && *p.RequestDelegatedAdmin:
 		f.Add("/requestDelegatedAdmin", problem.ValidationFailed, "A partnership has no delegated administration.")
@@ -113,7 +116,7 @@ func (s *Service) dualTarget(ctx context.Context, account partner.Account, inv *
 	if err != nil {
 		return err
 	}
-	if has(own, inv.RequestDelegatedAdmin) && has(theirs, false) {
+	if has(own, inv.RequestDelegatedAdmin, inv.ActingRole) && has(theirs, false, partner.IndirectProvider) {
 		return errStands
 	}
 	return nil
@@ -158,9 +161,9 @@ func firstOf(errs ...error) error {
 	return nil
 }
 
-// has reports whether all that would be asked for stands.
-func has(r *relationship.Relationship, administration bool) bool {
-	return r != nil && r.Status == relationship.Active && (!administration || r.DelegatedAdmin == relationship.ActiveDAP)
+// has reports whether all that would be asked for in a role stands.
+func has(r *relationship.Relationship, administration bool, as partner.ProgramRole) bool {
+	return r != nil && r.Status == relationship.Active && (!administration || r.DelegatedAdmin == relationship.ActiveDAP) && !r.Rises(as)
 }
 
 var errStands = problem.New(problem.RelationshipExists, "What this would ask for stands already.")
@@ -238,7 +241,7 @@ func (b backdrop) lacks(k Kind) Case {
 	switch {
 	case k == DualReseller && (b.partnership == nil || b.partnership.Status != partnership.Active):
 		return NoPartnership
-	case k == Partnership && (b.reseller.Role != partner.IndirectReseller || b.reseller.Status != partner.Active || b.reseller.MPA == nil):
+	case k == Partnership && (!b.reseller.Has(partner.IndirectReseller) || b.reseller.Status != partner.Active || b.reseller.MPA == nil):
 		return NotEnrolled // rules P6, N12, X-e
 	}
 	return ""

@@ -84,14 +84,17 @@ type Account struct {
 	Tenant      TenantID
 	DisplayName string // the legal name, as pages and mails show it
 	Role        ProgramRole
-	Cloud       CloudID
-	Country     string // ISO 3166-1 alpha-2
-	PartnerIDs  []PartnerID
+	// Also is what the partner has become beside its first role, such as an indirect reseller by the fast track (domain, 0.34).
+	Also       []ProgramRole
+	Cloud      CloudID
+	Country    string // ISO 3166-1 alpha-2
+	PartnerIDs []PartnerID
 	// AssociatedPartnerID is the one that purchases are counted for; empty until associated (rule P4).
 	AssociatedPartnerID string
 	Status              ProgramStatus
 	MPA                 *Agreement // the Microsoft Partner Agreement; nil until signed
 	Contact             Contact
+	Support             SupportProfile // zero until the partner has said it
 	VerifiedDomain      string
 	Locale              string // BCP 47; the default language of its invitations
 	ListedInDirectory   bool

@@ -95,7 +95,7 @@ type AccountQuery struct {
 
 // Matches reports whether an account is among those asked for.
 func (q AccountQuery) Matches(a Account) bool {
-	return (q.Status == "" || q.Status == a.Status) && (q.Role == "" || q.Role == a.Role) && (q.Sending == "" || q.Sending == a.Sending()) &&
+	return (q.Status == "" || q.Status == a.Status) && (q.Role == "" || a.Has(q.Role)) && (q.Sending == "" || q.Sending == a.Sending()) &&
 		(q.Cloud == "" || q.Cloud == a.Cloud) && (!q.Listed || a.ListedInDirectory)
 }
 

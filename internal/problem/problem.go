@@ -65,6 +65,7 @@ const (
 	AttestationRequired         Code = "attestation_required"
 	AttestationOutdated         Code = "attestation_outdated"
 	AgreementTextNotConfigured  Code = "agreement_text_not_configured"
+	ActingRoleRequired          Code = "acting_role_required"
 	ActiveSubscriptionsExist    Code = "active_subscriptions_exist"
 	PartnershipRequired         Code = "partnership_required"
 	PartnershipExists           Code = "partnership_exists"

@@ -253,11 +253,11 @@ func Establish(before *Relationship, c Consent) (after Relationship, granted boo
 		after = Relationship{ID: c.RelationshipID, Partner: c.Partner.Tenant, DelegatedAdmin: NoAdministration, IdentityCheck: NotNeeded}
 	} else {
 		after = *before
-		if after.Status == Active && (!c.DelegatedAdmin || after.DelegatedAdmin == ActiveDAP) {
+		if after.Status == Active && (!c.DelegatedAdmin || after.DelegatedAdmin == ActiveDAP) && !after.Rises(c.Partner.Role) {
 			return after, false
 		}
 	}
-	fresh := after.Status != Active
+	fresh := after.Status != Active || after.Rises(c.Partner.Role)
 	if fresh {
 		after.Status, after.Origin, after.EstablishedAt = Active, ByInvitation, c.At
 		after.Role, after.Customer, after.RegionTable = RoleOf(c.Partner.Role), c.Customer, c.RegionTable
@@ -280,6 +280,12 @@ func Establish(before *Relationship, c Consent) (after Relationship, granted boo
 	}
 	after.note(Entry{At: c.At, Action: action, By: c.By, CorrelationID: c.CorrelationID})
 	return after, true
+}
+
+// Rises reports whether a consent to a partner in a program role grants more than stands in the one of the relationship: the sale of what an
+// indirect reseller leaves to its provider (domain, 0.34). The other way round nothing is given, and what stood is kept.
+func (r Relationship) Rises(to partner.ProgramRole) bool {
+	return r.Role == IndirectReseller && to != "" && RoleOf(to) != IndirectReseller
 }
 
 // Founding is a customer that a partner brings along.

@@ -115,7 +115,8 @@ func newBatch(p partner.TenantID) (batch.Batch, []batch.Chunk) {
 	rows := []batch.Row{
 		{Number: 1, Proposal: invitation.Proposal{
 			Kind: invitation.Reseller, RecipientEmail: new("nora@larch.example"), RecipientName: new("Nora"), CustomerTenantID: new(""), ProviderTenantID: new("b12c"), RequestDelegatedAdmin: new(false),
-			Locale: new("fr"), Duration: new(72 * time.Hour), Source: new("fair"), Message: new("hello"), Sandbox: new(true), Reminders: new(false), Tags: map[string]string{"a": "b"},
+			ActingRole: new(partner.IndirectReseller),
+			Locale:     new("fr"), Duration: new(72 * time.Hour), Source: new("fair"), Message: new("hello"), Sandbox: new(true), Reminders: new(false), Tags: map[string]string{"a": "b"},
 		}},
 		{Number: 2, Findings: problem.Findings{{Pointer: "/kind", Code: problem.ValidationFailed, Detail: "no"}}},
 		{Number: 3, Proposal: invitation.Proposal{Kind: "odd"}},

@@ -543,6 +543,7 @@ func bought(r relationship.Relationship, minutes int) (commerce.Order, commerce.
 	}
 	o := commerce.Order{
 		ID: sub.Order, Seller: r.Partner, Customer: r.Customer.Tenant, Status: commerce.OrderCompleted, PlacedAt: at, PlacedBy: "agent", Version: 1,
+		ActingRole:    partner.DirectBill,
 		Lines:         []commerce.Line{{Offer: sub.Offer, Quantity: 7, Term: "P1Y", Subscription: sub.ID}},
 		CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001", Key: "0102030405ff", Body: "0a0b0c0d0e0f",
 	}

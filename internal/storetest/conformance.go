@@ -328,7 +328,7 @@ func (s *suite) roundTrip() {
 		i.RecipientEmail, i.RecipientName, i.Locale = "Ada.Larch@larch.example", "Ada Larch", "fr"
 		i.RequestDelegatedAdmin, i.Reminders, i.Source = true, false, "fair/2025"
 		i.Tags = map[string]string{"team": "north", "#x": "ünï"}
-		i.RegionTable, i.Edited, i.Replaces = "2025-01", true, id()
+		i.RegionTable, i.Edited, i.Replaces, i.ActingRole = "2025-01", true, id(), partner.IndirectReseller
 		i.BatchID, i.Message, i.Sandbox = "bat_1", "We met in Lyon.", true
 		i.History = []invitation.Entry{
 			{At: second(noon), Action: "created", By: "somebody", CorrelationID: "6f1c9d3e-0000-4000-8000-0123456789ab", Key: "00aa11bb22cc", Body: "ff00ff00ff00"},

@@ -837,7 +837,7 @@ func copyRelationship(r relationship.Relationship) relationship.Relationship {
 }
 
 func copyAccount(a partner.Account) partner.Account {
-	a.PartnerIDs = slices.Clone(a.PartnerIDs)
+	a.PartnerIDs, a.Also = slices.Clone(a.PartnerIDs), slices.Clone(a.Also)
 	if a.MPA != nil {
 		mpa := *a.MPA
 		mpa.SignedAt = second(mpa.SignedAt)

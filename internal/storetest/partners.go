@@ -139,7 +139,8 @@ func registered(edit ...func(*partner.Account)) partner.Account {
 		PartnerIDs:          []partner.PartnerID{{ID: location, Type: partner.Location, Country: "US", OnboardingLocation: true}, {ID: headquarters, Type: partner.Headquarters, Country: "US"}},
 		AssociatedPartnerID: location, Status: partner.Active,
 		MPA:     &partner.Agreement{SignedAt: second(noon), SignedBy: "Ann Alder", Version: "2025", Hash: "00ff"},
-		Contact: partner.Contact{Email: "hello@alder.example", Phone: "+1 555 0100", Website: "https://alder.example"}, VerifiedDomain: "alder.example",
+		Contact: partner.Contact{Email: "hello@alder.example", Phone: "+1 555 0100", Website: "https://alder.example"},
+		Support: partner.SupportProfile{Email: "help@alder.example", Phone: "+1 555 0101", Name: "Alder's desk"}, VerifiedDomain: "alder.example",
 		Locale: "en", ListedInDirectory: true, DailyMails: 1200, Paused: &partner.Pause{At: second(noon), Reason: partner.Complaints},
 		CountedFrom: second(noon).Add(-time.Hour), CreatedAt: second(noon), Version: 1,
 		History: []partner.Entry{{At: second(noon), By: "operator", CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001", Key: "0123456789ab", Body: "ba9876543210", Why: "asked\tfor it"}},
@@ -188,6 +189,7 @@ func (s *suite) account() {
 	})
 	// What goes away, and what comes.
 	after := a
+	after.Also, after.Support = []partner.ProgramRole{partner.IndirectReseller, partner.IndirectProvider}, partner.SupportProfile{}
 	after.Paused, after.MPA, after.PartnerIDs, after.AssociatedPartnerID, after.CountedFrom = nil, nil, nil, "", second(noon).Add(time.Minute)
 	after.Version, after.History = 2, append(slices.Clone(a.History), partner.Entry{At: second(noon).Add(time.Minute), By: "operator", Changed: []string{"partnerIds", "sending=active"}, Why: "顧客に謝罪した"})
 	if err := s.Accounts.WriteAccount(s.Context(), a, after); err != nil {

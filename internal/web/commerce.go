@@ -265,7 +265,7 @@ func (t trade) validate(c *call) error {
 		return err
 	}
 	return c.give(http.StatusOK, validationDocument{
-		v.PartnerID.ID, v.Holder.DisplayName, v.PartnerID.Country, v.PartnerID.Type, v.Holder.Role == partner.IndirectReseller, v.Holder.MPA != nil,
+		v.PartnerID.ID, v.Holder.DisplayName, v.PartnerID.Country, v.PartnerID.Type, v.Holder.Has(partner.IndirectReseller), v.Holder.MPA != nil,
 		len(v.Reasons) == 0, blockers(v.Reasons),
 	})
 }
@@ -339,6 +339,7 @@ type orderDocument struct {
 	CustomerTenantID   partner.TenantID     `json:"customerTenantId"`
 	Status             commerce.OrderStatus `json:"status"`
 	Lines              []lineDocument       `json:"lines"`
+	ActingRole         partner.ProgramRole  `json:"actingRole,omitempty"`
 	OnBehalfOfReseller partner.TenantID     `json:"onBehalfOfReseller,omitempty"`
 	PartnerIDOnRecord  string               `json:"partnerIdOnRecord,omitempty"`
 	CreatedAt          time.Time            `json:"createdAt"`
@@ -355,7 +356,7 @@ type lineDocument struct {
 
 func orderOf(o commerce.Order) orderDocument {
 	d := orderDocument{
-		ID: o.ID, CustomerTenantID: o.Customer, Status: o.Status, OnBehalfOfReseller: o.For, PartnerIDOnRecord: o.PartnerIDOnRecord,
+		ID: o.ID, CustomerTenantID: o.Customer, Status: o.Status, ActingRole: o.ActingRole, OnBehalfOfReseller: o.For, PartnerIDOnRecord: o.PartnerIDOnRecord,
 		CreatedAt: o.PlacedAt.UTC(), CreatedBy: o.PlacedBy, Version: o.Version,
 	}
 	for _, l := range o.Lines {
@@ -369,7 +370,7 @@ func (t trade) place(c *call) error {
 	if err != nil {
 		return err
 	}
-	w := commerce.Wish{OnBehalfOfReseller: b.text("onBehalfOfReseller"), PartnerIDOnRecord: b.text("partnerIdOnRecord")}
+	w := commerce.Wish{ActingRole: b.actingRole(), OnBehalfOfReseller: b.text("onBehalfOfReseller"), PartnerIDOnRecord: b.text("partnerIdOnRecord")}
 	if list := take[[]json.RawMessage](b, "lines", "a list"); list != nil {
 		w.Lines = make([]commerce.WishedLine, min(len(*list), commerce.MaxLines+1))
 		for n := range w.Lines {

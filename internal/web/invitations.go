@@ -55,21 +55,23 @@ type invitationDocument struct {
 	RequestDelegatedAdmin bool              `json:"requestDelegatedAdmin"`
 	CustomerTenantID      partner.TenantID  `json:"customerTenantId,omitempty"`
 	ProviderTenantID      partner.TenantID  `json:"providerTenantId,omitempty"`
-	ExpiresIn             string            `json:"expiresIn"`
-	ExpiresAt             *time.Time        `json:"expiresAt,omitempty"`
-	CreatedAt             time.Time         `json:"createdAt"`
-	Delivery              deliveryDocument  `json:"delivery"`
-	Source                string            `json:"source,omitempty"`
-	Message               string            `json:"message,omitempty"`
-	Sandbox               bool              `json:"sandbox"`
-	Reminders             bool              `json:"reminders"`
-	RemindedAt            *time.Time        `json:"remindedAt,omitempty"`
-	Tags                  map[string]string `json:"tags,omitempty"`
-	Replaces              string            `json:"replaces,omitempty"`
-	BatchID               string            `json:"batchId,omitempty"`
-	GranularAdmin         *besideDocument   `json:"granularAdmin,omitempty"`
-	Answer                *answerDocument   `json:"answer,omitempty"`
-	Version               int               `json:"version"`
+	// ActingRole is in which of its program roles the partner asks; of an invitation from before there were several it is not said.
+	ActingRole    partner.ProgramRole `json:"actingRole,omitempty"`
+	ExpiresIn     string              `json:"expiresIn"`
+	ExpiresAt     *time.Time          `json:"expiresAt,omitempty"`
+	CreatedAt     time.Time           `json:"createdAt"`
+	Delivery      deliveryDocument    `json:"delivery"`
+	Source        string              `json:"source,omitempty"`
+	Message       string              `json:"message,omitempty"`
+	Sandbox       bool                `json:"sandbox"`
+	Reminders     bool                `json:"reminders"`
+	RemindedAt    *time.Time          `json:"remindedAt,omitempty"`
+	Tags          map[string]string   `json:"tags,omitempty"`
+	Replaces      string              `json:"replaces,omitempty"`
+	BatchID       string              `json:"batchId,omitempty"`
+	GranularAdmin *besideDocument     `json:"granularAdmin,omitempty"`
+	Answer        *answerDocument     `json:"answer,omitempty"`
+	Version       int                 `json:"version"`
 }
 
 type deliveryDocument struct {
@@ -97,7 +99,7 @@ type answerDocument struct {
 func (i invitations) document(inv invitation.Invitation) invitationDocument {
 	d := invitationDocument{
 		ID: inv.ID, Kind: inv.Kind, Status: inv.StatusAt(i.service.Now()), RecipientName: inv.RecipientName, Locale: inv.Locale, Cloud: inv.Cloud,
-		RequestDelegatedAdmin: inv.RequestDelegatedAdmin, CustomerTenantID: inv.Customer, ProviderTenantID: inv.Provider, ExpiresIn: formatDuration(inv.Duration),
+		RequestDelegatedAdmin: inv.RequestDelegatedAdmin, CustomerTenantID: inv.Customer, ProviderTenantID: inv.Provider, ActingRole: inv.ActingRole, ExpiresIn: formatDuration(inv.Duration),
 		CreatedAt: inv.CreatedAt.UTC(), Delivery: deliveryDocument{inv.Mail.State.Delivery(), inv.Mail.Reason},
 		Source: inv.Source, Message: inv.Message, Sandbox: inv.Sandbox, Reminders: inv.Reminders, RemindedAt: moment(inv.RemindedAt), Tags: inv.Tags, Replaces: inv.Replaces, BatchID: inv.BatchID, Version: inv.Version,
 	}
@@ -198,6 +200,7 @@ func (b *body) proposal() invitation.Proposal {
 		RequestDelegatedAdmin: b.flag("requestDelegatedAdmin"), Locale: b.text("locale"), Duration: b.span("expiresIn"),
 		Source: b.text("source"), Message: b.text("message"), Sandbox: b.flag("sandbox"), Reminders: b.flag("reminders"), Tags: b.labels("tags"),
 	}
+	p.ActingRole = b.actingRole()
 	if _, said := b.members["kind"]; said {
 		p.Kind = invitation.Reseller // so that a kind of the wrong type is found once
 		if kind := b.text("kind"); kind != nil {
@@ -206,6 +209,9 @@ func (b *body) proposal() invitation.Proposal {
 	}
 	return p
 }
+
+// actingRole takes in which of its program roles a partner does something.
+func (b *body) actingRole() *partner.ProgramRole { return (*partner.ProgramRole)(b.text("actingRole")) }
 
 // done answers a change: a replay has the status of the first time and the invitation as it is now.
 func (i invitations) done(c *call, status int, inv invitation.Invitation, replayed bool) error {

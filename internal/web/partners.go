@@ -24,6 +24,7 @@ type partnerDocument struct {
 	TenantID            partner.TenantID      `json:"tenantId"`
 	DisplayName         string                `json:"displayName"`
 	ProgramRole         partner.ProgramRole   `json:"programRole"`
+	ProgramRoles        []partner.ProgramRole `json:"programRoles"`
 	Status              partner.ProgramStatus `json:"status"`
 	Cloud               partner.CloudID       `json:"cloud"`
 	Country             string                `json:"country"`
@@ -32,6 +33,7 @@ type partnerDocument struct {
 	AssociatedPartnerID string                `json:"associatedPartnerId,omitempty"`
 	MPA                 *mpaDocument          `json:"mpa,omitempty"`
 	Contact             contactDocument       `json:"contact"`
+	SupportProfile      *supportDocument      `json:"supportProfile,omitempty"`
 	VerifiedDomain      string                `json:"verifiedDomain"`
 	Locale              string                `json:"locale"`
 	ListedInDirectory   bool                  `json:"listedInDirectory"`
@@ -63,6 +65,20 @@ type contactDocument struct {
 	Website string `json:"website,omitempty"`
 }
 
+type supportDocument struct {
+	Email string `json:"email"`
+	Phone string `json:"phone,omitempty"`
+	Name  string `json:"name,omitempty"`
+}
+
+// supportOf gives whom customers ask for help, nil until the partner has said it.
+func supportOf(p partner.SupportProfile) *supportDocument {
+	if p == (partner.SupportProfile{}) {
+		return nil
+	}
+	return &supportDocument{p.Email, p.Phone, p.Name}
+}
+
 type pauseDocument struct {
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason"`
@@ -87,8 +103,9 @@ type changeDocument struct {
 // row gives an account as it stands in lists.
 func (d Desk) row(a partner.Account) partnerDocument {
 	p := partnerDocument{
-		TenantID: a.Tenant, DisplayName: a.DisplayName, ProgramRole: a.Role, Status: a.Status, Cloud: a.Cloud, Country: a.Country, Market: d.Regions.Market(a.Country),
-		PartnerIDs: []partnerIDDocument{}, AssociatedPartnerID: a.AssociatedPartnerID, Contact: contactDocument(a.Contact), VerifiedDomain: a.VerifiedDomain,
+		TenantID: a.Tenant, DisplayName: a.DisplayName, ProgramRole: a.Role, ProgramRoles: a.Roles(), Status: a.Status, Cloud: a.Cloud, Country: a.Country, Market: d.Regions.Market(a.Country),
+		PartnerIDs: []partnerIDDocument{}, AssociatedPartnerID: a.AssociatedPartnerID, Contact: contactDocument(a.Contact),
+		SupportProfile: supportOf(a.Support), VerifiedDomain: a.VerifiedDomain,
 		Locale: a.Locale, ListedInDirectory: a.ListedInDirectory, DailyMails: a.DailyMails, Sending: a.Sending(), CreatedAt: a.CreatedAt.UTC(), Version: a.Version,
 	}
 	for _, id := range a.PartnerIDs {

@@ -86,6 +86,7 @@ var answers = map[problem.Code]answer{
 	problem.PartnerIDNotOnboardingLocation: {http.StatusUnprocessableEntity, "PartnerID of another location"},
 	problem.SupportContactNotEligible:      {http.StatusUnprocessableEntity, "Support contact not eligible"},
 
+	problem.ActingRoleRequired:  {http.StatusUnprocessableEntity, "Acting role required"},
 	problem.WebmailNotAllowed:   {http.StatusUnprocessableEntity, "Webmail address not allowed"},
 	problem.AddressNotValidated: {http.StatusUnprocessableEntity, "Address not chosen"},
 

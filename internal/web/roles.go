@@ -8,11 +8,12 @@ import (
 )
 
 type rolesDocument struct {
-	TenantID    partner.TenantID    `json:"tenantId"`
-	Roles       []partner.Role      `json:"roles"`
-	ProgramRole partner.ProgramRole `json:"programRole,omitempty"`
-	Cloud       partner.CloudID     `json:"cloud"`
-	Country     string              `json:"country,omitempty"`
+	TenantID     partner.TenantID      `json:"tenantId"`
+	Roles        []partner.Role        `json:"roles"`
+	ProgramRole  partner.ProgramRole   `json:"programRole,omitempty"`
+	ProgramRoles []partner.ProgramRole `json:"programRoles,omitempty"`
+	Cloud        partner.CloudID       `json:"cloud"`
+	Country      string                `json:"country,omitempty"`
 }
 
 // roles says who the token is for. A company without a partner account, such as one that wants to enrol, gets what the token says.
@@ -28,7 +29,7 @@ func roles(c *call) error {
 	account, err := c.gate.Accounts.Account(c.r.Context(), u.Tenant, false)
 	switch {
 	case err == nil:
-		d.ProgramRole, d.Cloud, d.Country = account.Role, account.Cloud, account.Country
+		d.ProgramRole, d.ProgramRoles, d.Cloud, d.Country = account.Role, account.Roles(), account.Cloud, account.Country
 	case !problem.Is(err, problem.NotFound):
 		return err
 	}

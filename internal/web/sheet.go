@@ -25,7 +25,7 @@ import (
 
 // columns are the fields of an invitation that a sheet can have; a tag is one column of its own, tags.<name>.
 var columns = []string{
-	"kind", "recipientEmail", "recipientName", "customerTenantId", "providerTenantId", "requestDelegatedAdmin", "locale", "expiresIn", "source", "message",
+	"kind", "recipientEmail", "recipientName", "customerTenantId", "providerTenantId", "actingRole", "requestDelegatedAdmin", "locale", "expiresIn", "source", "message",
 	"reminders", "sandbox",
 }
 
