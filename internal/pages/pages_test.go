@@ -155,9 +155,11 @@ func deploy(t *testing.T) *deployment {
 		Store: d.store, Accounts: d.store, Clouds: clouds, Addresses: d.service.Addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: d.service.Now,
 		Quota: invitation.Quota{Ledger: d.store, Limits: d.service.Limits},
 	}
+	recognition := relationship.Recognition{Companies: d.store, Relationships: d.store, Accounts: d.store, Regions: partner.ShippedRegions(), Register: d.store}
+	d.service.Recognition, d.granted.Recognition = recognition, recognition
 	handler, err := pages.Site{
 		Invitations: d.service, Granular: d.granted, Enrolments: enrolment.Confirmation{Store: d.store, Now: d.service.Now},
-		Customers: customer.Self{Store: d.store, Register: d.store, Accounts: d.store, Purchases: d.store, Now: d.service.Now}, Keys: d.keys, Operator: "Grove Marketplace Ltd", Authorities: authorities(d.idp.URL),
+		Customers: customer.Self{Store: d.store, Register: d.store, Accounts: d.store, Purchases: d.store, Recognition: recognition, Now: d.service.Now}, Keys: d.keys, Operator: "Grove Marketplace Ltd", Authorities: authorities(d.idp.URL),
 		Log: slog.New(slog.NewJSONHandler(d, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}.Handler()
 	if err != nil {
