@@ -287,6 +287,38 @@ type Letter struct {
 	Granular *granular.Relationship
 }
 
+// Right is how far a request reaches into what the customer has.
+type Right int
+
+// The rights, the strongest last.
+const (
+	NoRight             Right = iota
+	RoleRight                 // named roles in the directory, for a time (granular delegated administration)
+	AdministrationRight       // delegated administration, or the administration of a reseller's own account
+	GlobalRight               // the role of a Global Administrator, which may do everything
+)
+
+// Right gives the strongest right that a request asks for, or that its acceptance has given (0.33).
+func (l Letter) Right(t granular.Table) Right {
+	asked := l.Invitation.GranularID != ""
+	if a := l.Invitation.Answer; a != nil {
+		asked = a.Granular
+	}
+	if l.Invitation.Kind == "" { // a request for granular administration alone
+		asked = true
+	}
+	switch {
+	case asked && l.Granular != nil && slices.Contains(l.Granular.Roles, t.GlobalAdministrator):
+		return GlobalRight
+	case l.Invitation.RequestDelegatedAdmin, l.Invitation.Kind == Partnership:
+		return AdministrationRight
+	case asked:
+		return RoleRight
+	default:
+		return NoRight
+	}
+}
+
 // OrdersItself reports whether who asks places the customer's orders. An indirect reseller never does: its provider does (invariant 10, 0.33).
 func (l Letter) OrdersItself() bool {
 	return l.Invitation.Kind != DualReseller && l.Inviter.Role != partner.IndirectReseller

@@ -569,7 +569,11 @@ func (s *Service) Letter(ctx context.Context, u partner.User, id string) (Letter
 	if err := inv.StatusAt(s.now()).ended(); err != nil {
 		return Letter{}, err
 	}
-	return s.LetterOf(ctx, inv, false)
+	l, err := s.LetterOf(ctx, inv, false)
+	if err == nil && inv.GranularID != "" { // its roles are named
+		l.Granular, err = s.beside(ctx, inv, false)
+	}
+	return l, err
 }
 
 // Revision is what may be changed of a draft. Nil leaves a field as it is.

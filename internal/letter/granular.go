@@ -1,8 +1,6 @@
 package letter
 
 import (
-	"strings"
-
 	"concord/internal/contact"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -18,9 +16,9 @@ func Granular(n granular.Notice, q granular.Request, roles granular.Table, url, 
 	q.Partner.DisplayName, q.CustomerName = contact.Disarm(q.Partner.DisplayName), contact.Disarm(q.CustomerName) // 0.38
 	switch n {
 	case granular.RequestNotice:
-		c = granularRequest(p, q)
+		c = granularRequest(p, q, roles)
 	case granular.ReceiptNotice:
-		c = granularReceipt(p, q)
+		c = granularReceipt(p, q, roles)
 	case granular.CustomerEndingNotice:
 		c = granularEnding(p, q)
 	case granular.AnswerNotice:
@@ -32,7 +30,7 @@ func Granular(n granular.Notice, q granular.Request, roles granular.Table, url, 
 	default:
 		return c, false
 	}
-	l := invitation.Letter{Inviter: q.Partner, Cloud: q.Portal}
+	l := asLetter(q)
 	if !n.ToPartner() {
 		c.Facts = whoAsks(p, l, p.T("mail.fact.company"))
 	}
@@ -45,13 +43,19 @@ func Granular(n granular.Notice, q granular.Request, roles granular.Table, url, 
 	return c, true
 }
 
-func granularRequest(p *locale.Printer, q granular.Request) Content {
-	name := q.Partner.DisplayName
-	return Content{
-		subject: func(who string) string { return p.T("mail.granular.subject", "name", who) },
+// asLetter gives the request as what pages and mails say of requests of every kind takes it.
+func asLetter(q granular.Request) invitation.Letter {
+	return invitation.Letter{Inviter: q.Partner, Cloud: q.Portal, Granular: &q.Relationship}
+}
+
+func granularRequest(p *locale.Printer, q granular.Request, t granular.Table) Content {
+	name, l := q.Partner.DisplayName, asLetter(q)
+	r := l.Right(t)
+	c := Content{
+		subject: func(who string) string { return Heading(p, l, r, who, false) },
 		Intro:   p.T("mail.granular.intro", "name", name),
-		Asked:   []string{p.T("mail.granular.asked", "name", name), p.T("mail.granular.apart")},
-		Action:  p.T("mail.reseller.action"), LinkNote: p.T("mail.link.note"),
+		Care:    p.T("mail.granular.asked", "name", name), Asked: []string{p.T("mail.granular.apart")},
+		Action: p.T("mail.reseller.action"), LinkNote: p.T("mail.link.note"),
 		Terms: []string{
 			p.T("mail.open.until", "time", p.DateTime(q.ApproveBy)),
 			p.T("mail.reseller.who-answers", "portal", q.Portal.PortalName),
@@ -60,17 +64,23 @@ func granularRequest(p *locale.Printer, q granular.Request) Content {
 		},
 		Footer: []string{p.T("mail.reseller.why", "name", name)},
 	}
+	if r == invitation.GlobalRight {
+		c.Intro, c.Care, c.Asked = Heading(p, l, r, name, false), Gives(p, l, r), []string{p.T("mail.granular.intro", "name", name), p.T("mail.granular.apart")}
+	}
+	return c
 }
 
-func granularReceipt(p *locale.Printer, q granular.Request) Content {
-	name := q.Partner.DisplayName
+func granularReceipt(p *locale.Printer, q granular.Request, t granular.Table) Content {
+	name, l := q.Partner.DisplayName, asLetter(q)
+	r := l.Right(t)
 	lasts := p.T("mail.granular.ending.intro", "name", name, "time", p.DateTime(q.EndAt))
 	if q.AutoExtend {
 		lasts = p.T("mail.granular.receipt.extends", "name", name, "time", p.DateTime(q.EndAt))
 	}
 	return Content{
-		subject: func(who string) string { return p.T("mail.granular.receipt.subject", "name", who) },
+		subject: func(who string) string { return receiptOf(p, l, r, who) },
 		Intro:   p.T("mail.granular.receipt.intro", "name", name),
+		Care:    Given(p, l, r),
 		Asked:   []string{lasts, p.T("mail.granular.apart")},
 		Action:  p.T("mail.granular.ending.action"), Quiet: true, LinkNote: p.T("mail.granular.ending.note"),
 		Footer: []string{p.T("mail.granular.ending.why")},
@@ -113,22 +123,28 @@ func granularAnswer(p *locale.Printer, q granular.Request) Content {
 
 // granularFacts say what it is about.
 func granularFacts(p *locale.Printer, q granular.Request, roles granular.Table) []Fact {
-	names := make([]string, len(q.Roles))
-	for n, id := range q.Roles {
-		names[n] = id
-		if name, known := roles.Name(id); known {
-			names[n] = name
-		}
-	}
 	facts := []Fact{{p.T("mail.fact.granular"), q.DisplayName}}
 	if q.CustomerName != "" {
 		facts = append(facts, Fact{p.T("mail.fact.customer"), q.CustomerName})
 	}
-	facts = append(facts, Fact{p.T("mail.fact.roles"), strings.Join(names, ", ")}, Fact{p.T("mail.fact.duration"), span(p, q.Duration)})
+	facts = append(facts, Fact{p.T("mail.fact.roles"), Roles(roles, q.Roles)}, Fact{p.T("mail.fact.duration"), span(p, q.Duration)})
 	if q.AutoExtend {
 		facts = append(facts, Fact{p.T("mail.fact.extension"), p.T("mail.granular.extension")})
 	}
 	return append(facts, Fact{p.T("mail.fact.reference"), q.Reference()})
+}
+
+// roleFacts name the roles that an invitation asks for, or has brought, and how long they last.
+func roleFacts(p *locale.Printer, l invitation.Letter) []Fact {
+	g := l.Granular
+	if g == nil {
+		return nil
+	}
+	facts := []Fact{{p.T("mail.fact.roles"), Roles(granular.ShippedRoles(), g.Roles)}, {p.T("mail.fact.duration"), span(p, g.Duration)}}
+	if !g.EndAt.IsZero() {
+		facts = append(facts, Fact{p.T("right.fact.end"), p.DateTime(g.EndAt)})
+	}
+	return facts
 }
 
 // span says how long it lasts, in months where it was said so.

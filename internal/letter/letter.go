@@ -6,6 +6,7 @@
 package letter
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -26,6 +27,7 @@ type Content struct {
 	Intro    string   // who asks for what, or what has happened, in one sentence
 	Facts    []Fact   // who asks, or who answered
 	Quote    *Quote   // nil for none
+	Care     string   // the strongest right that is asked for or was given; empty for none
 	Asked    []string // what is asked, and what not
 	Action   string   // label of the link
 	Quiet    bool     // the link is for few readers: it is no invitation to press it
@@ -69,7 +71,7 @@ func Compose(l invitation.Letter, url, operator string) Content {
 	l = disarmed(l)
 	p := printer(l.Invitation.Locale)
 	c := kinds[l.Invitation.Kind].asks(p, l)
-	c.Facts = append(whoAsks(p, l, p.T("mail.fact.company")), whoElse(p, l)...)
+	c.Facts = slices.Concat(whoAsks(p, l, p.T("mail.fact.company")), whoElse(p, l), roleFacts(p, l))
 	c.LinkNote, c.URL = p.T("mail.link.note"), url
 	c.Terms = append([]string{open(p, l.Invitation)}, c.Terms...)
 	c.finish(p, l, operator, l.Inviter.Contact.Email != "")
@@ -126,9 +128,10 @@ var kinds = map[invitation.Kind]kind{
 func Writes(k invitation.Kind) bool { return kinds[k].asks != nil }
 
 func reseller(p *locale.Printer, l invitation.Letter) Content {
-	name := l.Inviter.DisplayName
+	name, r := l.Inviter.DisplayName, right(l)
 	c := Content{
-		subject: func(who string) string { return p.T("mail.reseller.subject", "name", who) },
+		subject: func(who string) string { return Heading(p, l, r, who, false) },
+		Intro:   Heading(p, l, r, name, false),
 		Action:  p.T("mail.reseller.action"),
 		Terms: []string{
 			p.T("mail.reseller.who-answers", "portal", l.Cloud.PortalName),
@@ -138,25 +141,47 @@ func reseller(p *locale.Printer, l invitation.Letter) Content {
 		Footer: []string{p.T("mail.reseller.why", "name", name)},
 		note:   p.T("mail.reseller.short.note"),
 	}
-	sells, orders := p.T("order.sells", "partner", name), Orders(p, l)
-	if l.Invitation.RequestDelegatedAdmin { // rule I14
+	c.Asked = []string{p.T("order.sells", "partner", name), Orders(p, l)}
+	c.asksFor(p, l, r)
+	switch r {
+	case invitation.GlobalRight:
+		c.request = func(who string) string { return p.T("right.short.global", "partner", who) }
+	case invitation.AdministrationRight: // rule I14
 		c.Intro = p.T("mail.reseller.intro.administration", "name", name)
-		c.Asked = []string{sells, orders, p.T("mail.reseller.administration", "name", name)}
 		c.request = func(who string) string { return p.T("mail.reseller.short.administration", "name", who) }
-	} else {
+	case invitation.RoleRight: // 0.28
+		c.request = func(who string) string { return p.T("mail.granular.beside.short", "name", who) }
+	default:
 		c.Intro = p.T("mail.reseller.intro", "name", name)
-		c.Asked = []string{sells, orders, p.T("mail.reseller.no-administration", "name", name)}
 		c.request = func(who string) string { return p.T("mail.reseller.short", "name", who) }
 	}
-	if l.Invitation.GranularID != "" { // 0.28
-		asked := p.T("mail.granular.beside", "name", name)
-		if c.Asked = append(c.Asked, asked); !l.Invitation.RequestDelegatedAdmin {
-			c.Asked = []string{sells, orders, asked}
-			c.request = func(who string) string { return p.T("mail.granular.beside.short", "name", who) }
-		}
+	return c
+}
+
+// asksFor says which rights are asked for, the strongest apart (0.33), and what stays as it is.
+func (c *Content) asksFor(p *locale.Printer, l invitation.Letter, r invitation.Right) {
+	name, roles := l.Inviter.DisplayName, l.Invitation.GranularID != ""
+	administration, beside := p.T("mail.reseller.administration", "name", name), p.T("mail.granular.beside", "name", name)
+	switch r {
+	case invitation.GlobalRight:
+		c.Care = Gives(p, l, r)
+	case invitation.AdministrationRight:
+		c.Care = administration
+	case invitation.RoleRight:
+		c.Care = beside
+	default:
+		c.Asked = append(c.Asked, p.T("mail.reseller.no-administration", "name", name))
+	}
+	if l.Invitation.RequestDelegatedAdmin && r != invitation.AdministrationRight {
+		c.Asked = append(c.Asked, administration)
+	}
+	if roles && r != invitation.RoleRight {
+		c.Asked = append(c.Asked, beside)
+	}
+	if l.Provider.DisplayName != "" && l.Invitation.Kind == invitation.DualReseller {
+		c.Asked = append(c.Asked, p.T("mail.dual.provider", "provider", l.Provider.DisplayName))
 	}
 	c.Asked = append(c.Asked, p.T("order.unchanged"))
-	return c
 }
 
 func resellerGrants(p *locale.Printer, l invitation.Letter) []string {
@@ -244,6 +269,9 @@ func (c Content) Text() string {
 	paragraph(facts...)
 	if c.Quote != nil {
 		paragraph(c.Quote.By, "> "+strings.Join(c.Quote.Lines, "\n> "))
+	}
+	if c.Care != "" {
+		paragraph(c.Care)
 	}
 	for _, a := range c.Asked {
 		paragraph(a)

@@ -48,8 +48,12 @@ func Receipt(l invitation.Letter, links Links, operator string) Content {
 	}
 	var c Content
 	if i.Status == invitation.Accepted {
-		c.subject = func(who string) string { return p.T("mail.receipt.accepted.subject", "name", who) }
-		c.Intro = p.T("mail.receipt.accepted.intro", "name", name)
+		gave := invitation.NoRight
+		if !i.Sandbox && !i.Answer.NoChange {
+			gave = right(l)
+		}
+		c.subject = func(who string) string { return receiptOf(p, l, gave, who) }
+		c.Intro, c.Care = p.T("mail.receipt.accepted.intro", "name", name), Given(p, l, gave)
 	} else {
 		c.subject = func(who string) string { return p.T("mail.receipt.declined.subject", "name", who) }
 		c.Intro = p.T("mail.receipt.declined.intro", "name", name)
@@ -64,7 +68,10 @@ func Receipt(l invitation.Letter, links Links, operator string) Content {
 	}
 	c.Facts = answerFacts(p, i)
 	c.give(p, declining(p, i.Answer.Reason))
-	c.Facts = append(append(c.Facts, whoAsks(p, l, p.T("mail.fact.partner"))...), whoElse(p, l)...)
+	c.Facts = slices.Concat(c.Facts, whoAsks(p, l, p.T("mail.fact.partner")), whoElse(p, l))
+	if i.Answer.Granular {
+		c.Facts = append(c.Facts, roleFacts(p, l)...)
+	}
 	if links.Dispute == "" {
 		c.Footer = []string{p.T("mail.receipt.why.answered")}
 	} else {

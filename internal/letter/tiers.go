@@ -1,6 +1,7 @@
 package letter
 
 import (
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/locale"
 )
@@ -23,15 +24,23 @@ func shortened(name string) string {
 
 // dual writes what a reseller asks for together with its indirect provider (rules D1 to D5).
 func dual(p *locale.Printer, l invitation.Letter) Content {
-	name, provider := l.Inviter.DisplayName, l.Provider.DisplayName
+	name, provider, r := l.Inviter.DisplayName, l.Provider.DisplayName, right(l)
 	c := reseller(p, l)
-	c.Intro = p.T("mail.dual.intro", "name", name, "provider", provider)
-	administration, short := p.T("mail.reseller.no-administration", "name", name), "mail.dual.short"
-	if l.Invitation.RequestDelegatedAdmin {
-		administration, short = p.T("mail.reseller.administration", "name", name), "mail.dual.short.administration"
+	c.Intro = Heading(p, l, r, name, true)
+	short := func(key string) {
+		c.request = func(who string) string { return p.T(key, "name", who, "partner", who, "provider", shortened(provider)) }
 	}
-	c.Asked = []string{p.T("order.sells", "partner", name), Orders(p, l), administration, p.T("mail.dual.provider", "provider", provider), p.T("order.unchanged")}
-	c.request = func(who string) string { return p.T(short, "name", who, "provider", shortened(provider)) }
+	switch r {
+	case invitation.GlobalRight:
+		short("right.short.dual.global")
+	case invitation.AdministrationRight:
+		short("mail.dual.short.administration")
+	case invitation.RoleRight:
+		short("right.short.dual.roles")
+	default:
+		c.Intro = p.T("mail.dual.intro", "name", name, "provider", provider)
+		short("mail.dual.short")
+	}
 	return c
 }
 
@@ -53,9 +62,10 @@ func dualGrants(p *locale.Printer, l invitation.Letter) []string {
 func partnership(p *locale.Printer, l invitation.Letter) Content {
 	name := l.Inviter.DisplayName
 	return Content{
-		subject: func(who string) string { return p.T("mail.partnership.subject", "name", who) },
-		Intro:   p.T("mail.partnership.intro", "name", name),
-		Asked:   []string{p.T("mail.partnership.order", "name", name), p.T("mail.partnership.administration", "name", name), p.T("mail.partnership.enrolled")},
+		subject: func(who string) string { return Heading(p, l, right(l), who, false) },
+		Intro:   Heading(p, l, right(l), name, false),
+		Care:    p.T("mail.partnership.administration", "name", name),
+		Asked:   []string{p.T("mail.partnership.order", "name", name), p.T("mail.partnership.enrolled")},
 		Action:  p.T("mail.reseller.action"),
 		Terms: []string{
 			p.T("mail.reseller.who-answers", "portal", l.Cloud.PortalName), p.T("mail.partnership.answer", "name", name),
@@ -99,5 +109,12 @@ func accepted(p *locale.Printer, l invitation.Letter) []string {
 	if i.RequestDelegatedAdmin {
 		administration = p.T("mail.answer.administration")
 	}
-	return []string{listed, toldOrders(p, l), administration}
+	told := []string{listed, toldOrders(p, l)}
+	if !i.Answer.Granular || i.RequestDelegatedAdmin {
+		told = append(told, administration)
+	}
+	if i.Answer.Granular && l.Granular != nil {
+		told = append(told, p.T("right.notice.roles", "roles", Roles(granular.ShippedRoles(), l.Granular.Roles)))
+	}
+	return told
 }

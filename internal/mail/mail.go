@@ -163,9 +163,19 @@ func (d *Dispatcher) send(ctx context.Context, inv invitation.Invitation) Outcom
 	return d.post(ctx, inv, c, Message{To: inv.RecipientEmail, ReplyTo: account.Contact.Email}, kindInvitation, inv.Mail.At)
 }
 
-// letter gives what a mail says of an invitation; of a dual one that is the provider's account too.
+// letter gives what a mail says of an invitation; of a dual one that is the provider's account too, and of one that asks for granular
+// administration its roles.
 func (d *Dispatcher) letter(ctx context.Context, inv invitation.Invitation, account partner.Account, cloud partner.Cloud) (invitation.Letter, error) {
 	l := invitation.Letter{Invitation: inv, Inviter: account, Cloud: cloud}
+	if inv.GranularID != "" {
+		g, err := d.Granular.GranularRelationship(ctx, granular.Key{Partner: inv.Inviter, ID: inv.GranularID}, false)
+		switch {
+		case err == nil && g.Status != granular.Deleted:
+			l.Granular = &g
+		case err != nil && !problem.Is(err, problem.NotFound):
+			return l, fmt.Errorf("mail: administration of %s: %w", inv.ID, err)
+		}
+	}
 	if inv.Provider == "" {
 		return l, nil
 	}

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 
 	"concord/internal/granular"
 	"concord/internal/invitation"
+	"concord/internal/letter"
 	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/problem"
@@ -53,7 +53,7 @@ var ending = outcome{"end", http.StatusOK, pleaTemplate, granularEnd}
 // asked takes what was read of a relationship. What pages of both kinds say of a request they find where an invitation has it.
 func (v *visit) asked(q granular.Request) {
 	v.grant = q
-	v.letter = invitation.Letter{Inviter: q.Partner, Cloud: q.Portal, Invitation: invitation.Invitation{
+	v.letter = invitation.Letter{Inviter: q.Partner, Cloud: q.Portal, Granular: &q.Relationship, Invitation: invitation.Invitation{
 		Key: invitation.Key{Inviter: q.Relationship.Partner, ID: q.ID}, Locale: q.Mail.Locale, RecipientEmail: q.Mail.To, ExpiresAt: q.ApproveBy,
 	}}
 	if a := q.Answer; a != nil {
@@ -268,15 +268,12 @@ func (p *page) lasting() string {
 }
 
 func granularReview(p *page) any {
-	p.Title = p.T("page.granular.title", "partner", p.partner())
+	p.Title = p.heading()
 	facts := append(p.whoAsks(), fact{p.T("page.granular.fact.name"), p.grant.DisplayName})
 	if p.grant.Status == granular.Pending {
 		facts = append(facts, fact{p.T("page.fact.open"), p.open()})
 	}
-	return struct {
-		Partner, Ask string
-		Facts        []fact
-	}{p.partner(), p.T("page.granular.ask", "partner", p.partner()), facts}
+	return asked{p.partner(), p.T("page.granular.ask", "partner", p.partner()), p.gives(), facts}
 }
 
 // granularTerms are what is agreed to, in words.
@@ -305,7 +302,7 @@ func (p *page) terms() granularTerms {
 
 func granularForm(p *page) any {
 	partner := p.partner()
-	p.Title = p.T("page.answer.title", "partner", partner)
+	p.Title = p.heading()
 	content := struct {
 		Company        string
 		Facts          []fact
@@ -327,7 +324,7 @@ func granularForm(p *page) any {
 // granularFields are those of the form: without reasons, and without a country.
 func (p *page) granularFields(full bool) fields {
 	f := p.fields(full)
-	f.Choice, f.Reasons, f.Countries = p.T("page.granular.choice", "partner", p.partner()), nil, nil
+	f.Hint, f.Reasons, f.Countries = "", nil, nil // what accepting gives is the roles, and nothing else
 	return f
 }
 
@@ -343,7 +340,7 @@ func (p *page) standing() string {
 
 // roleFacts say what is given.
 func (p *page) roleFacts() []fact {
-	facts := []fact{{p.T("page.granular.fact.name"), p.grant.DisplayName}, {p.T("page.granular.fact.roles"), strings.Join(p.roleNames(), ", ")}}
+	facts := []fact{{p.T("page.granular.fact.name"), p.grant.DisplayName}, {p.T("page.granular.fact.roles"), letter.Roles(p.roles, p.grant.Roles)}}
 	if p.grant.Status == granular.Active {
 		facts = append(facts, fact{p.T("page.granular.fact.end"), p.DateTime(p.grant.EndAt)})
 	}
@@ -353,7 +350,7 @@ func (p *page) roleFacts() []fact {
 func granularAccepted(p *page) any {
 	p.Title = p.T("page.accepted.title")
 	return result{
-		Accepted: true, Reference: p.grant.Reference(), Lead: p.standing(), Facts: append(p.answerFacts(), p.roleFacts()...),
+		Accepted: true, Reference: p.grant.Reference(), Lead: p.standing(), Strong: p.given(), Facts: append(p.answerFacts(), p.roleFacts()...),
 		Next: []string{p.T("page.granular.accepted.stop"), p.T("page.result.keep", "partner", p.partner())},
 		Link: p.End, Label: p.T("page.granular.end.action"),
 	}

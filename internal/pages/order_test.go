@@ -13,6 +13,7 @@ import (
 	lang "golang.org/x/text/language"
 
 	"concord/internal/commerce"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/letter"
 	"concord/internal/locale"
@@ -70,13 +71,19 @@ type asking struct {
 	role           partner.ProgramRole
 	kind           invitation.Kind
 	administration bool
+	roles          []string // of granular administration
 }
+
+const (
+	helpdesk            = "729827e3-9c14-49f7-bb1b-9608f156bbb8"
+	globalAdministrator = "62e90394-69f5-4237-9190-012177145e10"
+)
 
 func (a asking) String() string {
-	return fmt.Sprintf("%s, %s, administration %v", a.role, a.kind, a.administration)
+	return fmt.Sprintf("%s, %s, administration %v, %d roles", a.role, a.kind, a.administration, len(a.roles))
 }
 
-// every calls with a request of each program role, kind and administration that there is.
+// every calls with a request of each program role, kind and administration that there is, delegated and granular.
 func every(check func(asking)) {
 	for _, role := range []partner.ProgramRole{partner.DirectBill, partner.IndirectProvider, partner.IndirectReseller} {
 		for _, kind := range invitation.Kinds {
@@ -84,7 +91,11 @@ func every(check func(asking)) {
 				if kind == invitation.DualReseller && role != partner.IndirectReseller || kind == invitation.Partnership && (role != partner.IndirectProvider || administration) {
 					continue // nobody can ask that
 				}
-				check(asking{role, kind, administration})
+				for _, roles := range [][]string{nil, {helpdesk}, {helpdesk, globalAdministrator}} {
+					if kind != invitation.Partnership || roles == nil {
+						check(asking{role, kind, administration, roles})
+					}
+				}
 			}
 		}
 	}
@@ -108,6 +119,13 @@ func (a asking) letter(tag lang.Tag) invitation.Letter {
 	if a.kind == invitation.DualReseller {
 		l.Provider, l.Invitation.Provider = account("birch", "Birch Distribution", partner.IndirectProvider), "birch"
 	}
+	if a.roles != nil {
+		l.Invitation.GranularID = "gdap_ccisylg5pl66zjmsfybwg4mb3a"
+		l.Granular = &granular.Relationship{
+			Key: granular.Key{Partner: "cedar", ID: l.Invitation.GranularID}, DisplayName: "Desk", Roles: a.roles, Duration: granular.Period{Months: 12}, Status: granular.Pending,
+			ApproveBy: time.Date(2026, 5, 30, 9, 0, 0, 0, time.UTC),
+		}
+	}
 	return l
 }
 
@@ -117,7 +135,10 @@ func (a asking) answered(tag lang.Tag, signed bool) invitation.Letter {
 	l.Invitation.Status = invitation.Accepted
 	l.Invitation.Answer = &invitation.Given{
 		Company: "Larch Ltd", FullName: "Lara Larch", JobTitle: "Head of IT", At: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC), AgreementStood: signed,
-		Consent: invitation.ConsentText{Language: tag.String()},
+		Consent: invitation.ConsentText{Language: tag.String()}, Granular: a.roles != nil,
+	}
+	if a.roles != nil {
+		l.Granular.Status, l.Granular.EndAt = granular.Active, time.Date(2027, 3, 2, 12, 0, 0, 0, time.UTC)
 	}
 	return l
 }
@@ -139,13 +160,16 @@ func (a asking) show(t *testing.T, l invitation.Letter, o outcome, offer *commer
 	t.Helper()
 	p := &page{
 		Printer: locale.For(locale.Match(l.Invitation.Locale)), Name: o.name, Portal: l.Cloud.PortalName, Operator: "Operator", Now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
-		clouds: partner.Clouds{l.Cloud},
+		clouds: partner.Clouds{l.Cloud}, roles: granular.ShippedRoles(),
 		visit: &visit{letter: l, offer: offer, person: &invitation.Person{
 			Subject: "lara", Name: "Lara Larch", Email: "lara@larch.example", Company: relationship.Customer{Tenant: "larch", CompanyName: "Larch Ltd", Domains: []string{"larch.example"}, Country: "US", Cloud: "public"},
 		}},
 	}
 	if o.name == "review" {
 		p.person = nil
+	}
+	if l.Granular != nil {
+		p.grant = granular.Request{Relationship: *l.Granular, Partner: l.Inviter, Portal: l.Cloud}
 	}
 	p.Content = o.view(p)
 	var out bytes.Buffer

@@ -106,7 +106,7 @@ type language struct {
 	Current         bool
 }
 
-//go:embed templates style.css
+//go:embed templates style.css result.css
 var files embed.FS
 
 // layout is what is the same for every request, made for the first one.
@@ -116,20 +116,26 @@ type layout struct {
 }
 
 var design = sync.OnceValue(func() layout {
-	css, err := files.ReadFile("style.css")
-	if err != nil {
-		panic("pages: " + err.Error())
+	t, policy := template.New("pages"), "default-src 'none'; style-src"
+	sheets := []string{"style", "result"} // the second is for results alone: every page carries what it needs
+	for _, name := range sheets {
+		css, err := files.ReadFile(name + ".css")
+		if err != nil {
+			panic("pages: " + err.Error())
+		}
+		template.Must(t.New(name).Parse("<style>" + compact(string(css)) + "</style>"))
 	}
-	t := template.Must(template.New("style").Parse("<style>" + compact(string(css)) + "</style>"))
 	template.Must(t.ParseFS(files, "templates/*.html"))
-	// The policy names the style sheet as the template writes it.
-	var style bytes.Buffer
-	if err := t.ExecuteTemplate(&style, "style", nil); err != nil {
-		panic("pages: " + err.Error())
+	for _, name := range sheets {
+		// The policy names the style sheet as the template writes it.
+		var style bytes.Buffer
+		if err := t.ExecuteTemplate(&style, name, nil); err != nil {
+			panic("pages: " + err.Error())
+		}
+		sum := sha256.Sum256(bytes.TrimSuffix(bytes.TrimPrefix(style.Bytes(), []byte("<style>")), []byte("</style>")))
+		policy += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	}
-	sum := sha256.Sum256(bytes.TrimSuffix(bytes.TrimPrefix(style.Bytes(), []byte("<style>")), []byte("</style>")))
-	return layout{t, "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
-		"'; img-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"}
+	return layout{t, policy + "; img-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"}
 })
 
 // compact drops the space in the style sheet that only its writers need: every page carries it.
@@ -144,7 +150,7 @@ func compact(css string) string {
 // names are short on the page and long in the style sheet. Every language here is written in lines from top to bottom, so that
 // only what lies along a line has to follow the direction of writing.
 var names = strings.NewReplacer("block-size", "height", "inline-size", "width", "-block-start", "-top", "-block-end", "-bottom", "inset-block-start", "top",
-	"--accent", "--a", "--card", "--c", "--edge", "--e", "--hover", "--h", "--ink", "--i", "--line", "--l", "--on", "--o",
+	"--accent", "--a", "--care-tint", "--y", "--care", "--z", "--card", "--c", "--edge", "--e", "--hover", "--h", "--ink", "--i", "--line", "--l", "--on", "--o",
 	"--page", "--p", "--soft", "--s", "--tint", "--t", "--warn-tint", "--x", "--warn", "--w")
 
 var spaces = strings.NewReplacer(": ", ":", "; }", "}", "; ", ";", ", ", ",", " { ", "{", " {", "{", " }", "}")

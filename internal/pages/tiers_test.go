@@ -72,7 +72,7 @@ func TestDual(t *testing.T) {
 		says(t, b.get("/i/"+token), "review", http.StatusOK, "Company ceda and Company b12c", "b12c.example", "ceda.example")
 		form := b.signIn(token, lara)
 		says(t, form, "answer", http.StatusOK, "What Company ceda may do", "What Company b12c may do", `id="provider"`, "Place the orders that you ask Company ceda for",
-			"as your reseller, with Company b12c as its provider", "Company ceda and Company b12c may do what is listed")
+			"Company b12c as its provider", "Company ceda and Company b12c may do what is listed")
 		if strings.Contains(form.text, "authorizeProvider") {
 			t.Error("the box of a partnership stands on another form")
 		}

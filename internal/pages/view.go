@@ -100,6 +100,12 @@ func (p *page) open() string {
 	return p.T("page.open.hours", "n", max(1, int(left/time.Hour)), "date", date)
 }
 
+// asked is what the first page says of a request.
+type asked struct {
+	Partner, Ask, Strong string
+	Facts                []fact
+}
+
 func review(p *page) any {
 	facts := p.whoAsks()
 	if to := mask(p.letter.Invitation.RecipientEmail); to != "" {
@@ -108,29 +114,25 @@ func review(p *page) any {
 	if open := p.open(); open != "" {
 		facts = append(facts, fact{p.T("page.fact.open"), open})
 	}
-	var ask string
-	p.Title, ask = p.asking()
-	return struct {
-		Partner, Ask string
-		Facts        []fact
-	}{p.partner(), ask, facts}
+	p.Title = p.heading()
+	return asked{p.partner(), p.asks(), p.gives(), facts}
 }
 
-// asking gives the title and the first sentence of a request.
-func (p *page) asking() (title, ask string) {
+// asks is what a request would like to do, in one sentence.
+func (p *page) asks() string {
 	names := []any{"partner", p.partner(), "provider", p.provider()}
 	administration := p.letter.Invitation.RequestDelegatedAdmin
 	switch {
 	case p.kind() == invitation.Partnership:
-		return p.T("page.review.title.partnership", "partner", p.partner()), p.T("page.review.ask.partnership", "partner", p.partner())
+		return p.T("page.review.ask.partnership", names...)
 	case p.kind() == invitation.DualReseller && administration:
-		return p.T("page.review.title.dual", names...), p.T("page.review.ask.dual.administration", names...)
+		return p.T("page.review.ask.dual.administration", names...)
 	case p.kind() == invitation.DualReseller:
-		return p.T("page.review.title.dual", names...), p.T("page.review.ask.dual", names...)
+		return p.T("page.review.ask.dual", names...)
 	case administration:
-		return p.T("page.review.title", "partner", p.partner()), p.T("page.review.ask.administration", "partner", p.partner())
+		return p.T("page.review.ask.administration", names...)
 	default:
-		return p.T("page.review.title", "partner", p.partner()), p.T("page.review.ask", "partner", p.partner())
+		return p.T("page.review.ask", names...)
 	}
 }
 
@@ -181,7 +183,7 @@ type option struct {
 type fields struct {
 	entered
 	Partner, Company, Account string
-	Choice, Hint              string // what is decided, and what accepting means
+	Choice, Hint, Strong      string // what is decided, what accepting means, and the strongest right that it gives
 	// Full is set for accepting or declining, and not where only declining is possible.
 	Full      bool
 	Reasons   []option
@@ -247,7 +249,7 @@ type part struct {
 
 func form(p *page) any {
 	partner := p.partner()
-	p.Title = p.T("page.answer.title", "partner", partner)
+	p.Title = p.heading()
 	content := struct {
 		Company        string
 		Facts          []fact
@@ -383,14 +385,14 @@ var reasonTexts = map[string]string{
 }
 
 func (p *page) fields(full bool) fields {
-	f := fields{entered: p.form, Choice: p.T("page.form.choice", "partner", p.partner()), Partner: p.partner(), Company: p.company(), Account: p.account(), Full: full, Faults: map[string]string{}}
-	f.Hint = p.T("page.form.accept.hint", "partner", p.partner())
+	f := fields{
+		entered: p.form, Choice: p.question(), Hint: p.T("page.form.accept.hint", "partner", p.partner()), Strong: p.gives(),
+		Partner: p.partner(), Company: p.company(), Account: p.account(), Full: full, Faults: map[string]string{},
+	}
 	switch p.kind() {
 	case invitation.DualReseller:
-		f.Choice = p.T("page.form.choice.dual", "partner", p.partner(), "provider", p.provider())
 		f.Hint = p.T("page.form.accept.hint.dual", "partner", p.partner(), "provider", p.provider())
 	case invitation.Partnership:
-		f.Choice = p.T("page.form.choice.partnership", "partner", p.partner())
 		if full {
 			f.Authorise = p.T("page.form.provider", "partner", p.partner(), "company", p.company())
 		}
@@ -475,9 +477,16 @@ func (p *page) countries(selected string) []option {
 	return all
 }
 
+// IsResult reports whether the page is one that says what an answer came to.
+func (p *page) IsResult() bool {
+	_, is := p.Content.(result)
+	return is
+}
+
 // result is the last page: what was answered, when, and what happens next.
 type result struct {
 	Lead, Reference string
+	Strong          string // the strongest right that was given; empty for none
 	Accepted        bool
 	Facts           []fact
 	Next            []string
@@ -501,11 +510,12 @@ func accepted(p *page) any {
 		Accepted: true, Reference: inv.Reference(), Facts: p.answerFacts(),
 	}
 	r.Lead, r.Next = p.gained()
+	r.Strong = p.given()
 	switch {
 	case inv.Sandbox:
-		r.Lead, r.Next = p.T("page.accepted.rehearsal", "partner", partner), nil
+		r.Lead, r.Next, r.Strong = p.T("page.accepted.rehearsal", "partner", partner), nil, ""
 	case inv.Answer.NoChange:
-		r.Lead, r.Next = p.T("page.accepted.no-change", "partner", partner), nil
+		r.Lead, r.Next, r.Strong = p.T("page.accepted.no-change", "partner", partner), nil, ""
 		if inv.Answer.AgreementSigned { // the one thing that did
 			r.Next = []string{letter.Orders(p.Printer, p.letter)}
 		}
@@ -518,7 +528,7 @@ func accepted(p *page) any {
 		}
 	}
 	if inv.Answer.Granular {
-		r.Next = append(r.Next, p.T("page.granular.also", "partner", partner, "roles", strings.Join(p.roleNames(), ", "), "date", p.DateTime(p.grant.EndAt)))
+		r.Next = append(r.Next, p.T("page.granular.also", "partner", partner, "roles", letter.Roles(p.roles, p.grant.Roles), "date", p.DateTime(p.grant.EndAt)))
 		r.Link, r.Label = p.Granular, p.T("page.granular.end.action")
 	}
 	r.Next = append(append(r.Next, p.receipts()...), p.T("page.result.keep", "partner", partner))
