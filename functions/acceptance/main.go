@@ -33,6 +33,10 @@ type config struct {
 	Table    string `env:"TABLE_NAME"`    // name of the table
 	Secret   string `env:"LINK_SECRET"`   // ARN of the master secret of links and cookies
 	Operator string `env:"OPERATOR_NAME"` // who operates this deployment; every page says so
+	// The email address where people ask the operator, its privacy notice, and who is legally responsible: empty where the law asks for none.
+	Contact string `env:"OPERATOR_CONTACT"`
+	Privacy string `env:"PRIVACY_NOTICE_URL"`
+	Imprint string `env:"IMPRINT_URL" default:""`
 	// Authorities are the clouds with their identity providers, as identity.Parse reads them.
 	Authorities string `env:"AUTHORITIES"`
 	Clouds      string `env:"CLOUDS"` // the clouds with their portals, as partner.ParseClouds reads them
@@ -82,6 +86,10 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	operator := contact.Operator{Name: c.Operator, Contact: c.Contact, Privacy: c.Privacy, Imprint: c.Imprint}
+	if err := operator.Check(); err != nil {
+		return err
+	}
 	aws := awsenv.Config()
 	store := dynamo.New(aws, c.Table)
 	metrics := &observe.Metrics{Stack: c.Stack, Function: "acceptance"}
@@ -101,7 +109,7 @@ func run(log *slog.Logger) error {
 		},
 		Customers:  customer.Self{Store: store, Register: store, Accounts: store, Purchases: store, Recognition: recognition, Now: now},
 		Enrolments: enrolment.Confirmation{Store: store, Calendar: calendar, Now: now},
-		Keys:       masterkey.New(aws, c.Secret), Operator: c.Operator, Authorities: authorities, Log: log,
+		Keys:       masterkey.New(aws, c.Secret), Operator: operator, Authorities: authorities, Log: log,
 	}.Handler()
 	if err != nil {
 		return err

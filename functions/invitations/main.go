@@ -21,10 +21,11 @@ import (
 )
 
 type config struct {
-	Table    string `env:"TABLE_NAME"`    // the DynamoDB table of this deployment
-	Secret   string `env:"LINK_SECRET"`   // ARN or name of the secret from which keys of links and cursors are derived
-	Operator string `env:"OPERATOR_NAME"` // who operates this deployment, as drafts say it
-	Clouds   string `env:"CLOUDS"`        // JSON array of the clouds: id, portalName, baseUrl, administrationOptional
+	Table    string `env:"TABLE_NAME"`       // the DynamoDB table of this deployment
+	Secret   string `env:"LINK_SECRET"`      // ARN or name of the secret from which keys of links and cursors are derived
+	Operator string `env:"OPERATOR_NAME"`    // who operates this deployment, as drafts say it
+	Contact  string `env:"OPERATOR_CONTACT"` // the email address where people ask the operator whether a mail is genuine
+	Clouds   string `env:"CLOUDS"`           // JSON array of the clouds: id, portalName, baseUrl, administrationOptional
 	// How many mails a partner may send per day of UTC, in its account's first 30 days and from then on, unless the account has a
 	// number of its own; how many partners may mail one recipient in 24 hours, 0 for any number.
 	FirstMonth int `env:"FIRST_MONTH_QUOTA" default:"50"`
@@ -58,5 +59,5 @@ func main() {
 	}
 	bulk := &batch.Service{Store: store, Accounts: store, Now: now}
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: log}
-	apigw.Start(web.Invitations(gate, service, web.Drafts{Sign: keys.Sign, Operator: c.Operator}, bulk), "", log)
+	apigw.Start(web.Invitations(gate, service, web.Drafts{Sign: keys.Sign, Operator: contact.Operator{Name: c.Operator, Contact: c.Contact}}, bulk), "", log)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"concord/internal/awsenv"
+	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/env"
 	"concord/internal/granular"
@@ -27,6 +28,9 @@ type config struct {
 	Table            string `env:"TABLE_NAME"`             // the one table
 	LinkSecret       string `env:"LINK_SECRET"`            // ARN of the secret that keys of links are derived from
 	Operator         string `env:"OPERATOR_NAME"`          // who operates this deployment; every mail says so
+	Contact          string `env:"OPERATOR_CONTACT"`       // the email address where people ask the operator
+	Privacy          string `env:"PRIVACY_NOTICE_URL"`     // the operator's privacy notice
+	Imprint          string `env:"IMPRINT_URL" default:""` // who is legally responsible; empty where the law asks for none
 	Clouds           string `env:"CLOUDS"`                 // JSON list of the clouds, with the base URLs of their links
 	From             string `env:"MAIL_FROM"`              // sender, as in: Concord <invitations@example.com>
 	ConfigurationSet string `env:"MAIL_CONFIGURATION_SET"` // of SES
@@ -40,8 +44,9 @@ func main() {
 	loadErr := env.Load(&c)
 	clouds, cloudsErr := partner.ParseClouds(c.Clouds)
 	now, clockErr := env.Clock()
+	operator := contact.Operator{Name: c.Operator, Contact: c.Contact, Privacy: c.Privacy, Imprint: c.Imprint}
 	ses, sesErr := mail.NewSES(aws, c.From, c.ConfigurationSet)
-	if err := errors.Join(loadErr, cloudsErr, clockErr, sesErr); err != nil {
+	if err := errors.Join(loadErr, cloudsErr, clockErr, sesErr, operator.Check()); err != nil {
 		log.Error("cannot start", "error", err)
 		os.Exit(1)
 	}
@@ -49,7 +54,7 @@ func main() {
 	store := dynamo.New(aws, c.Table)
 	dispatcher := &mail.Dispatcher{
 		Store: store, Granular: store, Roles: granular.ShippedRoles(), Accounts: store, Enrolments: store, Ledger: store, Clouds: clouds, Links: masterkey.New(aws, c.LinkSecret), Sender: ses,
-		Pace: pace.New(c.Rate, c.Sandboxes), Operator: c.Operator, Now: now, Log: log, Metrics: metrics,
+		Pace: pace.New(c.Rate, c.Sandboxes), Operator: operator, Now: now, Log: log, Metrics: metrics,
 	}
 	loop := stream.Loop{Log: log, Metrics: metrics, Reserve: 3 * mail.SendTimeout}
 	lambda.Start(loop.Handler(func(ctx context.Context, r stream.Record) error {

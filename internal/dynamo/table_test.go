@@ -34,7 +34,7 @@ func newTable(t testing.TB) string {
 	t.Helper()
 	// The table depends on no parameter.
 	tmpl, err := template.Read("../../template.yaml", map[string]string{
-		"OperatorName": "Concord", "MailDomain": "mail.example", "Issuer": "http://127.0.0.1:1",
+		"OperatorName": "Concord", "OperatorContact": "help@concord.example", "PrivacyNoticeUrl": "https://concord.example/privacy", "MailDomain": "mail.example", "Issuer": "http://127.0.0.1:1",
 		"PublicPortalUrl": "http://127.0.0.1:1", "UsGovPortalUrl": "http://127.0.0.1:1",
 	})
 	if err != nil {

@@ -36,7 +36,7 @@ func opened(t interface {
 
 func TestMessageSaysWhatTheDraftSays(t *testing.T) {
 	every(t, func(t *testing.T, l invitation.Letter) {
-		c := Compose(l, link, "x")
+		c := Compose(l, link, operator)
 		m, body := opened(t, Message("admin@larch.example", "Léna Larch", c.Subject, c.Text(), written))
 		if lines := strings.ReplaceAll(body, "\r\n", "\n"); lines != c.Text() || strings.Contains(strings.ReplaceAll(body, "\r\n", ""), "\n") {
 			t.Errorf("the body is %q", body)

@@ -1,6 +1,8 @@
 package letter
 
 import (
+	"strings"
+
 	"concord/internal/contact"
 	"concord/internal/enrolment"
 	"concord/internal/invitation"
@@ -25,14 +27,19 @@ func WritesEnrolment(n enrolment.Notice) bool { return applications[n] != nil }
 // Enrol writes a mail about an enrolment, in its language. Link is where the address is confirmed, empty for every other notice. What the
 // company says of itself stands in the facts alone, for nobody has checked it; what the operator wrote is quoted. The notice is one that
 // [WritesEnrolment] knows.
-func Enrol(n enrolment.Notice, e enrolment.Enrolment, link, operator string) Content {
+func Enrol(n enrolment.Notice, e enrolment.Enrolment, link string, cloud partner.Cloud, operator contact.Operator) Content {
 	p := printer(e.Locale)
 	e.Legal.Name = contact.Disarm(e.Legal.Name) // 0.38
-	c := applications[n](p, e, operator)
+	c := applications[n](p, e, operator.Name)
 	c.Facts = []Fact{{p.T("mail.fact.company"), e.Legal.Name}, {p.T("mail.fact.reference"), e.Reference()}}
 	c.URL = link
 	c.Footer = []string{p.T("enrolment.mail.why")}
-	c.finish(p, invitation.Letter{Inviter: partner.Account{DisplayName: e.Legal.Name}}, operator, false)
+	if n == enrolment.VerificationNotice { // nobody knows yet whether the person behind the address is the one that was named
+		c.check(p, operator)
+	} else {
+		c.greet(p, contact.Disarm(strings.TrimSpace(e.Contact.FirstName+" "+e.Contact.LastName)))
+	}
+	c.finish(p, invitation.Letter{Inviter: partner.Account{DisplayName: e.Legal.Name}, Cloud: cloud}, operator, false)
 	return c
 }
 

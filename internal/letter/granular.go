@@ -10,7 +10,7 @@ import (
 // Granular writes a mail about granular administration: the request to approve it, or that it will end. The link is the customer's and empty
 // in what goes to the partner. The names of roles are those of the table, in English as the directory has them. It gives false for a notice
 // without words.
-func Granular(n granular.Notice, q granular.Request, roles granular.Table, url, operator string) (Content, bool) {
+func Granular(n granular.Notice, q granular.Request, roles granular.Table, url string, operator contact.Operator) (Content, bool) {
 	var c Content
 	p := printer(q.Mail.Locale)
 	q.Partner.DisplayName, q.CustomerName = contact.Disarm(q.Partner.DisplayName), contact.Disarm(q.CustomerName) // 0.38
@@ -38,6 +38,13 @@ func Granular(n granular.Notice, q granular.Request, roles granular.Table, url, 
 	c.URL = url
 	if n == granular.RequestNotice {
 		c.Asides = []Aside{{p.T("mail.report"), url + "/report"}}
+		c.Preview = c.Terms[0]
+	}
+	if n == granular.ReceiptNotice || n == granular.CustomerEndingNotice {
+		c.overview(p, q.Portal)
+	}
+	if !n.ToPartner() {
+		c.check(p, operator)
 	}
 	c.finish(p, l, operator, !n.ToPartner() && q.Partner.Contact.Email != "")
 	return c, true

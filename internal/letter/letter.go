@@ -6,6 +6,7 @@
 package letter
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/locale"
+	"concord/internal/partner"
 )
 
 // Content is one letter, part by part, in the order in which it is read. Every part is plain text.
@@ -21,6 +23,8 @@ type Content struct {
 	Language string // BCP 47
 	Dir      string // "ltr" or "rtl"
 	Subject  string
+	Preview  string // what mail programs show beside the subject; empty in a draft
+	Portal   string // where it comes from, as the customer knows the place; empty in a draft, which comes from the partner
 
 	Greeting string
 	Banner   string   // what has to be known before anything else; empty for nothing
@@ -36,6 +40,7 @@ type Content struct {
 	Terms    []string // how long it is open, who can answer, what an answer does
 	Asides   []Aside  // further links, always behind the first
 	Footer   []string // why you get this, who operates the service
+	Legal    []Aside  // how to reach the operator, its privacy notice and imprint; none in a draft
 
 	aside        func(Aside) string
 	name, domain string
@@ -65,15 +70,28 @@ type Quote struct {
 // Aside is a further link of a mail. It never stands alone on its line: that place is the first link's.
 type Aside struct{ Label, URL string }
 
-// Compose writes the letter of an invitation with its link, in the invitation's language. Operator is the name of who operates
-// the service. The kind is one that [Writes] knows.
-func Compose(l invitation.Letter, url, operator string) Content {
+// Compose writes the draft of an invitation with its link, in the invitation's language: the partner mails it as its own. The kind is one that
+// [Writes] knows.
+func Compose(l invitation.Letter, url string, operator contact.Operator) Content {
+	c := compose(l, url, operator)
+	c.Portal, c.Preview, c.Legal = "", "", nil
+	return c
+}
+
+// compose writes the letter of an invitation as we send it.
+func compose(l invitation.Letter, url string, operator contact.Operator) Content {
 	l = disarmed(l)
 	p := printer(l.Invitation.Locale)
 	c := kinds[l.Invitation.Kind].asks(p, l)
 	c.Facts = slices.Concat(whoAsks(p, l, p.T("mail.fact.company")), whoElse(p, l), roleFacts(p, l))
 	c.LinkNote, c.URL = p.T("mail.link.note"), url
+	if l.Invitation.ID != "" {
+		c.Facts = append(c.Facts, Fact{p.T("mail.fact.reference"), l.Invitation.Reference()})
+	}
 	c.Terms = append([]string{open(p, l.Invitation)}, c.Terms...)
+	c.Preview = c.Terms[0]
+	c.greet(p, l.Invitation.RecipientName)
+	c.check(p, operator)
 	c.finish(p, l, operator, l.Inviter.Contact.Email != "")
 	return c
 }
@@ -81,6 +99,7 @@ func Compose(l invitation.Letter, url, operator string) Content {
 // disarmed gives what a letter is made of with every name so that no mail program makes a link of it (0.38).
 func disarmed(l invitation.Letter) invitation.Letter {
 	l.Inviter.DisplayName, l.Provider.DisplayName = contact.Disarm(l.Inviter.DisplayName), contact.Disarm(l.Provider.DisplayName)
+	l.Invitation.RecipientName = contact.Disarm(l.Invitation.RecipientName)
 	if l.Invitation.Answer != nil {
 		a := *l.Invitation.Answer
 		a.FullName, a.JobTitle, a.Company = contact.Disarm(a.FullName), contact.Disarm(a.JobTitle), contact.Disarm(a.Company)
@@ -90,8 +109,9 @@ func disarmed(l invitation.Letter) invitation.Letter {
 }
 
 // finish sets what every letter has; its own parts are there. Answered says that replies go to the partner.
-func (c *Content) finish(p *locale.Printer, l invitation.Letter, operator string, answered bool) {
-	c.Language, c.Dir, c.Greeting = p.Language(), p.Dir(), p.T("mail.greeting")
+func (c *Content) finish(p *locale.Printer, l invitation.Letter, operator contact.Operator, answered bool) {
+	c.Language, c.Dir, c.Greeting = p.Language(), p.Dir(), cmp.Or(c.Greeting, p.T("mail.greeting"))
+	c.Preview, c.Portal = cmp.Or(c.Preview, c.Intro), l.Cloud.PortalName
 	c.name, c.domain = l.Inviter.DisplayName, l.Inviter.VerifiedDomain
 	c.aside = func(a Aside) string { return p.T("mail.aside", "label", a.Label, "url", a.URL) }
 	if l.Invitation.Sandbox {
@@ -102,8 +122,44 @@ func (c *Content) finish(p *locale.Printer, l invitation.Letter, operator string
 	if answered {
 		c.Footer = append(c.Footer, p.T("mail.footer.reply", "name", c.name))
 	}
-	c.Footer = append(c.Footer, p.T("mail.footer.operator", "operator", operator))
+	c.Footer = append(c.Footer, p.T("mail.footer.operator", "operator", operator.Name))
+	c.Legal = Legal(p, operator)
 }
+
+// greet greets somebody by name, if that is one which no mail program makes a link of.
+func (c *Content) greet(p *locale.Printer, name string) {
+	if name != "" && !contact.Linkable(name) {
+		c.Greeting = p.T("operator.greeting", "name", name)
+	}
+}
+
+// check says how to find out whether the mail is genuine without its link.
+func (c *Content) check(p *locale.Printer, operator contact.Operator) {
+	if operator.Contact != "" {
+		c.Terms = append(c.Terms, p.T("operator.check", "operator", operator.Name, "contact", operator.Contact))
+	}
+}
+
+// overview leads to where a customer sees and ends what its partners may do, in every receipt.
+func (c *Content) overview(p *locale.Printer, cloud partner.Cloud) {
+	c.Asides = append(c.Asides, Aside{p.T("operator.customer"), cloud.BaseURL + "/customer"})
+}
+
+// Legal gives how the operator is reached, its privacy notice and its imprint, as far as it has them.
+func Legal(p *locale.Printer, o contact.Operator) (all []Aside) {
+	if o.Contact != "" {
+		all = append(all, Aside{p.T("operator.contact"), mailto + o.Contact})
+	}
+	if o.Privacy != "" {
+		all = append(all, Aside{p.T("operator.privacy"), o.Privacy})
+	}
+	if o.Imprint != "" {
+		all = append(all, Aside{p.T("operator.imprint"), o.Imprint})
+	}
+	return all
+}
+
+const mailto = "mailto:"
 
 // entitle changes the subject, whatever of the name is in it.
 func (c *Content) entitle(change func(subject string) string) {
@@ -257,6 +313,9 @@ func (c Content) Text() string {
 		}
 		b.WriteString("\n")
 	}
+	if c.Portal != "" {
+		paragraph(c.Portal)
+	}
 	paragraph(c.Greeting)
 	if c.Banner != "" {
 		paragraph(c.Banner)
@@ -286,6 +345,10 @@ func (c Content) Text() string {
 	for _, a := range c.Asides {
 		paragraph(c.aside(a))
 	}
-	paragraph(c.Footer...)
+	footer := slices.Clone(c.Footer)
+	for _, a := range c.Legal {
+		footer = append(footer, c.aside(Aside{a.Label, strings.TrimPrefix(a.URL, mailto)}))
+	}
+	paragraph(footer...)
 	return strings.TrimSuffix(b.String(), "\n")
 }

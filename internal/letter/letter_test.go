@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/partner"
@@ -69,7 +70,7 @@ func TestLinkStandsAloneOnce(t *testing.T) {
 			l.Inviter.Contact.Phone = rapid.SampledFrom([]string{"", "+33 1 23 45 67 89"}).Draw(t, "phone")
 			l.Inviter.Contact.Email = rapid.SampledFrom([]string{"", "a@dogwood.example"}).Draw(t, "email")
 			l.Invitation.Duration = time.Duration(rapid.IntRange(24, 90*24).Draw(t, "hours")) * time.Hour
-			c := Compose(l, link, name.Draw(t, "operator"))
+			c := Compose(l, link, contact.Operator{Name: name.Draw(t, "operator")})
 			aloneOnce(t, c.Text(), link)
 			aloneOnce(t, c.Short(), link)
 		})
@@ -78,7 +79,7 @@ func TestLinkStandsAloneOnce(t *testing.T) {
 
 func TestSaysWhatAStrangerNeedsToKnow(t *testing.T) {
 	every(t, func(t *testing.T, l invitation.Letter) {
-		c := Compose(l, link, "Example Operator")
+		c := Compose(l, link, operator)
 		text := c.Text()
 		for _, part := range []string{"Dogwood Cloud Services", "dogwood.example", locale.For(language.MustParse(l.Invitation.Locale)).Country("US"),
 			"hello@dogwood.example", "+1 555 0100", "30", "Concord Portal", "Example Operator", "Microsoft"} {
@@ -91,15 +92,15 @@ func TestSaysWhatAStrangerNeedsToKnow(t *testing.T) {
 				t.Errorf("the text and %q", part)
 			}
 		}
-		if strings.Contains(text+c.Subject+c.Short(), "Recipient") {
-			t.Error("the letter holds text that came with the invitation (0.17)")
+		if !strings.Contains(c.Greeting, "Ada Recipient") || strings.Contains(strings.Replace(text, c.Greeting, "", 1)+c.Subject+c.Short(), "Recipient") {
+			t.Error("the name of the recipient stands in the greeting, and nothing else that came with the invitation anywhere (0.17)")
 		}
 		if c.Language != l.Invitation.Locale || c.Dir != "ltr" {
 			t.Errorf("language %q, direction %q", c.Language, c.Dir)
 		}
 		other := l
 		other.Invitation.RequestDelegatedAdmin = !l.Invitation.RequestDelegatedAdmin
-		o := Compose(other, link, "Example Operator")
+		o := Compose(other, link, operator)
 		if l.Invitation.Kind != invitation.Partnership && (o.Text() == text || o.Short() == c.Short()) { // which has none (0.14)
 			t.Error("asking for administration makes no difference")
 		}
@@ -138,7 +139,7 @@ func TestHowLongItIsOpen(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			l := request(c.tag)
 			l.Invitation.Duration, l.Invitation.ExpiresAt = c.duration, c.expires
-			if text := Compose(l, link, "x").Text(); !strings.Contains(text, c.want) {
+			if text := Compose(l, link, operator).Text(); !strings.Contains(text, c.want) {
 				t.Errorf("%q is not in\n%s", c.want, text)
 			}
 		})
@@ -161,7 +162,7 @@ func TestShortFitsAMailto(t *testing.T) {
 		} {
 			l.Inviter.DisplayName, l.Inviter.VerifiedDomain = strings.Repeat(c.letter, 100), c.domain
 			l.Provider.DisplayName = "Birch " + strings.Repeat("क", 94)
-			short := Compose(l, longest, "x").Short()
+			short := Compose(l, longest, operator).Short()
 			escaped := url.PathEscape(strings.ReplaceAll(short, "\n", "\r\n"))
 			if len(escaped) >= MaxShort {
 				t.Errorf("%d characters with a name of %s", len(escaped), c.letter)
@@ -193,7 +194,7 @@ func TestMailtoFitsInEveryLanguage(t *testing.T) {
 			if !c.whole {
 				l.Provider.DisplayName = c.name
 			}
-			uri, ok := Compose(l, longest, "x").Mailto(c.address)
+			uri, ok := Compose(l, longest, operator).Mailto(c.address)
 			if !ok || len(uri) >= MaxMailto || strings.Count(uri, url.QueryEscape(longest)) != 1 {
 				t.Errorf("%d characters for %.20s", len(uri), c.name)
 			}
@@ -207,7 +208,12 @@ func TestMailtoFitsInEveryLanguage(t *testing.T) {
 func TestUnknownLocaleIsEnglish(t *testing.T) {
 	l := request(language.English)
 	l.Invitation.Locale = "tlh"
-	if c := Compose(l, link, "x"); c.Language != "en" {
+	if c := Compose(l, link, operator); c.Language != "en" {
 		t.Errorf("language %q", c.Language)
 	}
+}
+
+// operator is who operates the service.
+var operator = contact.Operator{
+	Name: "Example Operator", Contact: "help@operator.example", Privacy: "https://operator.example/privacy", Imprint: "https://operator.example/imprint",
 }

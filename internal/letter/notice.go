@@ -18,8 +18,8 @@ type Links struct {
 
 // Mail writes the mail of an invitation as we send it: the letter, what the partner adds where the deployment allows that, and
 // a way to say that the company is not known. The kind is one that [Writes] knows.
-func Mail(l invitation.Letter, links Links, operator string) Content {
-	c := Compose(l, links.Answer, operator)
+func Mail(l invitation.Letter, links Links, operator contact.Operator) Content {
+	c := compose(l, links.Answer, operator)
 	p := printer(l.Invitation.Locale)
 	c.Quote = quote(p.T("mail.message", "name", c.name), l.Invitation.Message)
 	c.Asides = []Aside{{p.T("mail.report"), links.Report}}
@@ -27,7 +27,7 @@ func Mail(l invitation.Letter, links Links, operator string) Content {
 }
 
 // Remind writes a reminder: the mail once more, with a subject of its own and a way to get no more of the partner's mails.
-func Remind(l invitation.Letter, links Links, operator string) Content {
+func Remind(l invitation.Letter, links Links, operator contact.Operator) Content {
 	c := Mail(l, links, operator)
 	p := printer(l.Invitation.Locale)
 	c.entitle(func(subject string) string { return p.T("mail.reminder.subject", "subject", subject) })
@@ -39,7 +39,7 @@ func Remind(l invitation.Letter, links Links, operator string) Content {
 
 // Receipt writes what was answered, for who was asked, in the language in which it was answered. Without a link to dispute it, it is
 // the copy for who answered. The invitation has an answer and a kind that [Writes] knows.
-func Receipt(l invitation.Letter, links Links, operator string) Content {
+func Receipt(l invitation.Letter, links Links, operator contact.Operator) Content {
 	l = disarmed(l)
 	i, name := l.Invitation, l.Inviter.DisplayName
 	p := printer(i.Locale)
@@ -64,7 +64,7 @@ func Receipt(l invitation.Letter, links Links, operator string) Content {
 	case i.Answer.NoChange:
 		c.Asked = []string{p.T("mail.receipt.no-change", "name", name)}
 	default:
-		c.Asked = append(kinds[i.Kind].grants(p, l), p.T("mail.receipt.end.operator", "name", name, "operator", operator))
+		c.Asked = append(kinds[i.Kind].grants(p, l), p.T("mail.receipt.end.operator", "name", name, "operator", operator.Name))
 	}
 	c.Facts = answerFacts(p, i)
 	c.give(p, declining(p, i.Answer.Reason))
@@ -72,13 +72,17 @@ func Receipt(l invitation.Letter, links Links, operator string) Content {
 	if i.Answer.Granular {
 		c.Facts = append(c.Facts, roleFacts(p, l)...)
 	}
+	c.overview(p, l.Cloud)
 	if links.Dispute == "" {
+		c.greet(p, i.Answer.FullName)
 		c.Footer = []string{p.T("mail.receipt.why.answered")}
 	} else {
 		c.Action, c.Quiet, c.URL = p.T("mail.receipt.dispute.action"), true, links.Dispute
 		c.LinkNote = p.T("mail.receipt.dispute.note", "time", p.DateTime(i.Answer.At.Add(invitation.DisputeWindow)))
 		c.Footer = []string{p.T("mail.receipt.why.asked")}
+		c.greet(p, i.RecipientName)
 	}
+	c.check(p, operator)
 	c.finish(p, l, operator, l.Inviter.Contact.Email != "")
 	return c
 }
@@ -95,7 +99,7 @@ var notices = map[invitation.Notice]func(*locale.Printer, invitation.Letter) Con
 
 // Tell writes a notice to the contact of the partner, in the partner's language and without any personal link. Of the customer it says
 // what a person has typed or a tenant calls itself, in the facts and in a quote only. The notice is one that [Tells] knows.
-func Tell(n invitation.Notice, l invitation.Letter, operator string) Content {
+func Tell(n invitation.Notice, l invitation.Letter, operator contact.Operator) Content {
 	l = disarmed(l)
 	p := printer(l.Inviter.Locale)
 	c := notices[n](p, l)

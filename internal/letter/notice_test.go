@@ -35,22 +35,22 @@ func TestEveryReasonHasWords(t *testing.T) {
 			{invitation.Reasons, func(reason string) Content {
 				l := answered(tag, invitation.Declined)
 				l.Invitation.Answer.Reason = reason
-				return Tell(invitation.AnswerNotice, l, "x")
+				return Tell(invitation.AnswerNotice, l, operator)
 			}},
 			{invitation.Reasons, func(reason string) Content {
 				l := answered(tag, invitation.Declined)
 				l.Invitation.Answer.Reason = reason
-				return Receipt(l, notified, "x")
+				return Receipt(l, notified, operator)
 			}},
 			{invitation.RenewalReasons, func(reason string) Content {
 				l := answered(tag, invitation.Expired)
 				l.Invitation.Answer, l.Invitation.History = nil, []invitation.Entry{{Action: "renewal requested", Why: reason}}
-				return Tell(invitation.RenewalNotice, l, "x")
+				return Tell(invitation.RenewalNotice, l, operator)
 			}},
 			{invitation.DisputeReasons, func(reason string) Content {
 				l := answered(tag, invitation.Accepted)
 				l.Invitation.History = []invitation.Entry{{Action: "disputed", Why: reason}}
-				return Tell(invitation.DisputeNotice, l, "x")
+				return Tell(invitation.DisputeNotice, l, operator)
 			}},
 		} {
 			without := len(c.say("").Facts)
@@ -87,14 +87,14 @@ func TestTells(t *testing.T) {
 func TestLanguageOfNotices(t *testing.T) {
 	l := answered(language.Japanese, invitation.Accepted)
 	l.Inviter.Locale = "es"
-	if c := Receipt(l, notified, "x"); c.Language != "ja" {
+	if c := Receipt(l, notified, operator); c.Language != "ja" {
 		t.Errorf("receipt in %s", c.Language)
 	}
 	l.Invitation.Answer.Consent.Language = "fr"
-	if c := Receipt(l, notified, "x"); c.Language != "fr" {
+	if c := Receipt(l, notified, operator); c.Language != "fr" {
 		t.Errorf("receipt in %s", c.Language)
 	}
-	if c := Tell(invitation.AnswerNotice, l, "x"); c.Language != "es" {
+	if c := Tell(invitation.AnswerNotice, l, operator); c.Language != "es" {
 		t.Errorf("notice in %s", c.Language)
 	}
 }
@@ -103,11 +103,11 @@ func TestLanguageOfNotices(t *testing.T) {
 func TestWhatAReceiptSays(t *testing.T) {
 	for _, tag := range locale.Tags {
 		l := answered(tag, invitation.Accepted)
-		without := Receipt(l, notified, "Example Operator").Text()
+		without := Receipt(l, notified, operator).Text()
 		l.Invitation.RequestDelegatedAdmin = true
-		with := Receipt(l, notified, "Example Operator").Text()
+		with := Receipt(l, notified, operator).Text()
 		l.Invitation.Status = invitation.Declined
-		declined := Receipt(l, notified, "Example Operator").Text()
+		declined := Receipt(l, notified, operator).Text()
 		until := locale.For(tag).DateTime(l.Invitation.Answer.At.Add(invitation.DisputeWindow))
 		for _, text := range []string{without, with, declined} {
 			for _, part := range []string{"CCISY-LG5PL", "Nora Berg", "Head of IT", "Larch Ltd", "Dogwood Cloud Services", "dogwood.example", "Example Operator", "Microsoft", until} {
@@ -115,7 +115,11 @@ func TestWhatAReceiptSays(t *testing.T) {
 					t.Errorf("%v: %q is not in\n%s", tag, part, text)
 				}
 			}
-			aloneOnce(t, text, notified.Dispute)
+			overview := "https://portal.example/customer"
+			if !strings.Contains(text, overview) {
+				t.Errorf("%v: nothing says where to see and end it", tag)
+			}
+			aloneOnce(t, strings.NewReplacer(overview, "", operator.Privacy, "", operator.Imprint, "").Replace(text), notified.Dispute)
 		}
 		if without == with || with == declined {
 			t.Errorf("%v: the receipts are the same", tag)
@@ -127,10 +131,10 @@ func TestWhatAReceiptSays(t *testing.T) {
 func TestARehearsalSaysSo(t *testing.T) {
 	for _, tag := range locale.Tags {
 		l := request(tag)
-		plain := Compose(l, link, "x")
+		plain := Compose(l, link, operator)
 		l.Invitation.Sandbox = true
 		l.Inviter.DisplayName = strings.Repeat("社", 100)
-		c := Compose(l, link, "x")
+		c := Compose(l, link, operator)
 		uri, ok := c.Mailto(strings.Repeat("a", 254))
 		mark, _, _ := strings.Cut(c.Subject, "社")
 		word := strings.Trim(mark, "[]【】 ")
@@ -140,7 +144,7 @@ func TestARehearsalSaysSo(t *testing.T) {
 		if plain.Banner != "" || c.Banner == "" || !strings.Contains(c.Text(), c.Banner) || word == "" || !ok || !strings.Contains(uri, escape(word)) {
 			t.Errorf("%v: subject %q, banner %q, %v %s", tag, c.Subject, c.Banner, ok, uri)
 		}
-		if r := Remind(l, notified, "x"); !strings.Contains(r.Subject, word) || r.Subject == c.Subject || !strings.HasSuffix(r.Subject, c.Subject) {
+		if r := Remind(l, notified, operator); !strings.Contains(r.Subject, word) || r.Subject == c.Subject || !strings.HasSuffix(r.Subject, c.Subject) {
 			t.Errorf("%v: the reminder's subject is %q", tag, r.Subject)
 		}
 	}
@@ -180,8 +184,8 @@ func TestNoNameBecomesALink(t *testing.T) {
 			l.Inviter.DisplayName, l.Provider.DisplayName = inviter, provider
 			l.Invitation.Answer.Company, l.Invitation.Answer.JobTitle = company, "Head of larch.com"
 			for name, c := range map[string]Content{
-				"draft": Compose(l, link, "x"), "mail": Mail(l, notified, "x"), "reminder": Remind(l, notified, "x"), "receipt": Receipt(l, notified, "x"),
-				"answer": Tell(invitation.AnswerNotice, l, "x"),
+				"draft": Compose(l, link, operator), "mail": Mail(l, notified, operator), "reminder": Remind(l, notified, operator), "receipt": Receipt(l, notified, operator),
+				"answer": Tell(invitation.AnswerNotice, l, operator),
 			} {
 				texts := []string{c.Subject, c.Text()}
 				if name == "draft" {
@@ -204,14 +208,14 @@ func TestNoNameBecomesALink(t *testing.T) {
 
 func TestNoNameOfAnApplicationBecomesALink(t *testing.T) {
 	for n := range applications {
-		c := Enrol(n, enrolment.Enrolment{ID: "enr_ccisylg5pl66zjmsfybwg4mb3a", Locale: "en", Legal: enrolment.Legal{Name: "Rowanberry.com Holdings"}}, "", "x")
+		c := Enrol(n, enrolment.Enrolment{ID: "enr_ccisylg5pl66zjmsfybwg4mb3a", Locale: "en", Legal: enrolment.Legal{Name: "Rowanberry.com Holdings"}}, "", partner.Cloud{}, operator)
 		if text := c.Text(); strings.Contains(text, "Rowanberry.com") || !strings.Contains(text, "Rowanberry.\u2060com") {
 			t.Errorf("%s: %q", n, text)
 		}
 	}
 	q := granular.Request{Partner: partner.Account{DisplayName: "Rowanberry.com Holdings"}, Relationship: granular.Relationship{CustomerName: "37-rowans.net"}}
 	for _, n := range []granular.Notice{granular.RequestNotice, granular.ReceiptNotice, granular.CustomerEndingNotice, granular.AnswerNotice, granular.EndingNotice} {
-		c, known := Granular(n, q, granular.ShippedRoles(), "", "x")
+		c, known := Granular(n, q, granular.ShippedRoles(), "", operator)
 		if text := c.Subject + c.Text(); !known || strings.Contains(text, "Rowanberry.com") || strings.Contains(text, "rowans.net") || !strings.Contains(text, "\u2060") {
 			t.Errorf("%s: %q", n, text)
 		}

@@ -237,7 +237,7 @@ func (w *world) dispatcher(step func(string)) *Dispatcher {
 	}
 	s := stepped{w.memory, step}
 	return &Dispatcher{
-		Store: s, Accounts: s, Ledger: w.memory, Clouds: clouds, Links: s, Sender: steppedSender{ses, step}, Pace: &pace.Pace{}, Operator: "Example",
+		Store: s, Accounts: s, Ledger: w.memory, Clouds: clouds, Links: s, Sender: steppedSender{ses, step}, Pace: &pace.Pace{}, Operator: contact.Operator{Name: "Example"},
 		Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Function: "mailer", Out: io.Discard},
 	}
 }

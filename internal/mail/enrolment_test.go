@@ -63,7 +63,7 @@ func TestEveryEnrolmentMailInEveryLanguage(t *testing.T) {
 				if !letter.WritesEnrolment(notice) {
 					t.Fatal("nobody has words for it")
 				}
-				c := letter.Enrol(notice, e, url, "Example Operator, Ltd.")
+				c := letter.Enrol(notice, e, url, partner.Cloud{PortalName: "Concord Portal"}, operator)
 				html, err := HTML(c)
 				if err != nil {
 					t.Fatal(err)
@@ -71,14 +71,14 @@ func TestEveryEnrolmentMailInEveryLanguage(t *testing.T) {
 				text := c.Text()
 				golden(t, name+".txt", "Subject: "+c.Subject+"\n\n"+text)
 				golden(t, name+".html", html)
-				if got := address.FindAllString(text, -1); !slices.Equal(got, want) {
+				if got := address.FindAllString(text, -1); !slices.Equal(got, slices.Concat(want, legal)) {
 					t.Errorf("links of the text: %q", got)
 				}
 				var pressed []string
 				for _, a := range anchors.FindAllStringSubmatch(html, -1) {
 					pressed = append(pressed, a[1])
 				}
-				if !slices.Equal(slices.Compact(pressed), want) {
+				if !slices.Equal(slices.Compact(pressed), slices.Concat(want, []string{"mailto:" + operator.Contact}, legal)) {
 					t.Errorf("links of the HTML: %q", pressed)
 				}
 				if strings.Contains(c.Subject, "Gorse") {

@@ -61,7 +61,7 @@ func newDesk(t *testing.T) *desk {
 	d.account(partner.Active)
 	d.Dispatcher = &Dispatcher{
 		Store: d.memory, Granular: d.memory, Roles: granular.ShippedRoles(), Accounts: d.memory, Ledger: d.memory, Links: d, Sender: d.sender, Pace: &pace.Pace{},
-		Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example"}}, Operator: "Example", Now: func() time.Time { return d.clock },
+		Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example"}}, Operator: contact.Operator{Name: "Example"}, Now: func() time.Time { return d.clock },
 		Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Function: "mailer", Out: io.Discard},
 	}
 	d.memory.PutGranular(granular.Relationship{

@@ -5,11 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/text/language"
 
+	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/letter"
 	"concord/internal/locale"
@@ -66,13 +68,13 @@ func TestEveryKindInEveryLanguage(t *testing.T) {
 				t.Run(name, func(t *testing.T) {
 					l := example(tag, administration)
 					l.Invitation.Kind = kind
-					draft := letter.Compose(l, url, "Example Operator, Ltd.")
+					draft := letter.Compose(l, url, operator)
 					golden(t, name+".draft.txt", "Subject: "+draft.Subject+"\n\n"+draft.Text())
 					golden(t, name+".short.txt", draft.Short())
 					if got := address.FindAllString(draft.Text(), -1); !cmp.Equal(got, []string{url}) {
 						t.Errorf("a draft has one link (invariant 15), this one %q", got)
 					}
-					c := letter.Mail(l, links, "Example Operator, Ltd.")
+					c := letter.Mail(l, links, operator)
 					html, err := HTML(c)
 					if err != nil {
 						t.Fatal(err)
@@ -80,7 +82,7 @@ func TestEveryKindInEveryLanguage(t *testing.T) {
 					golden(t, name+".txt", "Subject: "+c.Subject+"\n\n"+c.Text())
 					golden(t, name+".html", html)
 
-					if got, want := address.FindAllString(html, -1), []string{url, url, url + "/report"}; !cmp.Equal(got, want) {
+					if got, want := address.FindAllString(html, -1), []string{url, url, url + "/report", operator.Privacy, operator.Imprint}; !cmp.Equal(got, want) {
 						t.Errorf("addresses in the HTML: %q", got)
 					}
 					if n := strings.Count(html, `href="`+url+`"`); n != 1 {
@@ -111,7 +113,7 @@ func TestLongestNames(t *testing.T) {
 		l.Inviter.DisplayName = strings.Repeat("&", 100)
 		l.Inviter.VerifiedDomain = strings.Repeat("a", 253)
 		l.Inviter.Contact = partner.Contact{Email: strings.Repeat("'", 254), Phone: strings.Repeat("0", 100)}
-		html, err := HTML(letter.Compose(l, url, strings.Repeat("&", 100)))
+		html, err := HTML(letter.Compose(l, url, contact.Operator{Name: strings.Repeat("&", 100)}))
 		if err != nil || len(html) >= maxHTML {
 			t.Errorf("%v: %d bytes, %v", tag, len(html), err)
 		}
@@ -121,11 +123,104 @@ func TestLongestNames(t *testing.T) {
 func TestNamesAreText(t *testing.T) {
 	l := example(language.English, true)
 	l.Inviter.DisplayName = `</td><a href="https://evil.example">x</a>`
-	html, err := HTML(letter.Compose(l, url, `<img src=x>`))
+	html, err := HTML(letter.Compose(l, url, contact.Operator{Name: `<img src=x>`}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(html, "<a href=\"https://evil") || strings.Contains(html, "<img") {
 		t.Error("a name is markup")
+	}
+}
+
+// operator is who operates the service.
+var operator = contact.Operator{
+	Name: "Example Operator, Ltd.", Contact: "help@operator.example", Privacy: "https://operator.example/privacy", Imprint: "https://operator.example/imprint",
+}
+
+var colours = regexp.MustCompile(`#[0-9a-f]{3,6}\b`)
+
+// TestOnePalette: mail looks like the site. Every colour of a letter is one of the pages' style sheet, of the same light.
+func TestOnePalette(t *testing.T) {
+	css, err := os.ReadFile("../pages/style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	layout, err := os.ReadFile("letter.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := func(c string) string { // #fff is #ffffff
+		if len(c) == 4 {
+			c = string([]byte{'#', c[1], c[1], c[2], c[2], c[3], c[3]})
+		}
+		return c
+	}
+	palette := func(sheet string) (all []string) {
+		sheet, _, _ = strings.Cut(sheet, "}")
+		for _, c := range colours.FindAllString(sheet, -1) {
+			all = append(all, long(c))
+		}
+		return all
+	}
+	light, dark, _ := strings.Cut(string(css), "prefers-color-scheme: dark")
+	_, queries, _ := strings.Cut(string(layout), "prefers-color-scheme: dark")
+	queries, plain, _ := strings.Cut(queries, "</style>")
+	for where, c := range map[string]struct {
+		text    string
+		palette []string
+	}{"light": {strings.ReplaceAll(plain, "&#9679;", ""), palette(light)}, "dark": {queries, palette(dark)}} {
+		used := colours.FindAllString(c.text, -1)
+		for _, colour := range used {
+			if !slices.Contains(c.palette, long(colour)) {
+				t.Errorf("%s: %s is no colour of the pages: %v", where, colour, c.palette)
+			}
+		}
+		if len(used) < 8 {
+			t.Errorf("%s: %d colours", where, len(used))
+		}
+	}
+}
+
+// Classic Outlook knows no largest width and no padding of links: it gets a table of fixed width, and the padding where it keeps it. The first
+// thing that is read is the portal's name, and beside the subject a mail program shows more than the subject says.
+func TestWhatOutlookKeeps(t *testing.T) {
+	c := letter.Mail(example(language.English, true), links, operator)
+	html, err := HTML(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{
+		`<!--[if mso]><table role="presentation" cellpadding="0" cellspacing="0" border="0" width="600" align="center"><tr><td width="600"><![endif]-->`,
+		`<!--[if mso]></td></tr></table><![endif]-->`, `mso-padding-alt:13px 24px`, `bgcolor="#0e5a4c"`, `mso-hide:all`,
+	} {
+		if strings.Count(html, part) != 1 {
+			t.Errorf("%d times %s", strings.Count(html, part), part)
+		}
+	}
+	_, body, _ := strings.Cut(html, "<body")
+	portal, greeting, preview := strings.Index(body, "Concord Portal"), strings.Index(body, c.Greeting), strings.Index(body, c.Preview)
+	if preview < 0 || portal < preview || greeting < portal || c.Preview == c.Subject || !strings.HasPrefix(c.Text(), "Concord Portal\n") {
+		t.Errorf("preview at %d, portal at %d, greeting at %d", preview, portal, greeting)
+	}
+}
+
+// Who is written to is greeted by name where we have one, as it stands in no subject and nowhere else.
+func TestGreetedByName(t *testing.T) {
+	for _, tag := range locale.Tags {
+		l := answered(tag, invitation.Accepted, func(i *invitation.Invitation) { i.RecipientName = "Ada Larch" })
+		for name, c := range map[string]letter.Content{
+			"draft": letter.Compose(l, url, operator), "mail": letter.Mail(l, links, operator), "reminder": letter.Remind(l, links, operator), "receipt": letter.Receipt(l, links, operator),
+		} {
+			if !strings.Contains(c.Greeting, "Ada Larch") || strings.Contains(c.Subject+c.Preview+c.Intro, "Ada Larch") {
+				t.Errorf("%v, %s: %q", tag, name, c.Greeting)
+			}
+		}
+		if c := letter.Receipt(l, letter.Links{}, operator); !strings.Contains(c.Greeting, "Nora Berg") {
+			t.Errorf("%v: who answered is greeted as %q", tag, c.Greeting)
+		}
+		l.Invitation.RecipientName = "call www.evil.example"
+		if c := letter.Mail(l, links, operator); strings.Contains(c.Greeting, "evil") {
+			t.Errorf("%v: a greeting with an address: %q", tag, c.Greeting)
+		}
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/contact"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/letter"
@@ -48,7 +49,7 @@ type Dispatcher struct {
 	Links    Links
 	Sender   Sender
 	Pace     *pace.Pace
-	Operator string // who operates the service, as the mail says it
+	Operator contact.Operator // who operates the service, as the mail says it
 	Now      func() time.Time
 	Log      *slog.Logger
 	Metrics  *observe.Metrics
@@ -158,6 +159,9 @@ func (d *Dispatcher) send(ctx context.Context, inv invitation.Invitation) Outcom
 	l, err := d.letter(ctx, inv, account, cloud)
 	if err != nil {
 		return unsent(invitation.MailWaiting, "store_unavailable")
+	}
+	if l.Invitation.ExpiresAt.IsZero() { // the time runs from when SES takes the mail, which is no sooner than now (0.9)
+		l.Invitation.ExpiresAt = d.now().Add(inv.Duration)
 	}
 	c := letter.Mail(l, links, d.Operator)
 	return d.post(ctx, inv, c, Message{To: inv.RecipientEmail, ReplyTo: account.Contact.Email}, kindInvitation, inv.Mail.At)

@@ -53,7 +53,7 @@ func administration(tag language.Tag, n granular.Notice, reason ...string) lette
 	case granular.AnswerNotice, granular.EndingNotice:
 		to, r.Reason = "", strings.Join(reason, "")
 	}
-	c, known := letter.Granular(n, granular.Request{Relationship: r, Partner: l.Inviter, Portal: l.Cloud}, granular.ShippedRoles(), to, "Example Operator, Ltd.")
+	c, known := letter.Granular(n, granular.Request{Relationship: r, Partner: l.Inviter, Portal: l.Cloud}, granular.ShippedRoles(), to, operator)
 	if !known {
 		panic("no words for " + string(n))
 	}
@@ -65,11 +65,12 @@ func further(tag language.Tag) map[string]struct {
 	content letter.Content
 	links   []string
 } {
-	const operator = "Example Operator, Ltd."
 	said := example(tag, false)
 	said.Invitation.Message = "We met at the trade fair <Lyon> & talked."
 	beside := example(tag, false)
-	beside.Invitation.GranularID = "gdap_ccisylg5pl66zjmsfybwg4mb3a"
+	beside.Invitation.GranularID, beside.Granular = "gdap_ccisylg5pl66zjmsfybwg4mb3a", &granular.Relationship{
+		Roles: []string{"729827e3-9c14-49f7-bb1b-9608f156bbb8", "62e90394-69f5-4237-9190-012177145e10"}, Duration: granular.Period{Months: 12},
+	}
 	rehearsal := example(tag, false)
 	rehearsal.Invitation.Sandbox = true
 	open := example(tag, true)
@@ -93,7 +94,7 @@ func further(tag language.Tag) map[string]struct {
 	dual := func(i *invitation.Invitation) { i.Kind = invitation.DualReseller }
 	partnership := func(i *invitation.Invitation) { i.Kind, i.RequestDelegatedAdmin = invitation.Partnership, false }
 	sandbox := func(i *invitation.Invitation) { i.Sandbox, i.Answer.NoChange = true, true }
-	asks, dispute := []string{url, url + "/report"}, []string{links.Dispute}
+	asks, dispute, own := []string{url, url + "/report"}, []string{links.Dispute, overview}, []string{overview}
 	all, only := letter.Links{Dispute: links.Dispute}, letter.Links{}
 	accepted, declined := invitation.Accepted, invitation.Declined
 	return map[string]struct {
@@ -120,8 +121,8 @@ func further(tag language.Tag) map[string]struct {
 		"receipt.declined": {receipt(all, declined, func(i *invitation.Invitation) {
 			i.Answer.JobTitle, i.Answer.Company, i.Answer.Reason = "", "", "no-need"
 		}), dispute},
-		"copy.accepted":             {receipt(only, accepted, nil), nil},
-		"copy.declined":             {receipt(only, declined, nil), nil},
+		"copy.accepted":             {receipt(only, accepted, nil), own},
+		"copy.declined":             {receipt(only, declined, nil), own},
 		"answer.accepted":           {tell(invitation.AnswerNotice, accepted, nil), nil},
 		"answer.accepted.reseller":  {tell(invitation.AnswerNotice, accepted, reseller), nil},
 		"answer.accepted.no-change": {tell(invitation.AnswerNotice, accepted, noChange), nil},
@@ -141,12 +142,17 @@ func further(tag language.Tag) map[string]struct {
 		"granular":                  {administration(tag, granular.RequestNotice), asks},
 		"granular.answer":           {administration(tag, granular.AnswerNotice), nil},
 		"granular.answer.declined":  {administration(tag, granular.AnswerNotice, granular.Rejected), nil},
-		"granular.receipt":          {administration(tag, granular.ReceiptNotice), []string{url}},
-		"granular.ending":           {administration(tag, granular.CustomerEndingNotice), []string{url}},
+		"granular.receipt":          {administration(tag, granular.ReceiptNotice), []string{url, overview}},
+		"granular.ending":           {administration(tag, granular.CustomerEndingNotice), []string{url, overview}},
 		"granular.partner":          {administration(tag, granular.EndingNotice), nil},
 		"dispute.declined":          {tell(invitation.DisputeNotice, declined, history("disputed", "mistake")), nil},
 	}
 }
+
+// overview is where a customer sees its partners; legal is what stands in the footer of every mail.
+const overview = "https://portal.example/customer"
+
+var legal = []string{operator.Privacy, operator.Imprint}
 
 var anchors = regexp.MustCompile(`href="([^"]+)"`)
 
@@ -171,21 +177,21 @@ func TestEveryNoticeInEveryLanguage(t *testing.T) {
 						alone = append(alone, line)
 					}
 				}
-				if !slices.Equal(alone, each.links[:min(1, len(each.links))]) {
+				if first := slices.DeleteFunc(slices.Clone(each.links), func(l string) bool { return l == overview }); !slices.Equal(alone, first[:min(1, len(first))]) {
 					t.Errorf("alone on a line: %q", alone)
 				}
-				if got := address.FindAllString(text, -1); !slices.Equal(got, each.links) {
+				if got := address.FindAllString(text, -1); !slices.Equal(got, slices.Concat(each.links, legal)) {
 					t.Errorf("links of the text: %q, want %q", got, each.links)
 				}
 				var pressed []string
 				for _, a := range anchors.FindAllStringSubmatch(html, -1) {
 					pressed = append(pressed, a[1])
 				}
-				if !slices.Equal(pressed, each.links) {
+				if !slices.Equal(pressed, slices.Concat(each.links, []string{"mailto:" + operator.Contact}, legal)) {
 					t.Errorf("links of the HTML: %q, want %q", pressed, each.links)
 				}
 				// The first stands in clear as well.
-				if got := address.FindAllString(html, -1); len(got) > 0 && !slices.Equal(got, append(each.links[:1:1], each.links...)) {
+				if got := address.FindAllString(html, -1); !slices.Equal(got, slices.Concat(alone, each.links, legal)) {
 					t.Errorf("addresses of the HTML: %q", got)
 				}
 				if len(html) > maxHTML || strings.ContainsAny(c.Subject, "\r\n") || !strings.Contains(html, `<html lang="`+tag.String()+`"`) {
@@ -631,6 +637,9 @@ func TestPurposes(t *testing.T) {
 			}
 			var got []link.Purpose
 			for _, u := range address.FindAllString(c.Text(), -1) {
+				if u == overview && (notice == invitation.ReceiptNotice || notice == invitation.CopyNotice) {
+					continue // which needs no link of anybody's own
+				}
 				path, own := strings.CutPrefix(u, "https://portal.example/")
 				p, token, _ := strings.Cut(strings.TrimSuffix(path, "/report"), "/")
 				to, err := signer.Verify(link.Purpose(p[0]), token)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"concord/internal/contact"
 	"concord/internal/granular"
 	"concord/internal/identity"
 	"concord/internal/invitation"
@@ -128,7 +129,7 @@ func FuzzCallback(f *testing.F) {
 	}
 	handler, err := Site{
 		Granular: &granular.Service{}, Invitations: &invitation.Service{Clouds: partner.Clouds{{ID: "p", PortalName: "P", BaseURL: "http://127.0.0.1"}}, Now: time.Now},
-		Keys: fixed{keyA}, Operator: "O", Authorities: authorities, Log: quiet,
+		Keys: fixed{keyA}, Operator: contact.Operator{Name: "O"}, Authorities: authorities, Log: quiet,
 	}.Handler()
 	if err != nil {
 		f.Fatal(err)

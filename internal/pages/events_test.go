@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/html"
 
 	"concord/internal/apigw"
+	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
@@ -121,7 +122,7 @@ func TestEvents(t *testing.T) {
 				Granular:    &granular.Service{Store: store, Accounts: store, Clouds: clouds, Roles: granular.ShippedRoles(), Now: time.Now},
 				Enrolments:  enrolment.Confirmation{Store: store, Now: time.Now},
 				Customers:   customer.Self{Store: store, Register: store, Accounts: store, Purchases: store, Now: time.Now},
-				Keys:        k, Operator: "Grove Marketplace Ltd", Authorities: authorities(idp.URL), Log: slog.New(slog.DiscardHandler),
+				Keys:        k, Operator: contact.Operator{Name: "Grove Marketplace Ltd"}, Authorities: authorities(idp.URL), Log: slog.New(slog.DiscardHandler),
 			}.Handler()
 			if err != nil {
 				t.Fatal(err)

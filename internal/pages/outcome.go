@@ -15,6 +15,7 @@ import (
 
 	"concord/internal/granular"
 	"concord/internal/invitation"
+	"concord/internal/letter"
 	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/partner"
@@ -87,6 +88,7 @@ type page struct {
 
 	Portal    string // name of the place that the customer answers at (rule I17)
 	Operator  string
+	Legal     []letter.Aside // how the operator is reached, its privacy notice and imprint
 	Languages []language
 	Now       time.Time // by the movable clock
 	roles     granular.Table
@@ -214,10 +216,11 @@ func (p *page) lead(r *http.Request) {
 // show writes a page; for HEAD only its header.
 func (h *site) show(w http.ResponseWriter, r *http.Request, v *visit, o outcome) {
 	p := &page{
-		Printer: h.printer(r, v), visit: v, Name: o.name, Portal: h.cloud(v).PortalName, Operator: h.Operator,
+		Printer: h.printer(r, v), visit: v, Name: o.name, Portal: h.cloud(v).PortalName, Operator: h.Operator.Name,
 		Now: h.Invitations.Now().UTC(), roles: h.Granular.Roles, regions: h.Invitations.Regions, clouds: h.clouds, chosen: chosen(r.URL.Query().Get("lang")),
 		needsAgreement: h.Invitations.NeedsAgreement,
 	}
+	p.Legal = letter.Legal(p.Printer, h.Operator)
 	if (v.token != "" || v.place != "") && o.name != unknown.name {
 		p.lead(r)
 	}

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"concord/internal/commerce"
+	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
@@ -51,7 +52,7 @@ type Site struct {
 	Enrolments  enrolment.Confirmation // how primary contacts confirm their addresses
 	Customers   customer.Self
 	Keys        Keys
-	Operator    string                // who operates the deployment; every page says so
+	Operator    contact.Operator      // who operates the deployment; every page says so
 	Authorities *identity.Authorities // where people sign in
 	Log         *slog.Logger
 }

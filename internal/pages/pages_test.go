@@ -25,6 +25,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
@@ -159,7 +160,7 @@ func deploy(t *testing.T) *deployment {
 	d.service.Recognition, d.granted.Recognition = recognition, recognition
 	handler, err := pages.Site{
 		Invitations: d.service, Granular: d.granted, Enrolments: enrolment.Confirmation{Store: d.store, Now: d.service.Now},
-		Customers: customer.Self{Store: d.store, Register: d.store, Accounts: d.store, Purchases: d.store, Recognition: recognition, Now: d.service.Now}, Keys: d.keys, Operator: "Grove Marketplace Ltd", Authorities: authorities(d.idp.URL),
+		Customers: customer.Self{Store: d.store, Register: d.store, Accounts: d.store, Purchases: d.store, Recognition: recognition, Now: d.service.Now}, Keys: d.keys, Operator: contact.Operator{Name: "Grove Marketplace Ltd"}, Authorities: authorities(d.idp.URL),
 		Log: slog.New(slog.NewJSONHandler(d, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}.Handler()
 	if err != nil {

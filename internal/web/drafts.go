@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/letter"
 	"concord/internal/link"
@@ -18,8 +19,8 @@ import (
 type Drafts struct {
 	// Sign makes the token of a link.
 	Sign func(context.Context, link.Purpose, link.Link) (link.Secret, error)
-	// Operator is the name of who operates the service.
-	Operator string
+	// Operator is who operates the service, as drafts say it.
+	Operator contact.Operator
 }
 
 type draftDocument struct {

@@ -109,7 +109,7 @@ func newAPI(t *testing.T) *api {
 			return []link.Key{{ID: 7, Secret: []byte("key of " + use)}}, nil
 		},
 	}
-	drafts := web.Drafts{Operator: "Concord Operations", Sign: func(_ context.Context, p link.Purpose, l link.Link) (link.Secret, error) { return signer.Sign(p, l) }}
+	drafts := web.Drafts{Operator: contact.Operator{Name: "Concord Operations"}, Sign: func(_ context.Context, p link.Purpose, l link.Link) (link.Secret, error) { return signer.Sign(p, l) }}
 	a.invitations = apigw.Handler(web.Invitations(gate, service, drafts, &batch.Service{Store: a.store, Accounts: a.store, Now: service.Now}), "", log)
 	a.service = service
 	a.relationships = apigw.Handler(web.Relationships(gate, a.customers(), a.granted(), a.partnerships(), a.store, a.desk(), func() time.Time { return a.now }), "", log)

@@ -122,6 +122,8 @@ func (s *Stack) start(ctx context.Context) error {
 		}
 	}
 	parameters := map[string]string{
+		// Samples: nothing is there.
+		"OperatorContact": "help@concord.example", "PrivacyNoticeUrl": "https://concord.example/privacy", "ImprintUrl": "https://concord.example/imprint",
 		"OperatorName": "Concord (local)", "MailDomain": "concord.example", "Issuer": "http://127.0.0.1:" + strconv.Itoa(idpPort),
 		"PublicPortalUrl": s.url, "UsGovPortalUrl": s.url, "MailRate": "1000",
 		// Loads and demonstrations come from few partners and go to few recipients (api, "Quotas").

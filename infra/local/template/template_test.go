@@ -12,7 +12,7 @@ import (
 // The template of the product itself must be one that the local stack understands whole.
 func TestTemplateOfTheProduct(t *testing.T) {
 	got, err := Read("../../../template.yaml", map[string]string{
-		"OperatorName": "Operator", "MailDomain": "mail.example", "Issuer": "http://127.0.0.1:1", "PublicPortalUrl": "http://p", "UsGovPortalUrl": "http://g",
+		"OperatorName": "Operator", "OperatorContact": "help@operator.example", "PrivacyNoticeUrl": "https://operator.example/privacy", "MailDomain": "mail.example", "Issuer": "http://127.0.0.1:1", "PublicPortalUrl": "http://p", "UsGovPortalUrl": "http://g",
 	})
 	if err != nil {
 		t.Fatal(err)
