@@ -205,7 +205,7 @@ func (s *shift) refused(ctx context.Context, id string, err error) (*Outcome, er
 	case passing && (s.b.Attempts <= MaxAttempts || ctx.Err() != nil):
 		return nil, err
 	case passing:
-		return &Outcome{InvitationID: id, Code: problem.Internal, Detail: "This row could not be worked off."}, nil
+		return &Outcome{InvitationID: id, Code: problem.Internal, Detail: "This row could not be processed."}, nil
 	default:
 		return &Outcome{InvitationID: id, Code: p.Code, Detail: p.Detail, Findings: p.Findings, Resource: p.Resource}, nil
 	}

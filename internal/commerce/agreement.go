@@ -203,10 +203,10 @@ func (s *Service) attest(ctx context.Context, c Command, account partner.Account
 			continue
 		}
 		if a.Number = max(a.Number, before.Number+1); a.Number > MaxAgreements {
-			return Agreement{}, false, problem.New(problem.AgreementAlreadyConfirmed, "The agreement was confirmed %d times already.", MaxAgreements)
+			return Agreement{}, false, problem.New(problem.AgreementAlreadyConfirmed, "The agreement has already been confirmed %d times.", MaxAgreements)
 		}
 		if a.says(before) {
-			return Agreement{}, false, problem.New(problem.AgreementAlreadyConfirmed, "This was confirmed already.")
+			return Agreement{}, false, problem.New(problem.AgreementAlreadyConfirmed, "This has already been confirmed.")
 		}
 	}
 	return a, false, s.Agreements.AddAgreement(ctx, a, agreed(r))
@@ -245,7 +245,7 @@ func (s *Service) attested(now time.Time, f problem.Findings, said Attestation) 
 	f = slices.Clone(f)
 	a := Agreement{Source: PartnerAttested}
 	if say(said.Type) != CustomerAgreement {
-		f.Add("/type", problem.ValidationFailed, "The type is %s.", CustomerAgreement)
+		f.Add("/type", problem.ValidationFailed, "The type must be %s.", CustomerAgreement)
 	}
 	for pointer, name := range map[string]struct {
 		from *string
@@ -271,7 +271,7 @@ func (s *Service) attested(now time.Time, f problem.Findings, said Attestation) 
 			f.Add("/dateAgreed", problem.ValidationFailed, "This field is required.")
 		}
 	case said.AgreedAt.Truncate(time.Second).After(now): // now has no fraction
-		f.Add("/dateAgreed", problem.AgreementDateInFuture, "The customer has not agreed in the future.")
+		f.Add("/dateAgreed", problem.AgreementDateInFuture, "The date of agreement cannot be in the future.")
 	default:
 		a.AgreedAt = said.AgreedAt.UTC().Truncate(time.Second)
 	}

@@ -63,7 +63,7 @@ func Blockers(p Purchase, regions partner.Regions) []Blocker {
 	related := p.Relationship != nil && p.Relationship.Status == relationship.Active
 	block(!related, problem.NoResellerRelationship, "The seller has no active reseller relationship with the customer.")
 	block(related && p.Relationship.IdentityCheck == relationship.Unproven, problem.CustomerIdentityUnconfirmed,
-		"An agent has to confirm first that the right company answered the invitation.")
+		"An agent must first confirm that the right company answered the invitation.")
 	block(!p.AgreementSigned, problem.CustomerAgreementRequired, "The customer has not signed the customer agreement.")
 	if p.For != nil {
 		all = append(all, p.For.blockers(p.Seller, regions)...)
@@ -146,7 +146,7 @@ func (s *Service) Eligibility(ctx context.Context, u partner.User, tenant string
 		}
 		return Eligibility{}, err
 	}
-	best := Eligibility{Blockers: []Blocker{{problem.PartnershipRequired, "You work with no indirect provider that could order."}}}
+	best := Eligibility{Blockers: []Blocker{{problem.PartnershipRequired, "You have no indirect provider that could order."}}}
 	var providers []partner.TenantID
 	if s.Partnerships != nil {
 		if providers, err = s.Partnerships.Providers(ctx, a.Tenant); err != nil {

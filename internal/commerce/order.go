@@ -197,7 +197,7 @@ func (s *Service) wished(ctx context.Context, c Command, seller partner.Account,
 	if w.OnBehalfOfReseller != nil {
 		id, ok := partner.ParseTenantID(*w.OnBehalfOfReseller)
 		if !ok {
-			f.Add("/onBehalfOfReseller", problem.ValidationFailed, "A tenant id is a UUID.")
+			f.Add("/onBehalfOfReseller", problem.ValidationFailed, "A tenant id must be a UUID.")
 		} else {
 			reseller = &id
 		}
@@ -212,7 +212,7 @@ func (s *Service) wished(ctx context.Context, c Command, seller partner.Account,
 		case err != nil:
 			return Purchase{}, nil, err
 		case reseller != nil && *reseller != v.Holder.Tenant:
-			f.Add("/partnerIdOnRecord", problem.PartnerIDNotOnboardingLocation, "The PartnerID is not of the reseller that is ordered for.")
+			f.Add("/partnerIdOnRecord", problem.PartnerIDNotOnboardingLocation, "The PartnerID does not belong to the reseller that the order is for.")
 		case w.OnBehalfOfReseller == nil:
 			reseller = &v.Holder.Tenant
 		}

@@ -59,8 +59,8 @@ func RecordReasons(seller, holder partner.Account, id string, regions partner.Re
 	reseller := holder.Has(partner.IndirectReseller) && holder.Tenant != seller.Tenant
 	block(!reseller, problem.PartnerIDNotIndirectReseller, "The PartnerID is not of another company that is an indirect reseller.")
 	block(p.Type != partner.Location, problem.PartnerIDWrongType, "The PartnerID is not of type location.")
-	block(regions.Market(p.Country) != regions.Market(seller.Country), problem.PartnerIDWrongCountry, "The PartnerID is of another market than the seller.")
-	block(p.Type == partner.Location && !p.OnboardingLocation, problem.PartnerIDNotOnboardingLocation, "The PartnerID is not of the location with which the company joined.")
+	block(regions.Market(p.Country) != regions.Market(seller.Country), problem.PartnerIDWrongCountry, "The PartnerID belongs to another market than the seller.")
+	block(p.Type == partner.Location && !p.OnboardingLocation, problem.PartnerIDNotOnboardingLocation, "The PartnerID is not that of the location with which the company joined.")
 	if reseller {
 		all = append(all, standing(holder)...)
 	}
@@ -101,7 +101,7 @@ func (s *Service) MPASigned(ctx context.Context, u partner.User, tenant *partner
 		}
 	}
 	if err != nil || !known {
-		return false, firstOf(err, problem.New(problem.NotFound, "There is no such partner of yours."))
+		return false, firstOf(err, problem.New(problem.NotFound, "You have no such partner."))
 	}
 	other, err := s.Accounts.Account(ctx, *tenant, true)
 	return other.MPA != nil, err

@@ -422,12 +422,12 @@ func (s *Service) amended(ctx context.Context, c Command, before Subscription, a
 	}
 	if a.Status != nil {
 		if _, known := transitions[*a.Status]; !known && *a.Status != SubscriptionDeleted || *a.Status == SubscriptionPending {
-			f.Add("/status", problem.ValidationFailed, "The status becomes active, suspended or deleted.")
+			f.Add("/status", problem.ValidationFailed, "The status must be active, suspended or deleted.")
 		}
 		change(StatusChanged, string(before.Status), string(*a.Status), (*string)(&after.Status))
 	}
 	if len(f) == 0 && a.PartnerIDOfRecord == nil && a.SupportContact == nil && a.Quantity == nil && a.Status == nil {
-		f.Add("", problem.ValidationFailed, "Say what is to change.")
+		f.Add("", problem.ValidationFailed, "Say what should change.")
 	}
 	if err := singular(f); err != nil {
 		return Subscription{}, err
@@ -455,7 +455,7 @@ func (s Subscription) leadsTo(after Subscription) error {
 	case s.Status == SubscriptionDeleted:
 		return problem.New(problem.InvalidTransition, "The subscription is deleted.")
 	case s.Status != after.Status && !slices.Contains(transitions[s.Status], after.Status):
-		return problem.New(problem.InvalidTransition, "A subscription that is %s does not become %s.", s.Status, after.Status)
+		return problem.New(problem.InvalidTransition, "A subscription that is %s cannot become %s.", s.Status, after.Status)
 	}
 	return nil
 }
@@ -480,7 +480,7 @@ func (s *Service) supporter(ctx context.Context, sub Subscription, tenant string
 			return id, err
 		}
 	}
-	return "", problem.New(problem.SupportContactNotEligible, "The support contact is the seller, or a partner of the seller with an active relationship with the customer.")
+	return "", problem.New(problem.SupportContactNotEligible, "The support contact must be the seller, or a partner of the seller with an active relationship with the customer.")
 }
 
 // counted gives the change of the seller's relationship that goes with one of a subscription; nil where the number of active ones stays.

@@ -39,17 +39,17 @@ func (a Addresses) Check(s string) (string, error) {
 	s = strings.TrimSpace(s)
 	local, domain, ok := cutLast(s)
 	if !ok || len(s) > MaxAddress || local == "" || len(local) > maxLocal {
-		return "", problem.New(problem.EmailInvalid, "This is not a mail address that can be used.")
+		return "", problem.New(problem.EmailInvalid, "This is not an email address that can be used.")
 	}
 	if strings.ContainsFunc(local, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		if !utf8.ValidString(local) {
-			return "", problem.New(problem.EmailInvalid, "This is not a mail address that can be used.")
+			return "", problem.New(problem.EmailInvalid, "This is not an email address that can be used.")
 		}
-		return "", problem.New(problem.EmailInternationalisedLocal, "Only ASCII is possible before the @ of a mail address.")
+		return "", problem.New(problem.EmailInternationalisedLocal, "Only ASCII is possible before the @ of an email address.")
 	}
 	ascii, ok := a.checkDomain(domain)
 	if !ok || !isDotAtom(local) || len(local)+1+len(ascii) > MaxAddress {
-		return "", problem.New(problem.EmailInvalid, "This is not a mail address that can be used.")
+		return "", problem.New(problem.EmailInvalid, "This is not an email address that can be used.")
 	}
 	return s, nil
 }

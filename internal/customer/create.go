@@ -211,7 +211,7 @@ func (s Service) reseller(ctx context.Context, account partner.Account, named *s
 	if len(*f) > 0 {
 		return nil, nil
 	}
-	missing := problem.New(problem.PartnershipRequired, "You are in no active partnership with this reseller.")
+	missing := problem.New(problem.PartnershipRequired, "You have no active partnership with this reseller.")
 	p, err := s.Partnerships.Partnership(ctx, account.Tenant, partnership.Pair{Provider: account.Tenant, Reseller: tenant}.ID())
 	if problem.Is(err, problem.NotFound) || err == nil && p.Status != partnership.Active {
 		return nil, missing

@@ -243,11 +243,11 @@ func (c Change) check(f problem.Findings) problem.Findings {
 	case said != 1:
 		f.Add("", problem.ValidationFailed, "Say one of identityConfirmed, allowDelegatedAccess and relationshipToPartner.")
 	case c.Attestation != nil && c.RelationshipToPartner == nil:
-		f.Add("/attestation", problem.ValidationFailed, "Only the end of a relationship is attested.")
+		f.Add("/attestation", problem.ValidationFailed, "Only the end of a relationship takes an attestation.")
 	case c.IdentityConfirmed != nil && !*c.IdentityConfirmed:
-		f.Add("/identityConfirmed", problem.ValidationFailed, "What was confirmed is not taken back.")
+		f.Add("/identityConfirmed", problem.ValidationFailed, "A confirmation cannot be taken back.")
 	case c.AllowDelegatedAccess != nil && *c.AllowDelegatedAccess:
-		f.Add("/allowDelegatedAccess", problem.ValidationFailed, "Only the customer grants administration, by accepting a request for it.")
+		f.Add("/allowDelegatedAccess", problem.ValidationFailed, "Only the customer can grant administration, by accepting a request for it.")
 	case c.RelationshipToPartner != nil && *c.RelationshipToPartner != "none":
 		f.Add("/relationshipToPartner", problem.ValidationFailed, "A relationship is ended with none; it begins when the customer accepts.")
 	case c.RelationshipToPartner != nil:

@@ -195,7 +195,7 @@ func (s Self) Revoke(ctx context.Context, who invitation.Person, tenant, correla
 
 func admin(who invitation.Person) error {
 	if who.Company.Tenant == "" || !slices.Contains(who.Roles, partner.GlobalAdmin) {
-		return problem.New(problem.RoleNotPermitted, "Only a Global admin sees the company's partners.")
+		return problem.New(problem.RoleNotPermitted, "Only a Global administrator can see the company's partners.")
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func (s *Store) held(tenant partner.TenantID, before, after []partner.PartnerID)
 }
 
 func errInUse() error {
-	return problem.New(problem.PartnerIDInUse, "Another account has this PartnerID.")
+	return problem.New(problem.PartnerIDInUse, "Another account already has this PartnerID.")
 }
 
 // CreateAccount is that of [partner.AccountStore]. The account, its line of the registry, its PartnerIDs and its domain are one transaction.

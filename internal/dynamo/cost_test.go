@@ -150,7 +150,7 @@ func (u use) String() string {
 type nothingMade struct{}
 
 func (nothingMade) Invite(context.Context, invitation.Command, invitation.Proposal) (invitation.Invitation, bool, error) {
-	return invitation.Invitation{}, false, problem.New(problem.DuplicateOpenInvitation, "An open invitation asks this recipient for the same already.")
+	return invitation.Invitation{}, false, problem.New(problem.DuplicateOpenInvitation, "An open invitation already asks this recipient for the same.")
 }
 
 func (nothingMade) SendWhenAllowed(context.Context, invitation.Command, string, time.Time) (invitation.Invitation, bool, error) {

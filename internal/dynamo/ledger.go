@@ -38,7 +38,7 @@ const remembered = 3 * 24 * time.Hour
 func (s *Store) Mailings(ctx context.Context, recipient string, strong bool) (m invitation.Mailings, err error) {
 	defer func() { wrap(&err, "mailings") }()
 	m.Recipient = recipient
-	stored, err := s.read(ctx, mailingsKey(recipient), strong, "Nothing was mailed.")
+	stored, err := s.read(ctx, mailingsKey(recipient), strong, "Nothing has been emailed.")
 	if problem.Is(err, problem.NotFound) {
 		return m, nil
 	}

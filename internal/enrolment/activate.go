@@ -213,7 +213,7 @@ func (s *Service) signOnce(ctx context.Context, c Command, lang string, a *terms
 	case after.Location == nil:
 		return Signing{}, false, partnerIDFirst()
 	case after.Location.Country != after.Home():
-		f.Add("/partnerId", problem.PartnerIDWrongCountry, "The PartnerID is one of the country in which the company is: associate another one.")
+		f.Add("/partnerId", problem.PartnerIDWrongCountry, "The PartnerID must be one of the country or region that the company is in: associate another one.")
 		return Signing{}, false, f.Err()
 	}
 	after.MPA, after.MPALanguage = &signed, text.Language
@@ -261,7 +261,7 @@ func (s *Service) signAccount(ctx context.Context, c Command, g Signing, text te
 	case a == nil:
 		return Signing{}, false, problem.New(problem.EnrolmentStateConflict, "Your company has no enrolment to sign for.")
 	case a.MPA != nil:
-		return Signing{}, false, problem.New(problem.EnrolmentStateConflict, "Your company has signed the agreement.")
+		return Signing{}, false, problem.New(problem.EnrolmentStateConflict, "Your company has already signed the agreement.")
 	case a.AssociatedPartnerID == "":
 		return Signing{}, false, partnerIDFirst()
 	}
@@ -280,5 +280,5 @@ func (s *Service) signAccount(ctx context.Context, c Command, g Signing, text te
 
 // partnerIDFirst is the consequence of rule P4.
 func partnerIDFirst() error {
-	return problem.New(problem.PartnerIDRequired, "Associate a PartnerID first: without one the agreement cannot be signed.")
+	return problem.New(problem.PartnerIDRequired, "Associate a PartnerID first: the agreement cannot be signed without one.")
 }

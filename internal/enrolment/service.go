@@ -186,7 +186,7 @@ func (s *Service) startedBeside(ctx context.Context, c Command, now time.Time) (
 }
 
 func another() error {
-	return problem.New(problem.EnrolmentStateConflict, "Another enrolment of your company is open.")
+	return problem.New(problem.EnrolmentStateConflict, "Your company already has an open enrolment.")
 }
 
 func newID() string {
@@ -301,7 +301,7 @@ func (s *Service) Associate(ctx context.Context, c Command, id string, partnerID
 		if partnerID != nil {
 			s.associate(ctx, &f, e, *partnerID)
 		} else if e.Home() == "" {
-			f.Add("/newLocation", problem.ValidationFailed, "A new location is in the country of the legal address: say that first.")
+			f.Add("/newLocation", problem.ValidationFailed, "A new location must be in the country or region of the legal address: give that first.")
 		} else {
 			e.Location = &Location{ID: newPartnerID(), Name: e.Legal.Name, Type: partner.Location, Country: e.Home(), Tenant: e.Tenant}
 		}
@@ -331,9 +331,9 @@ func (s *Service) associate(ctx context.Context, f *problem.Findings, e *Enrolme
 	case err != nil:
 		f.Add("/partnerId", problem.PartnerIDNotFound, "PartnerIDs cannot be looked up at the moment; associate it later.")
 	case l.Type != partner.Location:
-		f.Add("/partnerId", problem.PartnerIDWrongType, "The PartnerID of a location is associated, not that of the headquarters.")
+		f.Add("/partnerId", problem.PartnerIDWrongType, "Associate the PartnerID of a location, not that of the headquarters.")
 	case e.Home() != "" && l.Country != e.Home():
-		f.Add("/partnerId", problem.PartnerIDWrongCountry, "The PartnerID is one of the country in which the company is.")
+		f.Add("/partnerId", problem.PartnerIDWrongCountry, "The PartnerID must be one of the country or region that the company is in.")
 	default:
 		e.Location = &l
 	}
@@ -353,7 +353,7 @@ func (s *Service) location(ctx context.Context, e Enrolment, id string) (Locatio
 	}
 	holder, err := s.Holders.Holder(ctx, id)
 	if err == nil && holder != e.Tenant {
-		return Location{}, problem.New(problem.NotFound, "Another account has this PartnerID.")
+		return Location{}, problem.New(problem.NotFound, "Another account already has this PartnerID.")
 	}
 	if err != nil && !problem.Is(err, problem.NotFound) {
 		return Location{}, err
@@ -420,7 +420,7 @@ func (e Enrolment) complete(f *problem.Findings) {
 		f.Add("/addressValidation/choice", problem.AddressNotValidated, "Choose the address as you wrote it, or as it is suggested.")
 	}
 	if l := e.Location; l != nil && l.Country != e.Home() {
-		f.Add("/partnerId", problem.PartnerIDWrongCountry, "The PartnerID is one of the country in which the company is.")
+		f.Add("/partnerId", problem.PartnerIDWrongCountry, "The PartnerID must be one of the country or region that the company is in.")
 	}
 }
 
@@ -441,7 +441,7 @@ func (e *Enrolment) verify(now time.Time) error {
 	}
 	if wait > 0 {
 		return &problem.Error{Code: problem.ResendCooldown, RetryAfter: wait,
-			Detail: "A link was mailed a short time ago, or five times in 24 hours."}
+			Detail: "A link was emailed a short time ago, or five times in 24 hours."}
 	}
 	e.Verification = Verification{Generation: e.Verification.Generation + 1, Asked: append(recent, now), ExpiresAt: now.Add(LinkTime)}
 	e.owe(now, VerificationNotice)
@@ -610,7 +610,7 @@ func (s *Service) apply(ctx context.Context, given problem.Findings, e *Enrolmen
 		tag, err := language.Parse(*p.Locale)
 		e.Locale = tag.String()
 		if err != nil || !slices.Contains(s.Locales, tag) {
-			f.Add("/locale", problem.ValidationFailed, "The locale is one of %s.", s.Locales)
+			f.Add("/locale", problem.ValidationFailed, "The locale must be one of %s.", s.Locales)
 		}
 	}
 	return f.Err()
@@ -619,7 +619,7 @@ func (s *Service) apply(ctx context.Context, given problem.Findings, e *Enrolmen
 // refuseWebmail holds an address to the company's own domain, or at least to no domain that is anybody's (rule E11; domain, 0.34).
 func refuseWebmail(f *problem.Findings, pointer, address string) {
 	if name, ok := contact.Webmail(address); ok {
-		f.Add(pointer, problem.WebmailNotAllowed, "The address is one of the company's own domain, not of %s.", name)
+		f.Add(pointer, problem.WebmailNotAllowed, "The address must be at the company's own domain, not at %s.", name)
 	}
 }
 
@@ -630,17 +630,17 @@ func (s *Service) legal(ctx context.Context, f *problem.Findings, e *Enrolment, 
 	}
 	switch {
 	case e.Path == FastTrack:
-		f.Add("/legal", problem.ValidationFailed, "The account says who the company is: only the support contact is needed.")
+		f.Add("/legal", problem.ValidationFailed, "The account already says who the company is: only the support contact is needed.")
 		return nil
 	case e.Legal.Entry != ByDUNS && e.Legal.Entry != Manually:
-		f.Add("/legal/entry", problem.ValidationFailed, "The entry is duns or manual.")
+		f.Add("/legal/entry", problem.ValidationFailed, "The entry must be duns or manual.")
 		return nil
 	case e.Legal.Entry == ByDUNS:
 		return s.profile(ctx, f, e, form)
 	}
 	e.Legal.DUNS = ""
 	if form.DUNS != nil {
-		f.Add("/legal/dunsId", problem.ValidationFailed, "Who gives a D-U-N-S number has the entry duns.")
+		f.Add("/legal/dunsId", problem.ValidationFailed, "With a D-U-N-S number, the entry must be duns.")
 	}
 	if form.Name != nil {
 		name, err := contact.Name(*form.Name)
@@ -672,11 +672,11 @@ func (s *Service) profile(ctx context.Context, f *problem.Findings, e *Enrolment
 	}
 	found, err := s.Directory.Company(ctx, number)
 	if problem.Is(err, problem.NotFound) {
-		f.Add("/legal/dunsId", problem.ValidationFailed, "No company is known by this number; enter the profile by hand.")
+		f.Add("/legal/dunsId", problem.ValidationFailed, "We know no company with this number; enter the profile by hand.")
 		return nil
 	}
 	if err != nil {
-		return &problem.Error{Code: problem.Unavailable, Detail: "The directory of companies does not answer; try again, or enter the profile by hand.", RetryAfter: 30 * time.Second}
+		return &problem.Error{Code: problem.Unavailable, Detail: "The directory of companies is not answering; try again, or enter the profile by hand.", RetryAfter: 30 * time.Second}
 	}
 	e.Legal = Legal{Entry: ByDUNS, Name: found.Name, DUNS: number, Address: found.Address}
 	e.Address = AddressCheck{Validation{Status: AddressValid}, Original}
@@ -707,7 +707,7 @@ func (s *Service) ValidateAddress(ctx context.Context, f problem.Findings, a Add
 func (e *Enrolment) choose(f *problem.Findings, c Choice) {
 	switch {
 	case c != Original && c != Suggested:
-		f.Add("/addressValidation/choice", problem.ValidationFailed, "The choice is original or suggested.")
+		f.Add("/addressValidation/choice", problem.ValidationFailed, "The choice must be original or suggested.")
 	case c == Suggested && len(e.Address.Suggested) == 0, e.Legal.Address.Country == "":
 		f.Add("/addressValidation/choice", problem.ValidationFailed, "There is no such address to choose.")
 	default:

@@ -322,7 +322,7 @@ func (s *Service) check(who Person, r Response, now time.Time) (Given, error) {
 		f.Add("/answer", problem.ValidationFailed, "Choose one of the answers.")
 	}
 	if !r.Authorized {
-		f.Add("/authorized", problem.ValidationFailed, "Confirm that you may act for your company.")
+		f.Add("/authorized", problem.ValidationFailed, "Confirm that you are authorised to act for your company.")
 	}
 	var err error
 	if g.FullName, err = contact.Name(r.FullName); err != nil {

@@ -248,7 +248,7 @@ func (s *Service) occupy(ctx context.Context, ch Change) error {
 		}
 		if err == nil && holder.Status != Deleted && holder.Slot() == ch.After.Slot() {
 			var f problem.Findings
-			f.Add("/displayName", problem.ValidationFailed, "Another relationship of yours has this name.")
+			f.Add("/displayName", problem.ValidationFailed, "You already have another relationship with this name.")
 			return f.Err()
 		}
 		if err != nil {
@@ -292,7 +292,7 @@ func (s *Service) apply(f *problem.Findings, r *Relationship, t Terms) {
 	if t.Duration != nil {
 		d, ok := ParsePeriod(*t.Duration)
 		if !ok {
-			f.Add("/duration", problem.ValidationFailed, "The duration is P1D to P2Y, in days, in weeks, or in years and months.")
+			f.Add("/duration", problem.ValidationFailed, "The duration must be P1D to P2Y, in days, in weeks, or in years and months.")
 		}
 		r.Duration = d
 	}
@@ -302,19 +302,19 @@ func (s *Service) apply(f *problem.Findings, r *Relationship, t Terms) {
 	if t.AutoExtendDuration != nil {
 		r.AutoExtend = *t.AutoExtendDuration == "P180D"
 		if !slices.Contains([]string{"P180D", "P0D", "PT0S"}, *t.AutoExtendDuration) {
-			f.Add("/autoExtendDuration", problem.ValidationFailed, "The duration is P0D or P180D.")
+			f.Add("/autoExtendDuration", problem.ValidationFailed, "The duration must be P0D or P180D.")
 		}
 	}
 	if r.AutoExtend && slices.Contains(r.Roles, s.Roles.GlobalAdministrator) {
-		f.Add("/autoExtendDuration", problem.ValidationFailed, "A relationship with the Global Administrator role does not extend by itself.")
+		f.Add("/autoExtendDuration", problem.ValidationFailed, "A relationship with the Global Administrator role cannot be extended automatically.")
 	}
 	if t.Customer != nil {
 		tenant, ok := partner.ParseTenantID(*t.Customer)
 		switch {
 		case !ok:
-			f.Add("/customer/tenantId", problem.ValidationFailed, "A tenant id is a UUID.")
+			f.Add("/customer/tenantId", problem.ValidationFailed, "A tenant id must be a UUID.")
 		case tenant == r.Partner:
-			f.Add("/customer/tenantId", problem.SelfInvitation, "A partner does not ask itself.")
+			f.Add("/customer/tenantId", problem.SelfInvitation, "A partner cannot ask itself.")
 		}
 		if tenant != r.Customer && t.CustomerName == nil {
 			r.CustomerName = "" // that of another
@@ -333,16 +333,16 @@ func (s *Service) apply(f *problem.Findings, r *Relationship, t Terms) {
 func (s *Service) roles(f *problem.Findings, r *Relationship, ids []string) {
 	r.Roles, r.RoleTable = nil, s.Roles.Version
 	if len(ids) == 0 {
-		f.Add("/accessDetails/unifiedRoles", problem.ValidationFailed, "There is at least one role.")
+		f.Add("/accessDetails/unifiedRoles", problem.ValidationFailed, "There must be at least one role.")
 	}
 	for n, id := range ids {
 		id = strings.ToLower(id)
 		pointer := fmt.Sprintf("/accessDetails/unifiedRoles/%d/roleDefinitionId", n)
 		switch _, known := s.Roles.Name(id); {
 		case !known:
-			f.Add(pointer, problem.ValidationFailed, "This is no template id of a built-in role (table of %s).", s.Roles.Version)
+			f.Add(pointer, problem.ValidationFailed, "This is not the template id of a built-in role (table of %s).", s.Roles.Version)
 		case slices.Contains(r.Roles, id):
-			f.Add(pointer, problem.ValidationFailed, "This role is there already.")
+			f.Add(pointer, problem.ValidationFailed, "This role is there twice.")
 		default:
 			r.Roles = append(r.Roles, id)
 		}
@@ -471,7 +471,7 @@ func (s *Service) Lock(ctx context.Context, c Command, id string) (r Relationshi
 		case len(*f) > 0:
 			return nil
 		case r.Status != Created:
-			return problem.New(problem.InvalidTransition, "The customer was asked before.")
+			return problem.New(problem.InvalidTransition, "The customer has already been asked.")
 		}
 		r.Status, r.ApproveBy = Pending, e.At.Add(ApprovalTime)
 		r.note(e)
@@ -498,7 +498,7 @@ func (s *Service) Send(ctx context.Context, c Command, id string, to Letter) (r 
 		case len(*f) > 0:
 			return nil
 		case r.Status != Pending:
-			return problem.New(problem.InvalidTransition, "Only what was locked for approval, and waits for it, is sent.")
+			return problem.New(problem.InvalidTransition, "Only a relationship that is locked for approval, and waiting for it, can be sent.")
 		case before != "":
 			r.Generation++
 		}
@@ -518,7 +518,7 @@ func (s *Service) address(f *problem.Findings, r *Relationship, to Letter, accou
 	}
 	if to.Locale != nil {
 		if !slices.ContainsFunc(s.Locales, func(t language.Tag) bool { return t.String() == *to.Locale }) {
-			f.Add("/locale", problem.ValidationFailed, "The locale is one of those of the document.")
+			f.Add("/locale", problem.ValidationFailed, "The locale must be one of those in the API document.")
 		}
 		r.Mail.Locale = *to.Locale
 	}
@@ -530,7 +530,7 @@ func (s *Service) address(f *problem.Findings, r *Relationship, to Letter, accou
 		}
 		r.Mail.To = address
 	case r.Mail.To == "" && !slices.ContainsFunc(*f, func(x problem.Finding) bool { return x.Pointer == "/recipientEmail" }):
-		f.Add("/recipientEmail", problem.RecipientEmailRequired, "Say whom the request goes to.")
+		f.Add("/recipientEmail", problem.RecipientEmailRequired, "Say who the request goes to.")
 	}
 }
 
@@ -545,7 +545,7 @@ func (s *Service) Terminate(ctx context.Context, c Command, id string) (r Relati
 		case len(*f) > 0:
 			return nil
 		case r.Status != Active:
-			return problem.New(problem.InvalidTransition, "Only an active relationship is terminated.")
+			return problem.New(problem.InvalidTransition, "Only an active relationship can be terminated.")
 		}
 		r.terminate(e)
 		return nil
@@ -570,7 +570,7 @@ func (s *Service) Delete(ctx context.Context, c Command, id string) (replayed bo
 		case len(*f) > 0:
 			return nil
 		case r.Status != Created:
-			return problem.New(problem.InvalidTransition, "Only what nobody was asked to approve is deleted.")
+			return problem.New(problem.InvalidTransition, "A relationship can be deleted only while nobody has been asked to approve it.")
 		}
 		r.Status, r.EndAt = Deleted, e.At
 		r.note(e)

@@ -324,7 +324,7 @@ func check(who *Person, k Kind, r Response, now time.Time) (Given, error) {
 		f.Add("/answer", problem.ValidationFailed, "Choose one of the answers.")
 	}
 	if !r.Authorized {
-		f.Add("/authorized", problem.ValidationFailed, "Confirm that you may act for your company.")
+		f.Add("/authorized", problem.ValidationFailed, "Confirm that you are authorised to act for your company.")
 	}
 	var err error
 	if g.FullName, err = contact.Name(r.FullName); err != nil {
@@ -337,7 +337,7 @@ func check(who *Person, k Kind, r Response, now time.Time) (Given, error) {
 	}
 	if r.Answer == "decline" {
 		if g.Reason = r.Reason; r.Reason != "" && !slices.Contains(Reasons, r.Reason) {
-			f.Add("/reason", problem.ValidationFailed, "The reason is one of the list.")
+			f.Add("/reason", problem.ValidationFailed, "The reason must be one of the list.")
 		}
 		g.Comment = contact.Clean(r.Comment)
 		if utf8.RuneCountInString(g.Comment) > MaxComment || !utf8.ValidString(r.Comment) {

@@ -181,7 +181,7 @@ func (s *Service) Done(ctx context.Context, c Command, id string) (inv Invitatio
 			return err
 		}
 		if inv.Status != Draft {
-			return problem.New(problem.InvalidTransition, "Only a draft can be done.")
+			return problem.New(problem.InvalidTransition, "Only a draft can be marked as done.")
 		}
 		inv.Status, inv.ExpiresAt = Pending, now.Add(inv.Duration)
 		return nil

@@ -64,9 +64,9 @@ func (s Status) Open() bool { return s == Draft || s == Pending }
 func (s Status) ended() error {
 	switch s {
 	case Accepted:
-		return problem.New(problem.InvitationAlreadyAccepted, "The customer has accepted this invitation.")
+		return problem.New(problem.InvitationAlreadyAccepted, "The customer has already accepted this invitation.")
 	case Declined:
-		return problem.New(problem.InvitationAlreadyDeclined, "The customer has declined this invitation.")
+		return problem.New(problem.InvitationAlreadyDeclined, "The customer has already declined this invitation.")
 	case Cancelled:
 		return problem.New(problem.InvitationAlreadyCancelled, "This invitation was cancelled.")
 	case Expired:

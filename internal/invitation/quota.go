@@ -183,7 +183,7 @@ func (q Quota) count(ctx context.Context, account partner.Account, at time.Time)
 	ok, err := q.Ledger.Count(ctx, account.Tenant, at.Format(time.DateOnly), q.Limits.daily(account, at))
 	if err == nil && !ok {
 		err = &problem.Error{Code: problem.PartnerQuotaExceeded, RetryAfter: at.Truncate(window).Add(window).Sub(at),
-			Detail: "You have sent as many mails as you may on one day."}
+			Detail: "You have sent as many emails as you may in one day."}
 	}
 	return err
 }
@@ -198,11 +198,11 @@ func (m Mailings) refuse(p partner.TenantID) error {
 	blocked, isBlocked := m.Blocked[p]
 	switch {
 	case m.Suppressed != nil:
-		return problem.New(problem.RecipientSuppressed, "This address gets no more mail: a mail to it bounced for good, or its owner complained about one.")
+		return problem.New(problem.RecipientSuppressed, "This address gets no more email: an email to it bounced permanently, or its owner complained about one.")
 	case isBlocked && blocked.Reason == "reported":
-		return problem.New(problem.RecipientSuppressed, "The owner of this address has reported a mail of yours and gets no more of them.")
+		return problem.New(problem.RecipientSuppressed, "The owner of this address has reported an email of yours and gets no more of them.")
 	case isBlocked:
-		return problem.New(problem.RecipientSuppressed, "The owner of this address wants no more mails of yours.")
+		return problem.New(problem.RecipientSuppressed, "The owner of this address has unsubscribed from your emails.")
 	default:
 		return nil
 	}
@@ -280,10 +280,10 @@ func (l Limits) allow(list []Mailing, p partner.TenantID, now time.Time) error {
 	}
 	if n := len(own); n >= PerRecipient {
 		return &problem.Error{Code: problem.RecipientQuotaExceeded, RetryAfter: own[n-PerRecipient].At.Add(window).Sub(now),
-			Detail: "The recipient gets no more of your mails today."}
+			Detail: "The recipient gets no more of your emails today."}
 	}
 	if len(list) >= maxMailings {
-		return &problem.Error{Code: problem.RecipientQuotaExceeded, RetryAfter: oldest(list).Add(window).Sub(now), Detail: "The recipient gets no more mails today."}
+		return &problem.Error{Code: problem.RecipientQuotaExceeded, RetryAfter: oldest(list).Add(window).Sub(now), Detail: "The recipient gets no more emails today."}
 	}
 	if l.Partners > 0 && len(own) == 0 && len(others) >= l.Partners {
 		free := now.Add(window)
@@ -292,7 +292,7 @@ func (l Limits) allow(list []Mailing, p partner.TenantID, now time.Time) error {
 				free = at.Add(window)
 			}
 		}
-		return &problem.Error{Code: problem.RecipientQuotaExceeded, RetryAfter: free.Sub(now), Detail: "The recipient gets no more mails of new partners today."}
+		return &problem.Error{Code: problem.RecipientQuotaExceeded, RetryAfter: free.Sub(now), Detail: "The recipient gets no more emails from new partners today."}
 	}
 	return nil
 }
@@ -304,7 +304,7 @@ func oldest(list []Mailing) time.Time {
 // cooldown refuses a mail soon after the one before.
 func cooldown(last, now time.Time) error {
 	if wait := last.Add(Cooldown).Sub(now); wait > 0 {
-		return &problem.Error{Code: problem.ResendCooldown, RetryAfter: wait, Detail: "Between two mails to a recipient there are ten minutes."}
+		return &problem.Error{Code: problem.ResendCooldown, RetryAfter: wait, Detail: "Wait ten minutes between two emails to a recipient."}
 	}
 	return nil
 }

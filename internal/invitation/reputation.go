@@ -160,15 +160,15 @@ func (p Pardon) Lift(ctx context.Context, u partner.User, l Lifting) ([]Standing
 func (l Lifting) partner(f *problem.Findings) partner.TenantID {
 	switch {
 	case l.Scope == nil || *l.Scope != AllPartners && *l.Scope != OnePartner:
-		f.Add("/scope", problem.ValidationFailed, "The scope is all or partner.")
+		f.Add("/scope", problem.ValidationFailed, "The scope must be all or partner.")
 	case *l.Scope == AllPartners && l.Partner != nil:
-		f.Add("/partnerTenantId", problem.ValidationFailed, "A suppression of all partners names none.")
+		f.Add("/partnerTenantId", problem.ValidationFailed, "A suppression of all partners must not name one.")
 	case *l.Scope == OnePartner && l.Partner == nil:
-		f.Add("/partnerTenantId", problem.ValidationFailed, "Say whose mails.")
+		f.Add("/partnerTenantId", problem.ValidationFailed, "Say whose emails.")
 	case *l.Scope == OnePartner:
 		tenant, ok := partner.ParseTenantID(*l.Partner)
 		if !ok {
-			f.Add("/partnerTenantId", problem.ValidationFailed, "A tenant id is a UUID.")
+			f.Add("/partnerTenantId", problem.ValidationFailed, "A tenant id must be a UUID.")
 		}
 		return tenant
 	}

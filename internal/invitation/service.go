@@ -323,7 +323,7 @@ func (s *Service) occupy(ctx context.Context, ch Change, now time.Time) error {
 		}
 		if err == nil && holder.StatusAt(now).Open() && holder.Slot() == ch.After.Slot() {
 			return &problem.Error{Code: problem.DuplicateOpenInvitation, Resource: holder.ID,
-				Detail: "An open invitation asks this recipient for the same already."}
+				Detail: "An open invitation already asks this recipient for the same."}
 		}
 		if err != nil {
 			holder = Invitation{Key: Key{ch.After.Inviter, taken.By}, Status: Cancelled}
@@ -343,7 +343,7 @@ func (s *Service) displaceName(ctx context.Context, ch *granular.Change, by stri
 		return err
 	case holder.Status != granular.Deleted && holder.Slot() == ch.After.Slot():
 		var f problem.Findings
-		f.Add("/granularAdmin/displayName", problem.ValidationFailed, "Another relationship of yours has this name.")
+		f.Add("/granularAdmin/displayName", problem.ValidationFailed, "You already have another relationship with this name.")
 		return f.Err()
 	}
 	ch.Displaced = &holder
@@ -376,7 +376,7 @@ func (s *Service) draft(account partner.Account, c Command, p Proposal) (Invitat
 		Reminders: true, Duration: DefaultDuration, BatchID: p.BatchID,
 	}
 	if !slices.Contains(Kinds, p.Kind) {
-		f.Add("/kind", problem.ValidationFailed, "The kind is one of %v.", Kinds)
+		f.Add("/kind", problem.ValidationFailed, "The kind must be one of %v.", Kinds)
 	}
 	cloud, err := s.Clouds.Cloud(account.Cloud)
 	if err != nil {
@@ -385,16 +385,16 @@ func (s *Service) draft(account partner.Account, c Command, p Proposal) (Invitat
 	inv.Sandbox = p.Sandbox != nil && *p.Sandbox
 	s.recipient(&f, &inv, p.RecipientEmail, p.RecipientName)
 	if p.Mailed && p.RecipientEmail == nil && !slices.ContainsFunc(f, func(x problem.Finding) bool { return x.Pointer == "/recipientEmail" }) {
-		f.Add("/recipientEmail", problem.RecipientEmailRequired, "What is mailed has a recipient.")
+		f.Add("/recipientEmail", problem.RecipientEmailRequired, "An invitation that we email needs a recipient.")
 	}
 	s.message(&f, &inv, p.Message)
 	if p.CustomerTenantID != nil {
 		tenant, ok := partner.ParseTenantID(*p.CustomerTenantID)
 		switch {
 		case !ok:
-			f.Add("/customerTenantId", problem.ValidationFailed, "A tenant id is a UUID.")
+			f.Add("/customerTenantId", problem.ValidationFailed, "A tenant id must be a UUID.")
 		case tenant == account.Tenant:
-			f.Add("/customerTenantId", problem.SelfInvitation, "A partner does not invite itself.")
+			f.Add("/customerTenantId", problem.SelfInvitation, "A partner cannot invite itself.")
 		default:
 			inv.Customer, inv.Bound = tenant, true
 		}
@@ -408,7 +408,7 @@ func (s *Service) draft(account partner.Account, c Command, p Proposal) (Invitat
 	case p.RequestDelegatedAdmin != nil:
 		inv.RequestDelegatedAdmin = *p.RequestDelegatedAdmin
 		if !*p.RequestDelegatedAdmin && err == nil && !cloud.AdministrationOptional {
-			f.Add("/requestDelegatedAdmin", problem.DelegatedAdminRequired, "In this cloud a request always asks for administrator permission.")
+			f.Add("/requestDelegatedAdmin", problem.DelegatedAdminRequired, "In this cloud a request always asks for administrator rights.")
 		}
 	default:
 		inv.RequestDelegatedAdmin = p.Kind == DualReseller || err == nil && !cloud.AdministrationOptional // 0.14
@@ -418,7 +418,7 @@ func (s *Service) draft(account partner.Account, c Command, p Proposal) (Invitat
 		inv.Source = plain(&f, "/source", *p.Source, MaxSource)
 	}
 	if len(p.Tags) > MaxTags {
-		f.Add("/tags", problem.ValidationFailed, "There are at most %d tags.", MaxTags)
+		f.Add("/tags", problem.ValidationFailed, "There can be at most %d tags.", MaxTags)
 	}
 	for _, k := range slices.Sorted(maps.Keys(p.Tags)) {
 		at := "/tags/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(k)
@@ -429,10 +429,10 @@ func (s *Service) draft(account partner.Account, c Command, p Proposal) (Invitat
 	var asked *granular.Relationship
 	if p.Granular != nil {
 		if inv.Kind == Partnership {
-			f.Add("/granularAdmin", problem.ValidationFailed, "A partnership has no granular administration.")
+			f.Add("/granularAdmin", problem.ValidationFailed, "A partnership cannot ask for granular administration.")
 		}
 		if inv.Sandbox {
-			f.Add("/granularAdmin", problem.ValidationFailed, "A rehearsal gives nothing, and asks for no roles.")
+			f.Add("/granularAdmin", problem.ValidationFailed, "With `sandbox: true` nothing is given, so no roles can be asked for.")
 		}
 		asked = new(granular.Beside(s.GranularRoles, account, c.User, inv.Customer, *p.Granular, &f, "/granularAdmin"))
 	}
@@ -446,9 +446,9 @@ func (s *Service) recipient(f *problem.Findings, inv *Invitation, email, name *s
 		case err != nil:
 			add(f, "/recipientEmail", err)
 		case inv.Sandbox && !contact.Simulated(address):
-			f.Add("/recipientEmail", problem.EmailInvalid, "A rehearsal goes to the mailbox simulator of SES alone.")
+			f.Add("/recipientEmail", problem.EmailInvalid, "With `sandbox: true`, `recipientEmail` must be an SES simulator address (…@simulator.amazonses.com).")
 		case !inv.Sandbox && contact.Simulated(address) && !s.Addresses.AllowReserved:
-			f.Add("/recipientEmail", problem.EmailInvalid, "The mailbox simulator of SES is for rehearsals: ask for a sandbox invitation.")
+			f.Add("/recipientEmail", problem.EmailInvalid, "An SES simulator address is for tests only: set `sandbox: true`.")
 		}
 		inv.RecipientEmail = address
 	}
@@ -466,7 +466,7 @@ func (s *Service) message(f *problem.Findings, inv *Invitation, message *string)
 	switch {
 	case message == nil:
 	case !s.AllowMessage:
-		f.Add("/message", problem.ValidationFailed, "Mails of this service carry no words of partners.")
+		f.Add("/message", problem.ValidationFailed, "This deployment does not send partner messages. Leave out `message`.")
 	default:
 		m, err := contact.Note(*message)
 		if err != nil {
@@ -481,13 +481,13 @@ func (s *Service) terms(f *problem.Findings, inv *Invitation, locale *string, du
 		tag, err := language.Parse(*locale)
 		inv.Locale = tag.String() // as it is written, whatever the case that was typed
 		if err != nil || !slices.Contains(s.Locales, tag) {
-			f.Add("/locale", problem.ValidationFailed, "The locale is one of %s.", s.Locales)
+			f.Add("/locale", problem.ValidationFailed, "The locale must be one of %s.", s.Locales)
 		}
 	}
 	if duration != nil {
 		inv.Duration = *duration
 		if *duration < MinDuration || *duration > MaxDuration {
-			f.Add("/expiresIn", problem.ValidationFailed, "An invitation is open for P1D to P90D.")
+			f.Add("/expiresIn", problem.ValidationFailed, "An invitation can be open for P1D to P90D.")
 		}
 	}
 	inv.Reminders = *cmp.Or(reminders, &inv.Reminders)
@@ -618,7 +618,7 @@ func (s *Service) Send(ctx context.Context, c Command, id string) (inv Invitatio
 			return err
 		}
 		if inv.Status != Draft && inv.mailed() {
-			return problem.New(problem.InvalidTransition, "The mail was asked for before; resend it.")
+			return problem.New(problem.InvalidTransition, "The email has already been requested; resend it.")
 		}
 		return inv.mailAgain(now)
 	})
@@ -641,7 +641,7 @@ func (s *Service) Resend(ctx context.Context, c Command, id string) (inv Invitat
 			return err
 		}
 		if inv.Status != Pending || !inv.mailed() {
-			return problem.New(problem.InvalidTransition, "The first mail is sent, not resent.")
+			return problem.New(problem.InvalidTransition, "There is no email to resend yet: send the invitation.")
 		}
 		inv.Generation++
 		return inv.mailAgain(now)
@@ -653,7 +653,7 @@ func (i *Invitation) mailAgain(now time.Time) error {
 		return problem.New(problem.RecipientEmailRequired, "The invitation has no recipient.")
 	}
 	if i.Edited {
-		return problem.New(problem.DraftEdited, "Our mail is always the template: reset the draft, or mail it yourself.")
+		return problem.New(problem.DraftEdited, "Our email is always the template: reset the draft, or email it yourself.")
 	}
 	i.Status = Pending
 	i.queue(now)

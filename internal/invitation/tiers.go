@@ -38,9 +38,9 @@ func (s *Service) tiers(f *problem.Findings, account partner.Account, inv *Invit
 	case p.Kind == Partnership && !account.Has(partner.IndirectProvider):
 		f.Add("/kind", problem.ValidationFailed, "An indirect provider requests partnerships; a reseller is asked by its provider.")
 	case p.Kind == Partnership && p.RequestDelegatedAdmin != nil && *p.RequestDelegatedAdmin:
-		f.Add("/requestDelegatedAdmin", problem.ValidationFailed, "A partnership has no delegated administration.")
+		f.Add("/requestDelegatedAdmin", problem.ValidationFailed, "A partnership cannot ask for delegated administration.")
 	case p.Kind == DualReseller && p.ProviderTenantID == nil:
-		f.Add("/providerTenantId", problem.ValidationFailed, "A dual invitation names your indirect provider.")
+		f.Add("/providerTenantId", problem.ValidationFailed, "A dual invitation must name your indirect provider.")
 	}
 	if p.ProviderTenantID == nil {
 		return
@@ -48,13 +48,13 @@ func (s *Service) tiers(f *problem.Findings, account partner.Account, inv *Invit
 	provider, ok := partner.ParseTenantID(*p.ProviderTenantID)
 	switch {
 	case p.Kind != DualReseller:
-		f.Add("/providerTenantId", problem.ValidationFailed, "Only a dual invitation names a provider.")
+		f.Add("/providerTenantId", problem.ValidationFailed, "Only a dual invitation can name a provider.")
 	case !ok:
-		f.Add("/providerTenantId", problem.ValidationFailed, "A tenant id is a UUID.")
+		f.Add("/providerTenantId", problem.ValidationFailed, "A tenant id must be a UUID.")
 	case provider == account.Tenant:
-		f.Add("/providerTenantId", problem.SelfInvitation, "A partner is not its own provider.")
+		f.Add("/providerTenantId", problem.SelfInvitation, "A partner cannot be its own provider.")
 	case inv.Bound && provider == inv.Customer:
-		f.Add("/customerTenantId", problem.SelfInvitation, "A provider is not invited to be its own customer.")
+		f.Add("/customerTenantId", problem.SelfInvitation, "A provider cannot be invited to be its own customer.")
 	default:
 		inv.Provider = provider
 	}
@@ -147,7 +147,7 @@ func (s *Service) partnershipTarget(ctx context.Context, account partner.Account
 		return err
 	}
 	if p != nil && p.Status == partnership.Active && p.ProviderAccess == partnership.Granted {
-		return problem.New(problem.PartnershipExists, "What this would ask for stands already.")
+		return problem.New(problem.PartnershipExists, "What this would ask for is already in place.")
 	}
 	return nil
 }
@@ -166,7 +166,7 @@ func has(r *relationship.Relationship, administration bool, as partner.ProgramRo
 	return r != nil && r.Status == relationship.Active && (!administration || r.DelegatedAdmin == relationship.ActiveDAP) && !r.Rises(as)
 }
 
-var errStands = problem.New(problem.RelationshipExists, "What this would ask for stands already.")
+var errStands = problem.New(problem.RelationshipExists, "What this would ask for is already in place.")
 
 // backdrop is what a request with two tiers rests on beside itself and who signed in.
 type backdrop struct {

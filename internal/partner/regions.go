@@ -54,7 +54,7 @@ func (r Regions) Check(partnerCountry, customerCountry string) error {
 		slices.Contains(r.AnyMarket.Customers, customerCountry):
 		return nil
 	}
-	return problem.New(problem.RegionNotAllowed, "A partner in %s may not establish a reselling relationship with a customer in %s.", partnerCountry, customerCountry)
+	return problem.New(problem.RegionNotAllowed, "A partner in %s may not establish a reseller relationship with a customer in %s.", partnerCountry, customerCountry)
 }
 
 // CheckPartnership gives nil when an indirect provider of one country may work with an indirect reseller of another, else

@@ -212,7 +212,7 @@ func (r *Registry) Create(ctx context.Context, c Command, of Founding, p Particu
 		}
 	}
 	if p.Status != nil && *p.Status != Active && *p.Status != Pending {
-		f.Add("/status", problem.ValidationFailed, "A new account is active or pending.")
+		f.Add("/status", problem.ValidationFailed, "A new account must be active or pending.")
 	}
 	r.apply(&f, &a, p)
 	a.Status = *cmp.Or(p.Status, &a.Status)
@@ -245,18 +245,18 @@ func (r *Registry) found(f *problem.Findings, a *Account, of Founding) {
 	} else {
 		var ok bool
 		if a.Tenant, ok = ParseTenantID(*of.Tenant); !ok {
-			f.Add("/tenantId", problem.ValidationFailed, "A tenant id is a UUID.")
+			f.Add("/tenantId", problem.ValidationFailed, "A tenant id must be a UUID.")
 		}
 	}
 	if of.Role == nil {
 		required(f, "/programRole")
 	} else if a.Role = *of.Role; a.Role != DirectBill && a.Role != IndirectProvider && a.Role != IndirectReseller {
-		f.Add("/programRole", problem.ValidationFailed, "The role is one of directBill, indirectProvider, indirectReseller.")
+		f.Add("/programRole", problem.ValidationFailed, "The role must be one of directBill, indirectProvider, indirectReseller.")
 	}
 	if of.Cloud == nil {
 		required(f, "/cloud")
 	} else if a.Cloud = *of.Cloud; a.Cloud == "" {
-		f.Add("/cloud", problem.ValidationFailed, "A cloud has a name.")
+		f.Add("/cloud", problem.ValidationFailed, "A cloud must have a name.")
 	} else if _, err := r.Clouds.Cloud(a.Cloud); err != nil {
 		note(f, "/cloud", err)
 	}
@@ -293,19 +293,19 @@ func (r *Registry) apply(f *problem.Findings, a *Account, p Particulars) {
 	if p.VerifiedDomain != nil {
 		a.VerifiedDomain = strings.ToLower(*p.VerifiedDomain)
 		if _, err := r.Addresses.Check("postmaster@" + a.VerifiedDomain); err != nil || strings.ContainsAny(a.VerifiedDomain, " \t@") {
-			f.Add("/verifiedDomain", problem.ValidationFailed, "This is no domain that mail can be sent to.")
+			f.Add("/verifiedDomain", problem.ValidationFailed, "This is not a domain that email can be sent to.")
 		}
 	}
 	if p.Locale != nil {
 		tag, err := language.Parse(*p.Locale)
 		a.Locale = tag.String() // as it is written, whatever the case that was typed
 		if err != nil || !slices.Contains(r.Locales, tag) {
-			f.Add("/locale", problem.ValidationFailed, "The locale is one of %s.", r.Locales)
+			f.Add("/locale", problem.ValidationFailed, "The locale must be one of %s.", r.Locales)
 		}
 	}
 	if p.DailyMails != nil {
 		if a.DailyMails = *p.DailyMails; a.DailyMails < 0 || a.DailyMails > MaxDailyMails {
-			f.Add("/dailyMails", problem.ValidationFailed, "The mails of a day are 0 to %d; 0 stands for the deployment's number.", MaxDailyMails)
+			f.Add("/dailyMails", problem.ValidationFailed, "The emails of a day are 0 to %d; 0 stands for the deployment's number.", MaxDailyMails)
 		}
 	}
 	if p.Why != nil && !contact.Line(*p.Why, MaxWhy) {
@@ -371,11 +371,11 @@ func checkAssociated(f *problem.Findings, a Account) {
 	n := slices.IndexFunc(a.PartnerIDs, func(p PartnerID) bool { return p.ID == a.AssociatedPartnerID })
 	switch {
 	case n < 0:
-		f.Add("/associatedPartnerId", problem.ValidationFailed, "The associated PartnerID is one of partnerIds.")
+		f.Add("/associatedPartnerId", problem.ValidationFailed, "The associated PartnerID must be one of partnerIds.")
 	case a.PartnerIDs[n].Type != Location:
-		f.Add("/associatedPartnerId", problem.PartnerIDWrongType, "The associated PartnerID is a location.")
+		f.Add("/associatedPartnerId", problem.PartnerIDWrongType, "The associated PartnerID must be a location.")
 	case a.PartnerIDs[n].Country != a.Country:
-		f.Add("/associatedPartnerId", problem.PartnerIDWrongCountry, "The associated PartnerID is in the country of the account.")
+		f.Add("/associatedPartnerId", problem.PartnerIDWrongCountry, "The associated PartnerID must be in the country or region of the account.")
 	}
 }
 
@@ -476,10 +476,10 @@ func (r *Registry) changed(c Command, before Account, p Particulars, now time.Ti
 	after := before
 	r.apply(&f, &after, p)
 	if p.Status != nil && *p.Status != Active && *p.Status != Suspended {
-		f.Add("/status", problem.ValidationFailed, "The operator makes an account active or suspended.")
+		f.Add("/status", problem.ValidationFailed, "The operator can make an account active or suspended.")
 	}
 	if p.Sending != nil && *p.Sending != SendingActive && *p.Sending != SendingPaused {
-		f.Add("/sending", problem.ValidationFailed, "Sending is active or paused.")
+		f.Add("/sending", problem.ValidationFailed, "Sending must be active or paused.")
 	}
 	if (p.Status != nil || p.Sending != nil) && p.Why == nil {
 		f.Add("/reason", problem.ValidationFailed, "Say why.")
@@ -490,7 +490,7 @@ func (r *Registry) changed(c Command, before Account, p Particulars, now time.Ti
 	what := differences(before, after)
 	if p.Status != nil && *p.Status != before.Status {
 		if before.Status != Active && before.Status != Suspended {
-			return Account{}, problem.New(problem.InvalidTransition, "Only an account that was active is suspended and reinstated.")
+			return Account{}, problem.New(problem.InvalidTransition, "Only an account that was active can be suspended and reinstated.")
 		}
 		after.Status = *p.Status
 		what = append(what, "status="+string(after.Status))

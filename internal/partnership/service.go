@@ -230,7 +230,7 @@ func (s Service) RevokeAccess(ctx context.Context, c Command, id string) (Seen, 
 			return p, false, err
 		}
 		if e.Side != ResellerSide {
-			return p, false, problem.New(problem.InvalidTransition, "The reseller revokes the administration of its own account.")
+			return p, false, problem.New(problem.InvalidTransition, "Only the reseller can revoke the administration of its own account.")
 		}
 		after, changed := p.Revoke(e)
 		return after, changed, nil

@@ -51,7 +51,7 @@ type trade struct {
 func (m *Memory) holds(a partner.Account) error {
 	for _, p := range a.PartnerIDs {
 		if tenant, ok := m.holder(p.ID); ok && tenant != a.Tenant {
-			return problem.New(problem.PartnerIDInUse, "Another account has this PartnerID.")
+			return problem.New(problem.PartnerIDInUse, "Another account already has this PartnerID.")
 		}
 	}
 	return nil

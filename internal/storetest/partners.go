@@ -30,7 +30,7 @@ func (m *Memory) CreateAccount(ctx context.Context, a partner.Account) error {
 	}
 	return m.do(CreateAccount, func() error {
 		if _, found := m.accounts[a.Tenant]; found {
-			return problem.New(problem.PartnerExists, "The tenant has an account.")
+			return problem.New(problem.PartnerExists, "The tenant already has an account.")
 		}
 		if err := m.holds(a); err != nil {
 			return err

@@ -137,7 +137,7 @@ func (a *Attestation) Check(f *problem.Findings) {
 	case a == nil:
 		f.Add("/attestation", problem.AttestationRequired, "Read the text at /v1/attestations and attest it.")
 	case a.Accepted == nil || !*a.Accepted:
-		f.Add("/attestation/accepted", problem.AttestationRequired, "Nothing is removed without the attestation.")
+		f.Add("/attestation/accepted", problem.AttestationRequired, "Nothing can be removed without the attestation.")
 	case a.Version == nil:
 		f.Add("/attestation/textVersion", problem.AttestationRequired, "Say which text was attested.")
 	}
@@ -152,7 +152,7 @@ func (a *Attestation) Text(ctx context.Context, c Catalogue, t Type, lang, count
 	}
 	if a == nil || a.Version == nil || *a.Version != text.Version {
 		var f problem.Findings
-		f.Add("/attestation/textVersion", problem.AttestationOutdated, "Another text is in force by now: read it and attest it.")
+		f.Add("/attestation/textVersion", problem.AttestationOutdated, "Another text is in force now: read it and attest it.")
 		return Text{}, f.Err()
 	}
 	return text, nil

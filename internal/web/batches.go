@@ -121,7 +121,7 @@ func (c *call) csvRows() (*body, batch.Submission, error) {
 	}
 	for name, values := range query {
 		if name != "send" || len(values) != 1 || values[0] != "true" && values[0] != "false" {
-			return nil, sub, problem.New(problem.MalformedRequest, "The query says send=true or send=false, or nothing.")
+			return nil, sub, problem.New(problem.MalformedRequest, "The query must say send=true, send=false, or nothing.")
 		}
 		sub.Send = values[0] == "true"
 	}

@@ -47,7 +47,7 @@ func (c *call) bodyUpTo(limit int64, required bool) (*body, error) {
 	b := &body{}
 	if len(text) > 0 || required {
 		if t, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type")); err != nil || t != "application/json" {
-			return nil, problem.New(problem.MalformedRequest, "The Content-Type of a request is application/json.")
+			return nil, problem.New(problem.MalformedRequest, "The Content-Type of a request must be application/json.")
 		}
 		if b.members, err = object(text); err != nil {
 			return nil, err
@@ -61,7 +61,7 @@ func (c *call) bodyUpTo(limit int64, required bool) (*body, error) {
 func (c *call) bytes(limit int64) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(c.r.Body, limit+1))
 	if err != nil || int64(len(text)) > limit {
-		return nil, problem.New(problem.MalformedRequest, "The body has at most %d bytes.", limit)
+		return nil, problem.New(problem.MalformedRequest, "The body can have at most %d bytes.", limit)
 	}
 	return text, nil
 }
@@ -74,7 +74,7 @@ func object(text []byte) (map[string]json.RawMessage, error) {
 	}
 	var members map[string]json.RawMessage
 	if v.Kind() != '{' || json.Unmarshal(v, &members) != nil {
-		return nil, problem.New(problem.MalformedRequest, "The body is a JSON object.")
+		return nil, problem.New(problem.MalformedRequest, "The body must be a JSON object.")
 	}
 	return members, nil
 }
@@ -101,7 +101,7 @@ func (b *body) span(name string) *time.Duration {
 	}
 	d, ok := parseDuration(*s)
 	if !ok {
-		b.findings.Add("/"+name, problem.ValidationFailed, "This is a duration of ISO 8601 in whole weeks, days, hours, minutes or seconds, such as P30D.")
+		b.findings.Add("/"+name, problem.ValidationFailed, "This must be a duration of ISO 8601 in whole weeks, days, hours, minutes or seconds, such as P30D.")
 		return nil
 	}
 	return &d

@@ -164,7 +164,7 @@ func (b *body) moment(name string) *time.Time {
 			return &t
 		}
 	}
-	b.findings.Add("/"+name, problem.ValidationFailed, "This is a day or a moment of RFC 3339, such as 2026-03-01.")
+	b.findings.Add("/"+name, problem.ValidationFailed, "This must be a day or a moment of RFC 3339, such as 2026-03-01.")
 	return nil
 }
 
@@ -377,7 +377,7 @@ func (t trade) place(c *call) error {
 			pointer := "/lines/" + strconv.Itoa(n)
 			var g body
 			if json.Unmarshal((*list)[n], &g.members) != nil || g.members == nil {
-				b.findings.Add(pointer, problem.ValidationFailed, "This is an object.")
+				b.findings.Add(pointer, problem.ValidationFailed, "This must be an object.")
 				continue
 			}
 			w.Lines[n] = commerce.WishedLine{Offer: g.text("offerId"), Quantity: take[int](&g, "quantity", "a whole number"), Term: g.text("term")}

@@ -373,7 +373,7 @@ func (e enrolments) decide(c *call) error {
 	if !ok {
 		decision = enrolment.Approve // whoever asks is looked at before what is asked
 		if len(cmd.Findings) == 0 {
-			cmd.Findings.Add("/decision", problem.ValidationFailed, "The decision is approve, reject or needInformation.")
+			cmd.Findings.Add("/decision", problem.ValidationFailed, "The decision must be approve, reject or needInformation.")
 		}
 	}
 	a, replayed, err := e.service.Decide(c.r.Context(), cmd, c.r.PathValue("id"), enrolment.Decision{Action: decision, Reason: reason})

@@ -147,7 +147,7 @@ func (b *body) unifiedRoles() *[]string {
 		var role body
 		pointer := "/unifiedRoles/" + strconv.Itoa(n)
 		if json.Unmarshal(raw, &role.members) != nil || role.members == nil {
-			b.findings.Add(pointer, problem.ValidationFailed, "This is an object.")
+			b.findings.Add(pointer, problem.ValidationFailed, "This must be an object.")
 			continue
 		}
 		id := role.text("roleDefinitionId")
@@ -300,7 +300,7 @@ func (g granulars) request(c *call) error {
 	}
 	do, found := actions[said(b.text("action"))]
 	if !found && len(b.findings) == 0 {
-		b.findings.Add("/action", problem.ValidationFailed, "The action is lockForApproval or terminate.")
+		b.findings.Add("/action", problem.ValidationFailed, "The action must be lockForApproval or terminate.")
 	}
 	if cmd.Findings = b.end(); !found {
 		do = g.service.Terminate // it looks at everything that comes before what is wrong with the fields, and refuses

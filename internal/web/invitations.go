@@ -143,7 +143,7 @@ func (c *call) command(b *body, keyRequired bool) (invitation.Command, error) {
 	if tag := c.r.Header.Get("If-Match"); tag != "" {
 		var ok bool
 		if cmd.IfVersion, ok = versionOf(tag); !ok {
-			return cmd, problem.New(problem.MalformedRequest, "If-Match is one ETag in its quotes, or *.")
+			return cmd, problem.New(problem.MalformedRequest, "If-Match must be one ETag in its quotes, or *.")
 		}
 	}
 	return cmd, nil

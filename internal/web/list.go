@@ -47,14 +47,14 @@ func (c *call) list(filters ...string) (*list, error) {
 			return nil, problem.New(problem.MalformedRequest, "The query has a parameter that is not one of this list.")
 		}
 		if len(values) != 1 || values[0] == "" {
-			return nil, problem.New(problem.MalformedRequest, "The parameter %s has one value.", name)
+			return nil, problem.New(problem.MalformedRequest, "The parameter %s can have one value only.", name)
 		}
 	}
 	l := &list{Limit: defaultLimit}
 	if text := query.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > maxLimit || strconv.Itoa(n) != text {
-			return nil, problem.New(problem.MalformedRequest, "The parameter limit is 1 to %d.", maxLimit)
+			return nil, problem.New(problem.MalformedRequest, "The parameter limit must be 1 to %d.", maxLimit)
 		}
 		l.Limit = n
 	}
@@ -144,7 +144,7 @@ func (l *list) day(name string, ends bool) (time.Time, bool) {
 
 func (l *list) refuse(name string) {
 	if l.err == nil {
-		l.err = problem.New(problem.MalformedRequest, "The parameter %s has no value of its kind.", name)
+		l.err = problem.New(problem.MalformedRequest, "The parameter %s has a value that is not of its kind.", name)
 	}
 }
 
@@ -182,7 +182,7 @@ func (g *Gate) unseal(ctx context.Context, binding, cursor string) (string, erro
 			}
 		}
 	}
-	return "", problem.New(problem.MalformedRequest, "The cursor is none of this list with these filters.")
+	return "", problem.New(problem.MalformedRequest, "The cursor does not belong to this list with these filters.")
 }
 
 func cursorCode(key []byte, binding, after string) []byte {

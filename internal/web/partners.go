@@ -184,7 +184,7 @@ func particulars(b *body) partner.Particulars {
 			pointer := "/partnerIds/" + strconv.Itoa(n)
 			var g body
 			if json.Unmarshal(raw, &g.members) != nil || g.members == nil {
-				b.findings.Add(pointer, problem.ValidationFailed, "This is an object.")
+				b.findings.Add(pointer, problem.ValidationFailed, "This must be an object.")
 				continue
 			}
 			id := partner.PartnerID{ID: said(g.text("partnerId")), Type: said(g.text("type")), Country: said(g.text("country"))}

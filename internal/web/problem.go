@@ -122,7 +122,7 @@ type findingDocument struct {
 func (c *call) refuse(err error) {
 	p, ok := errors.AsType[*problem.Error](err)
 	if !ok && errors.Is(err, context.DeadlineExceeded) {
-		p, ok = &problem.Error{Code: problem.Unavailable, Detail: "What we depend on does not answer; try again.", RetryAfter: 5 * time.Second}, true
+		p, ok = &problem.Error{Code: problem.Unavailable, Detail: "A service that we depend on did not answer; try again.", RetryAfter: 5 * time.Second}, true
 		c.gate.Log.ErrorContext(c.r.Context(), "out of time", "route", c.r.Pattern, "correlationId", c.correlationID, "error", err)
 		err = p
 	}
