@@ -3,6 +3,7 @@ package locale
 import (
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,8 +14,9 @@ import (
 
 // glossary is what GLOSSARY.md says, by language.
 type glossary struct {
-	terms   map[language.Tag]map[string][]string // English term → the terms of the language
-	refused map[language.Tag][]refusal
+	terms    map[language.Tag]map[string][]string // English term → the terms of the language
+	refused  map[language.Tag][]refusal
+	document []refusal // what no document of ours says
 }
 
 // refusal is what no message of a language matches, and what is said instead.
@@ -31,7 +33,9 @@ var columns = map[string]language.Tag{
 
 var (
 	// aCell is a cell of a table with the bar behind it; a bar of the cell itself has a backslash before it.
-	aCell  = regexp.MustCompile(`((?:[^|\\]|\\.)*)\|`)
+	aCell = regexp.MustCompile(`((?:[^|\\]|\\.)*)\|`)
+	// detail is a sentence in a source file, as the details of errors are.
+	detail = regexp.MustCompile(`"[A-Z][^"\n]+ [^"\n]+\."`)
 	aQuote = regexp.MustCompile("`([^`]+)`")
 )
 
@@ -59,7 +63,7 @@ func readGlossary(t *testing.T) glossary {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := glossary{map[language.Tag]map[string][]string{}, map[language.Tag][]refusal{}}
+	g := glossary{terms: map[language.Tag]map[string][]string{}, refused: map[language.Tag][]refusal{}}
 	var head []string // of the table that is being read; nil between tables
 	for line := range strings.Lines(string(content)) {
 		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "|") {
@@ -75,11 +79,15 @@ func readGlossary(t *testing.T) glossary {
 			t.Fatalf("a row of %d cells below %q: %s", len(row), head, line)
 		case head[0] == "Language":
 			tag, ok := columns[row[0]]
-			if !ok || len(quotes(row[1])) == 0 || row[2] == "" {
+			if !ok && row[0] != "Document" || len(quotes(row[1])) == 0 || row[2] == "" {
 				t.Fatalf("this refuses nothing, or says nothing instead: %s", line)
 			}
 			for _, not := range quotes(row[1]) {
-				g.refused[tag] = append(g.refused[tag], refusal{regexp.MustCompile(not), row[2]})
+				if r := (refusal{regexp.MustCompile(not), row[2]}); ok {
+					g.refused[tag] = append(g.refused[tag], r)
+				} else {
+					g.document = append(g.document, r)
+				}
 			}
 		default:
 			english := strings.Join(quotes(row[0]), ", ")
@@ -145,6 +153,43 @@ func TestGlossary(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// TestDocumentsKeepToTheGlossary: README.md and the API, its errors included, say what the mails and pages say.
+func TestDocumentsKeepToTheGlossary(t *testing.T) {
+	refused := readGlossary(t).document
+	if len(refused) == 0 {
+		t.Fatal("nothing is refused")
+	}
+	check := func(where, text string) {
+		for _, r := range refused {
+			if m := r.not.FindString(text); m != "" {
+				t.Errorf("%s says %q (%v), where it is: %s\n\t%.200s", where, m, r.not, r.but, text)
+			}
+		}
+	}
+	for _, name := range []string{"../../README.md", "../web/openapi.json"} {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(content)) {
+			check(name, strings.TrimSpace(line))
+		}
+	}
+	sources, err := filepath.Glob("../*/*.go")
+	if err != nil || len(sources) < 100 {
+		t.Fatal(len(sources), err)
+	}
+	for _, name := range sources {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range detail.FindAllString(string(content), -1) {
+			check(name, m)
 		}
 	}
 }
