@@ -230,7 +230,7 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 }
 
 // endsInName is a sentence that ends with a name and a full stop: many names have one themselves.
-const endsInName = `\{(?:partner|provider|operator|name|company)\}\.(?:\s|$)`
+const endsInName = `\{(?:partner|provider|operator|name|company)\}(?:[。।]|\.(?:\s|$))`
 
 // typography is what a text of a language must not hold: the marks of another one.
 var typography = map[language.Tag]*regexp.Regexp{
@@ -238,9 +238,9 @@ var typography = map[language.Tag]*regexp.Regexp{
 	language.French:            regexp.MustCompile(`["'“„]|[^\x{a0}\x{202f}][:;!?»](?:[ \n]|$)|«[^\x{a0}\x{202f}]|` + endsInName),
 	language.German:            regexp.MustCompile(`["'«]|”|„[^“”]*$|` + endsInName),
 	language.Spanish:           regexp.MustCompile(`["'“„]|^[^¿]*\?|^[^¡]*!|` + endsInName),
-	language.Hindi:             regexp.MustCompile(`["'„«]|\p{Devanagari}\.|[०-९]`),
-	language.Japanese:          regexp.MustCompile(`["'“„]|[，．,!?]|\p{Katakana}[a-zA-Z]|[a-zA-Z0-9}]\p{Han}|[a-zA-Z0-9}][\p{Hiragana}\p{Katakana}]`),
-	language.SimplifiedChinese: regexp.MustCompile(`["'„「]|[,;!?:]|\p{Han}\.|[a-zA-Z0-9}]\p{Han}|\p{Han}[a-zA-Z0-9{]|[｡、]$`),
+	language.Hindi:             regexp.MustCompile(`["'„«]|\p{Devanagari}\.|[०-९]|` + endsInName),
+	language.Japanese:          regexp.MustCompile(`["'“„]|[，．,!?]|\p{Katakana}[a-zA-Z]|[a-zA-Z0-9}]\p{Han}|[a-zA-Z0-9}][\p{Hiragana}\p{Katakana}]|` + endsInName),
+	language.SimplifiedChinese: regexp.MustCompile(`["'„「]|[,;!?:]|\p{Han}\.|[a-zA-Z0-9}]\p{Han}|\p{Han}[a-zA-Z0-9{]|[｡、]$|` + endsInName),
 }
 
 // TestTypography: quotation marks and punctuation of the language, and a space between a Latin word or a name and Chinese
