@@ -263,7 +263,7 @@ func (s *Service) attested(now time.Time, f problem.Findings, said Attestation) 
 		note(&f, "/primaryContact/email", err)
 	}
 	if a.Contact.Phone = say(said.Phone); said.Phone != nil && !isPhone(*said.Phone) {
-		f.Add("/primaryContact/phoneNumber", problem.ValidationFailed, "A telephone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
+		f.Add("/primaryContact/phoneNumber", problem.ValidationFailed, "A phone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
 	}
 	switch {
 	case said.AgreedAt == nil:

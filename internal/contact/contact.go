@@ -187,15 +187,15 @@ func Name(s string) (string, error) {
 	case s == "" || !utf8.ValidString(s) || utf8.RuneCountInString(s) > MaxName:
 		return "", problem.New(problem.NameInvalid, "A name has 1 to %d characters.", MaxName)
 	case !visible(s):
-		return "", problem.New(problem.NameInvalid, "A name has no control or invisible characters.")
+		return "", problem.New(problem.NameInvalid, "A name must not contain control or invisible characters.")
 	case !strings.ContainsFunc(s, unicode.IsLetter):
-		return "", problem.New(problem.NameInvalid, "A name has at least one letter.")
+		return "", problem.New(problem.NameInvalid, "A name must contain at least one letter.")
 	case slices.ContainsFunc(strings.Fields(s), mixesScripts):
-		return "", problem.New(problem.NameInvalid, "A word of a name is written in one alphabet.")
+		return "", problem.New(problem.NameInvalid, "Each word of a name must be written in one alphabet.")
 	case addressed(fold(s)) || located(fold(s)) || link.Holds(s):
 		return "", problem.New(problem.NameInvalid, "A name holds no mail address and no link, with http:// or www. or a path; a company may be called like a domain, such as Rowan.com.")
 	case dialable(s):
-		return "", problem.New(problem.NameInvalid, "A name holds no telephone number: %d digits or more without a letter between them are one.", leastNumber)
+		return "", problem.New(problem.NameInvalid, "A name holds no phone number: %d digits or more without a letter between them are one.", leastNumber)
 	}
 	return s, nil
 }
@@ -222,9 +222,9 @@ func Note(s string) (string, error) {
 	case s == "" || !utf8.ValidString(s) || utf8.RuneCountInString(s) > MaxNote || !visible(s):
 		return "", problem.New(problem.ValidationFailed, "A message has 1 to %d characters on one line, all of which show.", MaxNote)
 	case slices.ContainsFunc(strings.Fields(s), mixesScripts):
-		return "", problem.New(problem.ValidationFailed, "A word of a message is written in one alphabet.")
+		return "", problem.New(problem.ValidationFailed, "Each word of a message must be written in one alphabet.")
 	case Linkable(s) || dialable(s) || link.Holds(s):
-		return "", problem.New(problem.ValidationFailed, "A message holds no address, no link and no telephone number.")
+		return "", problem.New(problem.ValidationFailed, "A message must not contain an address, a link or a phone number.")
 	}
 	return s, nil
 }

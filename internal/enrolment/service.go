@@ -749,7 +749,7 @@ func (s *Service) person(f *problem.Findings, at string, p Person) Person {
 		p.Email = email
 	}
 	if p.Phone != "" && !phone.MatchString(p.Phone) {
-		f.Add(at+"/phone", problem.ValidationFailed, "A telephone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
+		f.Add(at+"/phone", problem.ValidationFailed, "A phone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
 	}
 	if p.Website != "" {
 		u, err := url.Parse(p.Website)

@@ -330,7 +330,7 @@ func (r *Registry) contact(f *problem.Findings, c Contact) Contact {
 	}
 	c.Email = email
 	if c.Phone != "" && !phone.MatchString(c.Phone) {
-		f.Add("/contact/phone", problem.ValidationFailed, "A telephone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
+		f.Add("/contact/phone", problem.ValidationFailed, "A phone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
 	}
 	if c.Website != "" {
 		u, err := url.Parse(c.Website)

@@ -161,7 +161,7 @@ func malformedCSV(err error) error {
 		return problem.New(problem.MalformedRequest, "Line %d, at byte %d: a quotation mark within a field is written twice, and the field stands between two others (RFC 4180).",
 			p.Line, p.Column)
 	}
-	return problem.New(problem.MalformedRequest, "The body is no CSV of RFC 4180.")
+	return problem.New(problem.MalformedRequest, "The body is not CSV as in RFC 4180.")
 }
 
 // separator finds what stands between fields: what a line "sep=;" says, which Excel writes and reads, or else that of which the first line makes
