@@ -128,7 +128,7 @@ func (s *Store) Count(ctx context.Context, p partner.TenantID, day string, limit
 		return false, err
 	}
 	_, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: s.table, Key: countKey(p, day), ConditionExpression: aws.String(isNew + " OR #n < :limit"),
+		TableName: s.table, Key: countKey(p, day), ConditionExpression: aws.String("attribute_not_exists(#n) OR #n < :limit"),
 		UpdateExpression:         aws.String("SET #type = :type, #ttl = :ttl ADD #n :one"),
 		ExpressionAttributeNames: map[string]string{"#type": typeAttr, "#ttl": ttlAttr, "#n": aCount},
 		ExpressionAttributeValues: map[string]types.AttributeValue{

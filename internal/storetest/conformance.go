@@ -132,6 +132,7 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"customer created, 32 partners at once", (*suite).customerRaced},
 		{"customers of a day", (*suite).customersPerDay},
 		{"record that is claimed", (*suite).recordClaimed},
+		{"record, 16 speak at once", (*suite).recordClaimedOnce},
 		{"record that is disowned", (*suite).recordDisowned},
 		{"settlement that claims a record", (*suite).settlementTells},
 		{"domains that are learned", (*suite).domainsLearned},
@@ -1480,6 +1481,41 @@ func (s *suite) customersPerDay() {
 	s.refused(create(p, "3", at), customer.ErrManyCreated)
 	s.ok(create(tenant(), "3", at))
 	s.ok(create(p, "3", at.Add(time.Minute)))
+	counted, err := s.Ledger.Count(s.Context(), p, "2026-03-01", 1) // mails have a count of their own
+	s.ok(err)
+	s.same(true, counted)
+}
+
+// recordClaimedOnce: of many that claim a record at once one does, and of a record that is claimed and set apart at once each is known.
+func (s *suite) recordClaimedOnce() {
+	c := s.creation(tenant(), domain(), "k", second(noon))
+	s.ok(s.Register.Create(s.Context(), c))
+	errs := make([]error, 16)
+	var wg sync.WaitGroup
+	for n := range errs {
+		after := c.Record
+		after.Version++
+		told := relationship.Discovery{}
+		if who := tenant(); n%2 == 0 {
+			after.Tenant = who
+			told.Claims = &relationship.ClaimsChange{After: relationship.Claims{Tenant: who, Home: c.Record.ID, Records: []partner.TenantID{c.Record.ID}, Version: 1}}
+		} else {
+			after.Apart = who
+		}
+		told.Records = []relationship.RecordChange{{Before: c.Record, After: after}}
+		wg.Go(func() { errs[n] = s.Register.Spoken(s.Context(), told, nil) })
+	}
+	wg.Wait()
+	stored := 0
+	for _, err := range errs {
+		switch {
+		case err == nil:
+			stored++
+		case !errors.Is(err, invitation.ErrConflict) && problem.CodeOf(err) != problem.Unavailable:
+			s.Error(err)
+		}
+	}
+	s.same(1, stored)
 }
 
 // recordClaimed: what a tenant claims is found by either id from then on, and is claimed by one; a domain keeps its holder (0.30).

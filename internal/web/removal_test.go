@@ -16,6 +16,7 @@ import (
 	"concord/internal/customer"
 	"concord/internal/events"
 	"concord/internal/invitation"
+	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/relationship"
@@ -523,5 +524,45 @@ func TestRemovalEndsDualRequests(t *testing.T) {
 	}
 	if s := a.see(partnering, birch).is(200).str("status"); s != "draft" {
 		t.Errorf("the request for a partnership is %s", s)
+	}
+}
+
+// 0.30: a company that was created and claimed is found by either id, in every path and filter; it is listed once.
+func TestBothIDsFindACustomer(t *testing.T) {
+	a := newAPI(t)
+	id := a.call(newCustomer("k", "")).is(201).str("id")
+	ask := a.call(request{method: "POST", target: "/v1/invitations", header: key("ask"), body: `{"kind":"reseller","recipientEmail":"it@pine.example","customerTenantId":"` + id + `","requestDelegatedAdmin":true}`}).is(201).str("id")
+	who := invitation.Person{
+		Subject: "petra", Name: "Petra Pine", Email: "admin@pine.example", Roles: []partner.Role{partner.GlobalAdmin},
+		Company: relationship.Customer{Tenant: larch, CompanyName: "Pine Inc", Domains: []string{"pine.example"}, Country: "US", CountrySource: "token", Cloud: "public"},
+	}
+	l := link.Link{Tenant: string(alder), ID: ask, Generation: 1}
+	if _, c, err := a.service.Respond(t.Context(), l, who, invitation.Response{Answer: "accept", Authorized: true, FullName: "Petra Pine", JobTitle: "CEO"}); err != nil || c != invitation.AcceptedBy {
+		t.Fatalf("%q, %v", c, err)
+	}
+	for _, at := range []string{id, larch} {
+		o := a.call(request{method: "GET", target: "/v1/customers/" + at}).is(200).object()
+		if o["id"] != id || o["tenantId"] != larch || o["claimed"] != true || o["companyName"] != "Pine Inc" || o["administration"] != "dap" {
+			t.Errorf("by %s: %v", at, o)
+		}
+		for path, n := range map[string]int{
+			"/v1/invitations?status=all&customerTenantId=" + at: 1, "/v1/delegated-admin-relationships?customerTenantId=" + at: 0, "/v1/customers/" + at + "/delegated-admin-grants": 1,
+			"/v1/customers/" + at + "/orders": 0, "/v1/customers/" + at + "/subscriptions": 0, "/v1/customers/" + at + "/agreements": 0,
+		} {
+			if items := a.call(request{method: "GET", target: path}).is(200).object()["items"].([]any); len(items) != n {
+				t.Errorf("%s: %v", path, items)
+			}
+		}
+	}
+	for _, which := range []string{"active", "all"} {
+		if items := a.call(request{method: "GET", target: "/v1/customers?relationship=" + which}).is(200).object()["items"].([]any); len(items) != 1 {
+			t.Errorf("%s: %v", which, items)
+		}
+	}
+	// What is asked by one id is asked of the same company.
+	a.call(request{method: "POST", target: "/v1/invitations", header: key("again"), body: `{"kind":"reseller","recipientEmail":"it@pine.example","customerTenantId":"` + larch + `"}`}).is(409, "relationship_exists")
+	a.remove(larch, "sample-1", "*").is(200)
+	if o := a.call(request{method: "GET", target: "/v1/customers/" + id}).is(200).object(); o["relationshipToPartner"] != "none" || o["allowDelegatedAccess"] != false {
+		t.Errorf("ended by the other id: %v", o)
 	}
 }
