@@ -566,3 +566,25 @@ func TestBothIDsFindACustomer(t *testing.T) {
 		t.Errorf("ended by the other id: %v", o)
 	}
 }
+
+// 0.30: a record that stands apart is confirmed by the company alone; its agent can end it, and orders nothing for it.
+func TestRecordApartIsNotConfirmedByItsAgent(t *testing.T) {
+	a := newAPI(t)
+	id := a.call(newCustomer("k", "")).is(201).str("id")
+	before, err := a.store.Relationship(t.Context(), alder, partner.TenantID(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	apart, _ := before.SetApart(relationship.Entry{At: start})
+	a.store.PutRelationship(apart)
+	confirm := request{method: "PATCH", target: "/v1/customers/" + id, header: map[string]string{"If-Match": "*"}, body: `{"identityConfirmed":true}`}
+	a.call(confirm).is(409, "customer_identity_unconfirmed")
+	if o := a.call(request{method: "GET", target: "/v1/customers/" + id}).is(200).object(); o["identityCheck"] != "pending" || o["claimed"] != false || o["tenantId"] != nil {
+		t.Errorf("%v", o)
+	}
+	blocked := a.call(request{method: "GET", target: "/v1/customers/" + id + "/purchase-eligibility"}).is(200)
+	if !strings.Contains(string(blocked.body), "customer_identity_unconfirmed") {
+		t.Errorf("%s", blocked.body)
+	}
+	a.remove(id, "sample-1", "*").is(200)
+}
