@@ -19,6 +19,7 @@ import (
 
 	"concord/internal/agenda"
 	"concord/internal/contact"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/locale"
@@ -62,8 +63,8 @@ type amazon struct {
 
 // taken is a mail that SES has.
 type taken struct {
-	id, generation, link, to, replyTo, kind string
-	headers                                 map[string]string
+	id, generation, link, to, replyTo, kind, text string
+	headers                                       map[string]string
 }
 
 func (a *amazon) Do(r *http.Request) (*http.Response, error) {
@@ -94,7 +95,7 @@ func (a *amazon) Do(r *http.Request) (*http.Response, error) {
 	}
 	switch what {
 	case takes, failsAfter, silentAfter:
-		m := taken{to: strings.Join(in.Destination.ToAddresses, " "), replyTo: strings.Join(in.ReplyToAddresses, " ")}
+		m := taken{text: in.Content.Simple.Body.Text.Data, to: strings.Join(in.Destination.ToAddresses, " "), replyTo: strings.Join(in.ReplyToAddresses, " ")}
 		for _, t := range in.EmailTags {
 			switch t.Name {
 			case "invitation":
@@ -754,6 +755,37 @@ func TestNothingSecretIsLogged(t *testing.T) {
 			if !strings.Contains(out.String(), `"outcome"`) || !strings.Contains(out.String(), `"Mail`) {
 				t.Errorf("%s: neither log nor figure:\n%s", answers[what], out.String())
 			}
+		}
+	})
+}
+
+// What a mail says rests on the role in which the partner asks (0.34), on the roles of the directory that are asked for, and on when the request ends.
+func TestWhatAMailIsMadeOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		d := w.dispatcher(nil)
+		d.Granular = w.memory
+		account := w.account()
+		account.Role, account.Also = partner.DirectBill, []partner.ProgramRole{partner.IndirectReseller}
+		g := granular.Relationship{Key: granular.Key{Partner: alder, ID: "gdap_1"}, DisplayName: "Desk", Roles: []string{"729827e3-9c14-49f7-bb1b-9608f156bbb8"}, Status: granular.Pending, Version: 1}
+		if err := w.memory.WriteGranular(t.Context(), granular.Change{After: g}); err != nil {
+			t.Fatal(err)
+		}
+		for role, itself := range map[partner.ProgramRole]bool{"": true, partner.DirectBill: true, partner.IndirectReseller: false} {
+			inv := invitation.Invitation{Key: invitation.Key{Inviter: alder, ID: "inv_1"}, Kind: invitation.Reseller, ActingRole: role, GranularID: g.ID}
+			l, err := d.letter(t.Context(), inv, account, clouds[0])
+			if err != nil || l.OrdersItself() != itself || l.Granular == nil || len(l.Granular.Roles) != 1 {
+				t.Errorf("%q: %+v, %v", role, l, err)
+			}
+		}
+		if l, err := d.letter(t.Context(), invitation.Invitation{Key: invitation.Key{Inviter: alder, ID: "inv_1"}, GranularID: "gdap_gone"}, account, clouds[0]); err != nil || l.Granular != nil {
+			t.Errorf("what has been deleted: %+v, %v", l.Granular, err)
+		}
+		id := w.invite(1)
+		w.deliver()
+		inv := w.get(id)
+		if mails := w.ses.all(); len(mails) != 1 || !strings.Contains(mails[0].text, locale.For(locale.Tags[0]).Date(inv.ExpiresAt)) {
+			t.Errorf("the mail does not say that the request ends on %v: %+v", inv.ExpiresAt, mails)
 		}
 	})
 }

@@ -170,7 +170,7 @@ func (d *Dispatcher) send(ctx context.Context, inv invitation.Invitation) Outcom
 // letter gives what a mail says of an invitation; of a dual one that is the provider's account too, and of one that asks for granular
 // administration its roles.
 func (d *Dispatcher) letter(ctx context.Context, inv invitation.Invitation, account partner.Account, cloud partner.Cloud) (invitation.Letter, error) {
-	l := invitation.Letter{Invitation: inv, Inviter: account, Cloud: cloud}
+	l := invitation.Letter{Invitation: inv, Inviter: account.As(inv.ActingRole), Cloud: cloud} // who orders depends on the role (0.33, 0.34)
 	if inv.GranularID != "" {
 		g, err := d.Granular.GranularRelationship(ctx, granular.Key{Partner: inv.Inviter, ID: inv.GranularID}, false)
 		switch {
@@ -187,7 +187,7 @@ func (d *Dispatcher) letter(ctx context.Context, inv invitation.Invitation, acco
 	if err != nil {
 		return l, fmt.Errorf("mail: provider of %s: %w", inv.ID, err)
 	}
-	l.Provider = provider
+	l.Provider = provider.As(partner.IndirectProvider)
 	return l, nil
 }
 
