@@ -226,6 +226,7 @@ func encodeEnrolment(e enrolment.Enrolment) item {
 	i.text("path", string(e.Path))
 	i.text(aStatus, string(e.Status))
 	i.text(aLocale, e.Locale)
+	i.text(aTongue, e.LocaleAsked)
 	i.text("country", e.Country)
 	legal := item{}
 	legal.text("entry", string(e.Legal.Entry))
@@ -346,7 +347,7 @@ func EnrolmentFromImage(image map[string]types.AttributeValue) (enrolment.Enrolm
 	}
 	e := enrolment.Enrolment{
 		ID: strings.TrimPrefix(f.needText(pkAttr), enrolmentPrefix), Tenant: partner.TenantID(f.needText("tenant")), Previous: f.text("previous"), Cloud: partner.CloudID(f.text(aCloud)),
-		Path: enrolment.Path(f.needText("path")), Status: enrolment.Status(f.needText(aStatus)), Locale: f.text(aLocale), Country: f.text("country"),
+		Path: enrolment.Path(f.needText("path")), Status: enrolment.Status(f.needText(aStatus)), Locale: f.text(aLocale), LocaleAsked: f.text(aTongue), Country: f.text("country"),
 		Contact: f.person("contact"), Support: f.person("support"), SubmittedAt: f.time("submitted"), ReviewDueAt: f.time("review"),
 		Overdue: f.flag("overdue"), Reason: f.text("reason"), CreatedAt: f.time("created"), CreatedBy: f.text(aCreatedBy), Version: f.needNumber(aVersion),
 		Post: enrolment.Post{

@@ -273,6 +273,7 @@ func encodeGranular(r granular.Relationship) item {
 	i.number(aReported, r.Reported)
 	i.text(aEmail, r.Mail.To)
 	i.text(aLocale, r.Mail.Locale)
+	i.text(aTongue, r.Mail.LocaleAsked)
 	i.text(aMail, string(r.Mail.State))
 	i.text(aMessageID, r.Mail.MessageID)
 	i.time(aMailSent, r.Mail.SentAt)
@@ -354,7 +355,7 @@ func GranularFromImage(image map[string]types.AttributeValue) (granular.Relation
 		ModifiedAt: f.time(aModified), ApproveBy: f.time(aApproveBy), ActivatedAt: f.time(aActivated), EndAt: f.time(aEnds), Reminded: f.number(aReminded), Reported: f.number(aReported),
 	}
 	r.Mail = granular.Mail{
-		To: f.text(aEmail), Locale: f.text(aLocale), State: granular.MailState(f.text(aMail)), MessageID: f.text(aMessageID), SentAt: f.time(aMailSent), Reason: f.text(aReason),
+		To: f.text(aEmail), Locale: f.text(aLocale), LocaleAsked: f.text(aTongue), State: granular.MailState(f.text(aMail)), MessageID: f.text(aMessageID), SentAt: f.time(aMailSent), Reason: f.text(aReason),
 	}
 	r.Post = granular.Post{
 		State: granular.MailState(f.text(aPost)), Attempts: f.number(aPostAttempts), Owner: f.text(aPostOwner), At: f.time(aPostAt), Reason: f.text(aPostReason),

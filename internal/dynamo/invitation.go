@@ -35,6 +35,7 @@ const (
 	aEmail      = "em"
 	aName       = "na"
 	aLocale     = "lo"
+	aTongue     = "la" // the tag that was asked for
 	aCloud      = "cl"
 	aDAP        = "da" // asks for delegated administration
 	aSource     = "so"
@@ -119,6 +120,7 @@ func encodeInvitation(i invitation.Invitation) item {
 	m.text(aEmail, i.RecipientEmail)
 	m.text(aName, i.RecipientName)
 	m.text(aLocale, i.Locale)
+	m.text(aTongue, i.LocaleAsked)
 	m.text(aCloud, string(i.Cloud))
 	m.flag(aDAP, i.RequestDelegatedAdmin)
 	m.text(aSource, i.Source)
@@ -259,7 +261,7 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 		Key: invitation.Key{Inviter: inviter, ID: id}, CreatedAt: created,
 		Version: f.needNumber(aVersion), Kind: invitation.Kind(f.needText(aKind)), Status: invitation.Status(f.needText(aStatus)),
 		Generation: f.needNumber(aGeneration), Customer: partner.TenantID(f.text(aCustomer)), Bound: f.flag(aBound), Provider: partner.TenantID(f.text(aProvider)),
-		RecipientEmail: f.text(aEmail), RecipientName: f.text(aName), Locale: f.text(aLocale), Cloud: partner.CloudID(f.needText(aCloud)),
+		RecipientEmail: f.text(aEmail), RecipientName: f.text(aName), Locale: f.text(aLocale), LocaleAsked: f.text(aTongue), Cloud: partner.CloudID(f.needText(aCloud)),
 		RequestDelegatedAdmin: f.flag(aDAP), Source: f.text(aSource), BatchID: f.text(aBatch), Message: f.text(aMessage), Sandbox: f.flag(aSandbox), Reminders: f.flag(aReminders), RegionTable: f.text(aRegions),
 		Duration: time.Duration(f.needNumber(aDuration)) * time.Second, ExpiresAt: f.time(aExpires), CreatedBy: f.text(aCreatedBy),
 		ActingRole: partner.ProgramRole(f.text(aActingRole)), EndedAt: f.time(aEnded), Edited: f.flag(aEdited), Replaces: f.text(aReplaces), GranularID: f.text(aGranular),

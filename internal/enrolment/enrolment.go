@@ -204,6 +204,8 @@ type Enrolment struct {
 	Path     Path
 	Status   Status
 	Locale   string // BCP 47; of the mails to the primary contact
+	// LocaleAsked is the tag that was said, as typed; empty for none (0.39).
+	LocaleAsked string
 
 	Legal   Legal
 	Address AddressCheck

@@ -335,7 +335,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"the headquarters (E6)":        {func(p *Particulars) { p.PartnerID = new("4100070") }, problem.PartnerIDWrongType, "/partnerId"},
 		"another country (E6, X-f)":    {func(p *Particulars) { p.PartnerID = new("4100071") }, problem.PartnerIDWrongCountry, "/partnerId"},
 		"a choice without a form":      {func(p *Particulars) { p.Choice = new(Choice("suggested")) }, problem.ValidationFailed, "/addressValidation/choice"},
-		"a language that nobody reads": {func(p *Particulars) { p.Locale = new("pt") }, problem.ValidationFailed, "/locale"},
+		"a language that is no tag": {func(p *Particulars) { p.Locale = new("-") }, problem.ValidationFailed, "/locale"},
 		"support without an address":   {func(p *Particulars) { p.Support = &Person{Phone: "+1 555 0100"} }, problem.ValidationFailed, "/supportContact/email"},
 		"support at a plain website":   {func(p *Particulars) { p.Support = &Person{Email: "a@b.example", Website: "http://b.example"} }, problem.ValidationFailed, "/supportContact/website"},
 	} {

@@ -17,6 +17,7 @@ import (
 	"concord/internal/contact"
 	"concord/internal/country"
 	"concord/internal/link"
+	"concord/internal/locale"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/terms"
@@ -607,11 +608,11 @@ func (s *Service) apply(ctx context.Context, given problem.Findings, e *Enrolmen
 		s.associate(ctx, &f, e, *p.PartnerID)
 	}
 	if p.Locale != nil {
-		tag, err := language.Parse(*p.Locale)
-		e.Locale = tag.String()
-		if err != nil || !slices.Contains(s.Locales, tag) {
-			f.Add("/locale", problem.ValidationFailed, "The locale must be one of %s.", s.Locales)
+		used, ok := locale.Choose(s.Locales, *p.Locale, e.Locale)
+		if !ok {
+			f.Add("/locale", problem.ValidationFailed, locale.Rule)
 		}
+		e.Locale, e.LocaleAsked = used, *p.Locale
 	}
 	return f.Err()
 }

@@ -74,8 +74,10 @@ const (
 // Mail is what became of the newest request that we mailed, or were asked to.
 type Mail struct {
 	To     string
-	Locale string // BCP 47; of every mail and page about the relationship
-	State  MailState
+	Locale string // BCP 47; of every mail about the relationship, and of its pages where the partner said it
+	// LocaleAsked is the tag that the partner said, as typed; empty for none (0.39).
+	LocaleAsked string
+	State       MailState
 	// MessageID is that of SES; SentAt is when SES took it.
 	MessageID string
 	SentAt    time.Time

@@ -96,7 +96,7 @@ func TestSend(t *testing.T) {
 	r = o.lock(r)
 	refused(problem.RecipientEmailRequired, granular.Letter{}, "/recipientEmail")
 	refused(problem.EmailInvalid, granular.Letter{RecipientEmail: new("ada")}, "/recipientEmail")
-	refused(problem.ValidationFailed, granular.Letter{RecipientEmail: larch.RecipientEmail, Locale: new("tlh")}, "/locale")
+	refused(problem.ValidationFailed, granular.Letter{RecipientEmail: larch.RecipientEmail, Locale: new("-")}, "/locale")
 	q.refusal = problem.New(problem.RecipientSuppressed, "x")
 	refused(problem.RecipientSuppressed, larch)
 	q.refusal, q.asked = nil, nil

@@ -16,6 +16,7 @@ import (
 
 	"concord/internal/contact"
 	"concord/internal/link"
+	"concord/internal/locale"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -505,7 +506,7 @@ func (s *Service) Send(ctx context.Context, c Command, id string, to Letter) (r 
 		if err := s.Quota.Allow(ctx, account, r.Mail.To, r.ID, r.Generation, e.At); err != nil {
 			return err
 		}
-		r.Mail = Mail{To: r.Mail.To, Locale: r.Mail.Locale}
+		r.Mail = Mail{To: r.Mail.To, Locale: r.Mail.Locale, LocaleAsked: r.Mail.LocaleAsked}
 		r.note(e)
 		r.owe(e.At, RequestNotice)
 		return nil
@@ -517,10 +518,11 @@ func (s *Service) address(f *problem.Findings, r *Relationship, to Letter, accou
 		r.Mail.Locale = account.Locale
 	}
 	if to.Locale != nil {
-		if !slices.ContainsFunc(s.Locales, func(t language.Tag) bool { return t.String() == *to.Locale }) {
-			f.Add("/locale", problem.ValidationFailed, "The locale must be one of those in the API document.")
+		used, ok := locale.Choose(s.Locales, *to.Locale, account.Locale)
+		if !ok {
+			f.Add("/locale", problem.ValidationFailed, locale.Rule)
 		}
-		r.Mail.Locale = *to.Locale
+		r.Mail.Locale, r.Mail.LocaleAsked = used, *to.Locale
 	}
 	switch {
 	case to.RecipientEmail != nil:

@@ -213,7 +213,7 @@ func (s *Service) Renew(ctx context.Context, c Command, id string) (inv Invitati
 	c.scope = "renewal|" + id
 	now := s.now()
 	again := Invitation{
-		Key: Key{Inviter: old.Inviter}, Kind: old.Kind, ActingRole: old.ActingRole, Provider: old.Provider, RecipientEmail: old.RecipientEmail, RecipientName: old.RecipientName, Locale: old.Locale,
+		Key: Key{Inviter: old.Inviter}, Kind: old.Kind, ActingRole: old.ActingRole, Provider: old.Provider, RecipientEmail: old.RecipientEmail, RecipientName: old.RecipientName, Locale: old.Locale, LocaleAsked: old.LocaleAsked,
 		Cloud: old.Cloud, RequestDelegatedAdmin: old.RequestDelegatedAdmin, Source: old.Source, Tags: old.Tags, Reminders: old.Reminders,
 		Duration: old.Duration, Replaces: old.ID, Message: old.Message, Sandbox: old.Sandbox,
 	}

@@ -117,6 +117,6 @@ func (s *Service) granularLetter(ctx context.Context, l link.Link) (r granular.R
 	}
 	cloud, err := s.Clouds.Cloud(r.Cloud)
 	return r, Letter{Inviter: account, Cloud: cloud, Invitation: Invitation{
-		Key: Key{Inviter: r.Partner, ID: r.ID}, RecipientEmail: r.Mail.To, Locale: r.Mail.Locale, Cloud: r.Cloud,
+		Key: Key{Inviter: r.Partner, ID: r.ID}, RecipientEmail: r.Mail.To, Locale: r.Mail.Locale, LocaleAsked: r.Mail.LocaleAsked, Cloud: r.Cloud,
 	}}, err
 }

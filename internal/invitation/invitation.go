@@ -22,6 +22,7 @@ import (
 
 	"concord/internal/contact"
 	"concord/internal/granular"
+	"concord/internal/locale"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
@@ -109,8 +110,10 @@ type Invitation struct {
 	Provider       partner.TenantID
 	RecipientEmail string // as typed; empty for a link that the partner passes on
 	RecipientName  string
-	Locale         string // BCP 47
-	Cloud          partner.CloudID
+	Locale         string // BCP 47; one that mails and pages are written in
+	// LocaleAsked is the tag that the inviter said, as typed; empty when it said none (0.39).
+	LocaleAsked string
+	Cloud       partner.CloudID
 	// RequestDelegatedAdmin asks for DAP together with the relationship (rule I14).
 	RequestDelegatedAdmin bool
 	// GranularID is that of the granular administration which the same answer approves (domain, 0.28); empty for none.
@@ -198,6 +201,15 @@ func (i Invitation) StatusAt(now time.Time) Status {
 		return Expired
 	}
 	return i.Status
+}
+
+// LocaleSaid is the language of the invitation where the inviter chose it, and empty where it said none, or one that nothing is written in:
+// pages then follow the reader's browser (0.39).
+func (i Invitation) LocaleSaid() string {
+	if _, known, _ := locale.Negotiate(i.LocaleAsked); known {
+		return i.Locale
+	}
+	return ""
 }
 
 // Slot names what only one open invitation may occupy: the kind, the provider, and the named customer or else the recipient

@@ -19,6 +19,7 @@ import (
 	"concord/internal/contact"
 	"concord/internal/granular"
 	"concord/internal/link"
+	"concord/internal/locale"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
@@ -413,7 +414,7 @@ func (s *Service) draft(account partner.Account, c Command, p Proposal) (Invitat
 	default:
 		inv.RequestDelegatedAdmin = p.Kind == DualReseller || err == nil && !cloud.AdministrationOptional // 0.14
 	}
-	s.terms(&f, &inv, p.Locale, p.Duration, p.Reminders)
+	s.terms(&f, &inv, account.Locale, p.Locale, p.Duration, p.Reminders)
 	if p.Source != nil {
 		inv.Source = plain(&f, "/source", *p.Source, MaxSource)
 	}
@@ -476,13 +477,13 @@ func (s *Service) message(f *problem.Findings, inv *Invitation, message *string)
 	}
 }
 
-func (s *Service) terms(f *problem.Findings, inv *Invitation, locale *string, duration *time.Duration, reminders *bool) {
-	if locale != nil {
-		tag, err := language.Parse(*locale)
-		inv.Locale = tag.String() // as it is written, whatever the case that was typed
-		if err != nil || !slices.Contains(s.Locales, tag) {
-			f.Add("/locale", problem.ValidationFailed, "The locale must be one of %s.", s.Locales)
+func (s *Service) terms(f *problem.Findings, inv *Invitation, account string, tag *string, duration *time.Duration, reminders *bool) {
+	if tag != nil {
+		used, ok := locale.Choose(s.Locales, *tag, account)
+		if !ok {
+			f.Add("/locale", problem.ValidationFailed, locale.Rule)
 		}
+		inv.Locale, inv.LocaleAsked = used, *tag
 	}
 	if duration != nil {
 		inv.Duration = *duration
@@ -590,10 +591,21 @@ type Revision struct {
 // [problem.PreconditionRequired] without a version, [problem.PreconditionFailed], those of a field,
 // [problem.DuplicateOpenInvitation], those of an ended invitation, [problem.InvalidTransition] for one that is no draft.
 func (s *Service) Revise(ctx context.Context, c Command, id string, r Revision) (inv Invitation, replayed bool, err error) {
+	// What nothing is written in falls back to the partner's language (0.39); whoever may not change it is refused below.
+	own := ""
+	if r.Locale != nil {
+		if _, known, _ := locale.Negotiate(*r.Locale); !known {
+			account, err := s.Accounts.Account(ctx, c.User.Tenant, false)
+			if err != nil && !problem.Is(err, problem.NotFound) {
+				return Invitation{}, false, err
+			}
+			own = account.Locale
+		}
+	}
 	return s.post(ctx, c, id, revised, func(inv *Invitation, now time.Time) error {
 		f := slices.Clone(c.Findings)
 		s.recipient(&f, inv, r.RecipientEmail, r.RecipientName)
-		s.terms(&f, inv, r.Locale, r.Duration, r.Reminders)
+		s.terms(&f, inv, own, r.Locale, r.Duration, r.Reminders)
 		if r.Duration != nil {
 			inv.ExpiresAt = now.Add(inv.Duration) // from now, so that a shorter time does not end an older draft
 		}

@@ -509,7 +509,7 @@ func TestEveryFieldOutOfItsBoundsIsFound(t *testing.T) {
 		{"an empty name", func(p *invitation.Proposal) { p.RecipientName = ptr("") }, "/recipientName name_invalid"},
 		{"a customer that is no UUID", func(p *invitation.Proposal) { p.CustomerTenantID = ptr("larch") }, "/customerTenantId validation_failed"},
 		{"oneself (invariant 9)", func(p *invitation.Proposal) { p.CustomerTenantID = ptr(string(alder)) }, "/customerTenantId self_invitation"},
-		{"a language that is not written", func(p *invitation.Proposal) { p.Locale = ptr("tlh") }, "/locale validation_failed"},
+		{"a language that is no tag", func(p *invitation.Proposal) { p.Locale = ptr("in French") }, "/locale validation_failed"},
 		{"no language", func(p *invitation.Proposal) { p.Locale = ptr("") }, "/locale validation_failed"},
 		{"garbled language", func(p *invitation.Proposal) { p.Locale = ptr("en_US!") }, "/locale validation_failed"},
 		{"a second under a day", func(p *invitation.Proposal) { p.Duration = ptr(24*time.Hour - time.Second) }, "/expiresIn validation_failed"},
@@ -837,6 +837,31 @@ func TestRevisingMovesTheSlot(t *testing.T) {
 	}
 }
 
+// Decision 0.39: tags of every region are taken; what nothing is written in falls back to the partner's language.
+func TestLanguagesAreNegotiated(t *testing.T) {
+	for asked, want := range map[string][2]string{ // what is used, and what pages are held to
+		"": {"en", ""}, "fr": {"fr", "fr"}, "fr-CA": {"fr", "fr"}, "FR": {"fr", "fr"}, "en-GB": {"en", "en"}, "zh-Hant": {"en", "en"}, "tlh": {"en", ""}, "xx-YY": {"en", ""},
+	} {
+		o := open(t)
+		p := to("nora@larch.example")
+		if asked != "" {
+			p.Locale = &asked
+		}
+		inv := o.invite(t, by(alder), p)
+		if inv.Locale != want[0] || inv.LocaleSaid() != want[1] || inv.LocaleAsked != asked {
+			t.Errorf("%q: %q, said %q, asked %q", asked, inv.Locale, inv.LocaleSaid(), inv.LocaleAsked)
+		}
+		if asked == "" {
+			continue
+		}
+		other := o.invite(t, by(alder), to("lena@larch.example"))
+		again, _, err := o.Revise(t.Context(), ifMatch(1), other.ID, invitation.Revision{Locale: &asked})
+		if err != nil || again.Locale != want[0] || again.LocaleSaid() != want[1] {
+			t.Errorf("revised to %q: %q, said %q, %v", asked, again.Locale, again.LocaleSaid(), err)
+		}
+	}
+}
+
 func TestRevise(t *testing.T) {
 	o := open(t)
 	inv := o.invite(t, by(alder), to("nora@larch.example"))
@@ -845,7 +870,7 @@ func TestRevise(t *testing.T) {
 	wantCode(t, err, problem.PreconditionRequired)
 	_, _, err = o.Revise(t.Context(), ifMatch(2), inv.ID, invitation.Revision{})
 	wantCode(t, err, problem.PreconditionFailed)
-	_, _, err = o.Revise(t.Context(), ifMatch(1), inv.ID, invitation.Revision{RecipientEmail: ptr("x"), RecipientName: ptr("larch.com"), Locale: ptr("tlh"), Duration: ptr(time.Hour)})
+	_, _, err = o.Revise(t.Context(), ifMatch(1), inv.ID, invitation.Revision{RecipientEmail: ptr("x"), RecipientName: ptr("larch.com"), Locale: ptr("-"), Duration: ptr(time.Hour)})
 	if f := wantCode(t, err, problem.ValidationFailed).Findings; len(f) != 4 {
 		t.Errorf("findings %+v", f)
 	}

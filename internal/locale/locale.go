@@ -8,6 +8,7 @@ package locale
 import (
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -44,9 +45,6 @@ func written() []language.Tag {
 	return tags
 }
 
-// Building a matcher costs more than the rest of a request's choice of language, so it waits for the first one.
-var matcher = sync.OnceValue(func() language.Matcher { return language.NewMatcher(Tags) })
-
 // maxPreference bounds what is parsed of a header, in bytes.
 const maxPreference = 200
 
@@ -61,12 +59,71 @@ func Match(preferences ...string) language.Tag {
 		if err != nil || len(wanted) == 0 {
 			continue
 		}
-		if _, i, confidence := matcher().Match(wanted...); confidence != language.No {
-			return Tags[i]
+		for _, tag := range wanted {
+			if used, ok := nearest(tag); ok {
+				return used
+			}
 		}
 	}
 	return language.English
 }
+
+// nearest gives the language of [Tags] that a tag is written in here, whatever its region: one in another script is English, which more of
+// its readers read (domain, 0.39). It gives false for a language that nothing is written in.
+func nearest(tag language.Tag) (language.Tag, bool) {
+	base, _ := tag.Base()
+	script, _ := tag.Script()
+	spoken := false
+	for _, t := range Tags {
+		if b, _ := t.Base(); b != base {
+			continue
+		}
+		if s, _ := t.Script(); s == script {
+			return t, true
+		}
+		spoken = true
+	}
+	return language.English, spoken
+}
+
+// maxTag bounds what is parsed of a tag, in bytes: none that is in use is longer.
+const maxTag = 35
+
+// Negotiate gives the language of [Tags] for a BCP 47 tag of whatever region or script, such as fr for fr-CA (0.39). Known is false for a
+// language that nothing is written in, and wellFormed for what is no tag.
+func Negotiate(tag string) (used language.Tag, known, wellFormed bool) {
+	wanted, err := language.Parse(tag)
+	if _, unknown := errors.AsType[language.ValueError](err); err != nil && !unknown || tag == "" || len(tag) > maxTag {
+		return language.English, false, false
+	}
+	if err != nil || wanted == language.Und {
+		return language.English, false, true
+	}
+	used, known = nearest(wanted)
+	return used, known, true
+}
+
+// Choose gives the language, one of some, in which whoever asks for a tag is written to, and the fallback where nothing is written in what is
+// asked for (0.39). It gives false for what is no tag.
+func Choose(among []language.Tag, asked, fallback string) (used string, ok bool) {
+	tag, known, wellFormed := Negotiate(asked)
+	if known && slices.Contains(among, tag) {
+		return tag.String(), true
+	}
+	return fallback, wellFormed
+}
+
+// Names gives tags as they are written.
+func Names(tags []language.Tag) []string {
+	names := make([]string, len(tags))
+	for n, t := range tags {
+		names[n] = t.String()
+	}
+	return names
+}
+
+// Rule says what a locale is, to who sent something else.
+const Rule = "A locale is a language tag of BCP 47, such as fr, fr-CA or zh-Hans."
 
 // Printer writes in one language. It is safe for concurrent use.
 type Printer struct {

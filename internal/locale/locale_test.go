@@ -42,10 +42,11 @@ func TestMatch(t *testing.T) {
 		{[]string{"zh-CN"}, language.SimplifiedChinese},
 		{[]string{"zh-SG"}, language.SimplifiedChinese},
 		{[]string{"zh-Hans"}, language.SimplifiedChinese},
-		// Readers of traditional characters: rather simplified ones than English, but English where they name it before.
-		{[]string{"zh-TW"}, language.SimplifiedChinese},
-		{[]string{"zh-Hant"}, language.SimplifiedChinese},
-		{[]string{"zh-HK, zh;q=0.9, en;q=0.8"}, language.SimplifiedChinese},
+		// Readers of traditional characters (0.39).
+		{[]string{"zh-TW"}, language.English},
+		{[]string{"zh-Hant"}, language.English},
+		{[]string{"zh-HK, zh;q=0.9, fr;q=0.8"}, language.English},
+		{[]string{"ko, zh-Hant, fr"}, language.English},
 		{[]string{"zh-TW, en;q=0.8"}, language.English},
 		{[]string{"pt"}, language.English},
 		{[]string{"pt-BR, pt;q=0.9"}, language.English},
@@ -53,6 +54,27 @@ func TestMatch(t *testing.T) {
 	} {
 		if got := Match(c.preferences...); got != c.want {
 			t.Errorf("Match(%.60q) = %v, want %v", c.preferences, got, c.want)
+		}
+	}
+}
+
+// Decision 0.39: tags are negotiated.
+func TestNegotiate(t *testing.T) {
+	for tag, want := range map[string]string{
+		"en": "en", "en-GB": "en", "fr-CA": "fr", "FR-be": "fr", "de-AT": "de", "ja-JP": "ja", "zh": "zh-Hans", "zh-CN": "zh-Hans", "zh-Hans-SG": "zh-Hans", "es-419": "es",
+		"hi-IN": "hi", "zh-Hant": "en", "zh-TW": "en", "fr-x-private": "fr", "fr_CA": "fr",
+		"pt-BR": "unknown", "ko": "unknown", "xx-YY": "unknown", "tlh": "unknown", "und": "unknown",
+		"": "none", "--": "none", "english please": "none", "français": "none", strings.Repeat("fr-x-", 20) + "fr": "none",
+	} {
+		got := "none"
+		switch used, known, wellFormed := Negotiate(tag); {
+		case known && wellFormed:
+			got = used.String()
+		case wellFormed:
+			got = "unknown"
+		}
+		if got != want {
+			t.Errorf("Negotiate(%q) = %s, want %s", tag, got, want)
 		}
 	}
 }

@@ -55,7 +55,7 @@ func (h *site) verification(w http.ResponseWriter, r *http.Request, session bool
 	e, c, err := h.Enrolments.Look(r.Context(), v.link, visitorOf(v.person))
 	if err == nil && c != enrolment.Unknown {
 		v.application = e
-		v.letter.Invitation = invitation.Invitation{Locale: e.Locale, RecipientEmail: e.Contact.Email}
+		v.letter.Invitation = invitation.Invitation{Locale: e.Locale, LocaleAsked: e.LocaleAsked, RecipientEmail: e.Contact.Email}
 		v.letter.Cloud, err = h.clouds.Cloud(e.Cloud)
 	}
 	if err != nil {

@@ -54,7 +54,7 @@ var ending = outcome{"end", http.StatusOK, pleaTemplate, granularEnd}
 func (v *visit) asked(q granular.Request) {
 	v.grant = q
 	v.letter = invitation.Letter{Inviter: q.Partner, Cloud: q.Portal, Granular: &q.Relationship, Invitation: invitation.Invitation{
-		Key: invitation.Key{Inviter: q.Relationship.Partner, ID: q.ID}, Locale: q.Mail.Locale, RecipientEmail: q.Mail.To, ExpiresAt: q.ApproveBy,
+		Key: invitation.Key{Inviter: q.Relationship.Partner, ID: q.ID}, Locale: q.Mail.Locale, LocaleAsked: q.Mail.LocaleAsked, RecipientEmail: q.Mail.To, ExpiresAt: q.ApproveBy,
 	}}
 	if a := q.Answer; a != nil {
 		v.letter.Invitation.Answer = &invitation.Given{FullName: a.FullName, JobTitle: a.JobTitle, Email: a.Email, At: a.At}

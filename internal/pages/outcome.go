@@ -177,9 +177,10 @@ func (h *site) headers(w http.ResponseWriter, v *visit) {
 
 func encrypted(c partner.Cloud) bool { return strings.HasPrefix(c.BaseURL, "https://") }
 
-// printer chooses the language: what was asked for, the invitation's, the browser's, English.
+// printer chooses the language: what was asked for, what the inviter said, the browser's, the partner's, English (0.39).
 func (h *site) printer(r *http.Request, v *visit) *locale.Printer {
-	return locale.For(locale.Match(r.URL.Query().Get("lang"), v.letter.Invitation.Locale, r.Header.Get("Accept-Language")))
+	inv := v.letter.Invitation
+	return locale.For(locale.Match(r.URL.Query().Get("lang"), inv.LocaleSaid(), r.Header.Get("Accept-Language"), inv.Locale))
 }
 
 // lead sets where the page leads.

@@ -975,7 +975,9 @@ func TestConsentWords(t *testing.T) {
 
 func TestLanguage(t *testing.T) {
 	d := deploy(t)
-	_, english := d.invite()
+	_, english := d.invite(func(p *invitation.Proposal) { p.Locale = to("en-GB") })
+	_, unsaid := d.invite(func(p *invitation.Proposal) { p.RecipientEmail = to("y@oak.example") })
+	_, unknown := d.invite(func(p *invitation.Proposal) { p.RecipientEmail = to("z@oak.example"); p.Locale = to("tlh") })
 	_, french := d.invite(func(p *invitation.Proposal) { p.RecipientEmail = to("x@oak.example"); p.Locale = to("fr") })
 	b := d.browser()
 	lang := func(path, header string) string {
@@ -985,6 +987,9 @@ func TestLanguage(t *testing.T) {
 	}
 	for _, c := range []struct{ path, header, want string }{
 		{"/i/" + english, "fr", "en"}, {"/i/" + french, "en", "fr"}, {"/i/" + french + "?lang=en", "fr", "en"}, {"/i/x", "fr", "fr"}, {"/i/x", "", "en"},
+		// Where the inviter says none, the reader's browser decides (0.39).
+		{"/i/" + unsaid, "fr-FR,fr;q=0.9", "fr"}, {"/i/" + unsaid, "ko", "en"}, {"/i/" + unsaid, "", "en"}, {"/i/" + unsaid + "?lang=de", "fr", "de"}, {"/i/" + unknown, "ja", "ja"},
+		{"/i/" + unsaid, "zh-TW,zh;q=0.9", "en"},
 	} {
 		if got := lang(c.path, c.header); got != c.want {
 			t.Errorf("%s with %s: %s, want %s", c.path[:3], c.header, got, c.want)

@@ -16,6 +16,7 @@ import (
 
 	"concord/internal/contact"
 	"concord/internal/country"
+	"concord/internal/locale"
 	"concord/internal/problem"
 )
 
@@ -297,11 +298,11 @@ func (r *Registry) apply(f *problem.Findings, a *Account, p Particulars) {
 		}
 	}
 	if p.Locale != nil {
-		tag, err := language.Parse(*p.Locale)
-		a.Locale = tag.String() // as it is written, whatever the case that was typed
-		if err != nil || !slices.Contains(r.Locales, tag) {
-			f.Add("/locale", problem.ValidationFailed, "The locale must be one of %s.", r.Locales)
+		used, _ := locale.Choose(r.Locales, *p.Locale, "")
+		if used == "" {
+			f.Add("/locale", problem.ValidationFailed, locale.Rule+" Mails and pages are written in %s.", problem.Or(locale.Names(r.Locales)))
 		}
+		a.Locale = used
 	}
 	if p.DailyMails != nil {
 		if a.DailyMails = *p.DailyMails; a.DailyMails < 0 || a.DailyMails > MaxDailyMails {

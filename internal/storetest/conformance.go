@@ -326,7 +326,7 @@ func (s *suite) roundTrip() {
 	sha := strings.Repeat("0123456789abcdef", 4)
 	i := draft(p, func(i *invitation.Invitation) {
 		i.Customer, i.Bound = tenant(), true
-		i.RecipientEmail, i.RecipientName, i.Locale = "Ada.Larch@larch.example", "Ada Larch", "fr"
+		i.RecipientEmail, i.RecipientName, i.Locale, i.LocaleAsked = "Ada.Larch@larch.example", "Ada Larch", "fr", "fr-CA"
 		i.RequestDelegatedAdmin, i.Reminders, i.Source = true, false, "fair/2025"
 		i.Tags = map[string]string{"team": "north", "#x": "ünï"}
 		i.RegionTable, i.Edited, i.Replaces, i.ActingRole = "2025-01", true, id(), partner.IndirectReseller

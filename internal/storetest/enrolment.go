@@ -150,7 +150,7 @@ func applied(p partner.TenantID) enrolment.Enrolment {
 	suggested := address
 	suggested.State = "OR"
 	return enrolment.Enrolment{
-		ID: link.FormatID(enrolment.Prefix, b), Tenant: p, Cloud: "public", Path: enrolment.Full, Status: enrolment.InVetting, Locale: "fr", Country: "US",
+		ID: link.FormatID(enrolment.Prefix, b), Tenant: p, Cloud: "public", Path: enrolment.Full, Status: enrolment.InVetting, Locale: "fr", LocaleAsked: "fr-CA", Country: "US",
 		Legal: enrolment.Legal{Entry: enrolment.ByDUNS, Name: "Gorse Networks", DUNS: "000000701", Address: address},
 		Address: enrolment.AddressCheck{
 			Validation: enrolment.Validation{Status: enrolment.AddressSuggestion, Suggested: []enrolment.Address{suggested}, Doubtful: []string{"state"}}, Choice: enrolment.Suggested,

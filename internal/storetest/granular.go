@@ -266,7 +266,7 @@ func (s *suite) granularRoundTrip() {
 	for _, step := range []func(*granular.Relationship){
 		func(n *granular.Relationship) {
 			n.Status, n.ApproveBy, n.Generation, n.Reported = granular.Pending, second(noon.Add(time.Hour)), 2, 1
-			n.Mail = granular.Mail{To: "ada@larch.example", Locale: "fr"}
+			n.Mail = granular.Mail{To: "ada@larch.example", Locale: "fr", LocaleAsked: "fr-CA"}
 			n.Post = granular.Post{State: granular.MailQueued, Owed: []granular.Notice{granular.RequestNotice}, At: second(noon.Add(time.Minute))}
 		},
 		func(n *granular.Relationship) {

@@ -89,28 +89,30 @@ type stepDocument struct {
 }
 
 type enrolmentDocument struct {
-	ID             string                `json:"id"`
-	Reference      string                `json:"reference"`
-	TenantID       partner.TenantID      `json:"tenantId"`
-	Path           enrolment.Path        `json:"path"`
-	Status         enrolment.Status      `json:"status"`
-	Cloud          partner.CloudID       `json:"cloud"`
-	Locale         string                `json:"locale"`
-	Legal          *legalDocument        `json:"legal,omitempty"`
-	Address        *addressCheckDocument `json:"addressValidation,omitempty"`
-	PrimaryContact *applicantDocument    `json:"primaryContact,omitempty"`
-	SupportContact *applicantDocument    `json:"supportContact,omitempty"`
-	PartnerID      string                `json:"partnerId,omitempty"`
-	Verification   *verificationDocument `json:"verification,omitempty"`
-	Vetting        *vettingDocument      `json:"vetting,omitempty"`
-	SubmittedAt    *time.Time            `json:"submittedAt,omitempty"`
-	ReviewDueAt    *time.Time            `json:"reviewDueAt,omitempty"`
-	Overdue        bool                  `json:"overdue"`
-	Reason         string                `json:"decisionReason,omitempty"`
-	MPASigned      bool                  `json:"mpaSigned"`
-	CreatedAt      time.Time             `json:"createdAt"`
-	History        []stepDocument        `json:"history,omitempty"`
-	Version        int                   `json:"version"`
+	ID        string           `json:"id"`
+	Reference string           `json:"reference"`
+	TenantID  partner.TenantID `json:"tenantId"`
+	Path      enrolment.Path   `json:"path"`
+	Status    enrolment.Status `json:"status"`
+	Cloud     partner.CloudID  `json:"cloud"`
+	Locale    string           `json:"locale"`
+	// RequestedLocale is the tag that was said.
+	RequestedLocale string                `json:"requestedLocale,omitempty"`
+	Legal           *legalDocument        `json:"legal,omitempty"`
+	Address         *addressCheckDocument `json:"addressValidation,omitempty"`
+	PrimaryContact  *applicantDocument    `json:"primaryContact,omitempty"`
+	SupportContact  *applicantDocument    `json:"supportContact,omitempty"`
+	PartnerID       string                `json:"partnerId,omitempty"`
+	Verification    *verificationDocument `json:"verification,omitempty"`
+	Vetting         *vettingDocument      `json:"vetting,omitempty"`
+	SubmittedAt     *time.Time            `json:"submittedAt,omitempty"`
+	ReviewDueAt     *time.Time            `json:"reviewDueAt,omitempty"`
+	Overdue         bool                  `json:"overdue"`
+	Reason          string                `json:"decisionReason,omitempty"`
+	MPASigned       bool                  `json:"mpaSigned"`
+	CreatedAt       time.Time             `json:"createdAt"`
+	History         []stepDocument        `json:"history,omitempty"`
+	Version         int                   `json:"version"`
 }
 
 func personOf(p enrolment.Person, verifiedAt time.Time) *applicantDocument {
@@ -124,7 +126,7 @@ func personOf(p enrolment.Person, verifiedAt time.Time) *applicantDocument {
 func (e enrolments) row(a enrolment.Enrolment) enrolmentDocument {
 	now := e.service.Now()
 	d := enrolmentDocument{
-		ID: a.ID, Reference: a.Reference(), TenantID: a.Tenant, Path: a.Path, Status: a.Status, Cloud: a.Cloud, Locale: a.Locale,
+		ID: a.ID, Reference: a.Reference(), TenantID: a.Tenant, Path: a.Path, Status: a.Status, Cloud: a.Cloud, Locale: a.Locale, RequestedLocale: a.LocaleAsked,
 		PrimaryContact: personOf(a.Contact, a.Verification.VerifiedAt), SupportContact: personOf(a.Support, time.Time{}),
 		SubmittedAt: moment(a.SubmittedAt), ReviewDueAt: moment(a.ReviewDueAt), Overdue: a.OverdueAt(now), Reason: a.Reason, MPASigned: a.MPA != nil,
 		CreatedAt: a.CreatedAt.UTC(), Version: a.Version, Verification: verificationOf(a, now),

@@ -263,7 +263,7 @@ func TestEnrolmentRefusals(t *testing.T) {
 		body   string
 		status int
 	}{
-		"validation_failed":                  {`{"locale":"pt"}`, 422},
+		"validation_failed":                  {`{"locale":"-"}`, 422},
 		"unknown_field":                      {`{"name":"x"}`, 422},
 		"name_invalid":                       {`{"primaryContact":{"firstName":"www.evil.com"}}`, 422},
 		"email_invalid":                      {`{"primaryContact":{"email":"grace"}}`, 422},

@@ -38,6 +38,7 @@ type granularDocument struct {
 	EndDateTime            *time.Time           `json:"endDateTime"`
 	RecipientEmail         string               `json:"recipientEmail,omitempty"`
 	Locale                 string               `json:"locale,omitempty"`
+	RequestedLocale        string               `json:"requestedLocale,omitempty"`
 	Delivery               *deliveryDocument    `json:"delivery,omitempty"`
 	History                []granularStepRecord `json:"history,omitempty"`
 	Version                int                  `json:"version"`
@@ -82,7 +83,7 @@ func (granulars) row(r granular.Relationship) granularDocument {
 		d.Customer = &granularCustomer{r.Customer, r.CustomerName}
 	}
 	if r.Mail.To != "" {
-		d.RecipientEmail, d.Locale = r.Mail.To, r.Mail.Locale
+		d.RecipientEmail, d.Locale, d.RequestedLocale = r.Mail.To, r.Mail.Locale, r.Mail.LocaleAsked
 		d.Delivery = &deliveryDocument{invitation.Delivery(r.Delivery()), cmp.Or(r.Post.Reason, r.Mail.Reason)}
 	}
 	for _, id := range r.Roles {

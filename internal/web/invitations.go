@@ -51,6 +51,7 @@ type invitationDocument struct {
 	RecipientEmail        *string           `json:"recipientEmail"`
 	RecipientName         string            `json:"recipientName,omitempty"`
 	Locale                string            `json:"locale"`
+	RequestedLocale       string            `json:"requestedLocale,omitempty"`
 	Cloud                 partner.CloudID   `json:"cloud"`
 	RequestDelegatedAdmin bool              `json:"requestDelegatedAdmin"`
 	CustomerTenantID      partner.TenantID  `json:"customerTenantId,omitempty"`
@@ -98,7 +99,7 @@ type answerDocument struct {
 
 func (i invitations) document(inv invitation.Invitation) invitationDocument {
 	d := invitationDocument{
-		ID: inv.ID, Kind: inv.Kind, Status: inv.StatusAt(i.service.Now()), RecipientName: inv.RecipientName, Locale: inv.Locale, Cloud: inv.Cloud,
+		ID: inv.ID, Kind: inv.Kind, Status: inv.StatusAt(i.service.Now()), RecipientName: inv.RecipientName, Locale: inv.Locale, RequestedLocale: inv.LocaleAsked, Cloud: inv.Cloud,
 		RequestDelegatedAdmin: inv.RequestDelegatedAdmin, CustomerTenantID: inv.Customer, ProviderTenantID: inv.Provider, ActingRole: inv.ActingRole, ExpiresIn: formatDuration(inv.Duration),
 		CreatedAt: inv.CreatedAt.UTC(), Delivery: deliveryDocument{inv.Mail.State.Delivery(), inv.Mail.Reason},
 		Source: inv.Source, Message: inv.Message, Sandbox: inv.Sandbox, Reminders: inv.Reminders, RemindedAt: moment(inv.RemindedAt), Tags: inv.Tags, Replaces: inv.Replaces, BatchID: inv.BatchID, Version: inv.Version,

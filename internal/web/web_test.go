@@ -415,7 +415,7 @@ func TestRefusedBodies(t *testing.T) {
 		"name":                    {body: `{"kind":"reseller","recipientName":"see www.larch.example"}`, code: "name_invalid", findings: []string{"/recipientName name_invalid"}},
 		"own company":             {body: `{"kind":"reseller","customerTenantId":"` + alder + `"}`, code: "self_invitation", findings: []string{"/customerTenantId self_invitation"}},
 		"tenant no UUID":          {body: `{"kind":"reseller","customerTenantId":"larch"}`, code: "validation_failed", findings: []string{"/customerTenantId validation_failed"}},
-		"locale":                  {body: `{"kind":"reseller","locale":"tlh"}`, code: "validation_failed", findings: []string{"/locale validation_failed"}},
+		"locale":                  {body: `{"kind":"reseller","locale":"-"}`, code: "validation_failed", findings: []string{"/locale validation_failed"}},
 		"too short":               {body: `{"kind":"reseller","expiresIn":"PT23H"}`, code: "validation_failed", findings: []string{"/expiresIn validation_failed"}},
 		"too long":                {body: `{"kind":"reseller","expiresIn":"P91D"}`, code: "validation_failed", findings: []string{"/expiresIn validation_failed"}},
 		"months":                  {body: `{"kind":"reseller","expiresIn":"P1M"}`, code: "validation_failed", findings: []string{"/expiresIn validation_failed"}},
