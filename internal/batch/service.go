@@ -165,10 +165,10 @@ func (s *Service) permitted(ctx context.Context, u partner.User) error {
 	}
 	account, err := s.Accounts.Account(ctx, u.Tenant, false)
 	if problem.Is(err, problem.NotFound) {
-		return problem.New(problem.RoleNotPermitted, "Your company has no partner account.")
+		return partner.NoAccount()
 	}
 	if err == nil && account.Status != partner.Active {
-		return problem.New(problem.PartnerNotActive, "The partner account is not active.")
+		return partner.NotActive()
 	}
 	return err
 }

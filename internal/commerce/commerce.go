@@ -144,7 +144,7 @@ func (s *Service) account(ctx context.Context, u partner.User, op partner.Operat
 	}
 	a, err := s.Accounts.Account(ctx, u.Tenant, strong)
 	if problem.Is(err, problem.NotFound) {
-		err = problem.New(problem.RoleNotPermitted, "Your company has no partner account.")
+		err = partner.NoAccount()
 	}
 	return a, err
 }
@@ -153,7 +153,7 @@ func (s *Service) account(ctx context.Context, u partner.User, op partner.Operat
 func (s *Service) active(ctx context.Context, u partner.User, op partner.Operation) (partner.Account, error) {
 	a, err := s.account(ctx, u, op, true)
 	if err == nil && a.Status != partner.Active {
-		err = problem.New(problem.PartnerNotActive, "The partner account is not active.")
+		err = partner.NotActive()
 	}
 	return a, err
 }
@@ -172,7 +172,7 @@ func (s *Service) customer(ctx context.Context, p partner.TenantID, tenant strin
 func (c Command) expects(version int) error {
 	switch c.IfVersion {
 	case 0:
-		return problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match.")
+		return problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
 	case AnyVersion, version:
 		return nil
 	}

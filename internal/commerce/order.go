@@ -240,7 +240,7 @@ func (s *Service) lines(f *problem.Findings, wished []WishedLine) []Line {
 		at := fmt.Sprintf("/lines/%d", n)
 		offer, ok := s.Offers.Find(say(w.Offer))
 		if !ok {
-			f.Add(at+"/offerId", problem.ValidationFailed, "There is no such offer.")
+			f.Add(at+"/offerId", problem.ValidationFailed, "There is no such offer: GET /v1/offers has them.")
 			continue
 		}
 		l := Line{Offer: offer.ID, Term: offer.Terms[0]}
@@ -251,7 +251,7 @@ func (s *Service) lines(f *problem.Findings, wished []WishedLine) []Line {
 		}
 		if w.Term != nil {
 			if l.Term = *w.Term; !slices.Contains(offer.Terms, l.Term) {
-				f.Add(at+"/term", problem.ValidationFailed, "This offer is sold for %v.", offer.Terms)
+				f.Add(at+"/term", problem.ValidationFailed, "This offer is sold for a term of %s.", problem.Or(offer.Terms))
 			}
 		}
 		lines = append(lines, l)

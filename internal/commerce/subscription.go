@@ -427,7 +427,7 @@ func (s *Service) amended(ctx context.Context, c Command, before Subscription, a
 		change(StatusChanged, string(before.Status), string(*a.Status), (*string)(&after.Status))
 	}
 	if len(f) == 0 && a.PartnerIDOfRecord == nil && a.SupportContact == nil && a.Quantity == nil && a.Status == nil {
-		f.Add("", problem.ValidationFailed, "Say what should change.")
+		f.Add("", problem.ValidationFailed, "Say what should change: status, quantity or partnerIdOfRecord.")
 	}
 	if err := singular(f); err != nil {
 		return Subscription{}, err

@@ -39,17 +39,17 @@ func (a Addresses) Check(s string) (string, error) {
 	s = strings.TrimSpace(s)
 	local, domain, ok := cutLast(s)
 	if !ok || len(s) > MaxAddress || local == "" || len(local) > maxLocal {
-		return "", problem.New(problem.EmailInvalid, "This is not an email address that can be used.")
+		return "", problem.New(problem.EmailInvalid, "This is not an email address that can be used; one is written as name@example.com.")
 	}
 	if strings.ContainsFunc(local, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		if !utf8.ValidString(local) {
-			return "", problem.New(problem.EmailInvalid, "This is not an email address that can be used.")
+			return "", problem.New(problem.EmailInvalid, "This is not an email address that can be used; one is written as name@example.com.")
 		}
 		return "", problem.New(problem.EmailInternationalisedLocal, "Only ASCII is possible before the @ of an email address.")
 	}
 	ascii, ok := a.checkDomain(domain)
 	if !ok || !isDotAtom(local) || len(local)+1+len(ascii) > MaxAddress {
-		return "", problem.New(problem.EmailInvalid, "This is not an email address that can be used.")
+		return "", problem.New(problem.EmailInvalid, "This is not an email address that can be used; one is written as name@example.com.")
 	}
 	return s, nil
 }
@@ -193,7 +193,7 @@ func Name(s string) (string, error) {
 	case slices.ContainsFunc(strings.Fields(s), mixesScripts):
 		return "", problem.New(problem.NameInvalid, "Each word of a name must be written in one alphabet.")
 	case addressed(fold(s)) || located(fold(s)) || link.Holds(s):
-		return "", problem.New(problem.NameInvalid, "A name holds no mail address and no link, with http:// or www. or a path; a company may be called like a domain, such as Rowan.com.")
+		return "", problem.New(problem.NameInvalid, "A name holds no email address and no link, with http:// or www. or a path; a company may be called like a domain, such as Rowan.com.")
 	case dialable(s):
 		return "", problem.New(problem.NameInvalid, "A name holds no phone number: %d digits or more without a letter between them are one.", leastNumber)
 	}

@@ -24,7 +24,7 @@ func Valid(code string) bool {
 func Check(code string) error {
 	switch right, ok := meant(code); {
 	case !ok:
-		return problem.New(problem.ValidationFailed, "A country has two capital letters, as in ISO 3166-1.")
+		return problem.New(problem.ValidationFailed, "A country has the two capital letters of ISO 3166-1, such as US, FR or GB.")
 	case code != right:
 		return problem.New(problem.ValidationFailed, "A country has two capital letters, as in ISO 3166-1: write %s.", right)
 	}

@@ -111,13 +111,13 @@ func (s Service) seller(ctx context.Context, u partner.User) (partner.Account, e
 	account, err := s.Accounts.Account(ctx, u.Tenant, false)
 	switch {
 	case problem.Is(err, problem.NotFound):
-		return account, problem.New(problem.RoleNotPermitted, "Your company has no partner account.")
+		return account, partner.NoAccount()
 	case err != nil:
 		return account, err
 	case !account.Sells():
 		return account, problem.New(problem.RoleNotPermitted, "An indirect reseller's provider creates its customers.")
 	case account.Status != partner.Active:
-		return account, problem.New(problem.PartnerNotActive, "The partner account is not active.")
+		return account, partner.NotActive()
 	}
 	return account, nil
 }

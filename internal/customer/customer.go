@@ -124,7 +124,7 @@ func (s Service) once(ctx context.Context, c Command, tenant string, change Chan
 	gone := before.Status == relationship.Removed
 	switch {
 	case c.IfVersion == 0:
-		return none, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match.")
+		return none, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
 	case c.IfVersion != invitation.AnyVersion && c.IfVersion != before.Version && !gone:
 		return none, problem.New(problem.PreconditionFailed, "The customer was changed since you read it.")
 	}
@@ -172,7 +172,7 @@ func (s Service) standing(ctx context.Context, p partner.TenantID, tenant string
 func (s Service) remover(ctx context.Context, u partner.User) (partner.Account, error) {
 	account, err := s.Accounts.Account(ctx, u.Tenant, false)
 	if problem.Is(err, problem.NotFound) {
-		return account, problem.New(problem.RoleNotPermitted, "Your company has no partner account.")
+		return account, partner.NoAccount()
 	}
 	if err == nil && s.ResellersKeep && !account.Sells() {
 		return account, resellersKeep()
@@ -241,7 +241,7 @@ func (c Change) check(f problem.Findings) problem.Findings {
 	switch {
 	case len(f) > 0:
 	case said != 1:
-		f.Add("", problem.ValidationFailed, "Say one of identityConfirmed, allowDelegatedAccess and relationshipToPartner.")
+		f.Add("", problem.ValidationFailed, "Say one of identityConfirmed: true, allowDelegatedAccess: false and relationshipToPartner: \"none\".")
 	case c.Attestation != nil && c.RelationshipToPartner == nil:
 		f.Add("/attestation", problem.ValidationFailed, "Only the end of a relationship takes an attestation.")
 	case c.IdentityConfirmed != nil && !*c.IdentityConfirmed:

@@ -551,7 +551,7 @@ func (s *Service) once(ctx context.Context, c Command, id string, a Action, op p
 	switch c.IfVersion {
 	case 0:
 		if a == Save {
-			return Enrolment{}, false, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match.")
+			return Enrolment{}, false, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
 		}
 	case AnyVersion, before.Version:
 	default:

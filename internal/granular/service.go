@@ -267,13 +267,13 @@ func (s *Service) partner(ctx context.Context, u partner.User) (partner.Account,
 	}
 	account, err := s.Accounts.Account(ctx, u.Tenant, false)
 	if problem.Is(err, problem.NotFound) {
-		return partner.Account{}, problem.New(problem.RoleNotPermitted, "Your company has no partner account.")
+		return partner.Account{}, partner.NoAccount()
 	}
 	if err != nil {
 		return partner.Account{}, err
 	}
 	if account.Status != partner.Active {
-		return partner.Account{}, problem.New(problem.PartnerNotActive, "The partner account is not active.")
+		return partner.Account{}, partner.NotActive()
 	}
 	return account, nil
 }
@@ -616,7 +616,7 @@ func (s *Service) changeOnce(ctx context.Context, c Command, id string, a action
 	case before.Status == Deleted:
 		return Relationship{}, false, missing()
 	case a.versioned && c.IfVersion == 0:
-		return Relationship{}, false, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match.")
+		return Relationship{}, false, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
 	case c.IfVersion != 0 && c.IfVersion != AnyVersion && c.IfVersion != before.Version:
 		return Relationship{}, false, problem.New(problem.PreconditionFailed, "The relationship was changed since you read it.")
 	}

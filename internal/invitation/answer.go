@@ -337,7 +337,7 @@ func check(who *Person, k Kind, r Response, now time.Time) (Given, error) {
 	}
 	if r.Answer == "decline" {
 		if g.Reason = r.Reason; r.Reason != "" && !slices.Contains(Reasons, r.Reason) {
-			f.Add("/reason", problem.ValidationFailed, "The reason must be one of the list.")
+			f.Add("/reason", problem.ValidationFailed, "The reason must be %s.", problem.Or(Reasons))
 		}
 		g.Comment = contact.Clean(r.Comment)
 		if utf8.RuneCountInString(g.Comment) > MaxComment || !utf8.ValidString(r.Comment) {

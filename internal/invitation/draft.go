@@ -229,7 +229,7 @@ func (s *Service) Renew(ctx context.Context, c Command, id string) (inv Invitati
 		err = c.Findings.Err()
 	}
 	if err == nil && old.StatusAt(now).Open() {
-		err = problem.New(problem.InvalidTransition, "This invitation is still open.")
+		err = problem.New(problem.InvalidTransition, "This invitation is still open: send it again with POST …/resend, or cancel it first.")
 	}
 	if err == nil {
 		err = s.renewable(ctx, account, old, &again)

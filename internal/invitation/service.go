@@ -358,13 +358,13 @@ func (s *Service) inviter(ctx context.Context, u partner.User) (partner.Account,
 	}
 	account, err := s.Accounts.Account(ctx, u.Tenant, false)
 	if problem.Is(err, problem.NotFound) {
-		return partner.Account{}, problem.New(problem.RoleNotPermitted, "Your company has no partner account.")
+		return partner.Account{}, partner.NoAccount()
 	}
 	if err != nil {
 		return partner.Account{}, err
 	}
 	if account.Status != partner.Active {
-		return partner.Account{}, problem.New(problem.PartnerNotActive, "The partner account is not active.")
+		return partner.Account{}, partner.NotActive()
 	}
 	return account, nil
 }
@@ -377,7 +377,7 @@ func (s *Service) draft(account partner.Account, c Command, p Proposal) (Invitat
 		Reminders: true, Duration: DefaultDuration, BatchID: p.BatchID,
 	}
 	if !slices.Contains(Kinds, p.Kind) {
-		f.Add("/kind", problem.ValidationFailed, "The kind must be one of %v.", Kinds)
+		f.Add("/kind", problem.ValidationFailed, "The kind must be %s.", problem.Or(Kinds))
 	}
 	cloud, err := s.Clouds.Cloud(account.Cloud)
 	if err != nil {
@@ -386,14 +386,14 @@ func (s *Service) draft(account partner.Account, c Command, p Proposal) (Invitat
 	inv.Sandbox = p.Sandbox != nil && *p.Sandbox
 	s.recipient(&f, &inv, p.RecipientEmail, p.RecipientName)
 	if p.Mailed && p.RecipientEmail == nil && !slices.ContainsFunc(f, func(x problem.Finding) bool { return x.Pointer == "/recipientEmail" }) {
-		f.Add("/recipientEmail", problem.RecipientEmailRequired, "An invitation that we email needs a recipient.")
+		f.Add("/recipientEmail", problem.RecipientEmailRequired, "An invitation that we email needs a recipient: give recipientEmail.")
 	}
 	s.message(&f, &inv, p.Message)
 	if p.CustomerTenantID != nil {
 		tenant, ok := partner.ParseTenantID(*p.CustomerTenantID)
 		switch {
 		case !ok:
-			f.Add("/customerTenantId", problem.ValidationFailed, "A tenant id must be a UUID.")
+			f.Add("/customerTenantId", problem.ValidationFailed, "A tenant id must be a UUID, such as 1a2c0000-0000-4000-8000-000000000011.")
 		case tenant == account.Tenant:
 			f.Add("/customerTenantId", problem.SelfInvitation, "A partner cannot invite itself.")
 		default:
@@ -409,7 +409,7 @@ func (s *Service) draft(account partner.Account, c Command, p Proposal) (Invitat
 	case p.RequestDelegatedAdmin != nil:
 		inv.RequestDelegatedAdmin = *p.RequestDelegatedAdmin
 		if !*p.RequestDelegatedAdmin && err == nil && !cloud.AdministrationOptional {
-			f.Add("/requestDelegatedAdmin", problem.DelegatedAdminRequired, "In this cloud a request always asks for administrator rights.")
+			f.Add("/requestDelegatedAdmin", problem.DelegatedAdminRequired, "In this cloud a request always asks for administrator rights: leave requestDelegatedAdmin out, or say true.")
 		}
 	default:
 		inv.RequestDelegatedAdmin = p.Kind == DualReseller || err == nil && !cloud.AdministrationOptional // 0.14
@@ -447,9 +447,9 @@ func (s *Service) recipient(f *problem.Findings, inv *Invitation, email, name *s
 		case err != nil:
 			add(f, "/recipientEmail", err)
 		case inv.Sandbox && !contact.Simulated(address):
-			f.Add("/recipientEmail", problem.EmailInvalid, "With `sandbox: true`, `recipientEmail` must be an SES simulator address (…@simulator.amazonses.com).")
+			f.Add("/recipientEmail", problem.EmailInvalid, "With sandbox: true, recipientEmail is an address of the SES mailbox simulator, such as success@simulator.amazonses.com.")
 		case !inv.Sandbox && contact.Simulated(address) && !s.Addresses.AllowReserved:
-			f.Add("/recipientEmail", problem.EmailInvalid, "An SES simulator address is for tests only: set `sandbox: true`.")
+			f.Add("/recipientEmail", problem.EmailInvalid, "An address of the SES mailbox simulator needs sandbox: true.")
 		}
 		inv.RecipientEmail = address
 	}
@@ -467,7 +467,7 @@ func (s *Service) message(f *problem.Findings, inv *Invitation, message *string)
 	switch {
 	case message == nil:
 	case !s.AllowMessage:
-		f.Add("/message", problem.ValidationFailed, "This deployment does not send partner messages. Leave out `message`.")
+		f.Add("/message", problem.ValidationFailed, "This deployment does not send partner messages. Leave out message.")
 	default:
 		m, err := contact.Note(*message)
 		if err != nil {
@@ -630,7 +630,7 @@ func (s *Service) Send(ctx context.Context, c Command, id string) (inv Invitatio
 			return err
 		}
 		if inv.Status != Draft && inv.mailed() {
-			return problem.New(problem.InvalidTransition, "The email has already been requested; resend it.")
+			return problem.New(problem.InvalidTransition, "The mail was asked for before: send it again with POST …/resend.")
 		}
 		return inv.mailAgain(now)
 	})
@@ -653,7 +653,7 @@ func (s *Service) Resend(ctx context.Context, c Command, id string) (inv Invitat
 			return err
 		}
 		if inv.Status != Pending || !inv.mailed() {
-			return problem.New(problem.InvalidTransition, "There is no email to resend yet: send the invitation.")
+			return problem.New(problem.InvalidTransition, "The first mail is asked for with POST …/send.")
 		}
 		inv.Generation++
 		return inv.mailAgain(now)
@@ -662,10 +662,10 @@ func (s *Service) Resend(ctx context.Context, c Command, id string) (inv Invitat
 
 func (i *Invitation) mailAgain(now time.Time) error {
 	if i.RecipientEmail == "" {
-		return problem.New(problem.RecipientEmailRequired, "The invitation has no recipient.")
+		return problem.New(problem.RecipientEmailRequired, "The invitation has no recipient: add recipientEmail with PATCH first.")
 	}
 	if i.Edited {
-		return problem.New(problem.DraftEdited, "Our email is always the template: reset the draft, or email it yourself.")
+		return problem.New(problem.DraftEdited, "Our mail is always the template: reset the draft with POST …/draft/reset, or mail it yourself and say so with POST …/done.")
 	}
 	i.Status = Pending
 	i.queue(now)
@@ -732,7 +732,7 @@ func (s *Service) changeOnce(ctx context.Context, c Command, account partner.Acc
 		return before, errReplayed
 	}
 	if c.IfVersion == 0 && (action == revised || action == edited) {
-		return Invitation{}, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match.")
+		return Invitation{}, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
 	}
 	if !c.expects(before) {
 		return Invitation{}, problem.New(problem.PreconditionFailed, "The invitation was changed since you read it.")

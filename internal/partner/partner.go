@@ -135,6 +135,32 @@ const (
 	Operator    Role = "operator"
 )
 
+// title is what people call a role.
+func (r Role) title() string {
+	switch r {
+	case GlobalAdmin:
+		return "Global admin"
+	case AdminAgent:
+		return "Admin agent"
+	case SalesAgent:
+		return "Sales agent"
+	case Operator:
+		return "the platform's operator"
+	default:
+		return string(r)
+	}
+}
+
+// NoAccount refuses a company that has no partner account.
+func NoAccount() error {
+	return problem.New(problem.RoleNotPermitted, "Your company has no partner account. Its Global admin applies for one at POST /v1/enrolments, or the operator makes it.")
+}
+
+// NotActive refuses what needs an active account.
+func NotActive() error {
+	return problem.New(problem.PartnerNotActive, "The partner account is not active. It can still be read; ask the operator of this service to reinstate it.")
+}
+
 // User is who calls: a person or a program of a partner, as a verified token says.
 type User struct {
 	Subject string
@@ -184,7 +210,14 @@ func (u User) Permit(op Operation) error {
 	if slices.ContainsFunc(permitted[op], func(r Role) bool { return slices.Contains(u.Roles, r) }) {
 		return nil
 	}
-	return problem.New(problem.RoleNotPermitted, "Your role does not allow this.")
+	may := make([]string, len(permitted[op]))
+	for n, r := range permitted[op] {
+		may[n] = r.title() + " (" + string(r) + ")"
+	}
+	if len(may) == 0 {
+		return problem.New(problem.RoleNotPermitted, "No role allows this.")
+	}
+	return problem.New(problem.RoleNotPermitted, "Your roles do not allow this. It is for: %s. Your identity provider says who has which role.", problem.Or(may))
 }
 
 // CloudID names a cloud, such as "public" or "usGov".

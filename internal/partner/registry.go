@@ -252,7 +252,7 @@ func (r *Registry) found(f *problem.Findings, a *Account, of Founding) {
 	if of.Role == nil {
 		required(f, "/programRole")
 	} else if a.Role = *of.Role; a.Role != DirectBill && a.Role != IndirectProvider && a.Role != IndirectReseller {
-		f.Add("/programRole", problem.ValidationFailed, "The role must be one of directBill, indirectProvider, indirectReseller.")
+		f.Add("/programRole", problem.ValidationFailed, "The role is directBill, indirectProvider or indirectReseller.")
 	}
 	if of.Cloud == nil {
 		required(f, "/cloud")
@@ -294,7 +294,7 @@ func (r *Registry) apply(f *problem.Findings, a *Account, p Particulars) {
 	if p.VerifiedDomain != nil {
 		a.VerifiedDomain = strings.ToLower(*p.VerifiedDomain)
 		if _, err := r.Addresses.Check("postmaster@" + a.VerifiedDomain); err != nil || strings.ContainsAny(a.VerifiedDomain, " \t@") {
-			f.Add("/verifiedDomain", problem.ValidationFailed, "This is not a domain that email can be sent to.")
+			f.Add("/verifiedDomain", problem.ValidationFailed, "This is no domain that mail can be sent to; one is written as example.com, without www. or @.")
 		}
 	}
 	if p.Locale != nil {
@@ -449,7 +449,7 @@ func (r *Registry) Change(ctx context.Context, c Command, tenant string, p Parti
 	}
 	switch c.IfVersion {
 	case 0:
-		return Account{}, false, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match.")
+		return Account{}, false, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
 	case AnyVersion, before.Version:
 	default:
 		return Account{}, false, outdated()

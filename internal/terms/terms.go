@@ -135,13 +135,17 @@ type Attestation struct {
 func (a *Attestation) Check(f *problem.Findings) {
 	switch {
 	case a == nil:
-		f.Add("/attestation", problem.AttestationRequired, "Read the text at /v1/attestations and attest it.")
+		f.Add("/attestation", problem.AttestationRequired, readIt)
 	case a.Accepted == nil || !*a.Accepted:
-		f.Add("/attestation/accepted", problem.AttestationRequired, "Nothing can be removed without the attestation.")
+		f.Add("/attestation/accepted", problem.AttestationRequired, "Nothing is removed without the attestation: accepted is true, once the text was read.")
 	case a.Version == nil:
-		f.Add("/attestation/textVersion", problem.AttestationRequired, "Say which text was attested.")
+		f.Add("/attestation/textVersion", problem.AttestationRequired, "Say which text was attested: the textVersion that its GET gives.")
 	}
 }
+
+// readIt says where the texts are.
+const readIt = "Get the text at GET /v1/attestations/relationshipRemoval, or /v1/attestations/partnershipRemoval for a partnership, read it, and send " +
+	`attestation: {"accepted":true,"textVersion":"<its textVersion>"}.`
 
 // Text gives the text that is attested, which is the one in force. Codes: [problem.AttestationOutdated],
 // [problem.AgreementTextNotConfigured].
@@ -152,7 +156,7 @@ func (a *Attestation) Text(ctx context.Context, c Catalogue, t Type, lang, count
 	}
 	if a == nil || a.Version == nil || *a.Version != text.Version {
 		var f problem.Findings
-		f.Add("/attestation/textVersion", problem.AttestationOutdated, "Another text is in force now: read it and attest it.")
+		f.Add("/attestation/textVersion", problem.AttestationOutdated, "Another text is in force by now: get it where that one came from, read it, and attest its textVersion.")
 		return Text{}, f.Err()
 	}
 	return text, nil

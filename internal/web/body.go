@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -31,6 +32,8 @@ const (
 type body struct {
 	members  map[string]json.RawMessage
 	findings problem.Findings
+	// fields are the names that were asked for.
+	fields []string
 	// fingerprint stands for the method, the path and the members in whatever order and spacing.
 	fingerprint string
 }
@@ -70,11 +73,11 @@ func (c *call) bytes(limit int64) ([]byte, error) {
 func object(text []byte) (map[string]json.RawMessage, error) {
 	v := jsontext.Value(text)
 	if err := v.Canonicalize(); err != nil {
-		return nil, problem.New(problem.MalformedRequest, "The body is not one JSON value in UTF-8, each name in an object once.")
+		return nil, problem.New(problem.MalformedRequest, "The body is not one JSON value in UTF-8 that names each field once.")
 	}
 	var members map[string]json.RawMessage
 	if v.Kind() != '{' || json.Unmarshal(v, &members) != nil {
-		return nil, problem.New(problem.MalformedRequest, "The body must be a JSON object.")
+		return nil, problem.New(problem.MalformedRequest, "The body is a JSON object, in braces.")
 	}
 	return members, nil
 }
@@ -142,6 +145,9 @@ func (b *body) join(pointer string, g *body) {
 }
 
 func take[T any](b *body, name, kind string) *T {
+	if !slices.Contains(b.fields, name) {
+		b.fields = append(b.fields, name)
+	}
 	raw, ok := b.members[name]
 	if !ok {
 		return nil
@@ -158,9 +164,40 @@ func take[T any](b *body, name, kind string) *T {
 // end gives what was found. Members that were not taken are none of the operation.
 func (b *body) end() problem.Findings {
 	for _, name := range slices.Sorted(maps.Keys(b.members)) {
-		b.findings.Add("/"+escape(name), problem.UnknownField, "There is no such field.")
+		b.findings.Add("/"+escape(name), problem.UnknownField, "There is no such field here.%s", b.instead(name))
 	}
 	return b.findings
+}
+
+// otherNames are fields that are called otherwise in another place, where they are asked for instead.
+var otherNames = map[string][]string{
+	"roles": {"accessDetails", "unifiedRoles"}, "accessDetails": {"roles"}, "unifiedRoles": {"accessDetails", "roles"}, "email": {"recipientEmail"},
+	"to": {"recipientEmail"}, "recipient": {"recipientEmail"}, "name": {"recipientName", "companyName", "displayName"}, "phone": {"phoneNumber"}, "phoneNumber": {"phone"},
+	"language": {"locale"}, "duration": {"expiresIn"}, "expiresIn": {"duration"}, "tenantId": {"customerTenantId"}, "customerId": {"customerTenantId"},
+	"provider": {"providerTenantId"}, "partnerId": {"partnerIdOfRecord", "partnerIdOnRecord"}, "mpnId": {"partnerId", "partnerIdOfRecord"}, "date": {"dateAgreed"},
+	"version": {"textVersion"}, "delegatedAdmin": {"requestDelegatedAdmin"}, "companyname": {"companyName"},
+}
+
+// within says where a field stands that another one holds.
+var within = map[string]string{"accessDetails": "accessDetails.unifiedRoles"}
+
+// instead says which field is meant, or else which there are.
+func (b *body) instead(name string) string {
+	same := func(s string) string { return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(s)) }
+	for _, f := range b.fields {
+		if same(f) == same(name) {
+			return " It is called " + f + "."
+		}
+	}
+	for _, f := range otherNames[name] {
+		if slices.Contains(b.fields, f) {
+			return " It is called " + cmp.Or(within[f], f) + "."
+		}
+	}
+	if len(b.fields) == 0 {
+		return " This request has none."
+	}
+	return " The fields are " + problem.And(b.fields) + "."
 }
 
 // escape writes a name as a part of a JSON Pointer (RFC 6901).

@@ -184,3 +184,39 @@ func TestEveryCodeHasAnAnswer(t *testing.T) {
 		t.Errorf("package problem has %d codes, the table %d", count, len(answers))
 	}
 }
+
+// An error says what would be right: the field that is meant, or those that there are.
+func TestUnknownFieldsAreToldWhichThereAre(t *testing.T) {
+	for name, c := range map[string]struct {
+		members, want string
+	}{
+		"another spelling":     {`{"recipient_email":"a@b.example"}`, "It is called recipientEmail."},
+		"another case":         {`{"RecipientEmail":"a@b.example"}`, "It is called recipientEmail."},
+		"another word":         {`{"language":"fr"}`, "It is called locale."},
+		"nothing like it":      {`{"colour":"red"}`, "The fields are recipientEmail, locale and granularAdmin."},
+		"roles of an Entra ID": {`{"granularAdmin":{"accessDetails":{}}}`, "It is called roles."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			members, err := object([]byte(c.members))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := &body{members: members}
+			b.text("recipientEmail")
+			b.text("locale")
+			b.granularAdmin()
+			f := b.end()
+			if len(f) != 1 || f[0].Code != problem.UnknownField || !strings.HasSuffix(f[0].Detail, c.want) {
+				t.Errorf("%+v", f)
+			}
+		})
+	}
+	b := &body{members: map[string]json.RawMessage{"roles": nil}}
+	granularTerms(b)
+	if f := b.end(); len(f) != 1 || !strings.HasSuffix(f[0].Detail, "It is called accessDetails.unifiedRoles.") {
+		t.Errorf("%+v", f)
+	}
+	if f := (&body{members: map[string]json.RawMessage{"x": nil}}).end(); len(f) != 1 || !strings.HasSuffix(f[0].Detail, "This request has none.") {
+		t.Errorf("%+v", f)
+	}
+}

@@ -220,7 +220,7 @@ func (t trade) compliance(c *call) error {
 		return l.err
 	}
 	if byID == (tenant != "") {
-		return problem.New(problem.MalformedRequest, "Say either partnerId or tenantId.")
+		return problem.New(problem.MalformedRequest, "Say one of the parameters partnerId and tenantId.")
 	}
 	var named *string
 	if byID {

@@ -474,8 +474,8 @@ func TestGranularIsSent(t *testing.T) {
 		`{"recipientEmail":7}`:                 {"validation_failed", "/recipientEmail validation_failed"},
 		`{"recipientEmail":"larch"}`:           {"email_invalid", "/recipientEmail email_invalid"},
 		`{"recipientEmail":"é@larch.example"}`: {"email_internationalised_local_part", "/recipientEmail email_internationalised_local_part"},
-		`{"recipientEmail":"a@larch.example","locale":"-"}`: {"validation_failed", "/locale validation_failed"},
-		`{"recipientEmail":"a@larch.example","subject":"x"}`:  {"unknown_field", "/subject unknown_field"},
+		`{"recipientEmail":"a@larch.example","locale":"-"}`:  {"validation_failed", "/locale validation_failed"},
+		`{"recipientEmail":"a@larch.example","subject":"x"}`: {"unknown_field", "/subject unknown_field"},
 	} {
 		if p := a.call(send("1", body)).is(422, want[0]); !slices.Equal(p.findings(), []string{want[1]}) {
 			t.Errorf("%s: %v", body, p.findings())

@@ -134,7 +134,7 @@ func (c *call) command(b *body, keyRequired bool) (invitation.Command, error) {
 	keys := c.r.Header.Values("Idempotency-Key")
 	switch {
 	case len(keys) == 0 && keyRequired:
-		return cmd, problem.New(problem.IdempotencyKeyRequired, "This request needs an Idempotency-Key.")
+		return cmd, problem.New(problem.IdempotencyKeyRequired, "This request needs the header Idempotency-Key: a value of your own, such as a UUID, that a repetition of the request has again.")
 	case len(keys) > 0:
 		if k := keys[0]; k == "" || len(k) > maxKey || strings.ContainsFunc(k, func(r rune) bool { return r < ' ' || r > '~' }) {
 			return cmd, problem.New(problem.MalformedRequest, "An Idempotency-Key has 1 to %d printable ASCII characters.", maxKey)
@@ -144,7 +144,7 @@ func (c *call) command(b *body, keyRequired bool) (invitation.Command, error) {
 	if tag := c.r.Header.Get("If-Match"); tag != "" {
 		var ok bool
 		if cmd.IfVersion, ok = versionOf(tag); !ok {
-			return cmd, problem.New(problem.MalformedRequest, "If-Match must be one ETag in its quotes, or *.")
+			return cmd, problem.New(problem.MalformedRequest, "If-Match is one ETag in its quotes as a GET gives it, such as \"3\", or *.")
 		}
 	}
 	return cmd, nil
@@ -236,7 +236,7 @@ func (i invitations) list(c *call) error {
 	}
 	if q.RecipientEmail != "" {
 		if _, err := i.service.Addresses.Check(q.RecipientEmail); err != nil {
-			l.refuse("recipientEmail")
+			l.refuse("recipientEmail", "a mail address, such as admin@example.com")
 		}
 	}
 	if l.err != nil {

@@ -44,10 +44,11 @@ func (c *call) list(filters ...string) (*list, error) {
 	}
 	for name, values := range query {
 		if !slices.Contains(filters, name) && name != "limit" && name != "cursor" {
-			return nil, problem.New(problem.MalformedRequest, "The query has a parameter that is not one of this list.")
+			return nil, problem.New(problem.MalformedRequest, "The query has a parameter that is none of this list: its parameters are %s.",
+				problem.And(append([]string{"limit", "cursor"}, filters...)))
 		}
 		if len(values) != 1 || values[0] == "" {
-			return nil, problem.New(problem.MalformedRequest, "The parameter %s can have one value only.", name)
+			return nil, problem.New(problem.MalformedRequest, "The parameter %s is there once, with a value.", name)
 		}
 	}
 	l := &list{Limit: defaultLimit}
@@ -81,7 +82,7 @@ func (l *list) has(name string) (string, bool) {
 func oneOf[T ~string](l *list, name string, values ...T) T {
 	v, ok := l.has(name)
 	if ok && !slices.Contains(values, T(v)) {
-		l.refuse(name)
+		l.refuse(name, "one of "+problem.Or(values))
 	}
 	return T(v)
 }
@@ -90,7 +91,7 @@ func oneOf[T ~string](l *list, name string, values ...T) T {
 func (l *list) text(name string, limit int) string {
 	v, _ := l.has(name)
 	if len(v) > limit {
-		l.refuse(name)
+		l.refuse(name, "text of at most "+strconv.Itoa(limit)+" bytes")
 	}
 	return v
 }
@@ -102,7 +103,7 @@ func (l *list) tenant(name string) partner.TenantID {
 	}
 	tenant, ok := partner.ParseTenantID(v)
 	if !ok {
-		l.refuse(name)
+		l.refuse(name, "a tenant id, which is a UUID such as 1a2c0000-0000-4000-8000-000000000011")
 	}
 	return tenant
 }
@@ -115,7 +116,7 @@ func (l *list) moment(name string) time.Time {
 	}
 	t, err := time.Parse(time.RFC3339, v)
 	if err != nil || t.Year() < 1970 {
-		l.refuse(name)
+		l.refuse(name, "a time of RFC 3339, such as 2026-03-01T09:00:00Z")
 		return time.Time{}
 	}
 	t = t.UTC()
@@ -134,7 +135,13 @@ func (l *list) day(name string, ends bool) (time.Time, bool) {
 	}
 	t, err := time.Parse(time.DateOnly, v)
 	if err != nil || t.Year() < 1970 {
-		return l.moment(name), true
+		before := l.err
+		at := l.moment(name)
+		if before == nil && l.err != nil {
+			l.err = before
+			l.refuse(name, "a day or a time of RFC 3339, such as 2026-03-01 or 2026-03-01T09:00:00Z")
+		}
+		return at, true
 	}
 	if ends {
 		t = t.AddDate(0, 0, 1)
@@ -142,9 +149,10 @@ func (l *list) day(name string, ends bool) (time.Time, bool) {
 	return t, true
 }
 
-func (l *list) refuse(name string) {
+// refuse notes that a filter has no value of its kind, and says what one is.
+func (l *list) refuse(name, kind string) {
 	if l.err == nil {
-		l.err = problem.New(problem.MalformedRequest, "The parameter %s has a value that is not of its kind.", name)
+		l.err = problem.New(problem.MalformedRequest, "The parameter %s is %s.", name, kind)
 	}
 }
 
@@ -182,7 +190,7 @@ func (g *Gate) unseal(ctx context.Context, binding, cursor string) (string, erro
 			}
 		}
 	}
-	return "", problem.New(problem.MalformedRequest, "The cursor does not belong to this list with these filters.")
+	return "", problem.New(problem.MalformedRequest, "The cursor is none of this list with these filters: begin again without one, or give the filters that it came with.")
 }
 
 func cursorCode(key []byte, binding, after string) []byte {

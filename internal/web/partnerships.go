@@ -157,7 +157,7 @@ func (ps partnerships) relations(c *call) error {
 		return l.err
 	}
 	if kind == "" {
-		return problem.New(problem.MalformedRequest, "The parameter relationship_type is required.")
+		return problem.New(problem.MalformedRequest, "The parameter relationship_type is required: IsIndirectCloudSolutionProviderOf for your resellers, IsIndirectResellerOf for your providers.")
 	}
 	side := map[string]partnership.Side{providerOf: partnership.ProviderSide, resellerOf: partnership.ResellerSide}[kind]
 	u, err := c.reader()

@@ -191,7 +191,7 @@ func (c *call) permitted(op partner.Operation) (partner.User, error) {
 	}
 	_, err := c.gate.Accounts.Account(c.r.Context(), u.Tenant, false)
 	if problem.Is(err, problem.NotFound) {
-		err = problem.New(problem.RoleNotPermitted, "Your company has no partner account.")
+		err = partner.NoAccount()
 	}
 	return u, err
 }
