@@ -106,7 +106,7 @@ func TestPartnerMailsItsOwnWords(t *testing.T) {
 		t.Errorf("done: %v", done)
 	}
 	alder.post(path+"/send", "").code(t, 409, "draft_edited")
-	alder.edit(path, "*", "x", link).code(t, 409, "invalid_transition")
+	alder.edit(path, "*", "Still my own words", "Hello\n\n"+link).want(t, 200) // 0.41: we have mailed nothing
 
 	person := newBrowser(t)
 	if page := person.get(link).want(t, 200).page(t); page != "review" {
@@ -115,7 +115,7 @@ func TestPartnerMailsItsOwnWords(t *testing.T) {
 	if page := person.submit(person.signIn(link, "admin@oak.example").want(t, 200), accepting()).want(t, 200).page(t); page != "accepted" {
 		t.Fatalf("page %q", page)
 	}
-	if got := alder.timeline(path); !slices.Equal(got, []string{"created user", "edited user", "done user", "accepted customer"}) {
+	if got := alder.timeline(path); !slices.Equal(got, []string{"created user", "edited user", "done user", "edited user", "accepted customer"}) {
 		t.Errorf("timeline: %q", got)
 	}
 	if events := string(alder.do("GET", path+"/events", "").want(t, 200).body); strings.Contains(events, "/i/") || strings.Contains(events, "oak.example") {

@@ -340,7 +340,8 @@ func AddedSteps(before, after []invitation.Entry) []invitation.Entry {
 
 // order is how operations go that fall within one second, whichever resource they are about.
 var order = []string{
-	"invitation.created", "invitation.changed", "invitation.edited", "invitation.reset", "invitation.done", "invitation.sent", "invitation.resent",
+	"invitation.created", "invitation.changed", "invitation.edited", "invitation.reset", "invitation.done", "invitation.relinked", "invitation.extended", "invitation.sent",
+	"invitation.resent",
 	"invitation.mailed", "invitation.mailFailed", "invitation.delayed", "invitation.delivered", "invitation.bounced", "invitation.rejected",
 	"invitation.suppressed", "invitation.complained", "invitation.reminded", "invitation.renewalRequested", "invitation.reported",
 	"invitation.unsubscribed", "invitation.accepted", "invitation.declined", "invitation.cancelled", "invitation.expired", "invitation.disputed",

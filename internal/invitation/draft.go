@@ -138,8 +138,8 @@ func (s *Service) Edit(ctx context.Context, c Command, id string, w Words, curre
 		if len(f) == 0 {
 			w.check(&f, current.Reveal(), s.origins(origin))
 		}
-		if len(f) == 0 && inv.Status != Draft {
-			return problem.New(problem.InvalidTransition, "Only a draft can be edited.")
+		if len(f) == 0 && !inv.malleable() {
+			return errMailed
 		}
 		inv.Edited = true
 		return f.Err()
@@ -164,8 +164,8 @@ func (s *Service) Reset(ctx context.Context, c Command, id string) (inv Invitati
 		if err := c.Findings.Err(); err != nil {
 			return err
 		}
-		if inv.Status != Draft {
-			return problem.New(problem.InvalidTransition, "Only a draft can be reset.")
+		if !inv.malleable() {
+			return errMailed
 		}
 		inv.Edited = false
 		return nil
@@ -187,6 +187,61 @@ func (s *Service) Done(ctx context.Context, c Command, id string) (inv Invitatio
 		return nil
 	})
 }
+
+// malleable reports whether the words, the recipient and the link can still be changed: of a draft, and after Done as long as no mail of
+// ours has said anything else (domain, 0.41).
+func (i Invitation) malleable() bool {
+	return i.Status == Draft || i.Status == Pending && !i.mailed()
+}
+
+var errMailed = problem.New(problem.InvalidTransition,
+	"This service was asked to email the invitation: only a draft, or one that you email yourself, can be changed. Cancel it and renew it, or extend its time with POST …/extend.")
+
+// Relink gives an invitation that we never mailed a new link; the older one no longer works (0.41). What the partner has written stays,
+// with the new link in it. Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], those of an ended invitation,
+// [problem.InvalidTransition] for one that we were asked to mail: then it is resent.
+func (s *Service) Relink(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
+	return s.post(ctx, c, id, relinked, func(inv *Invitation, _ time.Time) error {
+		if err := c.Findings.Err(); err != nil {
+			return err
+		}
+		if !inv.malleable() {
+			return problem.New(problem.InvalidTransition, "This service was asked to email the invitation: POST …/resend emails it again, with a new link.")
+		}
+		inv.Generation++
+		return nil
+	})
+}
+
+// Extend moves the end of an open invitation without a new link, to for so long from now; nil stands for as long as it was open at first
+// (0.41). While its first mail waits, the time that begins with that mail is changed. An end is never moved back: mails have said it. Codes:
+// [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], [problem.ValidationFailed], those of an ended invitation.
+func (s *Service) Extend(ctx context.Context, c Command, id string, open *time.Duration) (inv Invitation, replayed bool, err error) {
+	return s.post(ctx, c, id, extended, func(inv *Invitation, now time.Time) error {
+		f := slices.Clone(c.Findings)
+		d := inv.Duration
+		if open != nil {
+			d = *open
+		}
+		until := now.Add(d)
+		switch {
+		case d < MinDuration || d > MaxDuration:
+			f.Add("/expiresIn", problem.ValidationFailed, "An invitation is open for P1D to P90D from now.")
+		case inv.ExpiresAt.IsZero() && d < inv.Duration, !inv.ExpiresAt.IsZero() && until.Before(inv.ExpiresAt):
+			f.Add("/expiresIn", problem.ValidationFailed, "The end is moved to a later time only.")
+		case inv.ExpiresAt.IsZero():
+			inv.Duration = d
+		default:
+			inv.ExpiresAt = until
+		}
+		return f.Err()
+	})
+}
+
+const (
+	relinked = "relinked"
+	extended = "extended"
+)
 
 // Words gives what a draft says when the partner has edited it; current is the link that it has now. Codes: [problem.NotFound].
 func (s *Service) Words(ctx context.Context, u partner.User, inv Invitation, current link.Secret) (Words, error) {

@@ -495,3 +495,84 @@ func TestAnOutdatedEditKeepsNothing(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+// Decision 0.41: after Done nobody is stuck, as long as we have mailed nothing.
+func TestAfterDone(t *testing.T) {
+	o := open(t)
+	inv := o.done(t, o.edit(t, o.invite(t, by(alder), invitation.Proposal{Kind: invitation.Reseller})))
+	old := linkOf(inv)
+	inv, _, err := o.Revise(t.Context(), ifMatch(inv.Version), inv.ID, invitation.Revision{RecipientEmail: ptr("nora@larch.example")})
+	if err != nil || inv.RecipientEmail != "nora@larch.example" || inv.Status != invitation.Pending {
+		t.Fatalf("%+v, %v", inv, err)
+	}
+	if _, _, err := o.Invite(t.Context(), by(alder), to("nora@larch.example")); !problem.Is(err, problem.DuplicateOpenInvitation) {
+		t.Errorf("another for the same: %v", err)
+	}
+	c := by(alder)
+	c.Key = "once"
+	inv, _, err = o.Relink(t.Context(), c, inv.ID)
+	if err != nil || inv.Generation != 2 || !inv.Edited {
+		t.Fatalf("%+v, %v", inv, err)
+	}
+	if again, replayed, err := o.Relink(t.Context(), c, inv.ID); err != nil || !replayed || again.Generation != 2 {
+		t.Errorf("the same once more: %+v, %v, %v", again, replayed, err)
+	}
+	if _, got, err := o.Look(t.Context(), old, nil, true); err != nil || got != invitation.Superseded {
+		t.Errorf("the old link: %s, %v", got, err)
+	}
+	if w, err := o.says(t, inv, origin+"another"); err != nil || !strings.Contains(w.Body, origin+"another") {
+		t.Errorf("the words: %+v, %v", w, err)
+	}
+	// Words that were made for the older link are not written.
+	edit := ifMatch(invitation.AnyVersion)
+	edit.Generation = 1
+	_, _, err = o.Edit(t.Context(), edit, inv.ID, words, personal, origin)
+	wantCode(t, err, problem.PreconditionFailed)
+	if inv, _, err = o.Reset(t.Context(), by(alder), inv.ID); err != nil || inv.Edited {
+		t.Fatalf("%+v, %v", inv, err)
+	}
+	if inv, _, err = o.Send(t.Context(), by(alder), inv.ID); err != nil {
+		t.Fatal(err)
+	}
+	for name, do := range map[string]func() error{
+		"edit": func() error {
+			_, _, err := o.Edit(t.Context(), ifMatch(-1), inv.ID, words, personal, origin)
+			return err
+		},
+		"reset": func() error { _, _, err := o.Reset(t.Context(), by(alder), inv.ID); return err },
+		"link":  func() error { _, _, err := o.Relink(t.Context(), by(alder), inv.ID); return err },
+	} {
+		if err := do(); !problem.Is(err, problem.InvalidTransition) {
+			t.Errorf("%s of what we mail: %v", name, err)
+		}
+	}
+}
+
+// Decision 0.41: the end moves without a new link, to at most 90 days from now.
+func TestExtend(t *testing.T) {
+	const day = 24 * time.Hour
+	o := open(t)
+	inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
+	o.pass(10 * day)
+	for _, c := range []struct {
+		open *time.Duration
+		want time.Duration // from now; 0 for refused
+	}{{ptr(91 * day), 0}, {ptr(time.Hour), 0}, {ptr(19 * day), 0}, {ptr(60 * day), 60 * day}, {nil, 0}, {ptr(90 * day), 90 * day}} {
+		got, _, err := o.Extend(t.Context(), by(alder), inv.ID, c.open)
+		if c.want == 0 {
+			if f := wantCode(t, err, problem.ValidationFailed).Findings; len(f) != 1 || f[0].Pointer != "/expiresIn" {
+				t.Errorf("%v: %+v", c.open, f)
+			}
+			continue
+		}
+		if err != nil || !got.ExpiresAt.Equal(o.now().Add(c.want)) || got.Generation != inv.Generation || got.Mail != inv.Mail {
+			t.Errorf("%v: %+v, %v", c.open, got, err)
+		}
+	}
+	// While the first mail waits, the time that begins with it is what changes.
+	waiting := o.mailed(t, o.invite(t, by(alder), to("lena@larch.example")), invitation.MailWaiting)
+	got, _, err := o.Extend(t.Context(), by(alder), waiting.ID, ptr(45*day))
+	if err != nil || !got.ExpiresAt.IsZero() || got.Duration != 45*day {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

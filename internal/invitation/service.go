@@ -71,6 +71,9 @@ type Command struct {
 	// of checks (domain, 2.5).
 	Findings problem.Findings
 
+	// Generation, when not zero, is that of the link that the command is about: with another one it changes nothing.
+	Generation int
+
 	// Lasting has the key remembered for good, not for 24 hours: for machines that may come back to a task later than that. Its key
 	// makes one invitation, ever.
 	Lasting bool
@@ -577,7 +580,7 @@ func (s *Service) Letter(ctx context.Context, u partner.User, id string) (Letter
 	return l, err
 }
 
-// Revision is what may be changed of a draft. Nil leaves a field as it is.
+// Revision is what may be changed of a draft, and of what is done and not mailed by us (0.41). Nil leaves a field as it is.
 type Revision struct {
 	RecipientEmail *string
 	RecipientName  *string
@@ -586,10 +589,10 @@ type Revision struct {
 	Reminders      *bool
 }
 
-// Revise changes a draft. The command names the version that it changes. Replayed reports that the command's key had
+// Revise changes a draft, or what is done and not mailed by us. The command names the version that it changes. Replayed reports that the command's key had
 // changed it before. Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound],
 // [problem.PreconditionRequired] without a version, [problem.PreconditionFailed], those of a field,
-// [problem.DuplicateOpenInvitation], those of an ended invitation, [problem.InvalidTransition] for one that is no draft.
+// [problem.DuplicateOpenInvitation], those of an ended invitation, [problem.InvalidTransition] for one that we were asked to mail.
 func (s *Service) Revise(ctx context.Context, c Command, id string, r Revision) (inv Invitation, replayed bool, err error) {
 	// What nothing is written in falls back to the partner's language (0.39); whoever may not change it is refused below.
 	own := ""
@@ -609,8 +612,8 @@ func (s *Service) Revise(ctx context.Context, c Command, id string, r Revision) 
 		if r.Duration != nil {
 			inv.ExpiresAt = now.Add(inv.Duration) // from now, so that a shorter time does not end an older draft
 		}
-		if len(f) == 0 && inv.Status != Draft {
-			return problem.New(problem.InvalidTransition, "Only a draft can be changed.")
+		if len(f) == 0 && !inv.malleable() {
+			return errMailed
 		}
 		return f.Err()
 	})
@@ -630,7 +633,7 @@ func (s *Service) Send(ctx context.Context, c Command, id string) (inv Invitatio
 			return err
 		}
 		if inv.Status != Draft && inv.mailed() {
-			return problem.New(problem.InvalidTransition, "The mail was asked for before: send it again with POST …/resend.")
+			return problem.New(problem.InvalidTransition, "The email was asked for before: send it again with POST …/resend.")
 		}
 		return inv.mailAgain(now)
 	})
@@ -653,7 +656,7 @@ func (s *Service) Resend(ctx context.Context, c Command, id string) (inv Invitat
 			return err
 		}
 		if inv.Status != Pending || !inv.mailed() {
-			return problem.New(problem.InvalidTransition, "The first mail is asked for with POST …/send.")
+			return problem.New(problem.InvalidTransition, "The first email is asked for with POST …/send.")
 		}
 		inv.Generation++
 		return inv.mailAgain(now)
@@ -665,7 +668,7 @@ func (i *Invitation) mailAgain(now time.Time) error {
 		return problem.New(problem.RecipientEmailRequired, "The invitation has no recipient: add recipientEmail with PATCH first.")
 	}
 	if i.Edited {
-		return problem.New(problem.DraftEdited, "Our mail is always the template: reset the draft with POST …/draft/reset, or mail it yourself and say so with POST …/done.")
+		return problem.New(problem.DraftEdited, "Our email is always the template: reset the draft with POST …/draft/reset, or email it yourself and say so with POST …/done.")
 	}
 	i.Status = Pending
 	i.queue(now)
@@ -734,7 +737,7 @@ func (s *Service) changeOnce(ctx context.Context, c Command, account partner.Acc
 	if c.IfVersion == 0 && (action == revised || action == edited) {
 		return Invitation{}, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
 	}
-	if !c.expects(before) {
+	if !c.expects(before) || c.Generation != 0 && c.Generation != before.Generation {
 		return Invitation{}, problem.New(problem.PreconditionFailed, "The invitation was changed since you read it.")
 	}
 	ended := before.StatusAt(now).ended()

@@ -366,6 +366,14 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 			}
 			return "nothing", err
 		}},
+		{"new link", func(ctx context.Context, o *office, inv invitation.Invitation) (any, error) {
+			after, _, err := o.Relink(ctx, by(alder), inv.ID)
+			return after.Status, err
+		}},
+		{"extend", func(ctx context.Context, o *office, inv invitation.Invitation) (any, error) {
+			after, _, err := o.Extend(ctx, by(alder), inv.ID, nil)
+			return after.Status, err
+		}},
 	}
 	const (
 		no       = " invalid_transition"
@@ -373,17 +381,17 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 		closed   = " no-renewal reported unsubscribed disputed nothing"
 		over     = " renewal-asked reported unsubscribed unknown nothing"
 		first8   = "invalid_transition invalid_transition pending cancelled accepted declined accepted pending" + no + no + no + no + open4
-		pending  = first8 + " nothing" // its mail has not gone out
-		mailed   = first8 + " reminder"
+		pending  = first8 + " nothing" + no + " pending" // its mail has not gone out
+		mailed   = first8 + " reminder" + no + " pending"
 		notAgain = "invitation_expired invitation_expired invitation_expired invitation_expired expired expired expired expired" +
-			" invitation_expired invitation_expired invitation_expired draft" + over
+			" invitation_expired invitation_expired invitation_expired draft" + over + " invitation_expired invitation_expired"
 	)
 	const ac, de, ca = "invitation_already_accepted", "invitation_already_declined", "invitation_already_cancelled"
 	table := map[string]string{
-		"draft":             "draft pending invalid_transition cancelled accepted declined accepted draft draft draft pending" + no + open4 + " nothing",
-		"edited":            "draft draft_edited invalid_transition cancelled accepted declined accepted draft draft draft pending" + no + open4 + " nothing",
-		"done":              "invalid_transition pending invalid_transition cancelled accepted declined accepted pending" + no + no + no + no + open4 + " nothing",
-		"edited and done":   "invalid_transition draft_edited invalid_transition cancelled accepted declined accepted pending" + no + no + no + no + open4 + " nothing",
+		"draft":             "draft pending invalid_transition cancelled accepted declined accepted draft draft draft pending" + no + open4 + " nothing draft draft",
+		"edited":            "draft draft_edited invalid_transition cancelled accepted declined accepted draft draft draft pending" + no + open4 + " nothing draft draft",
+		"done":              "pending pending invalid_transition cancelled accepted declined accepted pending pending pending" + no + no + open4 + " nothing pending pending",
+		"edited and done":   "pending draft_edited invalid_transition cancelled accepted declined accepted pending pending pending" + no + no + open4 + " nothing pending pending",
 		"done, then mailed": mailed,
 		"queued":            pending,
 		"claimed":           pending,
@@ -391,9 +399,9 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 		"unknown":           pending,
 		"mailed":            mailed,
 		"mail failed":       pending,
-		"accepted":          strings.Join([]string{ac, ac, ac, ac, "accepted answered answered accepted", ac, ac, ac, "relationship_exists"}, " ") + closed,
-		"declined":          strings.Join([]string{de, de, de, de, "answered declined answered declined", de, de, de, "draft"}, " ") + closed,
-		"cancelled":         strings.Join([]string{ca, ca, ca, ca, "unknown unknown unknown cancelled", ca, ca, ca, "draft"}, " ") + " unknown unknown unsubscribed unknown nothing",
+		"accepted":          strings.Join([]string{ac, ac, ac, ac, "accepted answered answered accepted", ac, ac, ac, "relationship_exists"}, " ") + closed + " " + ac + " " + ac,
+		"declined":          strings.Join([]string{de, de, de, de, "answered declined answered declined", de, de, de, "draft"}, " ") + closed + " " + de + " " + de,
+		"cancelled":         strings.Join([]string{ca, ca, ca, ca, "unknown unknown unknown cancelled", ca, ca, ca, "draft"}, " ") + " unknown unknown unsubscribed unknown nothing " + ca + " " + ca,
 		"expired":           notAgain,
 		"mailed, time over": notAgain,
 		"done, time over":   notAgain,

@@ -47,7 +47,7 @@ func (i Invitation) Timeline(now time.Time) []Event {
 
 func actorOf(action string) ActorKind {
 	switch action {
-	case "created", revised, edited, "reset", "done", "sent", "resent", string(Cancelled):
+	case "created", revised, edited, "reset", "done", "sent", "resent", relinked, extended, string(Cancelled):
 		return ByUser
 	case string(Accepted), string(Declined), "renewal requested", "reported", "disputed", unsubscribed:
 		return ByCustomer

@@ -123,8 +123,7 @@ func (i invitations) edit(c *call) error {
 		words.Body = *v
 	}
 	cmd.Findings = b.end()
-	// The link is made of what is read here, and the words are checked against what is written over: as long as it is a draft,
-	// nothing gives it another link. Who may only read learns nothing of what would be wrong with them.
+	// The link is made of what is read here: where it has another one by the time of writing, nothing is written. Who may only read learns nothing of what would be wrong with them.
 	u, err := c.permitted(partner.InviteCustomers)
 	if err != nil {
 		return err
@@ -137,6 +136,7 @@ func (i invitations) edit(c *call) error {
 	if err != nil {
 		return err
 	}
+	cmd.Generation = inv.Generation
 	inv, replayed, err := i.service.Edit(c.r.Context(), cmd, inv.ID, words, current, origin)
 	if err != nil {
 		return err

@@ -93,8 +93,26 @@ func TestOwnWords(t *testing.T) {
 	}
 	a.call(act("done", "d", `{"x":1}`)).is(422, "idempotency_key_reused")
 	a.call(act("done", "", "")).is(409, "invalid_transition")
-	a.call(act("draft/reset", "", "")).is(409, "invalid_transition")
-	a.call(edit(path, "*", "x", link)).is(409, "invalid_transition")
+	// After Done, as long as we have mailed nothing (0.41).
+	if p := a.call(act("new-link", "n", "")).is(200); p.str("status") != "pending" {
+		t.Errorf("%s", p.body)
+	}
+	if a.call(act("new-link", "n", "")).is(200).header.Get("Idempotency-Replayed") != "true" {
+		t.Error("not replayed")
+	}
+	a.call(edit(path, "*", "x", link)).is(422, "invitation_link_altered") // the older one
+	body := a.call(reads(path)["draft"]).is(200).str("body")
+	if strings.Contains(body, link) {
+		t.Error("the older link is still in the draft")
+	}
+	a.call(edit(path, "*", "x", body)).is(200)
+	a.call(act("draft/reset", "", "")).is(200)
+	a.call(act("extend", "", `{"expiresIn":"P91D"}`)).is(422, "validation_failed")
+	a.call(act("extend", "", `{"expiresAt":"2026-04-01T00:00:00Z"}`)).is(422, "unknown_field")
+	if p := a.call(act("extend", "", `{"expiresIn":"P60D"}`)).is(200); p.str("expiresAt") != "2026-04-30T09:00:00Z" || p.str("status") != "pending" {
+		t.Errorf("%s", p.body)
+	}
+	a.call(act("extend", "", "")).is(422, "validation_failed") // it would end sooner
 
 	var actions []string
 	for _, e := range a.call(reads(path)["events"]).is(200).object()["items"].([]any) {
@@ -104,7 +122,7 @@ func TestOwnWords(t *testing.T) {
 			t.Errorf("%v", event)
 		}
 	}
-	if !slices.Equal(actions, []string{"created", "edited", "reset", "done"}) {
+	if !slices.Equal(actions, []string{"created", "edited", "reset", "done", "relinked", "edited", "reset", "extended"}) {
 		t.Errorf("timeline: %q", actions)
 	}
 

@@ -29,6 +29,8 @@ func Invitations(g Gate, s *invitation.Service, d Drafts, bulk *batch.Service) h
 		"POST /v1/invitations/{id}/done":        i.finish,
 		"POST /v1/invitations/{id}/send":        i.send,
 		"POST /v1/invitations/{id}/resend":      i.resend,
+		"POST /v1/invitations/{id}/new-link":    i.relink,
+		"POST /v1/invitations/{id}/extend":      i.extend,
 		"POST /v1/invitations/{id}/cancel":      i.cancel,
 		"POST /v1/invitations/{id}/renew":       i.renew,
 		"GET /v1/invitations/{id}/events":       i.timeline,
@@ -303,6 +305,26 @@ func (i invitations) resend(c *call) error {
 }
 
 func (i invitations) finish(c *call) error { return i.post(c, http.StatusOK, false, i.service.Done) }
+
+func (i invitations) relink(c *call) error { return i.post(c, http.StatusOK, false, i.service.Relink) }
+
+func (i invitations) extend(c *call) error {
+	b, err := c.body(false)
+	if err != nil {
+		return err
+	}
+	cmd, err := c.command(b, false)
+	if err != nil {
+		return err
+	}
+	open := b.span("expiresIn")
+	cmd.Findings = b.end()
+	inv, replayed, err := i.service.Extend(c.r.Context(), cmd, c.r.PathValue("id"), open)
+	if err != nil {
+		return err
+	}
+	return i.done(c, http.StatusOK, inv, replayed)
+}
 
 func (i invitations) post(c *call, status int, keyRequired bool, do action) error {
 	inv, replayed, err := c.act(keyRequired, do)
