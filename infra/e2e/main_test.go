@@ -42,6 +42,10 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "FAIL: secrets where they do not belong:\n"+strings.Join(found, "\n"))
 		return 1
 	}
+	for _, d := range s.Guard.Denials() {
+		fmt.Fprintln(os.Stderr, "FAIL: the template's role:", d)
+		code = 1
+	}
 	if code != 0 {
 		for _, l := range s.Logs() {
 			if strings.Contains(l.Text, `"level":"WARN"`) || strings.Contains(l.Text, `"level":"ERROR"`) || !strings.HasPrefix(l.Text, "{") {

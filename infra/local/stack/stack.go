@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -26,6 +27,7 @@ import (
 	"concord/infra/local/component"
 	"concord/infra/local/engine"
 	"concord/infra/local/gateway"
+	"concord/infra/local/guard"
 	"concord/infra/local/idp"
 	"concord/infra/local/lambda"
 	"concord/infra/local/queues"
@@ -68,6 +70,7 @@ type Stack struct {
 	SES      *ses.Server
 	Queues   *queues.Service
 	Bus      *bus.Server
+	Guard    *guard.Guard // what the roles of the template do not allow, it refuses
 	DynamoDB *dynamodb.Client
 
 	options   Options
@@ -217,7 +220,9 @@ func (s *Stack) start(ctx context.Context) error {
 	s.watch("the DynamoDB engine", s.engine.Done(), s.engine.Err)
 	s.watch("the identity provider", s.idp.Done(), s.idp.Err)
 
-	s.startFunctions(secretsURL, busURL, queuesURL)
+	if err := s.startFunctions(secretsURL, busURL, queuesURL); err != nil {
+		return err
+	}
 	if err := s.startSchedules(); err != nil {
 		return err
 	}
@@ -271,22 +276,39 @@ func (s *Stack) serveOn(l net.Listener, h http.Handler) {
 	s.onClose(func() { _ = server.Close() })
 }
 
-func (s *Stack) startFunctions(secretsURL, busURL, queuesURL string) {
+func (s *Stack) startFunctions(secretsURL, busURL, queuesURL string) error {
 	s.logs = lambda.NewLogs(0, s.options.Log)
 	environment := map[string]string{
 		"AWS_REGION": template.Region, "AWS_DEFAULT_REGION": template.Region,
-		"AWS_ACCESS_KEY_ID": AccessKeyID, "AWS_SECRET_ACCESS_KEY": SecretAccessKey, "AWS_SESSION_TOKEN": "",
-		"AWS_ENDPOINT_URL_DYNAMODB": s.engine.Endpoint(), "AWS_ENDPOINT_URL_SECRETS_MANAGER": secretsURL,
-		"AWS_ENDPOINT_URL_SESV2": s.SES.Endpoint(), "AWS_ENDPOINT_URL_EVENTBRIDGE": busURL, "AWS_ENDPOINT_URL_SQS": queuesURL, "ALLOW_RESERVED_DOMAINS": "true",
+		"AWS_SECRET_ACCESS_KEY": SecretAccessKey, "AWS_SESSION_TOKEN": "", "ALLOW_RESERVED_DOMAINS": "true",
+	}
+	s.Guard = guard.New(s.Template)
+	for variable, service := range map[string]struct {
+		name guard.Service
+		url  string
+	}{
+		"DYNAMODB": {guard.DynamoDB, s.engine.Endpoint()}, "SECRETS_MANAGER": {guard.SecretsManager, secretsURL}, "SESV2": {guard.SES, s.SES.Endpoint()},
+		"EVENTBRIDGE": {guard.EventBridge, busURL}, "SQS": {guard.SQS, queuesURL},
+	} {
+		before, err := s.Guard.Before(service.name, service.url, AccessKeyID)
+		if err != nil {
+			return err
+		}
+		if environment["AWS_ENDPOINT_URL_"+variable], err = s.serve(before); err != nil {
+			return err
+		}
 	}
 	s.functions = lambda.New(lambda.Options{Environment: environment, Logs: s.logs})
 	for _, f := range s.Template.Functions {
+		own := maps.Clone(f.Environment)
+		own["AWS_ACCESS_KEY_ID"] = f.LogicalID // by which the guard knows whose role counts
 		s.functions.Add(f.LogicalID, lambda.Function{
-			Name: f.Name, ARN: f.ARN, Root: filepath.Join(s.options.Binaries, f.LogicalID), Environment: f.Environment, Timeout: f.Timeout,
+			Name: f.Name, ARN: f.ARN, Root: filepath.Join(s.options.Binaries, f.LogicalID), Environment: own, Timeout: f.Timeout,
 			Memory: f.Memory, Concurrency: f.ReservedConcurrency, LogFormat: f.LogFormat, LogLevel: f.LogLevel,
 		})
 	}
 	s.onClose(s.functions.Close)
+	return nil
 }
 
 func (s *Stack) startSchedules() error {

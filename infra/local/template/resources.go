@@ -340,8 +340,62 @@ func (t *Template) addAPI(id string, properties map[string]any) error {
 	return nil
 }
 
+// statements gives those of a role of the template, by its ARN; none for a function without a role of its own.
+func (s *scope) statements(role string) ([]Statement, error) {
+	for _, r := range s.resources {
+		arn, err := s.attribute(r.id, "Arn")
+		if err != nil || r.kind != "AWS::IAM::Role" || text(arn) != role {
+			continue
+		}
+		v, err := s.eval(r.properties)
+		if err != nil {
+			return nil, fmt.Errorf("resource %s: %w", r.id, err)
+		}
+		var p struct {
+			Policies []struct {
+				PolicyDocument struct {
+					Statement []struct {
+						Effect    string
+						Action    any
+						Resource  any
+						Condition map[string]any
+					}
+				}
+			}
+		}
+		if err := decode(v.(map[string]any), &p); err != nil {
+			return nil, fmt.Errorf("resource %s: %w", r.id, err)
+		}
+		var out []Statement
+		for _, policy := range p.Policies {
+			for _, one := range policy.PolicyDocument.Statement {
+				if one.Condition != nil {
+					return nil, fmt.Errorf("resource %s: conditions of a role's statements are not supported by the local stack", r.id)
+				}
+				out = append(out, Statement{one.Effect, texts(one.Action), texts(one.Resource)})
+			}
+		}
+		return out, nil
+	}
+	return nil, nil
+}
+
+// texts reads one text or a list of them.
+func texts(v any) []string {
+	list, ok := v.([]any)
+	if !ok {
+		return []string{text(v)}
+	}
+	out := make([]string, len(list))
+	for i, each := range list {
+		out[i] = text(each)
+	}
+	return out
+}
+
 func (t *Template) addFunction(s *scope, r *resource, properties map[string]any) error {
 	var p struct {
+		Role                         string
 		Timeout                      number
 		MemorySize                   number
 		ReservedConcurrentExecutions number
@@ -375,6 +429,9 @@ func (t *Template) addFunction(s *scope, r *resource, properties map[string]any)
 		LogicalID: r.id, Name: name, ARN: text(arn), Environment: map[string]string{}, Timeout: time.Duration(p.Timeout) * time.Second,
 		Memory: int(p.MemorySize), ReservedConcurrency: int(p.ReservedConcurrentExecutions),
 		LogFormat: cmp.Or(p.LoggingConfig.LogFormat, "Text"), LogLevel: p.LoggingConfig.ApplicationLogLevel,
+	}
+	if f.Statements, err = s.statements(p.Role); err != nil {
+		return err
 	}
 	f.Asynchronous = Asynchronous{MaximumRetries: 2, MaximumAge: 6 * time.Hour}
 	if n := p.EventInvokeConfig.MaximumRetryAttempts; n != nil {

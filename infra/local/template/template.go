@@ -106,14 +106,21 @@ type Function struct {
 	LogicalID, Name, ARN string
 	Environment          map[string]string
 	Timeout              time.Duration
-	Memory               int    // MB
-	ReservedConcurrency  int    // 0 when not reserved
-	LogFormat            string // JSON or Text
-	LogLevel             string // of the application; empty for Lambda's default
+	Memory               int         // MB
+	ReservedConcurrency  int         // 0 when not reserved
+	LogFormat            string      // JSON or Text
+	LogLevel             string      // of the application; empty for Lambda's default
+	Statements           []Statement // of its role
 	Asynchronous         Asynchronous
 	Streams              []StreamSource
 	Queues               []QueueSource
 	Schedules            []Schedule
+}
+
+// Statement is one statement of the policies of a function's role.
+type Statement struct {
+	Effect             string
+	Actions, Resources []string
 }
 
 // Asynchronous is what becomes of an event that the function fails on after Lambda has accepted it (EventInvokeConfig).
