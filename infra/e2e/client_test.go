@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -121,6 +122,7 @@ type partner struct {
 	t     testing.TB
 	token string
 	http  *http.Client
+	base  string // of another stack than the shared one
 	keys  int
 }
 
@@ -145,7 +147,7 @@ func newPartner(t testing.TB, client string) *partner {
 // do calls the API; header pairs follow the body.
 func (p *partner) do(method, path, body string, header ...string) answer {
 	p.t.Helper()
-	req, err := http.NewRequestWithContext(p.t.Context(), method, local.URL+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(p.t.Context(), method, cmp.Or(p.base, local.URL)+path, strings.NewReader(body))
 	if err != nil {
 		p.t.Fatal(err)
 	}
