@@ -8,8 +8,9 @@ LOGICAL_IDS := $(shell printf '%s\n' $(FOLDERS) | awk 'NF {print toupper(substr(
 folder       = functions/$(shell printf '%s' $(1:Function=) | tr A-Z a-z)
 
 # What Lambda runs (template.yaml, Architectures); local builds are for this machine.
+OS        := linux
 ARCH      := arm64
-HOST_ARCH  = $(shell go env GOARCH)
+HOST       = $(shell go env GOOS GOARCH)
 
 # RACE=1 puts the race detector under every suite that runs our code, in place of the coverage figure; it needs a C compiler. The
 # house rules follow the calls of the whole program, which takes minutes under the detector and has no races to find.
@@ -44,6 +45,13 @@ check: $(CHECK_PARTS) ## everything that reads the code without running it; each
 .PHONY: build
 build: $(addprefix local-,$(LOGICAL_IDS)) ## every function for this machine, as .build/<LogicalId>/bootstrap
 
+# Where `make run` works: everything that it starts is compiled for each.
+PLATFORMS := darwin/arm64 darwin/amd64 linux/arm64 linux/amd64
+
+.PHONY: platforms
+platforms: ## compile everything for each platform on which the stack runs
+	@set -e; for p in $(PLATFORMS); do echo "platforms: $$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build ./...; done
+
 .PHONY: deploy
 deploy: ## build with SAM and deploy to your AWS account, asking for each parameter
 	@command -v sam >/dev/null || { echo 'deploy: the AWS SAM CLI is missing: pip install aws-sam-cli'; exit 1; }
@@ -60,11 +68,11 @@ clean: ## remove everything that was built or fetched here
 # SAM calls build-<LogicalId> and says where the bootstrap belongs.
 build-%Function:
 	@test -n "$(ARTIFACTS_DIR)" || { echo 'ARTIFACTS_DIR says where the bootstrap goes (SAM sets it); for this machine: make build'; exit 1; }
-	CGO_ENABLED=0 GOOS=linux GOARCH=$(ARCH) go build -trimpath -tags lambda.norpc -ldflags "-s -w" -o "$(ARTIFACTS_DIR)/bootstrap" ./$(call folder,$*)
+	CGO_ENABLED=0 GOOS=$(OS) GOARCH=$(ARCH) go build -trimpath -tags lambda.norpc -ldflags "-s -w" -o "$(ARTIFACTS_DIR)/bootstrap" ./$(call folder,$*)
 
 .PHONY: $(addprefix local-,$(LOGICAL_IDS))
 $(addprefix local-,$(LOGICAL_IDS)): local-%:
-	@$(MAKE) --no-print-directory build-$* ARCH=$(HOST_ARCH) ARTIFACTS_DIR=.build/$*
+	@$(MAKE) --no-print-directory build-$* OS=$(word 1,$(HOST)) ARCH=$(word 2,$(HOST)) ARTIFACTS_DIR=.build/$*
 
 # ---------------------------------------------------------------- tools beside Go
 
@@ -76,8 +84,8 @@ need-go:
 	$(call need,go,Go 1.26 (https://go.dev/dl))
 
 need-node:
-	$(call need,node,Node 20 (https://nodejs.org))
-	$(call need,npm,npm$(COMMA) which comes with Node 20)
+	$(call need,node,Node 20 or later (https://nodejs.org))
+	$(call need,npm,npm$(COMMA) which comes with Node)
 
 need-java:
 	$(call need,javac,a Java 17 development kit for ENGINE=dynamodb-local and the tests)
@@ -88,8 +96,12 @@ COMMA := ,
 tools: need-go need-node need-java
 	@$(MAKE) --silent --no-print-directory -C infra/tools npm chromium dynamodb-local
 
-tools-run: need-go need-node $(if $(filter dynamodb-local,$(ENGINE)),need-java)
-	@$(MAKE) --silent --no-print-directory -C infra/tools npm $(filter dynamodb-local,$(ENGINE))
+# The native engine is built for Linux on x86-64 alone; elsewhere it is AWS's own, which needs Java.
+USUAL_ENGINE = $(if $(filter linux-amd64,$(shell go env GOOS)-$(shell go env GOARCH)),dynoxide,dynamodb-local)
+JAVA_ENGINE  = $(filter dynamodb-local,$(or $(ENGINE),$(USUAL_ENGINE)))
+
+tools-run: need-go need-node $(if $(JAVA_ENGINE),need-java)
+	@$(MAKE) --silent --no-print-directory -C infra/tools npm $(JAVA_ENGINE)
 
 # ---------------------------------------------------------------- checks
 

@@ -2,7 +2,10 @@
 
 package component
 
-import "os/exec"
+import (
+	"os/exec"
+	"syscall"
+)
 
-// dieWithParent does nothing where the kernel offers nothing: Close ends the child.
-func dieWithParent(*exec.Cmd) {}
+// DieWithParent puts a child into a process group of its own. Where the kernel kills no child with its parent, Close ends it.
+func DieWithParent(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

@@ -49,7 +49,7 @@ func Start(p Program) (*Child, error) {
 	c.cmd.Stdin = bytes.NewReader(p.Stdin)
 	c.cmd.Stdout = &c.output
 	c.cmd.Stderr = &c.output
-	dieWithParent(c.cmd)
+	DieWithParent(c.cmd)
 
 	started := make(chan error)
 	go func() {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -39,6 +40,9 @@ type Engine struct {
 	child             *component.Child // nil for External
 }
 
+// usual is the engine of this platform: the native one is built for Linux on x86-64 alone.
+var usual = map[bool]string{true: Dynoxide, false: DynamoDBLocal}[runtime.GOOS == "linux" && runtime.GOARCH == "amd64"]
+
 // Start starts the engine on a free loopback port, empty and in memory, and returns when it answers. It never replaces an engine
 // that is missing by another one: the error says in one line which is missing and how to get it.
 func Start(ctx context.Context, o Options) (*Engine, error) {
@@ -53,8 +57,11 @@ func Start(ctx context.Context, o Options) (*Engine, error) {
 	if kind == "" && external != "" {
 		kind = External
 	}
+	if kind == "" {
+		kind = usual
+	}
 	switch kind {
-	case "", Dynoxide:
+	case Dynoxide:
 		return startChild(ctx, Dynoxide, dynoxide)
 	case DynamoDBLocal:
 		return startChild(ctx, DynamoDBLocal, dynamodbLocal)

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"concord/infra/local/component"
 )
 
 type state int
@@ -78,7 +80,7 @@ func (p *pool) start() (*sandbox, error) {
 	s.process = exec.Command(filepath.Join(f.Root, "bootstrap"))
 	s.process.Dir = f.Root
 	s.process.Env = p.environment(listener.Addr().String())
-	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	component.DieWithParent(s.process)
 	s.process.WaitDelay = time.Second
 	out := p.host.options.Logs.writer(p.id)
 	s.process.Stdout, s.process.Stderr = out, out
