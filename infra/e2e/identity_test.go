@@ -109,7 +109,7 @@ func TestIdentityProviders(t *testing.T) {
 				res, err := client.Do(r)
 				return read(t, res, err)
 			}
-			if page := get(link + "/sign-in").want(t, 200); page.page(t) != "answer" {
+			if page := get(link+"/sign-in").want(t, 200); page.page(t) != "answer" {
 				t.Fatalf("after sign-in: %s", page.page(t))
 			}
 			form := url.Values{"answer": {"accept"}, "authorized": {"on"}, "fullName": {"Lena Larch"}, "jobTitle": {"Director"}, "companyName": {"Larch Industries"}}
