@@ -10,6 +10,7 @@ import (
 	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
+	"concord/internal/enrolment"
 	"concord/internal/env"
 	"concord/internal/granular"
 	"concord/internal/masterkey"
@@ -24,6 +25,9 @@ type config struct {
 	// EvidenceYears is for how long agreements are kept with the names of who signed them (domain, 0.23).
 	EvidenceYears int `env:"EVIDENCE_YEARS" default:"7"`
 
+	// Records knows PartnerIDs beside those of accounts; see the parameter CompanyRecords.
+	Records string `env:"COMPANY_RECORDS" default:"{}"`
+
 	// Only a local stack sets it: addresses below .example and .test are accepted.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
@@ -35,16 +39,17 @@ func main() {
 	var c config
 	err := env.Load(&c)
 	clock, fault := env.Clock()
-	if err != nil || fault != nil {
-		log.Error("cannot start", "error", err, "clock", fault)
+	records, unread := enrolment.ParseRecords(c.Records)
+	if err != nil || fault != nil || unread != nil {
+		log.Error("cannot start", "error", err, "clock", fault, "records", unread)
 		os.Exit(1)
 	}
 	aws := awsenv.Config()
 	store, keys := dynamo.New(aws, c.Table), masterkey.New(aws, c.Secret)
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: log}
 	service := &commerce.Service{
-		Accounts: store, Holders: store, Relationships: store, Agreements: store, Orders: store, Subscriptions: store, Partnerships: commerce.Tiers{Store: store},
-		Granular: &granular.Service{Store: store, Now: clock}, Texts: store, Evidence: time.Duration(c.EvidenceYears) * year,
+		Accounts: store, Holders: store, Records: records, Relationships: store, Agreements: store, Orders: store, Subscriptions: store, Partnerships: commerce.Tiers{Store: store},
+		Granular: &granular.Service{Store: store, Roles: granular.ShippedRoles(), Now: clock}, Texts: store, Evidence: time.Duration(c.EvidenceYears) * year,
 		Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Now: clock,
 	}
 	apigw.Start(web.Commerce(gate, service, store), "", log)

@@ -8,6 +8,7 @@ import (
 
 	"concord/internal/apigw"
 	"concord/internal/awsenv"
+	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/dynamo"
@@ -70,8 +71,9 @@ func main() {
 		Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: clock,
 		Quota: invitation.Quota{Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily}},
 	}
-	customers := web.Customers{Store: store, Signatures: store, Texts: store, Service: customer.Service{
-		Store: store, Register: store, Customers: store, Directory: store, Grants: store, Partnerships: store, Accounts: store, Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses,
+	agreed := commerce.Agreed{Signatures: store, Accounts: store, Partnerships: commerce.Tiers{Store: store}, Tiers: store}
+	customers := web.Customers{Store: store, Agreed: agreed, Texts: store, Service: customer.Service{
+		Store: store, Register: store, Support: store, Customers: store, Directory: store, Grants: store, Partnerships: store, Accounts: store, Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses,
 		SubscriptionsStay: !c.RemovalNeedsNone, ResellersKeep: !c.ResellersRemove, AssociationGrants: c.AssociationGrants, Webmail: contact.Webmail, Daily: c.CreatedDaily, Now: clock,
 	}}
 	partners := partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: clock}

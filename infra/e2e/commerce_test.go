@@ -47,7 +47,9 @@ func TestFirstOrder(t *testing.T) {
 	birch, cedar, dogwood := newPartner(t, "birch"), newPartner(t, "cedar"), newPartner(t, "dogwood")
 	oak := tenantOf(t, "oak.example")
 	customer := "/v1/customers/" + oak
-	azure := `{"lines":[{"offerId":"ofr-cloud-reserved","quantity":25}],"onBehalfOfReseller":"` + tenantOf(t, "cedar.example") + `"}`
+	// On record a reseller needs no relationship with the customer; on behalf it does (0.19, 0.44).
+	azure := `{"lines":[{"offerId":"ofr-cloud-reserved","quantity":25}],"partnerIdOnRecord":"4100003"}`
+	behalf := `{"lines":[{"offerId":"ofr-cloud-reserved","quantity":25}],"onBehalfOfReseller":"` + tenantOf(t, "cedar.example") + `"}`
 	if got := birch.blockers(customer); !slices.Equal(got, []string{"no_reseller_relationship", "customer_agreement_required"}) {
 		t.Fatalf("before all: %v", got)
 	}
@@ -79,7 +81,8 @@ func TestFirstOrder(t *testing.T) {
 	}
 
 	cedar.post(customer+"/orders", azure).code(t, 403, "reseller_cannot_order")
-	birch.post(customer+"/orders", strings.Replace(azure, "ceda", "d09d", 1)).want(t, 409)
+	birch.post(customer+"/orders", strings.Replace(behalf, "ceda", "d09d", 1)).want(t, 409)
+	birch.post(customer+"/orders", behalf).code(t, 403, "no_reseller_relationship")
 	order := birch.do("POST", customer+"/orders", azure, "Idempotency-Key", "first").want(t, 201)
 	again := birch.do("POST", customer+"/orders", azure, "Idempotency-Key", "first").want(t, 201)
 	if order.json(t)["id"] != again.json(t)["id"] || again.Header.Get("Idempotency-Replayed") != "true" {
@@ -118,7 +121,7 @@ func TestFirstOrder(t *testing.T) {
 	if got := birch.do("PATCH", customer, removal, "If-Match", "*").want(t, 200).json(t)["relationshipToPartner"]; got != "none" {
 		t.Errorf("%v", got)
 	}
-	birch.do("PATCH", sub, `{"status":"active"}`, "If-Match", "*").code(t, 403, "delegated_admin_missing")
+	birch.do("PATCH", sub, `{"status":"active"}`, "If-Match", "*").code(t, 403, "no_reseller_relationship")
 
 	began := time.Now()
 	eventually(t, "the bus is told", func() bool {
@@ -188,12 +191,40 @@ func TestFirstOrderOfTwoTiers(t *testing.T) {
 		}
 	}
 	cedar.post(customer+"/orders", `{"lines":[{"offerId":"ofr-office-basic","quantity":3}]}`).code(t, 403, "reseller_cannot_order")
-	order := birch.post(customer+"/orders", `{"lines":[{"offerId":"ofr-office-basic","quantity":3}],"partnerIdOnRecord":"4100003"}`).want(t, 201).json(t)
+	order := birch.post(customer+"/orders", `{"lines":[{"offerId":"ofr-office-basic","quantity":3}],"onBehalfOfReseller":"`+tenantOf(t, "cedar.example")+`"}`).want(t, 201).json(t)
+	cedar.do("GET", customer+"/orders/"+order["id"].(string), "").want(t, 200)
 	sub := customer + "/subscriptions/" + order["lines"].([]any)[0].(map[string]any)["subscriptionId"].(string)
 	birch.do("PUT", sub+"/supportcontact", `{"supportTenantId":"`+tenantOf(t, "cedar.example")+`"}`, "If-Match", "*").want(t, 200)
 	if s := cedar.do("GET", sub, "").want(t, 200).json(t); s["supportContactTenantId"] != tenantOf(t, "cedar.example") || s["customerContactTenantId"] != tenantOf(t, "cedar.example") {
 		t.Errorf("%v", s)
 	}
-	birch.do("PATCH", sub, `{"status":"suspended"}`, "If-Match", "*").code(t, 403, "delegated_admin_missing")
-	cedar.do("PATCH", sub, `{"status":"suspended"}`, "If-Match", "*").want(t, 200)
+	// The provider, which was granted no administration, suspends what it sold and does not lower it (0.31); the reseller manages it.
+	birch.do("PATCH", sub, `{"quantity":2}`, "If-Match", "*").code(t, 403, "delegated_admin_missing")
+	cedar.do("PATCH", sub, `{"quantity":2}`, "If-Match", "*").want(t, 200)
+	birch.do("PATCH", sub, `{"status":"suspended"}`, "If-Match", "*").want(t, 200)
+
+	// What the provider sells on without the reseller the reseller sees as well: it administers the customer (0.32).
+	order = birch.post(customer+"/orders", `{"lines":[{"offerId":"ofr-office-full","quantity":3}]}`).want(t, 201).json(t)
+	other := customer + "/subscriptions/" + order["lines"].([]any)[0].(map[string]any)["subscriptionId"].(string)
+	if s := cedar.do("GET", other, "").want(t, 200).json(t); fmt.Sprint(s["allowedActions"]) != "[suspend delete lowerQuantity]" {
+		t.Errorf("%v", s)
+	}
+	cedar.do("PATCH", other, `{"status":"deleted"}`, "If-Match", "*").want(t, 200)
+
+	// Its support falls back to the provider with its relationship, and the provider is told (0.44).
+	removal := fmt.Sprintf(`{"relationshipToPartner":"none","attestation":{"accepted":true,"textVersion":%q}}`,
+		cedar.do("GET", "/v1/attestations/relationshipRemoval", "").want(t, 200).json(t)["textVersion"])
+	cedar.do("PATCH", customer, removal, "If-Match", "*").want(t, 200)
+	if s := birch.do("GET", sub, "").want(t, 200).json(t); s["supportContactTenantId"] != tenantOf(t, "birch.example") {
+		t.Errorf("%v", s)
+	}
+	id := sub[strings.LastIndexByte(sub, '/')+1:]
+	eventually(t, "the bus is told of the support contact twice", func() bool {
+		return len(slices.DeleteFunc(eventsAbout(t, id), func(kind string) bool { return kind != "subscription-changed" })) == 4
+	})
+	eventually(t, "the audit has it", func() bool {
+		return slices.ContainsFunc(birch.audit("resourceType=subscription"), func(r auditRecord) bool {
+			return r.ResourceID == id && r.OperationType == "subscription.supportChanged" && r.Actor.Kind == "system"
+		})
+	})
 }

@@ -344,7 +344,7 @@ func purchases(ctx context.Context, store *dynamo.Store, r relationship.Relation
 		}
 	}
 	for p := (commerce.Page{Limit: page}); ; {
-		found, err := store.ListSubscriptions(ctx, r.Partner, r.Customer.Tenant, p)
+		found, err := store.ListSubscriptions(ctx, commerce.View{Partner: r.Partner, Customer: r.Customer.Tenant}, p)
 		if err != nil {
 			return err
 		}

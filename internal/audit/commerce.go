@@ -34,11 +34,12 @@ var traded = map[string]struct{ field, operation string }{
 	commerce.QuantityChanged: {"quantity", "subscription.quantityChanged"},
 	commerce.RecordChanged:   {"partnerIdOfRecord", "subscription.recordChanged"},
 	commerce.SupportChanged:  {"supportContact", "subscription.supportChanged"},
+	commerce.SupportFellBack: {"supportContact", "subscription.supportChanged"},
 }
 
 // OfSubscription gives the records of the entries that a write has added to a subscription's history, oldest first; with a nil before those
-// of the whole history. They are in the audit of the seller, and what its reseller of record does in that of the reseller too, which
-// alone names the person.
+// of the whole history. They are in the audit of the seller, and what another partner does in that of the other too, which alone names
+// the person. That the support contact fell back nobody did.
 func OfSubscription(before *commerce.Subscription, after commerce.Subscription) (records []Record) {
 	fresh := len(after.History)
 	if before != nil {
@@ -64,10 +65,12 @@ func OfSubscription(before *commerce.Subscription, after commerce.Subscription) 
 		}
 		for _, whose := range sides(after, e.Tenant) {
 			r.Partner, r.Actor = whose, Actor{Kind: User, Tenant: e.Tenant}
-			switch e.Tenant {
-			case after.Customer: // who of its people did it is its own business
+			switch {
+			case e.Action == commerce.SupportFellBack:
+				r.Actor, r.Reason = Actor{Kind: System}, e.Action
+			case e.Tenant == after.Customer: // who of its people did it is its own business
 				r.Actor = Actor{Kind: Customer}
-			case whose:
+			case whose == e.Tenant:
 				r.Actor.Subject = e.By
 			}
 			r.ID = ids.of(r, e.Key+"|"+e.Body+"|"+e.Is)

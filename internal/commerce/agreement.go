@@ -106,6 +106,82 @@ func AgreementsOf(ctx context.Context, store interface {
 	return all, err
 }
 
+// Agreed says of many customers at once what [Service.Eligibility] says of one: whether the customer agreement is there.
+type Agreed struct {
+	Signatures
+	Accounts     partner.Accounts
+	Partnerships Partnerships
+	// Tiers reads relationships across partners. Between gives those of the pairs that there are, in any order.
+	Tiers interface {
+		Between(ctx context.Context, pairs []relationship.Pair) ([]relationship.Relationship, error)
+	}
+}
+
+// maxPairs bounds how many relationships are read at once.
+const maxPairs = 100
+
+// Signed says which customers of a partner have signed, of some (at most 100) whose relationships with the partner do not say so. For an
+// indirect reseller, whose providers order, that is also what one of them attests. The answer may be a second old.
+func (a Agreed) Signed(ctx context.Context, p partner.TenantID, customers []partner.TenantID) (map[partner.TenantID]bool, error) {
+	if len(customers) == 0 {
+		return nil, nil
+	}
+	signed, err := a.SignedDirectly(ctx, customers)
+	if err != nil {
+		return nil, err
+	}
+	open := slices.DeleteFunc(slices.Clone(customers), func(c partner.TenantID) bool { return signed[c] })
+	if len(open) == 0 {
+		return signed, nil
+	}
+	account, err := a.Accounts.Account(ctx, p, false)
+	if err != nil || !account.Has(partner.IndirectReseller) {
+		return signed, err
+	}
+	if account.Sells() { // only those count that accepted it as their reseller (0.34)
+		if open, err = a.resold(ctx, p, open); err != nil || len(open) == 0 {
+			return signed, err
+		}
+	}
+	ties, err := a.Partnerships.Providers(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	var pairs []relationship.Pair
+	for _, tie := range ties {
+		for _, c := range open {
+			if tie.Active {
+				pairs = append(pairs, relationship.Pair{Partner: tie.Provider, Customer: c})
+			}
+		}
+	}
+	for some := range slices.Chunk(pairs, maxPairs) {
+		found, err := a.Tiers.Between(ctx, some)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range found {
+			signed[r.Customer.Tenant] = signed[r.Customer.Tenant] || r.AgreementSigned
+		}
+	}
+	return signed, nil
+}
+
+// resold gives those of some customers that have accepted a partner as their indirect reseller.
+func (a Agreed) resold(ctx context.Context, p partner.TenantID, customers []partner.TenantID) (all []partner.TenantID, err error) {
+	pairs := make([]relationship.Pair, len(customers))
+	for n, c := range customers {
+		pairs[n] = relationship.Pair{Partner: p, Customer: c}
+	}
+	found, err := a.Tiers.Between(ctx, pairs)
+	for n := range found {
+		if (Purchase{Relationship: &found[n]}).resold() {
+			all = append(all, found[n].Customer.Tenant)
+		}
+	}
+	return all, err
+}
+
 // CustomerAgreements gives what a customer of the caller has signed, newest first. Who signed is left out of what another partner's
 // invitation brought. Codes: [problem.RoleNotPermitted], [problem.NotFound].
 func (s *Service) CustomerAgreements(ctx context.Context, u partner.User, tenant string) ([]Agreement, error) {

@@ -1,8 +1,8 @@
 // Package commerce is buying for a customer: the agreement that has to be there before, who may buy, orders, the subscriptions that
 // come of them, whose PartnerID is credited and who supports the customer.
 //
-// Buying and administering are two rights (rule P7). Whether something may be bought is [Blockers] and nothing else; whether a
-// subscription may be managed is [MayManage]. Concord is the record of the platform that deploys it and orders nothing elsewhere (domain,
+// Buying and administering are two rights (rule P7). Whether something may be bought is [Blockers] and nothing else; what a partner sees
+// of a customer's subscriptions and may do with them is [Standing]. Concord is the record of the platform that deploys it and orders nothing elsewhere (domain,
 // 0.20): an order is completed when it is recorded, and whoever provisions it follows the events.
 package commerce
 
@@ -28,7 +28,9 @@ import (
 type Service struct {
 	Accounts partner.Accounts
 	// Holders says whose a PartnerID is.
-	Holders       partner.Holders
+	Holders partner.Holders
+	// Records knows PartnerIDs of companies that have not joined with them; nil where there is no such directory.
+	Records       Records
 	Relationships Relationships
 	Agreements    AgreementStore
 	Orders        OrderStore
@@ -51,17 +53,29 @@ type Relationships interface {
 	Relationship(ctx context.Context, p, customer partner.TenantID) (relationship.Relationship, error)
 }
 
-// Partnerships reads partnerships of providers with resellers, strongly.
-//
-// Partnered reports whether an active one is between the two. Providers gives the providers of a reseller's active ones.
-type Partnerships interface {
-	Partnered(ctx context.Context, provider, reseller partner.TenantID) (bool, error)
-	Providers(ctx context.Context, reseller partner.TenantID) ([]partner.TenantID, error)
+// Records finds PartnerIDs in the directory of company records. Location gives [problem.NotFound] for one that it does not know.
+type Records interface {
+	Location(ctx context.Context, partnerID string) (partner.Listing, error)
 }
 
-// Granular says which customers, of those from one tenant to another, a partner administers granularly now.
+// Partnerships reads partnerships of providers with resellers, strongly.
+//
+// Partnered reports whether an active one is between the two. Providers gives the providers of all of a reseller's, those that have ended
+// among them.
+type Partnerships interface {
+	Partnered(ctx context.Context, provider, reseller partner.TenantID) (bool, error)
+	Providers(ctx context.Context, reseller partner.TenantID) ([]Tie, error)
+}
+
+// Tie is a provider that a reseller works with or has worked with.
+type Tie struct {
+	Provider partner.TenantID
+	Active   bool // the partnership lasts
+}
+
+// Granular says whether a customer has granted a partner, until now, a role of granular administration that covers subscriptions (0.32).
 type Granular interface {
-	Administered(ctx context.Context, p, from, to partner.TenantID) (map[partner.TenantID]bool, error)
+	CoversSubscriptions(ctx context.Context, p, customer partner.TenantID) (bool, error)
 }
 
 // ErrConflict means that somebody else was quicker: read again and decide again.

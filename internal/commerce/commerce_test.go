@@ -48,17 +48,17 @@ func (s *shop) Partnered(_ context.Context, provider, reseller partner.TenantID)
 	return s.pairs[[2]partner.TenantID{provider, reseller}], nil
 }
 
-func (s *shop) Providers(_ context.Context, reseller partner.TenantID) (all []partner.TenantID, err error) {
+func (s *shop) Providers(_ context.Context, reseller partner.TenantID) (all []commerce.Tie, err error) {
 	for pair, on := range s.pairs {
-		if on && pair[1] == reseller {
-			all = append(all, pair[0])
+		if pair[1] == reseller {
+			all = append(all, commerce.Tie{Provider: pair[0], Active: on})
 		}
 	}
 	return all, nil
 }
 
-func (s *shop) Administered(_ context.Context, p, from, _ partner.TenantID) (map[partner.TenantID]bool, error) {
-	return map[partner.TenantID]bool{from: s.gdap[[2]partner.TenantID{p, from}]}, nil
+func (s *shop) CoversSubscriptions(_ context.Context, p, customer partner.TenantID) (bool, error) {
+	return s.gdap[[2]partner.TenantID{p, customer}], nil
 }
 
 func open(t *testing.T) *shop {
@@ -155,7 +155,7 @@ func (s *shop) buy(p, customer partner.TenantID, w commerce.Wish) commerce.Subsc
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return sub
+	return sub.Subscription
 }
 
 // TestRuleP1: an agreement that a partner attests is kept, opens that partner's purchases and nobody else's.
@@ -480,6 +480,7 @@ func TestRuleB6(t *testing.T) {
 	s.attest(birchID, larchID)
 	w := wish("ofr-office-basic", 5)
 	w.OnBehalfOfReseller = new(string(cedarID))
+	s.relate(cedarID, larchID)
 	sub := s.buy(birchID, larchID, w)
 	if sub.PartnerIDOfRecord != "4100003" || sub.Reseller != cedarID || len(sub.History) != 2 {
 		t.Errorf("%+v", sub)
@@ -491,18 +492,17 @@ func TestRuleB6(t *testing.T) {
 	_, err = s.s.Subscription(t.Context(), s.user(dogwoodID), string(larchID), sub.ID)
 	s.code(err, problem.NotFound)
 	// The reseller's eligibility answers for its provider and the customer, where it has anything to do with the customer itself.
-	e, err := s.s.Eligibility(t.Context(), s.user(cedarID), string(larchID), nil)
+	e, err := s.s.Eligibility(t.Context(), s.user(dogwoodID), string(larchID), nil)
 	if err != nil || len(e.Blockers) != 2 || e.Blockers[0].Code != problem.NoResellerRelationship || e.Seller != "" {
 		t.Errorf("%v %v", e, err)
 	}
-	s.relate(cedarID, larchID)
 	s.relate(dogwoodID, larchID)
 	e, err = s.s.Eligibility(t.Context(), s.user(cedarID), string(larchID), nil)
 	if err != nil || len(e.Blockers) != 0 || e.Seller != birchID {
 		t.Errorf("%v %v", e, err)
 	}
 	e, err = s.s.Eligibility(t.Context(), s.user(dogwoodID), string(larchID), nil)
-	if err != nil || len(e.Blockers) != 1 || e.Blockers[0].Code != problem.PartnershipRequired {
+	if err != nil || len(e.Blockers) != 2 || e.Blockers[0].Code != problem.CustomerAgreementRequired || e.Blockers[1].Code != problem.PartnershipRequired {
 		t.Errorf("%v %v", e, err)
 	}
 	w = wish("ofr-office-basic", 5)
@@ -524,7 +524,7 @@ func TestRuleB6(t *testing.T) {
 func (s *shop) amend(p partner.TenantID, sub commerce.Subscription, a commerce.Amendment) (commerce.Subscription, error) {
 	s.t.Helper()
 	after, _, err := s.s.Amend(s.t.Context(), s.command(p), string(sub.Customer), sub.ID, a)
-	return after, err
+	return after.Subscription, err
 }
 
 func (s *shop) must(p partner.TenantID, sub commerce.Subscription, a commerce.Amendment) commerce.Subscription {
@@ -591,60 +591,78 @@ func TestRule12(t *testing.T) {
 	}
 	// A support contact that ends its relationship hands back to the seller (0.6).
 	s.relate(cedarID, larchID, func(r *relationship.Relationship) { r.Status = relationship.Removed })
-	if sub, err = s.s.Subscription(t.Context(), s.user(birchID), string(larchID), sub.ID); err != nil || sub.SupportContact != "" {
+	supporter := func(want partner.TenantID) {
+		t.Helper()
+		seen, err := s.s.Subscription(t.Context(), s.user(birchID), string(larchID), sub.ID)
+		if err != nil || seen.SupportContact != want {
+			t.Errorf("%+v %v", seen, err)
+		}
+	}
+	supporter("")
+	// It does not come back by itself when a new relationship begins; it is chosen again (0.44).
+	s.now = s.now.Add(time.Hour)
+	s.relate(cedarID, larchID, func(r *relationship.Relationship) { r.EstablishedAt = s.now })
+	supporter("")
+	if sub, err = choose(string(cedarID)); err != nil || sub.SupportContact != cedarID || sub.Version != 3 {
 		t.Errorf("%+v %v", sub, err)
 	}
-	s.relate(cedarID, larchID)
-	sub, err = choose(string(birchID))
-	if err != nil || sub.SupportContact != "" || sub.Version != 3 {
+	supporter(cedarID)
+	if sub, err = choose(string(birchID)); err != nil || sub.SupportContact != "" || sub.Version != 4 {
 		t.Errorf("%+v %v", sub, err)
 	}
 }
 
-// TestRule20: managing needs administration, except for Azure that the partner sold itself; buying more needs what buying needs (D5).
+// TestRule20: managing needs administration, except of what the partner sold itself or is on record for (0.31, 0.32); buying more needs what
+// buying needs (D5).
 func TestRule20(t *testing.T) {
 	s := open(t)
 	s.relate(birchID, larchID)
+	s.relate(cedarID, larchID)
 	s.attest(birchID, larchID)
 	w := wish("ofr-office-basic", 5)
 	w.OnBehalfOfReseller = new(string(cedarID))
 	sub := s.buy(birchID, larchID, w)
 	suspend, fewer := commerce.Amendment{Status: new(commerce.SubscriptionSuspended)}, commerce.Amendment{Quantity: new(2)}
-	for _, a := range []commerce.Amendment{suspend, fewer} {
-		for _, p := range []partner.TenantID{birchID, cedarID} {
-			_, err := s.amend(p, sub, a)
-			s.code(err, problem.DelegatedAdminMissing)
-		}
-	}
+	again, gone := commerce.Amendment{Status: new(commerce.SubscriptionActive)}, commerce.Amendment{Status: new(commerce.SubscriptionDeleted)}
+	_, err := s.amend(birchID, sub, fewer)
+	s.code(err, problem.DelegatedAdminMissing)
+	_, err = s.amend(cedarID, sub, gone)
+	s.code(err, problem.DelegatedAdminMissing)
 	if sub = s.must(birchID, sub, commerce.Amendment{Quantity: new(20)}); sub.Quantity != 20 {
 		t.Errorf("%+v", sub)
 	}
-	_, err := s.amend(cedarID, sub, commerce.Amendment{Quantity: new(30)})
+	_, err = s.amend(cedarID, sub, commerce.Amendment{Quantity: new(30)})
 	s.code(err, problem.ResellerCannotOrder)
 	_, err = s.amend(birchID, sub, commerce.Amendment{Quantity: new(301)})
 	s.code(err, problem.ValidationFailed)
 
-	// The reseller has the administration of a dual invitation (D4): it manages what the provider sold.
-	s.relate(cedarID, larchID, func(r *relationship.Relationship) { r.DelegatedAdmin = relationship.ActiveDAP })
+	// On record without administration it suspends and lowers; to reactivate is to order.
+	sub = s.must(cedarID, sub, commerce.Amendment{Quantity: new(19)})
 	sub = s.must(cedarID, sub, suspend)
 	if sub.Status != commerce.SubscriptionSuspended || s.relationship(birchID, larchID).Sold.Active != 0 {
 		t.Errorf("%+v", sub)
 	}
-	sub = s.must(cedarID, sub, commerce.Amendment{Status: new(commerce.SubscriptionActive)})
+	_, err = s.amend(cedarID, sub, again)
+	s.code(err, problem.ResellerCannotOrder)
+	sub = s.must(birchID, sub, again)
 	if s.relationship(birchID, larchID).Sold.Active != 1 {
 		t.Errorf("%+v", s.relationship(birchID, larchID).Sold)
 	}
 	s.gdap[[2]partner.TenantID{birchID, larchID}] = true
 	sub = s.must(birchID, sub, fewer)
+	s.relate(cedarID, larchID, func(r *relationship.Relationship) { r.DelegatedAdmin = relationship.ActiveDAP })
+	if sub = s.must(cedarID, sub, gone); sub.Status != commerce.SubscriptionDeleted {
+		t.Errorf("%+v", sub)
+	}
 
 	azure := s.buy(birchID, larchID, wish("ofr-cloud-plan", 1))
 	s.gdap = map[[2]partner.TenantID]bool{}
-	azure = s.must(birchID, azure, suspend) // rule P8
-	if got := s.relationship(birchID, larchID).Sold; got != (relationship.Sold{Active: 1}) {
+	azure = s.must(birchID, azure, suspend)
+	if got := s.relationship(birchID, larchID).Sold; got != (relationship.Sold{}) {
 		t.Errorf("%+v", got)
 	}
-	azure = s.must(birchID, azure, commerce.Amendment{Status: new(commerce.SubscriptionDeleted)})
-	_, err = s.amend(birchID, azure, commerce.Amendment{Status: new(commerce.SubscriptionActive)})
+	azure = s.must(birchID, azure, gone)
+	_, err = s.amend(birchID, azure, again)
 	s.code(err, problem.InvalidTransition)
 	_, err = s.amend(birchID, azure, commerce.Amendment{PartnerIDOfRecord: new("4100003")})
 	s.code(err, problem.InvalidTransition)
@@ -788,7 +806,7 @@ func TestTiers(t *testing.T) {
 		t.Helper()
 		got, err := tiers.Partnered(t.Context(), birchID, dogwoodID)
 		providers, fault := tiers.Providers(t.Context(), dogwoodID)
-		if err != nil || fault != nil || got != want || slices.Contains(providers, birchID) != want {
+		if err != nil || fault != nil || got != want || !slices.Equal(providers, []commerce.Tie{{Provider: birchID, Active: want}}) {
 			t.Errorf("%v, %v, %v, %v", got, err, providers, fault)
 		}
 	}

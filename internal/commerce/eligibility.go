@@ -32,6 +32,9 @@ type Beneficiary struct {
 	// Partnered says that seller and reseller are in an active partnership. Without one nothing else is looked at: what a stranger's
 	// account says is no business of the seller's.
 	Partnered bool
+	// Unrelated says that it is ordered for, and has no active relationship with the customer itself (domain, 0.44). Going on record alone
+	// needs none.
+	Unrelated bool
 	Account   *partner.Account // nil when the tenant has none
 	// PartnerID is the one that goes on record.
 	PartnerID string
@@ -44,6 +47,8 @@ var severity = []problem.Code{
 	problem.PartnerIDNotIndirectReseller, problem.PartnerIDWrongType, problem.PartnerIDWrongCountry, problem.PartnerIDNotOnboardingLocation,
 	problem.PartnerIDRequired, problem.CustomerIdentityUnconfirmed, problem.PartnershipRequired, problem.ResellerNotEnrolled,
 }
+
+var unsigned = Blocker{problem.CustomerAgreementRequired, "The customer has not signed the customer agreement."}
 
 // Blockers gives every reason why the seller may not buy for the customer, the gravest first; none when it may (invariant 10, rules P1
 // to P6). Administration is never one (rules P7, P8).
@@ -64,7 +69,7 @@ func Blockers(p Purchase, regions partner.Regions) []Blocker {
 	block(!related, problem.NoResellerRelationship, "The seller has no active reseller relationship with the customer.")
 	block(related && p.Relationship.IdentityCheck == relationship.Unproven, problem.CustomerIdentityUnconfirmed,
 		"An agent must first confirm that the right company answered the invitation.")
-	block(!p.AgreementSigned, problem.CustomerAgreementRequired, "The customer has not signed the customer agreement.")
+	block(!p.AgreementSigned, unsigned.Code, unsigned.Detail)
 	if p.For != nil {
 		all = append(all, p.For.blockers(p.Seller, regions)...)
 	}
@@ -78,21 +83,25 @@ func (p Purchase) resold() bool {
 	return r != nil && r.Status == relationship.Active && r.Role == relationship.IndirectReseller
 }
 
-func (b Beneficiary) blockers(seller partner.Account, regions partner.Regions) []Blocker {
-	switch {
-	case !b.Partnered:
+func (b Beneficiary) blockers(seller partner.Account, regions partner.Regions) (all []Blocker) {
+	if !b.Partnered {
 		return []Blocker{{problem.PartnershipRequired, "The seller has no active partnership with the reseller."}}
+	}
+	if b.Unrelated {
+		all = append(all, Blocker{problem.NoResellerRelationship, "The reseller has no active reseller relationship with the customer."})
+	}
+	switch {
 	case b.Account == nil || !b.Account.Has(partner.IndirectReseller):
-		return []Blocker{{problem.ResellerNotEnrolled, "The company is not enrolled as an indirect reseller."}}
+		return append(all, Blocker{problem.ResellerNotEnrolled, "The company is not enrolled as an indirect reseller."})
 	case b.PartnerID == "":
-		all := standing(*b.Account)
+		all = append(all, enrolled(*b.Account)...)
 		return append(all, Blocker{problem.PartnerIDNotOnboardingLocation, "The reseller has no PartnerID of the location with which it joined."})
 	}
-	return RecordReasons(seller, *b.Account, b.PartnerID, regions)
+	return append(all, RecordReasons(seller, *b.Account, b.PartnerID, regions)...)
 }
 
-// standing gives what keeps a reseller from being on record whichever its PartnerID (rule P6).
-func standing(reseller partner.Account) (all []Blocker) {
+// enrolled gives what keeps a reseller from being on record whichever its PartnerID (rule P6).
+func enrolled(reseller partner.Account) (all []Blocker) {
 	if reseller.Status != partner.Active {
 		all = append(all, Blocker{problem.ResellerNotEnrolled, "The company is not an active indirect reseller."})
 	}
@@ -123,7 +132,7 @@ type Eligibility struct {
 }
 
 // Eligibility says whether the caller may buy for a customer; for an indirect reseller, whether one of its providers may buy for it, and
-// then of the provider with the fewest blockers. It is asked about any tenant, and says of one that the caller never dealt with
+// then of the provider with the fewest blockers, among those for which the agreement is there if there is one. It is asked about any tenant, and says of one that the caller never dealt with
 // the same as of one that does not exist: whom a provider serves beside, no reseller learns. Codes: [problem.RoleNotPermitted], [problem.NotFound] for what is no tenant id.
 func (s *Service) Eligibility(ctx context.Context, u partner.User, tenant string, reseller *partner.TenantID) (Eligibility, error) {
 	a, err := s.account(ctx, u, partner.ReadCustomers, true)
@@ -140,21 +149,30 @@ func (s *Service) Eligibility(ctx context.Context, u partner.User, tenant string
 			return Eligibility{a.Tenant, Blockers(p, s.Regions)}, err
 		}
 	}
-	if _, err := s.Relationships.Relationship(ctx, a.Tenant, customer); err != nil {
+	own, err := s.Relationships.Relationship(ctx, a.Tenant, customer)
+	if err != nil {
 		if problem.Is(err, problem.NotFound) {
 			return Eligibility{Blockers: Blockers(Purchase{Seller: a.As(partner.DirectBill)}, s.Regions)}, nil // as a seller would be told
 		}
 		return Eligibility{}, err
 	}
-	best := Eligibility{Blockers: []Blocker{{problem.PartnershipRequired, "You have no indirect provider that could order."}}}
-	var providers []partner.TenantID
+	// What the customer signed itself, with whichever partner, counts for every provider.
+	signed, err := s.signed(ctx, own)
+	if err != nil {
+		return Eligibility{}, err
+	}
+	var ties []Tie
 	if s.Partnerships != nil {
-		if providers, err = s.Partnerships.Providers(ctx, a.Tenant); err != nil {
+		if ties, err = s.Partnerships.Providers(ctx, a.Tenant); err != nil {
 			return Eligibility{}, err
 		}
 	}
-	for n, each := range providers {
-		provider, err := s.Accounts.Account(ctx, each, true)
+	var best Eligibility
+	for _, tie := range ties {
+		if !tie.Active {
+			continue
+		}
+		provider, err := s.Accounts.Account(ctx, tie.Provider, true)
 		if err != nil {
 			return Eligibility{}, err
 		}
@@ -162,15 +180,35 @@ func (s *Service) Eligibility(ctx context.Context, u partner.User, tenant string
 		if err != nil {
 			return Eligibility{}, err
 		}
-		if all := Blockers(p, s.Regions); n == 0 || len(all) < len(best.Blockers) {
-			best = Eligibility{provider.Tenant, all}
+		p.AgreementSigned = p.AgreementSigned || signed
+		if e := (Eligibility{provider.Tenant, Blockers(p, s.Regions)}); best.Seller == "" || e.nearer(best) {
+			best = e
 		}
+	}
+	if best.Seller == "" {
+		if !signed {
+			best.Blockers = append(best.Blockers, unsigned)
+		}
+		best.Blockers = append(best.Blockers, Blocker{problem.PartnershipRequired, "You have no indirect provider that could order."})
 	}
 	return best, nil
 }
 
-// purchase reads everything that decides about buying for a customer. PartnerID is what goes on record, empty for that of the location
-// with which the reseller joined.
+// nearer reports whether less stands in the way of a purchase than of another one. A customer agreement that is there is ahead of everything
+// else, so that a customer whose agreement a provider attests is never said to have signed none.
+func (e Eligibility) nearer(o Eligibility) bool {
+	if missing := e.lacksAgreement(); missing != o.lacksAgreement() {
+		return !missing
+	}
+	return len(e.Blockers) < len(o.Blockers)
+}
+
+func (e Eligibility) lacksAgreement() bool {
+	return slices.ContainsFunc(e.Blockers, func(b Blocker) bool { return b.Code == problem.CustomerAgreementRequired })
+}
+
+// purchase reads everything that decides about buying for a customer, on behalf of a reseller where one is named. PartnerID is what goes on
+// record instead of that of the location with which the reseller joined; empty for that.
 func (s *Service) purchase(ctx context.Context, seller partner.Account, customer partner.TenantID, reseller *partner.TenantID, partnerID string) (Purchase, error) {
 	p := Purchase{Seller: seller}
 	r, err := s.Relationships.Relationship(ctx, seller.Tenant, customer)
@@ -196,6 +234,11 @@ func (s *Service) purchase(ctx context.Context, seller partner.Account, customer
 	if !p.For.Partnered {
 		return p, nil
 	}
+	serves, err := s.related(ctx, *reseller, customer)
+	if err != nil {
+		return p, err
+	}
+	p.For.Unrelated = !serves
 	account, err := s.Accounts.Account(ctx, *reseller, true)
 	switch {
 	case err == nil:

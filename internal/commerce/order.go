@@ -65,12 +65,13 @@ type OrderPage struct {
 // OrderStore keeps orders.
 //
 // PlaceOrder stores an order, its subscriptions and the change of the seller's relationship: all, or nothing and [ErrConflict] when an id
-// is taken or the relationship is not as it was before. Order reads strongly and gives [problem.NotFound] for what the seller did
-// not order for that customer. A page of Orders may miss what was placed within the last second.
+// is taken or the relationship is not as it was before. A partner finds the orders that it placed and those that were placed on its
+// behalf: Order reads strongly and gives [problem.NotFound] for any other. A page of ListOrders may miss what was placed within the last
+// second.
 type OrderStore interface {
 	PlaceOrder(ctx context.Context, o Order, subscriptions []Subscription, r relationship.Change) error
-	Order(ctx context.Context, seller, customer partner.TenantID, id string) (Order, error)
-	ListOrders(ctx context.Context, seller, customer partner.TenantID, p Page) (OrderPage, error)
+	Order(ctx context.Context, p, customer partner.TenantID, id string) (Order, error)
+	ListOrders(ctx context.Context, p, customer partner.TenantID, page Page) (OrderPage, error)
 }
 
 // Wish is what a seller wants to buy, before it was checked. Nil means "not said".
@@ -218,6 +219,9 @@ func (s *Service) wished(ctx context.Context, c Command, seller partner.Account,
 		}
 	}
 	p, err := s.purchase(ctx, seller, customer, reseller, partnerID)
+	if p.For != nil && w.OnBehalfOfReseller == nil {
+		p.For.Unrelated = false // it goes on record and is not ordered for (B6, 0.19)
+	}
 	if err == nil && missing != nil {
 		// Who may not buy at all learns that first.
 		if all := Blockers(p, s.Regions); len(all) == 0 || !forbids(all[0].Code) {
@@ -286,36 +290,51 @@ func (s *Service) subscribe(o *Order, lines []Line, p Purchase, c Command) []Sub
 	return subscriptions
 }
 
-// Order gives one order of the caller. Codes: [problem.RoleNotPermitted], [problem.NotFound].
+// Order gives one order that the caller placed or that was placed on its behalf (0.32). Who placed it at another company's is left out.
+// Codes: [problem.RoleNotPermitted], [problem.NotFound].
 func (s *Service) Order(ctx context.Context, u partner.User, tenant, id string) (Order, error) {
-	customer, err := s.reader(ctx, u, tenant)
+	_, customer, err := s.reader(ctx, u, tenant)
 	if err != nil {
 		return Order{}, err
 	}
-	return s.Orders.Order(ctx, u.Tenant, customer, id)
+	o, err := s.Orders.Order(ctx, u.Tenant, customer, id)
+	return o.shownTo(u.Tenant), err
 }
 
-// ListOrders gives a page of what the caller ordered for a customer. Codes: [problem.RoleNotPermitted], [problem.NotFound] for a customer
-// that the caller never had, [problem.MalformedRequest].
+// shownTo gives an order as a partner may read it.
+func (o Order) shownTo(p partner.TenantID) Order {
+	if o.Seller != p {
+		o.PlacedBy = ""
+	}
+	return o
+}
+
+// ListOrders gives a page of what the caller ordered for a customer, and what was ordered on its behalf. Codes: [problem.RoleNotPermitted],
+// [problem.NotFound] for a customer that the caller never had, [problem.MalformedRequest].
 func (s *Service) ListOrders(ctx context.Context, u partner.User, tenant string, p Page) (OrderPage, error) {
-	customer, err := s.reader(ctx, u, tenant)
+	_, customer, err := s.reader(ctx, u, tenant)
 	if err != nil {
 		return OrderPage{}, err
 	}
 	if _, err := s.customer(ctx, u.Tenant, tenant); err != nil {
 		return OrderPage{}, err
 	}
-	return s.Orders.ListOrders(ctx, u.Tenant, customer, p)
+	page, err := s.Orders.ListOrders(ctx, u.Tenant, customer, p)
+	for n, o := range page.Orders {
+		page.Orders[n] = o.shownTo(u.Tenant)
+	}
+	return page, err
 }
 
-// reader checks who reads, and gives the customer of a path.
-func (s *Service) reader(ctx context.Context, u partner.User, tenant string) (partner.TenantID, error) {
-	if _, err := s.account(ctx, u, partner.ReadCustomers, false); err != nil {
-		return "", err
+// reader checks who reads, and gives its account and the customer of a path.
+func (s *Service) reader(ctx context.Context, u partner.User, tenant string) (partner.Account, partner.TenantID, error) {
+	account, err := s.account(ctx, u, partner.ReadCustomers, false)
+	if err != nil {
+		return account, "", err
 	}
 	customer, ok := partner.ParseTenantID(tenant)
 	if !ok {
-		return "", problem.New(problem.NotFound, "There is no such customer.")
+		return account, "", problem.New(problem.NotFound, "There is no such customer.")
 	}
-	return customer, nil
+	return account, customer, nil
 }

@@ -48,8 +48,9 @@ type Subscription struct {
 	// for none: then it is the seller.
 	PartnerIDOfRecord string
 	Reseller          partner.TenantID
-	// SupportContact is who supports the customer; empty for the seller (invariant 12).
+	// SupportContact is who supports the customer, since SupportedSince; empty for the seller (invariant 12).
 	SupportContact partner.TenantID
+	SupportedSince time.Time
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	History        []Entry
@@ -80,6 +81,9 @@ const (
 	QuantityChanged = "quantity"
 	RecordChanged   = "partner of record"
 	SupportChanged  = "support contact"
+	// SupportFellBack is that the support contact's relationship with the customer ended, and that the seller supports again (0.44). Its
+	// tenant is who it was; nobody is said to have done it.
+	SupportFellBack = "support contact fell back"
 )
 
 // maxHistory bounds the history: the first entry says how it began, and the newest are kept.
@@ -129,22 +133,30 @@ type SubscriptionPage struct {
 	Next          string
 }
 
-// SubscriptionStore keeps subscriptions. A partner finds those that it sold, and those whose reseller of record it is.
-//
-// Subscription reads strongly and gives [problem.NotFound] for what is neither. WriteSubscription stores a version over the one before and
-// beside it, when not nil, a change of the seller's relationship: both, or neither and [ErrConflict]. A page of ListSubscriptions may
-// be a second behind in which subscriptions there are, never in what it says of one.
-type SubscriptionStore interface {
-	Subscription(ctx context.Context, p, customer partner.TenantID, id string) (Subscription, error)
-	ListSubscriptions(ctx context.Context, p, customer partner.TenantID, page Page) (SubscriptionPage, error)
-	WriteSubscription(ctx context.Context, c SubscriptionChange, r *relationship.Change) error
+// View says which subscriptions of a customer a partner sees.
+type View struct {
+	Partner, Customer partner.TenantID
+	// Sellers are others of whose sales to the customer the partner sees every one.
+	Sellers []partner.TenantID
 }
 
-// MayManage reports whether a partner may manage a subscription of a customer (invariant 20): it has an active relationship and delegated
-// administration, or sold an Azure subscription itself (rules P7, P8); or it has granular administration. R is nil for no relationship.
-func MayManage(p partner.TenantID, r *relationship.Relationship, s Subscription, granular bool) bool {
-	related := r != nil && r.Status == relationship.Active
-	return granular || related && (r.DelegatedAdmin == relationship.ActiveDAP || s.Family == Azure && s.Seller == p)
+// Has reports whether a subscription is in the view: the partner sold it, is on record for it or supports it, or one of the sellers
+// sold it.
+func (v View) Has(s Subscription) bool {
+	return s.Customer == v.Customer &&
+		(v.Partner == s.Seller || v.Partner == s.Reseller || v.Partner == s.SupportContact || slices.Contains(v.Sellers, s.Seller))
+}
+
+// SubscriptionStore keeps subscriptions.
+//
+// Subscription reads strongly and gives [problem.NotFound] for what is not in the view. WriteSubscription stores a version over the one
+// before and beside it, when not nil, a change of the seller's relationship: both, or neither and [ErrConflict]. A page of
+// ListSubscriptions has each subscription of the view once, newest first; it may be a second behind in which there are, never in what it
+// says of one.
+type SubscriptionStore interface {
+	Subscription(ctx context.Context, v View, id string) (Subscription, error)
+	ListSubscriptions(ctx context.Context, v View, page Page) (SubscriptionPage, error)
+	WriteSubscription(ctx context.Context, c SubscriptionChange, r *relationship.Change) error
 }
 
 // Administration is how far a partner administers a customer (invariant 20).
@@ -171,42 +183,67 @@ func AdministrationOf(r relationship.Relationship, granular bool) Administration
 	return NoAdministration
 }
 
-// Subscription gives a subscription that the caller sold, or whose reseller of record it is (domain, 0.18). Codes:
-// [problem.RoleNotPermitted], [problem.NotFound].
-func (s *Service) Subscription(ctx context.Context, u partner.User, tenant, id string) (Subscription, error) {
-	customer, err := s.reader(ctx, u, tenant)
+// Subscription gives a subscription that the caller sees, with what it may do with it. Codes: [problem.RoleNotPermitted],
+// [problem.NotFound].
+func (s *Service) Subscription(ctx context.Context, u partner.User, tenant, id string) (Seen, error) {
+	account, customer, err := s.reader(ctx, u, tenant)
 	if err != nil {
-		return Subscription{}, err
+		return Seen{}, err
 	}
-	return s.found(ctx, u.Tenant, customer, id)
+	st, err := s.standing(ctx, account, customer)
+	if err != nil {
+		return Seen{}, err
+	}
+	_, sub, err := s.found(ctx, st, customer, id)
+	if err != nil {
+		return Seen{}, err
+	}
+	return st.seen(sub), nil
 }
 
-func (s *Service) found(ctx context.Context, p, customer partner.TenantID, id string) (Subscription, error) {
-	sub, err := s.Subscriptions.Subscription(ctx, p, customer, id)
-	if err != nil {
-		return Subscription{}, err
+// found reads a subscription that a partner sees, as it is stored and as it is today.
+func (s *Service) found(ctx context.Context, st Standing, customer partner.TenantID, id string) (stored, sub Subscription, err error) {
+	stored, err = s.Subscriptions.Subscription(ctx, st.View(customer), id)
+	if err == nil {
+		sub, err = s.supported(ctx, stored, map[partner.TenantID]relationship.Relationship{})
 	}
-	return s.supported(ctx, sub, map[partner.TenantID]bool{})
+	if err == nil && !st.Sees(sub) {
+		err = problem.New(problem.NotFound, "There is no such subscription.")
+	}
+	return stored, sub, err
 }
 
-// supported gives a subscription with the support contact that it has today: one whose relationship with the customer has ended has
-// handed it back to the seller (domain, 0.6).
-func (s *Service) supported(ctx context.Context, sub Subscription, known map[partner.TenantID]bool) (Subscription, error) {
+// supported gives a subscription with the support contact that it has today: one whose relationship with the customer has ended since has
+// handed it back to the seller, also where a new one began (domain, 0.6 and 0.44).
+func (s *Service) supported(ctx context.Context, sub Subscription, known map[partner.TenantID]relationship.Relationship) (Subscription, error) {
 	if sub.SupportContact == "" {
 		return sub, nil
 	}
-	related, ok := known[sub.SupportContact]
+	r, ok := known[sub.SupportContact]
 	if !ok {
 		var err error
-		if related, err = s.related(ctx, sub.SupportContact, sub.Customer); err != nil {
+		if r, err = s.Relationships.Relationship(ctx, sub.SupportContact, sub.Customer); err != nil && !problem.Is(err, problem.NotFound) {
 			return Subscription{}, err
 		}
-		known[sub.SupportContact] = related
+		known[sub.SupportContact] = r
 	}
-	if !related {
-		sub.SupportContact = ""
+	if r.Status != relationship.Active || r.EstablishedAt.After(sub.SupportedSince) {
+		sub.SupportContact, sub.SupportedSince = "", time.Time{}
 	}
 	return sub, nil
+}
+
+// FallBack gives the next version of a subscription whose support contact ends its relationship with the customer: the seller supports again
+// (domain, 0.6 and 0.44).
+func (s Subscription) FallBack(at time.Time, correlationID string) Subscription {
+	s.fallsBack(s.SupportContact, at, correlationID)
+	s.Version++
+	return s
+}
+
+func (s *Subscription) fallsBack(from partner.TenantID, at time.Time, correlationID string) {
+	s.SupportContact, s.SupportedSince = "", time.Time{}
+	s.note(Entry{At: at, Action: SupportFellBack, Tenant: from, CorrelationID: correlationID})
 }
 
 // related reports whether a partner has an active relationship with a customer.
@@ -218,30 +255,36 @@ func (s *Service) related(ctx context.Context, p, customer partner.TenantID) (bo
 	return r.Status == relationship.Active, err
 }
 
-// ListSubscriptions gives a page of what the caller sold to a customer, or is on record for. Codes: [problem.RoleNotPermitted],
-// [problem.NotFound] for what is no tenant id, [problem.MalformedRequest].
-func (s *Service) ListSubscriptions(ctx context.Context, u partner.User, tenant string, p Page) (SubscriptionPage, error) {
-	customer, err := s.reader(ctx, u, tenant)
+// ListSubscriptions gives a page of what the caller sees of a customer's subscriptions, with what it may do with each. Codes:
+// [problem.RoleNotPermitted], [problem.NotFound] for what is no tenant id, [problem.MalformedRequest].
+func (s *Service) ListSubscriptions(ctx context.Context, u partner.User, tenant string, p Page) (SeenPage, error) {
+	account, customer, err := s.reader(ctx, u, tenant)
 	if err != nil {
-		return SubscriptionPage{}, err
+		return SeenPage{}, err
 	}
-	page, err := s.Subscriptions.ListSubscriptions(ctx, u.Tenant, customer, p)
+	st, err := s.standing(ctx, account, customer)
 	if err != nil {
-		return SubscriptionPage{}, err
+		return SeenPage{}, err
 	}
-	if len(page.Subscriptions) == 0 && page.Next == "" {
+	page, err := s.Subscriptions.ListSubscriptions(ctx, st.View(customer), p)
+	if err != nil {
+		return SeenPage{}, err
+	}
+	if len(page.Subscriptions) == 0 && page.Next == "" && st.Relationship == nil {
 		// Of a customer that it never had a partner learns what it does of one that there is not.
-		if _, err := s.customer(ctx, u.Tenant, tenant); err != nil {
-			return SubscriptionPage{}, err
+		return SeenPage{}, problem.New(problem.NotFound, "There is no such customer.")
+	}
+	known := map[partner.TenantID]relationship.Relationship{}
+	list := SeenPage{Next: page.Next}
+	for _, sub := range page.Subscriptions {
+		if sub, err = s.supported(ctx, sub, known); err != nil {
+			return SeenPage{}, err
+		}
+		if st.Sees(sub) {
+			list.Subscriptions = append(list.Subscriptions, st.seen(sub))
 		}
 	}
-	known := map[partner.TenantID]bool{}
-	for n := range page.Subscriptions {
-		if page.Subscriptions[n], err = s.supported(ctx, page.Subscriptions[n], known); err != nil {
-			return SubscriptionPage{}, err
-		}
-	}
-	return page, nil
+	return list, nil
 }
 
 // Amendment is what is to change of a subscription. Nil means "not said".
@@ -254,17 +297,16 @@ type Amendment struct {
 	SupportContact *string
 }
 
-// Amend changes a subscription. What is so already changes nothing. Replayed reports that the command's key had made the change.
-//
-// To raise the quantity is to buy: it asks for what an order asks for of the seller (invariant 10). To lower it and to change the status is
-// to manage, which needs administration (invariant 20). Whose PartnerID is on record and who supports the customer is the seller's to
-// say (invariants 11, 12) and needs neither.
+// Amend changes a subscription. What is so already changes nothing. Replayed reports that the command's key had made the change. Who may do
+// what is [Standing.Refuses]: the seller always suspends and deletes (0.31); to raise the quantity and to reactivate is to buy (invariant
+// 10); the rest of managing needs administration, or less where the caller is on record (0.32, invariant 20). Whose PartnerID is on record
+// and who supports the customer is the seller's to say (invariants 11, 12).
 //
 // Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.DelegatedAdminMissing], those of [Blockers], [problem.NotFound],
 // [problem.PartnerIDNotFound], [problem.PreconditionRequired], [problem.PreconditionFailed], those of a field and of [RecordReasons],
 // [problem.SupportContactNotEligible], [problem.InvalidTransition], [problem.IdempotencyKeyReused].
-func (s *Service) Amend(ctx context.Context, c Command, tenant, id string, a Amendment) (sub Subscription, replayed bool, err error) {
-	account, err := s.active(ctx, c.User, partner.Trade)
+func (s *Service) Amend(ctx context.Context, c Command, tenant, id string, a Amendment) (sub Seen, replayed bool, err error) {
+	account, err := s.account(ctx, c.User, partner.Trade, true)
 	if err != nil {
 		return sub, false, err
 	}
@@ -274,99 +316,58 @@ func (s *Service) Amend(ctx context.Context, c Command, tenant, id string, a Ame
 	}
 	for range maxRounds {
 		sub, replayed, err = s.amend(ctx, c, account, customer, id, a)
-		if errors.Is(err, ErrConflict) {
-			continue
+		if !errors.Is(err, ErrConflict) {
+			return sub, replayed, err
 		}
-		if err != nil {
-			return Subscription{}, false, err
-		}
-		sub, err = s.supported(ctx, sub, map[partner.TenantID]bool{})
-		return sub, replayed, err
 	}
-	return Subscription{}, false, busy(err)
+	return Seen{}, false, busy(err)
 }
 
-func (s *Service) amend(ctx context.Context, c Command, account partner.Account, customer partner.TenantID, id string, a Amendment) (Subscription, bool, error) {
-	before, err := s.Subscriptions.Subscription(ctx, account.Tenant, customer, id)
+func (s *Service) amend(ctx context.Context, c Command, account partner.Account, customer partner.TenantID, id string, a Amendment) (Seen, bool, error) {
+	st, err := s.standing(ctx, account, customer)
 	if err != nil {
-		return Subscription{}, false, err
+		return Seen{}, false, err
+	}
+	stored, before, err := s.found(ctx, st, customer, id)
+	if err != nil {
+		return Seen{}, false, err
 	}
 	now := s.now()
+	if stored.SupportContact != before.SupportContact { // nobody has written that yet
+		before.fallsBack(stored.SupportContact, now, c.CorrelationID)
+	}
 	for _, e := range before.History {
 		if e.Action == WasCreated || e.Tenant != account.Tenant {
 			continue
 		}
 		if was, err := c.replays(now, e.At, e.Key, e.Body); was || err != nil {
-			return before, was, err
+			return st.seen(before), was, err
 		}
 	}
-	if err := s.mayAmend(ctx, account, before, a); err != nil {
-		return Subscription{}, false, err
+	for _, action := range a.asks(before) {
+		if err := refusal(st.denies(action, before)); err != nil {
+			return Seen{}, false, err
+		}
 	}
 	record, missing := s.recorded(ctx, account, a)
 	if missing != nil {
-		return Subscription{}, false, missing
+		return Seen{}, false, missing
 	}
 	if err := c.expects(before.Version); err != nil {
-		return Subscription{}, false, err
+		return Seen{}, false, err
 	}
 	after, err := s.amended(ctx, c, before, a, record, now)
-	if err != nil || after.Version == before.Version {
-		return before, false, err
+	if err != nil {
+		return Seen{}, false, err
+	}
+	if after.Version == before.Version {
+		return st.seen(before), false, nil
 	}
 	r, err := s.counted(ctx, before, after)
 	if err != nil {
-		return Subscription{}, false, err
+		return Seen{}, false, err
 	}
-	return after, false, s.Subscriptions.WriteSubscription(ctx, SubscriptionChange{&before, after}, r)
-}
-
-// mayAmend gives nil when the caller may ask for a change at all.
-func (s *Service) mayAmend(ctx context.Context, account partner.Account, sub Subscription, a Amendment) error {
-	sells := sub.Seller == account.Tenant
-	if (a.PartnerIDOfRecord != nil || a.SupportContact != nil) && !sells {
-		return problem.New(problem.RoleNotPermitted, "The seller says who is on record and who supports the customer.")
-	}
-	if a.Quantity != nil && *a.Quantity > sub.Quantity {
-		if !sells {
-			return problem.New(problem.ResellerCannotOrder, "To raise the quantity is to order, which the seller does.")
-		}
-		p, err := s.purchase(ctx, account, sub.Customer, nil, "")
-		if err == nil {
-			err = refusal(Blockers(p, s.Regions))
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if a.Status == nil && (a.Quantity == nil || *a.Quantity >= sub.Quantity) {
-		return nil
-	}
-	return s.manages(ctx, account.Tenant, sub)
-}
-
-// manages gives nil when a partner may manage a subscription, else [problem.DelegatedAdminMissing].
-func (s *Service) manages(ctx context.Context, p partner.TenantID, sub Subscription) error {
-	var standing *relationship.Relationship
-	r, err := s.Relationships.Relationship(ctx, p, sub.Customer)
-	switch {
-	case err == nil:
-		standing = &r
-	case !problem.Is(err, problem.NotFound):
-		return err
-	}
-	granular := false
-	if s.Granular != nil && !MayManage(p, standing, sub, false) {
-		live, err := s.Granular.Administered(ctx, p, sub.Customer, sub.Customer)
-		if err != nil {
-			return err
-		}
-		granular = live[sub.Customer]
-	}
-	if !MayManage(p, standing, sub, granular) {
-		return problem.New(problem.DelegatedAdminMissing, "The customer has not granted the administration that managing this subscription needs.")
-	}
-	return nil
+	return st.seen(after), false, s.Subscriptions.WriteSubscription(ctx, SubscriptionChange{&stored, after}, r)
 }
 
 // recorded looks up the PartnerID that is to go on record; nil where none is.
@@ -409,6 +410,12 @@ func (s *Service) amended(ctx context.Context, c Command, before Subscription, a
 			note(&f, "/supportTenantId", err)
 		}
 		change(SupportChanged, string(before.SupportContact), string(contact), (*string)(&after.SupportContact))
+		if after.SupportContact != before.SupportContact {
+			after.SupportedSince = time.Time{}
+			if contact != "" {
+				after.SupportedSince = now
+			}
+		}
 	}
 	if a.Quantity != nil {
 		if offer, ok := s.Offers.Find(before.Offer); !ok && *a.Quantity != before.Quantity || ok && !offer.sells(*a.Quantity) {
@@ -432,7 +439,7 @@ func (s *Service) amended(ctx context.Context, c Command, before Subscription, a
 	if err := singular(f); err != nil {
 		return Subscription{}, err
 	}
-	if err := before.leadsTo(after); err != nil {
+	if err := before.leadsTo(after, a.asks(before)); err != nil {
 		return Subscription{}, err
 	}
 	return after, nil
@@ -449,13 +456,14 @@ func singular(f problem.Findings) error {
 }
 
 // leadsTo gives nil when a subscription can become what it is after a change.
-func (s Subscription) leadsTo(after Subscription) error {
-	switch {
-	case s.Version == after.Version:
-	case s.Status == SubscriptionDeleted:
-		return problem.New(problem.InvalidTransition, "The subscription is deleted.")
-	case s.Status != after.Status && !slices.Contains(transitions[s.Status], after.Status):
-		return problem.New(problem.InvalidTransition, "A subscription that is %s cannot become %s.", s.Status, after.Status)
+func (s Subscription) leadsTo(after Subscription, actions []Action) error {
+	if s.Version == after.Version {
+		return nil
+	}
+	for _, a := range actions {
+		if err := s.takes(a); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -21,15 +21,15 @@ func (t Tiers) Partnered(ctx context.Context, provider, reseller partner.TenantI
 }
 
 // Providers is that of [Partnerships].
-func (t Tiers) Providers(ctx context.Context, reseller partner.TenantID) (all []partner.TenantID, err error) {
+func (t Tiers) Providers(ctx context.Context, reseller partner.TenantID) (all []Tie, err error) {
 	const atOnce = 100
-	for q := (partnership.Query{Status: partnership.Active, Side: partnership.ResellerSide, Limit: atOnce}); ; {
+	for q := (partnership.Query{Side: partnership.ResellerSide, Limit: atOnce}); ; {
 		page, err := t.Store.Partnerships(ctx, reseller, q)
 		if err != nil {
 			return nil, err
 		}
 		for _, p := range page.Partnerships {
-			all = append(all, p.Provider)
+			all = append(all, Tie{p.Provider, p.Status == partnership.Active})
 		}
 		if q.After = page.Next; q.After == "" {
 			return all, nil

@@ -383,7 +383,7 @@ func TestRecordIsDisowned(t *testing.T) {
 			t.Errorf("%s has %+v", p, r)
 		}
 	}
-	subs, err := w.store.ListSubscriptions(t.Context(), birch, id, commerce.Page{Limit: 100})
+	subs, err := w.store.ListSubscriptions(t.Context(), commerce.View{Partner: birch, Customer: id}, commerce.Page{Limit: 100})
 	if err != nil || len(subs.Subscriptions) != 3 {
 		t.Fatalf("%+v, %v", subs, err)
 	}

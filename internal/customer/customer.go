@@ -25,6 +25,8 @@ type Service struct {
 	Texts     terms.Catalogue
 	Register  Register
 	Customers relationship.Store
+	// Support hands what the partner supports back to the sellers when its relationship ends.
+	Support   Support
 	Directory Directory
 	// Partnerships knows for whom a provider may act (rule P5).
 	Partnerships interface {
@@ -200,7 +202,7 @@ func (s Service) remove(ctx context.Context, account partner.Account, before rel
 	if err != nil {
 		return none, err
 	}
-	return after, s.Store.Commit(ctx, open, []relationship.Change{{Before: &before, After: after}})
+	return after, s.end(ctx, Ending{Relationship: relationship.Change{Before: &before, After: after}, Invitations: open})
 }
 
 // withdrawn is why an invitation was cancelled, as its timeline says it.

@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
 
+	"concord/internal/commerce"
 	"concord/internal/customer"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -30,7 +32,7 @@ func open() (*storetest.Memory, customer.Service, customer.Command) {
 		DelegatedAdmin: relationship.ActiveDAP, IdentityCheck: relationship.Unproven, Version: 1,
 	})
 	user := partner.User{Subject: "agent", Tenant: alder, Roles: []partner.Role{partner.SalesAgent}}
-	return store, customer.Service{Store: store, Now: time.Now}, customer.Command{User: user, CorrelationID: "corr", IfVersion: invitation.AnyVersion}
+	return store, customer.Service{Store: store, Support: store, Now: time.Now}, customer.Command{User: user, CorrelationID: "corr", IfVersion: invitation.AnyVersion}
 }
 
 func said(b bool) *bool { return &b }
@@ -145,5 +147,71 @@ func TestManyRemoveAtOnce(t *testing.T) {
 	}
 	if r, err := store.Relationship(t.Context(), alder, larch); err != nil || r.Version != 2 || len(r.History) != 1 || r.Status != relationship.Removed {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// 0.44, 0.6: what a partner supports falls back to the seller with its relationship, in the same write and with an entry, however many there
+// are; it does not come back by itself with a new relationship.
+func TestSupportFallsBack(t *testing.T) {
+	const birch partner.TenantID = "0d000000-0000-4000-8000-000000000001"
+	for _, count := range []int{0, 1, 3, 70} {
+		store, s, c, change := removal(t, partner.IndirectReseller)
+		sold := relationship.Relationship{ID: "rel_3", Partner: birch, Customer: relationship.Customer{Tenant: larch}, Status: relationship.Active, Version: 1}
+		store.PutRelationship(sold)
+		order := commerce.Order{ID: "ord_1", Seller: birch, Customer: larch, Version: 1}
+		var subs []commerce.Subscription
+		for n := range count + 1 {
+			sub := commerce.Subscription{ID: fmt.Sprintf("sub_%03d", n), Seller: birch, Customer: larch, Status: commerce.SubscriptionActive, Version: 1}
+			if n < count {
+				sub.SupportContact, sub.SupportedSince = alder, time.Now()
+			} else {
+				sub.Reseller = alder // on record, which stays
+			}
+			subs = append(subs, sub)
+		}
+		after := sold
+		after.Version++
+		if err := store.PlaceOrder(t.Context(), order, subs, relationship.Change{Before: &sold, After: after}); err != nil {
+			t.Fatal(err)
+		}
+		// Somebody is quicker once.
+		once := true
+		store.Inject(func(op storetest.Operation) storetest.Fault {
+			if op == storetest.EndRelationship && once {
+				once = false
+				return storetest.Fault{Err: invitation.ErrConflict}
+			}
+			return storetest.Fault{}
+		})
+		r, err := s.Change(t.Context(), c, string(larch), change)
+		if err != nil || r.Status != relationship.Removed {
+			t.Fatalf("%d: %+v, %v", count, r, err)
+		}
+		store.Inject(nil)
+		for n, sub := range subs {
+			now, err := store.Subscription(t.Context(), commerce.View{Partner: birch, Customer: larch}, sub.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n == count {
+				if now.Version != 1 || now.Reseller != alder {
+					t.Errorf("what it is on record for has changed: %+v", now)
+				}
+				continue
+			}
+			if now.SupportContact != "" || now.Supporter() != birch || now.Version != 2 || len(now.History) != 1 {
+				t.Fatalf("%d: %+v", count, now)
+			}
+			if e := now.History[0]; e.Action != commerce.SupportFellBack || e.Tenant != alder || e.By != "" || e.CorrelationID != "corr" {
+				t.Errorf("%+v", e)
+			}
+		}
+		if left, err := store.Supported(t.Context(), alder, larch); err != nil || len(left) > 0 {
+			t.Errorf("%d are left, %v", len(left), err)
+		}
+		again, err := s.Change(t.Context(), c, string(larch), change)
+		if err != nil || again.Version != r.Version {
+			t.Errorf("again: %+v, %v", again, err)
+		}
 	}
 }

@@ -187,7 +187,7 @@ func (s Self) disown(ctx context.Context, who invitation.Person, r relationship.
 // suspend suspends what a partner has sold, one at a time, and gives the relationship as it is then.
 func (s Self) suspend(ctx context.Context, row relationship.Relationship, e relationship.Entry) (relationship.Relationship, error) {
 	for page := (commerce.Page{Limit: MaxSubscriptions}); row.Sold.Active > 0; {
-		found, err := s.Purchases.ListSubscriptions(ctx, row.Partner, row.Customer.Tenant, page)
+		found, err := s.Purchases.ListSubscriptions(ctx, commerce.View{Partner: row.Partner, Customer: row.Customer.Tenant}, page)
 		if err != nil {
 			return row, err
 		}

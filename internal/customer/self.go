@@ -29,7 +29,7 @@ type Self struct {
 // Purchases says what a company has bought and signed. Its contracts are those of [commerce.SubscriptionStore] and
 // [commerce.AgreementStore].
 type Purchases interface {
-	ListSubscriptions(ctx context.Context, p, customer partner.TenantID, page commerce.Page) (commerce.SubscriptionPage, error)
+	ListSubscriptions(ctx context.Context, v commerce.View, page commerce.Page) (commerce.SubscriptionPage, error)
 	WriteSubscription(ctx context.Context, c commerce.SubscriptionChange, r *relationship.Change) error
 	Agreements(ctx context.Context, customer, attestedBy partner.TenantID) ([]commerce.Agreement, error)
 }
@@ -120,7 +120,7 @@ func (s Self) bought(ctx context.Context, p *Partner, o *Overview, names names) 
 			p.Attested = &agreements[n]
 		}
 	}
-	page, err := s.Purchases.ListSubscriptions(ctx, p.Tenant, customer, commerce.Page{Limit: MaxSubscriptions})
+	page, err := s.Purchases.ListSubscriptions(ctx, commerce.View{Partner: p.Tenant, Customer: customer}, commerce.Page{Limit: MaxSubscriptions})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"concord/internal/commerce"
+	"concord/internal/customer"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -201,34 +203,107 @@ func (s *Store) PlaceOrder(ctx context.Context, o commerce.Order, subscriptions 
 	items := []types.TransactWriteItem{
 		{Put: &types.Put{TableName: s.table, Item: encodeOrder(o), ConditionExpression: aws.String(isNew)}}, s.related(r),
 	}
+	if o.For != "" && o.For != o.Seller {
+		items = append(items, s.pointer(orderKey(o.For, o.Customer, o.ID), tradePrefix(orderPrefix, o.Customer)+tradePlace(o.PlacedAt, o.ID), o.Seller))
+	}
 	for _, sub := range subscriptions {
 		items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: encodeSubscription(sub), ConditionExpression: aws.String(isNew)}})
-		if sub.Reseller != "" {
-			items = append(items, s.recorded(sub))
-		}
+		items = append(items, s.followed(nil, sub)...)
 	}
 	return s.traded(ctx, items...)
 }
 
-// recorded gives the write that lets a reseller find a subscription that it is on record for. Whether it still is, the subscription says.
-func (s *Store) recorded(sub commerce.Subscription) types.TransactWriteItem {
-	i := newItem(subscriptionKey(sub.Reseller, sub.Customer, sub.ID), onRecordType)
-	i[listAtAttr] = str(tradePrefix(subscriptionPrefix, sub.Customer) + tradePlace(sub.CreatedAt, sub.ID))
-	i.text("seller", pack(string(sub.Seller)))
+// followed gives the writes that let those find a subscription who are new on record for it or support it. Whether they still do, the
+// subscription says.
+func (s *Store) followed(before *commerce.Subscription, after commerce.Subscription) (items []types.TransactWriteItem) {
+	var known []partner.TenantID
+	if before != nil {
+		known = []partner.TenantID{before.Reseller, before.SupportContact}
+	}
+	known = append(known, after.Seller, "")
+	for _, p := range []partner.TenantID{after.Reseller, after.SupportContact} {
+		if slices.Contains(known, p) {
+			continue
+		}
+		known = append(known, p)
+		place := tradePrefix(subscriptionPrefix, after.Customer) + tradePlace(after.CreatedAt, after.ID)
+		items = append(items, s.pointer(subscriptionKey(p, after.Customer, after.ID), place, after.Seller))
+	}
+	return items
+}
+
+// pointer gives the write of an item that says in which seller's partition an order or a subscription is.
+func (s *Store) pointer(k key, place string, seller partner.TenantID) types.TransactWriteItem {
+	i := newItem(k, elsewhereType)
+	i[listAtAttr] = str(place)
+	i.text("seller", pack(string(seller)))
 	return types.TransactWriteItem{Put: &types.Put{
 		TableName: s.table, Item: i, ConditionExpression: aws.String(isNew + " OR #type = :type"), ExpressionAttributeNames: map[string]string{"#type": typeAttr},
-		ExpressionAttributeValues: map[string]types.AttributeValue{":type": str(onRecordType)},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":type": str(elsewhereType)},
 	}}
 }
 
+// whereElse gives the key of what is elsewhere, and false for an item that is where it belongs.
+func whereElse(stored map[string]types.AttributeValue) (k key, is bool, err error) {
+	f := &fields{item: stored}
+	if f.text(typeAttr) != elsewhereType {
+		return nil, false, nil
+	}
+	return keyOf(partition(partner.TenantID(f.unpacked("seller"))), f.needText(skAttr)), true, f.err
+}
+
+// tradeItem reads an order or a subscription, wherever it is.
+func (s *Store) tradeItem(ctx context.Context, k key, missing string) (map[string]types.AttributeValue, error) {
+	stored, err := s.read(ctx, k, true, missing)
+	if err != nil {
+		return nil, err
+	}
+	there, is, err := whereElse(stored)
+	if err == nil && is {
+		stored, err = s.read(ctx, there, true, missing)
+	}
+	return stored, err
+}
+
+// fetched gives items in their order, with what is elsewhere in the place of what says so.
+func (s *Store) fetched(ctx context.Context, stored []map[string]types.AttributeValue) (all []map[string]types.AttributeValue, err error) {
+	var keys []map[string]types.AttributeValue
+	for _, each := range stored {
+		k, is, err := whereElse(each)
+		if err != nil {
+			return nil, err
+		}
+		if is {
+			keys = append(keys, k)
+		}
+	}
+	found, err := s.batch(ctx, keys, true)
+	if err != nil {
+		return nil, err
+	}
+	by := map[string]map[string]types.AttributeValue{}
+	for _, each := range found {
+		by[(&fields{item: each}).text(skAttr)] = each
+	}
+	for _, each := range stored {
+		if f := (&fields{item: each}); f.text(typeAttr) == elsewhereType {
+			each = by[f.text(skAttr)]
+		}
+		if each != nil {
+			all = append(all, each)
+		}
+	}
+	return all, nil
+}
+
 // Order is that of [commerce.OrderStore].
-func (s *Store) Order(ctx context.Context, seller, customer partner.TenantID, id string) (o commerce.Order, err error) {
+func (s *Store) Order(ctx context.Context, p, customer partner.TenantID, id string) (o commerce.Order, err error) {
 	defer func() { wrap(&err, "order %.64q", id) }()
 	const missing = "There is no such order."
 	if !isID(id) {
 		return o, problem.New(problem.NotFound, missing)
 	}
-	stored, err := s.read(ctx, orderKey(seller, customer, id), true, missing)
+	stored, err := s.tradeItem(ctx, orderKey(p, customer, id), missing)
 	if err != nil {
 		return o, err
 	}
@@ -236,9 +311,12 @@ func (s *Store) Order(ctx context.Context, seller, customer partner.TenantID, id
 }
 
 // ListOrders is that of [commerce.OrderStore].
-func (s *Store) ListOrders(ctx context.Context, seller, customer partner.TenantID, p commerce.Page) (page commerce.OrderPage, err error) {
-	defer func() { wrap(&err, "orders of %s", seller) }()
-	stored, next, err := s.newest(ctx, seller, orderPrefix, customer, p)
+func (s *Store) ListOrders(ctx context.Context, p, customer partner.TenantID, q commerce.Page) (page commerce.OrderPage, err error) {
+	defer func() { wrap(&err, "orders of %s", p) }()
+	stored, next, err := s.newest(ctx, p, orderPrefix, customer, q)
+	if err == nil {
+		stored, err = s.fetched(ctx, stored)
+	}
 	if err != nil {
 		return page, err
 	}
@@ -346,66 +424,60 @@ func OrderFromImage(stored map[string]types.AttributeValue) (commerce.Order, err
 }
 
 // Subscription is that of [commerce.SubscriptionStore].
-func (s *Store) Subscription(ctx context.Context, p, customer partner.TenantID, id string) (sub commerce.Subscription, err error) {
+func (s *Store) Subscription(ctx context.Context, v commerce.View, id string) (sub commerce.Subscription, err error) {
 	defer func() { wrap(&err, "subscription %.64q", id) }()
 	const missing = "There is no such subscription."
 	if !isID(id) {
 		return sub, problem.New(problem.NotFound, missing)
 	}
-	stored, err := s.read(ctx, subscriptionKey(p, customer, id), true, missing)
-	if err != nil {
-		return sub, err
-	}
-	if f := (&fields{item: stored}); f.text(typeAttr) == onRecordType {
-		if stored, err = s.read(ctx, subscriptionKey(partner.TenantID(f.unpacked("seller")), customer, id), true, missing); err != nil {
+	for _, p := range append([]partner.TenantID{v.Partner}, v.Sellers...) {
+		stored, err := s.tradeItem(ctx, subscriptionKey(p, v.Customer, id), missing)
+		if problem.Is(err, problem.NotFound) {
+			continue
+		}
+		if err != nil {
+			return sub, err
+		}
+		if sub, err = SubscriptionFromImage(stored); err != nil || v.Has(sub) {
 			return sub, err
 		}
 	}
-	sub, err = SubscriptionFromImage(stored)
-	if err == nil && sub.Seller != p && sub.Reseller != p {
-		return commerce.Subscription{}, problem.New(problem.NotFound, missing)
-	}
-	return sub, err
+	return commerce.Subscription{}, problem.New(problem.NotFound, missing)
 }
 
-// ListSubscriptions is that of [commerce.SubscriptionStore].
-func (s *Store) ListSubscriptions(ctx context.Context, p, customer partner.TenantID, q commerce.Page) (page commerce.SubscriptionPage, err error) {
-	defer func() { wrap(&err, "subscriptions of %s", p) }()
-	stored, next, err := s.newest(ctx, p, subscriptionPrefix, customer, q)
-	if err != nil {
-		return page, err
-	}
-	page.Next = next
-	var elsewhere []map[string]types.AttributeValue // keys of what others sold
-	for _, each := range stored {
-		if f := (&fields{item: each}); f.text(typeAttr) == onRecordType {
-			elsewhere = append(elsewhere, keyOf(partition(partner.TenantID(f.unpacked("seller"))), f.needText(skAttr)))
-			if f.err != nil {
-				return page, f.err
-			}
+// ListSubscriptions is that of [commerce.SubscriptionStore]: a query for the partner and one for each of the sellers. What all of them have
+// read is known as far back as the one that came least far.
+func (s *Store) ListSubscriptions(ctx context.Context, v commerce.View, q commerce.Page) (page commerce.SubscriptionPage, err error) {
+	defer func() { wrap(&err, "subscriptions of %s", v.Partner) }()
+	places := map[string]commerce.Subscription{}
+	for _, p := range append([]partner.TenantID{v.Partner}, v.Sellers...) {
+		stored, next, err := s.newest(ctx, p, subscriptionPrefix, v.Customer, q)
+		if err == nil {
+			stored, err = s.fetched(ctx, stored)
 		}
-	}
-	sold, err := s.batch(ctx, elsewhere, true)
-	if err != nil {
-		return page, err
-	}
-	by := map[string]map[string]types.AttributeValue{}
-	for _, each := range sold {
-		by[(&fields{item: each}).text(skAttr)] = each
-	}
-	for _, each := range stored {
-		if f := (&fields{item: each}); f.text(typeAttr) == onRecordType {
-			if each = by[f.text(skAttr)]; each == nil {
-				continue
-			}
-		}
-		sub, err := SubscriptionFromImage(each)
 		if err != nil {
 			return page, err
 		}
-		if sub.Seller == p || sub.Reseller == p {
-			page.Subscriptions = append(page.Subscriptions, sub)
+		page.Next = max(page.Next, next)
+		for _, each := range stored {
+			sub, err := SubscriptionFromImage(each)
+			if err != nil {
+				return page, err
+			}
+			// A seller's partition also says what it is on record for with others.
+			if v.Has(sub) && (p == v.Partner || p == sub.Seller) {
+				places[tradePlace(sub.CreatedAt, sub.ID)] = sub
+			}
 		}
+	}
+	known := slices.DeleteFunc(slices.Sorted(maps.Keys(places)), func(place string) bool { return place < page.Next })
+	slices.Reverse(known)
+	if len(known) > q.Limit {
+		known = known[:q.Limit]
+		page.Next = known[q.Limit-1]
+	}
+	for _, place := range known {
+		page.Subscriptions = append(page.Subscriptions, places[place])
 	}
 	return page, nil
 }
@@ -413,24 +485,76 @@ func (s *Store) ListSubscriptions(ctx context.Context, p, customer partner.Tenan
 // WriteSubscription is that of [commerce.SubscriptionStore].
 func (s *Store) WriteSubscription(ctx context.Context, c commerce.SubscriptionChange, r *relationship.Change) (err error) {
 	defer func() { wrap(&err, "write subscription %s", c.After.ID) }()
-	after := encodeSubscription(c.After)
-	expression, names, values := update(encodeSubscription(*c.Before), after)
-	values[":was"] = num(int64(c.Before.Version))
-	items := []types.TransactWriteItem{{Update: &types.Update{
-		TableName: s.table, Key: subscriptionKey(c.After.Seller, c.After.Customer, c.After.ID), UpdateExpression: &expression,
-		ConditionExpression: aws.String(isUnchanged), ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-	}}}
+	items := append([]types.TransactWriteItem{s.subscribed(c)}, s.followed(c.Before, c.After)...)
 	if r != nil {
 		items = append(items, s.related(*r))
-	}
-	if c.After.Reseller != "" && c.After.Reseller != c.Before.Reseller {
-		items = append(items, s.recorded(c.After))
 	}
 	if len(items) > 1 {
 		return s.traded(ctx, items...)
 	}
-	if err = s.single(ctx, items[0], after); errors.Is(err, invitation.ErrConflict) {
+	if err = s.single(ctx, items[0], encodeSubscription(c.After)); errors.Is(err, invitation.ErrConflict) {
 		return commerce.ErrConflict
+	}
+	return err
+}
+
+// subscribed gives the write of a subscription, on condition that it is unchanged.
+func (s *Store) subscribed(c commerce.SubscriptionChange) types.TransactWriteItem {
+	expression, names, values := update(encodeSubscription(*c.Before), encodeSubscription(c.After))
+	values[":was"] = num(int64(c.Before.Version))
+	return types.TransactWriteItem{Update: &types.Update{
+		TableName: s.table, Key: subscriptionKey(c.After.Seller, c.After.Customer, c.After.ID), UpdateExpression: &expression,
+		ConditionExpression: aws.String(isUnchanged), ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+	}}
+}
+
+// Supported is that of [customer.Support]: what says where the subscriptions are that the partner has to do with is read from the table itself.
+func (s *Store) Supported(ctx context.Context, p, of partner.TenantID) (all []commerce.Subscription, err error) {
+	defer func() { wrap(&err, "what %s supports", p) }()
+	in := &dynamodb.QueryInput{
+		TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :sk)"),
+		FilterExpression: aws.String("#type = :type"), ExpressionAttributeNames: map[string]string{"#type": typeAttr},
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":pk": str(partition(p)), ":sk": str(tradePrefix(subscriptionPrefix, of)), ":type": str(elsewhereType),
+		},
+	}
+	for pages := dynamodb.NewQueryPaginator(s.client, in); pages.HasMorePages(); {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for some := range slices.Chunk(out.Items, 100) {
+			found, err := s.fetched(ctx, some)
+			if err != nil {
+				return nil, err
+			}
+			for _, stored := range found {
+				sub, err := SubscriptionFromImage(stored)
+				if err != nil {
+					return nil, err
+				}
+				if sub.SupportContact == p {
+					all = append(all, sub)
+				}
+			}
+		}
+	}
+	return all, nil
+}
+
+// End is that of [customer.Support].
+func (s *Store) End(ctx context.Context, e customer.Ending) (err error) {
+	defer func() { wrap(&err, "end of %s", e.Relationship.After.ID) }()
+	if len(e.Subscriptions) == 0 {
+		return s.Commit(ctx, e.Invitations, []relationship.Change{e.Relationship})
+	}
+	items := s.committed(e.Invitations, []relationship.Change{e.Relationship})
+	for _, c := range e.Subscriptions {
+		items = append(items, s.subscribed(c))
+	}
+	refused, err := s.together(ctx, items)
+	if err == nil && refused != nil {
+		return invitation.ErrConflict
 	}
 	return err
 }
@@ -448,6 +572,7 @@ func encodeSubscription(sub commerce.Subscription) item {
 	i.text("record", sub.PartnerIDOfRecord)
 	i.text("reseller", pack(string(sub.Reseller)))
 	i.text("support", pack(string(sub.SupportContact)))
+	i.time("supported", sub.SupportedSince)
 	i.time("created", sub.CreatedAt)
 	i.time("updated", sub.UpdatedAt)
 	history := make([]string, len(sub.History))
@@ -478,7 +603,7 @@ func SubscriptionFromImage(stored map[string]types.AttributeValue) (commerce.Sub
 		ID: id, Seller: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)), Customer: customer, Order: f.needText("order"), Offer: f.needText("offer"),
 		OfferName: f.text("name"), Family: commerce.Family(f.needText("family")), Term: f.text("term"), Quantity: f.number("quantity"),
 		Status: commerce.SubscriptionStatus(f.needText("status")), PartnerIDOfRecord: f.text("record"), Reseller: partner.TenantID(f.unpacked("reseller")),
-		SupportContact: partner.TenantID(f.unpacked("support")), CreatedAt: f.time("created"), UpdatedAt: f.time("updated"), Version: f.needNumber(aVersion),
+		SupportContact: partner.TenantID(f.unpacked("support")), SupportedSince: f.time("supported"), CreatedAt: f.time("created"), UpdatedAt: f.time("updated"), Version: f.needNumber(aVersion),
 	}
 	for _, text := range f.texts(aHistory) {
 		e, err := decodeEntry(text, "", "")

@@ -33,7 +33,7 @@ const (
 	agreementType    = "agreement"
 	orderType        = "order"
 	subscriptionType = "subscription"
-	onRecordType     = "onRecord"
+	elsewhereType    = "elsewhere"
 	termsType        = "terms"
 	partnershipType  = "partnership"
 	enrolmentType    = "enrolment"

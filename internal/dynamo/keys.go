@@ -35,7 +35,8 @@ import (
 //	P#<company>      E                           which is its latest enrolment
 //	P#<seller>       O#<customer>#<order id>     order
 //	P#<seller>       U#<customer>#<id>           subscription
-//	P#<reseller>     U#<customer>#<id>           that it is or was on record for a subscription, and who sold it
+//	P#<reseller>     O#<customer>#<order id>     that an order was placed on its behalf, and by whom
+//	P#<partner>      U#<customer>#<id>           that it is or was on record for a subscription or supports it, and who sold it
 //
 //	A customer's partition:
 //

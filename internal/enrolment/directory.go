@@ -29,14 +29,7 @@ type Directory interface {
 }
 
 // Location is a PartnerID that somebody has (rule E6).
-type Location struct {
-	ID      string
-	Name    string
-	Type    string // partner.Location or partner.Headquarters
-	Country string
-	// Tenant is whose it is; empty where anybody may say that it is theirs.
-	Tenant partner.TenantID
-}
+type Location = partner.Listing
 
 // Locations finds PartnerIDs, also those that are held under other credentials than the account's (rule E6). Location gives
 // [problem.NotFound] for one that it does not know.
@@ -93,7 +86,7 @@ func ParseRecords(text string) (Records, error) {
 		if l.TenantID == "" {
 			tenant = ""
 		}
-		r.locations[l.PartnerID] = Location{l.PartnerID, l.Name, l.Type, l.Country, tenant}
+		r.locations[l.PartnerID] = Location{ID: l.PartnerID, Name: l.Name, Type: l.Type, Country: l.Country, Tenant: tenant}
 	}
 	return r, nil
 }

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"slices"
 	"time"
 
 	"concord/internal/audit"
@@ -81,6 +82,7 @@ func OfOrder(o commerce.Order) []Event {
 // changedFields are the fields that the actions of a subscription's history change, as the API names them.
 var changedFields = map[string]string{
 	commerce.StatusChanged: "status", commerce.QuantityChanged: "quantity", commerce.RecordChanged: "partnerIdOfRecord", commerce.SupportChanged: "supportContactTenantId",
+	commerce.SupportFellBack: "supportContactTenantId",
 }
 
 // OfSubscription gives what a write of a subscription tells; of a new one its order tells.
@@ -100,7 +102,9 @@ func OfSubscription(before *commerce.Subscription, after commerce.Subscription) 
 		Quantity: after.Quantity, PartnerIDOfRecord: after.PartnerIDOfRecord, ResellerTenantID: string(after.Reseller), SupportContactTenantID: string(after.Supporter()),
 	}
 	for _, e := range after.History[len(after.History)-added:] {
-		s.Changed = append(s.Changed, changedFields[e.Action])
+		if field := changedFields[e.Action]; !slices.Contains(s.Changed, field) {
+			s.Changed = append(s.Changed, field)
+		}
 	}
 	return []Event{{SubscriptionChanged, Detail{
 		Version: Version, ID: id(after.ID, after.Version, SubscriptionChanged), OccurredAt: last.At.UTC(), CorrelationID: last.CorrelationID,

@@ -93,7 +93,7 @@ func TestWhatBuyingTells(t *testing.T) {
 		})
 	var records []string
 	for n, item := range items {
-		if strings.Contains(item, `"onRecord"`) { // what a reseller finds a subscription by is no news
+		if strings.Contains(item, `"elsewhere"`) { // what a reseller finds an order or a subscription by is no news
 			continue
 		}
 		records = append(records, fmt.Sprintf(`{"eventID":"c4ca4238a0b923820dcc509a6f7584%02d","eventName":"INSERT","eventVersion":"1.1","eventSource":"aws:dynamodb",
@@ -230,4 +230,27 @@ func TestWhatACustomerSignsItself(t *testing.T) {
 	}
 	harmless(t, r)
 	impersonal(t, schematest.Load(t), OfAgreement(a)[0])
+}
+
+// TestASupportContactThatFellBack is told as a change of the subscription, and is in the audit of the seller and of who supported it, done by
+// nobody (0.44).
+func TestASupportContactThatFellBack(t *testing.T) {
+	_, _, before := sale()
+	before.SupportContact, before.SupportedSince = cedar, soldAt
+	after := before.FallBack(soldAt.Add(time.Hour), "6f1c9d3e-3333-4000-8000-000000000003")
+	told := OfSubscription(&before, after)
+	if len(told) != 1 || told[0].Type != SubscriptionChanged || !slices.Equal(told[0].Detail.Subscription.Changed, []string{"supportContactTenantId"}) ||
+		told[0].Detail.Subscription.SupportContactTenantID != string(alder) || told[0].Detail.PartnerTenantID != string(alder) {
+		t.Errorf("%+v", told)
+	}
+	var whose []partner.TenantID
+	for _, r := range audit.OfSubscription(&before, after) {
+		whose = append(whose, r.Partner)
+		if r.Operation != "subscription.supportChanged" || r.Actor != (audit.Actor{Kind: audit.System}) || r.Reason != commerce.SupportFellBack || r.CorrelationID != after.History[len(after.History)-1].CorrelationID {
+			t.Errorf("%+v", r)
+		}
+	}
+	if !slices.Equal(whose, []partner.TenantID{alder, cedar}) {
+		t.Errorf("in the audit of %v", whose)
+	}
 }

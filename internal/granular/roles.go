@@ -14,6 +14,8 @@ var rolesJSON []byte
 type Role struct {
 	ID   string // a UUID in lower case
 	Name string // in English
+	// Subscriptions says that who has the role manages what was sold to the customer (domain, 0.32).
+	Subscriptions bool
 }
 
 // Table lists the roles that a partner can ask for. It is data with a version, and a relationship keeps the version that its roles were
@@ -41,4 +43,9 @@ func (t Table) Name(id string) (string, bool) {
 		return "", false
 	}
 	return t.Roles[i].Name, true
+}
+
+// CoverSubscriptions reports whether one of some roles covers what was sold to the customer (domain, 0.32).
+func (t Table) CoverSubscriptions(ids []string) bool {
+	return slices.ContainsFunc(t.Roles, func(r Role) bool { return r.Subscriptions && slices.Contains(ids, r.ID) })
 }

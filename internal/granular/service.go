@@ -397,8 +397,13 @@ func (s *Service) Granted(ctx context.Context, u partner.User, customer partner.
 	if err := u.Permit(partner.ReadGranular); err != nil {
 		return nil, err
 	}
+	return s.granted(ctx, u.Tenant, customer)
+}
+
+// granted gives the live relationships of a partner that one customer has approved.
+func (s *Service) granted(ctx context.Context, p, customer partner.TenantID) (list []Relationship, err error) {
 	now := s.now()
-	grants, err := s.Store.Grants(ctx, u.Tenant, customer, customer)
+	grants, err := s.Store.Grants(ctx, p, customer, customer)
 	if err != nil {
 		return nil, err
 	}
@@ -415,6 +420,12 @@ func (s *Service) Granted(ctx context.Context, u partner.User, customer partner.
 		}
 	}
 	return list, nil
+}
+
+// CoversSubscriptions reports whether a customer has granted a partner, until now, a role that covers what was sold to it (domain, 0.32).
+func (s *Service) CoversSubscriptions(ctx context.Context, p, customer partner.TenantID) (bool, error) {
+	live, err := s.granted(ctx, p, customer)
+	return slices.ContainsFunc(live, func(r Relationship) bool { return s.Roles.CoverSubscriptions(r.Roles) }), err
 }
 
 // Administered says which customers, of those from one tenant to another, a partner administers granularly now.

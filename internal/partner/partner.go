@@ -116,6 +116,16 @@ type Accounts interface {
 	Account(ctx context.Context, tenant TenantID, strong bool) (Account, error)
 }
 
+// Listing is a PartnerID as a directory of company records has it, whether or not an account has it too (rule E6).
+type Listing struct {
+	ID      string
+	Name    string
+	Type    string // [Location] or [Headquarters]
+	Country string // ISO 3166-1 alpha-2
+	// Tenant is whose it is; empty where anybody may say that it is theirs.
+	Tenant TenantID
+}
+
 // Holders says whose a PartnerID is.
 //
 // Holder gives the tenant of the account that has a PartnerID, every write included that was acknowledged before the call, or an error

@@ -12,6 +12,7 @@ import (
 
 	"concord/internal/agenda"
 	"concord/internal/commerce"
+	"concord/internal/customer"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -39,6 +40,8 @@ const (
 	Subscription      Operation = "Subscription"
 	ListSubscriptions Operation = "ListSubscriptions"
 	WriteSubscription Operation = "WriteSubscription"
+	Supported         Operation = "Supported"
+	EndRelationship   Operation = "End"
 )
 
 // trade names an order of a seller for a customer.
@@ -200,7 +203,7 @@ func (m *Memory) PlaceOrder(ctx context.Context, o commerce.Order, subscriptions
 }
 
 func copySubscription(s commerce.Subscription) commerce.Subscription {
-	s.CreatedAt, s.UpdatedAt = second(s.CreatedAt), second(s.UpdatedAt)
+	s.CreatedAt, s.UpdatedAt, s.SupportedSince = second(s.CreatedAt), second(s.UpdatedAt), second(s.SupportedSince)
 	s.History = slices.Clone(s.History)
 	for n := range s.History {
 		s.History[n].At = second(s.History[n].At)
@@ -209,17 +212,19 @@ func copySubscription(s commerce.Subscription) commerce.Subscription {
 }
 
 // Order is that of [commerce.OrderStore].
-func (m *Memory) Order(ctx context.Context, seller, customer partner.TenantID, id string) (o commerce.Order, err error) {
+func (m *Memory) Order(ctx context.Context, p, customer partner.TenantID, id string) (o commerce.Order, err error) {
 	if err := ctx.Err(); err != nil {
 		return o, err
 	}
 	err = m.do(Order, func() error {
-		var found bool
-		if o, found = m.orders[trade{seller, customer, id}]; !found {
-			return problem.New(problem.NotFound, "There is no such order.")
+		for k, each := range m.orders {
+			if k.id == id && k.customer == customer && (each.Seller == p || each.For == p) {
+				o = each
+				o.Lines = slices.Clone(o.Lines)
+				return nil
+			}
 		}
-		o.Lines = slices.Clone(o.Lines)
-		return nil
+		return problem.New(problem.NotFound, "There is no such order.")
 	})
 	return o, err
 }
@@ -238,14 +243,14 @@ func newest[T any](all map[string]T, p commerce.Page) (kept []string, next strin
 }
 
 // ListOrders is that of [commerce.OrderStore].
-func (m *Memory) ListOrders(ctx context.Context, seller, customer partner.TenantID, p commerce.Page) (page commerce.OrderPage, err error) {
+func (m *Memory) ListOrders(ctx context.Context, of, customer partner.TenantID, p commerce.Page) (page commerce.OrderPage, err error) {
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
 	err = m.do(ListOrders, func() error {
 		all := map[string]commerce.Order{}
 		for k, o := range m.orders {
-			if k.seller == seller && k.customer == customer {
+			if (o.Seller == of || o.For == of) && k.customer == customer {
 				all[tradePlace(o.PlacedAt, o.ID)] = o
 			}
 		}
@@ -260,13 +265,13 @@ func (m *Memory) ListOrders(ctx context.Context, seller, customer partner.Tenant
 }
 
 // Subscription is that of [commerce.SubscriptionStore].
-func (m *Memory) Subscription(ctx context.Context, p, customer partner.TenantID, id string) (s commerce.Subscription, err error) {
+func (m *Memory) Subscription(ctx context.Context, v commerce.View, id string) (s commerce.Subscription, err error) {
 	if err := ctx.Err(); err != nil {
 		return s, err
 	}
 	err = m.do(Subscription, func() error {
 		stored, found := m.subscriptions[id]
-		if !found || stored.Customer != customer || stored.Seller != p && stored.Reseller != p {
+		if !found || !v.Has(stored) {
 			return problem.New(problem.NotFound, "There is no such subscription.")
 		}
 		s = copySubscription(stored)
@@ -276,14 +281,14 @@ func (m *Memory) Subscription(ctx context.Context, p, customer partner.TenantID,
 }
 
 // ListSubscriptions is that of [commerce.SubscriptionStore].
-func (m *Memory) ListSubscriptions(ctx context.Context, p, customer partner.TenantID, q commerce.Page) (page commerce.SubscriptionPage, err error) {
+func (m *Memory) ListSubscriptions(ctx context.Context, v commerce.View, q commerce.Page) (page commerce.SubscriptionPage, err error) {
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
 	err = m.do(ListSubscriptions, func() error {
 		all := map[string]commerce.Subscription{}
 		for _, s := range m.subscriptions {
-			if s.Customer == customer && (s.Seller == p || s.Reseller == p) {
+			if v.Has(s) {
 				all[tradePlace(s.CreatedAt, s.ID)] = s
 			}
 		}
@@ -312,6 +317,48 @@ func (m *Memory) WriteSubscription(ctx context.Context, c commerce.SubscriptionC
 		set(&m.subscriptions, c.After.ID, copySubscription(c.After))
 		if r != nil {
 			set(&m.relationships, pair{r.After.Partner, r.After.Customer.Tenant}, copyRelationship(r.After))
+		}
+		return nil
+	})
+}
+
+// Supported is that of [customer.Support].
+func (m *Memory) Supported(ctx context.Context, p, of partner.TenantID) (all []commerce.Subscription, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	err = m.do(Supported, func() error {
+		for _, id := range slices.Sorted(maps.Keys(m.subscriptions)) {
+			if sub := m.subscriptions[id]; sub.Customer == of && sub.SupportContact == p {
+				all = append(all, copySubscription(sub))
+			}
+		}
+		return nil
+	})
+	return all, err
+}
+
+// End is that of [customer.Support].
+func (m *Memory) End(ctx context.Context, e customer.Ending) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return m.do(EndRelationship, func() error {
+		relationships := []relationship.Change{e.Relationship}
+		if err := m.committable(e.Invitations, relationships); err != nil {
+			return err
+		}
+		for _, c := range e.Subscriptions {
+			if c.After.Version != c.Before.Version+1 {
+				panic(fmt.Sprintf("storetest: version %d of subscription %s over %d", c.After.Version, c.After.ID, c.Before.Version))
+			}
+			if m.subscriptions[c.After.ID].Version != c.Before.Version {
+				return invitation.ErrConflict
+			}
+		}
+		m.commit(e.Invitations, relationships)
+		for _, c := range e.Subscriptions {
+			m.subscriptions[c.After.ID] = copySubscription(c.After)
 		}
 		return nil
 	})
@@ -574,6 +621,17 @@ func (s *suite) orders() {
 		s.Fatal(err)
 	}
 	s.same(c.After, now)
+	if got, err = s.Trade.Order(s.Context(), o.For, o.Customer, o.ID); err != nil {
+		s.Fatalf("the reseller that it was placed for: %v", err)
+	}
+	s.same(o, got)
+	s.eventually("orders on its behalf", func() (any, bool) {
+		page, err := s.Trade.ListOrders(s.Context(), o.For, o.Customer, commerce.Page{Limit: 25})
+		if err != nil {
+			s.Fatal(err)
+		}
+		return page, len(page.Orders) == 1 && page.Orders[0].ID == o.ID
+	})
 	for _, each := range []struct {
 		seller, customer partner.TenantID
 		id               string
@@ -584,7 +642,7 @@ func (s *suite) orders() {
 	// The id is taken: nothing of a second order is stored, its subscription included.
 	_, again, c2 := bought(c.After, 1)
 	s.refused(s.Trade.PlaceOrder(s.Context(), o, []commerce.Subscription{again}, c2), commerce.ErrConflict)
-	_, err = s.Trade.Subscription(s.Context(), o.Seller, o.Customer, again.ID)
+	_, err = s.Trade.Subscription(s.Context(), commerce.View{Partner: o.Seller, Customer: o.Customer}, again.ID)
 	s.code(err, problem.NotFound)
 }
 
@@ -634,18 +692,27 @@ func (s *suite) ordersNewestFirst() {
 	for _, after := range []string{"x", "2025-03-01#", "yesterday#ord_a"} {
 		_, err := s.Trade.ListOrders(s.Context(), r.Partner, r.Customer.Tenant, commerce.Page{Limit: 2, After: after})
 		s.code(err, problem.MalformedRequest)
-		_, err = s.Trade.ListSubscriptions(s.Context(), r.Partner, r.Customer.Tenant, commerce.Page{Limit: 2, After: after})
+		_, err = s.Trade.ListSubscriptions(s.Context(), commerce.View{Partner: r.Partner, Customer: r.Customer.Tenant}, commerce.Page{Limit: 2, After: after})
 		s.code(err, problem.MalformedRequest)
 	}
 }
 
-// subscribed lists subscriptions to the end, in pages.
+// subscribed lists what a partner sold, is on record for or supports to the end, in pages.
 func (s *suite) subscribed(p, customer partner.TenantID, limit int) (ids []string) {
 	s.Helper()
+	return s.viewed(commerce.View{Partner: p, Customer: customer}, limit)
+}
+
+// viewed lists the subscriptions of a view to the end, in pages.
+func (s *suite) viewed(v commerce.View, limit int) (ids []string) {
+	s.Helper()
 	for page := (commerce.Page{Limit: limit}); ; {
-		found, err := s.Trade.ListSubscriptions(s.Context(), p, customer, page)
+		found, err := s.Trade.ListSubscriptions(s.Context(), v, page)
 		if err != nil {
 			s.Fatal(err)
+		}
+		if len(found.Subscriptions) > limit {
+			s.Fatalf("%d in a page of %d", len(found.Subscriptions), limit)
 		}
 		for _, sub := range found.Subscriptions {
 			ids = append(ids, sub.ID)
@@ -662,7 +729,7 @@ func (s *suite) subscriptions() {
 	s.place(o, sub, c)
 	has := func(want commerce.Subscription) {
 		s.Helper()
-		got, err := s.Trade.Subscription(s.Context(), r.Partner, r.Customer.Tenant, sub.ID)
+		got, err := s.Trade.Subscription(s.Context(), commerce.View{Partner: r.Partner, Customer: r.Customer.Tenant}, sub.ID)
 		if err != nil {
 			s.Fatal(err)
 		}
@@ -671,6 +738,7 @@ func (s *suite) subscriptions() {
 	has(sub)
 	after := sub
 	after.Status, after.SupportContact, after.Quantity, after.UpdatedAt, after.Version = commerce.SubscriptionSuspended, tenant(), 9, sub.UpdatedAt.Add(time.Hour), 2
+	after.SupportedSince = after.UpdatedAt
 	after.History = append(slices.Clone(sub.History), commerce.Entry{At: after.UpdatedAt, Action: commerce.SupportChanged, Is: string(after.SupportContact), By: "agent", Tenant: tenant()},
 		commerce.Entry{At: after.UpdatedAt, Action: commerce.RecordChanged, By: "agent", Tenant: r.Partner})
 	change := relationship.Change{Before: &c.After, After: c.After}
@@ -681,16 +749,16 @@ func (s *suite) subscriptions() {
 	has(after)
 	s.refused(s.Trade.WriteSubscription(s.Context(), commerce.SubscriptionChange{Before: &sub, After: after}, nil), commerce.ErrConflict)
 	third := after
-	third.Status, third.SupportContact, third.Version = commerce.SubscriptionActive, "", 3
+	third.Status, third.SupportContact, third.SupportedSince, third.Version = commerce.SubscriptionActive, "", time.Time{}, 3
 	s.refused(s.Trade.WriteSubscription(s.Context(), commerce.SubscriptionChange{Before: &after, After: third}, &change), commerce.ErrConflict)
 	has(after)
 	if err := s.Trade.WriteSubscription(s.Context(), commerce.SubscriptionChange{Before: &after, After: third}, nil); err != nil {
 		s.Fatal(err)
 	}
 	has(third)
-	_, err := s.Trade.Subscription(s.Context(), tenant(), r.Customer.Tenant, sub.ID)
+	_, err := s.Trade.Subscription(s.Context(), commerce.View{Partner: tenant(), Customer: r.Customer.Tenant}, sub.ID)
 	s.code(err, problem.NotFound)
-	_, err = s.Trade.Subscription(s.Context(), r.Partner, tenant(), sub.ID)
+	_, err = s.Trade.Subscription(s.Context(), commerce.View{Partner: r.Partner, Customer: tenant()}, sub.ID)
 	s.code(err, problem.NotFound)
 }
 
@@ -702,7 +770,7 @@ func (s *suite) onRecord() {
 	s.place(o, sub, c)
 	finds := func(p partner.TenantID, want bool) {
 		s.Helper()
-		_, err := s.Trade.Subscription(s.Context(), p, r.Customer.Tenant, sub.ID)
+		_, err := s.Trade.Subscription(s.Context(), commerce.View{Partner: p, Customer: r.Customer.Tenant}, sub.ID)
 		if found := err == nil; found != want || err != nil && !problem.Is(err, problem.NotFound) {
 			s.Fatalf("found %v (%v), want %v", found, err, want)
 		}
@@ -730,4 +798,156 @@ func (s *suite) onRecord() {
 	becomes(first)
 	finds(first, true)
 	finds(r.Partner, true)
+}
+
+// supports: who supports a subscription finds it as long as it does, also one that is on record too.
+func (s *suite) supports() {
+	r := s.agree(tenant(), func(*relationship.Relationship) {})
+	who := tenant()
+	o, sub, c := bought(r, 0)
+	s.place(o, sub, c)
+	changes := func(edit func(*commerce.Subscription), found bool) {
+		s.Helper()
+		after := sub
+		edit(&after)
+		after.Version++
+		if err := s.Trade.WriteSubscription(s.Context(), commerce.SubscriptionChange{Before: &sub, After: after}, nil); err != nil {
+			s.Fatal(err)
+		}
+		sub = after
+		_, err := s.Trade.Subscription(s.Context(), commerce.View{Partner: who, Customer: r.Customer.Tenant}, sub.ID)
+		if is := err == nil; is != found || err != nil && !problem.Is(err, problem.NotFound) {
+			s.Fatalf("found %v (%v), want %v", is, err, found)
+		}
+		s.eventually("subscriptions", func() (any, bool) {
+			ids := s.subscribed(who, r.Customer.Tenant, 25)
+			return ids, slices.Contains(ids, sub.ID) == found
+		})
+	}
+	changes(func(s *commerce.Subscription) { s.SupportContact, s.SupportedSince = who, s.CreatedAt }, true)
+	changes(func(s *commerce.Subscription) { s.SupportContact, s.SupportedSince = "", time.Time{} }, false)
+	changes(func(s *commerce.Subscription) { s.Reseller, s.SupportContact, s.SupportedSince = who, who, s.CreatedAt }, true)
+	changes(func(s *commerce.Subscription) { s.SupportContact, s.SupportedSince = "", time.Time{} }, true)
+	changes(func(s *commerce.Subscription) { s.Reseller, s.SupportContact = "", r.Partner }, false)
+}
+
+// salesOfOthers: a view that has sellers has everything that they sold to the customer, in one order, each subscription once.
+func (s *suite) salesOfOthers() {
+	customer, who := tenant(), tenant()
+	sells := func() relationship.Relationship {
+		return s.agree(tenant(), func(r *relationship.Relationship) { r.Customer.Tenant = customer })
+	}
+	first, second, stranger := sells(), sells(), sells()
+	var want []string
+	for n := range 11 {
+		r := &first
+		if n%3 == 1 {
+			r = &second
+		}
+		if n == 10 {
+			r = &stranger
+		}
+		o, sub, c := bought(*r, n)
+		if n%4 == 0 {
+			sub.Reseller, sub.PartnerIDOfRecord = who, "4100003"
+		}
+		if n == 9 {
+			sub.Reseller, sub.PartnerIDOfRecord = second.Partner, "4100004" // which sold it not
+		}
+		s.place(o, sub, c)
+		*r = c.After
+		if n < 10 {
+			want = append([]string{sub.ID}, want...)
+		}
+	}
+	v := commerce.View{Partner: who, Customer: customer, Sellers: []partner.TenantID{first.Partner, second.Partner}}
+	for _, limit := range []int{1, 2, 3, 10, 25} {
+		s.eventually(fmt.Sprint("pages of ", limit), func() (any, bool) {
+			got := s.viewed(v, limit)
+			return got, slices.Equal(got, want)
+		})
+	}
+	for _, id := range want {
+		if _, err := s.Trade.Subscription(s.Context(), v, id); err != nil {
+			s.Fatal(err)
+		}
+	}
+	s.eventually("of one of them", func() (any, bool) {
+		got := s.viewed(commerce.View{Partner: tenant(), Customer: customer, Sellers: []partner.TenantID{second.Partner}}, 25)
+		return got, len(got) == 3
+	})
+	v.Customer = tenant()
+	_, err := s.Trade.Subscription(s.Context(), v, want[0])
+	s.code(err, problem.NotFound)
+}
+
+// ends: a relationship ends together with what the partner supports, or neither does.
+func (s *suite) ends() {
+	customers := tenant()
+	who := s.agree(tenant(), func(r *relationship.Relationship) { r.Customer.Tenant = customers })
+	seller := s.agree(tenant(), func(r *relationship.Relationship) { r.Customer.Tenant = customers })
+	supports := func(of partner.TenantID, want ...string) (all []commerce.Subscription) {
+		s.Helper()
+		all, err := s.Support.Supported(s.Context(), of, customers)
+		if err != nil {
+			s.Fatal(err)
+		}
+		var ids []string
+		for _, sub := range all {
+			ids = append(ids, sub.ID)
+		}
+		if slices.Sort(ids); !slices.Equal(ids, slices.Sorted(slices.Values(want))) {
+			s.Fatalf("supports %v, want %v", ids, want)
+		}
+		return all
+	}
+	supports(who.Partner)
+	var ids []string
+	for n := range 4 {
+		o, sub, c := bought(seller, n)
+		switch n {
+		case 0: // on record alone
+			sub.Reseller, sub.PartnerIDOfRecord = who.Partner, "4100003"
+		case 1:
+			sub.SupportContact, sub.SupportedSince = who.Partner, sub.CreatedAt
+		case 2:
+			sub.Reseller, sub.SupportContact, sub.SupportedSince = who.Partner, who.Partner, sub.CreatedAt
+		}
+		if n == 1 || n == 2 {
+			ids = append(ids, sub.ID)
+		}
+		s.place(o, sub, c)
+		seller = c.After
+	}
+	all := supports(who.Partner, ids...)
+	supports(seller.Partner)
+	e := customer.Ending{Relationship: relationship.Change{Before: &who, After: who}}
+	e.Relationship.After.Status, e.Relationship.After.Version = relationship.Removed, who.Version+1
+	for n := range all {
+		e.Subscriptions = append(e.Subscriptions, commerce.SubscriptionChange{Before: &all[n], After: all[n].FallBack(second(noon).Add(time.Hour), "6f1c9d3e-1111-4000-8000-000000000001")})
+	}
+	// One of them has changed since: nothing is stored.
+	other := all[0]
+	other.Quantity, other.Version = 8, other.Version+1
+	if err := s.Trade.WriteSubscription(s.Context(), commerce.SubscriptionChange{Before: &all[0], After: other}, nil); err != nil {
+		s.Fatal(err)
+	}
+	s.refused(s.Support.End(s.Context(), e), invitation.ErrConflict)
+	supports(who.Partner, ids...)
+	e.Subscriptions[0] = commerce.SubscriptionChange{Before: &other, After: other.FallBack(second(noon).Add(time.Hour), "6f1c9d3e-1111-4000-8000-000000000001")}
+	if err := s.Support.End(s.Context(), e); err != nil {
+		s.Fatal(err)
+	}
+	supports(who.Partner)
+	for _, c := range e.Subscriptions {
+		got, err := s.Trade.Subscription(s.Context(), commerce.View{Partner: seller.Partner, Customer: customers}, c.After.ID)
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.same(c.After, got)
+	}
+	if now, err := s.Relationships.Relationship(s.Context(), who.Partner, customers); err != nil || now.Status != relationship.Removed {
+		s.Fatalf("%v, %v", now.Status, err)
+	}
+	s.refused(s.Support.End(s.Context(), e), invitation.ErrConflict)
 }

@@ -46,6 +46,7 @@ type Stores struct {
 	Trade         Trade
 	Batches       batch.Store
 	Customers     customer.Store
+	Support       customer.Support
 	Register      customer.Register
 	Directory     customer.Directory
 	Texts         interface {
@@ -69,6 +70,7 @@ func Of[S interface {
 	batch.Store
 	Trade
 	customer.Store
+	customer.Support
 	customer.Register
 	customer.Directory
 	terms.Catalogue
@@ -76,7 +78,7 @@ func Of[S interface {
 	Tiers
 	enrolment.Store
 }](s S) Stores {
-	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s}
+	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s}
 }
 
 // Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
@@ -165,6 +167,9 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"orders newest first", (*suite).ordersNewestFirst},
 		{"subscriptions", (*suite).subscriptions},
 		{"subscriptions of a reseller on record", (*suite).onRecord},
+		{"subscriptions of who supports", (*suite).supports},
+		{"subscriptions that others sold", (*suite).salesOfOthers},
+		{"relationship ends with what is supported", (*suite).ends},
 		{"reputation of a week", (*suite).week},
 		{"reputation, 64 at once", (*suite).weekOnce},
 		{"reputation pauses once", (*suite).pausedOnce},

@@ -337,13 +337,14 @@ func (t trade) eligibility(c *call) error {
 type orderDocument struct {
 	ID                 string               `json:"id"`
 	CustomerTenantID   partner.TenantID     `json:"customerTenantId"`
+	SellerTenantID     partner.TenantID     `json:"sellerTenantId"`
 	Status             commerce.OrderStatus `json:"status"`
 	Lines              []lineDocument       `json:"lines"`
 	ActingRole         partner.ProgramRole  `json:"actingRole,omitempty"`
 	OnBehalfOfReseller partner.TenantID     `json:"onBehalfOfReseller,omitempty"`
 	PartnerIDOnRecord  string               `json:"partnerIdOnRecord,omitempty"`
 	CreatedAt          time.Time            `json:"createdAt"`
-	CreatedBy          string               `json:"createdBy"`
+	CreatedBy          string               `json:"createdBy,omitempty"` // the seller's own business
 	Version            int                  `json:"version"`
 }
 
@@ -356,7 +357,7 @@ type lineDocument struct {
 
 func orderOf(o commerce.Order) orderDocument {
 	d := orderDocument{
-		ID: o.ID, CustomerTenantID: o.Customer, Status: o.Status, ActingRole: o.ActingRole, OnBehalfOfReseller: o.For, PartnerIDOnRecord: o.PartnerIDOnRecord,
+		ID: o.ID, CustomerTenantID: o.Customer, SellerTenantID: o.Seller, Status: o.Status, ActingRole: o.ActingRole, OnBehalfOfReseller: o.For, PartnerIDOnRecord: o.PartnerIDOnRecord,
 		CreatedAt: o.PlacedAt.UTC(), CreatedBy: o.PlacedBy, Version: o.Version,
 	}
 	for _, l := range o.Lines {
@@ -435,17 +436,34 @@ type subscriptionDocument struct {
 	ResellerTenantID       partner.TenantID            `json:"resellerTenantId,omitempty"`
 	CustomerContact        partner.TenantID            `json:"customerContactTenantId"` // whom the customer sees (rule B4)
 	SupportContactTenantID partner.TenantID            `json:"supportContactTenantId"`
-	CreatedAt              time.Time                   `json:"createdAt"`
-	UpdatedAt              time.Time                   `json:"updatedAt"`
-	Version                int                         `json:"version"`
+	// AllowedActions are what the caller may do with it now, and RefusedActions why not the rest.
+	AllowedActions []commerce.Action `json:"allowedActions"`
+	RefusedActions []refusalDocument `json:"refusedActions"`
+	CreatedAt      time.Time         `json:"createdAt"`
+	UpdatedAt      time.Time         `json:"updatedAt"`
+	Version        int               `json:"version"`
 }
 
-func subscriptionOf(s commerce.Subscription) subscriptionDocument {
-	return subscriptionDocument{
+type refusalDocument struct {
+	Action  commerce.Action   `json:"action"`
+	Reasons []blockerDocument `json:"reasons"`
+}
+
+func subscriptionOf(s commerce.Seen) subscriptionDocument {
+	d := subscriptionDocument{
 		ID: s.ID, CustomerTenantID: s.Customer, OrderID: s.Order, OfferID: s.Offer, OfferName: s.OfferName, Family: s.Family, Term: s.Term, Quantity: s.Quantity,
 		Status: s.Status, SellerTenantID: s.Seller, PartnerIDOfRecord: s.PartnerIDOfRecord, ResellerTenantID: s.Reseller, CustomerContact: s.CustomerContact(),
 		SupportContactTenantID: s.Supporter(), CreatedAt: s.CreatedAt.UTC(), UpdatedAt: s.UpdatedAt.UTC(), Version: s.Version,
+		AllowedActions: []commerce.Action{}, RefusedActions: []refusalDocument{},
 	}
+	for _, p := range s.Permissions {
+		if len(p.Refused) == 0 {
+			d.AllowedActions = append(d.AllowedActions, p.Action)
+		} else {
+			d.RefusedActions = append(d.RefusedActions, refusalDocument{p.Action, blockers(p.Refused)})
+		}
+	}
+	return d
 }
 
 func (t trade) subscriptions(c *call) error {
@@ -475,7 +493,7 @@ func (t trade) subscription(c *call) error {
 	return c.tagged(http.StatusOK, s.Version, subscriptionOf(s))
 }
 
-func (t trade) found(c *call) (commerce.Subscription, error) {
+func (t trade) found(c *call) (commerce.Seen, error) {
 	return t.service.Subscription(c.r.Context(), c.user(), c.r.PathValue("tenantId"), c.r.PathValue("subscriptionId"))
 }
 
@@ -508,7 +526,7 @@ func (t trade) supporter(c *call) error {
 	if err != nil {
 		return err
 	}
-	return t.supportedBy(c, s, false)
+	return t.supportedBy(c, s.Subscription, false)
 }
 
 func (t trade) support(c *call) error {
@@ -525,7 +543,7 @@ func (t trade) support(c *call) error {
 	if err != nil {
 		return err
 	}
-	return t.supportedBy(c, s, replayed)
+	return t.supportedBy(c, s.Subscription, replayed)
 }
 
 // supportedBy answers with who supports the customer of a subscription, whose version it has.

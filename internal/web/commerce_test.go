@@ -34,17 +34,17 @@ func (t *tiers) Partnered(_ context.Context, provider, reseller partner.TenantID
 	return t.partnered[[2]partner.TenantID{provider, reseller}], t.err
 }
 
-func (t *tiers) Providers(_ context.Context, reseller partner.TenantID) (all []partner.TenantID, err error) {
-	for pair := range t.partnered {
+func (t *tiers) Providers(_ context.Context, reseller partner.TenantID) (all []commerce.Tie, err error) {
+	for pair, on := range t.partnered {
 		if pair[1] == reseller {
-			all = append(all, pair[0])
+			all = append(all, commerce.Tie{Provider: pair[0], Active: on})
 		}
 	}
 	return all, t.err
 }
 
-func (t *tiers) Administered(_ context.Context, p, _, _ partner.TenantID) (map[partner.TenantID]bool, error) {
-	return map[partner.TenantID]bool{larch: t.granular[p]}, t.err
+func (t *tiers) CoversSubscriptions(_ context.Context, p, _ partner.TenantID) (bool, error) {
+	return t.granular[p], t.err
 }
 
 // trades reports whether function commerce serves a path.
@@ -270,7 +270,7 @@ func TestEligibility(t *testing.T) {
 	check(birch, "?onBehalfOfReseller="+dogwood, "partnership_required")
 	check(dogwood, "", "no_reseller_relationship", "customer_agreement_required")
 	a.relate(dogwood, func(*relationship.Relationship) {})
-	check(dogwood, "", "partnership_required")
+	check(dogwood, "", "customer_agreement_required", "partnership_required")
 	a.relate(birch, func(r *relationship.Relationship) { r.IdentityCheck = relationship.Unproven })
 	check(birch, "", "customer_identity_unconfirmed")
 	a.as(alder, "GET", ofLarch+"/purchase-eligibility?onBehalfOfReseller=cedar", "").is(400, "malformed_request")
@@ -420,8 +420,16 @@ func TestSubscriptions(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, p.object()[name], want)
 		}
 	}
-	if own := a.as(cedar, "GET", path, "").is(200); string(own.body) != string(p.body) {
-		t.Errorf("%s", own.body)
+	own := a.as(cedar, "GET", path, "").is(200).object()
+	for name, want := range p.object() {
+		if !strings.HasSuffix(name, "Actions") && fmt.Sprint(own[name]) != fmt.Sprint(want) {
+			t.Errorf("the reseller reads %s as %v, want %v", name, own[name], want)
+		}
+	}
+	for of, want := range map[*map[string]any]string{new(p.object()): "[suspend delete raiseQuantity setPartnerOfRecord setSupportContact]", &own: "[suspend lowerQuantity]"} {
+		if got := fmt.Sprint((*of)["allowedActions"]); got != want || len((*of)["refusedActions"].([]any))+strings.Count(want, " ")+1 != len(commerce.Actions) {
+			t.Errorf("%v may do %s, want %s", *of, got, want)
+		}
 	}
 	a.as(dogwood, "GET", path, "").is(404, "not_found")
 	patch := func(tenant, body string, header ...string) reply {
@@ -442,7 +450,7 @@ func TestSubscriptions(t *testing.T) {
 	patch(birch, `{"size":6}`).is(422, "unknown_field")
 	patch(birch, `{`).is(400, "malformed_request")
 	patch(birch, `{"quantity":5}`).is(403, "delegated_admin_missing")
-	patch(birch, `{"status":"suspended"}`).is(403, "delegated_admin_missing")
+	patch(cedar, `{"status":"deleted"}`).is(403, "delegated_admin_missing")
 	patch(cedar, `{"quantity":60}`).is(403, "reseller_cannot_order")
 	patch(cedar, `{"partnerIdOfRecord":"4100004"}`).is(403, "role_not_permitted")
 	patch(dogwood, `{"quantity":60}`).is(404, "not_found")
@@ -467,7 +475,6 @@ func TestSubscriptions(t *testing.T) {
 		t.Errorf("%v", o)
 	}
 
-	a.tiers.granular = map[partner.TenantID]bool{birch: true}
 	patch(birch, `{"status":"deleted"}`).is(200)
 	patch(birch, `{"status":"active"}`).is(409, "invalid_transition")
 }
@@ -542,10 +549,9 @@ func TestSupportContact(t *testing.T) {
 	if o := a.as(birch, "GET", path, "").is(200).object(); o["supportTenantId"] != birch { // 0.6
 		t.Errorf("%v", o)
 	}
-	a.tiers.granular = map[partner.TenantID]bool{birch: true}
 	a.as(birch, "PATCH", strings.TrimSuffix(path, "/supportcontact"), `{"status":"deleted"}`, "If-Match", "*").is(200)
 	a.relate(cedar, func(r *relationship.Relationship) { r.Status = relationship.Active })
-	put(birch, `{"supportTenantId":"`+birch+`"}`).is(409, "invalid_transition")
+	put(birch, toCedar).is(409, "invalid_transition")
 	a.revise(birch, func(p *partner.Account) { p.Status = partner.Suspended })
 	put(birch, toCedar).is(403, "partner_not_active")
 }

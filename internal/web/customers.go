@@ -63,10 +63,10 @@ func Relationships(g Gate, s Customers, a *granular.Service, p partnership.Servi
 
 // Customers is where customers are kept, and what is done with them.
 type Customers struct {
-	Store      relationship.Store
-	Signatures commerce.Signatures
-	Service    customer.Service
-	Texts      terms.Catalogue
+	Store   relationship.Store
+	Agreed  commerce.Agreed
+	Service customer.Service
+	Texts   terms.Catalogue
 }
 
 type customers struct {

@@ -394,7 +394,7 @@ func (cs customers) complete(c *call, p partner.TenantID, list []customerDocumen
 	if len(unknown) == 0 {
 		return nil
 	}
-	signed, err := cs.Signatures.SignedDirectly(c.r.Context(), unknown)
+	signed, err := cs.Agreed.Signed(c.r.Context(), p, unknown)
 	for n, each := range list {
 		list[n].CustomerAgreement.Signed = each.CustomerAgreement.Signed || signed[each.TenantID]
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"concord/internal/audit"
+	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/events"
@@ -32,8 +33,8 @@ func (a *api) customers() web.Customers {
 	for _, kind := range []terms.Type{terms.RelationshipRemoval, terms.PartnershipRemoval} {
 		a.publish(kind, "sample-1", "en", start.Add(-time.Hour))
 	}
-	return web.Customers{Store: a.store, Signatures: a.store, Texts: a.store, Service: customer.Service{
-		Store: a.store, Register: a.store, Customers: a.store, Directory: a.store, Grants: a.store, Partnerships: a.store, Accounts: a.store, Texts: a.store, Regions: partner.ShippedRegions(),
+	return web.Customers{Store: a.store, Agreed: commerce.Agreed{Signatures: a.store, Accounts: a.store, Partnerships: &a.tiers, Tiers: a.store}, Texts: a.store, Service: customer.Service{
+		Store: a.store, Register: a.store, Support: a.store, Customers: a.store, Directory: a.store, Grants: a.store, Partnerships: a.store, Accounts: a.store, Texts: a.store, Regions: partner.ShippedRegions(),
 		Clouds: partner.Clouds{{ID: "public", AdministrationOptional: true}, {ID: "usGov"}}, Addresses: contact.Addresses{AllowReserved: true},
 		Webmail: contact.Webmail, Daily: createdDaily, Now: func() time.Time { return a.now },
 	}}

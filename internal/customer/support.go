@@ -1,0 +1,58 @@
+package customer
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"concord/internal/commerce"
+	"concord/internal/invitation"
+	"concord/internal/partner"
+	"concord/internal/relationship"
+)
+
+// Support knows what a partner supports, and ends it with the relationship.
+//
+// Supported gives the subscriptions of a customer whose support contact a partner is, every write included that was acknowledged before the
+// call. End stores all of an ending or nothing: [invitation.ErrConflict] when something is not as it was before. WriteSubscription is that of
+// [commerce.SubscriptionStore].
+type Support interface {
+	Supported(ctx context.Context, p, customer partner.TenantID) ([]commerce.Subscription, error)
+	End(ctx context.Context, e Ending) error
+	WriteSubscription(ctx context.Context, c commerce.SubscriptionChange, r *relationship.Change) error
+}
+
+// Ending is the end of a relationship, and what ends or falls back with it.
+type Ending struct {
+	Relationship  relationship.Change
+	Invitations   []invitation.Change
+	Subscriptions []commerce.SubscriptionChange
+}
+
+// maxFallBacks is how many subscriptions fall back in one write with the relationship; a transaction has a limit.
+const maxFallBacks = 50
+
+// end stores the end of a relationship. What the partner supports falls back to the sellers with it, is told as a change of each subscription,
+// and does not come back by itself (domain, 0.44). Where that is more than fits, the rest falls back just before: a relationship that
+// then does not end, because the function does, is ended by the same call again.
+func (s Service) end(ctx context.Context, e Ending) error {
+	now, correlation := e.Relationship.After.UpdatedAt, e.Relationship.After.CorrelationID
+	supported, err := s.Support.Supported(ctx, e.Relationship.After.Partner, e.Relationship.After.Customer.Tenant)
+	if err != nil {
+		return err
+	}
+	for n := range supported {
+		e.Subscriptions = append(e.Subscriptions, commerce.SubscriptionChange{Before: &supported[n], After: supported[n].FallBack(now, correlation)})
+	}
+	early := e.Subscriptions[min(maxFallBacks, len(e.Subscriptions)):]
+	e.Subscriptions = slices.Clip(e.Subscriptions[:len(e.Subscriptions)-len(early)])
+	for _, c := range early {
+		if err := s.Support.WriteSubscription(ctx, c, nil); err != nil {
+			if errors.Is(err, commerce.ErrConflict) {
+				err = invitation.ErrConflict // read again
+			}
+			return err
+		}
+	}
+	return s.Support.End(ctx, e)
+}
