@@ -404,6 +404,28 @@ func TestRecordIsDisowned(t *testing.T) {
 	}
 }
 
+// What its partner has ended is asked of nobody, and is claimed all the same by who answers the next request of that partner.
+func TestRecordThatHasEnded(t *testing.T) {
+	w := newTown(t)
+	id := w.creates(alder, "spruce.example", "US")
+	before := w.row(alder, id)
+	removed, _ := before.Remove(relationship.Entry{At: time.Now()}, relationship.AttestedText{Version: "1"})
+	if err := w.store.Commit(t.Context(), nil, []relationship.Change{{Before: &before, After: removed}}); err != nil {
+		t.Fatal(err)
+	}
+	admin := person(spruce, "US", "spruce.example")
+	if o, err := w.self.Overview(t.Context(), admin); err != nil || len(o.Found) != 0 {
+		t.Errorf("the company is asked about %+v, %v", o.Found, err)
+	}
+	w.answers(w.asks(alder, ""), admin, "accept", invitation.AcceptedBy)
+	if r := w.row(alder, spruce); r.Customer.Tenant != id || r.Customer.ClaimedBy != spruce || r.Status != relationship.Active || r.DelegatedAdmin != relationship.ActiveDAP {
+		t.Errorf("%+v", r)
+	}
+	if got := w.lists(alder); !slices.Equal(got, []partner.TenantID{id}) {
+		t.Errorf("alder lists %v", got)
+	}
+}
+
 // 0.29: whoever answers makes its domains known, also by declining and also by granular administration; a rehearsal does not.
 func TestAnswersMakeDomainsKnown(t *testing.T) {
 	w := newTown(t)

@@ -53,11 +53,13 @@ func (s Self) found(ctx context.Context, who invitation.Person) (list []Found, e
 		if !ok || !r.Claimable(who.Company) {
 			continue
 		}
-		f, _, err := s.describe(ctx, r)
+		f, rows, err := s.describe(ctx, r)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, f)
+		if slices.ContainsFunc(rows, func(r relationship.Relationship) bool { return r.Status == relationship.Active }) {
+			list = append(list, f) // what its partners have ended needs nobody's word
+		}
 	}
 	return list, nil
 }
