@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"concord/internal/contact"
-	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/partner"
 )
@@ -185,41 +184,8 @@ func (h *site) recall(r *http.Request, name, use string, v any) (bool, error) {
 	return false, nil
 }
 
-// session gives who is signed in, and nil for nobody.
-func (h *site) session(r *http.Request) (*invitation.Person, error) {
-	var p invitation.Person
-	ok, err := h.recall(r, sessionCookie, sessionUse, &p)
-	if !ok || err != nil {
-		return nil, err
-	}
-	return &p, nil
-}
-
 // domainOf gives the domain of an address as addresses are compared; empty for none.
 func domainOf(address string) string {
 	_, domain, _ := strings.Cut(contact.Normalise(address), "@")
 	return domain
-}
-
-// keepSession sets the session. A company with more domains than a cookie holds keeps the first ones, and the invited one among
-// them, which the answer is compared with. Another invitation that the same session answers may find its domain cut off: then
-// the partner is asked to confirm a customer that it need not have (domain, 0.25), never the other way round.
-func (h *site) keepSession(ctx context.Context, w http.ResponseWriter, c partner.Cloud, p invitation.Person, invited string) error {
-	for {
-		text, err := h.seal(ctx, sessionCookie, sessionUse, p, sessionTime)
-		if err != nil {
-			return err
-		}
-		if n := len(p.Company.Domains); len(text) > maxCookie && n > 0 {
-			kept := p.Company.Domains[:n*3/4]
-			own := slices.IndexFunc(p.Company.Domains, func(d string) bool { return domainOf("@"+d) == invited })
-			if invited != "" && own >= len(kept) && len(kept) > 0 {
-				kept[len(kept)-1] = p.Company.Domains[own]
-			}
-			p.Company.Domains = kept
-			continue
-		}
-		h.set(w, c, sessionCookie, text, sessionTime)
-		return nil
-	}
 }

@@ -67,7 +67,7 @@ func TestSeal(t *testing.T) {
 func TestHostCookies(t *testing.T) {
 	secure, plain := partner.Cloud{ID: "s", BaseURL: "https://a.example"}, partner.Cloud{ID: "p", BaseURL: "http://127.0.0.1"}
 	person := invitation.Person{Subject: "u", Roles: []partner.Role{partner.GlobalAdmin}}
-	sealed, err := seal(keyA, sessionCookie, person, time.Now().Add(time.Minute))
+	sealed, err := seal(keyA, sessionCookie, session{Person: person, Cloud: "s", At: time.Now().Unix()}, time.Now().Add(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestHostCookies(t *testing.T) {
 		h := &site{Site: Site{Keys: fixed{keyA}}, clouds: c.clouds}
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.AddCookie(&http.Cookie{Name: c.name, Value: sealed})
-		got, err := h.session(r)
+		got, err := h.session(httptest.NewRecorder(), r)
 		if err != nil || (got != nil) != c.want || c.want && !reflect.DeepEqual(*got, person) {
 			t.Errorf("%s: %+v, %v", c.name, got, err)
 		}
@@ -192,4 +192,45 @@ func (f fixed) Sign(_ context.Context, p link.Purpose, l link.Link) (link.Secret
 
 func (f fixed) Verify(_ context.Context, p link.Purpose, token string) (link.Link, error) {
 	return link.NewSigner(f.key).Verify(p, token)
+}
+
+// A session slides: a page renews its cookie when that is some minutes old, and no longer than eight hours after the sign-in.
+func TestSessionSlides(t *testing.T) {
+	cloud := partner.Cloud{ID: "p", BaseURL: "http://127.0.0.1"}
+	h := &site{Site: Site{Keys: fixed{keyA}}, clouds: partner.Clouds{cloud}}
+	for name, c := range map[string]struct {
+		since, at time.Duration // ago
+		age       time.Duration // of the new cookie; 0 for none
+	}{
+		"new": {time.Minute, time.Minute, 0}, "some minutes old": {6 * time.Minute, 6 * time.Minute, 30 * time.Minute}, "renewed before": {3 * time.Hour, 29 * time.Minute, 30 * time.Minute},
+		"near its end": {7*time.Hour + 50*time.Minute, 20 * time.Minute, 10 * time.Minute}, "at its end": {8 * time.Hour, 20 * time.Minute, 0},
+	} {
+		now := time.Now()
+		sealed, err := seal(keyA, sessionCookie, session{
+			Person: invitation.Person{Subject: "u", Roles: []partner.Role{partner.GlobalAdmin}}, Cloud: "p", Since: now.Add(-c.since).Unix(), At: now.Add(-c.at).Unix(),
+		}, now.Add(time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()
+		r.AddCookie(&http.Cookie{Name: sessionCookie, Value: sealed})
+		if p, err := h.session(w, r); err != nil || p == nil || p.Subject != "u" {
+			t.Fatalf("%s: %+v, %v", name, p, err)
+		}
+		cookies := w.Result().Cookies()
+		if c.age == 0 {
+			if len(cookies) != 0 {
+				t.Errorf("%s: renewed", name)
+			}
+			continue
+		}
+		if len(cookies) != 1 || (time.Duration(cookies[0].MaxAge)*time.Second-c.age).Abs() > 2*time.Second {
+			t.Errorf("%s: %v", name, cookies)
+			continue
+		}
+		r.Header.Set("Cookie", cookies[0].Name+"="+cookies[0].Value)
+		if p, err := h.session(httptest.NewRecorder(), r); err != nil || p == nil || p.Subject != "u" {
+			t.Errorf("%s: the renewed one gives %+v, %v", name, p, err)
+		}
+	}
 }

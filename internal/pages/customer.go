@@ -1,12 +1,16 @@
 package pages
 
 import (
+	"context"
 	"crypto/rand"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 
 	"concord/internal/commerce"
 	"concord/internal/customer"
+	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -18,8 +22,6 @@ const (
 
 	routeCustomer       = "GET " + customerPath // and HEAD
 	routeCustomerSignIn = "GET " + customerPath + "/sign-in/{cloud}"
-	routePartner        = "GET " + customerPath + "/partners/{partner}" // and HEAD
-	routeRevoke         = "POST " + customerPath + "/partners/{partner}"
 )
 
 // The pages of a company.
@@ -35,7 +37,7 @@ var (
 func (h *site) company(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 	v := &visit{place: customerPath}
 	var err error
-	if v.person, err = h.session(r); err != nil {
+	if v.person, err = h.session(w, r); err != nil {
 		h.trouble(w, r, v, err)
 		return nil, false
 	}
@@ -89,37 +91,72 @@ func (h *site) signInCustomer(w http.ResponseWriter, r *http.Request) {
 	h.begin(w, r, v)
 }
 
-// openPartner shows the form that takes administration back, or that there is none.
-func (h *site) openPartner(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.customerOf(w, r)
-	if !ok {
-		return
-	}
-	p, err := h.Customers.Partner(r.Context(), *v.person, r.PathValue("partner"))
-	if err != nil {
-		h.notTold(w, r, v, err)
-		return
-	}
-	v.about(p)
-	if !p.Administers() {
-		h.show(w, r, v, revoked)
-		return
-	}
-	h.show(w, r, v, revocation)
+// withdrawal is a right that a company takes back, on a page of its own.
+type withdrawal struct {
+	*site
+	place string // what follows [customerPath] in its path
+	ask   outcome
+	gone  outcome
+	look  func(ctx context.Context, who invitation.Person, r *http.Request) (p customer.Partner, held bool, err error)
+	end   func(ctx context.Context, who invitation.Person, r *http.Request, correlationID string) (customer.Partner, error)
 }
 
-// customerOf is company for who has to be signed in.
-func (h *site) customerOf(w http.ResponseWriter, r *http.Request) (*visit, bool) {
-	v, ok := h.company(w, r)
-	if !ok {
-		return nil, false
+func (h *site) withdrawals() []withdrawal {
+	return []withdrawal{{
+		site: h, place: "/partners/{partner}", ask: revocation, gone: revoked,
+		look: func(ctx context.Context, who invitation.Person, r *http.Request) (customer.Partner, bool, error) {
+			p, err := h.Customers.Partner(ctx, who, r.PathValue("partner"))
+			return p, p.Administers(), err
+		},
+		end: func(ctx context.Context, who invitation.Person, r *http.Request, correlationID string) (customer.Partner, error) {
+			return h.Customers.Revoke(ctx, who, r.PathValue("partner"), correlationID)
+		},
+	}}
+}
+
+// visitor is company, at the path of the request.
+func (d withdrawal) visitor(w http.ResponseWriter, r *http.Request) (*visit, bool) {
+	v, ok := d.company(w, r)
+	if ok {
+		v.aside = strings.TrimPrefix((&url.URL{Path: r.URL.Path}).EscapedPath(), customerPath)
 	}
-	if v.person == nil {
-		h.redirect(w, r, v, customerPath+chosen(r.URL.Query().Get("lang")))
-		return nil, false
+	return v, ok
+}
+
+// open shows the form that takes a right back, or that there is none.
+func (d withdrawal) open(w http.ResponseWriter, r *http.Request) {
+	v, ok := d.visitor(w, r)
+	switch {
+	case !ok:
+	case v.person == nil:
+		d.redirect(w, r, v, customerPath+chosen(r.URL.Query().Get("lang")))
+	default:
+		d.shown(w, r, v, nil)
 	}
-	v.aside = "/partners/" + r.PathValue("partner")
-	return v, true
+}
+
+// shown answers with what there is to see, and with what is wrong with the form.
+func (d withdrawal) shown(w http.ResponseWriter, r *http.Request, v *visit, amiss []problem.Finding) {
+	o, form, err := d.looking(r)(r.Context(), v)
+	if err != nil {
+		d.notTold(w, r, v, err)
+		return
+	}
+	if form && amiss != nil {
+		v.invalid, o.status = amiss, http.StatusUnprocessableEntity
+	}
+	d.show(w, r, v, o)
+}
+
+func (d withdrawal) looking(r *http.Request) looking {
+	return func(ctx context.Context, v *visit) (outcome, bool, error) {
+		p, held, err := d.look(ctx, *v.person, r)
+		v.about(p)
+		if !held {
+			return d.gone, false, err
+		}
+		return d.ask, true, err
+	}
 }
 
 // about takes the partner that a page is about. What every page says of a partner it finds where an invitation has it.
@@ -127,37 +164,27 @@ func (v *visit) about(p customer.Partner) {
 	v.letter.Inviter, v.partners = p.Account, []customer.Partner{p}
 }
 
-// revokeAdministration takes it back. It is done once however often it is sent, so that the answer shows the result itself.
-func (h *site) revokeAdministration(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.customerOf(w, r)
+// act takes the right back. It is done once however often it is sent, so that the answer shows the result itself.
+func (d withdrawal) act(w http.ResponseWriter, r *http.Request) {
+	v, ok := d.visitor(w, r)
 	if !ok {
 		return
 	}
-	field, err := formOf(w, r, urlEncoded)
-	if err != nil {
-		h.show(w, r, v, unreadable(err))
+	if _, ok := d.sent(w, r, v, d.looking(r)); !ok {
 		return
 	}
-	if field("confirm") != "on" {
-		p, err := h.Customers.Partner(r.Context(), *v.person, r.PathValue("partner"))
-		if err != nil {
-			h.notTold(w, r, v, err)
-			return
-		}
-		v.about(p)
-		o := revocation
-		v.invalid, o.status = []problem.Finding{{Pointer: "/confirm", Code: problem.ValidationFailed}}, http.StatusUnprocessableEntity
-		h.show(w, r, v, o)
+	if !v.form.Confirmed {
+		d.shown(w, r, v, unconfirmed)
 		return
 	}
-	p, err := h.Customers.Revoke(r.Context(), *v.person, r.PathValue("partner"), rand.Text())
+	p, err := d.end(r.Context(), *v.person, r, rand.Text())
 	if err != nil {
-		h.notTold(w, r, v, err)
+		d.notTold(w, r, v, err)
 		return
 	}
 	v.about(p)
-	h.Log.InfoContext(r.Context(), "administration revoked", "partner", string(p.Tenant))
-	h.show(w, r, v, revoked)
+	d.Log.InfoContext(r.Context(), "taken back", "page", d.ask.name, "partner", string(p.Tenant))
+	d.show(w, r, v, d.gone)
 }
 
 // company is what the pages of a company show.

@@ -1,21 +1,20 @@
 package pages
 
 import (
+	"context"
 	"crypto/rand"
 	"net/http"
 
 	"concord/internal/enrolment"
 	"concord/internal/invitation"
 	"concord/internal/link"
-	"concord/internal/problem"
 )
 
 // The routes of the link by which the primary contact of an enrolment confirms its address (rule E12).
 const (
-	routeVerification  = "GET /e/{token}" // and HEAD
-	routeConfirm       = "POST /e/{token}"
-	routeVerifySignIn  = "GET /e/{token}/sign-in"
-	verificationFormID = "confirm"
+	routeVerification = "GET /e/{token}" // and HEAD
+	routeConfirm      = "POST /e/{token}"
+	routeVerifySignIn = "GET /e/{token}" + asideSignIn
 )
 
 // verifications gives each case its page and status.
@@ -47,22 +46,34 @@ func (h *site) verification(w http.ResponseWriter, r *http.Request, session bool
 	}
 	var err error
 	if session {
-		if v.person, err = h.session(r); err != nil {
+		if v.person, err = h.session(w, r); err != nil {
 			h.trouble(w, r, v, err)
 			return nil, "", false
 		}
 	}
-	e, c, err := h.Enrolments.Look(r.Context(), v.link, visitorOf(v.person))
-	if err == nil && c != enrolment.Unknown {
-		v.application = e
-		v.letter.Invitation = invitation.Invitation{Locale: e.Locale, LocaleAsked: e.LocaleAsked, RecipientEmail: e.Contact.Email}
-		v.letter.Cloud, err = h.clouds.Cloud(e.Cloud)
-	}
+	c, err := h.application(r.Context(), v)
 	if err != nil {
 		h.trouble(w, r, v, err)
 		return nil, "", false
 	}
 	return v, c, true
+}
+
+// application reads the enrolment, and gives its case for v.person.
+func (h *site) application(ctx context.Context, v *visit) (enrolment.Case, error) {
+	e, c, err := h.Enrolments.Look(ctx, v.link, visitorOf(v.person))
+	if err == nil && c != enrolment.Unknown {
+		v.application = e
+		v.letter.Invitation = invitation.Invitation{Locale: e.Locale, LocaleAsked: e.LocaleAsked, RecipientEmail: e.Contact.Email}
+		v.letter.Cloud, err = h.clouds.Cloud(e.Cloud)
+	}
+	return c, err
+}
+
+// lookVerification is [looking] for the confirmation of an address.
+func (h *site) lookVerification(ctx context.Context, v *visit) (outcome, bool, error) {
+	c, err := h.application(ctx, v)
+	return verifications[c], c == enrolment.Form, err
 }
 
 func (h *site) openVerification(w http.ResponseWriter, r *http.Request) {
@@ -78,17 +89,13 @@ func (h *site) confirm(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if v.person == nil && c == enrolment.SignInFirst {
-		h.redirect(w, r, v, v.here(r))
-		return
+	if c == enrolment.SignInFirst || v.person != nil {
+		if _, ok := h.sent(w, r, v, h.lookVerification); !ok {
+			return
+		}
 	}
-	field, err := formOf(w, r, urlEncoded)
-	if err != nil {
-		h.show(w, r, v, unreadable(err))
-		return
-	}
-	if c == enrolment.Form && field(verificationFormID) != "on" {
-		v.invalid = []problem.Finding{{Pointer: "/" + verificationFormID, Code: problem.ValidationFailed}}
+	if c == enrolment.Form && !v.form.Confirmed {
+		v.invalid = unconfirmed
 		o := verifications[c]
 		o.status = http.StatusUnprocessableEntity
 		h.show(w, r, v, o)
@@ -98,6 +105,7 @@ func (h *site) confirm(w http.ResponseWriter, r *http.Request) {
 		h.show(w, r, v, verifications[c])
 		return
 	}
+	var err error
 	v.application, c, err = h.Enrolments.Confirm(r.Context(), v.link, *visitorOf(v.person), rand.Text())
 	if err != nil {
 		h.trouble(w, r, v, err)
@@ -152,8 +160,8 @@ func verificationForm(p *page) any {
 	}
 	if len(p.invalid) > 0 {
 		text := p.T("enrolment.page.form.error")
-		content.Fault = mark{text, anchors[verificationFormID], p.T("page.error.prefix")}
-		p.Summary = []fault{{anchors[verificationFormID], text}}
+		content.Fault = mark{text, anchors["confirm"], p.T("page.error.prefix")}
+		p.Summary = []fault{{anchors["confirm"], text}}
 	}
 	return content
 }

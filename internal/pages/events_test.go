@@ -40,15 +40,15 @@ func TestEvents(t *testing.T) {
 	}{
 		"open": {200, "review", "", 0}, "open-with-a-slash": {200, "review", "", 0}, "open-french": {200, "review", "", 0}, "open-garbled": {404, "unknown", "", 0}, "probe": {200, "", "", 0},
 		"sign-in": {303, "", "IDP/authorize?", 0}, "callback-late": {400, "sign-in-over", "", 0},
-		"answer-not-signed-in": {303, "", "/i/", 0}, "answer-from-elsewhere": {403, "cross-origin", "", 0},
+		"answer-not-signed-in": {401, "session-over", "", 0}, "answer-from-elsewhere": {403, "cross-origin", "", 0},
 		"renewal-open": {200, "no-renewal", "", 0}, "report": {200, "reported", "", 2}, "report-without-reason": {422, "report", "", 0},
 		"unsubscribe-probe": {200, "", "", 0}, "unsubscribe-one-click": {200, "unsubscribed", "", 2}, "unsubscribe-one-click-multipart": {200, "unsubscribed", "", 2},
 		"dispute-open": {200, "dispute", "", 0}, "answer-link-at-dispute": {404, "unknown", "", 0},
-		"granular-open": {200, "review", "", 0}, "granular-sign-in": {303, "", "IDP/authorize?", 0}, "granular-answer-not-signed-in": {303, "", "/g/", 0},
+		"granular-open": {200, "review", "", 0}, "granular-sign-in": {303, "", "IDP/authorize?", 0}, "granular-answer-not-signed-in": {401, "session-over", "", 0},
 		"granular-end-probe": {200, "", "", 0},
-		"verification-open":  {200, "review", "", 0}, "verification-sign-in": {303, "", "IDP/authorize?", 0}, "verification-confirm-not-signed-in": {303, "", "/e/", 0},
+		"verification-open":  {200, "review", "", 0}, "verification-sign-in": {303, "", "IDP/authorize?", 0}, "verification-confirm-not-signed-in": {401, "session-over", "", 0},
 		"customer-open": {200, "customer-sign-in", "", 0}, "customer-probe": {200, "", "", 0}, "customer-sign-in": {303, "", "IDP/authorize?", 0},
-		"customer-partner-open": {303, "", "/customer", 0}, "customer-partner-probe": {303, "", "/customer", 0}, "customer-revoke": {303, "", "/customer", 0},
+		"customer-partner-open": {303, "", "/customer", 0}, "customer-partner-probe": {303, "", "/customer", 0}, "customer-revoke": {401, "session-over", "", 0},
 	}
 	k := &keys{masters: []string{"k1"}}
 	tokens := map[string]string{} // by the beginning of the path

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"errors"
 	"net/http"
@@ -115,16 +116,10 @@ func (h *site) answerGranular(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if _, ok := h.sent(w, r, v, h.lookGrantor); !ok {
+		return
+	}
 	here := v.here(r)
-	if v.person == nil {
-		h.redirect(w, r, v, here)
-		return
-	}
-	var err error
-	if v.form, err = read(w, r); err != nil {
-		h.show(w, r, v, unreadable(err))
-		return
-	}
 	words := consent(locale.For(locale.Match(v.form.Words, r.URL.Query().Get("lang"), r.Header.Get("Accept-Language"))))
 	if v.form.WordsRead != "" && v.form.WordsRead != edition(words) {
 		h.askGranularAgain(w, r, v)
@@ -170,19 +165,35 @@ func (h *site) askGranularAgain(w http.ResponseWriter, r *http.Request, v *visit
 	h.show(w, r, v, o)
 }
 
+// lookGrantor is [looking] for the answer to a request for granular administration.
+func (h *site) lookGrantor(ctx context.Context, v *visit) (outcome, bool, error) {
+	q, c, err := h.Granular.Look(ctx, v.link, v.grantor())
+	v.asked(q)
+	return grants[c], c.MayReject(), err
+}
+
+// lookEnd is [looking] for its end.
+func (h *site) lookEnd(ctx context.Context, v *visit) (outcome, bool, error) {
+	q, c, err := h.Granular.Look(ctx, v.link, v.grantor())
+	v.asked(q)
+	if c.MayEnd() {
+		return ending, true, err
+	}
+	return grants[c], false, err
+}
+
 // openEnd shows the form that ends it, to who may.
 func (h *site) openEnd(w http.ResponseWriter, r *http.Request) {
 	v, ok := h.visitor(w, r, link.Granular, asideEnd)
 	if !ok {
 		return
 	}
-	switch c, ok := h.lookGranular(w, r, v); {
-	case !ok:
-	case c.MayEnd():
-		h.show(w, r, v, ending)
-	default:
-		h.show(w, r, v, grants[c])
+	o, _, err := h.lookEnd(r.Context(), v)
+	if err != nil {
+		h.trouble(w, r, v, err)
+		return
 	}
+	h.show(w, r, v, o)
 }
 
 // endGranular ends it. It is done once however often it is sent, so that the answer shows the result itself.
@@ -191,23 +202,19 @@ func (h *site) endGranular(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if v.person == nil {
-		h.redirect(w, r, v, v.path("")+chosen(r.URL.Query().Get("lang")))
+	if _, ok := h.sent(w, r, v, h.lookEnd); !ok {
 		return
 	}
-	field, err := formOf(w, r, urlEncoded)
-	if err != nil {
-		h.show(w, r, v, unreadable(err))
-		return
-	}
-	if field("confirm") != "on" {
-		c, ok := h.lookGranular(w, r, v)
-		if o := ending; ok && c.MayEnd() {
-			v.invalid, o.status = []problem.Finding{{Pointer: "/confirm", Code: problem.ValidationFailed}}, http.StatusUnprocessableEntity
-			h.show(w, r, v, o)
-		} else if ok {
-			h.show(w, r, v, grants[c])
+	if !v.form.Confirmed {
+		o, form, err := h.lookEnd(r.Context(), v)
+		if err != nil {
+			h.trouble(w, r, v, err)
+			return
 		}
+		if form {
+			v.invalid, o.status = unconfirmed, http.StatusUnprocessableEntity
+		}
+		h.show(w, r, v, o)
 		return
 	}
 	q, c, err := h.Granular.End(r.Context(), v.link, *v.grantor(), rand.Text())

@@ -6,7 +6,6 @@ import (
 	"embed"
 	"encoding/base64"
 	"html/template"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -98,6 +97,9 @@ type page struct {
 	Summary   []fault // what is wrong with the form
 	Content   any
 	regions   partner.Regions
+
+	Fillable bool   // it has a form to fill in
+	FilledBy string // who fills it in, as [site.filler] says it; empty where nobody has to be signed in
 
 	needsAgreement bool // an acceptance has to sign the customer agreement (domain, 0.8)
 }
@@ -191,7 +193,7 @@ func (p *page) lead(r *http.Request) {
 		if cloud == "" {
 			cloud = p.clouds[0].ID
 		}
-		p.SignIn = p.path("/sign-in/"+string(cloud)) + p.chosen
+		p.SignIn = customerPath + "/sign-in/" + string(cloud) + p.chosen
 	}
 	if p.purpose == link.Answer {
 		lang := chosen(r.URL.Query().Get("lang"))
@@ -236,18 +238,27 @@ func (h *site) show(w http.ResponseWriter, r *http.Request, v *visit, o outcome)
 		h.Log.ErrorContext(r.Context(), "no link", "page", o.name, "error", err.Error())
 	}
 	p.Content = o.view(p)
+	p.Fillable = isForm(o, p.Content)
+	if err := h.fill(r, p); err != nil {
+		h.Log.ErrorContext(r.Context(), "form without a name", "page", o.name, "error", err.Error())
+	}
 	var out bytes.Buffer
 	if err := design().templates.ExecuteTemplate(&out, o.template+".html", p); err != nil {
 		h.Log.ErrorContext(r.Context(), "page cannot be written", "page", o.name, "error", err.Error())
 		http.Error(w, "", http.StatusInternalServerError)
 		return
 	}
+	// What is between two tags on two lines is for the writers of templates. In what people wrote there is no tag.
+	html := bytes.ReplaceAll(out.Bytes(), []byte(">\n<"), []byte("><"))
 	h.headers(w, v)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Language", p.Language())
-	w.Header().Set("Content-Length", strconv.Itoa(out.Len()))
+	w.Header().Set("Content-Length", strconv.Itoa(len(html)))
+	if o.status == http.StatusUnauthorized { // RFC 9110, 15.5.2
+		w.Header().Set("WWW-Authenticate", `Cookie realm="sign-in"`)
+	}
 	w.WriteHeader(o.status)
 	if r.Method != http.MethodHead {
-		_, _ = io.Copy(w, &out) // the reader may have gone
+		_, _ = w.Write(html) // the reader may have gone
 	}
 }

@@ -95,10 +95,14 @@ func (s Site) Handler() (http.Handler, error) {
 	mux.HandleFunc(routeVerifySignIn, h.verifySignIn)
 	mux.HandleFunc(routeCustomer, h.openCustomer)
 	mux.HandleFunc(routeCustomerSignIn, h.signInCustomer)
-	mux.HandleFunc(routePartner, h.openPartner)
-	mux.HandleFunc(routeRevoke, h.revokeAdministration)
 	mux.HandleFunc(routeRecord, h.openRecord)
 	mux.HandleFunc(routeSpeak, h.speak)
+	for _, d := range h.withdrawals() {
+		mux.HandleFunc("GET "+customerPath+d.place, d.open)
+		mux.HandleFunc("POST "+customerPath+d.place, d.act)
+	}
+	mux.HandleFunc(routeSignedOut, h.signedOut)
+	mux.HandleFunc(routeSignOut, h.signOut)
 	for _, p := range h.pleadings() {
 		mux.HandleFunc("GET "+p.pattern(), p.look)
 		mux.HandleFunc("POST "+p.pattern(), p.ask)
@@ -134,7 +138,9 @@ type visit struct {
 	signed      *commerce.Agreement // what that company has signed here itself; nil for nothing
 	form        entered
 	invalid     []problem.Finding
-	offer       *commerce.Signable // what can be signed with an acceptance; nil for nothing
+	// obstacle is why a form that was sent comes back; empty for none.
+	obstacle obstacle
+	offer    *commerce.Signable // what can be signed with an acceptance; nil for nothing
 	// reworded is set when the form that was sent showed other words than those of now.
 	reworded bool
 }
@@ -194,7 +200,7 @@ func (h *site) visitor(w http.ResponseWriter, r *http.Request, p link.Purpose, a
 		return nil, false
 	}
 	var err error
-	if v.person, err = h.session(r); err != nil {
+	if v.person, err = h.session(w, r); err != nil {
 		h.trouble(w, r, v, err)
 		return nil, false
 	}
@@ -225,6 +231,16 @@ type entered struct {
 	// Agreement says that the customer agreement is signed, and AgreementRead which words of it were read, as [wording] says it.
 	Agreement     bool
 	AgreementRead string
+	Confirmed     bool // the box of a form that has no other
+	// FilledBy says who began to fill the form in, as [site.filler] does.
+	FilledBy string
+}
+
+// lookAnswer is [looking] for the answer to an invitation.
+func (h *site) lookAnswer(ctx context.Context, v *visit) (outcome, bool, error) {
+	letter, c, err := h.Invitations.Look(ctx, v.link, v.person, true)
+	v.letter = letter
+	return outcomes[c], c.MayDecline(), err
 }
 
 // answer carries out an answer. A crash before the domain's write leaves the form to be sent again; one after it, or an
@@ -234,16 +250,10 @@ func (h *site) answer(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if _, ok := h.sent(w, r, v, h.lookAnswer); !ok {
+		return
+	}
 	here := v.here(r)
-	if v.person == nil {
-		h.redirect(w, r, v, here)
-		return
-	}
-	var err error
-	if v.form, err = read(w, r); err != nil {
-		h.show(w, r, v, unreadable(err))
-		return
-	}
 	words := consent(locale.For(locale.Match(v.form.Words, r.URL.Query().Get("lang"), r.Header.Get("Accept-Language"))))
 	if v.form.WordsRead != "" && v.form.WordsRead != edition(words) {
 		h.askAgain(w, r, v)
@@ -348,16 +358,14 @@ func formOf(w http.ResponseWriter, r *http.Request, ways ...string) (func(name s
 	}, nil
 }
 
-func read(w http.ResponseWriter, r *http.Request) (entered, error) {
-	one, err := formOf(w, r, urlEncoded)
-	if err != nil {
-		return entered{}, err
-	}
+// filled takes what a form of ours says.
+func filled(one func(name string) string) entered {
 	return entered{
 		Answer: one("answer"), Authorized: one("authorized") == "on", AuthorizeProvider: one("authorizeProvider") == "on", FullName: one("fullName"), JobTitle: one("jobTitle"),
 		Country: one("country"), Reason: one("reason"), Comment: strings.ReplaceAll(one("comment"), "\r\n", "\n"),
 		Words: one("words"), WordsRead: one("wordsRead"), Agreement: one("agreement") == "on", AgreementRead: one("agreementRead"),
-	}, nil
+		Confirmed: one("confirm") == "on", FilledBy: one("filledBy"),
+	}
 }
 
 // done marks the way from an answer to its result, which has to be read as it is now.

@@ -64,6 +64,11 @@ func (p pleading) ask(w http.ResponseWriter, r *http.Request) {
 		p.show(w, r, v, unreadable(err))
 		return
 	}
+	v.form = filled(field)
+	if translated(r, field) {
+		p.tell(w, r, v, nil, nil)
+		return
+	}
 	plea := &invitation.Plea{Reason: field("reason"), CorrelationID: rand.Text()}
 	if p.confirmed != nil && !p.confirmed(field) {
 		p.tell(w, r, v, nil, []problem.Finding{{Pointer: "/confirm", Code: problem.ValidationFailed}})
@@ -137,7 +142,7 @@ func (p *page) asker() []fact {
 func (p *page) choices(reasons []string, texts map[string]string) []option {
 	var all []option
 	for _, r := range reasons {
-		all = append(all, option{Value: r, Label: p.T(texts[r])})
+		all = append(all, option{r, p.T(texts[r]), r == p.form.Reason})
 	}
 	return all
 }

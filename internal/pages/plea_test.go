@@ -591,6 +591,9 @@ func TestScannersChangeNothing(t *testing.T) {
 				}
 			}
 			for _, f := range find(got.doc, "form") {
+				if strings.HasPrefix(at, "/sign-out") { // that ends what has no effect anywhere else
+					continue
+				}
 				// As it is, and with every text filled in and every list at its last entry, which is what a form filler does.
 				plain, filled := url.Values{}, url.Values{}
 				for _, in := range find(f, "input") {

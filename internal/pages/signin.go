@@ -22,7 +22,6 @@ import (
 const (
 	callbackPath = "/sign-in/callback"
 	attemptTime  = 10 * time.Minute
-	sessionTime  = 30 * time.Minute
 	// maxAttempts bounds how many sign-ins may be under way in one browser.
 	maxAttempts = 4
 )
@@ -131,7 +130,7 @@ func (h *site) callback(w http.ResponseWriter, r *http.Request) {
 		h.trouble(w, r, v, err)
 		return
 	}
-	if err := h.keepSession(r.Context(), w, cloud, person, a.Invited); err != nil {
+	if err := h.keepSession(r.Context(), w, cloud, session{Person: person}, a.Invited); err != nil {
 		h.trouble(w, r, v, err)
 		return
 	}

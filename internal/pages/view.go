@@ -34,7 +34,7 @@ func consent(p *locale.Printer) invitation.ConsentText {
 
 // edition says in a form which words stand on its page, so that an answer is never recorded with other words than those that
 // were read.
-func edition(c invitation.ConsentText) string { return c.Version + "/" + c.Hash }
+func edition(c invitation.ConsentText) string { return c.Version + "/" + c.Hash[:16] }
 
 // Edition is that of the words of the page.
 func (p *page) Edition() string { return edition(consent(p.Printer)) }
@@ -151,7 +151,9 @@ type signing struct {
 }
 
 // wording says in a form which words of an agreement stand on its page.
-func wording(t relationship.AttestedText) string { return t.Version + "/" + t.Language + "/" + t.Hash }
+func wording(t relationship.AttestedText) string {
+	return t.Version + "/" + t.Language + "/" + t.Hash[:min(16, len(t.Hash))]
+}
 
 // sign offers the customer agreement (domain, 0.8).
 func (p *page) sign() *signing {
