@@ -24,6 +24,7 @@ import (
 	"concord/internal/observe"
 	"concord/internal/pages"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/relationship"
 )
 
@@ -51,6 +52,8 @@ type config struct {
 	Calendar string `env:"VETTING_CALENDAR" default:"{}"`
 	// AdminAgentsAccept lets admin agents of a reseller authorise a provider (0.2).
 	AdminAgentsAccept bool `env:"ADMIN_AGENT_MAY_ACCEPT_PARTNERSHIP" default:"false"`
+	// CustomersLeave lets a customer's Global admins end the relationship themselves (0.45).
+	CustomersLeave bool `env:"CUSTOMER_MAY_END_RELATIONSHIP" default:"false"`
 	// AllowReserved accepts addresses under .example and .test, which only a local stack does.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
@@ -99,15 +102,21 @@ func run(log *slog.Logger) error {
 	}
 	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
 	recognition := relationship.Recognition{Companies: store, Relationships: store, Accounts: store, Regions: partner.ShippedRegions(), Register: store}
+	administration := &granular.Service{Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Recognition: recognition, Now: now}
+	signing := &commerce.Signing{Agreements: store, Texts: store}
 	handler, err := pages.Site{
-		Granular: &granular.Service{Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Recognition: recognition, Now: now},
+		Granular: administration,
 		Invitations: &invitation.Service{
 			Store: store, Accounts: store, Relationships: store, Recognition: recognition, Partnerships: store, AdminAgentsAcceptPartnerships: c.AdminAgentsAccept, Granular: store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds,
 			Addresses: addresses, Locales: locale.Tags, Ledger: store, Reputation: reputation,
-			Agreements: &commerce.Signing{Agreements: store, Texts: store}, NeedsAgreement: c.NeedsAgreement,
+			Agreements: signing, NeedsAgreement: c.NeedsAgreement,
 			Evidence: time.Duration(c.EvidenceYears) * year, Now: now,
 		},
-		Customers:  customer.Self{Store: store, Register: store, Accounts: store, Purchases: store, Recognition: recognition, Now: now},
+		Customers: customer.Self{
+			Store: store, Register: store, Accounts: store, Purchases: store, Support: store, Granular: administration, Recognition: recognition,
+			Tiers:   partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: now},
+			Signing: signing, Addresses: addresses, Evidence: time.Duration(c.EvidenceYears) * year, MayLeave: c.CustomersLeave, Now: now,
+		},
 		Enrolments: enrolment.Confirmation{Store: store, Calendar: calendar, Now: now},
 		Keys:       masterkey.New(aws, c.Secret), Operator: operator, Authorities: authorities, Log: log,
 	}.Handler()

@@ -285,7 +285,7 @@ func steps(was, is partnership.Entry) (list []change) {
 // actorOf says who is behind an entry of a relationship.
 func actorOf(e relationship.Entry, r relationship.Relationship) Actor {
 	switch e.Action {
-	case relationship.Established, relationship.AdministrationGiven, relationship.AdministrationTaken:
+	case relationship.Established, relationship.AdministrationGiven, relationship.AdministrationTaken, relationship.WasLeft:
 		return Actor{Kind: Customer, Tenant: r.Customer.Home()}
 	case relationship.WasClaimed:
 		return Actor{Kind: Customer, Tenant: r.Customer.ClaimedBy}

@@ -41,7 +41,7 @@ type Agreement struct {
 	ID       string // "agr_" and 26 letters and digits
 	Customer partner.TenantID
 	Source   Source
-	// Partner is who attests it, or by whose invitation it was signed. What a partner attests counts for that partner's purchases, and
+	// Partner is who attests it, by whose invitation it was signed, or whom a signature apart from any is told to. What a partner attests counts for that partner's purchases, and
 	// what the customer signed itself for everybody's.
 	Partner partner.TenantID
 	// Number counts the records of the same customer and source, and of the same partner where one attests; from 1.

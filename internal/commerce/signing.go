@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/contact"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -58,14 +59,64 @@ func (s Signing) Stands(ctx context.Context, customer, seller partner.TenantID) 
 
 // Signed gives the agreement of a signature that goes with a relationship.
 func Signed(r relationship.Relationship, s relationship.Signature) Agreement {
-	first, last := s.FullName, ""
-	if n := strings.LastIndexByte(s.FullName, ' '); n > 0 {
-		first, last = s.FullName[:n], s.FullName[n+1:]
-	}
+	first, last := Names(s.FullName)
 	return Agreement{
 		ID: s.ID, Customer: r.Customer.Home(), Source: DirectSigned, Partner: r.Partner, Number: s.Number, Text: s.Text,
 		Contact: Person{FirstName: first, LastName: last, Email: s.Email}, AgreedAt: s.At, Invitation: s.Invitation, At: s.At, By: s.By, CorrelationID: s.CorrelationID, EraseAt: s.EraseAt,
 	}
+}
+
+// Names takes a name apart, as one that was typed whole stands in an agreement.
+func Names(full string) (first, last string) {
+	if n := strings.LastIndexByte(full, ' '); n > 0 {
+		return full[:n], full[n+1:]
+	}
+	return full, ""
+}
+
+// Reference is by what people call the agreement: short, and no secret.
+func (a Agreement) Reference() string {
+	_, id, _ := strings.Cut(a.ID, "_")
+	return strings.ToUpper(id[:min(5, len(id))] + "-" + id[min(5, len(id)):min(10, len(id))])
+}
+
+// Signer is who signs the customer agreement on the company's own page, before it was checked.
+type Signer struct {
+	FirstName, LastName, Email string
+	Phone                      string // empty for none
+	Signs, Authorized          bool   // the boxes that say so
+}
+
+// Sign records that the company of a relationship signs what it was offered, apart from any answer (rule P1). It counts for the purchases of
+// every partner, and the one of the relationship is told. Codes: those of a field. [ErrConflict] when somebody else was quicker.
+func (s Signing) Sign(ctx context.Context, r relationship.Relationship, o Signable, by Signer, addresses contact.Addresses, a Agreement) (Agreement, error) {
+	var f problem.Findings
+	var err error
+	if !by.Signs {
+		f.Add("/signAgreement", problem.ValidationFailed, "Tick the box to sign.")
+	}
+	for _, name := range []struct {
+		pointer, said string
+		to            *string
+	}{{"/firstName", by.FirstName, &a.Contact.FirstName}, {"/lastName", by.LastName, &a.Contact.LastName}} {
+		if *name.to, err = contact.Name(name.said); err != nil {
+			note(&f, name.pointer, err)
+		}
+	}
+	if a.Contact.Email, err = addresses.Check(by.Email); err != nil {
+		note(&f, "/email", err)
+	}
+	if a.Contact.Phone = strings.TrimSpace(by.Phone); a.Contact.Phone != "" && !isPhone(a.Contact.Phone) {
+		f.Add("/phone", problem.ValidationFailed, "A phone number has 3 to 30 digits, spaces and signs.")
+	}
+	if !by.Authorized {
+		f.Add("/authorized", problem.ValidationFailed, "Confirm that you may act for your company.")
+	}
+	if err := f.Err(); err != nil {
+		return Agreement{}, err
+	}
+	a.Customer, a.Source, a.Partner, a.Number, a.Text, a.AgreedAt = r.Customer.Tenant, DirectSigned, r.Partner, o.Number, o.Words(), a.At
+	return a, s.Agreements.AddAgreement(ctx, a, agreed(r))
 }
 
 // IsMissing reports whether an error is that the deployment has no text to sign.

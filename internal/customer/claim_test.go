@@ -71,7 +71,7 @@ func newTown(t *testing.T) *town {
 			Store: store, Accounts: store, Relationships: store, Partnerships: store, Granular: store, GranularRoles: granular.ShippedRoles(), Recognition: recognition,
 			Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Locales: []language.Tag{language.English}, Ledger: store, Now: time.Now,
 		},
-		self:   customer.Self{Store: store, Register: store, Accounts: store, Purchases: store, Recognition: recognition, Now: time.Now},
+		self:   selfOver(store, func(s *customer.Self) { s.Recognition = recognition }),
 		grants: &granular.Service{Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Recognition: recognition, Now: time.Now},
 		shop: &commerce.Service{
 			Accounts: store, Holders: store, Relationships: store, Agreements: store, Orders: store, Subscriptions: store, Regions: partner.ShippedRegions(),

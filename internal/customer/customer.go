@@ -198,11 +198,11 @@ func (s Service) remove(ctx context.Context, account partner.Account, before rel
 		return none, problem.New(problem.ActiveSubscriptionsExist, "Suspend the active subscriptions that you sold to this customer first.")
 	}
 	after, _ := before.Remove(e, relationship.AttestedText{Version: text.Version, Language: text.Language, Hash: text.Hash})
-	open, err := s.open(ctx, before, invitation.Entry{At: e.At, By: e.By, CorrelationID: e.CorrelationID, Why: withdrawn})
+	asked, err := open(ctx, s.Store, before, invitation.Entry{At: e.At, By: e.By, CorrelationID: e.CorrelationID, Why: withdrawn})
 	if err != nil {
 		return none, err
 	}
-	return after, s.end(ctx, Ending{Relationship: relationship.Change{Before: &before, After: after}, Invitations: open})
+	return after, end(ctx, s.Support, Ending{Relationship: relationship.Change{Before: &before, After: after}, Invitations: asked})
 }
 
 // withdrawn is why an invitation was cancelled, as its timeline says it.
@@ -210,18 +210,18 @@ const withdrawn = "relationship removed"
 
 // open gives the ends of what the partner still asks this customer for by its tenant (domain, 2.2). Whom an invitation without a
 // tenant is for is known to nobody before its answer.
-func (s Service) open(ctx context.Context, r relationship.Relationship, e invitation.Entry) (ends []invitation.Change, err error) {
-	ids, err := s.Store.Occupants(ctx, r.Partner, r.Customer.Tenant)
+func open(ctx context.Context, store Store, r relationship.Relationship, e invitation.Entry) (ends []invitation.Change, err error) {
+	ids, err := store.Occupants(ctx, r.Partner, r.Customer.Tenant)
 	if home := r.Customer.Home(); err == nil && home != "" && home != r.Customer.Tenant { // it was asked by its other id too
 		var more []string
-		more, err = s.Store.Occupants(ctx, r.Partner, home)
+		more, err = store.Occupants(ctx, r.Partner, home)
 		ids = append(ids, more...)
 	}
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range ids {
-		inv, err := s.Store.Invitation(ctx, invitation.Key{Inviter: r.Partner, ID: id}, true)
+		inv, err := store.Invitation(ctx, invitation.Key{Inviter: r.Partner, ID: id}, true)
 		switch {
 		case problem.Is(err, problem.NotFound):
 		case err != nil:

@@ -8,18 +8,32 @@ import (
 	"time"
 
 	"concord/internal/customer"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
 )
 
+// selfOver is the company's own page over a store.
+func selfOver(store *storetest.Memory, edit ...func(*customer.Self)) customer.Self {
+	s := customer.Self{
+		Store: store, Register: store, Accounts: store, Purchases: store, Granular: &granular.Service{Store: store, Accounts: store, Now: time.Now},
+		Tiers: partnership.Service{Store: store, Accounts: store, Tiers: store, Now: time.Now}, Now: time.Now,
+	}
+	for _, e := range edit {
+		e(&s)
+	}
+	return s
+}
+
 // Many Global admins of a company take administration back while the partner confirms and gives it back: each is done once.
 func TestManyRevokeAtOnce(t *testing.T) {
 	store, s, c := open()
 	store.PutAccount(partner.Account{Tenant: alder, DisplayName: "Alder", Version: 1})
-	self := customer.Self{Store: store, Register: store, Accounts: store, Purchases: store, Now: time.Now}
+	self := selfOver(store)
 	who := invitation.Person{Subject: "lara", Roles: []partner.Role{partner.GlobalAdmin}, Company: relationship.Customer{Tenant: larch}}
 	errs := make([]error, 24)
 	var wg sync.WaitGroup
@@ -53,7 +67,7 @@ func TestSelf(t *testing.T) {
 		store.PutAccount(partner.Account{Tenant: tenant, DisplayName: name, Version: 1})
 		store.PutRelationship(relationship.Relationship{Partner: tenant, Customer: relationship.Customer{Tenant: larch}, Status: relationship.Active, Version: 1})
 	}
-	self := customer.Self{Store: store, Register: store, Accounts: store, Purchases: store, Now: time.Now}
+	self := selfOver(store)
 	who := invitation.Person{Subject: "lara", Roles: []partner.Role{partner.GlobalAdmin}, Company: relationship.Customer{Tenant: larch}}
 	all, err := self.Overview(t.Context(), who)
 	var names []string

@@ -35,9 +35,9 @@ const maxFallBacks = 50
 // end stores the end of a relationship. What the partner supports falls back to the sellers with it, is told as a change of each subscription,
 // and does not come back by itself (domain, 0.44). Where that is more than fits, the rest falls back just before: a relationship that
 // then does not end, because the function does, is ended by the same call again.
-func (s Service) end(ctx context.Context, e Ending) error {
+func end(ctx context.Context, support Support, e Ending) error {
 	now, correlation := e.Relationship.After.UpdatedAt, e.Relationship.After.CorrelationID
-	supported, err := s.Support.Supported(ctx, e.Relationship.After.Partner, e.Relationship.After.Customer.Tenant)
+	supported, err := support.Supported(ctx, e.Relationship.After.Partner, e.Relationship.After.Customer.Tenant)
 	if err != nil {
 		return err
 	}
@@ -47,12 +47,12 @@ func (s Service) end(ctx context.Context, e Ending) error {
 	early := e.Subscriptions[min(maxFallBacks, len(e.Subscriptions)):]
 	e.Subscriptions = slices.Clip(e.Subscriptions[:len(e.Subscriptions)-len(early)])
 	for _, c := range early {
-		if err := s.Support.WriteSubscription(ctx, c, nil); err != nil {
+		if err := support.WriteSubscription(ctx, c, nil); err != nil {
 			if errors.Is(err, commerce.ErrConflict) {
 				err = invitation.ErrConflict // read again
 			}
 			return err
 		}
 	}
-	return s.Support.End(ctx, e)
+	return support.End(ctx, e)
 }

@@ -99,27 +99,40 @@ func (s *Store) Created(ctx context.Context, p partner.TenantID, key string) (m 
 	return m, f.err
 }
 
-// maxServed bounds how many partners of a customer are looked at: many times what any customer has.
-const maxServed = 200
+// maxServed bounds how many relationships and grants of a customer are looked at: many times what any customer has.
+const maxServed = 400
 
 // Partners is that of [customer.Register].
 func (s *Store) Partners(ctx context.Context, tenant partner.TenantID) (all []partner.TenantID, err error) {
 	defer func() { wrap(&err, "partners of %s", tenant) }()
+	err = s.servedBy(ctx, tenant, relationshipPrefix, func(p partner.TenantID, _ string) bool {
+		all = append(all, p)
+		return true
+	})
+	return all, err
+}
+
+// servedBy goes over what index served has of a customer and one kind: relationships, or what the customer has given. It names the
+// partner and the sort key of each; what gives false is a fault.
+func (s *Store) servedBy(ctx context.Context, tenant partner.TenantID, kind string, each func(p partner.TenantID, sort string) bool) error {
 	out, err := s.client.Query(ctx, &dynamodb.QueryInput{
 		TableName: s.table, IndexName: aws.String(servedIndex), KeyConditionExpression: aws.String("served = :tenant"), Limit: aws.Int32(maxServed),
 		ExpressionAttributeValues: map[string]types.AttributeValue{":tenant": str(pack(string(tenant)))},
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, stored := range out.Items {
 		f := &fields{item: stored}
-		all = append(all, partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)))
+		p, sort := partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)), f.needText(skAttr)
+		if f.err == nil && strings.HasPrefix(sort, kind) && !each(p, sort) {
+			f.fault(skAttr, "is not what is served")
+		}
 		if f.err != nil {
-			return nil, f.err
+			return f.err
 		}
 	}
-	return all, nil
+	return nil
 }
 
 // Occupants is that of [customer.Store].

@@ -40,6 +40,8 @@
 //	customers that invitations name; the  Query of the slots that begin with a customer                P#<inviter> S#C#<customer>#…
 //	  invitations of one of them
 //	relationships of a customer           Query of index served, GetItem of each                      index served
+//	GDAP that a customer has given, over  the same Query, GetItem of each
+//	  all partners
 //	who created a customer; what a key    condition on a claim; GetItem                               T#<customer> C, P#<partner> K#<key>
 //	  made
 //	texts to attest and sign, of a type   Query                                                       TEXTS <type>#<version>#<language>
@@ -144,7 +146,9 @@
 // 25 is half a read unit of the index and 12.5 of the table; an index with the whole items would save 11 of them and add a
 // unit to each of the four writes that follow.
 //
-// Index served: one unit when a relationship begins and never again; its entries hold keys only. It answers whom a customer deals with, which
+// Index served: one unit when a relationship begins and never again, and one when a customer approves granular administration; its entries hold
+// keys only. What was given leaves it with its small item, a month after its end. The relationship itself is moved by every mail and
+// reminder, and would stay for ever. It answers whom a customer deals with, which
 // is in the partitions of as many partners. An item in the customer's own partition that names them would be strongly readable, and make
 // every first acceptance 2 units dearer in place of 1. Two partners that create the same customer at once are told apart by a
 // claim in the customer's partition, which only creating writes.

@@ -97,6 +97,7 @@ func (s *Store) granularWrites(c granular.Change) []types.TransactWriteItem {
 		i := newItem(grantKey(g), grantType)
 		i.time(aEnds, g.EndAt)
 		i.number(aVersion, g.Version)
+		i[servedAttr] = str(pack(string(g.Customer)))
 		if !g.EndAt.IsZero() {
 			i.time(ttlAttr, g.EndAt.Add(granular.Forgotten))
 		}
@@ -137,6 +138,17 @@ func (s *Store) Grants(ctx context.Context, p, from, to partner.TenantID) (list 
 			return list, nil
 		}
 	}
+}
+
+// GrantsBy is that of [granular.Store].
+func (s *Store) GrantsBy(ctx context.Context, customer partner.TenantID) (list []granular.Key, err error) {
+	defer func() { wrap(&err, "grants by %s", customer) }()
+	err = s.servedBy(ctx, customer, grantPrefix, func(p partner.TenantID, sort string) bool {
+		given, id, ok := parseGrantSort(sort)
+		list = append(list, granular.Key{Partner: p, ID: id})
+		return ok && given == customer
+	})
+	return list, err
 }
 
 // granularChanged gives the write of a relationship, on condition that it is new or unchanged.

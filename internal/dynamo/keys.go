@@ -77,7 +77,7 @@ import (
 //	P#<partner>      G#<creation, RFC 3339>#<id>
 //	P#<seller>       O#<customer>#<creation, RFC 3339>#<order id>, and subscriptions with U# alike
 //
-//	index served     pk                          relationships, by customer
+//	index served     pk                          relationships, and what was given by granular ones, by customer
 //	<customer's tenant>   P#<partner>, of a record that no tenant has claimed by its id
 //
 //	index due        dueAt                       what waits for a machine
@@ -94,7 +94,7 @@ const (
 
 	listIndex = "list"
 	dueIndex  = "due"
-	// servedIndex has the relationships of a customer, by its tenant.
+	// servedIndex has the relationships of a customer, and what it has given, by its tenant.
 	servedIndex = "served"
 	servedAttr  = "served"
 

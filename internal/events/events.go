@@ -264,7 +264,7 @@ func ending(r relationship.Relationship) string {
 		last = r.History[n-1].Action
 	}
 	switch last {
-	case relationship.WasRemoved:
+	case relationship.WasRemoved, relationship.WasLeft:
 		return "removed"
 	case relationship.WasDisputed:
 		return "disputed"

@@ -139,7 +139,7 @@ func (q Request) caseOf(l link.Link, who *Person, id relationship.Identity) Case
 	switch {
 	case r.Status == Created || r.Status == Deleted:
 		return Unknown
-	case l.Generation != r.Generation:
+	case l.Generation != AnyGeneration && l.Generation != r.Generation:
 		return Superseded
 	case r.Status == Expired && !approved:
 		return TooLate
@@ -169,6 +169,9 @@ func (q Request) caseOf(l link.Link, who *Person, id relationship.Identity) Case
 		return Form
 	}
 }
+
+// AnyGeneration is the generation of a link that was not mailed. No token has it.
+const AnyGeneration = 0
 
 func (p Person) administers() bool { return slices.Contains(p.Roles, partner.GlobalAdmin) }
 
@@ -343,7 +346,8 @@ func (s *Service) check(who Person, r Response, now time.Time) (Given, error) {
 }
 
 // End has a Global admin of the customer end an active relationship. The case is [Over] when it has ended, by this call or before; with
-// any other case, and with an error, nothing was written.
+// any other case, and with an error, nothing was written. A link without a generation is no link that was mailed: it stands for a
+// relationship that the customer knows by its own list.
 func (s *Service) End(ctx context.Context, l link.Link, who Person, correlationID string) (q Request, c Case, err error) {
 	for range maxRounds {
 		if q, c, err = s.end(ctx, l, who, correlationID); !errors.Is(err, ErrConflict) {

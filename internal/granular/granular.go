@@ -379,12 +379,14 @@ type Change struct {
 // write that was acknowledged before the call. GranularRelationships lists newest first; a write may take a second to appear.
 //
 // Grants gives what customers have given, in the order of the customers' tenants from one to another, both included. What was acknowledged
-// before the call is there; what ended may stay for a month.
+// before the call is there; what ended may stay for a month. GrantsBy finds those of one customer over all partners, in no order; it may be
+// a second behind, and finds a customer's first 400.
 type Store interface {
 	WriteGranular(ctx context.Context, c Change) error
 	GranularRelationship(ctx context.Context, k Key, strong bool) (Relationship, error)
 	GranularRelationships(ctx context.Context, p partner.TenantID, q Query) (Page, error)
 	Grants(ctx context.Context, p, from, to partner.TenantID) ([]Grant, error)
+	GrantsBy(ctx context.Context, customer partner.TenantID) ([]Key, error)
 }
 
 // ErrConflict means that somebody else was quicker: read again and decide again.

@@ -1,6 +1,7 @@
 package granular
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -426,6 +427,31 @@ func (s *Service) granted(ctx context.Context, p, customer partner.TenantID) (li
 func (s *Service) CoversSubscriptions(ctx context.Context, p, customer partner.TenantID) (bool, error) {
 	live, err := s.granted(ctx, p, customer)
 	return slices.ContainsFunc(live, func(r Relationship) bool { return s.Roles.CoverSubscriptions(r.Roles) }), err
+}
+
+// Given gives what a customer has approved and still stands, whoever the partner is, for the customer itself: what begins first comes first.
+func (s *Service) Given(ctx context.Context, customer partner.TenantID) (list []Relationship, err error) {
+	keys, err := s.Store.GrantsBy(ctx, customer)
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	for _, k := range keys {
+		r, err := s.Store.GranularRelationship(ctx, k, true)
+		if problem.Is(err, problem.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if r = r.At(now); r.Status == Active && r.Customer == customer {
+			list = append(list, r)
+		}
+	}
+	slices.SortFunc(list, func(a, b Relationship) int {
+		return cmp.Or(a.ActivatedAt.Compare(b.ActivatedAt), strings.Compare(a.ID, b.ID))
+	})
+	return list, nil
 }
 
 // Administered says which customers, of those from one tenant to another, a partner administers granularly now.

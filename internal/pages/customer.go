@@ -5,13 +5,15 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
 	"concord/internal/commerce"
 	"concord/internal/customer"
-	"concord/internal/invitation"
+	"concord/internal/granular"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/relationship"
 )
@@ -31,6 +33,12 @@ var (
 	customerOther = outcome{"not-admin", http.StatusForbidden, "notice", customerNotAdmin}
 	revocation    = outcome{"revoke", http.StatusOK, pleaTemplate, revoke}
 	revoked       = outcome{"revoked", http.StatusOK, "notice", administrationGone}
+	rolesEnding   = outcome{"end", http.StatusOK, pleaTemplate, granularEnd}
+	rolesEnded    = outcome{"ended", http.StatusOK, "notice", rolesGone}
+	accessEnding  = outcome{"revoke-access", http.StatusOK, pleaTemplate, revokeAccess}
+	accessRevoked = outcome{"access-revoked", http.StatusOK, "notice", accessGone}
+	departure     = outcome{"leave", http.StatusOK, pleaTemplate, leave}
+	left          = outcome{"left", http.StatusOK, "notice", relationshipGone}
 )
 
 // company is visitor for the pages of a company. When it gives false, the request has been answered.
@@ -63,7 +71,7 @@ func (h *site) openCustomer(w http.ResponseWriter, r *http.Request) {
 		h.notTold(w, r, v, err)
 		return
 	}
-	v.partners, v.signed, v.records = o.Partners, o.Signed, o.Found
+	v.partners, v.providers, v.signed, v.offered, v.records = o.Partners, o.Providers, o.Signed, o.Offered, o.Found
 	h.show(w, r, v, customerOwn)
 }
 
@@ -97,30 +105,70 @@ type withdrawal struct {
 	place string // what follows [customerPath] in its path
 	ask   outcome
 	gone  outcome
-	look  func(ctx context.Context, who invitation.Person, r *http.Request) (p customer.Partner, held bool, err error)
-	end   func(ctx context.Context, who invitation.Person, r *http.Request, correlationID string) (customer.Partner, error)
+	// look reads what the page is about, and says whether the right is held. It and end have the visit know whom it is about.
+	look func(ctx context.Context, v *visit, r *http.Request) (held bool, err error)
+	end  func(ctx context.Context, v *visit, r *http.Request, correlationID string) error
 }
 
 func (h *site) withdrawals() []withdrawal {
-	return []withdrawal{{
+	all := []withdrawal{{
 		site: h, place: "/partners/{partner}", ask: revocation, gone: revoked,
-		look: func(ctx context.Context, who invitation.Person, r *http.Request) (customer.Partner, bool, error) {
-			p, err := h.Customers.Partner(ctx, who, r.PathValue("partner"))
-			return p, p.Administers(), err
+		look: func(ctx context.Context, v *visit, r *http.Request) (bool, error) {
+			p, err := h.Customers.Partner(ctx, *v.person, r.PathValue("partner"))
+			return p.Administers(), v.about(p, err)
 		},
-		end: func(ctx context.Context, who invitation.Person, r *http.Request, correlationID string) (customer.Partner, error) {
-			return h.Customers.Revoke(ctx, who, r.PathValue("partner"), correlationID)
+		end: func(ctx context.Context, v *visit, r *http.Request, correlationID string) error {
+			return v.about(h.Customers.Revoke(ctx, *v.person, r.PathValue("partner"), correlationID))
+		},
+	}, {
+		site: h, place: "/partners/{partner}/roles/{id}", ask: rolesEnding, gone: rolesEnded,
+		look: func(ctx context.Context, v *visit, r *http.Request) (held bool, err error) {
+			p, g, held, err := h.Customers.Roles(ctx, *v.person, r.PathValue("partner"), r.PathValue("id"))
+			v.grant = granular.Request{Relationship: g, Partner: p.Account}
+			return held, v.about(p, err)
+		},
+		end: func(ctx context.Context, v *visit, r *http.Request, correlationID string) error {
+			p, g, err := h.Customers.EndRoles(ctx, *v.person, r.PathValue("partner"), r.PathValue("id"), correlationID)
+			v.grant = granular.Request{Relationship: g, Partner: p.Account}
+			return v.about(p, err)
+		},
+	}, {
+		site: h, place: "/providers/{provider}", ask: accessEnding, gone: accessRevoked,
+		look: func(ctx context.Context, v *visit, r *http.Request) (bool, error) {
+			p, err := h.Customers.Provider(ctx, *v.person, r.PathValue("provider"))
+			return p.ProviderAccess == partnership.Granted, v.with(p, err)
+		},
+		end: func(ctx context.Context, v *visit, r *http.Request, correlationID string) error {
+			return v.with(h.Customers.RevokeAccess(ctx, *v.person, r.PathValue("provider"), correlationID))
 		},
 	}}
+	if h.Customers.MayLeave {
+		all = append(all, withdrawal{
+			site: h, place: "/partners/{partner}" + asideEnd, ask: departure, gone: left,
+			look: func(ctx context.Context, v *visit, r *http.Request) (bool, error) {
+				p, err := h.Customers.Partner(ctx, *v.person, r.PathValue("partner"))
+				return p.Serves(), v.about(p, err)
+			},
+			end: func(ctx context.Context, v *visit, r *http.Request, correlationID string) error {
+				return v.about(h.Customers.Leave(ctx, *v.person, r.PathValue("partner"), correlationID))
+			},
+		})
+	}
+	return all
 }
 
 // visitor is company, at the path of the request.
 func (d withdrawal) visitor(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 	v, ok := d.company(w, r)
 	if ok {
-		v.aside = strings.TrimPrefix((&url.URL{Path: r.URL.Path}).EscapedPath(), customerPath)
+		v.at(r)
 	}
 	return v, ok
+}
+
+// at takes the page of a company that a request is for.
+func (v *visit) at(r *http.Request) {
+	v.aside = strings.TrimPrefix((&url.URL{Path: r.URL.Path}).EscapedPath(), customerPath)
 }
 
 // open shows the form that takes a right back, or that there is none.
@@ -150,8 +198,7 @@ func (d withdrawal) shown(w http.ResponseWriter, r *http.Request, v *visit, amis
 
 func (d withdrawal) looking(r *http.Request) looking {
 	return func(ctx context.Context, v *visit) (outcome, bool, error) {
-		p, held, err := d.look(ctx, *v.person, r)
-		v.about(p)
+		held, err := d.look(ctx, v, r)
 		if !held {
 			return d.gone, false, err
 		}
@@ -160,8 +207,15 @@ func (d withdrawal) looking(r *http.Request) looking {
 }
 
 // about takes the partner that a page is about. What every page says of a partner it finds where an invitation has it.
-func (v *visit) about(p customer.Partner) {
+func (v *visit) about(p customer.Partner, err error) error {
 	v.letter.Inviter, v.partners = p.Account, []customer.Partner{p}
+	return err
+}
+
+// with is about for a provider of the company.
+func (v *visit) with(p partnership.Seen, err error) error {
+	v.letter.Inviter, v.providers = p.Other, []partnership.Seen{p}
+	return err
 }
 
 // act takes the right back. It is done once however often it is sent, so that the answer shows the result itself.
@@ -177,13 +231,11 @@ func (d withdrawal) act(w http.ResponseWriter, r *http.Request) {
 		d.shown(w, r, v, unconfirmed)
 		return
 	}
-	p, err := d.end(r.Context(), *v.person, r, rand.Text())
-	if err != nil {
+	if err := d.end(r.Context(), v, r, rand.Text()); err != nil {
 		d.notTold(w, r, v, err)
 		return
 	}
-	v.about(p)
-	d.Log.InfoContext(r.Context(), "taken back", "page", d.ask.name, "partner", string(p.Tenant))
+	d.Log.InfoContext(r.Context(), "taken back", "page", d.ask.name, "partner", string(v.letter.Inviter.Tenant))
 	d.show(w, r, v, d.gone)
 }
 
@@ -194,8 +246,12 @@ type company struct {
 	Text     []string
 	Partners []partnerCard
 	Records  []recordCard // that the company is asked about
+	// Providers are those in the company's own account, and Access says so; empty for none.
+	Access    string
+	Providers []rightCard
 	// Agreement says whether the company has signed the customer agreement here; empty where nobody asks.
 	Agreement string
+	Sign      string   // where it is signed; empty where it cannot be
 	Portals   []portal // where to sign in
 }
 
@@ -203,10 +259,20 @@ type company struct {
 type partnerCard struct {
 	ID, Name string
 	Facts    []fact
-	Link     string // where administration is taken back; empty where there is none
+	Note     string
+	Rights   []rightCard
 
 	Subscriptions []subscriptionCard
 	More          string // that there are others; empty when all are shown
+}
+
+// rightCard is a right that somebody has, and where it is taken back.
+type rightCard struct {
+	ID, Title   string
+	Strong      bool // whoever has it can do nearly everything
+	Text        []string
+	Facts       []fact
+	Link, Label string // empty where it cannot be taken back here
 }
 
 // subscriptionCard is something that the company has bought.
@@ -230,7 +296,7 @@ func customerPartners(p *page) any {
 	p.Title = p.T("page.customer.title")
 	content := company{Account: p.account(), Company: p.company(), Text: []string{p.T("page.customer.none", "company", p.company())}}
 	if len(p.partners) > 0 {
-		content.Text[0] = p.T("page.customer.intro", "company", p.company())
+		content.Text[0] = p.T("company.intro", "company", p.company())
 	}
 	content.Records = p.recordCards()
 	if len(p.partners) > 0 {
@@ -239,17 +305,102 @@ func customerPartners(p *page) any {
 			content.Agreement = p.T("page.customer.signed", "company", p.company(), "date", p.Date(p.signed.AgreedAt))
 		}
 	}
+	if p.offered {
+		content.Sign = agreementPath + p.chosen
+	}
 	for _, each := range p.partners {
-		card := partnerCard{ID: "p-" + string(each.Tenant), Name: each.DisplayName, Facts: p.standingWith(each), Subscriptions: p.boughtOf(each)}
+		card := partnerCard{
+			ID: "p-" + string(each.Tenant), Name: each.DisplayName, Facts: p.standingWith(each), Rights: p.rightsOf(each), Subscriptions: p.boughtOf(each),
+		}
+		if !each.Serves() {
+			card.Note = p.T("company.former", "partner", each.DisplayName)
+		}
 		if each.More {
 			card.More = p.T("page.customer.more", "partner", each.DisplayName)
 		}
-		if each.Administers() {
-			card.Link = customerPath + "/partners/" + string(each.Tenant) + p.chosen
-		}
 		content.Partners = append(content.Partners, card)
 	}
+	if len(p.providers) > 0 {
+		content.Access = p.T("company.providers.text", "company", p.company())
+	}
+	for _, each := range p.providers {
+		content.Providers = append(content.Providers, rightCard{
+			ID: "a-" + string(each.Provider), Title: each.Other.DisplayName, Strong: true, Facts: p.accessOf(each),
+			Link: customerPath + "/providers/" + string(each.Provider) + p.chosen, Label: p.T("company.provider.action"),
+		})
+	}
 	return content
+}
+
+// rightsOf are those that a partner has over the company, each with where it ends.
+func (p *page) rightsOf(each customer.Partner) (cards []rightCard) {
+	path, id := customerPath+"/partners/"+string(each.Tenant), "-"+string(each.Tenant)
+	if each.Serves() {
+		card := rightCard{ID: "r" + id, Title: p.T("page.answer.reseller"), Facts: []fact{{p.T("page.customer.since"), p.DateTime(each.Relationship.EstablishedAt)}}}
+		if p.mayLeave {
+			card.Link, card.Label = path+asideEnd+p.chosen, p.T("company.leave.action")
+		}
+		cards = append(cards, card)
+	}
+	if each.Administers() {
+		cards = append(cards, rightCard{
+			ID: "d" + id, Title: p.T("page.answer.administration"), Strong: true, Text: []string{p.T("company.administration.text", "partner", each.DisplayName)},
+			Link: path + p.chosen, Label: p.T("page.customer.revoke.action"),
+		})
+	}
+	for _, g := range each.Granular {
+		card := rightCard{
+			ID: g.ID, Title: p.T("company.roles.title"), Facts: p.rolesOf(g), Link: path + "/roles/" + g.ID + p.chosen, Label: p.T("page.granular.end.action"),
+		}
+		if slices.Contains(g.Roles, p.roles.GlobalAdministrator) {
+			card.Strong, card.Text = true, []string{p.T("company.roles.all", "partner", each.DisplayName)}
+		}
+		cards = append(cards, card)
+	}
+	return cards
+}
+
+// rolesOf says what is administered by roles, and until when.
+func (p *page) rolesOf(g granular.Relationship) []fact {
+	end := p.T("page.granular.fact.end")
+	if g.AutoExtend && g.Status == granular.Active {
+		end = p.T("company.roles.extends")
+	}
+	return []fact{
+		{p.T("page.granular.fact.name"), g.DisplayName}, {p.T("page.granular.fact.roles"), strings.Join(p.namesOf(g.Roles), ", ")}, {end, p.DateTime(g.EndAt)},
+	}
+}
+
+// accessOf says what stands with a provider of the company.
+func (p *page) accessOf(each partnership.Seen) []fact {
+	status := p.T("company.provider.removed")
+	if each.Status == partnership.Active {
+		status = p.T("company.provider.active")
+	}
+	return []fact{
+		{p.T("page.fact.domain"), each.Other.VerifiedDomain}, {p.T("page.fact.country"), p.Country(each.Other.Country)}, {p.T("page.answer.partnership"), status},
+	}
+}
+
+// remains says what a partner still has.
+func (p *page) remains(each customer.Partner) (title string, list []string) {
+	if each.Serves() {
+		list = append(list, p.T("company.remains.relationship", "date", p.Date(each.Relationship.EstablishedAt)))
+	}
+	if each.Administers() {
+		list = append(list, p.T("company.remains.administration"))
+	}
+	for _, g := range each.Granular {
+		key := "company.remains.roles"
+		if g.AutoExtend {
+			key = "company.remains.extends"
+		}
+		list = append(list, p.T(key, "roles", strings.Join(p.namesOf(g.Roles), ", "), "date", p.Date(g.EndAt)))
+	}
+	if len(list) == 0 {
+		return p.T("company.remains.nothing", "partner", each.DisplayName), nil
+	}
+	return p.T("company.remains.title", "partner", each.DisplayName), list
 }
 
 // states are the words for where a subscription stands.
@@ -271,14 +422,7 @@ func (p *page) boughtOf(each customer.Partner) (cards []subscriptionCard) {
 
 // standingWith says what stands between the company and a partner.
 func (p *page) standingWith(each customer.Partner) []fact {
-	granted := p.T("page.answer.no")
-	if each.Administers() {
-		granted = p.T("page.answer.yes")
-	}
-	facts := []fact{
-		{p.T("page.fact.domain"), each.VerifiedDomain}, {p.T("page.fact.country"), p.Country(each.Country)},
-		{p.T("page.customer.since"), p.DateTime(each.Relationship.EstablishedAt)}, {p.T("page.answer.administration"), granted},
-	}
+	facts := []fact{{p.T("page.fact.domain"), each.VerifiedDomain}, {p.T("page.fact.country"), p.Country(each.Country)}}
 	if each.Attested != nil {
 		facts = append(facts, fact{p.T("page.customer.attested"), p.Date(each.Attested.AgreedAt)})
 	}
@@ -293,24 +437,67 @@ func customerNotAdmin(p *page) any {
 	return notice{Facts: p.signedIn(), Link: p.otherAccount(), Label: p.T("page.switch"), Text: []string{p.T("page.customer.not-admin")}}
 }
 
-func revoke(p *page) any {
-	p.Title = p.T("page.customer.revoke.title", "partner", p.partner())
-	content := plea{
-		Text: []string{p.T("page.customer.revoke.text", "partner", p.partner())}, Facts: p.standingWith(p.partners[0]),
-		Confirm: p.T("page.customer.revoke.confirm", "partner", p.partner(), "company", p.company()), Send: p.T("page.customer.revoke.action"),
-	}
+// taking is the form that takes a right back.
+func (p *page) taking(title, text, confirm, send, amiss string, facts []fact) any {
+	p.Title = title
+	content := plea{Text: []string{text}, Facts: facts, Confirm: confirm, Send: send}
 	if len(p.invalid) > 0 {
-		text := p.T("page.customer.revoke.error")
-		content.Fault = mark{text, anchors["confirm"], p.T("page.error.prefix")}
-		p.Summary = []fault{{anchors["confirm"], text}}
+		content.Fault = mark{amiss, anchors["confirm"], p.T("page.error.prefix")}
+		p.Summary = []fault{{anchors["confirm"], amiss}}
 	}
 	return content
 }
 
+// taken says that a right is gone, and what remains.
+func (p *page) taken(title, text string, facts []fact) any {
+	p.Title = title
+	n := notice{Text: []string{text}, Facts: facts, Link: customerPath + p.chosen, Label: p.T("page.customer.all")}
+	n.ListTitle, n.List = p.remains(p.partners[0])
+	return n
+}
+
+func revoke(p *page) any {
+	return p.taking(
+		p.T("page.customer.revoke.title", "partner", p.partner()), p.T("page.customer.revoke.text", "partner", p.partner()),
+		p.T("page.customer.revoke.confirm", "partner", p.partner(), "company", p.company()), p.T("page.customer.revoke.action"), p.T("page.customer.revoke.error"),
+		p.standingWith(p.partners[0]),
+	)
+}
+
 func administrationGone(p *page) any {
-	p.Title = p.T("page.customer.revoked.title")
+	return p.taken(p.T("page.customer.revoked.title"), p.T("page.customer.revoked.text", "partner", p.partner(), "company", p.company()), p.standingWith(p.partners[0]))
+}
+
+func rolesGone(p *page) any {
+	return p.taken(p.T("page.granular.ended.title"), p.T("page.granular.ended.text", "partner", p.partner(), "date", p.DateTime(p.grant.EndAt)), p.rolesOf(p.grant.Relationship))
+}
+
+func leave(p *page) any {
+	return p.taking(
+		p.T("company.leave.title", "partner", p.partner()), p.T("company.leave.text", "partner", p.partner()), p.T("company.leave.confirm", "partner", p.partner(), "company", p.company()),
+		p.T("company.leave.action"), p.T("company.leave.error"), p.standingWith(p.partners[0]),
+	)
+}
+
+func relationshipGone(p *page) any {
+	return p.taken(p.T("company.left.title"), p.T("company.left.text", "partner", p.partner(), "company", p.company()), p.standingWith(p.partners[0]))
+}
+
+func revokeAccess(p *page) any {
+	return p.taking(
+		p.T("company.provider.title", "partner", p.partner()), p.T("company.provider.text", "partner", p.partner(), "company", p.company()),
+		p.T("company.provider.confirm", "partner", p.partner()), p.T("company.provider.action"), p.T("company.provider.error"), p.accessOf(p.providers[0]),
+	)
+}
+
+func accessGone(p *page) any {
+	p.Title = p.T("company.provider.revoked.title")
+	stays := p.T("company.provider.over")
+	if p.providers[0].Status == partnership.Active {
+		stays = p.T("company.provider.stays", "partner", p.partner())
+	}
 	return notice{
-		Text: []string{p.T("page.customer.revoked.text", "partner", p.partner(), "company", p.company())}, Facts: p.standingWith(p.partners[0]),
+		Text: []string{p.T("company.provider.revoked.text", "partner", p.partner(), "company", p.company()), stays}, Facts: p.accessOf(p.providers[0]),
 		Link: customerPath + p.chosen, Label: p.T("page.customer.all"),
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"concord/internal/audit"
 	"concord/internal/commerce"
+	"concord/internal/granular"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
@@ -214,15 +215,28 @@ func TestCompanyInTrouble(t *testing.T) {
 // customerPages gives the pages of a company in a language.
 func customerPages(t *testing.T, lang string) map[string]seen {
 	t.Helper()
-	d := deploy(t)
+	d := deploy(t, func(d *deployment) { d.mayLeave = true })
 	d.serve(alder, birch)
-	b, other, user1 := d.browser(), d.browser(), d.browser()
+	desk := d.administer(alder, "desk", func(r *granular.Relationship) {
+		r.Roles, r.AutoExtend = []string{helpdesk, granular.ShippedRoles().GlobalAdministrator}, true
+	})
+	d.store.PutPartnership(d.tiers(true))
+	d.publish("sample-1", "en", "Sample, no legal effect.\nThe company agrees.")
+	b, other, user1, reseller := d.browser(), d.browser(), d.browser(), d.browser()
 	q := "?lang=" + lang
 	all := map[string]seen{"company, not signed in": b.get("/customer" + q)}
 	b.signInAsCompany(lara)
 	other.signInAsCompany(owen)
 	user1.signInAsCompany(user)
+	reseller.signInAsCompany(carla)
+	roles, leave, provider, confirmed := "/customer/partners/"+string(alder)+"/roles/"+desk.ID, revoking+"/end", "/customer/providers/"+string(birch), url.Values{"confirm": {"on"}}
 	for name, s := range map[string]func() seen{
+		"end roles": func() seen { return b.get(roles + q) }, "leave": func() seen { return b.get(leave + q) }, "leave, amiss": func() seen { return b.post(leave+q, url.Values{}) },
+		"reseller": func() seen { return reseller.get("/customer" + q) }, "revoke access": func() seen { return reseller.get(provider + q) },
+		"revoke access, amiss": func() seen { return reseller.post(provider+q, url.Values{}) },
+		"agreement":            func() seen { return b.get("/customer/agreement" + q) }, "agreement, amiss": func() seen { return b.post("/customer/agreement"+q, b.get("/customer/agreement"+q).fields()) },
+		"sign out": func() seen { return b.get("/sign-out" + q) }, "signed out": func() seen { return d.browser().get("/sign-out" + q) },
+		"session over":              func() seen { return d.browser().post(revoking+q, confirmed) },
 		"company":                   func() seen { return b.get("/customer" + q) },
 		"company without a partner": func() seen { return other.get("/customer" + q) },
 		"company, not an admin":     func() seen { return user1.get("/customer" + q) },
@@ -231,7 +245,11 @@ func customerPages(t *testing.T, lang string) map[string]seen {
 	} {
 		all[name] = s()
 	}
-	all["revoked"] = b.post(revoking+q, url.Values{"confirm": {"on"}})
+	all["revoked"] = b.post(revoking+q, confirmed)
+	all["signed"] = b.post("/customer/agreement"+q, with(b.get("/customer/agreement"+q).fields(), "signAgreement", "on", "authorized", "on"))
+	all["left"] = b.post(leave+q, confirmed)
+	all["roles ended"] = b.post(roles+q, confirmed)
+	all["access revoked"] = reseller.post(provider+q, confirmed)
 	for name, s := range all {
 		for _, l := range s.links() {
 			if lang != "en" && strings.HasPrefix(l, "/customer") && !strings.Contains(l, "lang="+lang) && !strings.Contains(l, "lang=") {

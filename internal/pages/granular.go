@@ -257,8 +257,12 @@ func (h *site) keepBeside(r *http.Request, p *page) error {
 
 // roleNames are the names of the roles, in English as the directory has them.
 func (p *page) roleNames() []string {
-	names := make([]string, len(p.grant.Roles))
-	for n, id := range p.grant.Roles {
+	return p.namesOf(p.grant.Roles)
+}
+
+func (p *page) namesOf(roles []string) []string {
+	names := make([]string, len(roles))
+	for n, id := range roles {
 		name, _ := p.roles.Name(id)
 		names[n] = cmp.Or(name, id)
 	}

@@ -48,6 +48,7 @@ var nobodyOrders = []string{
 	"page.agreement.title", "page.agreement.read", "page.agreement.sign", "page.agreement.needed", "page.error.agreement",
 	// Of the customer's own page, and of a partnership, whose partner is the provider.
 	"page.customer.subscriptions", "page.customer.signed", "page.customer.unsigned", "page.customer.attested",
+	"company.agreement.action", "company.agreement.lead", "company.agreement.done.title", "company.agreement.done.text", "company.leave.text", "company.provider.stays",
 	"page.answer.provider", "page.consent.provider.order", // of the provider's own table
 	"mail.partnership.order", "mail.partnership.granted", "page.review.ask.partnership", "page.consent.partnership.order",
 }

@@ -101,6 +101,7 @@ type page struct {
 	Fillable bool   // it has a form to fill in
 	FilledBy string // who fills it in, as [site.filler] says it; empty where nobody has to be signed in
 
+	mayLeave       bool // a company ends a relationship on its own page
 	needsAgreement bool // an acceptance has to sign the customer agreement (domain, 0.8)
 }
 
@@ -221,7 +222,7 @@ func (h *site) show(w http.ResponseWriter, r *http.Request, v *visit, o outcome)
 	p := &page{
 		Printer: h.printer(r, v), visit: v, Name: o.name, Portal: h.cloud(v).PortalName, Operator: h.Operator.Name,
 		Now: h.Invitations.Now().UTC(), roles: h.Granular.Roles, regions: h.Invitations.Regions, clouds: h.clouds, chosen: chosen(r.URL.Query().Get("lang")),
-		needsAgreement: h.Invitations.NeedsAgreement,
+		needsAgreement: h.Invitations.NeedsAgreement, mayLeave: h.Customers.MayLeave,
 	}
 	p.Legal = letter.Legal(p.Printer, h.Operator)
 	if (v.token != "" || v.place != "") && o.name != unknown.name {

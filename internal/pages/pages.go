@@ -30,6 +30,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/relationship"
 )
@@ -101,6 +102,8 @@ func (s Site) Handler() (http.Handler, error) {
 		mux.HandleFunc("GET "+customerPath+d.place, d.open)
 		mux.HandleFunc("POST "+customerPath+d.place, d.act)
 	}
+	mux.HandleFunc(routeAgreement, h.openAgreement)
+	mux.HandleFunc(routeSignature, h.signAgreement)
 	mux.HandleFunc(routeSignedOut, h.signedOut)
 	mux.HandleFunc(routeSignOut, h.signOut)
 	for _, p := range h.pleadings() {
@@ -135,6 +138,8 @@ type visit struct {
 	person      *invitation.Person
 	partners    []customer.Partner  // of the company that the person is of
 	records     []customer.Found    // that partners created under its domains
+	providers   []partnership.Seen  // in the company's own account
+	offered     bool                // there is a customer agreement to sign
 	signed      *commerce.Agreement // what that company has signed here itself; nil for nothing
 	form        entered
 	invalid     []problem.Finding
@@ -231,7 +236,11 @@ type entered struct {
 	// Agreement says that the customer agreement is signed, and AgreementRead which words of it were read, as [wording] says it.
 	Agreement     bool
 	AgreementRead string
-	Confirmed     bool // the box of a form that has no other
+	// Signs and the next four are of the customer agreement on the company's own page.
+	Signs                             bool
+	FirstName, LastName, Email, Phone string
+
+	Confirmed bool // the box of a form that has no other
 	// FilledBy says who began to fill the form in, as [site.filler] does.
 	FilledBy string
 }
@@ -364,6 +373,7 @@ func filled(one func(name string) string) entered {
 		Answer: one("answer"), Authorized: one("authorized") == "on", AuthorizeProvider: one("authorizeProvider") == "on", FullName: one("fullName"), JobTitle: one("jobTitle"),
 		Country: one("country"), Reason: one("reason"), Comment: strings.ReplaceAll(one("comment"), "\r\n", "\n"),
 		Words: one("words"), WordsRead: one("wordsRead"), Agreement: one("agreement") == "on", AgreementRead: one("agreementRead"),
+		Signs: one("signAgreement") == "on", FirstName: one("firstName"), LastName: one("lastName"), Email: one("email"), Phone: one("phone"),
 		Confirmed: one("confirm") == "on", FilledBy: one("filledBy"),
 	}
 }

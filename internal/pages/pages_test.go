@@ -25,6 +25,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/enrolment"
@@ -34,6 +35,7 @@ import (
 	"concord/internal/locale"
 	"concord/internal/pages"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
@@ -123,6 +125,8 @@ type deployment struct {
 	writes  atomic.Int64
 	fault   atomic.Pointer[storetest.Fault]
 	secrets []string // what must be in no log line
+	// mayLeave is policy customerMayEndRelationship.
+	mayLeave bool
 }
 
 func (d *deployment) Write(b []byte) (int, error) {
@@ -137,9 +141,12 @@ func (d *deployment) logged() string {
 	return d.log.String()
 }
 
-func deploy(t *testing.T) *deployment {
+func deploy(t *testing.T, edit ...func(*deployment)) *deployment {
 	t.Helper()
 	d := &deployment{t: t, store: &storetest.Memory{}, keys: &keys{masters: []string{"k1"}}, idp: newIdentityProvider(t), log: &bytes.Buffer{}}
+	for _, e := range edit {
+		e(d)
+	}
 	d.Server = httptest.NewUnstartedServer(nil)
 	base := "http://" + d.Listener.Addr().String()
 	clouds := partner.Clouds{
@@ -160,7 +167,11 @@ func deploy(t *testing.T) *deployment {
 	d.service.Recognition, d.granted.Recognition = recognition, recognition
 	handler, err := pages.Site{
 		Invitations: d.service, Granular: d.granted, Enrolments: enrolment.Confirmation{Store: d.store, Now: d.service.Now},
-		Customers: customer.Self{Store: d.store, Register: d.store, Accounts: d.store, Purchases: d.store, Recognition: recognition, Now: d.service.Now}, Keys: d.keys, Operator: contact.Operator{Name: "Grove Marketplace Ltd"}, Authorities: authorities(d.idp.URL),
+		Customers: customer.Self{
+			Store: d.store, Register: d.store, Accounts: d.store, Purchases: d.store, Support: d.store, Recognition: recognition, Now: d.service.Now,
+			Granular: d.granted, Tiers: partnership.Service{Store: d.store, Accounts: d.store, Tiers: d.store, Texts: d.store, Now: d.service.Now},
+			Signing: &commerce.Signing{Agreements: d.store, Texts: d.store}, Addresses: d.service.Addresses, Evidence: 24 * time.Hour, MayLeave: d.mayLeave,
+		}, Keys: d.keys, Operator: contact.Operator{Name: "Grove Marketplace Ltd"}, Authorities: authorities(d.idp.URL),
 		Log: slog.New(slog.NewJSONHandler(d, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}.Handler()
 	if err != nil {

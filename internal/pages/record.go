@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"context"
 	"crypto/rand"
 	"net/http"
 	"strconv"
@@ -33,44 +34,44 @@ const (
 
 // openRecord asks whether a record is of the company.
 func (h *site) openRecord(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.recordOf(w, r)
+	v, ok := h.company(w, r)
 	if !ok {
 		return
 	}
-	f, err := h.Customers.Record(r.Context(), *v.person, r.PathValue("record"))
+	v.at(r)
+	if v.person == nil {
+		h.redirect(w, r, v, customerPath+chosen(r.URL.Query().Get("lang")))
+		return
+	}
+	o, _, err := h.lookRecord(r)(r.Context(), v)
 	if err != nil {
 		h.notTold(w, r, v, err)
 		return
 	}
-	v.records = []customer.Found{f}
-	h.show(w, r, v, recordForm)
+	h.show(w, r, v, o)
 }
 
-// recordOf is company for who has to be signed in.
-func (h *site) recordOf(w http.ResponseWriter, r *http.Request) (*visit, bool) {
-	v, ok := h.company(w, r)
-	if !ok {
-		return nil, false
+// lookRecord is [looking] for a record.
+func (h *site) lookRecord(r *http.Request) looking {
+	return func(ctx context.Context, v *visit) (outcome, bool, error) {
+		f, err := h.Customers.Record(ctx, *v.person, r.PathValue("record"))
+		v.records = []customer.Found{f}
+		return recordForm, true, err
 	}
-	if v.person == nil {
-		h.redirect(w, r, v, customerPath+chosen(r.URL.Query().Get("lang")))
-		return nil, false
-	}
-	v.aside = "/records/" + r.PathValue("record")
-	return v, true
 }
 
 // speak takes the answer. What was said stays said: sent again, it leads to the company's page.
 func (h *site) speak(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.recordOf(w, r)
+	v, ok := h.company(w, r)
 	if !ok {
 		return
 	}
-	field, err := formOf(w, r, urlEncoded)
-	if err != nil {
-		h.show(w, r, v, unreadable(err))
+	v.at(r)
+	field, ok := h.sent(w, r, v, h.lookRecord(r))
+	if !ok {
 		return
 	}
+	var err error
 	id, o := r.PathValue("record"), recordForm
 	var f customer.Found
 	switch field("reason") {

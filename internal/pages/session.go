@@ -213,7 +213,7 @@ func (h *site) sessionOver(w http.ResponseWriter, r *http.Request, v *visit) {
 
 // unbind takes out what a form says of choices that bind: they are made again by who sees what they mean.
 func (e *entered) unbind() {
-	e.Answer, e.Authorized, e.AuthorizeProvider, e.Agreement, e.Confirmed = "", false, false, false, false
+	e.Answer, e.Authorized, e.AuthorizeProvider, e.Agreement, e.Signs, e.Confirmed = "", false, false, false, false, false
 }
 
 func sessionEnded(p *page) any {
@@ -316,6 +316,6 @@ func isForm(o outcome, content any) bool {
 	case notice:
 		return c.Decline != nil
 	default:
-		return o.template == "answer" || o.template == "granular"
+		return o.template == "answer" || o.template == "granular" || o.template == "agreement"
 	}
 }

@@ -438,6 +438,7 @@ var inOrder = []string{"f-accept", "f-reason", "f-comment", "f-country", "f-agre
 var anchors = map[string]string{
 	"answer": "f-accept", "authorized": "f-confirm", "fullName": "f-name", "jobTitle": "f-title",
 	"country": "f-country", "agreement": "f-agreement", "reason": "f-reason", "comment": "f-comment", "confirm": "f-confirm", "authorizeProvider": "f-provider",
+	"signAgreement": "f-agreement", "firstName": "f-first", "lastName": "f-last", "email": "f-email", "phone": "f-phone",
 }
 
 // complaint says what to do about a field.
@@ -592,14 +593,17 @@ func (p *page) Rehearsal() bool { return p.letter.Invitation.Sandbox }
 
 // notice is a page that says what stands in the way and what can be done.
 type notice struct {
-	Text     []string
-	Facts    []fact
-	Link     string // where the button leads; empty for none
-	Label    string
-	Stranger string // where who does not know the partner says so; empty for nowhere
-	Copy     string // a text to copy; empty for none
-	CopyHint string
-	Decline  *fields
+	Text  []string
+	Facts []fact
+	// List is what remains, below its title.
+	ListTitle string
+	List      []string
+	Link      string // where the button leads; empty for none
+	Label     string
+	Stranger  string // where who does not know the partner says so; empty for nowhere
+	Copy      string // a text to copy; empty for none
+	CopyHint  string
+	Decline   *fields
 }
 
 func unknownLink(p *page) any {

@@ -187,6 +187,7 @@ const (
 	IdentityConfirmed   = "identity confirmed"
 	WasDisputed         = "disputed"
 	WasRemoved          = "removed"
+	WasLeft             = "ended by customer"
 	WasClaimed          = "claimed"   // by the company that a partner had created
 	WasSetApart         = "set apart" // a company with its domain came to be known beside it
 	WasDisowned         = "disowned"  // the company of the domain has said that it is another
@@ -438,6 +439,16 @@ func (r Relationship) Remove(e Entry, attested AttestedText) (Relationship, bool
 	e.Action = WasRemoved
 	r.note(e)
 	return r, true
+}
+
+// Leave is [Relationship.Remove] by the customer, which attests nothing (domain, 0.45). Who of it did so is not for the partner.
+func (r Relationship) Leave(e Entry) (Relationship, bool) {
+	after, changed := r.Remove(e, AttestedText{})
+	if changed {
+		after.Removal.By = ""
+		after.History[len(after.History)-1].Action = WasLeft
+	}
+	return after, changed
 }
 
 // CheckIdentity says whether a customer that answered owns the domain of the address that was invited. When it does

@@ -25,6 +25,7 @@ const (
 	GranularRelationship  Operation = "GranularRelationship"
 	GranularRelationships Operation = "GranularRelationships"
 	Grants                Operation = "Grants"
+	GrantsBy              Operation = "GrantsBy"
 )
 
 // WriteGranular is that of [granular.Store].
@@ -112,6 +113,22 @@ func (m *Memory) Grants(ctx context.Context, p, from, to partner.TenantID) (list
 		slices.SortFunc(list, func(a, b granular.Grant) int {
 			return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.ID, b.ID))
 		})
+		return nil
+	})
+	return list, err
+}
+
+// GrantsBy is that of [granular.Store].
+func (m *Memory) GrantsBy(ctx context.Context, customer partner.TenantID) (list []granular.Key, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	err = m.do(GrantsBy, func() error {
+		for k, g := range m.grants {
+			if g.Customer == customer {
+				list = append(list, k)
+			}
+		}
 		return nil
 	})
 	return list, err
@@ -594,6 +611,17 @@ func (s *suite) granularGrants() {
 		}
 		return g
 	}
+	all := func(customer partner.TenantID) []granular.Key {
+		s.Helper()
+		list, err := s.Granular.GrantsBy(s.Context(), customer)
+		if err != nil {
+			s.Fatal(err)
+		}
+		slices.SortFunc(list, func(a, b granular.Key) int {
+			return cmp.Or(cmp.Compare(a.Partner, b.Partner), cmp.Compare(a.ID, b.ID))
+		})
+		return list
+	}
 	first, second, third := of(customers[0]), of(customers[1], func(r *granular.Relationship) { r.AutoExtend = true }), of(customers[2])
 	if list := found(customers[0], customers[2]); len(list) > 0 {
 		s.Fatalf("given before the approval: %v", list)
@@ -601,6 +629,22 @@ func (s *suite) granularGrants() {
 	first, second, third = s.grant(&first, active(first, "who")), s.grant(&second, active(second, "who")), s.grant(&third, active(third, "who"))
 	s.same([]granular.Grant{want(first), want(second), want(third)}, found(customers[0], customers[2]))
 	s.same([]granular.Grant{want(second)}, found(customers[1], customers[1]))
+
+	// The customer finds what it has given to whichever partner, and a relationship is none of it.
+	abroad := granted(tenant(), func(r *granular.Relationship) { r.Customer = customers[1] })
+	abroad = s.grant(nil, abroad)
+	abroad = s.grant(&abroad, locked(abroad))
+	s.same([]granular.Key{second.Key}, all(customers[1]))
+	abroad = s.grant(&abroad, active(abroad, "who"))
+	both := []granular.Key{second.Key, abroad.Key}
+	slices.SortFunc(both, func(a, b granular.Key) int { return cmp.Compare(a.Partner, b.Partner) })
+	s.same(both, all(customers[1]))
+	if partners, err := s.Register.Partners(s.Context(), customers[1]); err != nil || len(partners) > 0 {
+		s.Fatalf("what was given counts as a relationship: %v, %v", partners, err)
+	}
+	if list := all(tenant()); len(list) > 0 {
+		s.Fatalf("of nobody: %v", list)
+	}
 	if g := want(second); !g.EndAt.IsZero() || !g.Live(noon.Add(100*grantedFor)) || want(first).Live(noon.Add(grantedFor)) {
 		s.Fatalf("%+v", g)
 	}
