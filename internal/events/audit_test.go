@@ -45,6 +45,14 @@ var steps = []step{
 	{"resend", func(o *office, _ *rand.Rand, i invitation.Invitation) {
 		_, _, _ = o.Resend(o.t.Context(), o.anybody(i), i.ID)
 	}},
+	{"relink", func(o *office, _ *rand.Rand, i invitation.Invitation) {
+		_, _, _ = o.Relink(o.t.Context(), o.anybody(i), i.ID)
+	}},
+	{"extend", func(o *office, r *rand.Rand, i invitation.Invitation) {
+		if r.IntN(8) == 0 { // or nothing is ever reminded
+			_, _, _ = o.Extend(o.t.Context(), o.anybody(i), i.ID, nil)
+		}
+	}},
 	{"mail", func(o *office, r *rand.Rand, i invitation.Invitation) {
 		outcome := []invitation.MailOutcome{
 			taken, taken, taken, taken, {State: invitation.MailWaiting, Reason: "sender_unreachable"}, {State: invitation.MailUnknown, Reason: "sender_silent"},
