@@ -5,6 +5,7 @@ package main
 import (
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"concord/internal/apigw"
@@ -54,6 +55,8 @@ type config struct {
 	AdminAgentsAccept bool `env:"ADMIN_AGENT_MAY_ACCEPT_PARTNERSHIP" default:"false"`
 	// CustomersLeave lets a customer's Global admins end the relationship themselves (0.45).
 	CustomersLeave bool `env:"CUSTOMER_MAY_END_RELATIONSHIP" default:"false"`
+	// AcceptingRoles may answer beside Global admins where neither administration nor a signature is asked for (0.26), with commas.
+	AcceptingRoles string `env:"ACCEPTING_ROLES" default:""`
 	// AllowReserved accepts addresses under .example and .test, which only a local stack does.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
@@ -93,6 +96,10 @@ func run(log *slog.Logger) error {
 	if err := operator.Check(); err != nil {
 		return err
 	}
+	var accepting []partner.Role
+	for role := range strings.SplitSeq(c.AcceptingRoles, ",") {
+		accepting = append(accepting, partner.Role(role))
+	}
 	aws := awsenv.Config()
 	store := dynamo.New(aws, c.Table)
 	metrics := &observe.Metrics{Stack: c.Stack, Function: "acceptance"}
@@ -107,7 +114,7 @@ func run(log *slog.Logger) error {
 	handler, err := pages.Site{
 		Granular: administration,
 		Invitations: &invitation.Service{
-			Store: store, Accounts: store, Relationships: store, Recognition: recognition, Partnerships: store, AdminAgentsAcceptPartnerships: c.AdminAgentsAccept, Granular: store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds,
+			Store: store, Accounts: store, Relationships: store, Recognition: recognition, Partnerships: store, AdminAgentsAcceptPartnerships: c.AdminAgentsAccept, AcceptingRoles: accepting, Granular: store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds,
 			Addresses: addresses, Locales: locale.Tags, Ledger: store, Reputation: reputation,
 			Agreements: signing, NeedsAgreement: c.NeedsAgreement,
 			Evidence: time.Duration(c.EvidenceYears) * year, Now: now,

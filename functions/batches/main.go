@@ -35,7 +35,9 @@ type config struct {
 	AllowMessage bool `env:"ALLOW_MESSAGE" default:"false"` // lets partners say something in our mail (0.17)
 	// SalesAgentsRequest lets sales agents request partnerships (0.1).
 	SalesAgentsRequest bool `env:"SALES_AGENT_MAY_REQUEST_PARTNERSHIP" default:"false"`
-	AllowReserved      bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"` // accepts addresses under .example and .test, which only a local stack does
+	// AdminAgentsAsk keeps sales agents from requests for delegated administration (0.5).
+	AdminAgentsAsk bool `env:"DELEGATED_ADMIN_NEEDS_ADMIN_AGENT" default:"false"`
+	AllowReserved  bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"` // accepts addresses under .example and .test, which only a local stack does
 }
 
 func main() {
@@ -50,7 +52,7 @@ func main() {
 	}
 	store := dynamo.New(awsenv.Config(), c.Table)
 	service := &invitation.Service{
-		Store: store, Accounts: store, Relationships: store, Partnerships: store, SalesAgentsRequestPartnerships: c.SalesAgentsRequest, Regions: partner.ShippedRegions(), Clouds: clouds,
+		Store: store, Accounts: store, Relationships: store, Partnerships: store, SalesAgentsRequestPartnerships: c.SalesAgentsRequest, DelegatedAdminNeedsAdminAgent: c.AdminAgentsAsk, Regions: partner.ShippedRegions(), Clouds: clouds,
 		Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Locales: locale.Tags, Now: now,
 		Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily},
 		AllowMessage: c.AllowMessage,

@@ -62,7 +62,7 @@ func TestFirstOrder(t *testing.T) {
 		t.Errorf("the agreement is not offered: %s", form.body)
 	}
 	fill := accepting()
-	fill.Set("agreement", "on")
+	fill.Set("signAgreement", "on")
 	if page := person.submit(form, fill).want(t, 200).page(t); page != "accepted" {
 		t.Fatalf("page %q", page)
 	}
@@ -175,7 +175,7 @@ func TestFirstOrderOfTwoTiers(t *testing.T) {
 	_, link := cedar.invite(`{"kind":"dualReseller","providerTenantId":"`+tenantOf(t, "birch.example")+`","recipientEmail":"buyer@larch.example"}`, "buyer@larch.example")
 	person := newBrowser(t)
 	fill := accepting()
-	fill.Set("agreement", "on")
+	fill.Set("signAgreement", "on")
 	if page := person.submit(person.signIn(link, "admin@larch.example").want(t, 200), fill).want(t, 200).page(t); page != "accepted" {
 		t.Fatalf("page %q", page)
 	}

@@ -126,7 +126,7 @@ func TestCustomerIsCreatedForAReseller(t *testing.T) {
 	})
 	person := newBrowser(t)
 	answer := accepting()
-	answer.Set("agreement", "on")
+	answer.Set("signAgreement", "on")
 	if page := person.submit(person.signIn(link, "admin@spruce.example").want(t, 200), answer).want(t, 200).page(t); page != "accepted" {
 		t.Fatalf("page %q", page)
 	}

@@ -60,9 +60,12 @@ func (s Signing) Stands(ctx context.Context, customer, seller partner.TenantID) 
 // Signed gives the agreement of a signature that goes with a relationship.
 func Signed(r relationship.Relationship, s relationship.Signature) Agreement {
 	first, last := Names(s.FullName)
+	if s.FirstName != "" {
+		first, last = s.FirstName, s.LastName
+	}
 	return Agreement{
 		ID: s.ID, Customer: r.Customer.Home(), Source: DirectSigned, Partner: r.Partner, Number: s.Number, Text: s.Text,
-		Contact: Person{FirstName: first, LastName: last, Email: s.Email}, AgreedAt: s.At, Invitation: s.Invitation, At: s.At, By: s.By, CorrelationID: s.CorrelationID, EraseAt: s.EraseAt,
+		Contact: Person{FirstName: first, LastName: last, Email: s.Email, Phone: s.Phone}, AgreedAt: s.At, Invitation: s.Invitation, At: s.At, By: s.By, CorrelationID: s.CorrelationID, EraseAt: s.EraseAt,
 	}
 }
 

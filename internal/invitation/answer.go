@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -182,7 +183,7 @@ func (s *Service) caseOf(t Letter, l link.Link, who *Person, b backdrop) Case {
 		return Review
 	case b.identity.Foreign, who.Company.Tenant == inv.Inviter, who.Company.Tenant == inv.Provider:
 		return OtherTenant // invariants 8 and 9
-	case !s.mayAnswer(inv.Kind, who.Roles):
+	case !s.mayAnswer(inv, who.Roles):
 		return NotAdmin
 	case !t.isActive():
 		return InviterNotActive
@@ -216,9 +217,45 @@ type Response struct {
 	Consent           ConsentText
 	// Signs is which words of the customer agreement are signed with it, as they were read; nil for none.
 	Signs *relationship.AttestedText
+	// Signer is the contact of who signs, where the person says it; every part may be empty.
+	Signer Signer
 	// CorrelationID ties the answer to its request.
 	CorrelationID string
 }
+
+// Signer is who signs the customer agreement. Without names they are those of the answer, and without an address it is that of the sign-in.
+type Signer struct{ FirstName, LastName, Email, Phone string }
+
+// signer checks a signer and fills in what was not said. Codes: those of a field.
+func (s *Service) signer(who Person, said Signer) (Signer, error) {
+	var f problem.Findings
+	is := Signer{Email: who.Email}
+	if said.FirstName != "" || said.LastName != "" { // one alone says nothing that the full name does not
+		for _, each := range []struct {
+			pointer, name string
+			to            *string
+		}{{"/firstName", said.FirstName, &is.FirstName}, {"/lastName", said.LastName, &is.LastName}} {
+			name, err := contact.Name(each.name)
+			if err != nil {
+				add(&f, each.pointer, err)
+			}
+			*each.to = name
+		}
+	}
+	if said.Email != "" {
+		address, err := s.Addresses.Check(said.Email)
+		if err != nil {
+			add(&f, "/email", err)
+		}
+		is.Email = address
+	}
+	if is.Phone = strings.TrimSpace(said.Phone); is.Phone != "" && !phone.MatchString(is.Phone) {
+		f.Add("/phone", problem.ValidationFailed, "A telephone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
+	}
+	return is, f.Err()
+}
+
+var phone = regexp.MustCompile(`^[+0-9 ().\-/]{3,30}$`)
 
 // Respond gives one answer to an invitation (rules I10 and I11). Accepting makes the relationship, and the delegated
 // administration that was asked for, in one transaction with the answer (invariant 3). The case is [AcceptedBy] or
@@ -366,8 +403,8 @@ func (s *Service) Signs(inv Invitation) bool {
 
 // Offer gives what somebody may sign with an acceptance, in the language nearest to one; nil for nothing.
 func (s *Service) Offer(ctx context.Context, who Person, lang string) (*commerce.Signable, error) {
-	if s.Agreements == nil {
-		return nil, nil
+	if s.Agreements == nil || !slices.Contains(who.Roles, partner.GlobalAdmin) {
+		return nil, nil // a Global admin signs
 	}
 	o, err := s.Agreements.Offer(ctx, who.Company, lang, s.now())
 	if commerce.IsMissing(err) {
@@ -377,9 +414,9 @@ func (s *Service) Offer(ctx context.Context, who Person, lang string) (*commerce
 }
 
 // sign gives what is signed with an acceptance, nil for nothing. Who has signed what is in force signs nothing again. Codes: a finding about
-// /agreement where it is needed and missing, [problem.AgreementTextNotConfigured] where it is needed and there is none.
+// /signAgreement where it is needed and missing, [problem.AgreementTextNotConfigured] where it is needed and there is none.
 func (s *Service) sign(ctx context.Context, g Given, inv Invitation, who Person, r Response) (*relationship.Signature, error) {
-	if !s.Signs(inv) || r.Signs == nil && !s.NeedsAgreement {
+	if !s.Signs(inv) || r.Signs == nil && !s.NeedsAgreement || !slices.Contains(who.Roles, partner.GlobalAdmin) {
 		return nil, nil // nothing is signed
 	}
 	offer, err := s.Agreements.Offer(ctx, who.Company, "en", g.At)
@@ -388,13 +425,18 @@ func (s *Service) sign(ctx context.Context, g Given, inv Invitation, who Person,
 	}
 	if r.Signs == nil {
 		var f problem.Findings
-		f.Add("/agreement", problem.CustomerAgreementRequired, "Sign the customer agreement with your acceptance.")
+		f.Add("/signAgreement", problem.CustomerAgreementRequired, "Sign the customer agreement with your acceptance.")
 		return nil, f.Err()
+	}
+	by, err := s.signer(who, r.Signer)
+	if err != nil {
+		return nil, err
 	}
 	var id [16]byte
 	_, _ = rand.Read(id[:])
 	return &relationship.Signature{
-		ID: link.FormatID("agr_", id), Number: offer.Number, Text: *r.Signs, FullName: g.FullName, Email: who.Email, Invitation: inv.ID, At: g.At, By: g.Subject,
+		ID: link.FormatID("agr_", id), Number: offer.Number, Text: *r.Signs, FullName: g.FullName, FirstName: by.FirstName, LastName: by.LastName, Email: by.Email,
+		Phone: by.Phone, Invitation: inv.ID, At: g.At, By: g.Subject,
 		CorrelationID: r.CorrelationID, EraseAt: g.At.Add(s.evidence()),
 	}, nil
 }

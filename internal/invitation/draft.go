@@ -260,7 +260,7 @@ func (s *Service) Renew(ctx context.Context, c Command, id string) (inv Invitati
 	}
 	old, err := s.own(ctx, c.User, id, true)
 	if err == nil {
-		err = s.mayAsk(c.User, old.Kind)
+		err = s.mayAsk(c.User, old.Kind, old.RequestDelegatedAdmin)
 	}
 	if err != nil {
 		return Invitation{}, false, err

@@ -56,7 +56,11 @@ type Service struct {
 	AllowMessage bool
 	// SalesAgentsRequestPartnerships and AdminAgentsAcceptPartnerships turn the policies on that let them (domain, 0.1, 0.2).
 	SalesAgentsRequestPartnerships, AdminAgentsAcceptPartnerships bool
-	Now                                                           func() time.Time
+	// DelegatedAdminNeedsAdminAgent keeps sales agents from requests for delegated administration (0.5).
+	DelegatedAdminNeedsAdminAgent bool
+	// AcceptingRoles may answer beside a Global admin where neither administration nor a signature is asked for (0.26).
+	AcceptingRoles []partner.Role
+	Now            func() time.Time
 }
 
 // Command is who asks for a change, and under which condition.
@@ -167,7 +171,7 @@ type Proposal struct {
 func (s *Service) Invite(ctx context.Context, c Command, p Proposal) (inv Invitation, replayed bool, err error) {
 	account, err := s.inviter(ctx, c.User)
 	if err == nil {
-		err = s.mayAsk(c.User, p.Kind)
+		err = s.mayAsk(c.User, p.Kind, p.RequestDelegatedAdmin != nil && *p.RequestDelegatedAdmin)
 	}
 	if err != nil {
 		return Invitation{}, false, err
@@ -179,6 +183,9 @@ func (s *Service) Invite(ctx context.Context, c Command, p Proposal) (inv Invita
 		}
 	}
 	inv, c.granular, err = s.draft(account, c, p)
+	if err == nil { // it may ask for administration although nobody said so (0.14)
+		err = s.mayAsk(c.User, inv.Kind, inv.RequestDelegatedAdmin)
+	}
 	if err == nil {
 		err = s.target(ctx, account, &inv)
 	}
@@ -723,7 +730,7 @@ func (s *Service) change(ctx context.Context, c Command, id, action string, do f
 func (s *Service) changeOnce(ctx context.Context, c Command, account partner.Account, id, action string, do func(*Invitation, time.Time) error, strong bool) (Invitation, error) {
 	before, err := s.own(ctx, c.User, id, strong)
 	if err == nil {
-		err = s.mayAsk(c.User, before.Kind)
+		err = s.mayAsk(c.User, before.Kind, before.RequestDelegatedAdmin)
 	}
 	if err != nil {
 		return Invitation{}, err

@@ -21,8 +21,11 @@ func (i Invitation) pair(answering partner.TenantID) partnership.Pair {
 	return partnership.Pair{Provider: i.Provider, Reseller: i.Inviter}
 }
 
-// mayAsk checks whether a user may make or change an invitation of a kind (domain, 0.1). Code: [problem.RoleNotPermitted].
-func (s *Service) mayAsk(u partner.User, k Kind) error {
+// mayAsk checks whether a user may make or change an invitation of a kind, which may ask for delegated administration (domain, 0.1, 0.5). Code: [problem.RoleNotPermitted].
+func (s *Service) mayAsk(u partner.User, k Kind, administration bool) error {
+	if administration && s.DelegatedAdminNeedsAdminAgent {
+		return u.Permit(partner.RequestAdministration)
+	}
 	if k == Partnership && !s.SalesAgentsRequestPartnerships {
 		return u.Permit(partner.RequestPartnerships)
 	}
@@ -264,10 +267,17 @@ func (t Letter) isActive() bool {
 	return t.Inviter.Status == partner.Active && (t.Invitation.Kind != DualReseller || t.Provider.Status == partner.Active)
 }
 
-// mayAnswer reports whether somebody may answer for the own company (domain, 0.2).
-func (s *Service) mayAnswer(k Kind, roles []partner.Role) bool {
-	return slices.Contains(roles, partner.GlobalAdmin) ||
-		k == Partnership && s.AdminAgentsAcceptPartnerships && slices.Contains(roles, partner.AdminAgent)
+// mayAnswer reports whether somebody may answer for the own company (domain, 0.2, 0.26).
+func (s *Service) mayAnswer(inv Invitation, roles []partner.Role) bool {
+	has := func(r partner.Role) bool { return slices.Contains(roles, r) }
+	switch {
+	case has(partner.GlobalAdmin):
+		return true
+	case inv.Kind == Partnership:
+		return s.AdminAgentsAcceptPartnerships && has(partner.AdminAgent)
+	default: // who is no Global admin gives nobody administration, and signs nothing
+		return !inv.RequestDelegatedAdmin && inv.GranularID == "" && !s.NeedsAgreement && slices.ContainsFunc(s.AcceptingRoles, has)
+	}
 }
 
 // grants is what an acceptance changes, and what became of it.

@@ -523,3 +523,47 @@ func TestRehearsalsOfTiers(t *testing.T) {
 		t.Error("partnership", c)
 	}
 }
+
+// Decision 0.5, policy delegatedAdminNeedsAdminAgent: off by default, and on for every change of such a request.
+func TestDelegatedAdministrationMayNeedAnAdminAgent(t *testing.T) {
+	o := open(t)
+	p := to("nora@larch.example")
+	p.RequestDelegatedAdmin = ptr(true)
+	inv, _, err := o.Invite(t.Context(), by(alder, partner.SalesAgent), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.DelegatedAdminNeedsAdminAgent = true
+	_, _, err = o.Done(t.Context(), by(alder, partner.SalesAgent), inv.ID)
+	wantCode(t, err, problem.RoleNotPermitted)
+	p.RecipientEmail = ptr("lena@larch.example")
+	_, _, err = o.Invite(t.Context(), by(alder, partner.SalesAgent), p)
+	wantCode(t, err, problem.RoleNotPermitted)
+	if _, _, err = o.Invite(t.Context(), by(alder, partner.AdminAgent), p); err != nil {
+		t.Error(err)
+	}
+	if _, _, err = o.Invite(t.Context(), by(alder, partner.SalesAgent), to("other@larch.example")); err != nil {
+		t.Errorf("without administration: %v", err)
+	}
+}
+
+// Decision 0.26, policy acceptingRoles: off by default, and never for administration.
+func TestAcceptingRoles(t *testing.T) {
+	for _, c := range []struct {
+		on, administration bool
+		want               invitation.Case
+	}{{false, false, invitation.NotAdmin}, {true, false, invitation.AcceptedBy}, {true, true, invitation.NotAdmin}} {
+		o := open(t)
+		if c.on {
+			o.AcceptingRoles = []partner.Role{partner.AdminAgent}
+		}
+		p := to("nora@larch.example")
+		p.RequestDelegatedAdmin = &c.administration
+		inv := o.invite(t, by(alder), p)
+		who := admin(larch)
+		who.Roles = []partner.Role{partner.AdminAgent}
+		if _, got := o.answer(t, linkOf(inv), who, acceptance); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}

@@ -44,7 +44,7 @@ func (d *deployment) publish(version, language, body string) {
 func (s seen) signing(form url.Values) (url.Values, bool) {
 	for _, in := range find(s.doc, "input") {
 		if attr(in, "name") == "agreementRead" {
-			return with(form, "agreement", "on", "agreementRead", attr(in, "value")), true
+			return with(form, "signAgreement", "on", "agreementRead", attr(in, "value")), true
 		}
 	}
 	return form, false
@@ -60,7 +60,7 @@ func Test08(t *testing.T) {
 	form.want(t, "answer", 200)
 	form.has(t, "Sample, no legal effect. The company agrees.", "I sign this agreement for Larch Trading Ltd")
 	for _, in := range find(form.doc, "input") {
-		if attr(in, "name") == "agreement" && slices.ContainsFunc(in.Attr, func(a html.Attribute) bool { return a.Key == "checked" }) {
+		if attr(in, "name") == "signAgreement" && slices.ContainsFunc(in.Attr, func(a html.Attribute) bool { return a.Key == "checked" }) {
 			t.Error("it is signed before anybody chose")
 		}
 	}
@@ -115,7 +115,7 @@ func TestAcceptWithoutSigning(t *testing.T) {
 	form := b.signIn(token, lara)
 	// A box without the words that it is about, and one about other words, sign nothing: the form is shown again.
 	for _, read := range []string{"", "sample-1/en/0000"} {
-		p := b.post("/i/"+token, with(acceptance, "agreement", "on", "agreementRead", read))
+		p := b.post("/i/"+token, with(acceptance, "signAgreement", "on", "agreementRead", read))
 		p.want(t, "answer", 422)
 		p.has(t, "The text has changed since you opened this page")
 	}

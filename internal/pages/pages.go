@@ -285,11 +285,15 @@ func (h *site) answer(w http.ResponseWriter, r *http.Request) {
 	letter, c, err := h.Invitations.Respond(r.Context(), v.link, *v.person, invitation.Response{
 		Answer: v.form.Answer, Authorized: v.form.Authorized, AuthorizeProvider: v.form.AuthorizeProvider, FullName: v.form.FullName, JobTitle: v.form.JobTitle,
 		Country: v.form.Country, Reason: v.form.Reason, Comment: v.form.Comment,
-		Consent: words, Signs: signs, CorrelationID: rand.Text(),
+		Signer: invitation.Signer{FirstName: v.form.FirstName, LastName: v.form.LastName, Email: v.form.Email, Phone: v.form.Phone}, Consent: words, Signs: signs, CorrelationID: rand.Text(),
 	})
 	v.letter = letter
 	p, _ := errors.AsType[*problem.Error](err)
 	switch {
+	case p != nil && slices.ContainsFunc(p.Findings, func(f problem.Finding) bool {
+		return slices.Contains([]string{"/firstName", "/lastName", "/email", "/phone"}, f.Pointer)
+	}):
+		h.show(w, r, v, malformed) // the page has no such field
 	case p != nil && len(p.Findings) > 0:
 		o := outcomes[c]
 		// Accepting where only declining is possible is no mistake in the form: the page says why.
@@ -372,7 +376,7 @@ func filled(one func(name string) string) entered {
 	return entered{
 		Answer: one("answer"), Authorized: one("authorized") == "on", AuthorizeProvider: one("authorizeProvider") == "on", FullName: one("fullName"), JobTitle: one("jobTitle"),
 		Country: one("country"), Reason: one("reason"), Comment: strings.ReplaceAll(one("comment"), "\r\n", "\n"),
-		Words: one("words"), WordsRead: one("wordsRead"), Agreement: one("agreement") == "on", AgreementRead: one("agreementRead"),
+		Words: one("words"), WordsRead: one("wordsRead"), Agreement: one("signAgreement") == "on", AgreementRead: one("agreementRead"),
 		Signs: one("signAgreement") == "on", FirstName: one("firstName"), LastName: one("lastName"), Email: one("email"), Phone: one("phone"),
 		Confirmed: one("confirm") == "on", FilledBy: one("filledBy"),
 	}

@@ -437,7 +437,7 @@ var inOrder = []string{"f-accept", "f-reason", "f-comment", "f-country", "f-agre
 // anchors are the ids by field. None contains a word by which programs find the sign-in or the form.
 var anchors = map[string]string{
 	"answer": "f-accept", "authorized": "f-confirm", "fullName": "f-name", "jobTitle": "f-title",
-	"country": "f-country", "agreement": "f-agreement", "reason": "f-reason", "comment": "f-comment", "confirm": "f-confirm", "authorizeProvider": "f-provider",
+	"country": "f-country", "reason": "f-reason", "comment": "f-comment", "confirm": "f-confirm", "authorizeProvider": "f-provider",
 	"signAgreement": "f-agreement", "firstName": "f-first", "lastName": "f-last", "email": "f-email", "phone": "f-phone",
 }
 
@@ -462,7 +462,7 @@ func (p *page) complaint(field string) string {
 		return blank(p.form.JobTitle, "page.error.title.missing", "page.error.title.invalid")
 	case "country":
 		return p.T("page.error.country")
-	case "agreement":
+	case "signAgreement":
 		return p.T("page.error.agreement")
 	case "reason":
 		return p.T("page.error.reason")

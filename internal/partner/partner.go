@@ -194,25 +194,28 @@ const (
 	ReadAudit    Operation = "audit"
 	// RequestPartnerships is every change of such an invitation (domain, 0.1).
 	RequestPartnerships Operation = "partnership invitation"
-	KeepOwnAccount      Operation = "revoke provider's administration of the own account"
-	OperatePartners     Operation = "partner accounts, vetting, suspend, quotas"
-	Trade               Operation = "create customer, orders, attest agreement, reseller of record, support contact"
-	Enrol               Operation = "enrolment, PartnerID, MPA"
+	// RequestAdministration is every change of an invitation that asks for delegated administration, where the policy says so (domain, 0.5).
+	RequestAdministration Operation = "request delegated administration"
+	KeepOwnAccount        Operation = "revoke provider's administration of the own account"
+	OperatePartners       Operation = "partner accounts, vetting, suspend, quotas"
+	Trade                 Operation = "create customer, orders, attest agreement, reseller of record, support contact"
+	Enrol                 Operation = "enrolment, PartnerID, MPA"
 )
 
 // permitted is the role matrix. Roles add up.
 var permitted = map[Operation][]Role{
-	ReadCustomers:        {AdminAgent, SalesAgent, GlobalAdmin}, // rules R2, R3, R6 (0.35)
-	InviteCustomers:      {AdminAgent, SalesAgent},              // rule R1
-	KeepRelationships:    {AdminAgent, SalesAgent},              // rules R9, R10
-	AdministerGranularly: {AdminAgent},
-	ReadGranular:         {AdminAgent, GlobalAdmin}, // rule R3 (0.35)
-	RequestPartnerships:  {AdminAgent},              // rule R7
-	KeepOwnAccount:       {GlobalAdmin},             // rule N8
-	ReadAudit:            {AdminAgent, GlobalAdmin},
-	OperatePartners:      {Operator},
-	Trade:                {AdminAgent, SalesAgent}, // rule R8
-	Enrol:                {GlobalAdmin},            // rule R3, R4
+	ReadCustomers:         {AdminAgent, SalesAgent, GlobalAdmin}, // rules R2, R3, R6 (0.35)
+	InviteCustomers:       {AdminAgent, SalesAgent},              // rule R1
+	KeepRelationships:     {AdminAgent, SalesAgent},              // rules R9, R10
+	AdministerGranularly:  {AdminAgent},
+	ReadGranular:          {AdminAgent, GlobalAdmin}, // rule R3 (0.35)
+	RequestPartnerships:   {AdminAgent},              // rule R7
+	RequestAdministration: {AdminAgent},
+	KeepOwnAccount:        {GlobalAdmin}, // rule N8
+	ReadAudit:             {AdminAgent, GlobalAdmin},
+	OperatePartners:       {Operator},
+	Trade:                 {AdminAgent, SalesAgent}, // rule R8
+	Enrol:                 {GlobalAdmin},            // rule R3, R4
 }
 
 // Permit gives nil when one of the user's roles allows the operation, else [problem.RoleNotPermitted].

@@ -23,6 +23,7 @@ func TestRoleMatrix(t *testing.T) {
 		{ReadGranular, true, false, true, false},
 		{Trade, true, true, false, false},
 		{RequestPartnerships, true, false, false, false},
+		{RequestAdministration, true, false, false, false},
 		{KeepOwnAccount, false, false, true, false},
 		{ReadAudit, true, false, true, false},
 		{Enrol, false, false, true, false},

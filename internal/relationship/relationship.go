@@ -217,16 +217,19 @@ type Change struct {
 
 // Signature is that a customer signed the customer agreement with its answer (package commerce has the rules).
 type Signature struct {
-	ID            string // "agr_" and 26 letters and digits
-	Number        int    // of the customer's own signatures, from 1
-	Text          AttestedText
-	FullName      string // of who signed, as typed
-	Email         string // as the identity provider says it; empty for none
-	Invitation    string
-	At            time.Time
-	By            string // the subject of who signed
-	CorrelationID string
-	EraseAt       time.Time // when the names are taken out (domain, 0.23)
+	ID       string // "agr_" and 26 letters and digits
+	Number   int    // of the customer's own signatures, from 1
+	Text     AttestedText
+	FullName string // of who signed, as typed
+	// FirstName and LastName are there where the person said them apart.
+	FirstName, LastName string
+	Email               string // as the person or else the identity provider says it; empty for none
+	Phone               string // empty where the person said none
+	Invitation          string
+	At                  time.Time
+	By                  string // the subject of who signed
+	CorrelationID       string
+	EraseAt             time.Time // when the names are taken out (domain, 0.23)
 }
 
 // Pair says between whom a relationship is.

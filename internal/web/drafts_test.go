@@ -113,6 +113,20 @@ func TestOwnWords(t *testing.T) {
 		t.Errorf("%s", p.body)
 	}
 	a.call(act("extend", "", "")).is(422, "validation_failed") // it would end sooner
+	a.call(act("extend", "x", `{"expiresIn":"P61D"}`)).is(200)
+	a.call(act("extend", "x", `{"expiresIn":"P62D"}`)).is(422, "idempotency_key_reused")
+	a.call(act("extend", "", `{`)).is(400, "malformed_request")
+	a.call(act("new-link", "n", `{"x":1}`)).is(422, "idempotency_key_reused")
+	a.call(act("new-link", "", `{"x":1}`)).is(422, "unknown_field")
+	a.call(act("new-link", "", `{`)).is(400, "malformed_request")
+	for _, action := range []string{"new-link", "extend"} {
+		a.call(request{method: "POST", target: path + "/" + action, header: map[string]string{"If-Match": `"1"`}}).is(412, "precondition_failed")
+	}
+	mailed := a.draft("mailed@larch.example")
+	a.call(request{method: "POST", target: mailed + "/send", header: key("mailed")}).is(202)
+	for _, r := range []request{{method: "POST", target: mailed + "/new-link"}, {method: "POST", target: mailed + "/draft/reset"}, edit(mailed, "*", "x", linkOf(mailed))} {
+		a.call(r).is(409, "invalid_transition")
+	}
 
 	var actions []string
 	for _, e := range a.call(reads(path)["events"]).is(200).object()["items"].([]any) {
@@ -122,7 +136,7 @@ func TestOwnWords(t *testing.T) {
 			t.Errorf("%v", event)
 		}
 	}
-	if !slices.Equal(actions, []string{"created", "edited", "reset", "done", "relinked", "edited", "reset", "extended"}) {
+	if !slices.Equal(actions, []string{"created", "edited", "reset", "done", "relinked", "edited", "reset", "extended", "extended"}) {
 		t.Errorf("timeline: %q", actions)
 	}
 

@@ -48,6 +48,7 @@ type invitations struct {
 
 type invitationDocument struct {
 	ID                    string            `json:"id"`
+	Reference             string            `json:"reference"`
 	Kind                  invitation.Kind   `json:"kind"`
 	Status                invitation.Status `json:"status"`
 	RecipientEmail        *string           `json:"recipientEmail"`
@@ -101,7 +102,7 @@ type answerDocument struct {
 
 func (i invitations) document(inv invitation.Invitation) invitationDocument {
 	d := invitationDocument{
-		ID: inv.ID, Kind: inv.Kind, Status: inv.StatusAt(i.service.Now()), RecipientName: inv.RecipientName, Locale: inv.Locale, RequestedLocale: inv.LocaleAsked, Cloud: inv.Cloud,
+		ID: inv.ID, Reference: inv.Reference(), Kind: inv.Kind, Status: inv.StatusAt(i.service.Now()), RecipientName: inv.RecipientName, Locale: inv.Locale, RequestedLocale: inv.LocaleAsked, Cloud: inv.Cloud,
 		RequestDelegatedAdmin: inv.RequestDelegatedAdmin, CustomerTenantID: inv.Customer, ProviderTenantID: inv.Provider, ActingRole: inv.ActingRole, ExpiresIn: formatDuration(inv.Duration),
 		CreatedAt: inv.CreatedAt.UTC(), Delivery: deliveryDocument{inv.Mail.State.Delivery(), inv.Mail.Reason},
 		Source: inv.Source, Message: inv.Message, Sandbox: inv.Sandbox, Reminders: inv.Reminders, RemindedAt: moment(inv.RemindedAt), Tags: inv.Tags, Replaces: inv.Replaces, BatchID: inv.BatchID, Version: inv.Version,

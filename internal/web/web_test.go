@@ -489,6 +489,8 @@ func mutations(path string) map[string]request {
 		"edit":   edit(path, "*", "Join us", "Please answer:\n"+linkOf(path)+"\n"),
 		"reset":  {method: "POST", target: path + "/draft/reset"},
 		"done":   {method: "POST", target: path + "/done"},
+		"relink": {method: "POST", target: path + "/new-link"},
+		"extend": {method: "POST", target: path + "/extend"},
 		"renew":  {method: "POST", target: path + "/renew", header: key("m")},
 	}
 }
