@@ -52,8 +52,8 @@ func (s Signing) Offer(ctx context.Context, company relationship.Customer, lang 
 
 // Stands reports whether a customer has signed here itself, with whichever partner, or a seller attests that it has. The seller is empty where
 // nobody knows it yet.
-func (s Signing) Stands(ctx context.Context, customer, seller partner.TenantID) (bool, error) {
-	all, err := s.Agreements.Agreements(ctx, customer, seller)
+func (s Signing) Stands(ctx context.Context, customer relationship.Customer, seller partner.TenantID) (bool, error) {
+	all, err := AgreementsOf(ctx, s.Agreements, relationship.Relationship{Partner: seller, Customer: customer})
 	return len(all) > 0, err
 }
 

@@ -157,6 +157,10 @@ func (s Service) create(ctx context.Context, c Command, account partner.Account,
 		Record: record, Above: contact.Above(record.Domain), Key: key, Made: Made{record.ID, c.Body, now}, Daily: s.Daily,
 	}
 	if err := s.unknown(ctx, account, creation); err != nil {
+		// What makes the domain known may be the same command, carried out since its key was looked for.
+		if made, merr := s.Register.Created(ctx, account.Tenant, key); merr == nil && now.Sub(made.At) < KeyWindow {
+			err = invitation.ErrConflict
+		}
 		return none, false, err
 	}
 	found := relationship.Founding{Partner: account.AsSeller(), Customer: who, RegionTable: s.Regions.Version, At: now, By: c.User.Subject, CorrelationID: c.CorrelationID}

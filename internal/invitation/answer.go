@@ -324,7 +324,7 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 		return letter, c, err
 	}
 	if signature == nil && s.Signs(letter.Invitation) {
-		if given.AgreementStood, err = s.Agreements.Stands(ctx, who.Company.Tenant, letter.seller()); err != nil {
+		if given.AgreementStood, err = s.Agreements.Stands(ctx, who.Company.KeptAs(b.identity.ID), letter.seller()); err != nil {
 			return letter, c, err
 		}
 	}

@@ -387,16 +387,30 @@ func (cs customers) complete(c *call, p partner.TenantID, list []customerDocumen
 	var unknown []partner.TenantID
 	for _, each := range list {
 		// Who never dealt with a company learns nothing of what it has signed.
-		if !each.CustomerAgreement.Signed && each.EstablishedAt != nil && each.Claimed {
-			unknown = append(unknown, each.TenantID)
+		if !each.CustomerAgreement.Signed && each.EstablishedAt != nil {
+			unknown = append(unknown, each.ID)
 		}
 	}
 	if len(unknown) == 0 {
 		return nil
 	}
 	signed, err := cs.Agreed.Signed(c.r.Context(), p, unknown)
+	if err != nil {
+		return err
+	}
+	var claimed []partner.TenantID // what a company signs itself is kept by its tenant, where a partner had created it too
 	for n, each := range list {
-		list[n].CustomerAgreement.Signed = each.CustomerAgreement.Signed || signed[each.TenantID]
+		list[n].CustomerAgreement.Signed = each.CustomerAgreement.Signed || signed[each.ID]
+		if !list[n].CustomerAgreement.Signed && each.EstablishedAt != nil && each.Claimed && each.TenantID != each.ID {
+			claimed = append(claimed, each.TenantID)
+		}
+	}
+	if len(claimed) == 0 {
+		return nil
+	}
+	signed, err = cs.Agreed.SignedDirectly(c.r.Context(), claimed)
+	for n, each := range list {
+		list[n].CustomerAgreement.Signed = list[n].CustomerAgreement.Signed || each.EstablishedAt != nil && signed[each.TenantID]
 	}
 	return err
 }
