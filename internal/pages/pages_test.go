@@ -141,6 +141,9 @@ func (d *deployment) logged() string {
 	return d.log.String()
 }
 
+// grove operates the deployment.
+var grove = contact.Operator{Name: "Grove Marketplace Ltd", Contact: "help@grove.example", Privacy: "https://grove.example/privacy", Imprint: "https://grove.example/imprint"}
+
 func deploy(t *testing.T, edit ...func(*deployment)) *deployment {
 	t.Helper()
 	d := &deployment{t: t, store: &storetest.Memory{}, keys: &keys{masters: []string{"k1"}}, idp: newIdentityProvider(t), log: &bytes.Buffer{}}
@@ -171,7 +174,7 @@ func deploy(t *testing.T, edit ...func(*deployment)) *deployment {
 			Store: d.store, Register: d.store, Accounts: d.store, Purchases: d.store, Support: d.store, Recognition: recognition, Now: d.service.Now,
 			Granular: d.granted, Tiers: partnership.Service{Store: d.store, Accounts: d.store, Tiers: d.store, Texts: d.store, Now: d.service.Now},
 			Signing: &commerce.Signing{Agreements: d.store, Texts: d.store}, Addresses: d.service.Addresses, Evidence: 24 * time.Hour, MayLeave: d.mayLeave,
-		}, Keys: d.keys, Operator: contact.Operator{Name: "Grove Marketplace Ltd"}, Authorities: authorities(d.idp.URL),
+		}, Keys: d.keys, Operator: grove, Authorities: authorities(d.idp.URL),
 		Log: slog.New(slog.NewJSONHandler(d, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}.Handler()
 	if err != nil {
@@ -375,6 +378,11 @@ func (s seen) sound(t *testing.T) {
 	if s.Request.Method == http.MethodHead {
 		return
 	}
+	for _, address := range []string{"mailto:" + grove.Contact, grove.Privacy, grove.Imprint} { // in the footer of every page
+		if !strings.Contains(s.text, `<a href="`+address+`">`) {
+			t.Errorf("%s does not lead to %s", s.page(), address)
+		}
+	}
 	for _, tag := range []string{"script", "img", "iframe", "link", "object", "base"} {
 		if len(find(s.doc, tag)) > 0 {
 			t.Errorf("%s holds a <%s>", s.page(), tag)
@@ -459,9 +467,12 @@ func (s seen) id(id string) *html.Node {
 	return nil
 }
 
+// links are those of a page but for the operator's, which stand in the footer of every one.
 func (s seen) links() (hrefs []string) {
 	for _, a := range find(s.doc, "a") {
-		hrefs = append(hrefs, attr(a, "href"))
+		if href := attr(a, "href"); !slices.Contains([]string{"mailto:" + grove.Contact, grove.Privacy, grove.Imprint}, href) {
+			hrefs = append(hrefs, href)
+		}
 	}
 	return hrefs
 }

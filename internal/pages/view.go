@@ -20,11 +20,11 @@ import (
 // ConsentVersion names the words of the answer page. Raise it whenever what they mean changes.
 const ConsentVersion = "2026-12"
 
-// consent says which words stand on the answer page in a language: the hash is that of every text under page.consent and under order,
-// which says who orders, in the order of its key, as "key=text" lines.
+// consent says which words stand on the answer page in a language: the hash is that of every text under page.consent, of those that say who orders,
+// and of those that say which right is asked for, each group in the order of its keys, as "key=text" lines.
 func consent(p *locale.Printer) invitation.ConsentText {
 	h := sha256.New()
-	for _, group := range []string{"order.", "page.consent."} {
+	for _, group := range []string{"order.", "page.consent.", "right.choice.", "right.gives.", "right.title."} {
 		for key, text := range p.Texts(group) {
 			_, _ = fmt.Fprintf(h, "%s=%s\n", key, text)
 		}
