@@ -250,7 +250,7 @@ func (s *Service) signer(who Person, said Signer) (Signer, error) {
 		is.Email = address
 	}
 	if is.Phone = strings.TrimSpace(said.Phone); is.Phone != "" && !phone.MatchString(is.Phone) {
-		f.Add("/phone", problem.ValidationFailed, "A telephone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
+		f.Add("/phone", problem.ValidationFailed, "A phone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
 	}
 	return is, f.Err()
 }
