@@ -31,6 +31,7 @@ type config struct {
 	FirstMonth int `env:"FIRST_MONTH_QUOTA" default:"50"`
 	Daily      int `env:"DAILY_QUOTA" default:"500"`
 	Partners   int `env:"PARTNERS_PER_RECIPIENT" default:"3"`
+	Domain     int `env:"DOMAIN_QUOTA" default:"50"`
 	// AllowMessage lets partners say something in our mail (0.17).
 	AllowMessage bool `env:"ALLOW_MESSAGE" default:"false"`
 	// SalesAgentsRequest lets sales agents request partnerships (0.1).
@@ -56,7 +57,7 @@ func main() {
 	service := &invitation.Service{
 		Store: store, Accounts: store, Relationships: store, Partnerships: store, SalesAgentsRequestPartnerships: c.SalesAgentsRequest, DelegatedAdminNeedsAdminAgent: c.AdminAgentsAsk, Granular: store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds,
 		Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Locales: locale.Tags, Now: now,
-		Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily},
+		Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain},
 		AllowMessage: c.AllowMessage,
 	}
 	bulk := &batch.Service{Store: store, Accounts: store, Now: now}

@@ -14,6 +14,7 @@ import (
 	"concord/internal/dynamo"
 	"concord/internal/env"
 	"concord/internal/granular"
+	"concord/internal/invitation"
 	"concord/internal/mail"
 	"concord/internal/masterkey"
 	"concord/internal/observe"
@@ -53,7 +54,8 @@ func main() {
 	metrics := &observe.Metrics{Stack: c.Stack, Function: "mailer"}
 	store := dynamo.New(aws, c.Table)
 	dispatcher := &mail.Dispatcher{
-		Store: store, Granular: store, Roles: granular.ShippedRoles(), Accounts: store, Enrolments: store, Ledger: store, Clouds: clouds, Links: masterkey.New(aws, c.LinkSecret), Sender: ses,
+		Store: store, Granular: store, Roles: granular.ShippedRoles(), Accounts: store, Enrolments: store,
+		Others: invitation.Sweep{Store: store, Relationships: store, Partnerships: store, Accounts: store, Granular: store, Now: now}, Ledger: store, Clouds: clouds, Links: masterkey.New(aws, c.LinkSecret), Sender: ses,
 		Pace: pace.New(c.Rate, c.Sandboxes), Operator: operator, Now: now, Log: log, Metrics: metrics,
 	}
 	loop := stream.Loop{Log: log, Metrics: metrics, Reserve: 3 * mail.SendTimeout}

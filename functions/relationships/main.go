@@ -38,6 +38,7 @@ type config struct {
 	FirstMonth int `env:"FIRST_MONTH_QUOTA" default:"50"`
 	Daily      int `env:"DAILY_QUOTA" default:"500"`
 	Partners   int `env:"PARTNERS_PER_RECIPIENT" default:"3"`
+	Domain     int `env:"DOMAIN_QUOTA" default:"50"`
 	// CreatedDaily is how many customers a partner creates on a day of UTC at most; 0 for any number.
 	CreatedDaily int `env:"CREATIONS_PER_DAY" default:"50"`
 	// Only a local stack sets it: addresses below .example and .test are accepted.
@@ -64,12 +65,13 @@ func main() {
 	desk := web.Desk{
 		Registry:   &partner.Registry{Store: store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: clock},
 		Reputation: partner.Reputation{Store: store, Now: clock},
+		Clearing:   invitation.Clearing{Store: store, Accounts: store, Now: clock},
 		Pardon:     invitation.Pardon{Ledger: store, Addresses: addresses, Now: clock},
 		Regions:    partner.ShippedRegions(),
 	}
 	granted := &granular.Service{
 		Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: clock,
-		Quota: invitation.Quota{Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily}},
+		Quota: invitation.Quota{Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain}},
 	}
 	agreed := commerce.Agreed{Signatures: store, Accounts: store, Partnerships: commerce.Tiers{Store: store}, Tiers: store}
 	customers := web.Customers{Store: store, Agreed: agreed, Texts: store, Service: customer.Service{

@@ -35,7 +35,7 @@ func OfInvitation(before *invitation.Invitation, after invitation.Invitation) []
 			Partner: after.Inviter, At: e.At.UTC(), Operation: Invitation + "." + action, ResourceType: Invitation, ResourceID: after.ID,
 			CorrelationID: e.CorrelationID, Reason: e.Reason,
 		}
-		if e.Action == string(invitation.Cancelled) {
+		if e.Action == string(invitation.Cancelled) || e.Actor == invitation.ByOperator {
 			r.Reason = "" // somebody typed it
 		}
 		if known {
@@ -44,6 +44,8 @@ func OfInvitation(before *invitation.Invitation, after invitation.Invitation) []
 		switch {
 		case e.Actor == invitation.ByUser:
 			r.Actor = Actor{User, e.Subject, after.Inviter}
+		case e.Actor == invitation.ByOperator:
+			r.Actor.Kind = Operator
 		case e.Actor == invitation.ByCustomer && signedIn(e.Action):
 			r.Actor = Actor{Kind: Customer, Tenant: r.Customer}
 		case e.Actor == invitation.ByCustomer:
@@ -95,6 +97,8 @@ func (s *standing) step(action string) (was, is map[string]string) {
 		next.status = string(invitation.Pending)
 	case slices.Contains([]invitation.Status{invitation.Accepted, invitation.Declined, invitation.Cancelled, invitation.Expired}, invitation.Status(action)):
 		next.status = action
+	case action == "operator cancelled":
+		next.status = string(invitation.Cancelled)
 	case about:
 		next.delivery = string(to)
 		if next.status == string(invitation.Draft) {
@@ -357,7 +361,7 @@ var order = []string{
 	"enrolment.started", "enrolment.changed", "enrolment.partnerIdAssociated", "enrolment.submitted", "enrolment.verificationResent",
 	"enrolment.contactConfirmed", "enrolment.informationNeeded", "enrolment.approved", "enrolment.rejected", "enrolment.mpaSigned",
 	"enrolment.withdrawn", "enrolment.verificationExpired", "enrolment.vettingOverdue", "enrolment.mailFailed",
-	"granularAdmin.reported", "enrolment.erased", "customer.claimed",
+	"granularAdmin.reported", "enrolment.erased", "customer.claimed", "invitation.mailAllowed", "invitation.moot", "invitation.operatorCancelled",
 }
 
 // Operations are all that there are today, in the order in which they go within a second.

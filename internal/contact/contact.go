@@ -157,6 +157,17 @@ func Normalise(address string) string {
 	return strings.ToLower(local + "@" + domain)
 }
 
+// Mailbox gives the form by which it is told whether two addresses are of one mailbox (domain, 0.37): that of [Normalise], without a tag.
+// The simulator's own tags tell rehearsals apart and stay. It expects an address that was checked.
+func Mailbox(address string) string {
+	address = Normalise(address)
+	at := strings.LastIndexByte(address, '@')
+	if tag := strings.IndexByte(address, '+'); tag > 0 && tag < at && !strings.HasSuffix(address, simulator) {
+		return address[:tag] + address[at:]
+	}
+	return address
+}
+
 // simulator is where SES answers in place of a person: deliveries, bounces and complaints on purpose.
 const simulator = "@simulator.amazonses.com"
 

@@ -379,7 +379,7 @@ func TestCost(t *testing.T) {
 		_, c, err := s.service.Look(ctx, linkOf(inv), nil, false)
 		return result(c, invitation.Review, err)
 	})
-	measure("open the page, signed in", "2 GetItem | 0 | 0 | 0 | **0** | 1 | 0 | 0 | **1**", func() error {
+	measure("open the page, signed in", "4 GetItem | 0 | 0 | 0 | **0** | 2.5 | 0 | 0 | **2.5**", func() error {
 		_, c, err := s.service.Look(ctx, linkOf(inv), &who, false)
 		return result(c, invitation.Form, err)
 	})
@@ -528,7 +528,7 @@ func TestCost(t *testing.T) {
 	s.now = s.now.Add(8 * 24 * time.Hour)
 	measure("cleanup, one expires", "1 GetItem, 4 Query, 1 UpdateItem | 1 | 0 | 2 | **3** | 1 | 0 | 2 | **3**", func() error { return tally(map[string]int{"Expired": 1}) })
 
-	measure("ask for a new link", "3 GetItem, 1 UpdateItem | 1 | 0 | 2 | **3** | 2.5 | 0 | 0 | **2.5**", func() error {
+	measure("ask for a new link", "3 GetItem, 1 UpdateItem | 1 | 0 | 2 | **3** | 2 | 0 | 0 | **2**", func() error {
 		l, c, err := s.service.AskAgain(ctx, linkOf(sent[2]), &invitation.Plea{Reason: "too-late"})
 		sent[2] = l.Invitation
 		return result(c, invitation.RenewalAsked, err)
@@ -670,7 +670,7 @@ func TestCost(t *testing.T) {
 		{"writes of a cleanup with nothing due", total(spent["cleanup, nothing due"].writes), 0},
 		{"reads of a cleanup with nothing due", total(spent["cleanup, nothing due"].reads), 4},
 		{"writes of a whole accepted invitation", total(completed.writes), 20 + 1},
-		{"reads of a whole accepted invitation", total(completed.reads), 6 + 0.5},
+		{"reads of a whole accepted invitation", total(completed.reads), 6 + 0.5 + 1.5}, // and one for what the company has already, said before it answers
 	} {
 		if goal.got > goal.most {
 			t.Errorf("%s: %v, the goal is %v", goal.name, goal.got, goal.most)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -66,6 +67,7 @@ const (
 	aAsked        = "as"
 	aReported     = "rr"
 	aDisputed     = "dp"
+	aMoot         = "mx" // why, since when and by whom, between tabs
 	aErase        = "er" // only when it is not what the invitation is due for
 
 	aMail      = "mail" // the state of the mail; the stream's filter looks for "queued"
@@ -158,6 +160,9 @@ func encodeInvitation(i invitation.Invitation) item {
 	m.number(aAsked, i.Asked)
 	m.number(aReported, i.Reported)
 	m.time(aDisputed, i.DisputedAt)
+	if o := i.Moot; o != nil {
+		m.text(aMoot, strings.Join([]string{string(o.Reason), strconv.FormatInt(o.Since.Unix(), 36), pack(string(o.Customer))}, "\t"))
+	}
 	due, waits := i.Due()
 	if waits {
 		m[dueAttr] = str(dueShard(i.ID))
@@ -276,6 +281,13 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 	}
 	i.Reminded, i.RemindedAt, i.Asked, i.Reported = f.number(aReminded), f.time(aRemindedAt), f.number(aAsked), f.number(aReported)
 	i.DisputedAt, i.EraseAt = f.time(aDisputed), f.time(aErase)
+	if moot := f.text(aMoot); moot != "" {
+		o, err := decodeMoot(moot)
+		if err != nil {
+			return invitation.Invitation{}, err
+		}
+		i.Moot = &o
+	}
 	due := f.time(dueAtAttr)
 	switch {
 	case i.Mail.State.Owed() && i.Mail.At.IsZero():
@@ -309,6 +321,16 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 		return invitation.Invitation{}, f.err
 	}
 	return i, nil
+}
+
+func decodeMoot(s string) (invitation.Moot, error) {
+	f := strings.Split(s, "\t")
+	if len(f) != 3 {
+		return invitation.Moot{}, errors.New("dynamo: why an invitation is moot is garbled")
+	}
+	at, err1 := strconv.ParseInt(f[1], 36, 64)
+	by, err2 := unpack(f[2])
+	return invitation.Moot{Reason: problem.Code(f[0]), Since: time.Unix(at, 0).UTC(), Customer: partner.TenantID(by)}, errors.Join(err1, err2)
 }
 
 func decodeAnswer(g *fields) invitation.Given {
@@ -472,6 +494,35 @@ func (s *Store) takenBy(slot key, h holding) types.TransactWriteItem {
 		TableName: s.table, Item: i, ConditionExpression: &condition, ExpressionAttributeValues: values,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}}
+}
+
+// SlotHolders is that of [invitation.SweepStore].
+func (s *Store) SlotHolders(ctx context.Context, p partner.TenantID, prefix, after string, limit int) (ids []string, next string, err error) {
+	defer func() { wrap(&err, "holders of slots of %s", p) }()
+	in := &dynamodb.QueryInput{
+		TableName: s.table, KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :sk)"), Limit: aws.Int32(int32(limit)),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(partition(p)), ":sk": str(slotPrefix + prefix)},
+	}
+	if after != "" {
+		in.ExclusiveStartKey = slotKey(p, after)
+	}
+	out, err := s.client.Query(ctx, in)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, stored := range out.Items {
+		f := &fields{item: stored}
+		ids = append(ids, f.needText(aHolder))
+		if f.err != nil {
+			return nil, "", f.err
+		}
+	}
+	if last := out.LastEvaluatedKey; last != nil {
+		f := &fields{item: last}
+		next = strings.TrimPrefix(f.needText(skAttr), slotPrefix)
+		err = f.err
+	}
+	return ids, next, err
 }
 
 // single carries out a write alone: half the write units of a transaction. When an attempt that seemed to fail had been

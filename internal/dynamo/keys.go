@@ -25,6 +25,7 @@ import (
 //	P#<inviter>      D#<invitation id>           the partner's words for a draft
 //	P#<partner>      Q#<day of UTC>              how many mails the partner caused
 //	P#<partner>      Q#<day of UTC>#<hour>       what was said against its mails in that hour
+//	P#<partner>      J#<day of UTC>#<hash>       how many of the day went to one registrable domain
 //	P#<partner>      C#<customer's tenant>       relationship
 //	P#<partner>      W#<partnership id>          partnership, the same for each side
 //	P#<inviter>      B#<batch id>                batch
@@ -107,6 +108,7 @@ const (
 	accountSort        = "A"
 	wordsPrefix        = "D#"
 	countPrefix        = "Q#"
+	domainCountPrefix  = "J#"
 	recipientPrefix    = "N#"
 	mailingsSort       = "M"
 	auditPrefix        = "L#"
@@ -201,7 +203,13 @@ func termsKey(t terms.Type, version, language string) key {
 
 func wordsKey(k invitation.Key) key { return keyOf(partition(k.Inviter), wordsPrefix+k.ID) }
 
-func countKey(p partner.TenantID, day string) key { return keyOf(partition(p), countPrefix+day) }
+// countKey is of a day; what goes to one domain stands apart, so that looking back over days reads none of it.
+func countKey(p partner.TenantID, of invitation.Tally) key {
+	if of.Domain != "" {
+		return keyOf(partition(p), domainCountPrefix+of.Day+"#"+of.Domain)
+	}
+	return keyOf(partition(p), countPrefix+of.Day)
+}
 
 // objectionsKey follows the count of its day, so that both are found together. A day of the busiest partner does not fit into one
 // item.

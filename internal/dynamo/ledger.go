@@ -24,6 +24,8 @@ const (
 	aCount            = "n"
 	aSuppressed       = "su" // since when
 	aSuppressedReason = "sr"
+	aBounced          = "bo" // since when
+	aBouncedReason    = "br"
 	aBlocked          = "bl" // partners; each with since when and why
 	aLifted           = "lf" // what the operator has ended
 )
@@ -59,6 +61,9 @@ func (s *Store) Mailings(ctx context.Context, recipient string, strong bool) (m 
 	}
 	if at := f.time(aSuppressed); !at.IsZero() {
 		m.Suppressed = &invitation.Suppression{At: at, Reason: f.text(aSuppressedReason)}
+	}
+	if at := f.time(aBounced); !at.IsZero() {
+		m.Bounced = &invitation.Suppression{At: at, Reason: f.text(aBouncedReason)}
 	}
 	for _, text := range f.texts(aBlocked) {
 		by, s, err := decodeBlocked(text)
@@ -98,6 +103,10 @@ func (s *Store) Record(ctx context.Context, m invitation.Mailings) (err error) {
 		i.time(aSuppressed, m.Suppressed.At)
 		i.text(aSuppressedReason, m.Suppressed.Reason)
 	}
+	if m.Bounced != nil {
+		i.time(aBounced, m.Bounced.At)
+		i.text(aBouncedReason, m.Bounced.Reason)
+	}
 	blocked := make([]string, 0, len(m.Blocked))
 	for _, p := range slices.Sorted(maps.Keys(m.Blocked)) {
 		blocked = append(blocked, strings.Join([]string{pack(string(p)), strconv.FormatInt(m.Blocked[p].At.Unix(), 36), m.Blocked[p].Reason}, "\t"))
@@ -108,7 +117,7 @@ func (s *Store) Record(ctx context.Context, m invitation.Mailings) (err error) {
 		lifted[n] = encodeEntry(invitation.Entry{At: l.At, Key: string(l.Partner), By: l.By, CorrelationID: l.CorrelationID, Why: l.Why}, "", "")
 	}
 	i.texts(aLifted, lifted)
-	if m.Suppressed == nil && len(m.Blocked) == 0 && len(m.Lifted) == 0 {
+	if m.Suppressed == nil && m.Bounced == nil && len(m.Blocked) == 0 && len(m.Lifted) == 0 {
 		i.time(ttlAttr, newest.Add(24*time.Hour+remembered))
 	}
 	put := &types.Put{TableName: s.table, Item: i, ConditionExpression: aws.String(isNew)}
@@ -121,18 +130,22 @@ func (s *Store) Record(ctx context.Context, m invitation.Mailings) (err error) {
 
 // Count is that of [invitation.Ledger]. An attempt whose answer was lost may have counted, and the next one counts again: the
 // day has then one mail less.
-func (s *Store) Count(ctx context.Context, p partner.TenantID, day string, limit int) (counted bool, err error) {
-	defer func() { wrap(&err, "count a mail of %s on %s", p, day) }()
-	began, err := time.Parse(time.DateOnly, day)
+func (s *Store) Count(ctx context.Context, p partner.TenantID, of invitation.Tally, limit int) (counted bool, err error) {
+	defer func() { wrap(&err, "count a mail of %s on %s", p, of.Day) }()
+	began, err := time.Parse(time.DateOnly, of.Day)
 	if err != nil || limit < 1 {
 		return false, err
 	}
+	kept := countRemembered
+	if of.Domain != "" {
+		kept = remembered // nobody looks back at it
+	}
 	_, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: s.table, Key: countKey(p, day), ConditionExpression: aws.String("attribute_not_exists(#n) OR #n < :limit"),
+		TableName: s.table, Key: countKey(p, of), ConditionExpression: aws.String("attribute_not_exists(#n) OR #n < :limit"),
 		UpdateExpression:         aws.String("SET #type = :type, #ttl = :ttl ADD #n :one"),
 		ExpressionAttributeNames: map[string]string{"#type": typeAttr, "#ttl": ttlAttr, "#n": aCount},
 		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":type": str(countType), ":ttl": num(began.Add(24*time.Hour + countRemembered).Unix()), ":one": num(1), ":limit": num(int64(limit)),
+			":type": str(countType), ":ttl": num(began.Add(24*time.Hour + kept).Unix()), ":one": num(1), ":limit": num(int64(limit)),
 		},
 	})
 	if _, full := errors.AsType[*types.ConditionalCheckFailedException](err); full {

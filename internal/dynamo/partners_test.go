@@ -14,6 +14,7 @@ import (
 	"concord/infra/local/engine"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
+	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/partner"
 )
@@ -93,7 +94,7 @@ func TestCostOfPartners(t *testing.T) {
 		return err
 	})
 	for n := range 7 {
-		if _, err := store.Count(ctx, s.user.Tenant, s.now.AddDate(0, 0, -n).Format(time.DateOnly), 9); err != nil {
+		if _, err := store.Count(ctx, s.user.Tenant, invitation.Tally{Day: s.now.AddDate(0, 0, -n).Format(time.DateOnly)}, 9); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -120,7 +121,7 @@ func TestObjections(t *testing.T) {
 	const objections = 60
 	for n := range objections {
 		id := link.FormatID("inv_", [16]byte{byte(n), byte(n >> 8)})
-		if err := store.Object(t.Context(), p, partner.Objection{Kind: partner.Bounce, Mail: id, At: at.Add(time.Duration(n%3) * time.Hour)}); err != nil {
+		if err := store.Object(t.Context(), p, partner.Objection{Kind: partner.Bounce, By: id, At: at.Add(time.Duration(n%3) * time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -131,7 +132,7 @@ func TestObjections(t *testing.T) {
 	if items := slices.Sorted(maps.Keys(rawItems(t, table, p))); !slices.Equal(items, []string{"Q#2025-03-01#12", "Q#2025-03-01#13", "Q#2025-03-01#14"}) {
 		t.Errorf("%v", items)
 	}
-	for _, bad := range []partner.Objection{{Kind: "praise", Mail: link.FormatID("inv_", [16]byte{}), At: at}, {Kind: partner.Bounce, Mail: "x", At: at}, {Kind: partner.Bounce, Mail: "inv_" + strings.Repeat("a", 100), At: at}} {
+	for _, bad := range []partner.Objection{{Kind: "praise", By: link.FormatID("inv_", [16]byte{}), At: at}, {Kind: partner.Bounce, At: at}, {Kind: partner.Bounce, By: "a#b", At: at}, {Kind: partner.Bounce, By: strings.Repeat("a", 100), At: at}} {
 		if err := store.Object(t.Context(), p, bad); err == nil {
 			t.Errorf("%+v is noted", bad)
 		}

@@ -14,21 +14,21 @@ import (
 	"concord/internal/partner"
 )
 
-// What is said against a mail is an attribute of its own in the item of its hour: its name says what and of which invitation, its value
+// What is said against mails is an attribute of its own in the item of its hour: its name says what and by whose voice, its value
 // when. So the same is there once, whoever writes it and however often.
 var objectionPrefix = map[partner.ObjectionKind]string{partner.Complaint: "c#", partner.Bounce: "b#"}
 
 // Object is that of [partner.ReputationStore].
 func (s *Store) Object(ctx context.Context, p partner.TenantID, o partner.Objection) (err error) {
-	defer func() { wrap(&err, "note what is said of %s", o.Mail) }()
+	defer func() { wrap(&err, "note what %.64q says", o.By) }()
 	prefix, known := objectionPrefix[o.Kind]
-	if !known || !strings.HasPrefix(o.Mail, allIDs) || !isID(o.Mail) {
+	if !known || !isID(o.By) {
 		return errors.New("no objection to a mail")
 	}
 	_, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: s.table, Key: objectionsKey(p, o.At), ConditionExpression: aws.String("attribute_not_exists(#said)"),
 		UpdateExpression:         aws.String("SET #type = :type, #ttl = :ttl, #said = :at"),
-		ExpressionAttributeNames: map[string]string{"#type": typeAttr, "#ttl": ttlAttr, "#said": prefix + strings.TrimPrefix(o.Mail, allIDs)},
+		ExpressionAttributeNames: map[string]string{"#type": typeAttr, "#ttl": ttlAttr, "#said": prefix + o.By},
 		ExpressionAttributeValues: map[string]types.AttributeValue{
 			":type": str(objectionsType), ":ttl": num(o.At.Add(24*time.Hour + countRemembered).Unix()), ":at": num(o.At.Unix()),
 		},
@@ -73,8 +73,8 @@ func addTo(w *partner.Week, stored map[string]types.AttributeValue) error {
 	case objectionsType:
 		for name := range stored {
 			for kind, prefix := range objectionPrefix {
-				if id, ok := strings.CutPrefix(name, prefix); ok {
-					w.Objections = append(w.Objections, partner.Objection{Kind: kind, Mail: allIDs + id, At: f.time(name)})
+				if by, ok := strings.CutPrefix(name, prefix); ok {
+					w.Objections = append(w.Objections, partner.Objection{Kind: kind, By: by, At: f.time(name)})
 				}
 			}
 		}

@@ -147,6 +147,8 @@ var told = map[string]struct {
 	"cancelled": {InvitationCancelled, nothing}, // why is a text that somebody typed
 	"expired":   {InvitationExpired, nothing},
 
+	"operator cancelled": {InvitationCancelled, nothing},
+
 	"reminded":          {InvitationReminded, why},
 	"renewal requested": {InvitationRenewal, why},
 	"reported":          {InvitationReported, why},

@@ -15,7 +15,7 @@ import (
 type Enrolments struct {
 	Recorder
 	Store    EnrolmentStore
-	Suppress func(ctx context.Context, address, reason string) error // as [invitation.Feedback] does
+	Suppress func(ctx context.Context, address string, r invitation.Report) error // as [invitation.Feedback] does
 }
 
 // EnrolmentStore is what [Enrolments] needs of an [enrolment.Store], whose contract it is.
@@ -52,7 +52,7 @@ func (f Enrolments) Record(ctx context.Context, k invitation.Key, r invitation.R
 		}
 		// A crash here leaves the report with its queue: it comes again, is known, and the address is suppressed then.
 		if err == nil && r.Undeliverable {
-			err = f.Suppress(ctx, r.To, r.Reason)
+			err = f.Suppress(ctx, r.To, r)
 		}
 		return none, verdict, err
 	}

@@ -64,7 +64,8 @@ const (
 	RejectedBy Case = "declined" // by this person
 )
 
-// MayReject reports whether a signed-in person can still reject: also where approving is ruled out by who the two companies are.
+// MayReject reports whether a signed-in person can still reject: also where approving is ruled out by who the two companies are. Of
+// [PartnerNotActive], which comes before the person is looked at, [Request.Rejects] says it.
 func (c Case) MayReject() bool {
 	return c == Form || c == PartnerNotActive || c == OtherCloud || c == OtherRegion
 }
@@ -149,18 +150,16 @@ func (q Request) caseOf(l link.Link, who *Person, id relationship.Identity) Case
 		return Answered
 	case r.Status != Pending && r.Status != Active:
 		return Over
+	case r.Status == Pending && q.Partner.Status != partner.Active: // said before anybody signs in (0.43)
+		return PartnerNotActive
 	case who == nil:
 		return Review
 	case r.Status == Active && own:
 		return ApprovedBy
-	case id.Foreign, who.Tenant == r.Key.Partner:
-		return OtherTenant // invariants 8 and 9
-	case !who.administers():
-		return NotAdmin
+	case q.bars(who, id) != "":
+		return q.bars(who, id)
 	case r.Status == Active:
 		return Standing
-	case q.Partner.Status != partner.Active:
-		return PartnerNotActive
 	case who.Cloud != r.Cloud, problem.Is(id.Barred, problem.CloudMismatch):
 		return OtherCloud
 	case id.Barred != nil:
@@ -168,6 +167,26 @@ func (q Request) caseOf(l link.Link, who *Person, id relationship.Identity) Case
 	default:
 		return Form
 	}
+}
+
+// bars says why somebody can neither answer nor end; empty for nothing.
+func (q Request) bars(who *Person, id relationship.Identity) Case {
+	switch {
+	case who == nil:
+		return Review
+	case id.Foreign, who.Tenant == q.Relationship.Key.Partner:
+		return OtherTenant // invariants 8 and 9
+	case !who.administers():
+		return NotAdmin
+	}
+	return ""
+}
+
+// Rejects reports whether somebody can reject a request that nobody can approve because its partner is not active. A company that would
+// claim what a partner created is asked when that is active again.
+func (q Request) Rejects(who *Person) bool {
+	foreign := who != nil && q.Customer != "" && q.Customer != who.Tenant
+	return q.Status == Pending && q.bars(who, relationship.Identity{Foreign: foreign}) == ""
 }
 
 // AnyGeneration is the generation of a link that was not mailed. No token has it.
@@ -216,7 +235,7 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 		return Request{}, c, nil
 	case c == ApprovedBy && r.Answer == "decline", c == RejectedBy && r.Answer == "accept":
 		return q, Answered, nil
-	case !c.MayReject(), r.Answer == "accept" && c != Form:
+	case !c.MayReject(), c == PartnerNotActive && !q.Rejects(&who), r.Answer == "accept" && c != Form:
 		return q, c, nil
 	}
 	now := s.now()

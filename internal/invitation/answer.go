@@ -1,6 +1,7 @@
 package invitation
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -58,7 +59,7 @@ const (
 )
 
 // MayDecline reports whether a signed-in person can still decline: also where accepting is ruled out by who the two
-// companies are.
+// companies are. Of [InviterNotActive], which comes before the person is looked at, [Letter.Declines] says it.
 func (c Case) MayDecline() bool {
 	switch c {
 	case Form, InviterNotActive, OtherCloud, OtherRegion, NoPartnership, NotEnrolled:
@@ -91,8 +92,15 @@ func (s *Service) look(ctx context.Context, l link.Link, who *Person, strong boo
 		return Letter{}, "", err
 	}
 	c := s.caseOf(letter, l, who, b)
-	if c == Unknown {
+	switch c {
+	case Unknown:
 		letter = Letter{}
+	case InviterNotActive:
+		letter.Declines = s.bars(letter.Invitation, who, b) == ""
+	case Form:
+		if letter.Already, err = s.already(ctx, letter, cmp.Or(b.identity.ID, who.Company.Tenant)); err != nil {
+			return Letter{}, "", err
+		}
 	}
 	return letter, c, nil
 }
@@ -179,14 +187,12 @@ func (s *Service) caseOf(t Letter, l link.Link, who *Person, b backdrop) Case {
 			return AcceptedBy
 		}
 		return DeclinedBy
+	case !t.Vouched(): // said before anybody signs in, and of nobody else first (0.43)
+		return InviterNotActive
 	case who == nil:
 		return Review
-	case b.identity.Foreign, who.Company.Tenant == inv.Inviter, who.Company.Tenant == inv.Provider:
-		return OtherTenant // invariants 8 and 9
-	case !s.mayAnswer(inv, who.Roles):
-		return NotAdmin
-	case !t.isActive():
-		return InviterNotActive
+	case s.bars(inv, who, b) != "":
+		return s.bars(inv, who, b)
 	case who.Company.Cloud != inv.Cloud:
 		return OtherCloud
 	case who.Company.Country != "" && s.sameRegion(t, who.Company.Country) != nil:
@@ -198,6 +204,19 @@ func (s *Service) caseOf(t Letter, l link.Link, who *Person, b backdrop) Case {
 	default:
 		return Form
 	}
+}
+
+// bars says why a person cannot answer a request at all; empty for nothing.
+func (s *Service) bars(inv Invitation, who *Person, b backdrop) Case {
+	switch {
+	case who == nil:
+		return Review
+	case b.identity.Foreign, who.Company.Tenant == inv.Inviter, who.Company.Tenant == inv.Provider:
+		return OtherTenant // invariants 8 and 9
+	case !s.mayAnswer(inv, who.Roles):
+		return NotAdmin
+	}
+	return ""
 }
 
 // Reasons for declining that the page offers.
@@ -289,14 +308,18 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 		return Letter{}, "", err
 	}
 	c := s.caseOf(letter, l, &who, b)
+	letter.Declines = s.bars(letter.Invitation, &who, b) == ""
 	switch {
 	case c == AcceptedBy && r.Answer == "decline", c == DeclinedBy && r.Answer == "accept":
 		return letter, Answered, nil
-	case !c.MayDecline(), r.Answer == "accept" && c != Form:
+	case !c.MayDecline(), c == InviterNotActive && !letter.Declines, r.Answer == "accept" && c != Form:
 		return letter, c, nil
 	}
 	given, err := check(&who, letter.Invitation.Kind, r, now)
 	if err != nil {
+		if already, failed := s.already(ctx, letter, cmp.Or(b.identity.ID, who.Company.Tenant)); failed == nil {
+			letter.Already = already
+		}
 		return letter, c, err
 	}
 	if address, err := s.Addresses.Check(who.Email); err == nil {

@@ -331,7 +331,7 @@ func TestCases(t *testing.T) {
 		{"declined by this person", after(decline), ptr(admin(larch)), invitation.DeclinedBy, false},
 		{"declined by somebody else", after(decline), ptr(admin(oak)), invitation.Answered, false},
 		{"nobody signed in", open1, nil, invitation.Review, false},
-		{"nobody signed in, partner suspended", after(suspend), nil, invitation.Review, false},
+		{"nobody signed in, partner suspended", after(suspend), nil, invitation.InviterNotActive, false},
 		{"bound to this company", bound, ptr(admin(larch)), invitation.Form, true},
 		{"bound to another company", bound, ptr(admin(oak)), invitation.OtherTenant, false},
 		{"bound to another company, and no admin", bound, &foreign, invitation.OtherTenant, false},
@@ -339,6 +339,8 @@ func TestCases(t *testing.T) {
 		{"no Global admin", open1, &user, invitation.NotAdmin, false},
 		{"partner suspended", after(suspend), ptr(admin(larch)), invitation.InviterNotActive, true},
 		{"partner suspended, another cloud", after(suspend), ptr(admin(agency)), invitation.InviterNotActive, true},
+		{"partner suspended, no Global admin", after(suspend), &user, invitation.InviterNotActive, false},
+		{"partner suspended, the inviter itself", after(suspend), &oneself, invitation.InviterNotActive, false},
 		{"another cloud", open1, ptr(admin(agency)), invitation.OtherCloud, true},
 		{"no cloud said", open1, &noCloud, invitation.OtherCloud, true},
 		{"another cloud and region", open1, &abroad, invitation.OtherCloud, true},
@@ -356,8 +358,8 @@ func TestCases(t *testing.T) {
 			if err != nil || got != c.want {
 				t.Fatalf("Look = %s, %v; want %s", got, err, c.want)
 			}
-			if (letter.Invitation.ID == "") != (c.want == invitation.Unknown) || got.MayDecline() != c.mayDecline {
-				t.Errorf("letter of %q, MayDecline %v", letter.Invitation.ID, got.MayDecline())
+			if (letter.Invitation.ID == "") != (c.want == invitation.Unknown) || mayDecline(got, letter) != c.mayDecline {
+				t.Errorf("letter of %q, may decline: %v", letter.Invitation.ID, mayDecline(got, letter))
 			}
 			if c.who == nil {
 				return
@@ -473,4 +475,9 @@ func TestOneEndWins(t *testing.T) {
 			t.Fatalf("%d ends, %+v", ends.Load(), got)
 		}
 	}
+}
+
+// mayDecline reports what a page offers.
+func mayDecline(c invitation.Case, t invitation.Letter) bool {
+	return c.MayDecline() && (c != invitation.InviterNotActive || t.Declines)
 }

@@ -173,7 +173,7 @@ func (f Feedback) Record(ctx context.Context, k Key, r Report) (Invitation, Verd
 		// A crash here leaves the report with its queue: it comes again, is known, and the address is suppressed then. An older mail tells
 		// as much about the address as the newest.
 		if err == nil && r.Undeliverable {
-			err = f.suppress(ctx, before.wentTo(r), Suppression{At: now, Reason: r.Reason})
+			err = f.Suppress(ctx, before.wentTo(r), r)
 		}
 		// Whatever the verdict: an older mail was mailed too, and what is known may not have been counted.
 		if err == nil {
@@ -190,7 +190,7 @@ func (f Feedback) count(ctx context.Context, i Invitation, r Report) error {
 	case f.Reputation == nil || r.Notice.ToInviter() || !i.reputable(i.wentTo(r)):
 		return nil
 	case r.State == MailComplained:
-		return f.Reputation.Complained(ctx, i.Inviter, i.ID)
+		return f.Reputation.Complained(ctx, i.Inviter, voice(i.wentTo(r), i.ID))
 	case r.State == MailBounced && r.Undeliverable:
 		return f.Reputation.Bounced(ctx, i.Inviter, i.ID)
 	}
@@ -203,26 +203,33 @@ type Suppression struct {
 	Reason string
 }
 
-// Suppress keeps all mail of anybody from an address, as what is reported about a mail to it does.
-func (f Feedback) Suppress(ctx context.Context, address, reason string) error {
-	return f.suppress(ctx, address, Suppression{At: f.Now().UTC().Truncate(time.Second), Reason: reason})
-}
-
-func (f Feedback) suppress(ctx context.Context, address string, s Suppression) error {
+// Suppress keeps all mail of anybody from where a mail went that was reported to be undeliverable: from the whole mailbox when its owner
+// complained, and otherwise from the exact address alone (domain, 0.37).
+func (f Feedback) Suppress(ctx context.Context, address string, r Report) error {
 	// Neither SES nor we remember what the simulator answers: a rehearsal can be repeated.
 	if address == "" || contact.Simulated(address) {
 		return nil
 	}
+	s := &Suppression{At: f.Now().UTC().Truncate(time.Second), Reason: r.Reason}
+	complained := r.State == MailComplained
+	recipient := exactly(address)
+	if complained {
+		recipient = recipientOf(address)
+	}
 	for range maxRounds {
-		m, err := f.Ledger.Mailings(ctx, recipientOf(address), true)
+		m, err := f.Ledger.Mailings(ctx, recipient, true)
 		if err != nil {
 			return err
 		}
-		if m.Suppressed != nil {
+		known := &m.Bounced
+		if complained {
+			known = &m.Suppressed
+		}
+		if *known != nil {
 			return nil
 		}
 		m.Version++
-		m.Suppressed = &s
+		*known = s
 		if err := f.Ledger.Record(ctx, m); !errors.Is(err, ErrConflict) {
 			return err
 		}

@@ -1,6 +1,7 @@
 package invitation_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -378,6 +379,9 @@ func TestFeedbackOfNotices(t *testing.T) {
 	}
 }
 
+// voiceOfLarch is that of everybody at larch.example: the beginning of the SHA-256 of that domain.
+const voiceOfLarch = "b10e39e2f41175eac067228426b7c387"
+
 // counted remembers what is held against partners.
 type counted struct {
 	lines []string
@@ -409,12 +413,13 @@ func TestWhatCountsAgainstAPartner(t *testing.T) {
 		report invitation.Report
 		alter  func(*invitation.Report)
 		want   string
+		by     string // whose voice it is, where it is not the mail
 	}{
-		"complaint":                     {report: complaint, want: "complained"},
+		"complaint":                     {report: complaint, want: "complained", by: voiceOfLarch},
 		"bounce for good":               {report: bounce, want: "bounced"},
-		"complaint that is known":       {report: complaint, edit: func(i *invitation.Invitation) { i.Mail.State = invitation.MailComplained }, want: "complained"},
-		"complaint about an older mail": {report: complaint, alter: func(r *invitation.Report) { r.MessageID = olderID }, want: "complained"},
-		"complaint about a reminder":    {report: complaint, alter: func(r *invitation.Report) { r.Notice = invitation.ReminderNotice }, want: "complained"},
+		"complaint that is known":       {report: complaint, edit: func(i *invitation.Invitation) { i.Mail.State = invitation.MailComplained }, want: "complained", by: voiceOfLarch},
+		"complaint about an older mail": {report: complaint, alter: func(r *invitation.Report) { r.MessageID = olderID }, want: "complained", by: voiceOfLarch},
+		"complaint about a reminder":    {report: complaint, alter: func(r *invitation.Report) { r.Notice = invitation.ReminderNotice }, want: "complained", by: voiceOfLarch},
 		"complaint of the partner":      {report: complaint, alter: func(r *invitation.Report) { r.Notice, r.To = invitation.AnswerNotice, "hello@alder.example" }},
 		"complaint in a rehearsal":      {report: complaint, edit: func(i *invitation.Invitation) { i.Sandbox = true }},
 		"complaint of the simulator":    {report: complaint, edit: func(i *invitation.Invitation) { i.RecipientEmail = "complaint@simulator.amazonses.com" }},
@@ -427,7 +432,7 @@ func TestWhatCountsAgainstAPartner(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inv := letterIn(invitation.Pending, invitation.MailDelivered)
-			inv.Mail.MessageID, inv.Mail.SentAt = sesID, start
+			inv.Mail.MessageID, inv.Mail.SentAt, inv.RecipientEmail = sesID, start, "nora@larch.example"
 			if c.edit != nil {
 				c.edit(&inv)
 			}
@@ -444,7 +449,7 @@ func TestWhatCountsAgainstAPartner(t *testing.T) {
 			}
 			var want []string
 			if c.want != "" {
-				want = []string{c.want + " " + string(inv.Inviter) + " " + inv.ID}
+				want = []string{c.want + " " + string(inv.Inviter) + " " + cmp.Or(c.by, inv.ID)}
 			}
 			if !slices.Equal(against.lines, want) {
 				t.Errorf("%v, want %v", against.lines, want)
@@ -461,9 +466,43 @@ func TestWhatCountsAgainstAPartner(t *testing.T) {
 	}
 }
 
+// 0.36: all addresses of one registrable domain are one voice, so that no organisation pauses a partner alone; at a webmail provider each
+// mailbox is one, whatever its tag.
+func TestWhoseVoiceCounts(t *testing.T) {
+	against := &counted{}
+	voice := func(address string) string {
+		inv := letterIn(invitation.Pending, invitation.MailDelivered)
+		inv.RecipientEmail = address
+		if err := invitation.HoldAgainst(t.Context(), against, inv); err != nil {
+			t.Fatal(err)
+		}
+		return against.lines[len(against.lines)-1]
+	}
+	for _, same := range [][]string{
+		{"nora@larch.example", "Paul+x@mail.LARCH.example", "helpdesk@a.b.larch.example"},
+		{"nora@larch.co.uk", "paul@mail.larch.co.uk"},
+		{"ada@bücher.example", "bert@xn--bcher-kva.example"},
+		{"nora@gmail.com", "Nora+one@GMAIL.com", "nora+two@gmail.com"},
+	} {
+		for _, address := range same[1:] {
+			if voice(address) != voice(same[0]) {
+				t.Errorf("%s and %s are two voices", address, same[0])
+			}
+		}
+	}
+	for _, other := range []string{"nora@oak.example", "nora@evil-larch.example", "nora@gmail.com", "paul@gmail.com", "nora@oak.co.uk"} {
+		for _, each := range []string{"nora@larch.example", "ada@gmail.com"} {
+			if voice(other) == voice(each) {
+				t.Errorf("%s and %s are one voice", other, each)
+			}
+		}
+	}
+}
+
 // A recipient that reports a request by its link is held against the partner as a complaint is.
 func TestHoldAgainst(t *testing.T) {
 	inv := letterIn(invitation.Pending, invitation.MailDelivered)
+	inv.RecipientEmail = "nora@larch.example"
 	against := &counted{}
 	rehearsal, simulated := inv, inv
 	rehearsal.Sandbox, simulated.RecipientEmail = true, "success@simulator.amazonses.com"
@@ -472,7 +511,7 @@ func TestHoldAgainst(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if len(against.lines) != 1 || against.lines[0] != "complained "+string(inv.Inviter)+" "+inv.ID {
+	if len(against.lines) != 1 || against.lines[0] != "complained "+string(inv.Inviter)+" "+voiceOfLarch {
 		t.Errorf("%v", against.lines)
 	}
 	against.fail = errors.New("away")

@@ -44,7 +44,7 @@ func (f Feedback) recordGranular(ctx context.Context, k Key, r Report, now time.
 			continue
 		}
 		if err == nil && r.Undeliverable {
-			err = f.suppress(ctx, r.To, Suppression{At: now, Reason: r.Reason})
+			err = f.Suppress(ctx, r.To, r)
 		}
 		if err == nil && request && f.Reputation != nil && !contact.Simulated(r.To) {
 			err = f.countGranular(ctx, k, r)
@@ -58,7 +58,7 @@ func (f Feedback) recordGranular(ctx context.Context, k Key, r Report, now time.
 func (f Feedback) countGranular(ctx context.Context, k Key, r Report) error {
 	switch {
 	case r.State == MailComplained:
-		return f.Reputation.Complained(ctx, k.Inviter, k.ID)
+		return f.Reputation.Complained(ctx, k.Inviter, voice(r.To, k.ID))
 	case r.State == MailBounced && r.Undeliverable:
 		return f.Reputation.Bounced(ctx, k.Inviter, k.ID)
 	}

@@ -24,7 +24,7 @@ func TestGranularFeedback(t *testing.T) {
 	against := &counted{}
 	f := invitation.Feedback{Store: memory, Granular: memory, Ledger: memory, Reputation: against, Now: func() time.Time { return start }}
 	request := invitation.Notice(granular.RequestNotice)
-	bounced, complained := "bounced a1de0000-0000-4000-8000-000000000001 gdap_qmzx3vjl2a5c7hpkywtr4e6n2u", "complained a1de0000-0000-4000-8000-000000000001 gdap_qmzx3vjl2a5c7hpkywtr4e6n2u"
+	bounced, complained := "bounced a1de0000-0000-4000-8000-000000000001 gdap_qmzx3vjl2a5c7hpkywtr4e6n2u", "complained a1de0000-0000-4000-8000-000000000001 "+voiceOfLarch
 	for _, c := range []struct {
 		report   invitation.Report
 		verdict  invitation.Verdict

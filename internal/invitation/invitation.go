@@ -148,6 +148,8 @@ type Invitation struct {
 	// reported: either is done once per link.
 	Asked, Reported int
 	DisputedAt      time.Time // when the recipient said that the answer was not its own
+	// Moot, when not nil, says that the company has agreed to all of it in another request of the partner.
+	Moot *Moot
 	// EraseAt is when the people's data in an ended invitation is erased (domain, 0.23); zero once it was.
 	EraseAt time.Time
 	EndedAt time.Time // when it was cancelled or noticed to be expired
@@ -232,10 +234,14 @@ func (i Invitation) Slot() string {
 	}
 	sum := sha256.Sum256([]byte(string(i.Kind) + "|" + who))
 	slot := hex.EncodeToString(sum[:16])
-	if i.Bound && !i.Sandbox {
+	switch _, domain, _ := strings.Cut(i.RecipientEmail, "@"); {
+	case i.Sandbox:
+		return slot
+	case i.Bound:
 		return SlotsOf(i.Customer) + slot
+	default:
+		return SlotsAt(domain) + slot
 	}
-	return slot
 }
 
 // SlotsOf is what the slots of all requests begin with that name one customer by its tenant: so they are found together. Of no customer it
@@ -261,11 +267,13 @@ func Proposed(id string, reseller partner.Account, customer partner.TenantID, re
 }
 
 // Withdraw gives an open invitation cancelled: what it asks for is not wanted any more. Its link then leads nowhere.
-func (i Invitation) Withdraw(e Entry) Invitation {
+func (i Invitation) Withdraw(e Entry) Invitation { return i.withdraw(string(Cancelled), e) }
+
+func (i Invitation) withdraw(action string, e Entry) Invitation {
 	n := i.next()
 	n.Generation++
 	n.end(e.At, Cancelled, Unanswered)
-	e.Action = string(Cancelled)
+	e.Action = action
 	n.note(e)
 	return n
 }

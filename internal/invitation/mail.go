@@ -149,7 +149,7 @@ func (i *Invitation) drop(now time.Time, reason string) {
 // another mailer holds it. When the attempts are used up the mail has failed, and Claim gives that with false.
 func (i Invitation) Claim(now time.Time, owner string) (claimed Invitation, changed, send bool) {
 	free := i.Mail.State == MailQueued || i.Mail.State == MailClaimed && !now.Before(i.Mail.At)
-	if !free || i.StatusAt(now) != Pending {
+	if !free || i.StatusAt(now) != Pending || i.Moot != nil {
 		return i, false, false
 	}
 	n := i.next()
@@ -257,6 +257,8 @@ func (i *Invitation) mailDue(now time.Time) {
 	switch {
 	case !i.Status.Open():
 		i.drop(now, string(i.Status))
+	case i.Moot != nil:
+		i.fail(now, wasMoot) // a mailer had it when it came to be moot
 	case i.Mail.Attempts >= MaxAttempts:
 		i.fail(now, "attempts_used_up")
 	default:
@@ -285,6 +287,12 @@ type Letter struct {
 	// Granular is the granular administration that the invitation asks for, as it is stored; nil for none, and where nobody has
 	// looked for it.
 	Granular *granular.Relationship
+	// Stopped says, where somebody has looked, that the recipient has stopped the inviter's mails.
+	Stopped bool
+	// Declines says, of the case [InviterNotActive], that who is signed in can decline.
+	Declines bool
+	// Already says, where somebody is signed in, that an acceptance would grant nothing new.
+	Already bool
 }
 
 // Right is how far a request reaches into what the customer has.

@@ -88,7 +88,7 @@ func (i Invitation) ClaimPost(now time.Time, owner string) (claimed Invitation, 
 	}
 	n := i.next()
 	n.lapse(now)
-	if n.StatusAt(now) != Pending {
+	if n.StatusAt(now) != Pending || n.Moot != nil {
 		n.unowe(ReminderNotice)
 	}
 	switch {
@@ -203,7 +203,7 @@ const (
 // nextReminder gives when a reminder is due and how many thresholds are behind the invitation then; false when none will be. Only
 // what we mailed ourselves and what was not given back is reminded of.
 func (i Invitation) nextReminder() (at time.Time, passed int, ok bool) {
-	if !i.Reminders || i.Status != Pending || i.ExpiresAt.IsZero() || i.Mail.SentAt.IsZero() {
+	if !i.Reminders || i.Moot != nil || i.Status != Pending || i.ExpiresAt.IsZero() || i.Mail.SentAt.IsZero() {
 		return time.Time{}, 0, false
 	}
 	switch i.Mail.State {

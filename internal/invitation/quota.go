@@ -21,6 +21,9 @@ type Limits struct {
 	// FirstMonth and Daily are how many mails a partner may send per day of UTC: in the 30 days after its account was made, and
 	// from then on. An account can have a number of its own.
 	FirstMonth, Daily int
+	// Domain is how many mails a partner may send per day of UTC to all addresses of one registrable domain, but for those of webmail;
+	// 0 for any number (domain, 0.37).
+	Domain int
 }
 
 // Limits of every deployment.
@@ -46,12 +49,16 @@ type Mailing struct {
 	At       time.Time
 }
 
-// Mailings are what was allowed to one recipient in the last 24 hours. The recipient is known by a hash.
+// Mailings are what was allowed to one recipient in the last 24 hours. The recipient is a mailbox, whatever tag an address of it has, and
+// known by a hash (domain, 0.37).
 type Mailings struct {
 	Recipient string
 	List      []Mailing
 	// Suppressed, when not nil, says why the recipient gets no mail of anybody. What holds it is kept for good.
 	Suppressed *Suppression
+	// Bounced, when not nil, says why nothing goes to the one address whose hash the recipient is: there is no such address. Others of the
+	// mailbox are not touched, and have what is known of them under hashes of their own. What holds it is kept for good.
+	Bounced *Suppression
 	// Blocked are the partners whose mails the recipient does not want, and why. What holds any is kept for good.
 	Blocked map[partner.TenantID]Suppression
 	// Lifted are the newest suppressions that the operator has ended. What holds any is kept for good.
@@ -59,10 +66,25 @@ type Mailings struct {
 	Version int // 0 when nothing is stored
 }
 
-// recipientOf gives the hash under which a recipient is known.
-func recipientOf(address string) string {
-	sum := sha256.Sum256([]byte(contact.Normalise(address)))
+// recipientOf gives the hash under which a recipient is known: that of the mailbox.
+func recipientOf(address string) string { return hashed(contact.Mailbox(address)) }
+
+// exactly gives the hash of an address with its tag. Without one it is that of the mailbox.
+func exactly(address string) string { return hashed(contact.Normalise(address)) }
+
+func hashed(s string) string {
+	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:16])
+}
+
+// bounced says why nothing goes to an address itself, nil when there is nothing against it. The mailings are those of its mailbox.
+func bounced(ctx context.Context, ledger Suppressions, address string, m Mailings, strong bool) (*Suppression, error) {
+	exact := exactly(address)
+	if exact == m.Recipient {
+		return m.Bounced, nil
+	}
+	own, err := ledger.Mailings(ctx, exact, strong)
+	return own.Bounced, err
 }
 
 // Ledger keeps count of mails.
@@ -70,11 +92,18 @@ func recipientOf(address string) string {
 // Mailings gives what is stored for a recipient, and empty ones of version 0 for nothing. With strong set the answer includes
 // every write that was acknowledged before the call; without, it may be a second old.
 // Record stores mailings of one version over the version before it, or nothing and [ErrConflict]. Count counts one more mail of
-// a partner on a day of UTC ("2026-11-21"), unless limit was reached: then it counts nothing and reports false.
+// a partner, unless limit was reached: then it counts nothing and reports false.
 type Ledger interface {
 	Mailings(ctx context.Context, recipient string, strong bool) (Mailings, error)
 	Record(ctx context.Context, m Mailings) error
-	Count(ctx context.Context, p partner.TenantID, day string, limit int) (bool, error)
+	Count(ctx context.Context, p partner.TenantID, of Tally, limit int) (bool, error)
+}
+
+// Tally says which mails of a partner are counted together.
+type Tally struct {
+	Day string // of UTC: "2026-11-21"
+	// Domain is the hash of the registrable domain that they go to; empty for all mails of the day.
+	Domain string
 }
 
 // MaxWait is how long a mail waits for its quota at most.
@@ -111,7 +140,7 @@ func (s *Service) mailable(ctx context.Context, account partner.Account, inv Inv
 	if err != nil {
 		return err
 	}
-	return m.refuse(inv.Inviter)
+	return m.refuse(ctx, s.Ledger, inv.RecipientEmail, inv.Inviter, false)
 }
 
 var errPaused = problem.New(problem.SendingPaused, "Your sending is paused. The operator can lift it.")
@@ -151,7 +180,7 @@ func (q Quota) reserve(ctx context.Context, account partner.Account, address str
 		if err != nil {
 			return at, err
 		}
-		if err := before.refuse(one.Partner); err != nil {
+		if err := before.refuse(ctx, q.Ledger, address, one.Partner, round > 0); err != nil {
 			return at, err
 		}
 		// A mail that waited went out after it was allowed.
@@ -166,7 +195,7 @@ func (q Quota) reserve(ctx context.Context, account partner.Account, address str
 			return at, err
 		}
 		if !counted {
-			if err := q.count(ctx, account, at); err != nil {
+			if err := q.count(ctx, account, address, at); err != nil {
 				return at, err
 			}
 			counted = true
@@ -178,12 +207,23 @@ func (q Quota) reserve(ctx context.Context, account partner.Account, address str
 	return at, ErrConflict
 }
 
-// count takes one of a partner's mails of a day.
-func (q Quota) count(ctx context.Context, account partner.Account, at time.Time) error {
-	ok, err := q.Ledger.Count(ctx, account.Tenant, at.Format(time.DateOnly), q.Limits.daily(account, at))
+// count takes one of a partner's mails of a day, and one of those to the company that the address is of. When the second is refused, the
+// first is used up: that day has one mail less for that company.
+func (q Quota) count(ctx context.Context, account partner.Account, address string, at time.Time) error {
+	day, tomorrow := at.Format(time.DateOnly), at.Truncate(window).Add(window).Sub(at)
+	if _, webmail := contact.Webmail(address); q.Limits.Domain > 0 && !webmail {
+		ok, err := q.Ledger.Count(ctx, account.Tenant, Tally{day, hashed(contact.Registered(address))}, q.Limits.Domain)
+		if err == nil && !ok {
+			err = &problem.Error{Code: problem.RecipientQuotaExceeded, RetryAfter: tomorrow,
+				Detail: "You have sent as many emails to this company as you may in one day."}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	ok, err := q.Ledger.Count(ctx, account.Tenant, Tally{Day: day}, q.Limits.daily(account, at))
 	if err == nil && !ok {
-		err = &problem.Error{Code: problem.PartnerQuotaExceeded, RetryAfter: at.Truncate(window).Add(window).Sub(at),
-			Detail: "You have sent as many emails as you may in one day."}
+		err = &problem.Error{Code: problem.PartnerQuotaExceeded, RetryAfter: tomorrow, Detail: "You have sent as many emails as you may in one day."}
 	}
 	return err
 }
@@ -193,11 +233,14 @@ func recent(list []Mailing, at time.Time) []Mailing {
 	return slices.DeleteFunc(slices.Clone(list), func(m Mailing) bool { return at.Sub(m.At) >= window })
 }
 
-// refuse says why a partner's mail does not go to the recipient, whenever it is tried.
-func (m Mailings) refuse(p partner.TenantID) error {
+// refuse says why a partner's mail does not go to an address of the recipient, whenever it is tried.
+func (m Mailings) refuse(ctx context.Context, ledger Suppressions, address string, p partner.TenantID, strong bool) error {
+	gone, err := bounced(ctx, ledger, address, m, strong)
 	blocked, isBlocked := m.Blocked[p]
 	switch {
-	case m.Suppressed != nil:
+	case err != nil:
+		return err
+	case m.Suppressed != nil, gone != nil:
 		return problem.New(problem.RecipientSuppressed, "This address gets no more email: an email to it bounced permanently, or its owner complained about one.")
 	case isBlocked && blocked.Reason == "reported":
 		return problem.New(problem.RecipientSuppressed, "The owner of this address has reported an email of yours and gets no more of them.")
@@ -245,7 +288,7 @@ func AllowReminder(ctx context.Context, ledger Suppressions, inv Invitation, now
 		if err != nil {
 			return err
 		}
-		if err := before.refuse(inv.Inviter); err != nil {
+		if err := before.refuse(ctx, ledger, inv.RecipientEmail, inv.Inviter, true); err != nil {
 			return err
 		}
 		one := Mailing{Partner: inv.Inviter, Invitation: inv.ID, Generation: inv.Generation, Reminder: inv.Reminded, At: now}
@@ -323,5 +366,8 @@ func (l Limits) daily(a partner.Account, now time.Time) int {
 // Undeliverable says why no mail of anybody goes to an address, nil when there is nothing against it.
 func Undeliverable(ctx context.Context, ledger Suppressions, address string) (*Suppression, error) {
 	m, err := ledger.Mailings(ctx, recipientOf(address), false)
-	return m.Suppressed, err
+	if err != nil || m.Suppressed != nil {
+		return m.Suppressed, err
+	}
+	return bounced(ctx, ledger, address, m, false)
 }

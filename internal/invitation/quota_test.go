@@ -343,6 +343,138 @@ func TestARecipientOfVeryMany(t *testing.T) {
 	o.sends(t, o.another(t, fir, mail), "", 0)
 }
 
+// 0.37: a mailbox is one recipient whatever tag its address has, for the cooldown and for what may be mailed in a day. Identity and what is
+// shown keep what was typed, so that each of them is asked once.
+func TestOneMailboxIsOneRecipient(t *testing.T) {
+	o := open(t)
+	first := o.invite(t, by(alder), to("Helpdesk+a@bücher.example"))
+	o.sends(t, first, "", 0)
+	for _, tagged := range []string{"helpdesk@xn--bcher-kva.example", "helpdesk+b@bücher.example", "HELPDESK+a+b@bücher.example"} {
+		inv := o.invite(t, by(alder), to(tagged))
+		if inv.RecipientEmail != tagged {
+			t.Errorf("%q is shown as %q", tagged, inv.RecipientEmail)
+		}
+		o.sends(t, inv, cooldown, 10*time.Minute)
+	}
+	o.sends(t, o.invite(t, by(alder), to("+a@bücher.example")), "", 0) // no tag of anything
+	for n := range 4 {
+		o.pass(invitation.Cooldown)
+		o.sends(t, o.another(t, alder, fmt.Sprintf("helpdesk+%d@bücher.example", n)), "", 0)
+	}
+	o.pass(invitation.Cooldown)
+	o.sends(t, o.another(t, alder, "helpdesk+z@bücher.example"), recipient, 24*time.Hour-50*time.Minute)
+	// Who wants no mail at one address wants none at the others.
+	o.pass(25 * time.Hour)
+	o.plead(t, o.Report, linkOf(o.mailedAgain(t, first.Key)), "wrong-person", invitation.Reported)
+	o.sends(t, o.another(t, alder, "helpdesk+y@bücher.example"), problem.RecipientSuppressed, 0)
+}
+
+// 0.37: a bounce ends the mail to the exact address alone, a complaint that to the mailbox. The operator lifts what it names.
+func TestWhatIsSuppressed(t *testing.T) {
+	o := open(t)
+	f := invitation.Feedback{Store: o.store, Ledger: o.store, Now: o.now}
+	for _, each := range []struct {
+		state   invitation.MailState
+		address string
+	}{
+		{invitation.MailBounced, "nora+gone@larch.example"}, {invitation.MailSuppressed, "ada@larch.example"}, {invitation.MailComplained, "paul+x@larch.example"},
+	} {
+		for range 2 {
+			if err := f.Suppress(t.Context(), each.address, invitation.Report{State: each.state, Reason: "said"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	stands := func(address string) bool {
+		t.Helper()
+		why, err := invitation.Undeliverable(t.Context(), o.store, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = o.Invite(t.Context(), by(alder), mailedTo(address))
+		if problem.Is(err, problem.RecipientSuppressed) != (why != nil) {
+			t.Errorf("%s: %v, %v", address, why, err)
+		}
+		return why != nil
+	}
+	for address, want := range map[string]bool{
+		"Nora+GONE@larch.example": true, "nora@larch.example": false, "nora+other@larch.example": false,
+		"ada@larch.example": true, "ada+x@larch.example": false,
+		"paul+x@larch.example": true, "paul@larch.example": true, "paul+y@larch.example": true,
+	} {
+		if stands(address) != want {
+			t.Errorf("%s is suppressed: %v", address, !want)
+		}
+	}
+	p := invitation.Pardon{Ledger: o.store, Addresses: o.Addresses, Now: o.now}
+	operator := partner.User{Subject: "olga", Tenant: elm, Roles: []partner.Role{partner.Operator}}
+	all := invitation.AllPartners
+	for _, step := range []struct {
+		address string
+		left    int
+		still   []string
+		no      []string
+	}{
+		{"nora@larch.example", 0, []string{"nora+gone@larch.example"}, nil},
+		{"nora+gone@larch.example", 0, nil, []string{"nora+gone@larch.example"}},
+		{"ada+x@larch.example", 0, []string{"ada@larch.example"}, nil},
+		{"paul+z@larch.example", 0, []string{"ada@larch.example"}, []string{"paul@larch.example", "paul+x@larch.example"}},
+	} {
+		left, err := p.Lift(t.Context(), operator, invitation.Lifting{Address: &step.address, Scope: &all, Why: ptr("asked for")})
+		if err != nil || len(left) != step.left {
+			t.Errorf("lifting %s: %+v, %v", step.address, left, err)
+		}
+		for _, address := range step.still {
+			if !stands(address) {
+				t.Errorf("lifting %s lifted %s", step.address, address)
+			}
+		}
+		for _, address := range step.no {
+			if stands(address) {
+				t.Errorf("lifting %s left %s", step.address, address)
+			}
+		}
+	}
+}
+
+func mailedTo(address string) invitation.Proposal {
+	p := to(address)
+	p.Mailed = true
+	return p
+}
+
+// 0.37: of a partner's mails of a day, so many go to one company. Webmail is no company, and a deployment may have no such limit.
+func TestMailsToOneDomain(t *testing.T) {
+	o := open(t)
+	o.Limits.Domain = 2
+	tomorrow := 14*time.Hour + 30*time.Minute
+	o.sends(t, o.another(t, alder, "a@larch.example"), "", 0)
+	first := o.another(t, alder, "b@mail.larch.example")
+	o.sends(t, first, "", 0)
+	o.sends(t, o.another(t, alder, "c@LARCH.example"), recipient, tomorrow)
+	o.sends(t, o.another(t, alder, "c@oak.example"), "", 0)
+	o.sends(t, o.another(t, fir, "c@larch.example"), "", 0)
+	for n := range 4 {
+		o.sends(t, o.another(t, alder, fmt.Sprintf("m%d@gmail.com", n)), "", 0)
+	}
+	o.pass(time.Hour)
+	o.mailedAgain(t, first.Key)
+	o.pass(time.Hour)
+	_, _, err := o.Resend(t.Context(), by(alder), first.ID) // a mail as well
+	if e := wantCode(t, err, recipient); e.RetryAfter != tomorrow-2*time.Hour {
+		t.Errorf("resend: wait for %v", e.RetryAfter)
+	}
+	waiting, _, err := o.SendWhenAllowed(t.Context(), by(alder), o.another(t, alder, "d@larch.example").ID, o.now())
+	if err != nil || waiting.Mail.State != invitation.MailWaiting || !waiting.Mail.At.Equal(start.Add(tomorrow)) {
+		t.Errorf("%v, %+v", err, waiting.Mail)
+	}
+	o.pass(tomorrow)
+	o.sends(t, o.another(t, alder, "e@larch.example"), "", 0)
+	o.sends(t, o.another(t, alder, "f@larch.example"), recipient, 22*time.Hour) // the one that waited has its place
+	o.Limits.Domain = 0
+	o.sends(t, o.another(t, alder, "f@larch.example"), "", 0)
+}
+
 // The ledger knows a recipient by a hash.
 func TestTheLedgerHoldsNoAddress(t *testing.T) {
 	o := open(t)

@@ -29,6 +29,9 @@ const (
 
 	UnsubscribeForm Case = "unsubscribe"
 	Unsubscribed    Case = "unsubscribed"
+
+	AllowForm Case = "allow"   // the partner's mails are stopped, and can be let through again
+	Allowed   Case = "allowed" // nothing of the recipient's keeps them away
 )
 
 // Reasons that the pages offer, each for one of the requests. One has to be chosen.
@@ -50,26 +53,31 @@ type Plea struct {
 }
 
 // AskAgain asks the inviter for a new link, by one that is over or was replaced (G3). With a nil plea it only looks. It is done once
-// per link, and tells the inviter by mail; that a recipient wants mail of this partner again ends its own wish for none.
+// per link, and tells the inviter by mail. It ends no wish of the recipient for no mail: the partner knows the links of its drafts (0.36).
 //
-// The error has findings when no reason was chosen. The Letter is set in every case but [Unknown].
+// The error has findings when no reason was chosen. The Letter is set in every case but [Unknown], and says whether the partner's mails
+// are stopped.
 func (s *Service) AskAgain(ctx context.Context, l link.Link, plea *Plea) (Letter, Case, error) {
 	return s.plead(ctx, l, plea, RenewalReasons, func(t *Letter, now time.Time, p *Plea) (Case, error) {
 		i := &t.Invitation
 		status := i.StatusAt(now)
+		if p == nil {
+			var err error
+			if t.Stopped, err = s.stopped(ctx, *i, false); err != nil {
+				return "", err
+			}
+		}
 		switch {
 		case status == Accepted, status == Declined, status.Open() && l.Generation == i.Generation:
 			return NoRenewal, nil
 		case i.Asked >= l.Generation:
 			return RenewalAsked, nil
+		case !t.Vouched():
+			return InviterNotActive, nil // it can send no new one
 		case p == nil:
 			return RenewalForm, nil
 		}
-		if err := s.block(ctx, *i, nil); err != nil {
-			return "", err
-		}
 		i.Asked = l.Generation
-		i.Reported = 0 // who wants mail again may report it again
 		i.note(Entry{At: now, Action: "renewal requested", By: byRecipient, CorrelationID: p.CorrelationID, Why: p.Reason})
 		i.owe(now, RenewalNotice)
 		return RenewalAsked, nil
@@ -84,8 +92,12 @@ func (s *Service) Report(ctx context.Context, l link.Link, plea *Plea) (Letter, 
 		i := &t.Invitation
 		switch {
 		case i.Reported >= l.Generation:
-			return Reported, nil
-		case p == nil:
+			// What was let through since can be reported again.
+			if stopped, err := s.stopped(ctx, *i, false); stopped || err != nil || i.RecipientEmail == "" {
+				return Reported, err
+			}
+		}
+		if p == nil {
 			return ReportForm, nil
 		}
 		if err := s.block(ctx, *i, &Suppression{At: now, Reason: "reported"}); err != nil {
@@ -108,10 +120,9 @@ func (s *Service) Report(ctx context.Context, l link.Link, plea *Plea) (Letter, 
 func (s *Service) Unsubscribe(ctx context.Context, l link.Link, plea *Plea) (Letter, Case, error) {
 	return s.plead(ctx, l, plea, nil, func(t *Letter, now time.Time, p *Plea) (Case, error) {
 		i := &t.Invitation
-		if i.unsubscribed() {
-			// Asking for a new link by another invitation of the partner takes the wish back.
-			m, err := s.Ledger.Mailings(ctx, recipientOf(i.RecipientEmail), false)
-			if _, blocked := m.Blocked[i.Inviter]; blocked || err != nil || i.RecipientEmail == "" {
+		if slices.ContainsFunc(i.History, func(e Entry) bool { return e.Action == unsubscribed }) {
+			// The wish may have been taken back, also by a mail about another invitation of the partner.
+			if stopped, err := s.stopped(ctx, *i, false); stopped || err != nil || i.RecipientEmail == "" {
 				return Unsubscribed, err
 			}
 		}
@@ -128,23 +139,47 @@ func (s *Service) Unsubscribe(ctx context.Context, l link.Link, plea *Plea) (Let
 	})
 }
 
-const unsubscribed = "unsubscribed"
+const (
+	unsubscribed = "unsubscribed"
+	mailAllowed  = "mail allowed"
+)
 
-func (i Invitation) unsubscribed() bool {
-	last := func(action string) int {
-		for n := len(i.History) - 1; n >= 0; n-- {
-			if i.History[n].Action == action {
-				return n
-			}
-		}
-		return -1
+// stopped reports whether the recipient of an invitation has stopped its inviter's mails.
+func (s *Service) stopped(ctx context.Context, i Invitation, strong bool) (bool, error) {
+	if i.RecipientEmail == "" {
+		return false, nil
 	}
-	at := last(unsubscribed)
-	return at >= 0 && at > last("renewal requested")
+	m, err := s.Ledger.Mailings(ctx, recipientOf(i.RecipientEmail), strong)
+	_, blocked := m.Blocked[i.Inviter]
+	return blocked, err
 }
 
-// Dispute says that the answer was not the recipient's: "this wasn't us", for [DisputeWindow] after it. With a nil plea it only
-// looks. The administration that the answer gave ends at once, and the partner has to confirm whom it deals with before it can order
+// Allow lets the partner's mails through to the recipient again, who has stopped them by a report or by [Service.Unsubscribe]. With a
+// nil plea it only looks; a reason is not asked for. The link is of [link.Allow], which the recipient's mailbox alone has seen; it works
+// like that of Unsubscribe also when the request is long over. Nobody else's suppression ends by it, nor one that SES's reports have made.
+func (s *Service) Allow(ctx context.Context, l link.Link, plea *Plea) (Letter, Case, error) {
+	return s.plead(ctx, l, plea, nil, func(t *Letter, now time.Time, p *Plea) (Case, error) {
+		i := &t.Invitation
+		stopped, err := s.stopped(ctx, *i, p != nil)
+		switch {
+		case err != nil:
+			return "", err
+		case !stopped && p == nil:
+			return Allowed, nil
+		case p == nil:
+			return AllowForm, nil
+		}
+		if err := s.block(ctx, *i, nil); err != nil {
+			return "", err
+		}
+		i.Reported = 0 // who wants mail again may report it again
+		i.note(Entry{At: now, Action: mailAllowed, By: byRecipient, CorrelationID: p.CorrelationID})
+		return Allowed, nil
+	})
+}
+
+// Dispute says that the answer was not the recipient's: "this wasn't us", for [DisputeWindow] after it, also of one that repeated what
+// stood (0.42). With a nil plea it only looks. The administration that the answer gave ends at once, and the partner has to confirm whom it deals with before it can order
 // again (0.25); the relationship itself is the partner's to end, and the inviter is told. The error is that of [Service.AskAgain].
 func (s *Service) Dispute(ctx context.Context, l link.Link, plea *Plea) (Letter, Case, error) {
 	var is grants
@@ -175,7 +210,7 @@ func (s *Service) Dispute(ctx context.Context, l link.Link, plea *Plea) (Letter,
 // disputed gives what an answer has granted as it is once the answer is disputed.
 func (s *Service) disputed(ctx context.Context, t Letter, now time.Time, correlationID string) (is grants, err error) {
 	i := t.Invitation
-	if i.Status != Accepted || i.Answer.NoChange {
+	if i.Status != Accepted || i.Sandbox {
 		return is, nil
 	}
 	for _, to := range t.receivers() {
@@ -232,7 +267,7 @@ func (s *Service) pleadAnd(
 		if c == Unknown {
 			return Letter{}, Unknown, err
 		}
-		form := c == RenewalForm || c == ReportForm || c == DisputeForm || c == UnsubscribeForm
+		form := c == RenewalForm || c == ReportForm || c == DisputeForm || c == UnsubscribeForm || c == AllowForm
 		if err != nil || plea == nil || !form {
 			return t, c, err
 		}

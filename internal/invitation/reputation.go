@@ -15,8 +15,21 @@ import (
 
 // Reputation is told what is said against the mails of a partner; see [partner.Reputation], whose contract it is.
 type Reputation interface {
-	Complained(ctx context.Context, p partner.TenantID, invitation string) error
-	Bounced(ctx context.Context, p partner.TenantID, invitation string) error
+	Complained(ctx context.Context, p partner.TenantID, by string) error
+	Bounced(ctx context.Context, p partner.TenantID, mail string) error
+}
+
+// voice says who complains: all addresses of one registrable domain are one voice, so that no organisation pauses a partner alone, and
+// at a webmail provider each mailbox is (domain, 0.36). It holds no address in clear. Where nobody knows the address any more it is
+// the mail that was complained about.
+func voice(address, mail string) string {
+	if address == "" {
+		return mail
+	}
+	if _, webmail := contact.Webmail(address); webmail {
+		return recipientOf(address)
+	}
+	return hashed(contact.Registered(address))
 }
 
 // reputable reports whether what is said of a mail counts for its partner: a rehearsal, and what SES's simulator answers, do not.
@@ -28,7 +41,7 @@ func HoldAgainst(ctx context.Context, r Reputation, i Invitation) error {
 	if r == nil || !i.reputable(i.RecipientEmail) {
 		return nil
 	}
-	return r.Complained(ctx, i.Inviter, i.ID)
+	return r.Complained(ctx, i.Inviter, voice(i.RecipientEmail, i.ID))
 }
 
 // Scope says whose mails a suppression keeps from an address.
@@ -83,8 +96,24 @@ func (p Pardon) Suppressions(ctx context.Context, u partner.User, findings probl
 	if err := findings.Err(); err != nil {
 		return nil, err
 	}
-	m, err := p.Ledger.Mailings(ctx, recipientOf(checked), true)
-	return m.standings(), err
+	return p.standings(ctx, checked)
+}
+
+// standings gives what keeps mail from an address: from its mailbox, and from the address itself.
+func (p Pardon) standings(ctx context.Context, address string) ([]Standing, error) {
+	m, err := p.Ledger.Mailings(ctx, recipientOf(address), true)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := bounced(ctx, p.Ledger, address, m, true)
+	if err != nil {
+		return nil, err
+	}
+	list := m.standings()
+	if gone != nil {
+		list = slices.Insert(list, 0, Standing{Scope: AllPartners, Suppression: *gone})
+	}
+	return list, nil
 }
 
 func (p Pardon) address(f *problem.Findings, address *string) string {
@@ -140,20 +169,33 @@ func (p Pardon) Lift(ctx context.Context, u partner.User, l Lifting) ([]Standing
 		return nil, err
 	}
 	lifted := Lifted{At: p.Now().UTC().Truncate(time.Second), Partner: by, By: u.Subject, CorrelationID: l.CorrelationID, Why: *l.Why}
-	for range maxRounds {
-		before, err := p.Ledger.Mailings(ctx, recipientOf(address), true)
-		if err != nil {
+	if err := p.lift(ctx, recipientOf(address), address, lifted); err != nil {
+		return nil, err
+	}
+	if exact := exactly(address); exact != recipientOf(address) {
+		if err := p.lift(ctx, exact, address, lifted); err != nil {
 			return nil, err
 		}
-		after, was := before.lift(lifted)
+	}
+	return p.standings(ctx, address)
+}
+
+// lift ends what is suppressed under one hash of an address.
+func (p Pardon) lift(ctx context.Context, recipient, address string, l Lifted) error {
+	for range maxRounds {
+		before, err := p.Ledger.Mailings(ctx, recipient, true)
+		if err != nil {
+			return err
+		}
+		after, was := before.lift(l, recipient == exactly(address))
 		if !was {
-			return before.standings(), nil
+			return nil
 		}
 		if err := p.Ledger.Record(ctx, after); !errors.Is(err, ErrConflict) {
-			return after.standings(), err
+			return err
 		}
 	}
-	return nil, unavailable(ErrConflict)
+	return unavailable(ErrConflict)
 }
 
 // partner gives whose suppression is meant, empty for that of all.
@@ -175,12 +217,16 @@ func (l Lifting) partner(f *problem.Findings) partner.TenantID {
 	return ""
 }
 
-// lift gives the mailings without a suppression, one version on, and false when it is not there.
-func (m Mailings) lift(l Lifted) (after Mailings, was bool) {
+// lift gives the mailings without a suppression, one version on, and false when it is not there. Exact says that the mailings are of the
+// very address that is meant: what bounced is lifted there alone.
+func (m Mailings) lift(l Lifted, exact bool) (after Mailings, was bool) {
 	after = m
 	after.Version++
 	if l.Partner == "" {
 		was, after.Suppressed = m.Suppressed != nil, nil
+		if exact {
+			was, after.Bounced = was || m.Bounced != nil, nil
+		}
 	} else {
 		after.Blocked = map[partner.TenantID]Suppression{}
 		for by, s := range m.Blocked {

@@ -36,7 +36,7 @@ func (i *Invitation) erase(now time.Time) {
 	i.History = slices.Clone(i.History)
 	for n := range i.History {
 		e := &i.History[n]
-		if e.Action == string(Cancelled) {
+		if e.Action == string(Cancelled) || e.Action == operatorCancelled {
 			e.Why = "" // somebody typed it
 		}
 	}

@@ -84,6 +84,7 @@ type Command struct {
 
 	why   string // what the entry says of the reason
 	words *Words // what the draft says from now on, empty to forget what was edited
+	ends  bool   // the change only ends something, which a partner that is suspended may as well (0.43)
 	scope string // what the key is for; empty for creating
 	// granular is what a new invitation asks for beside its own; nil for nothing.
 	granular *granular.Relationship
@@ -363,6 +364,15 @@ func (s *Service) displaceName(ctx context.Context, ch *granular.Change, by stri
 
 // inviter gives the account of a user who may invite, and checks that it is active.
 func (s *Service) inviter(ctx context.Context, u partner.User) (partner.Account, error) {
+	account, err := s.account(ctx, u)
+	if err == nil && account.Status != partner.Active {
+		return partner.Account{}, partner.NotActive()
+	}
+	return account, err
+}
+
+// account gives the account of a user whose role lets it invite.
+func (s *Service) account(ctx context.Context, u partner.User) (partner.Account, error) {
 	if err := u.Permit(partner.InviteCustomers); err != nil {
 		return partner.Account{}, err
 	}
@@ -370,13 +380,7 @@ func (s *Service) inviter(ctx context.Context, u partner.User) (partner.Account,
 	if problem.Is(err, problem.NotFound) {
 		return partner.Account{}, partner.NoAccount()
 	}
-	if err != nil {
-		return partner.Account{}, err
-	}
-	if account.Status != partner.Active {
-		return partner.Account{}, partner.NotActive()
-	}
-	return account, nil
+	return account, err
 }
 
 // draft checks a proposal field by field and fills in what was not said.
@@ -615,6 +619,9 @@ func (s *Service) Revise(ctx context.Context, c Command, id string, r Revision) 
 	return s.post(ctx, c, id, revised, func(inv *Invitation, now time.Time) error {
 		f := slices.Clone(c.Findings)
 		s.recipient(&f, inv, r.RecipientEmail, r.RecipientName)
+		if r.RecipientEmail != nil {
+			inv.Moot = nil // it may be another company
+		}
 		s.terms(&f, inv, own, r.Locale, r.Duration, r.Reminders)
 		if r.Duration != nil {
 			inv.ExpiresAt = now.Add(inv.Duration) // from now, so that a shorter time does not end an older draft
@@ -631,7 +638,8 @@ const revised = "changed"
 
 // Send asks for the mail of a draft. Replayed reports that the command's key had asked before. Codes:
 // [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], [problem.RecipientEmailRequired] (X-g), those of
-// an ended invitation, [problem.InvalidTransition] when the mail was asked for before: then it is resent;
+// an ended invitation, [problem.InvalidTransition] when the mail was asked for before: then it is resent; [problem.RelationshipExists] or
+// [problem.PartnershipExists] for one that is moot;
 // [problem.DraftEdited] (0.17); the limits of [Service.reserve].
 func (s *Service) Send(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
 	c.mails = true
@@ -685,10 +693,10 @@ func (i *Invitation) mailAgain(now time.Time) error {
 // mailed reports whether we were ever asked to mail the invitation. One that is done, the partner mails.
 func (i Invitation) mailed() bool { return i.Mail.State != MailNone || !i.Mail.SentAt.IsZero() }
 
-// Cancel ends an open invitation; its link then leads nowhere. Replayed reports that the command's key had ended it. Codes:
-// [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], those of an ended invitation.
+// Cancel ends an open invitation; its link then leads nowhere. A partner that is suspended may do so too (0.43). Replayed reports that the
+// command's key had ended it. Codes: [problem.RoleNotPermitted], [problem.NotFound], those of an ended invitation.
 func (s *Service) Cancel(ctx context.Context, c Command, id, reason string) (inv Invitation, replayed bool, err error) {
-	c.why = reason
+	c.why, c.ends = reason, true
 	return s.post(ctx, c, id, "cancelled", func(inv *Invitation, now time.Time) error {
 		f := slices.Clone(c.Findings)
 		if reason != "" {
@@ -715,7 +723,11 @@ var errReplayed = errors.New("invitation: replayed")
 // change reads, decides and writes until nobody else was quicker. The first reading may be a second old, which the write's
 // condition finds out, and costs half; a refusal rests on a strong one only.
 func (s *Service) change(ctx context.Context, c Command, id, action string, do func(*Invitation, time.Time) error) (Invitation, error) {
-	account, err := s.inviter(ctx, c.User)
+	find := s.inviter
+	if c.ends {
+		find = s.account
+	}
+	account, err := find(ctx, c.User)
 	if err != nil {
 		return Invitation{}, err
 	}
@@ -757,6 +769,9 @@ func (s *Service) changeOnce(ctx context.Context, c Command, account partner.Acc
 		return Invitation{}, ended
 	}
 	if c.mails {
+		if err := s.revive(ctx, account, &after); err != nil {
+			return Invitation{}, err
+		}
 		at, err := s.slotFor(ctx, c, account, after, now)
 		if err != nil {
 			return Invitation{}, err

@@ -666,7 +666,7 @@ func TestRolesAndTenants(t *testing.T) {
 			inv := o.invite(t, by(alder), to("nora@larch.example"))
 			o.suspend(t, alder)
 			var want problem.Code
-			if writes {
+			if writes && name != "cancel" { // 0.43: what it has asked for it may take back
 				want = problem.PartnerNotActive
 			}
 			wantCode(t, do(t.Context(), o, by(alder), inv.ID), want)

@@ -262,9 +262,19 @@ func (s *Service) sameRegion(t Letter, country string) error {
 	}
 }
 
-// isActive reports whether everybody who asks may.
-func (t Letter) isActive() bool {
-	return t.Inviter.Status == partner.Active && (t.Invitation.Kind != DualReseller || t.Provider.Status == partner.Active)
+// Vouched reports whether everybody who asks may: the accounts of those who ask are active. Of others nothing is said that vouches for them
+// (0.43).
+func (t Letter) Vouched() bool { return t.Barred() == nil }
+
+// Barred gives the account of who asks and is not active, the partner's before the provider's; nil for nobody.
+func (t *Letter) Barred() *partner.Account {
+	switch {
+	case t.Inviter.Status != partner.Active:
+		return &t.Inviter
+	case t.Invitation.Kind == DualReseller && t.Provider.Status != partner.Active:
+		return &t.Provider
+	}
+	return nil
 }
 
 // mayAnswer reports whether somebody may answer for the own company (domain, 0.2, 0.26).

@@ -10,6 +10,7 @@ const (
 	ByUser     ActorKind = "user"     // somebody of the inviting partner
 	ByCustomer ActorKind = "customer" // who followed the link
 	BySystem   ActorKind = "system"   // a job of ours, or the clock
+	ByOperator ActorKind = "operator" // who operates the deployment; who that was is its own business
 )
 
 // Event is one line of the timeline as the partner sees it: without the fingerprints by which commands are known again.
@@ -49,8 +50,10 @@ func actorOf(action string) ActorKind {
 	switch action {
 	case "created", revised, edited, "reset", "done", "sent", "resent", relinked, extended, string(Cancelled):
 		return ByUser
-	case string(Accepted), string(Declined), "renewal requested", "reported", "disputed", unsubscribed:
+	case string(Accepted), string(Declined), "renewal requested", "reported", "disputed", unsubscribed, mailAllowed:
 		return ByCustomer
+	case operatorCancelled:
+		return ByOperator
 	default:
 		return BySystem
 	}

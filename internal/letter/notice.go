@@ -14,6 +14,7 @@ type Links struct {
 	Report      string // to say that the company is not known
 	Unsubscribe string // to get no more mail; reminders only
 	Dispute     string // to say that the answer was not one's own; receipts only
+	Allow       string // to get the partner's mails again after they were stopped; to the recipient alone, and never in a draft
 }
 
 // Mail writes the mail of an invitation as we send it: the letter, what the partner adds where the deployment allows that, and
@@ -22,7 +23,7 @@ func Mail(l invitation.Letter, links Links, operator contact.Operator) Content {
 	c := compose(l, links.Answer, operator)
 	p := printer(l.Invitation.Locale)
 	c.Quote = quote(p.T("mail.message", "name", c.name), l.Invitation.Message)
-	c.Asides = []Aside{{p.T("mail.report"), links.Report}}
+	c.Asides = []Aside{{p.T("mail.report"), links.Report}, {p.T("mail.allow"), links.Allow}}
 	return c
 }
 
@@ -154,12 +155,12 @@ func disputeNotice(p *locale.Printer, l invitation.Letter) Content {
 	c.give(p, why(p, i, "disputed"))
 	c.Facts = append(c.Facts, answerFacts(p, i)...)
 	switch {
-	case i.Status != invitation.Accepted, i.Answer.NoChange:
+	case i.Status != invitation.Accepted, i.Sandbox, i.Answer.NoChange && i.Kind == invitation.Partnership:
 		c.Asked = []string{p.T("mail.dispute.nothing")}
 	case i.Kind == invitation.Partnership:
 		c.Asked = []string{p.T("mail.dispute.partnership")}
 	default:
-		if i.RequestDelegatedAdmin {
+		if i.RequestDelegatedAdmin && !i.Answer.NoChange {
 			c.Asked = append(c.Asked, p.T("mail.dispute.administration"))
 		}
 		c.Asked = append(c.Asked, p.T("order.notice.dispute"), p.T("mail.dispute.end"))

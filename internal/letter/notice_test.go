@@ -15,7 +15,7 @@ import (
 	"concord/internal/partner"
 )
 
-var notified = Links{Answer: link, Report: link + "/report", Unsubscribe: "https://portal.example/u/AQID", Dispute: "https://portal.example/r/AQID"}
+var notified = Links{Answer: link, Report: link + "/report", Unsubscribe: "https://portal.example/u/AQID", Allow: "https://portal.example/m/AQID", Dispute: "https://portal.example/r/AQID"}
 
 func answered(tag language.Tag, status invitation.Status) invitation.Letter {
 	l := request(tag)

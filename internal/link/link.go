@@ -37,7 +37,10 @@ const (
 	Granular    Purpose = 'g' // a customer reads, approves, rejects and ends granular administration
 	Receipt     Purpose = 'r' // who was invited says that an answer was not its own
 	Unsubscribe Purpose = 'u' // who is reminded wants no more mail
-	Verify      Purpose = 'e' // the primary contact of an enrolment confirms its address
+	// Allow is of who has stopped a partner's mails and wants them again. It stands in mails of ours to the recipient alone, and in nothing
+	// that a partner can read: that is what it proves (domain, 0.36).
+	Allow  Purpose = 'm'
+	Verify Purpose = 'e' // the primary contact of an enrolment confirms its address
 )
 
 // Purposes are all of them.
@@ -260,7 +263,7 @@ func (s *Signer) Verify(p Purpose, token string) (Link, error) {
 const GranularPrefix = "gdap_"
 
 // prefixes are those of the items that a purpose leads to.
-var prefixes = map[Purpose]string{Answer: "inv_", Granular: GranularPrefix, Receipt: "inv_", Unsubscribe: "inv_", Verify: "enr_"}
+var prefixes = map[Purpose]string{Answer: "inv_", Granular: GranularPrefix, Receipt: "inv_", Unsubscribe: "inv_", Allow: "inv_", Verify: "enr_"}
 
 func mac(key []byte, p Purpose, body []byte) []byte {
 	h := hmac.New(sha256.New, key)

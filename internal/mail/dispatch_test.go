@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -192,6 +193,7 @@ const steps = 8
 
 // world is a partner with its customers, and our side of it.
 type world struct {
+	domain  func(n int) string // of the recipient of the nth invitation; empty for larch.example
 	t       *testing.T
 	memory  *storetest.Memory
 	ses     *amazon
@@ -205,7 +207,7 @@ const alder = partner.TenantID("11111111-1111-4111-8111-111111111111")
 var agent = partner.User{Subject: "agent", Tenant: alder, Roles: []partner.Role{partner.AdminAgent}, Cloud: "public"}
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, memory: &storetest.Memory{}, ses: &amazon{}}
+	w := &world{domain: func(int) string { return "" }, t: t, memory: &storetest.Memory{}, ses: &amazon{}}
 	w.memory.PutAccount(partner.Account{
 		Tenant: alder, DisplayName: "Alder", Status: partner.Active, Cloud: "public", Country: "US", Locale: "en", Version: 1,
 		Contact: partner.Contact{Email: "hello@alder.example"},
@@ -238,7 +240,8 @@ func (w *world) dispatcher(step func(string)) *Dispatcher {
 	}
 	s := stepped{w.memory, step}
 	return &Dispatcher{
-		Store: s, Accounts: s, Ledger: w.memory, Clouds: clouds, Links: s, Sender: steppedSender{ses, step}, Pace: &pace.Pace{}, Operator: contact.Operator{Name: "Example"},
+		Store: s, Accounts: s, Ledger: w.memory, Clouds: clouds,
+		Others: invitation.Sweep{Store: w.memory, Relationships: w.memory, Partnerships: w.memory, Accounts: w.memory, Granular: w.memory, Now: time.Now}, Links: s, Sender: steppedSender{ses, step}, Pace: &pace.Pace{}, Operator: contact.Operator{Name: "Example"},
 		Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Function: "mailer", Out: io.Discard},
 	}
 }
@@ -258,7 +261,7 @@ func (w *world) draft(n int) string { return w.draftFor(n, invitation.DefaultDur
 
 func (w *world) draftFor(n int, open time.Duration) string {
 	w.t.Helper()
-	to := fmt.Sprintf("ada%d@larch.example", n)
+	to := fmt.Sprintf("ada%d@%s", n, cmp.Or(w.domain(n), "larch.example"))
 	inv, _, err := w.service.Invite(w.t.Context(), invitation.Command{User: agent, Key: fmt.Sprint("invite ", n)},
 		invitation.Proposal{Kind: invitation.Reseller, RecipientEmail: &to, Duration: &open})
 	if err != nil {

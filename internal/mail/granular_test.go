@@ -192,7 +192,7 @@ func TestGranularIsHeldBack(t *testing.T) {
 		"who can tell":   {func(d *desk) { d.sender.next = unsent(invitation.MailUnknown, "timeout") }, "sending", "timeout"},
 		"suppressed": {func(d *desk) {
 			feedback := invitation.Feedback{Store: d.memory, Ledger: d.memory, Now: d.Now}
-			if err := feedback.Suppress(d.Context(), "Ada@larch.example", "bounce_permanent"); err != nil {
+			if err := feedback.Suppress(d.Context(), "Ada@larch.example", invitation.Report{State: invitation.MailBounced, Reason: "bounce_permanent"}); err != nil {
 				d.Fatal(err)
 			}
 		}, "failed", "recipient_suppressed"},

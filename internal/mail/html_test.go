@@ -82,7 +82,7 @@ func TestEveryKindInEveryLanguage(t *testing.T) {
 					golden(t, name+".txt", "Subject: "+c.Subject+"\n\n"+c.Text())
 					golden(t, name+".html", html)
 
-					if got, want := address.FindAllString(html, -1), []string{url, url, url + "/report", operator.Privacy, operator.Imprint}; !cmp.Equal(got, want) {
+					if got, want := address.FindAllString(html, -1), []string{url, url, url + "/report", links.Allow, operator.Privacy, operator.Imprint}; !cmp.Equal(got, want) {
 						t.Errorf("addresses in the HTML: %q", got)
 					}
 					if n := strings.Count(html, `href="`+url+`"`); n != 1 {

@@ -43,6 +43,8 @@ type Dispatcher struct {
 	Accounts Accounts
 	// Enrolments are where the mails of enrolments are owed.
 	Enrolments Enrolments
+	// Others marks what an acceptance has made moot; nil for nobody.
+	Others Others
 	// Ledger says which recipients get no mail, and counts reminders.
 	Ledger   invitation.Suppressions
 	Clouds   partner.Clouds
@@ -64,6 +66,11 @@ type Store interface {
 // Accounts is what the sender needs of [partner.Accounts], whose contract it is.
 type Accounts interface {
 	Account(ctx context.Context, tenant partner.TenantID, strong bool) (partner.Account, error)
+}
+
+// Others is what the sender needs of an [invitation.Sweep], whose contract it is.
+type Others interface {
+	After(ctx context.Context, accepted invitation.Invitation) (more bool, err error)
 }
 
 // Links makes the tokens of links. It gives the same token for the same link as long as the secret is not rotated.
@@ -150,15 +157,21 @@ func (d *Dispatcher) send(ctx context.Context, inv invitation.Invitation) Outcom
 	if err != nil {
 		return unsent(invitation.MailWaiting, "cloud_not_served")
 	}
-	token, err := d.Links.Sign(ctx, link.Answer, link.Link{Tenant: string(inv.Inviter), ID: inv.ID, Generation: inv.Generation})
-	if err != nil {
+	about := link.Link{Tenant: string(inv.Inviter), ID: inv.ID, Generation: inv.Generation}
+	token, err := d.Links.Sign(ctx, link.Answer, about)
+	allow, failed := d.Links.Sign(ctx, link.Allow, about)
+	if err = errors.Join(err, failed); err != nil {
 		d.Log.ErrorContext(ctx, "no link", "invitation", inv.ID, "error", err)
 		return unsent(invitation.MailWaiting, "link_unavailable")
 	}
 	links := answerLinks(cloud.BaseURL + link.Answer.Path(token))
+	links.Allow = cloud.BaseURL + link.Allow.Path(allow)
 	l, err := d.letter(ctx, inv, account, cloud)
 	if err != nil {
 		return unsent(invitation.MailWaiting, "store_unavailable")
+	}
+	if !l.Vouched() { // the provider of a dual invitation
+		return unsent(invitation.MailFailed, "partner_not_active")
 	}
 	if l.Invitation.ExpiresAt.IsZero() { // the time runs from when SES takes the mail, which is no sooner than now (0.9)
 		l.Invitation.ExpiresAt = d.now().Add(inv.Duration)

@@ -23,7 +23,7 @@ import (
 	"concord/internal/storetest"
 )
 
-var links = letter.Links{Answer: url, Report: url + "/report", Unsubscribe: "https://portal.example/u/AQID-unsubscribe", Dispute: "https://portal.example/r/AQID-dispute"}
+var links = letter.Links{Answer: url, Report: url + "/report", Unsubscribe: "https://portal.example/u/AQID-unsubscribe", Allow: "https://portal.example/m/AQID-allow", Dispute: "https://portal.example/r/AQID-dispute"}
 
 // answered is an example with an answer.
 func answered(tag language.Tag, status invitation.Status, edit func(*invitation.Invitation)) invitation.Letter {
@@ -94,7 +94,7 @@ func further(tag language.Tag) map[string]struct {
 	dual := func(i *invitation.Invitation) { i.Kind = invitation.DualReseller }
 	partnership := func(i *invitation.Invitation) { i.Kind, i.RequestDelegatedAdmin = invitation.Partnership, false }
 	sandbox := func(i *invitation.Invitation) { i.Sandbox, i.Answer.NoChange = true, true }
-	asks, dispute, own := []string{url, url + "/report"}, []string{links.Dispute, overview}, []string{overview}
+	asks, dispute, own := []string{url, url + "/report", links.Allow}, []string{links.Dispute, overview}, []string{overview}
 	all, only := letter.Links{Dispute: links.Dispute}, letter.Links{}
 	accepted, declined := invitation.Accepted, invitation.Declined
 	return map[string]struct {
@@ -139,7 +139,7 @@ func further(tag language.Tag) map[string]struct {
 		"dispute":                   {tell(invitation.DisputeNotice, accepted, history("disputed", "not-us")), nil},
 		"invitation.granular":       {letter.Mail(beside, links, operator), asks},
 		"receipt.accepted.granular": {receipt(all, accepted, func(i *invitation.Invitation) { i.RequestDelegatedAdmin, i.Answer.Granular = false, true }), dispute},
-		"granular":                  {administration(tag, granular.RequestNotice), asks},
+		"granular":                  {administration(tag, granular.RequestNotice), asks[:2]},
 		"granular.answer":           {administration(tag, granular.AnswerNotice), nil},
 		"granular.answer.declined":  {administration(tag, granular.AnswerNotice, granular.Rejected), nil},
 		"granular.receipt":          {administration(tag, granular.ReceiptNotice), []string{url, overview}},
@@ -273,6 +273,70 @@ func TestNoticesAreMailed(t *testing.T) {
 		}
 		if inv.Post.State != invitation.MailNone {
 			t.Errorf("%+v", inv.Post)
+		}
+	})
+}
+
+// 0.40: who accepts one request is not reminded of another of the same partner, nor mailed what waits; the partner is told when that is
+// done, and what could not be done is made up for.
+func TestAnAcceptanceSilencesTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		first, second := w.invite(1), w.invite(2)
+		w.deliver()
+		waits := w.invite(3) // its mail is queued when the answer comes
+		w.accept(w.get(first))
+		away := true
+		w.memory.Inject(func(op storetest.Operation) storetest.Fault {
+			if op == storetest.SlotHolders && away {
+				return storetest.Fault{Err: errors.New("the table is away")}
+			}
+			return storetest.Fault{}
+		})
+		records := w.records()
+		d := w.dispatcher(nil)
+		for _, r := range records {
+			if r.ID == first {
+				if err := d.Dispatch(t.Context(), r); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if inv := w.get(first); !slices.Equal(inv.Post.Owed, []invitation.Notice{invitation.AnswerNotice}) || inv.Post.State != invitation.MailWaiting {
+			t.Fatalf("the partner is told before the others are silent: %+v", inv.Post)
+		}
+		away = false
+		time.Sleep(time.Minute)
+		w.cleanup()
+		for _, r := range w.records() {
+			if r.ID == first {
+				if err := d.Dispatch(t.Context(), r); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, r := range records { // the record of the queued mail comes late
+			if err := d.Dispatch(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 35 {
+			time.Sleep(24 * time.Hour)
+			w.cleanup()
+			w.deliver()
+		}
+		for _, id := range []string{second, waits} {
+			inv := w.get(id)
+			if inv.Moot == nil || inv.Reminded != 0 || inv.Status != invitation.Expired {
+				t.Errorf("%+v", inv)
+			}
+		}
+		kinds := map[string]int{}
+		for _, m := range w.ses.all() {
+			kinds[m.kind]++
+		}
+		if kinds["invitation"] != 2 || kinds["reminder"] != 0 || kinds["answer"] != 1 {
+			t.Errorf("%v", kinds)
 		}
 	})
 }
@@ -627,7 +691,7 @@ func TestPurposes(t *testing.T) {
 		d := w.dispatcher(nil)
 		l := invitation.Letter{Invitation: record, Inviter: w.account(), Cloud: clouds[0]}
 		for notice, want := range map[invitation.Notice][]link.Purpose{
-			invitation.ReminderNotice: {link.Answer, link.Answer, link.Unsubscribe}, invitation.ReceiptNotice: {link.Receipt}, invitation.CopyNotice: nil,
+			invitation.ReminderNotice: {link.Answer, link.Answer, link.Allow, link.Unsubscribe}, invitation.ReceiptNotice: {link.Receipt}, invitation.CopyNotice: nil,
 			invitation.AnswerNotice: nil, invitation.RenewalNotice: nil, invitation.DisputeNotice: nil,
 		} {
 			var m Message

@@ -27,10 +27,31 @@ func (d *Dispatcher) notify(ctx context.Context, queued invitation.Invitation) e
 		if n > 0 && !timeFor(ctx) {
 			break // what was not tried is queued again
 		}
+		if o, waits := d.sweep(ctx, *inv, notice); waits {
+			outcomes[notice] = o
+			continue
+		}
 		outcomes[notice] = d.notice(ctx, *inv, notice)
 		// A crash here sends again, at the end of the lease, what has gone: with the same links, and but for a reminder.
 	}
 	return d.settlePost(ctx, *inv, owner, outcomes)
+}
+
+// sweep deals with what an acceptance has made moot before the partner is told of it, and gives true when that is not done yet: the notice
+// waits, and is what brings the rest home.
+func (d *Dispatcher) sweep(ctx context.Context, inv invitation.Invitation, n invitation.Notice) (Outcome, bool) {
+	if n != invitation.AnswerNotice || d.Others == nil {
+		return Outcome{}, false
+	}
+	more, err := d.Others.After(ctx, inv)
+	switch {
+	case err != nil:
+		d.Log.ErrorContext(ctx, "what is moot is not marked", "invitation", inv.ID, "error", err.Error())
+		return later("store_unavailable", time.Minute), true // no fault of the notice, which is not given up for it
+	case more:
+		return later("others_moot", time.Minute), true
+	}
+	return Outcome{}, false
 }
 
 // timeFor reports whether one more send and the write after it fit before the deadline of the invocation.
@@ -147,6 +168,9 @@ func (d *Dispatcher) notice(ctx context.Context, inv invitation.Invitation, n in
 	if err != nil {
 		return unsent(invitation.MailWaiting, "store_unavailable")
 	}
+	if n == invitation.ReminderNotice && !l.Vouched() {
+		return unsent(invitation.MailFailed, "partner_not_active")
+	}
 	c, err := d.compose(ctx, n, l, &m)
 	switch {
 	case errors.Is(err, errNoWords):
@@ -178,7 +202,7 @@ func (d *Dispatcher) compose(ctx context.Context, n invitation.Notice, l invitat
 	switch {
 	case n == invitation.ReminderNotice:
 		links := answerLinks(to(link.Answer))
-		links.Unsubscribe = to(link.Unsubscribe)
+		links.Unsubscribe, links.Allow = to(link.Unsubscribe), to(link.Allow)
 		m.Unsubscribe = links.Unsubscribe
 		c = letter.Remind(l, links, d.Operator)
 	case n == invitation.ReceiptNotice:

@@ -57,6 +57,7 @@ func (v *visit) asked(q granular.Request) {
 	v.letter = invitation.Letter{Inviter: q.Partner, Cloud: q.Portal, Granular: &q.Relationship, Invitation: invitation.Invitation{
 		Key: invitation.Key{Inviter: q.Relationship.Partner, ID: q.ID}, Locale: q.Mail.Locale, LocaleAsked: q.Mail.LocaleAsked, RecipientEmail: q.Mail.To, ExpiresAt: q.ApproveBy,
 	}}
+	v.letter.Declines = q.Rejects(v.grantor())
 	if a := q.Answer; a != nil {
 		v.letter.Invitation.Answer = &invitation.Given{FullName: a.FullName, JobTitle: a.JobTitle, Email: a.Email, At: a.At}
 	}
@@ -103,7 +104,7 @@ func (h *site) signInGranular(w http.ResponseWriter, r *http.Request) {
 	c, ok := h.lookGranular(w, r, v)
 	switch {
 	case !ok:
-	case c != granular.Review && c != granular.Answered:
+	case c != granular.Review && c != granular.Answered && c != granular.PartnerNotActive:
 		h.show(w, r, v, grants[c])
 	default:
 		h.begin(w, r, v)
@@ -284,7 +285,7 @@ func granularReview(p *page) any {
 	if p.grant.Status == granular.Pending {
 		facts = append(facts, fact{p.T("page.fact.open"), p.open()})
 	}
-	return asked{p.partner(), p.T("page.granular.ask", "partner", p.partner()), p.gives(), facts}
+	return asked{p.partner(), p.T("page.granular.ask", "partner", p.partner()), p.gives(), "", facts}
 }
 
 // granularTerms are what is agreed to, in words.

@@ -60,6 +60,8 @@ var outcomes = map[invitation.Case]outcome{
 	invitation.DisputeOver:     {"dispute-over", http.StatusGone, "notice", disputeOver},
 	invitation.UnsubscribeForm: {"unsubscribe", http.StatusOK, "plea", unsubscribe},
 	invitation.Unsubscribed:    {"unsubscribed", http.StatusOK, "notice", unsubscribed},
+	invitation.AllowForm:       {"allow", http.StatusOK, "plea", allow},
+	invitation.Allowed:         {"allowed", http.StatusOK, "notice", allowed},
 }
 
 // Outcomes that are no case of an invitation.

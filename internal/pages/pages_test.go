@@ -531,9 +531,19 @@ func TestEveryCase(t *testing.T) {
 	}{
 		{name: "not signed in", page: "review", status: 200, says: []string{
 			"Alder Cloud Services Inc.", "alder.example", "United States", "partners@alder.example", "j•••@larch.example", "days left", "Grove Marketplace Ltd", "isn’t a Microsoft service"}},
+		{name: "not needed any more", page: "review", status: 200, prepare: func(d *deployment, i *invitation.Invitation) {
+			i.Moot = &invitation.Moot{Reason: "relationship_exists", Since: time.Now(), Customer: larch}
+			d.store.PutInvitation(*i)
+		}, says: []string{"In another request from Alder Cloud Services Inc., your company already agreed to all of this on", "You don’t have to do anything"}},
 		{name: "administration asked for", page: "review", status: 200, edit: administration, says: []string{"administer them"}},
 		{name: "Global admin", page: "answer", status: 200, who: lara, says: []string{"not requested", "Larch Trading Ltd", "Grove Marketplace Ltd", "I am authorised to act for Larch Trading Ltd"}},
 		{name: "Global admin, administration asked for", page: "answer", status: 200, edit: administration, who: lara, says: []string{"Delegated administration (DAP) requested", "Only as described below"}},
+		{name: "Global admin of who has it already", page: "answer", status: 200, who: lara, prepare: func(d *deployment, i *invitation.Invitation) {
+			d.commit(relationship.Change{After: relationship.Relationship{
+				ID: "rel_aaaaaaaaaaaaaaaaaaaaaaaaaa", Partner: alder, Customer: relationship.Customer{Tenant: larch}, Status: relationship.Active,
+				DelegatedAdmin: relationship.NoAdministration, Version: 1,
+			}})
+		}, says: []string{"Larch Trading Ltd has already agreed to all of this"}},
 		{name: "another tenant", page: "wrong-tenant", status: 403, edit: bound, who: owen, says: []string{"admin@oak.example", "another account"}},
 		{name: "the inviter itself", page: "wrong-tenant", status: 403, who: insider},
 		{name: "no Global admin", page: "not-admin", status: 403, who: user, says: []string{"user@larch.example", "Forward"}},

@@ -34,6 +34,7 @@ func (h *site) pleadings() []pleading {
 		{site: h, purpose: link.Granular, aside: asideReport, plead: h.Invitations.ReportGranular},
 		{site: h, purpose: link.Receipt, plead: h.Invitations.Dispute},
 		{site: h, purpose: link.Unsubscribe, plead: h.Invitations.Unsubscribe, confirmed: leaving},
+		{site: h, purpose: link.Allow, plead: h.Invitations.Allow, confirmed: ticked},
 	}
 }
 
@@ -42,6 +43,9 @@ func (h *site) pleadings() []pleading {
 func leaving(field func(string) string) bool {
 	return field("confirm") == "on" || field("List-Unsubscribe") == "One-Click"
 }
+
+// ticked recognises our own form with its box ticked.
+func ticked(field func(string) string) bool { return field("confirm") == "on" }
 
 func (p pleading) pattern() string { return "/" + string(rune(p.purpose)) + "/{token}" + p.aside }
 
@@ -131,7 +135,10 @@ func (p *page) to() string { return mask(p.letter.Invitation.RecipientEmail) }
 
 // asker are the facts by which a recipient knows who asked.
 func (p *page) asker() []fact {
-	facts := []fact{{p.T("page.fact.name"), p.partner()}, {p.T("page.fact.domain"), p.letter.Inviter.VerifiedDomain}}
+	facts := []fact{{p.T("page.fact.name"), p.partner()}}
+	if p.letter.Vouched() {
+		facts = append(facts, fact{p.T("page.fact.domain"), p.letter.Inviter.VerifiedDomain})
+	}
 	if to := p.to(); to != "" {
 		facts = append(facts, fact{p.T("page.fact.to"), to})
 	}
@@ -159,10 +166,16 @@ func renewal(p *page) any {
 		Text: []string{p.T("page.renewal.text", "partner", p.partner())}, Facts: p.asker(),
 		Why: p.T("page.renewal.why"), Reasons: p.choices(invitation.RenewalReasons, renewalTexts), Send: p.T("page.renewal.title"),
 	}
-	if p.to() != "" {
-		content.Text = append(content.Text, p.T("page.renewal.unblock", "partner", p.partner()))
-	}
+	content.Text = append(content.Text, p.stopped()...)
 	return p.complete(content)
+}
+
+// stopped says that the partner's mails have been stopped, that asking for a link does not change that, and what does (domain, 0.36).
+func (p *page) stopped() []string {
+	if !p.letter.Stopped {
+		return nil
+	}
+	return []string{p.T("page.renewal.stopped", "partner", p.partner()), p.T("page.reported.again", "partner", p.partner(), "operator", p.Operator)}
 }
 
 func renewalAsked(p *page) any {
@@ -171,7 +184,7 @@ func renewalAsked(p *page) any {
 	if to := p.to(); to != "" {
 		told = p.T("page.renewal-asked.to", "partner", p.partner(), "to", to)
 	}
-	return notice{Text: []string{told, p.T("page.renewal-asked.once", "partner", p.partner())},
+	return notice{Text: append([]string{told, p.T("page.renewal-asked.once", "partner", p.partner())}, p.stopped()...),
 		Facts: append([]fact{{p.T("page.fact.name"), p.partner()}}, p.contact()...)}
 }
 
@@ -228,7 +241,7 @@ func (p *page) silence() []string {
 	if to == "" {
 		return nil
 	}
-	return []string{p.T("page.reported.text", "partner", p.partner(), "to", to), p.T("page.reported.again", "partner", p.partner())}
+	return []string{p.T("page.reported.text", "partner", p.partner(), "to", to), p.T("page.reported.again", "partner", p.partner(), "operator", p.Operator)}
 }
 
 var disputeTexts = map[string]string{
@@ -247,11 +260,13 @@ func (p *page) disputable() []fact {
 	}
 }
 
-// granted reports what the answer gave: a relationship, and administration with it.
+// granted reports what a dispute of the answer is about: a relationship, also one that the answer has only confirmed, and administration or
+// a partnership that it gave.
 func (p *page) granted() (relationship, administration bool) {
 	inv := p.letter.Invitation
-	relationship = inv.Status == invitation.Accepted && !inv.Answer.NoChange
-	return relationship, relationship && inv.RequestDelegatedAdmin
+	gave := !inv.Answer.NoChange
+	relationship = inv.Status == invitation.Accepted && !inv.Sandbox && (gave || inv.Kind != invitation.Partnership)
+	return relationship, relationship && gave && inv.RequestDelegatedAdmin
 }
 
 // disputeEnd is when the time for a dispute is over.
@@ -324,4 +339,21 @@ func unsubscribed(p *page) any {
 		return notice{Text: []string{p.T("page.unsubscribe.erased", "partner", p.partner())}}
 	}
 	return notice{Text: append(p.silence(), p.T("page.unsubscribe.stays"))}
+}
+
+func allow(p *page) any {
+	p.Title = p.T("page.allow.title", "partner", p.partner())
+	return p.complete(plea{
+		Text:    []string{p.T("page.allow.text", "partner", p.partner(), "to", p.to())},
+		Confirm: p.T("page.allow.confirm", "partner", p.partner()), Send: p.T("page.allow.send"),
+	})
+}
+
+func allowed(p *page) any {
+	p.Title = p.T("page.allowed.title", "partner", p.partner())
+	if p.to() == "" {
+		p.Title = p.T("page.allow.title", "partner", p.partner())
+		return notice{Text: []string{p.T("page.unsubscribe.erased", "partner", p.partner())}}
+	}
+	return notice{Text: []string{p.T("page.allowed.text", "partner", p.partner(), "to", p.to())}}
 }

@@ -79,10 +79,14 @@ var pleas = []struct {
 	mayWrite bool // the page has a form
 }{
 	{name: "renewal of an expired request", purpose: link.Answer, aside: renewal, page: "renewal", status: 200, prepare: over, mayWrite: true,
-		says: []string{"Alder Cloud Services Inc.", "j•••@larch.example", "It expired before we could answer", "We can’t find the newer email", "Another reason", "ends that"}},
+		says: []string{"Alder Cloud Services Inc.", "j•••@larch.example", "It expired before we could answer", "We can’t find the newer email", "Another reason"}, saysNot: []string{"stopped"}},
 	{name: "renewal of a replaced link", purpose: link.Answer, aside: renewal, page: "renewal", status: 200, prepare: replaced, mayWrite: true},
 	{name: "renewal where no address is known", purpose: link.Answer, aside: renewal, page: "renewal", status: 200, edit: nobody, prepare: over, mayWrite: true,
-		saysNot: []string{"Sent to", "ends that"}},
+		saysNot: []string{"Sent to", "stopped"}},
+	{name: "renewal of who has stopped the mail", purpose: link.Answer, aside: renewal, page: "renewal", status: 200, prepare: func(d *deployment, i *invitation.Invitation) {
+		stopped(d, i)
+		over(d, i)
+	}, mayWrite: true, says: []string{"because you have stopped them", "does not change that", "at the end of an email that you received", "Grove Marketplace Ltd"}},
 	{name: "renewal asked for", purpose: link.Answer, aside: renewal, page: "renewal-asked", status: 200,
 		prepare: put(func(i *invitation.Invitation) { i.Generation, i.Asked = 2, 1 }), says: []string{"will go to j•••@larch.example", "partners@alder.example"}},
 	{name: "renewal asked for where no address is known", purpose: link.Answer, aside: renewal, page: "renewal-asked", status: 200, edit: nobody,
@@ -99,8 +103,10 @@ var pleas = []struct {
 	{name: "report where no address is known", purpose: link.Answer, aside: report, page: "report", status: 200, edit: nobody, mayWrite: true, saysNot: []string{"reminders"}},
 	{name: "report of an answered request", purpose: link.Answer, aside: report, page: "report", status: 200, prepare: accepted, mayWrite: true,
 		saysNot: []string{"You don’t have to do anything"}},
-	{name: "reported", purpose: link.Answer, aside: report, page: "reported", status: 200, prepare: put(func(i *invitation.Invitation) { i.Reported = 1 }),
-		says: []string{"no longer send requests or reminders to j•••@larch.example", "ask for a new one"}},
+	{name: "reported", purpose: link.Answer, aside: report, page: "reported", status: 200, prepare: stopped,
+		says: []string{"no longer send requests or reminders to j•••@larch.example", "at the end of an email that you received"}},
+	{name: "report of what was let through again", purpose: link.Answer, aside: report, page: "report", status: 200, mayWrite: true,
+		prepare: put(func(i *invitation.Invitation) { i.Reported = 1 })},
 	{name: "reported where no address is known", purpose: link.Answer, aside: report, page: "reported", status: 200, edit: nobody,
 		prepare: put(func(i *invitation.Invitation) { i.Reported = 1 }), says: []string{"You don’t have to do anything"}, saysNot: []string{"reminders"}},
 	{name: "report of a cancelled request", purpose: link.Answer, aside: report, page: "unknown", status: 404,
@@ -115,7 +121,7 @@ var pleas = []struct {
 			answeredBy("u-lara", larch, invitation.Accepted)(d, i)
 			i.Answer.NoChange = true
 			d.store.PutInvitation(*i)
-		}, saysNot: []string{"administrator rights", "must then confirm"}},
+		}, says: []string{"must then confirm"}, saysNot: []string{"administrator rights"}},
 	{name: "dispute of a refusal", purpose: link.Receipt, page: "dispute", status: 200, mayWrite: true,
 		prepare: answeredBy("u-lara", larch, invitation.Declined), says: []string{"was declined for your company"}, saysNot: []string{"administrator rights", "must then confirm"}},
 	{name: "disputed", purpose: link.Receipt, page: "disputed", status: 200, edit: func(p *invitation.Proposal) { p.RequestDelegatedAdmin = to(true) },
@@ -147,12 +153,34 @@ var pleas = []struct {
 				d.t.Fatal(err)
 			}
 			*i = t.Invitation
-		}, says: []string{"no longer send requests or reminders to j•••@larch.example", "ask for a new one", "can still answer them"}},
+		}, says: []string{"no longer send requests or reminders to j•••@larch.example", "at the end of an email that you received", "can still answer them"}},
 	{name: "unsubscribed when the address is erased", purpose: link.Unsubscribe, page: "unsubscribed", status: 200,
 		prepare: put(func(i *invitation.Invitation) {
 			i.RecipientEmail = ""
 			i.History = append(i.History, invitation.Entry{At: time.Now(), Action: "unsubscribed", By: "recipient"})
 		}), says: []string{"has been erased"}, saysNot: []string{"can no longer send"}},
+
+	{name: "allow", purpose: link.Allow, page: "allow", status: 200, mayWrite: true, prepare: stopped,
+		says: []string{"You have stopped emails from Alder Cloud Services Inc. to j•••@larch.example", "I want to get emails from Alder Cloud Services Inc."}},
+	{name: "allow by a link of long ago", purpose: link.Allow, page: "allow", status: 200, mayWrite: true, prepare: func(d *deployment, i *invitation.Invitation) {
+		stopped(d, i)
+		i.Status, i.Generation = invitation.Cancelled, 3
+		d.store.PutInvitation(*i)
+		d.clock.Store(int64(170 * 24 * time.Hour))
+	}},
+	{name: "allowed", purpose: link.Allow, page: "allowed", status: 200, says: []string{"keeps emails from Alder Cloud Services Inc. from reaching j•••@larch.example"}},
+	{name: "allow when the address is erased", purpose: link.Allow, page: "allowed", status: 200,
+		prepare: put(func(i *invitation.Invitation) { i.RecipientEmail = "" }), says: []string{"has been erased"}, saysNot: []string{"larch.example"}},
+}
+
+// stopped has the recipient report the request, so that the partner's mails no longer reach it.
+func stopped(d *deployment, i *invitation.Invitation) {
+	l := link.Link{Tenant: string(i.Inviter), ID: i.ID, Generation: i.Generation}
+	t, _, err := d.service.Report(d.t.Context(), l, &invitation.Plea{Reason: "not-asked-for"})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	*i = t.Invitation
 }
 
 func nobody(p *invitation.Proposal) { p.RecipientEmail = nil }
@@ -212,7 +240,7 @@ func TestEveryPlea(t *testing.T) {
 					continue
 				}
 				got.want(t, c.page, http.StatusUnprocessableEntity)
-				anchor := map[bool]string{true: "f-confirm", false: "f-reason"}[c.purpose == link.Unsubscribe]
+				anchor := map[bool]string{true: "f-confirm", false: "f-reason"}[c.purpose == link.Unsubscribe || c.purpose == link.Allow]
 				if got.id(anchor) == nil || got.id(anchor+"-fault") == nil || !slices.Contains(got.links(), "#"+anchor) {
 					t.Errorf("%s: nothing is said at %s", name, anchor)
 				}
@@ -227,7 +255,7 @@ func TestEveryPlea(t *testing.T) {
 
 // granted is a form that the page of a plea takes.
 func granted(page string) url.Values {
-	if page == "unsubscribe" {
+	if page == "unsubscribe" || page == "allow" {
 		return url.Values{"confirm": {"on"}}
 	}
 	return url.Values{"reason": {map[string]string{"renewal": "other", "report": "impersonation", "dispute": "mistake"}[page]}}
@@ -255,8 +283,8 @@ func (s seen) nothingChosen(t *testing.T, path string, form bool) {
 
 // TestPleading carries each plea out, with every reason that its page offers, and twice.
 func TestPleading(t *testing.T) {
-	done := map[string]string{"renewal": "renewal-asked", "report": "reported", "dispute": "disputed", "unsubscribe": "unsubscribed"}
-	action := map[string]string{"renewal": "renewal requested", "report": "reported", "dispute": "disputed", "unsubscribe": "unsubscribed"}
+	done := map[string]string{"renewal": "renewal-asked", "report": "reported", "dispute": "disputed", "unsubscribe": "unsubscribed", "allow": "allowed"}
+	action := map[string]string{"renewal": "renewal requested", "report": "reported", "dispute": "disputed", "unsubscribe": "unsubscribed", "allow": "mail allowed"}
 	reasons := map[string][]string{"renewal": invitation.RenewalReasons, "report": invitation.ReportReasons, "dispute": invitation.DisputeReasons}
 	for n, c := range pleas {
 		if !c.mayWrite {
@@ -307,7 +335,7 @@ func TestPurposes(t *testing.T) {
 	b := d.browser()
 	nothing := b.get("/i/x").text
 	before := d.writes.Load()
-	pages := map[link.Purpose][]string{link.Answer: {"", "/sign-in", renewal, report}, link.Receipt: {""}, link.Unsubscribe: {""}}
+	pages := map[link.Purpose][]string{link.Answer: {"", "/sign-in", renewal, report}, link.Receipt: {""}, link.Unsubscribe: {""}, link.Allow: {""}}
 	tried := 0
 	for own := range pages {
 		token := strings.TrimPrefix(d.at(own, inv, 1, ""), own.Path(""))
@@ -342,7 +370,7 @@ func TestPurposes(t *testing.T) {
 		b.get(path).want(t, "unknown", 404)
 		b.post(path, url.Values{"reason": {"other"}}).want(t, "unknown", 404)
 	}
-	if tried != 2*2+4*2 || d.writes.Load() != before {
+	if tried != 3+3*(4+2) || d.writes.Load() != before {
 		t.Errorf("%d pages tried, %d writes", tried, d.writes.Load()-before)
 	}
 }

@@ -51,7 +51,7 @@ func (h *site) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.letter = letter
-	if c != invitation.Review && c != invitation.Answered {
+	if c != invitation.Review && c != invitation.Answered && c != invitation.InviterNotActive { // who signs in may decline
 		h.show(w, r, v, outcomes[c])
 		return
 	}

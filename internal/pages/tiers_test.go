@@ -161,3 +161,59 @@ func TestTiersInEveryLanguage(t *testing.T) {
 		}
 	}
 }
+
+// 0.43: the links of a partner that is suspended say so before sign-in, on every page that asks for something, name the right one of two
+// that ask together, and nothing on them vouches for it. Who may answer can still decline.
+func TestNothingVouchesForASuspendedPartner(t *testing.T) {
+	for _, c := range []struct {
+		name, says string
+		suspended  partner.TenantID
+	}{
+		{"the partner", "Company ceda", cedar},
+		{"its provider", "Company b12c", birch},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := deploy(t)
+			d.store.PutPartnership(d.tiers(true))
+			inv, token := d.dual(true)
+			a, err := d.store.Account(t.Context(), c.suspended, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Status = partner.Suspended
+			d.store.PutAccount(a)
+			before := d.writes.Load()
+			b := d.browser()
+			for page, aside := range map[string]string{"partner-not-active": "", "report": report} {
+				got := b.get("/i/" + token + aside)
+				says(t, got, page, map[string]int{"": http.StatusForbidden, report: http.StatusOK}[aside])
+				for _, vouching := range []string{"ceda.example", "b12c.example", "partners@alder.example", "+1 206 555 0100", "Verified"} {
+					if strings.Contains(content(got.doc), vouching) {
+						t.Errorf("%s says %q", page, vouching)
+					}
+				}
+			}
+			got := b.get("/i/" + token)
+			says(t, got, "partner-not-active", http.StatusForbidden, "The account of "+c.says, "have to do anything")
+			if len(find(got.doc, "form")) != 0 {
+				t.Error("there is something to fill in")
+			}
+			b.signIn(token, owen)
+			says(t, b.get("/i/"+token), "partner-not-active", http.StatusForbidden, "The account of "+c.says, "Decline")
+			b = d.browser()
+			b.signIn(token, user) // may not answer
+			if got := b.get("/i/" + token); len(find(got.doc, "form")) != 0 {
+				t.Error("who may not answer can decline")
+			}
+			b.post("/i/"+token, url.Values{"answer": {"decline"}, "authorized": {"on"}, "fullName": {"Uma Larch"}}).want(t, "partner-not-active", http.StatusForbidden)
+			if d.writes.Load() != before {
+				t.Error("something was written")
+			}
+			d.clock.Store(int64(31 * 24 * time.Hour))
+			says(t, b.get("/i/"+token+renewal), "partner-not-active", http.StatusForbidden)
+			if d.stored(inv).Version != inv.Version {
+				t.Error("it was changed")
+			}
+		})
+	}
+}

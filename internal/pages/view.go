@@ -66,8 +66,11 @@ func (p *page) whoAsks() []fact {
 	return facts
 }
 
-// contact is how to reach the partner.
+// contact is how to reach the partner; nothing of one that is not vouched for (domain, 0.43).
 func (p *page) contact() []fact {
+	if !p.letter.Vouched() {
+		return nil
+	}
 	c := p.letter.Inviter.Contact
 	var facts []fact
 	for _, f := range []fact{{p.T("page.fact.mail"), c.Email}, {p.T("page.fact.phone"), c.Phone}, {p.T("page.fact.website"), c.Website}} {
@@ -103,6 +106,7 @@ func (p *page) open() string {
 // asked is what the first page says of a request.
 type asked struct {
 	Partner, Ask, Strong string
+	Already              string // that the company has agreed to it in another request; empty where it has not
 	Facts                []fact
 }
 
@@ -114,8 +118,12 @@ func review(p *page) any {
 	if open := p.open(); open != "" {
 		facts = append(facts, fact{p.T("page.fact.open"), open})
 	}
+	var already string
+	if moot := p.letter.Invitation.Moot; moot != nil {
+		already = p.T("page.already.review", "partner", p.partner(), "date", p.DateTime(moot.Since))
+	}
 	p.Title = p.heading()
-	return asked{p.partner(), p.asks(), p.gives(), facts}
+	return asked{p.partner(), p.asks(), p.gives(), already, facts}
 }
 
 // asks is what a request would like to do, in one sentence.
@@ -254,6 +262,7 @@ func form(p *page) any {
 	p.Title = p.heading()
 	content := struct {
 		Company        string
+		Already        string // empty where an acceptance grants something
 		Facts          []fact
 		Parts          []part
 		Granular       *granularTerms // nil where none is asked for
@@ -263,6 +272,9 @@ func form(p *page) any {
 	}{
 		Company: p.company(), Facts: []fact{{p.T("page.fact.name"), partner}, {p.T("page.fact.domain"), p.letter.Inviter.VerifiedDomain}},
 		Record: p.T("page.consent.record", "operator", p.Operator), Fields: p.fields(true),
+	}
+	if p.letter.Already {
+		content.Already = p.T("page.already.answer", "company", p.company(), "partner", partner)
 	}
 	switch p.kind() {
 	case invitation.Partnership:
@@ -675,8 +687,23 @@ func (p *page) ruledOut(title string, text ...string) any {
 	return notice{Facts: p.signedIn(), Link: p.otherAccount(), Label: p.T("page.switch"), Text: text, Decline: &decline}
 }
 
+// partnerNotActive names whose account is not active, of two that ask together, and says nothing that vouches for it. Who may answer can
+// decline; who is not signed in need not do anything.
 func partnerNotActive(p *page) any {
-	return p.ruledOut(p.T("page.partner-not-active.title"), p.T("page.partner-not-active.text", "partner", p.partner(), "operator", p.Operator))
+	barred := p.partner()
+	if a := p.letter.Barred(); a != nil {
+		barred = a.DisplayName
+	}
+	title, text := p.T("page.partner-not-active.title"), p.T("page.partner-not-active.text", "partner", barred, "operator", p.Operator)
+	if p.person != nil && p.letter.Declines {
+		return p.ruledOut(title, text)
+	}
+	p.Title = title
+	n := notice{Text: append([]string{text}, p.ignore()...), Stranger: p.Report}
+	if p.person != nil {
+		n.Facts, n.Link, n.Label = p.signedIn(), p.otherAccount(), p.T("page.switch")
+	}
+	return n
 }
 
 // partnershipRequired is of a reseller and a provider that ask together and do not work together now (invariant 4).

@@ -44,17 +44,19 @@ const (
 	Bounce    ObjectionKind = "bounce"    // there is no such recipient
 )
 
-// Objection is something said against a mail of a partner. What is said of the same mail again counts once, at the first time.
+// Objection is something said against the mails of a partner. What the same voice says again counts once, at the first time.
 type Objection struct {
 	Kind ObjectionKind
-	Mail string // the id of the invitation that was mailed
-	At   time.Time
+	// By is whose voice it is: of a complaint who complained (domain, 0.36), as package invitation says it, and of a bounce the id of what
+	// was mailed. It holds no #.
+	By string
+	At time.Time
 }
 
 // Week is what is known of a partner's mails of some days.
 type Week struct {
 	Mails      map[string]int // how many were allowed, by day of UTC ("2026-11-21")
-	Objections []Objection    // in any order; one mail may be there twice
+	Objections []Objection    // in any order; one voice may be there twice
 }
 
 // Standing is what counts for or against a partner now.
@@ -65,7 +67,7 @@ type Standing struct {
 
 // ReputationStore keeps what is said against the mails of partners.
 //
-// Object notes an objection. What is noted for the same kind, mail and hour stays as it was first noted. Week gives what is known of
+// Object notes an objection. What is noted for the same kind, voice and hour stays as it was first noted. Week gives what is known of
 // the days from one to another, both included; it includes every objection that was acknowledged before the call. Account and
 // WriteAccount are those of [AccountStore].
 type ReputationStore interface {
@@ -85,22 +87,22 @@ type Reputation struct {
 	Paused func(ctx context.Context, p TenantID, why Pause, s Standing)
 }
 
-// Complained notes that the recipient of a mail called it unwanted, and pauses the partner's sending when that was one too many. With
-// an error it is to be called again; it may be called any number of times for one mail.
-func (r Reputation) Complained(ctx context.Context, p TenantID, invitation string) error {
-	return r.object(ctx, p, Complaint, invitation)
+// Complained notes that somebody called a mail unwanted, and pauses the partner's sending when that was one voice too many. With
+// an error it is to be called again; it may be called any number of times for one voice.
+func (r Reputation) Complained(ctx context.Context, p TenantID, by string) error {
+	return r.object(ctx, p, Complaint, by)
 }
 
-// Bounced is [Reputation.Complained] for a mail to an address that does not exist.
-func (r Reputation) Bounced(ctx context.Context, p TenantID, invitation string) error {
-	return r.object(ctx, p, Bounce, invitation)
+// Bounced is [Reputation.Complained] for a mail, by its id, to an address that does not exist.
+func (r Reputation) Bounced(ctx context.Context, p TenantID, mail string) error {
+	return r.object(ctx, p, Bounce, mail)
 }
 
 // object notes first and looks afterwards: of calls at the same time the last to look sees what all have noted, and a crash in between
 // is made good by the call that comes again, which looks too.
-func (r Reputation) object(ctx context.Context, p TenantID, kind ObjectionKind, mail string) error {
+func (r Reputation) object(ctx context.Context, p TenantID, kind ObjectionKind, by string) error {
 	now := r.Now().UTC().Truncate(time.Second)
-	if err := r.Store.Object(ctx, p, Objection{Kind: kind, Mail: mail, At: now}); err != nil {
+	if err := r.Store.Object(ctx, p, Objection{Kind: kind, By: by, At: now}); err != nil {
 		return fmt.Errorf("partner: note a %s: %w", kind, err)
 	}
 	for range maxRounds {
@@ -156,18 +158,18 @@ func (r Reputation) Standing(ctx context.Context, a Account) (Standing, error) {
 			s.Mails += n
 		}
 	}
-	type mail struct {
+	type voice struct {
 		kind ObjectionKind
-		id   string
+		by   string
 	}
-	said := map[mail]bool{}
+	said := map[voice]bool{}
 	slices.SortFunc(week.Objections, func(a, b Objection) int { return a.At.Compare(b.At) })
 	for _, o := range week.Objections {
-		m := mail{o.Kind, o.Mail}
-		if said[m] {
+		v := voice{o.Kind, o.By}
+		if said[v] {
 			continue
 		}
-		said[m] = true
+		said[v] = true
 		switch {
 		case o.At.Before(s.From), !o.At.After(a.CountedFrom): // what came within the second of the pardon is pardoned
 		case o.Kind == Complaint:

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/storetest"
 )
@@ -44,7 +45,7 @@ func newBench(t *testing.T) *bench {
 func (b *bench) mails(n, daysAgo int) {
 	b.t.Helper()
 	for range n {
-		if ok, err := b.store.Count(b.t.Context(), alder, b.now.AddDate(0, 0, -daysAgo).Format(time.DateOnly), 1<<20); err != nil || !ok {
+		if ok, err := b.store.Count(b.t.Context(), alder, invitation.Tally{Day: b.now.AddDate(0, 0, -daysAgo).Format(time.DateOnly)}, 1<<20); err != nil || !ok {
 			b.t.Fatal(ok, err)
 		}
 	}

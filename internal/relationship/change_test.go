@@ -37,8 +37,9 @@ func TestChanges(t *testing.T) {
 			func(Relationship) Status { return Removed }, ended, nil},
 		{"dispute", WasDisputed, func(r Relationship) (Relationship, bool) { return r.Dispute("inv_1", at, "corr") },
 			func(r Relationship) bool { return r.Status == Active }, nil, ended, func(Relationship) IdentityCheck { return Unproven }},
-		{"dispute another answer", "", func(r Relationship) (Relationship, bool) { return r.Dispute("inv_2", at, "corr") },
-			func(Relationship) bool { return false }, nil, nil, nil},
+		// 0.42: whichever invitation made the relationship, whom the partner deals with has to be confirmed; what others have granted stays.
+		{"dispute another answer", WasDisputed, func(r Relationship) (Relationship, bool) { return r.Dispute("inv_2", at, "corr") },
+			func(r Relationship) bool { return r.Status == Active && r.IdentityCheck != Unproven }, nil, nil, func(Relationship) IdentityCheck { return Unproven }},
 	}
 	cells := 0
 	for _, status := range []Status{Active, Removed} {

@@ -327,14 +327,16 @@ func Create(f Founding) Relationship {
 }
 
 // Dispute gives the relationship after the recipient of an invitation has said that its answer was not its own, and false when nothing
-// changes: the invitation was not the last that granted something, or the relationship has ended. The administration that
-// stands by it ends, and whom the partner deals with has to be confirmed (domain, 0.25).
+// changes, because the relationship has ended or has been disputed already. Whom the partner deals with has to be confirmed, whichever
+// invitation made the relationship and also when the answer repeated another (domain, 0.25, 0.42). Administration ends where the
+// invitation is the one that granted last.
 func (r Relationship) Dispute(invitation string, at time.Time, correlationID string) (Relationship, bool) {
-	if r.Status != Active || r.Invitation != invitation {
+	granted := r.Invitation == invitation
+	if r.Status != Active || !granted && r.IdentityCheck == Unproven {
 		return r, false
 	}
 	r.IdentityCheck = Unproven
-	if r.DelegatedAdmin == ActiveDAP {
+	if granted && r.DelegatedAdmin == ActiveDAP {
 		r.DelegatedAdmin = TerminatedDAP
 	}
 	r.note(Entry{At: at, Action: WasDisputed, CorrelationID: correlationID})

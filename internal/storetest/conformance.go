@@ -55,6 +55,7 @@ type Stores struct {
 	}
 	Tiers      Tiers
 	Enrolments enrolment.Store
+	Slots      invitation.SweepStore
 }
 
 // Of gives the stores of a value that is all of them.
@@ -77,8 +78,9 @@ func Of[S interface {
 	Publish(context.Context, terms.Text) error
 	Tiers
 	enrolment.Store
+	invitation.SweepStore
 }](s S) Stores {
-	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s}
+	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s}
 }
 
 // Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
@@ -128,6 +130,7 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"agenda lists what is due", (*suite).due},
 		{"agenda forgets what ended", (*suite).dueGone},
 		{"slot and its occupant", (*suite).occupant},
+		{"slots of one domain", (*suite).slotsOfDomain},
 		{"texts", (*suite).texts},
 		{"customer that is created", (*suite).customerCreated},
 		{"customer that is created for a reseller", (*suite).customerForReseller},
@@ -382,6 +385,9 @@ func (s *suite) roundTrip() {
 			i = s.write(&before, next(i, func(i *invitation.Invitation) {
 				i.Mail, i.Post, i.Reminded, i.RemindedAt, i.Asked, i.Reported = mail, post, n%3, second(noon), n, 3-n
 				i.ExpiresAt = second(noon.Add(30 * 24 * time.Hour))
+				if i.Moot = nil; n%2 == 1 {
+					i.Moot = &invitation.Moot{Reason: problem.RelationshipExists, Since: second(noon), Customer: tenant()}
+				}
 			}))
 			s.same(i, s.stored(i.Key))
 		}
@@ -1198,6 +1204,7 @@ func (s *suite) mailings() {
 	// What is suppressed is kept beside the mailings, and without any.
 	m.Version++
 	m.Suppressed = &invitation.Suppression{At: second(noon.Add(time.Hour)), Reason: "address_unknown"}
+	m.Bounced = &invitation.Suppression{At: second(noon.Add(2 * time.Hour)), Reason: "bounce_permanent"}
 	m.Blocked = map[partner.TenantID]invitation.Suppression{tenant(): {At: second(noon), Reason: "reported"}, tenant(): {At: second(noon), Reason: "unsubscribed"}}
 	for range 2 {
 		if err := s.Ledger.Record(s.Context(), m); err != nil {
@@ -1208,7 +1215,7 @@ func (s *suite) mailings() {
 		m.List = nil
 	}
 	// What was lifted is remembered when nothing else is.
-	m.Suppressed, m.Blocked = nil, nil
+	m.Suppressed, m.Bounced, m.Blocked = nil, nil, nil
 	m.Lifted = []invitation.Lifted{
 		{At: second(noon), By: "operator", CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001", Why: "owner asked"},
 		{At: second(noon.Add(time.Hour)), Partner: tenant(), By: "operator", Why: "a mistake\tof ours"},
@@ -1268,23 +1275,30 @@ func (s *suite) mailingsOnce() {
 func (s *suite) count() {
 	p, other := tenant(), tenant()
 	for _, each := range []struct {
-		p     partner.TenantID
-		day   string
-		limit int
-		want  bool
+		p      partner.TenantID
+		day    string
+		domain string
+		limit  int
+		want   bool
 	}{
-		{p, "2025-03-01", 0, false},
-		{p, "2025-03-01", 2, true},
-		{p, "2025-03-01", 2, true},
-		{p, "2025-03-01", 2, false},
-		{p, "2025-03-01", 1, false},
-		{p, "2025-03-01", 3, true}, // the operator has raised it
-		{p, "2025-03-01", 3, false},
-		{p, "2025-03-02", 1, true},
-		{other, "2025-03-01", 1, true},
+		{p, "2025-03-01", "", 0, false},
+		{p, "2025-03-01", "", 2, true},
+		{p, "2025-03-01", "", 2, true},
+		{p, "2025-03-01", "", 2, false},
+		{p, "2025-03-01", "", 1, false},
+		{p, "2025-03-01", "", 3, true}, // the operator has raised it
+		{p, "2025-03-01", "", 3, false},
+		{p, "2025-03-02", "", 1, true},
+		{other, "2025-03-01", "", 1, true},
+		{p, "2025-03-01", "larch", 1, true}, // counted apart
+		{p, "2025-03-01", "larch", 1, false},
+		{p, "2025-03-01", "oak", 1, true},
+		{p, "2025-03-02", "larch", 1, true},
+		{other, "2025-03-01", "larch", 1, true},
 	} {
-		if counted, err := s.Ledger.Count(s.Context(), each.p, each.day, each.limit); err != nil || counted != each.want {
-			s.Fatalf("on %s up to %d: counted %v, %v, want %v", each.day, each.limit, counted, err, each.want)
+		of := invitation.Tally{Day: each.day, Domain: each.domain}
+		if counted, err := s.Ledger.Count(s.Context(), each.p, of, each.limit); err != nil || counted != each.want {
+			s.Fatalf("%+v up to %d: counted %v, %v, want %v", of, each.limit, counted, err, each.want)
 		}
 	}
 }
@@ -1297,7 +1311,7 @@ func (s *suite) countOnce() {
 	counted := 0
 	for range callers {
 		wg.Go(func() {
-			ok, err := s.Ledger.Count(s.Context(), p, "2025-03-01", limit)
+			ok, err := s.Ledger.Count(s.Context(), p, invitation.Tally{Day: "2025-03-01"}, limit)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -1311,6 +1325,45 @@ func (s *suite) countOnce() {
 	wg.Wait()
 	if counted != limit {
 		s.Fatalf("counted %d of %d, the limit is %d", counted, callers, limit)
+	}
+}
+
+// slotsOfDomain: what a partner asks at one domain is found page by page, however the domain is written, and nothing else.
+func (s *suite) slotsOfDomain() {
+	p, other := tenant(), tenant()
+	domain := "Bücher-" + strings.ToLower(rand.Text()[:8]) + ".example"
+	to := func(address string) func(*invitation.Invitation) {
+		return func(i *invitation.Invitation) { i.RecipientEmail = address }
+	}
+	var want []string
+	for n := range 5 {
+		want = append(want, s.create(p, to(fmt.Sprintf("n%d@%s", n, domain))).ID)
+	}
+	s.create(p, to("nora@mail."+domain))
+	s.create(p, to("nora@larch.example"))
+	s.create(p, to("sandbox@"+domain), func(i *invitation.Invitation) { i.Sandbox = true })
+	s.create(p, to("named@"+domain), func(i *invitation.Invitation) { i.Customer, i.Bound = tenant(), true })
+	s.create(other, to("theirs@"+domain))
+	slices.Sort(want)
+	for _, limit := range []int{1, 2, 5, 100} {
+		s.eventually("the slots of a domain", func() (any, bool) {
+			var got []string
+			for after, pages := "", 0; ; pages++ {
+				ids, next, err := s.Slots.SlotHolders(s.Context(), p, invitation.SlotsAt(strings.ToUpper(domain)), after, limit)
+				s.ok(err)
+				if got = append(got, ids...); next == "" || len(ids) > limit || pages > len(want)+1 {
+					break
+				}
+				after = next
+			}
+			slices.Sort(got)
+			return got, cmp.Equal(want, got)
+		})
+	}
+	ids, next, err := s.Slots.SlotHolders(s.Context(), p, invitation.SlotsAt("nobody.example"), "", 10)
+	s.ok(err)
+	if len(ids) != 0 || next != "" {
+		s.Errorf("%v, %q", ids, next)
 	}
 }
 
@@ -1486,7 +1539,7 @@ func (s *suite) customersPerDay() {
 	s.refused(create(p, "3", at), customer.ErrManyCreated)
 	s.ok(create(tenant(), "3", at))
 	s.ok(create(p, "3", at.Add(time.Minute)))
-	counted, err := s.Ledger.Count(s.Context(), p, "2026-03-01", 1) // mails have a count of their own
+	counted, err := s.Ledger.Count(s.Context(), p, invitation.Tally{Day: "2026-03-01"}, 1) // mails have a count of their own
 	s.ok(err)
 	s.same(true, counted)
 }

@@ -77,6 +77,7 @@ type pair struct{ partner, customer partner.TenantID }
 type day struct {
 	partner partner.TenantID
 	day     string
+	domain  string // empty for all mails of the day
 }
 
 var (
@@ -119,6 +120,7 @@ const (
 	ListAccounts  Operation = "ListAccounts"
 	Object        Operation = "Object"
 	Occupants     Operation = "Occupants"
+	SlotHolders   Operation = "SlotHolders"
 
 	NamedCustomers Operation = "Named"
 	Create         Operation = "Create"
@@ -400,6 +402,31 @@ func (m *Memory) Occupants(ctx context.Context, p, tenant partner.TenantID) (ids
 	return ids, err
 }
 
+// SlotHolders is that of [invitation.SweepStore].
+func (m *Memory) SlotHolders(ctx context.Context, p partner.TenantID, prefix, after string, limit int) (ids []string, next string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	err = m.do(SlotHolders, func() error {
+		var slots []string
+		for k := range m.slots {
+			if k.inviter == p && strings.HasPrefix(k.slot, prefix) && k.slot > after {
+				slots = append(slots, k.slot)
+			}
+		}
+		slices.Sort(slots)
+		for n, slot := range slots {
+			if n == limit {
+				next = slots[n-1]
+				break
+			}
+			ids = append(ids, m.slots[slotKey{p, slot}].id)
+		}
+		return nil
+	})
+	return ids, next, err
+}
+
 // Named is that of [customer.Directory].
 func (m *Memory) Named(ctx context.Context, p, after partner.TenantID, limit int) (list []customer.Named, next partner.TenantID, err error) {
 	if err := ctx.Err(); err != nil {
@@ -435,7 +462,7 @@ func (m *Memory) Create(ctx context.Context, c customer.Creation) error {
 		return err
 	}
 	return m.do(Create, func() error {
-		by, today := c.Record.By, day{c.Record.By, c.Made.At.UTC().Format(time.DateOnly)}
+		by, today := c.Record.By, day{partner: c.Record.By, day: c.Made.At.UTC().Format(time.DateOnly)}
 		taken := func(d string) bool { return m.companies.Holders[d].ID != "" }
 		switch used, again := m.commands[slotKey{by, c.Key}]; {
 		case again && used.At.After(c.Made.At.Add(-customer.KeyWindow)):
@@ -597,12 +624,12 @@ func (m *Memory) Record(ctx context.Context, after invitation.Mailings) error {
 }
 
 // Count is that of [invitation.Ledger].
-func (m *Memory) Count(ctx context.Context, p partner.TenantID, on string, limit int) (counted bool, err error) {
+func (m *Memory) Count(ctx context.Context, p partner.TenantID, of invitation.Tally, limit int) (counted bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
 	err = m.do(Count, func() error {
-		if k := (day{p, on}); m.counts[k] < limit {
+		if k := (day{p, of.Day, of.Domain}); m.counts[k] < limit {
 			set(&m.counts, k, m.counts[k]+1)
 			counted = true
 		}
@@ -795,6 +822,11 @@ func copyInvitation(i invitation.Invitation) invitation.Invitation {
 		a.At = second(a.At)
 		i.Answer = &a
 	}
+	if i.Moot != nil {
+		o := *i.Moot
+		o.Since = second(o.Since)
+		i.Moot = &o
+	}
 	for _, t := range []*time.Time{&i.ExpiresAt, &i.CreatedAt, &i.EndedAt, &i.Mail.At, &i.Mail.SentAt, &i.Post.At, &i.RemindedAt, &i.DisputedAt, &i.EraseAt} {
 		*t = second(*t)
 	}
@@ -809,6 +841,9 @@ func copyMailings(m invitation.Mailings) invitation.Mailings {
 	}
 	if m.Suppressed != nil {
 		m.Suppressed = &invitation.Suppression{At: second(m.Suppressed.At), Reason: m.Suppressed.Reason}
+	}
+	if m.Bounced != nil {
+		m.Bounced = &invitation.Suppression{At: second(m.Bounced.At), Reason: m.Bounced.Reason}
 	}
 	m.Lifted = slices.Clone(m.Lifted)
 	for n := range m.Lifted {

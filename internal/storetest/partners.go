@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -19,7 +20,7 @@ import (
 // objectionKey is what an objection is noted once for.
 type objectionKey struct {
 	kind partner.ObjectionKind
-	mail string
+	by   string
 	hour time.Time
 }
 
@@ -98,7 +99,7 @@ func (m *Memory) Object(ctx context.Context, p partner.TenantID, o partner.Objec
 		return err
 	}
 	return m.do(Object, func() error {
-		k := objectionKey{o.Kind, o.Mail, second(o.At).Truncate(time.Hour)}
+		k := objectionKey{o.Kind, o.By, second(o.At).Truncate(time.Hour)}
 		if m.objections[p] == nil {
 			set(&m.objections, p, map[objectionKey]time.Time{})
 		}
@@ -117,13 +118,13 @@ func (m *Memory) Week(ctx context.Context, p partner.TenantID, from, to string) 
 	err = m.do(Week, func() error {
 		w.Mails = map[string]int{}
 		for k, n := range m.counts {
-			if k.partner == p && k.day >= from && k.day <= to {
+			if k.partner == p && k.domain == "" && k.day >= from && k.day <= to {
 				w.Mails[k.day] = n
 			}
 		}
 		for k, at := range m.objections[p] {
 			if d := at.Format(time.DateOnly); d >= from && d <= to {
-				w.Objections = append(w.Objections, partner.Objection{Kind: k.kind, Mail: k.mail, At: at})
+				w.Objections = append(w.Objections, partner.Objection{Kind: k.kind, By: k.by, At: at})
 			}
 		}
 		return nil
@@ -357,9 +358,9 @@ func (s *suite) accountsMalformedAfter() {
 	}
 }
 
-func (s *suite) object(p partner.TenantID, kind partner.ObjectionKind, mail string, at time.Time) partner.Objection {
+func (s *suite) object(p partner.TenantID, kind partner.ObjectionKind, by string, at time.Time) partner.Objection {
 	s.Helper()
-	o := partner.Objection{Kind: kind, Mail: mail, At: at}
+	o := partner.Objection{Kind: kind, By: by, At: at}
 	if err := s.Reputation.Object(s.Context(), p, o); err != nil {
 		s.Fatal(err)
 	}
@@ -375,7 +376,7 @@ func (s *suite) isWeek(p partner.TenantID, from, to string, want partner.Week) {
 	}
 	for _, w := range []partner.Week{want, got} {
 		slices.SortFunc(w.Objections, func(a, b partner.Objection) int {
-			return strings.Compare(a.Mail+string(a.Kind)+a.At.String(), b.Mail+string(b.Kind)+b.At.String())
+			return strings.Compare(a.By+string(a.Kind)+a.At.String(), b.By+string(b.Kind)+b.At.String())
 		})
 	}
 	if want.Mails == nil {
@@ -388,7 +389,10 @@ func (s *suite) week() {
 	p, other, first, second := tenant(), tenant(), id(), id()
 	s.isWeek(p, "2025-02-25", "2025-03-03", partner.Week{})
 	for _, day := range []string{"2025-02-24", "2025-02-25", "2025-03-01", "2025-03-01", "2025-03-03", "2025-03-04"} {
-		if _, err := s.Ledger.Count(s.Context(), p, day, 10); err != nil {
+		if _, err := s.Ledger.Count(s.Context(), p, invitation.Tally{Day: day}, 10); err != nil {
+			s.Fatal(err)
+		}
+		if _, err := s.Ledger.Count(s.Context(), p, invitation.Tally{Day: day, Domain: "larch"}, 10); err != nil { // no mail of its own
 			s.Fatal(err)
 		}
 	}
@@ -412,7 +416,7 @@ func (s *suite) weekOnce() {
 	var wg sync.WaitGroup
 	for n := range 64 {
 		wg.Go(func() {
-			if err := s.Reputation.Object(s.Context(), p, partner.Objection{Kind: partner.Complaint, Mail: mails[n%4], At: noon}); err != nil {
+			if err := s.Reputation.Object(s.Context(), p, partner.Objection{Kind: partner.Complaint, By: mails[n%4], At: noon}); err != nil {
 				s.Error(err)
 			}
 		})
@@ -420,7 +424,7 @@ func (s *suite) weekOnce() {
 	wg.Wait()
 	var want []partner.Objection
 	for _, m := range mails {
-		want = append(want, partner.Objection{Kind: partner.Complaint, Mail: m, At: second(noon)})
+		want = append(want, partner.Objection{Kind: partner.Complaint, By: m, At: second(noon)})
 	}
 	s.isWeek(p, "2025-03-01", "2025-03-01", partner.Week{Objections: want})
 }

@@ -518,7 +518,7 @@ func TestGranularIsSent(t *testing.T) {
 	a.store.PutAccount(few)
 	a.call(send("4", `{"recipientEmail":"other@larch.example"}`)).is(429, "partner_quota_exceeded")
 	feedback := invitation.Feedback{Store: a.store, Ledger: a.store, Now: func() time.Time { return a.now }}
-	if err := feedback.Suppress(t.Context(), "gone@larch.example", "address_unknown"); err != nil {
+	if err := feedback.Suppress(t.Context(), "gone@larch.example", invitation.Report{State: invitation.MailBounced, Reason: "address_unknown"}); err != nil {
 		t.Fatal(err)
 	}
 	a.call(send("5", `{"recipientEmail":"gone@larch.example"}`)).is(409, "recipient_suppressed")

@@ -74,6 +74,7 @@ type invitationDocument struct {
 	Replaces      string              `json:"replaces,omitempty"`
 	BatchID       string              `json:"batchId,omitempty"`
 	GranularAdmin *besideDocument     `json:"granularAdmin,omitempty"`
+	Moot          *mootDocument       `json:"moot,omitempty"`
 	Answer        *answerDocument     `json:"answer,omitempty"`
 	Version       int                 `json:"version"`
 }
@@ -81,6 +82,12 @@ type invitationDocument struct {
 type deliveryDocument struct {
 	State  invitation.Delivery `json:"state"`
 	Reason string              `json:"reason,omitempty"`
+}
+
+// mootDocument says that the company has agreed to all of it in another invitation.
+type mootDocument struct {
+	Reason problem.Code `json:"reason"`
+	Since  time.Time    `json:"since"`
 }
 
 // besideDocument names the granular administration that an invitation asks for as well.
@@ -113,6 +120,9 @@ func (i invitations) document(inv invitation.Invitation) invitationDocument {
 	d.ExpiresAt = moment(inv.ExpiresAt)
 	if inv.GranularID != "" {
 		d.GranularAdmin = &besideDocument{inv.GranularID}
+	}
+	if o := inv.Moot; o != nil {
+		d.Moot = &mootDocument{o.Reason, o.Since.UTC()}
 	}
 	if a := inv.Answer; a != nil {
 		d.Answer = &answerDocument{a.FullName, a.JobTitle, a.At.UTC(), a.Reason, a.Comment, a.NoChange, inv.Reference(), moment(inv.DisputedAt)}

@@ -49,7 +49,7 @@ var matrix = []struct {
 	}},
 	{"audit", []partner.Role{partner.AdminAgent, partner.GlobalAdmin}, []string{"GET /v1/auditrecords"}},
 	{"partner accounts, vetting, suspend, quotas", []partner.Role{partner.Operator}, []string{
-		"POST /v1/partners", "GET /v1/partners", "GET /v1/partners/{tenantId}", "PATCH /v1/partners/{tenantId}", "POST /v1/suppressions/search", "POST /v1/suppressions/lift",
+		"POST /v1/partners", "GET /v1/partners", "GET /v1/partners/{tenantId}", "PATCH /v1/partners/{tenantId}", "POST /v1/partners/{tenantId}/cancel-invitations", "POST /v1/suppressions/search", "POST /v1/suppressions/lift",
 		"POST /v1/enrolments/{id}/decide",
 	}},
 	{"enrolment, PartnerID, MPA", []partner.Role{partner.GlobalAdmin}, []string{

@@ -17,6 +17,7 @@ type Desk struct {
 	Registry   *partner.Registry
 	Reputation partner.Reputation
 	Pardon     invitation.Pardon
+	Clearing   invitation.Clearing
 	Regions    partner.Regions
 }
 
@@ -269,6 +270,34 @@ func (d Desk) change(c *call) error {
 		return err
 	}
 	return d.done(c, http.StatusOK, a, replayed)
+}
+
+type clearedDocument struct {
+	Cancelled  int    `json:"cancelled"`
+	NextCursor string `json:"nextCursor,omitempty"`
+}
+
+// clear cancels the open invitations of a partner, a bounded number with each call.
+func (d Desk) clear(c *call) error {
+	l, err := c.list()
+	if err != nil {
+		return err
+	}
+	b, err := c.body(true)
+	if err != nil {
+		return err
+	}
+	s := invitation.Sweeping{Partner: c.r.PathValue("tenantId"), Why: b.text("reason"), Limit: l.Limit, After: l.After, CorrelationID: c.correlationID}
+	s.Findings = b.end()
+	var answer clearedDocument
+	var next string
+	if answer.Cancelled, next, err = d.Clearing.Cancel(c.r.Context(), c.user(), s); err != nil {
+		return err
+	}
+	if answer.NextCursor, err = c.gate.seal(c.r.Context(), l.binding, next); err != nil {
+		return err
+	}
+	return c.give(http.StatusOK, answer)
 }
 
 type suppressedDocument struct {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ func (a *api) desk() web.Desk {
 			Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example"}, {ID: "usGov", PortalName: "Concord", BaseURL: "https://gov.portal.example"}},
 		},
 		Reputation: partner.Reputation{Store: a.store, Now: now},
+		Clearing:   invitation.Clearing{Store: a.store, Accounts: a.store, Now: now},
 		Pardon:     invitation.Pardon{Ledger: a.store, Addresses: addresses, Now: now},
 		Regions:    partner.ShippedRegions(),
 	}
@@ -213,7 +215,7 @@ func TestPartnerFaults(t *testing.T) {
 		t.Errorf("a refused change has changed something: %s", p.body)
 	}
 	a.operate("GET", "/v1/partners/"+hazel, "").is(404, "not_found")
-	for _, method := range []struct{ method, target string }{{"POST", "/v1/partners"}, {"PATCH", "/v1/partners/" + alder}, {"POST", "/v1/suppressions/search"}, {"POST", "/v1/suppressions/lift"}} {
+	for _, method := range []struct{ method, target string }{{"POST", "/v1/partners"}, {"PATCH", "/v1/partners/" + alder}, {"POST", "/v1/partners/" + alder + "/cancel-invitations"}, {"POST", "/v1/suppressions/search"}, {"POST", "/v1/suppressions/lift"}} {
 		a.operate(method.method, method.target, `{"a":`, "If-Match", "*").is(400, "malformed_request")
 		a.operate(method.method, method.target, `[]`, "If-Match", "*").is(400, "malformed_request")
 	}
@@ -409,6 +411,7 @@ func desks() map[string]request {
 		"list":   {method: "GET", target: "/v1/partners"},
 		"read":   {method: "GET", target: "/v1/partners/" + alder},
 		"change": {method: "PATCH", target: "/v1/partners/" + alder, body: `{"dailyMails":5}`, header: map[string]string{"If-Match": "*"}},
+		"clear":  {method: "POST", target: "/v1/partners/" + alder + "/cancel-invitations", body: `{"reason":"suspended"}`},
 		"search": {method: "POST", target: "/v1/suppressions/search", body: `{"address":"admin@larch.example"}`},
 		"lift":   {method: "POST", target: "/v1/suppressions/lift", body: `{"address":"admin@larch.example","scope":"all","reason":"x"}`},
 	}
@@ -561,4 +564,62 @@ func TestDeskWithoutStore(t *testing.T) {
 		return storetest.Fault{}
 	})
 	a.operate("GET", "/v1/partners/"+alder, "").is(503, "unavailable")
+}
+
+// 0.43: a partner that is suspended takes back what it has asked for, and so does the operator, page by page. What was answered stays.
+func TestTheOperatorCancelsOpenInvitations(t *testing.T) {
+	a := newAPI(t)
+	var paths []string
+	for n := range 5 {
+		p := a.call(create(strconv.Itoa(n), `{"kind":"reseller","recipientEmail":"n`+strconv.Itoa(n)+`@larch.example"}`)).is(201)
+		paths = append(paths, p.header.Get("Location"))
+		a.now = a.now.Add(time.Second)
+	}
+	a.stored(paths[1], func(i *invitation.Invitation) { i.Status = invitation.Declined })
+	suspended := account(alder, "public")
+	suspended.Status = partner.Suspended
+	a.store.PutAccount(suspended)
+	a.call(request{method: "POST", target: paths[4] + "/cancel", body: `{}`}).is(200)
+	a.call(mailing(paths[3], "send", "s")).is(403, "partner_not_active")
+	const clear = "/v1/partners/" + alder + "/cancel-invitations"
+	cancelled, calls := 0, 0
+	for cursor := ""; ; calls++ {
+		var answer struct {
+			Cancelled  int
+			NextCursor string
+		}
+		got := a.operate("POST", clear+"?limit=2"+cursor, `{"reason":"suspended for fraud"}`).is(200)
+		if err := json.Unmarshal(got.body, &answer); err != nil {
+			t.Fatal(err)
+		}
+		cancelled += answer.Cancelled
+		if answer.NextCursor == "" {
+			break
+		}
+		cursor = "&cursor=" + answer.NextCursor
+	}
+	if cancelled != 3 || calls < 2 {
+		t.Errorf("%d cancelled by %d calls", cancelled, calls)
+	}
+	if got := a.operate("POST", clear, `{"reason":"again"}`).is(200); strings.TrimSpace(string(got.body)) != `{"cancelled":0}` {
+		t.Errorf("%s", got.body)
+	}
+	for n, path := range paths {
+		want := map[int]string{1: "declined"}[n]
+		if want == "" {
+			want = "cancelled"
+		}
+		if got := a.call(request{method: "GET", target: path}).is(200); !strings.Contains(string(got.body), `"status":"`+want+`"`) {
+			t.Errorf("%d: %s", n, got.body)
+		}
+	}
+	timeline := string(a.call(request{method: "GET", target: paths[0] + "/events"}).is(200).body)
+	if !strings.Contains(timeline, `"action":"operatorCancelled","actor":{"kind":"operator"}`) || !strings.Contains(timeline, `"reason":"suspended for fraud"`) {
+		t.Errorf("%s", timeline)
+	}
+	a.operate("POST", clear, `{}`).is(422, "validation_failed")
+	a.operate("POST", clear, `{"reason":"x","a":1}`).is(422, "unknown_field")
+	a.operate("POST", clear+"?cursor=x", `{"reason":"x"}`).is(400, "malformed_request")
+	a.operate("POST", "/v1/partners/"+larch+"/cancel-invitations", `{"reason":"x"}`).is(404, "not_found")
+	a.operate("POST", "/v1/partners/x/cancel-invitations", `{"reason":"x"}`).is(404, "not_found")
 }

@@ -130,7 +130,7 @@ func (s *Stack) start(ctx context.Context) error {
 		"OperatorName": "Concord (local)", "MailDomain": "concord.example", "Issuer": "http://127.0.0.1:" + strconv.Itoa(idpPort),
 		"PublicPortalUrl": s.url, "UsGovPortalUrl": s.url, "MailRate": "1000",
 		// Loads and demonstrations come from few partners and go to few recipients (api, "Quotas").
-		"DailyQuota": "100000", "FirstMonthQuota": "100000", "PartnersPerRecipient": "0", "CreationsPerDay": "0", "BatchRowsPerSecond": "5000",
+		"DailyQuota": "100000", "FirstMonthQuota": "100000", "PartnersPerRecipient": "0", "DomainQuota": "0", "CreationsPerDay": "0", "BatchRowsPerSecond": "5000",
 		// A few complaints on purpose do not stop whoever tries things out; with so many it can be seen.
 		"ComplaintPauseLeast": "10",
 		// Companies that do not exist, and a PartnerID for the one that can be enrolled here.
