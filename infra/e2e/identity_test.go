@@ -27,7 +27,11 @@ const (
 // provider that companies have, on a stack that has the parameters which a deployment would get.
 func TestIdentityProviders(t *testing.T) {
 	p, government := identitytest.New(t), identitytest.New(t)
-	all, err := accounts.Load("")
+	path, err := accounts.Path()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := accounts.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}

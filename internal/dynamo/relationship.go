@@ -109,6 +109,7 @@ func encodeRelationship(r relationship.Relationship) item {
 	i.text("id", r.ID)
 	i.text("name", r.Customer.CompanyName)
 	i.texts("domains", r.Customer.Domains)
+	i.text("nameFrom", r.Customer.NameSource)
 	i.text("country", r.Customer.Country)
 	i.text("countryFrom", r.Customer.CountrySource)
 	i.text("cloud", string(r.Customer.Cloud))
@@ -160,7 +161,7 @@ func RelationshipFromImage(stored map[string]types.AttributeValue) (relationship
 		Partner: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)),
 		Customer: relationship.Customer{
 			Tenant:      partner.TenantID(strings.TrimPrefix(f.needText(skAttr), relationshipPrefix)),
-			CompanyName: f.text("name"), Domains: f.texts("domains"), Country: f.text("country"), CountrySource: f.text("countryFrom"),
+			CompanyName: f.text("name"), NameSource: f.text("nameFrom"), Domains: f.texts("domains"), Country: f.text("country"), CountrySource: f.text("countryFrom"),
 			Cloud: partner.CloudID(f.text("cloud")),
 		},
 		Role: relationship.Role(f.needText("role")), Status: relationship.Status(f.needText("status")), Origin: f.text("origin"),

@@ -231,6 +231,7 @@ type Response struct {
 	FullName          string
 	JobTitle          string
 	Country           string // asked for only when the identity provider does not say it
+	CompanyName       string // the same
 	Reason            string // one of Reasons, on declining
 	Comment           string // on declining
 	Consent           ConsentText
@@ -414,6 +415,13 @@ func check(who *Person, k Kind, r Response, now time.Time) (Given, error) {
 			f.Add("/country", problem.ValidationFailed, "Choose the country of your company.")
 		}
 		who.Company.Country, who.Company.CountrySource = r.Country, "declared"
+	}
+	if who.Company.CompanyName == "" && k != Partnership { // a reseller has an account that says its name
+		name, err := contact.Name(r.CompanyName)
+		if err != nil {
+			add(&f, "/companyName", err)
+		}
+		who.Company.CompanyName, who.Company.NameSource, g.Company = name, "declared", name
 	}
 	return g, f.Err()
 }

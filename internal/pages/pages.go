@@ -228,8 +228,8 @@ func (h *site) open(w http.ResponseWriter, r *http.Request) {
 
 // entered is the form as it was filled in.
 type entered struct {
-	Answer, FullName, JobTitle, Country, Reason, Comment string
-	Authorized, AuthorizeProvider                        bool
+	Answer, FullName, JobTitle, CompanyName, Country, Reason, Comment string
+	Authorized, AuthorizeProvider                                     bool
 	// Words is the language that the form was in, and WordsRead which words those were, as [edition] says it. Who fills in no
 	// form but sends its fields may leave them out.
 	Words, WordsRead string
@@ -284,7 +284,7 @@ func (h *site) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	letter, c, err := h.Invitations.Respond(r.Context(), v.link, *v.person, invitation.Response{
 		Answer: v.form.Answer, Authorized: v.form.Authorized, AuthorizeProvider: v.form.AuthorizeProvider, FullName: v.form.FullName, JobTitle: v.form.JobTitle,
-		Country: v.form.Country, Reason: v.form.Reason, Comment: v.form.Comment,
+		CompanyName: v.form.CompanyName, Country: v.form.Country, Reason: v.form.Reason, Comment: v.form.Comment,
 		Signer: invitation.Signer{FirstName: v.form.FirstName, LastName: v.form.LastName, Email: v.form.Email, Phone: v.form.Phone}, Consent: words, Signs: signs, CorrelationID: rand.Text(),
 	})
 	v.letter = letter
@@ -375,7 +375,7 @@ func formOf(w http.ResponseWriter, r *http.Request, ways ...string) (func(name s
 func filled(one func(name string) string) entered {
 	return entered{
 		Answer: one("answer"), Authorized: one("authorized") == "on", AuthorizeProvider: one("authorizeProvider") == "on", FullName: one("fullName"), JobTitle: one("jobTitle"),
-		Country: one("country"), Reason: one("reason"), Comment: strings.ReplaceAll(one("comment"), "\r\n", "\n"),
+		CompanyName: one("companyName"), Country: one("country"), Reason: one("reason"), Comment: strings.ReplaceAll(one("comment"), "\r\n", "\n"),
 		Words: one("words"), WordsRead: one("wordsRead"), Agreement: one("signAgreement") == "on", AgreementRead: one("agreementRead"),
 		Signs: one("signAgreement") == "on", FirstName: one("firstName"), LastName: one("lastName"), Email: one("email"), Phone: one("phone"),
 		Confirmed: one("confirm") == "on", FilledBy: one("filledBy"),

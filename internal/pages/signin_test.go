@@ -11,6 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"concord/internal/invitation"
+	"concord/internal/relationship"
 )
 
 // begin starts a sign-in and gives where the provider would send the browser.
@@ -344,5 +345,29 @@ func TestCallbackLeadsNowhereElse(t *testing.T) {
 	})
 	if to := b.get(target).Header.Get("Location"); to != "/i/"+token {
 		t.Errorf("leads to %q", to)
+	}
+}
+
+// TestCompanyWithoutAName: a provider such as Entra says neither what a company is called nor its domains. Who accepts is asked for the name, which
+// is recorded as declared and proves nothing (domain, 0.27).
+func TestCompanyWithoutAName(t *testing.T) {
+	d := deploy(t)
+	inv, token := d.invite()
+	who := maps.Clone(lara)
+	maps.Copy(who, map[string]any{"tenant_name": nil, "tenant_domains": nil})
+	b := d.browser()
+	form := b.signIn(token, who)
+	says(t, form, "answer", http.StatusOK, `name="companyName"`, "your company")
+	if strings.Contains(form.text, string(larch)) {
+		t.Error("the company is called by the id of its directory")
+	}
+	says(t, b.post("/i/"+token, acceptance), "answer", http.StatusUnprocessableEntity, `href="#f-company"`, `id="f-company-fault"`)
+	says(t, b.post("/i/"+token, with(acceptance, "companyName", "Larch Industries")), "accepted", http.StatusSeeOther, "Larch Industries")
+	r, err := d.store.Relationship(t.Context(), inv.Inviter, larch)
+	if err != nil || r.Customer.CompanyName != "Larch Industries" || r.Customer.NameSource != "declared" || r.IdentityCheck != relationship.Unproven {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if named := d.browser().signIn(token, lara); strings.Contains(named.text, `name="companyName"`) {
+		t.Error("a company with a name is asked for it")
 	}
 }

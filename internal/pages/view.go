@@ -197,6 +197,7 @@ type fields struct {
 	// Full is set for accepting or declining, and not where only declining is possible.
 	Full      bool
 	Reasons   []option
+	AskName   bool     // the company is asked what it is called
 	Countries []option // empty when the country is known
 	Sign      *signing // what can be signed; nil for nothing
 	Faults    map[string]string
@@ -377,7 +378,11 @@ func (p *page) authorisation() []part {
 
 // company is the name of the company of who is signed in.
 func (p *page) company() string {
-	return cmp.Or(p.person.Company.CompanyName, strings.Join(p.person.Company.Domains[:min(1, len(p.person.Company.Domains))], ""), string(p.person.Company.Tenant))
+	of, declared := p.person.Company, ""
+	if a := p.letter.Invitation.Answer; a != nil && a.Tenant == of.Tenant {
+		declared = a.Company
+	}
+	return cmp.Or(of.CompanyName, declared, strings.Join(of.Domains[:min(1, len(of.Domains))], ""), p.T("page.company"))
 }
 
 // account says who is signed in.
@@ -415,6 +420,8 @@ func (p *page) fields(full bool) fields {
 	for _, r := range invitation.Reasons {
 		f.Reasons = append(f.Reasons, option{r, p.T(reasonTexts[r]), r == f.Reason})
 	}
+	f.CompanyName = echo(f.CompanyName)
+	f.AskName = full && p.person.Company.CompanyName == "" && p.kind() != invitation.Partnership
 	if full && p.person.Company.Country == "" {
 		f.Countries = p.countries(f.Country)
 	}
@@ -444,12 +451,12 @@ func (p *page) fields(full bool) fields {
 }
 
 // inOrder are the ids of the fields as they stand on the page.
-var inOrder = []string{"f-accept", "f-reason", "f-comment", "f-country", "f-agreement", "f-name", "f-title", "f-provider", "f-confirm"}
+var inOrder = []string{"f-accept", "f-reason", "f-comment", "f-company", "f-country", "f-agreement", "f-name", "f-title", "f-provider", "f-confirm"}
 
 // anchors are the ids by field. None contains a word by which programs find the sign-in or the form.
 var anchors = map[string]string{
 	"answer": "f-accept", "authorized": "f-confirm", "fullName": "f-name", "jobTitle": "f-title",
-	"country": "f-country", "reason": "f-reason", "comment": "f-comment", "confirm": "f-confirm", "authorizeProvider": "f-provider",
+	"companyName": "f-company", "country": "f-country", "reason": "f-reason", "comment": "f-comment", "confirm": "f-confirm", "authorizeProvider": "f-provider",
 	"signAgreement": "f-agreement", "firstName": "f-first", "lastName": "f-last", "email": "f-email", "phone": "f-phone",
 }
 
@@ -472,6 +479,8 @@ func (p *page) complaint(field string) string {
 		return blank(p.form.FullName, "page.error.name.missing", "page.error.name.invalid")
 	case "jobTitle":
 		return blank(p.form.JobTitle, "page.error.title.missing", "page.error.title.invalid")
+	case "companyName":
+		return p.T("page.error.company")
 	case "country":
 		return p.T("page.error.country")
 	case "signAgreement":

@@ -26,7 +26,9 @@ type Customer struct {
 	// CountrySource is "token", or "declared" when the sign-in did not say and the signer was asked, or "partner" for a customer that a
 	// partner created.
 	CountrySource string
-	Cloud         partner.CloudID
+	// NameSource is "declared" when the sign-in did not say what the company is called and the signer was asked; such a name proves nothing.
+	NameSource string
+	Cloud      partner.CloudID
 }
 
 // Home gives the company's tenant; empty for one that a partner created and no tenant has claimed.
@@ -390,7 +392,7 @@ func (r Relationship) Claim(c Customer, record Record, e Entry) Relationship {
 		}
 	}
 	if c.CompanyName == "" {
-		r.Customer.CompanyName = was.CompanyName
+		r.Customer.CompanyName, r.Customer.NameSource = was.CompanyName, was.NameSource
 	}
 	if c.Country == "" {
 		r.Customer.Country, r.Customer.CountrySource = was.Country, was.CountrySource
