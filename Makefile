@@ -37,7 +37,7 @@ else
 	go test -count=1 ./infra/rules
 endif
 
-CHECK_PARTS := gofmt vet staticcheck golangci-lint govulncheck cfn-lint rules
+CHECK_PARTS := gofmt vet staticcheck golangci-lint govulncheck cfn-lint expansion rules
 
 .PHONY: check
 check: $(CHECK_PARTS) ## everything that reads the code without running it; each part is a target of its own
@@ -146,6 +146,12 @@ govulncheck: $(GO_CHECKS)
 
 cfn-lint: $(CFN_LINT)
 	$(CHECK_BIN)/python/bin/cfn-lint --template template.yaml
+
+# The template as CloudFormation gets it, after the SAM transform, held to the rules for it.
+EXPANDED := $(abspath .build/expanded.json)
+expansion: $(CFN_LINT)
+	$(CHECK_BIN)/python/bin/python $(CHECKS)/expand.py template.yaml >$(EXPANDED)
+	EXPANDED_TEMPLATE=$(EXPANDED) go test -count=1 -run 'TestNamesAreOfTheStack' ./infra/rules
 
 # Who imports whom, the template, the repository.
 rules:

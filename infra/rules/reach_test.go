@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"go/constant"
 	"go/types"
 	"maps"
@@ -40,6 +41,7 @@ var inTransactions = map[string]string{
 var underAnotherName = map[string]string{
 	"dynamodb:TransactWriteItems": "", // see inTransactions
 	"dynamodb:TransactGetItems":   "",
+	"dynamodb:Query":              "", // see queried
 }
 
 // ofTheEvent are the actions that Lambda uses in the function's name, which its code never calls.
@@ -79,7 +81,7 @@ type reach struct {
 	values    map[types.Type]bool             // concrete types that stand behind an interface somewhere
 	invoked   map[invocation]*ssa.Function
 	queue     []*ssa.Function
-	actions   map[string]*ssa.Function // IAM action, and the function that needs it
+	actions   map[string]*ssa.Function // IAM action, for DynamoDB with what it is done to, and the function that needs it
 	variables map[string]*ssa.Function // environment variable, and the function that reads it
 }
 
@@ -221,6 +223,8 @@ func (r *reach) follow(f *ssa.Function, instruction ssa.Instruction) {
 		r.handOver(f, i.Type())
 	case *ssa.FieldAddr:
 		r.inTransaction(f, i)
+	case *ssa.Alloc:
+		r.queried(f, i)
 	}
 }
 
@@ -289,6 +293,59 @@ func (r *reach) inTransaction(f *ssa.Function, field *ssa.FieldAddr) {
 	}
 }
 
+// queried notes what a query is made of: the table, or the index that its input names. IAM has a resource for each of them. An index that
+// is not a constant where the input is made is said to be anyIndex, which no role holds.
+func (r *reach) queried(f *ssa.Function, made *ssa.Alloc) {
+	named := namedOf(made.Type())
+	if named == nil || named.Obj().Pkg() == nil || !strings.HasSuffix(named.Obj().Pkg().Path(), "/service/dynamodb") || named.Obj().Name() != "QueryInput" {
+		return
+	}
+	of := theTable
+	for _, user := range *made.Referrers() {
+		field, ok := user.(*ssa.FieldAddr)
+		if !ok || named.Underlying().(*types.Struct).Field(field.Field).Name() != "IndexName" {
+			continue
+		}
+		for _, user := range *field.Referrers() {
+			store, ok := user.(*ssa.Store)
+			if !ok || store.Addr != field {
+				continue
+			}
+			of = anyIndex
+			if call, ok := store.Val.(*ssa.Call); ok && len(call.Call.Args) == 1 {
+				if c, ok := call.Call.Args[0].(*ssa.Const); ok && c.Value != nil && c.Value.Kind() == constant.String {
+					of = indexPrefix + constant.StringVal(c.Value)
+				}
+			}
+		}
+	}
+	r.need("dynamodb:Query "+of, f)
+}
+
+// What DynamoDB's actions are allowed on, as roles and code are compared by it.
+const (
+	theTable    = "table"
+	theStream   = "stream"
+	indexPrefix = "index/"
+	anyIndex    = "index of a variable name"
+)
+
+// allowedOn says which of these a resource of a statement is.
+func allowedOn(resource any) string {
+	switch parts := strs(at(resource, "Fn::GetAtt")); {
+	case slices.Equal(parts, []string{"Table", "Arn"}):
+		return theTable
+	case slices.Equal(parts, []string{"Table", "StreamArn"}):
+		return theStream
+	}
+	if written, ok := at(resource, "Fn::Sub").(string); ok {
+		if name, ok := strings.CutPrefix(written, "${Table.Arn}/"+indexPrefix); ok {
+			return indexPrefix + name
+		}
+	}
+	return fmt.Sprint(resource)
+}
+
 var variableName = regexp.MustCompile(`^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$|^[A-Z]{4,}$`)
 
 // readVariables notes the names of environment variables in a call that reads them: constants, and `env` tags of structs.
@@ -350,58 +407,109 @@ func (r *reach) way(f *ssa.Function) string {
 	return strings.Join(steps, " → ")
 }
 
+// TestRolesHoldWhatTheCodeCalls compares what the code of a function can call, on the table, its stream or which index, with what its
+// role allows, both ways.
 func TestRolesHoldWhatTheCodeCalls(t *testing.T) {
 	s := readTemplate(t)
 	for _, id := range s.functions() {
 		t.Run(id, func(t *testing.T) {
-			granted := map[string]bool{}
-			for _, one := range s.statements(t, s.property(target(s.property(id, "Role")), "Policies"), id) {
-				for _, action := range one.actions {
-					granted[action] = true
-				}
-			}
-			r := reachOf(t, folderOf(id))
-			needed := maps.Clone(r.actions)
-			for _, action := range ofEveryFunction {
-				needed[action] = nil
-			}
-			for _, e := range s.events() {
-				if e.function == id {
-					for _, action := range ofTheEvent[e.kind] {
-						needed[action] = nil
-					}
-					if bucketOf(s, e) != "" {
-						for _, action := range ofTheBucket {
-							needed[action] = nil
-						}
-					}
-				}
-			}
-			if s.failuresOf(id) != "" {
-				needed["sqs:SendMessage"] = nil // Lambda's, with what the function failed on
-			}
-			for exception, reason := range neverThere {
-				function, action, _ := strings.Cut(exception, " ")
-				if _, reached := needed[action]; function == id && !reached {
-					t.Errorf("`neverThere` explains %q (%s), which the code does not reach", exception, reason)
-				} else if function == id {
-					delete(needed, action)
-				}
-			}
-			for _, action := range slices.Sorted(maps.Keys(needed)) {
-				if action == "dynamodb:Scan" {
-					t.Errorf("the code scans: %s", r.way(needed[action]))
-				} else if !granted[action] {
-					t.Errorf("the role lacks %s, which the code needs: %s", action, r.way(needed[action]))
-				}
-			}
-			for _, action := range slices.Sorted(maps.Keys(granted)) {
-				if _, ok := needed[action]; !ok {
-					t.Errorf("the role holds %s, which the code cannot call", action)
-				}
+			for _, fault := range s.faultsOfRole(t, id) {
+				t.Error(fault)
 			}
 		})
 	}
+}
+
+// TestTheRuleSeesIndexes: an index that is taken out of a role, another one, and the table for its index are each found.
+func TestTheRuleSeesIndexes(t *testing.T) {
+	const list = "${Table.Arn}/index/list"
+	for with, want := range map[string][]string{
+		"${Table.Arn}/index/due": {"the role lacks dynamodb:Query index/list", "the role holds dynamodb:Query index/due"},
+		"${Table.Arn}/index/*":   {"the role lacks dynamodb:Query index/list", "the role holds dynamodb:Query index/*"},
+	} {
+		s, changed := readTemplate(t), 0
+		walk(s.resources["RelationshipsRole"], "RelationshipsRole", func(_ string, m object) {
+			if at(m["Resource"], "Fn::Sub") == list {
+				m["Resource"] = object{"Fn::Sub": with}
+				changed++
+			}
+		})
+		faults := strings.Join(s.faultsOfRole(t, "RelationshipsFunction"), "\n")
+		for _, text := range want {
+			if changed != 1 || !strings.Contains(faults, text) {
+				t.Errorf("with %s in the place of %s: %q does not say %q", with, list, faults, text)
+			}
+		}
+	}
+}
+
+// faultsOfRole says what a function's role lacks, and what it holds for nothing.
+func (s stack) faultsOfRole(t *testing.T, id string) []string {
+	t.Helper()
+	var faults []string
+	fault := func(format string, arguments ...any) { faults = append(faults, fmt.Sprintf(format, arguments...)) }
+	granted := map[string]bool{}
+	for _, one := range s.statements(t, s.property(target(s.property(id, "Role")), "Policies"), id) {
+		for _, action := range one.actions {
+			if !strings.HasPrefix(action, "dynamodb:") {
+				granted[action] = true
+				continue
+			}
+			for _, resource := range one.resources {
+				granted[action+" "+allowedOn(resource)] = true
+			}
+		}
+	}
+	r := reachOf(t, folderOf(id))
+	needed := map[string]*ssa.Function{}
+	for action, from := range r.actions {
+		if strings.HasPrefix(action, "dynamodb:") && !strings.Contains(action, " ") {
+			action += " " + theTable
+		}
+		needed[action] = from
+	}
+	for _, action := range ofEveryFunction {
+		needed[action] = nil
+	}
+	for _, e := range s.events() {
+		if e.function == id {
+			for _, action := range ofTheEvent[e.kind] {
+				if e.kind == "DynamoDB" {
+					action += " " + theStream
+				}
+				needed[action] = nil
+			}
+			if bucketOf(s, e) != "" {
+				for _, action := range ofTheBucket {
+					needed[action] = nil
+				}
+			}
+		}
+	}
+	if s.failuresOf(id) != "" {
+		needed["sqs:SendMessage"] = nil // Lambda's, with what the function failed on
+	}
+	for exception, reason := range neverThere {
+		function, action, _ := strings.Cut(exception, " ")
+		if _, reached := needed[action]; function == id && !reached {
+			fault("`neverThere` explains %q (%s), which the code does not reach", exception, reason)
+		} else if function == id {
+			delete(needed, action)
+		}
+	}
+	for _, action := range slices.Sorted(maps.Keys(needed)) {
+		if strings.HasPrefix(action, "dynamodb:Scan ") {
+			fault("the code scans: %s", r.way(needed[action]))
+		} else if !granted[action] {
+			fault("the role lacks %s, which the code needs: %s", action, r.way(needed[action]))
+		}
+	}
+	for _, action := range slices.Sorted(maps.Keys(granted)) {
+		if _, ok := needed[action]; !ok {
+			fault("the role holds %s, which the code cannot call", action)
+		}
+	}
+	return faults
 }
 
 func TestVariablesAreReadAndGiven(t *testing.T) {

@@ -758,12 +758,15 @@ func TestTheTable(t *testing.T) {
 			t.Errorf("%s.%s is %v, not %v", tables[0], path, wanted, got)
 		}
 	}
-	// What cannot be made again outlives the stack; of everything else the template says that it may go.
-	for _, kind := range []string{"AWS::DynamoDB::Table", "AWS::SecretsManager::Secret", "AWS::S3::Bucket"} {
+	// What cannot be made again outlives the stack; of everything else the template says that it may go. A deployment that fails before
+	// anything was in use leaves neither a secret nor a bucket behind.
+	for kind, deletion := range map[string]string{
+		"AWS::DynamoDB::Table": "Retain", "AWS::SecretsManager::Secret": "RetainExceptOnCreate", "AWS::S3::Bucket": "RetainExceptOnCreate",
+	} {
 		for _, id := range s.ofType(kind) {
-			for _, policy := range []string{"DeletionPolicy", "UpdateReplacePolicy"} {
-				if at(s.resources[id], policy) != "Retain" {
-					t.Errorf("%s: %s is Retain", id, policy)
+			for policy, want := range map[string]string{"DeletionPolicy": deletion, "UpdateReplacePolicy": "Retain"} {
+				if at(s.resources[id], policy) != want {
+					t.Errorf("%s: %s is %s", id, policy, want)
 				}
 			}
 		}

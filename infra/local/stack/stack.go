@@ -179,9 +179,13 @@ func (s *Stack) start(ctx context.Context) error {
 		s.onClose(func() { _ = p.Close() })
 		return nil
 	})
+	identities := s.Template.Identities
+	if s.Template.Parameters["MailIdentityExists"] == "true" { // made by hand or by another stack
+		identities = append(identities, s.Template.Parameters["MailDomain"])
+	}
 	g.Go(func() error {
 		m, err := ses.Start(starting, ses.Options{
-			MailboxPort: s.options.MailboxPort, Identities: s.Template.Identities, ConfigurationSets: s.Template.ConfigurationSets,
+			MailboxPort: s.options.MailboxPort, Identities: identities, ConfigurationSets: s.Template.ConfigurationSets,
 			Publish: s.publish,
 		})
 		if err != nil {

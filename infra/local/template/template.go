@@ -32,6 +32,7 @@ type Template struct {
 	Identities        []string // SES identities: domains or addresses
 	ConfigurationSets []string
 	Buses             []string // EventBridge event buses, by name
+	Outputs           map[string]string
 }
 
 // Table is an AWS::DynamoDB::Table.
@@ -333,10 +334,31 @@ func parse(raw []byte, given, local map[string]string) (*Template, error) {
 			t.APIs[i].Authorizers[name] = a
 		}
 	}
-	if _, err := s.eval(part(root, "Outputs")); err != nil {
-		return nil, fmt.Errorf("outputs: %w", err)
+	if t.Outputs, err = s.outputs(part(root, "Outputs")); err != nil {
+		return nil, err
 	}
 	return t, nil
+}
+
+// outputs evaluates those whose condition is true.
+func (s *scope) outputs(declared map[string]any) (map[string]string, error) {
+	out := map[string]string{}
+	for name, o := range declared {
+		definition, _ := o.(map[string]any)
+		if c := text(definition["Condition"]); c != "" {
+			if yes, err := s.condition(c); err != nil {
+				return nil, fmt.Errorf("output %s: %w", name, err)
+			} else if !yes {
+				continue
+			}
+		}
+		v, err := s.eval(definition["Value"])
+		if err != nil {
+			return nil, fmt.Errorf("output %s: %w", name, err)
+		}
+		out[name] = text(v)
+	}
+	return out, nil
 }
 
 // Function finds a function by its logical id.

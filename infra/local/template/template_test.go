@@ -11,9 +11,7 @@ import (
 
 // The template of the product itself must be one that the local stack understands whole.
 func TestTemplateOfTheProduct(t *testing.T) {
-	got, err := Read("../../../template.yaml", map[string]string{
-		"OperatorName": "Operator", "OperatorContact": "help@operator.example", "PrivacyNoticeUrl": "https://operator.example/privacy", "MailDomain": "mail.example", "Issuer": "http://127.0.0.1:1", "PublicPortalUrl": "http://p", "UsGovPortalUrl": "http://g",
-	})
+	got, err := Read("../../../template.yaml", wanted)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +60,34 @@ func TestTemplateOfTheProduct(t *testing.T) {
 	if !slices.Equal(got.Identities, []string{"mail.example"}) || len(got.ConfigurationSets) != 1 || len(got.Secrets) != 1 {
 		t.Errorf("identities %q, configuration sets %q, secrets %+v", got.Identities, got.ConfigurationSets, got.Secrets)
 	}
+}
+
+// TestOfTheAccount: what the account has already, the template leaves alone.
+func TestOfTheAccount(t *testing.T) {
+	for exists, want := range map[string]int{"false": 1, "true": 0} {
+		got, err := Read("../../../template.yaml", with(map[string]string{"MailIdentityExists": exists}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, told := got.Outputs["DkimRecord1"]; len(got.Identities) != want || told != (want == 1) || got.Outputs["TableName"] != "Table" {
+			t.Errorf("MailIdentityExists %s: identities %q, outputs %v", exists, got.Identities, got.Outputs)
+		}
+	}
+	if _, err := Read("../../../template.yaml", with(map[string]string{"MailDomain": "https://mail.example"})); err == nil || !strings.Contains(err.Error(), "domain name") {
+		t.Errorf("a URL as MailDomain: %v", err)
+	}
+}
+
+// with gives the parameters that the template wants, and others.
+func with(more map[string]string) map[string]string {
+	parameters := maps.Clone(wanted)
+	maps.Copy(parameters, more)
+	return parameters
+}
+
+var wanted = map[string]string{
+	"OperatorName": "Operator", "OperatorContact": "help@operator.example", "PrivacyNoticeUrl": "https://operator.example/privacy",
+	"MailDomain": "mail.example", "Issuer": "http://127.0.0.1:1", "PublicPortalUrl": "http://127.0.0.1:2", "UsGovPortalUrl": "http://127.0.0.1:3",
 }
 
 const base = `
