@@ -32,7 +32,7 @@ func TestEnrolment(t *testing.T) {
 	gorse, operator := newPartner(t, "gorse"), newPartner(t, "operator")
 	tenant := tenantOf(t, "gorse.example")
 	const form = `{"legal":{"entry":"manual","name":"Gorse Networks","address":{"line1":"12 Heath Road","city":"Springfield","state":"Oregon","postalCode":"97477","country":"US"}},
-		"primaryContact":{"firstName":"Grace","lastName":"Gorse","email":"grace@gorse.example","phone":"+1 555 0107"},"supportContact":{"email":"help@gorse.example"}}`
+		"primaryContact":{"firstName":"Grace","lastName":"Gorse","email":"grace@gorse.example","phone":"+1 555 0107"},"supportContact":{"email":"help@gorse.example","phone":"+1 555 0108"}}`
 	gorse.post("/v1/enrolments", strings.Replace(form, "grace@gorse.example", "grace@googlemail.com", 1)).code(t, 422, "webmail_not_allowed")
 	path := gorse.post("/v1/enrolments", form).want(t, 201).Header.Get("Location")
 	status := func() string { return gorse.do("GET", path, "").want(t, 200).json(t)["status"].(string) }

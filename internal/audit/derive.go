@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/enrolment"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/partnership"
@@ -186,6 +187,13 @@ func changes(was, is relationship.Entry) (list []change) {
 	return list
 }
 
+// own reports whether a line of an account's history is of the partner's own people: what its enrolment made of it, its signature, and whom its
+// customers ask for help.
+func own(e partner.Entry) bool {
+	theirs := slices.Contains([]string{"mpa", partner.SupportChanged}, strings.Join(e.Changed, ","))
+	return theirs || strings.HasPrefix(e.Why, enrolment.Prefix)
+}
+
 // OfAccount gives the records of the entries that a write has added to the history of a partner's account, oldest first; with a nil before
 // those of the whole history. An account remembers its newest changes alone: what it has forgotten cannot be made again.
 func OfAccount(before *partner.Account, after partner.Account) []Record {
@@ -202,6 +210,9 @@ func OfAccount(before *partner.Account, after partner.Account) []Record {
 		r := Record{
 			Partner: after.Tenant, At: e.At.UTC(), Actor: Actor{Kind: Operator, Subject: e.By}, Operation: "partnerAccount.changed", ResourceType: Account,
 			ResourceID: string(after.Tenant), New: map[string]string{}, CorrelationID: e.CorrelationID,
+		}
+		if own(e) {
+			r.Actor = Actor{Kind: User, Subject: e.By, Tenant: after.Tenant}
 		}
 		if e.By == partner.ByReputation {
 			r.Actor = Actor{Kind: System}

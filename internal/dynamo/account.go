@@ -280,11 +280,7 @@ func encodeAccount(a partner.Account) item {
 	contact.text("phone", a.Contact.Phone)
 	contact.text("website", a.Contact.Website)
 	i.group("contact", contact)
-	support := item{}
-	support.text("email", a.Support.Email)
-	support.text("phone", a.Support.Phone)
-	support.text("name", a.Support.Name)
-	i.group("support", support)
+	i.group("support", encodeSupport(a.Support))
 	i.text("domain", a.VerifiedDomain)
 	i.text("locale", a.Locale)
 	i.flag("listed", a.ListedInDirectory)
@@ -344,10 +340,7 @@ func decodeAccount(tenant partner.TenantID, stored map[string]types.AttributeVal
 		a.Contact = partner.Contact{Email: g.text("email"), Phone: g.text("phone"), Website: g.text("website")}
 		f.join("contact", g)
 	}
-	if g := f.group("support"); g != nil {
-		a.Support = partner.SupportProfile{Email: g.text("email"), Phone: g.text("phone"), Name: g.text("name")}
-		f.join("support", g)
-	}
+	a.Support = f.support("support")
 	if g := f.group("paused"); g != nil {
 		a.Paused = &partner.Pause{At: g.time("at"), Reason: g.text("reason")}
 		f.join("paused", g)

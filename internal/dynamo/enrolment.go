@@ -1,9 +1,11 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -247,7 +249,7 @@ func encodeEnrolment(e enrolment.Enrolment) item {
 	}
 	i.group("check", check)
 	i.group("contact", encodePerson(e.Contact))
-	i.group("support", encodePerson(e.Support))
+	i.group("support", encodeSupport(e.Support))
 	if l := e.Location; l != nil {
 		g := item{}
 		g.text("id", l.ID)
@@ -260,8 +262,11 @@ func encodeEnrolment(e enrolment.Enrolment) item {
 	verification := item{}
 	verification.number("generation", e.Verification.Generation)
 	asked := make([]types.AttributeValue, len(e.Verification.Asked))
-	for n, at := range e.Verification.Asked {
-		asked[n] = num(at.Unix())
+	for n, a := range e.Verification.Asked {
+		asked[n] = num(a.At.Unix())
+		if a.To != "" {
+			asked[n] = str(strconv.FormatInt(a.At.Unix(), 10) + " " + a.To)
+		}
 	}
 	if len(asked) > 0 {
 		verification["asked"] = &types.AttributeValueMemberL{Value: asked}
@@ -270,6 +275,7 @@ func encodeEnrolment(e enrolment.Enrolment) item {
 	verification.flag("lapsed", e.Verification.Lapsed)
 	verification.time("at", e.Verification.VerifiedAt)
 	verification.text("by", e.Verification.VerifiedBy)
+	verification.text("domain", e.Verification.Domain)
 	verification.text("delivery", e.Verification.Delivery)
 	verification.text("reason", e.Verification.DeliveryReason)
 	i.group("verification", verification)
@@ -282,6 +288,26 @@ func encodeEnrolment(e enrolment.Enrolment) item {
 	i.time("review", e.ReviewDueAt)
 	i.flag("overdue", e.Overdue)
 	i.text("reason", e.Reason)
+	var questions []types.AttributeValue
+	for _, q := range e.Questions {
+		g := item{}
+		g.time("at", q.At)
+		g.text("text", q.Text)
+		g.text("answer", q.Answer)
+		g.time("answered", q.AnsweredAt)
+		questions = append(questions, &types.AttributeValueMemberM{Value: g})
+	}
+	if questions != nil {
+		i["questions"] = &types.AttributeValueMemberL{Value: questions}
+	}
+	steps := item{}
+	for n, s := range e.Post.Steps {
+		g := item{}
+		g.text("reason", s.Reason)
+		g.flag("located", s.Located)
+		steps[string(n)] = &types.AttributeValueMemberM{Value: g}
+	}
+	i.group("steps", steps)
 	if e.MPA != nil {
 		g := item{}
 		g.time("at", e.MPA.SignedAt)
@@ -335,8 +361,25 @@ func encodePerson(p enrolment.Person) item {
 	g.text("last", p.LastName)
 	g.text("email", p.Email)
 	g.text("phone", p.Phone)
-	g.text("website", p.Website)
 	return g
+}
+
+// encodeSupport keeps whom customers ask for help, of an account or of who wants to have one.
+func encodeSupport(p partner.SupportProfile) item {
+	g := item{}
+	g.text("email", p.Email)
+	g.text("phone", p.Phone)
+	g.text("name", p.Name)
+	return g
+}
+
+// support reads it; what enrolments had of a person's name before becomes the name.
+func (f *fields) support(name string) (p partner.SupportProfile) {
+	if g := f.group(name); g != nil {
+		p = partner.SupportProfile{Email: g.text("email"), Phone: g.text("phone"), Name: cmp.Or(g.text("name"), strings.TrimSpace(g.text("first")+" "+g.text("last")))}
+		f.join(name, g)
+	}
+	return p
 }
 
 // EnrolmentFromImage gives the enrolment of an item, also of a stream record's image. The error is that of [InvitationFromImage].
@@ -348,7 +391,7 @@ func EnrolmentFromImage(image map[string]types.AttributeValue) (enrolment.Enrolm
 	e := enrolment.Enrolment{
 		ID: strings.TrimPrefix(f.needText(pkAttr), enrolmentPrefix), Tenant: partner.TenantID(f.needText("tenant")), Previous: f.text("previous"), Cloud: partner.CloudID(f.text(aCloud)),
 		Path: enrolment.Path(f.needText("path")), Status: enrolment.Status(f.needText(aStatus)), Locale: f.text(aLocale), LocaleAsked: f.text(aTongue), Country: f.text("country"),
-		Contact: f.person("contact"), Support: f.person("support"), SubmittedAt: f.time("submitted"), ReviewDueAt: f.time("review"),
+		Contact: f.person("contact"), Support: f.support("support"), SubmittedAt: f.time("submitted"), ReviewDueAt: f.time("review"),
 		Overdue: f.flag("overdue"), Reason: f.text("reason"), CreatedAt: f.time("created"), CreatedBy: f.text(aCreatedBy), Version: f.needNumber(aVersion),
 		Post: enrolment.Post{
 			State: enrolment.PostState(f.text(aPost)), Attempts: f.number(aPostAttempts), Owner: f.text(aPostOwner), At: f.time(aPostAt), Reason: f.text(aPostReason),
@@ -378,6 +421,7 @@ func EnrolmentFromImage(image map[string]types.AttributeValue) (enrolment.Enrolm
 	}
 	f.check(&e)
 	f.verification(&e)
+	f.questions(&e)
 	for _, text := range f.texts(aHistory) {
 		h, err := decodeEntry(text, e.CreatedBy, "")
 		if err != nil && f.err == nil {
@@ -391,6 +435,30 @@ func EnrolmentFromImage(image map[string]types.AttributeValue) (enrolment.Enrolm
 		return enrolment.Enrolment{}, f.err
 	}
 	return e, nil
+}
+
+// questions reads what was asked and answered, and what the mails that are owed speak of.
+func (f *fields) questions(e *enrolment.Enrolment) {
+	if l, ok := get[*types.AttributeValueMemberL](f, "questions", false); ok {
+		for _, each := range l.Value {
+			one := &fields{item: map[string]types.AttributeValue{"q": each}}
+			if g := one.group("q"); g != nil {
+				e.Questions = append(e.Questions, enrolment.Question{At: g.time("at"), Text: g.text("text"), Answer: g.text("answer"), AnsweredAt: g.time("answered")})
+				one.join("q", g)
+			}
+			f.join("questions", one)
+		}
+	}
+	if steps := f.group("steps"); steps != nil {
+		e.Post.Steps = map[enrolment.Notice]enrolment.Step{}
+		for n := range steps.item {
+			if g := steps.group(n); g != nil {
+				e.Post.Steps[enrolment.Notice(n)] = enrolment.Step{Reason: g.text("reason"), Located: g.flag("located")}
+				steps.join(n, g)
+			}
+		}
+		f.join("steps", steps)
+	}
 }
 
 // check reads what was found about the address.
@@ -419,13 +487,23 @@ func (f *fields) verification(e *enrolment.Enrolment) {
 	}
 	e.Verification = enrolment.Verification{
 		Generation: g.number("generation"), ExpiresAt: g.time("expires"), Lapsed: g.flag("lapsed"), VerifiedAt: g.time("at"), VerifiedBy: g.text("by"),
-		Delivery: g.text("delivery"), DeliveryReason: g.text("reason"),
+		Domain: g.text("domain"), Delivery: g.text("delivery"), DeliveryReason: g.text("reason"),
 	}
 	if l, ok := get[*types.AttributeValueMemberL](g, "asked", false); ok {
 		for _, each := range l.Value {
 			one := &fields{item: map[string]types.AttributeValue{"at": each}}
+			var a enrolment.Asking
+			if _, ok := each.(*types.AttributeValueMemberS); ok { // together with whom it was for
+				at, to, _ := strings.Cut(one.text("at"), " ")
+				each, a.To = num(0), to
+				if seconds, err := strconv.ParseInt(at, 10, 64); err == nil {
+					each = num(seconds)
+				}
+				one = &fields{item: map[string]types.AttributeValue{"at": each}}
+			}
 			seconds, _ := one.integer("at", true)
-			e.Verification.Asked = append(e.Verification.Asked, time.Unix(seconds, 0).UTC())
+			a.At = time.Unix(seconds, 0).UTC()
+			e.Verification.Asked = append(e.Verification.Asked, a)
 			g.join("asked", one)
 		}
 	}
@@ -444,7 +522,7 @@ func (f *fields) address(name string) (a enrolment.Address) {
 
 func (f *fields) person(name string) (p enrolment.Person) {
 	if g := f.group(name); g != nil {
-		p = enrolment.Person{FirstName: g.text("first"), LastName: g.text("last"), Email: g.text("email"), Phone: g.text("phone"), Website: g.text("website")}
+		p = enrolment.Person{FirstName: g.text("first"), LastName: g.text("last"), Email: g.text("email"), Phone: g.text("phone")}
 		f.join(name, g)
 	}
 	return p

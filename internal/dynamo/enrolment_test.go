@@ -58,10 +58,11 @@ func TestCostOfEnrolment(t *testing.T) {
 			e, _, err = service.Start(ctx, admin, enrolment.Particulars{
 				Legal:   &enrolment.LegalForm{Entry: new("duns"), DUNS: new("000000701")},
 				Contact: &enrolment.Person{FirstName: "Grace", LastName: "Gorse", Email: "grace@gorse.example", Phone: "+1 555 0107"},
+				Support: &partner.SupportProfile{Email: "help@gorse.example", Phone: "+1 555 0108"},
 			})
 			return err
 		}},
-		{"submit", "1 GetItem, 1 UpdateItem | 1 | 0 | 1 | **2** | 1 | 0 | 0 | **1**", func() error { _, _, err := service.Submit(ctx, admin, e.ID); return err }},
+		{"submit", "1 GetItem, 1 UpdateItem | 1 | 0 | 1 | **2** | 1 | 0 | 0 | **1**", func() error { _, _, err := service.Submit(ctx, admin, e.ID, nil); return err }},
 		{"the contact confirms", "1 GetItem, 1 UpdateItem | 1 | 0 | 0 | **1** | 1 | 0 | 0 | **1**", func() error {
 			l := link.Link{Tenant: string(e.Tenant), ID: e.ID, Generation: 1}
 			_, c, err := enrolment.Confirmation{Store: store, Now: now}.Confirm(ctx, l, enrolment.Visitor{Subject: "grace", Tenant: e.Tenant}, "c")
@@ -78,7 +79,7 @@ func TestCostOfEnrolment(t *testing.T) {
 			_, _, err := service.Decide(ctx, operator, e.ID, enrolment.Decision{Action: enrolment.Approve})
 			return err
 		}},
-		{"add a location", "1 GetItem, 1 UpdateItem | 1 | 0 | 0 | **1** | 1 | 0 | 0 | **1**", func() error { _, _, err := service.Associate(ctx, admin, e.ID, nil); return err }},
+		{"add a location", "1 GetItem, 1 UpdateItem | 2 | 0 | 0 | **2** | 1 | 0 | 0 | **1**", func() error { _, _, err := service.Associate(ctx, admin, e.ID, nil); return err }},
 		{"sign, with the account", "7 GetItem, 1 Query, 1 TransactWriteItems | 12 | 0 | 0 | **12** | 7.5 | 0 | 0 | **7.5**", func() error {
 			_, _, err := service.SignAgreement(ctx, admin, "en", &terms.Attestation{Accepted: new(true), Version: new("1")})
 			return err

@@ -1,6 +1,7 @@
 package enrolment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -39,7 +40,7 @@ func (s *Service) account(ctx context.Context, c Command, e Enrolment, now time.
 		a := partner.Account{
 			Tenant: e.Tenant, DisplayName: e.Legal.Name, Role: partner.IndirectReseller, Cloud: e.Cloud, Country: e.Home(),
 			PartnerIDs: []partner.PartnerID{id}, AssociatedPartnerID: id.ID, Status: partner.Active, MPA: e.MPA, Contact: e.reached(),
-			VerifiedDomain: contact.Registered(e.Contact.Email), Locale: e.Locale, CreatedAt: now, History: []partner.Entry{line}, Version: 1,
+			Support: e.Support, VerifiedDomain: cmp.Or(e.Verification.Domain, contact.Registered(e.Contact.Email)), Locale: e.Locale, CreatedAt: now, History: []partner.Entry{line}, Version: 1,
 		}
 		return &partner.AccountChange{After: a}, nil
 	}
@@ -70,6 +71,10 @@ func (s *Service) account(ctx context.Context, c Command, e Enrolment, now time.
 		after.MPA = e.MPA
 		line.Changed = append(line.Changed, "mpa")
 	}
+	if e.Support.Email != "" && after.Support != e.Support {
+		after.Support = e.Support
+		line.Changed = append(line.Changed, partner.SupportChanged)
+	}
 	if after.Status != partner.Active {
 		after.Status = partner.Active
 		line.Changed = append(line.Changed, "status="+string(partner.Active))
@@ -91,7 +96,7 @@ func joined(ids []partner.PartnerID, id string) int {
 // reached is how the customers of a new reseller reach it: the support contact, or else the primary contact.
 func (e Enrolment) reached() partner.Contact {
 	if e.Support.Email != "" {
-		return partner.Contact{Email: e.Support.Email, Phone: e.Support.Phone, Website: e.Support.Website}
+		return partner.Contact{Email: e.Support.Email, Phone: e.Support.Phone}
 	}
 	return partner.Contact{Email: e.Contact.Email, Phone: e.Contact.Phone}
 }

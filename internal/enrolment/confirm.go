@@ -3,7 +3,6 @@ package enrolment
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -96,7 +95,8 @@ func (s Confirmation) Confirm(ctx context.Context, l link.Link, who Visitor, cor
 		after := before.next()
 		after.Verification.VerifiedAt, after.Verification.VerifiedBy = now, who.Subject
 		after.Vetting = Vetting{EmailOwnership: Passed, Employment: NotLooked, Business: NotLooked}
-		if !own(after.Contact.Email, who.Domains) {
+		domain, own := ownDomain(after.Contact.Email, who.Domains)
+		if after.Verification.Domain = domain; !own {
 			after.Vetting.Employment = Flagged
 		}
 		(&Service{Calendar: s.Calendar}).review(&after, now)
@@ -112,13 +112,21 @@ func (s Confirmation) Confirm(ctx context.Context, l link.Link, who Visitor, cor
 	return Enrolment{}, "", busy()
 }
 
-// own reports whether an address is of one of a company's domains, or below one.
-func own(address string, domains []string) bool {
-	_, domain, _ := strings.Cut(contact.Normalise(address), "@")
-	return slices.ContainsFunc(domains, func(d string) bool {
+// ownDomain gives the one of a company's proven domains that an address is of, or below, and whether there is such a one; else the first. An
+// address that only ends with the same letters is another company's, and so is one of the same registry.
+func ownDomain(address string, domains []string) (domain string, own bool) {
+	_, of, _ := strings.Cut(contact.Normalise(address), "@")
+	for n, d := range domains {
 		_, d, _ = strings.Cut(contact.Normalise("x@"+d), "@")
-		return domain == d || strings.HasSuffix(domain, "."+d)
-	})
+		below := strings.HasSuffix(of, "."+d) && contact.Registered("x@"+of) == contact.Registered("x@"+d)
+		if d != "" && (of == d || below) {
+			return d, true
+		}
+		if n == 0 {
+			domain = d
+		}
+	}
+	return domain, false
 }
 
 func (s Confirmation) now() time.Time { return s.Now().UTC().Truncate(time.Second) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"concord/internal/agenda"
+	"concord/internal/partner"
 	"concord/internal/problem"
 )
 
@@ -47,7 +48,7 @@ const Forgotten = 180 * 24 * time.Hour
 
 // eraseDue is zero for an application that goes on, and for one that names nobody any more.
 func (e Enrolment) eraseDue() time.Time {
-	if e.Status.Open() || e.Contact == (Person{}) && e.Support == (Person{}) {
+	if e.Status.Open() || e.Contact == (Person{}) && e.Support == (partner.SupportProfile{}) {
 		return time.Time{}
 	}
 	for _, h := range slices.Backward(e.History) {
@@ -114,7 +115,7 @@ func (e Enrolment) tend(now time.Time) (Enrolment, []string) {
 		did = append(did, CountOverdue)
 	}
 	if at := e.eraseDue(); !at.IsZero() && !now.Before(at) {
-		n.Contact, n.Support, n.Reason = Person{}, Person{}, "" // what the operator wrote may name people
+		n.Contact, n.Support, n.Reason, n.Questions = Person{}, partner.SupportProfile{}, "", nil // what was written may name people
 		n.note(HistoryEntry{At: now, Action: Erase, By: machine})
 		did = append(did, CountErased)
 	}

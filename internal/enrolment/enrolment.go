@@ -9,6 +9,7 @@ package enrolment
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -129,11 +130,10 @@ type AddressCheck struct {
 	Choice Choice
 }
 
-// Person is somebody who can be asked about the application (rule E10), or who customers reach.
+// Person is somebody who can be asked about the application (rule E10).
 type Person struct {
 	FirstName, LastName string
 	Email, Phone        string
-	Website             string // of a support contact only
 }
 
 // Verification is how far the primary contact is with confirming its address (rule E12).
@@ -141,7 +141,9 @@ type Verification struct {
 	// Generation is that of the link that works; 0 before the first.
 	Generation int
 	// Asked is when mails with a link were asked for, the newest last. A company that starts again takes them along.
-	Asked     []time.Time
+	Asked []Asking
+	// Domain is the one of the company's own that the sign-in proved, and the address is of where there is such a one; empty before.
+	Domain    string
 	ExpiresAt time.Time
 	// Lapsed says that the job has noted the end of the link.
 	Lapsed     bool
@@ -149,6 +151,13 @@ type Verification struct {
 	VerifiedBy string // the subject who signed in
 	// Delivery is what became of the newest mail with a link, and why; empty before it went.
 	Delivery, DeliveryReason string
+}
+
+// Asking is one mail with a link that was asked for.
+type Asking struct {
+	At time.Time
+	// To stands for the address without saying it; empty in those from before it was kept, which stand for any.
+	To string
 }
 
 // deliveries are what can become of a mail, each over the ones before it. The words are those of the delivery of invitations (domain, 2.2).
@@ -210,7 +219,7 @@ type Enrolment struct {
 	Legal   Legal
 	Address AddressCheck
 	Contact Person
-	Support Person
+	Support partner.SupportProfile // whom customers will ask for help (rule E3)
 	// Country is that of the account of a fast track; the full path has it from the legal address.
 	Country string
 
@@ -221,8 +230,10 @@ type Enrolment struct {
 	ReviewDueAt  time.Time // when five business days of vetting are over (rule E14); zero outside of vetting
 	Overdue      bool      // the job has noted it
 	Reason       string    // of the operator's last decision
-	MPA          *partner.Agreement
-	MPALanguage  string // of the text that was signed, BCP 47
+	// Questions are what the operator needed to know, and what it was answered: the newest last.
+	Questions   []Question
+	MPA         *partner.Agreement
+	MPALanguage string // of the text that was signed, BCP 47
 
 	Post      Post
 	CreatedAt time.Time
@@ -231,10 +242,20 @@ type Enrolment struct {
 	Version   int
 }
 
+// Question is what the operator needs to know, and what the company says to that.
+type Question struct {
+	At         time.Time
+	Text       string
+	Answer     string    // empty while there is none, or where the company changed what it says of itself instead
+	AnsweredAt time.Time // when it was handed in again; zero until then
+}
+
 // Limits of an enrolment.
 const (
-	maxHistory = 60
-	MaxReason  = 500 // characters of the operator's words
+	maxQuestions = 20
+	maxHistory   = 60
+	MaxReason    = 500  // characters of the operator's words
+	MaxAnswer    = 2000 // characters of the company's answer
 )
 
 // Reference is what the primary contact quotes when it asks about the application.
@@ -275,6 +296,8 @@ func (e Enrolment) next() Enrolment {
 	e.History = slices.Clone(e.History)
 	e.Post.Owed = slices.Clone(e.Post.Owed)
 	e.Verification.Asked = slices.Clone(e.Verification.Asked)
+	e.Questions = slices.Clone(e.Questions)
+	e.Post.Steps = maps.Clone(e.Post.Steps)
 	return e
 }
 

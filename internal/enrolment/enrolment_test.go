@@ -142,7 +142,13 @@ func whole() Particulars {
 		Legal: &LegalForm{Entry: new("manual"), Name: new("Gorse Networks"), Address: &Address{
 			Line1: "12 Heath Road", City: "Springfield", State: "OR", PostalCode: "97477", Country: "US"}},
 		Contact: &Person{FirstName: "Grace", LastName: "Gorse", Email: "grace@gorse.example", Phone: "+1 555 0107"},
+		Support: help(),
 	}
+}
+
+// help is the support contact of the applicant.
+func help() *partner.SupportProfile {
+	return &partner.SupportProfile{Email: "help@gorse.example", Phone: "+1 555 0108", Name: "The desk"}
 }
 
 func (d *desk) must(e Enrolment, _ bool, err error) Enrolment {
@@ -181,7 +187,7 @@ func (d *desk) act(a Action, id string) (Enrolment, error) {
 	case Associate:
 		e, _, err = d.Associate(ctx, admin(), id, new("4100007"))
 	case Submit:
-		e, _, err = d.Submit(ctx, admin(), id)
+		e, _, err = d.Submit(ctx, admin(), id, nil)
 	case Resend:
 		e, _, err = d.ResendVerification(ctx, admin(), id)
 	case NeedInformation, Approve, Reject:
@@ -311,33 +317,33 @@ func TestWhatIsRefused(t *testing.T) {
 		want problem.Code
 		at   string
 	}{
-		"Gmail (E11)":                 {func(p *Particulars) { p.Contact.Email = "grace@gmail.com" }, problem.WebmailNotAllowed, "/primaryContact/email"},
-		"Yahoo! Mail of a region":     {func(p *Particulars) { p.Contact.Email = "grace@yahoo.co.jp" }, problem.WebmailNotAllowed, "/primaryContact/email"},
-		"iCloud Mail":                 {func(p *Particulars) { p.Contact.Email = "grace@ME.com" }, problem.WebmailNotAllowed, "/primaryContact/email"},
-		"AOL Mail":                    {func(p *Particulars) { p.Contact.Email = "grace@aol.de" }, problem.WebmailNotAllowed, "/primaryContact/email"},
-		"Outlook Mail, older name":    {func(p *Particulars) { p.Contact.Email = "grace@hotmail.com.tr" }, problem.WebmailNotAllowed, "/primaryContact/email"},
-		"below a webmail domain":      {func(p *Particulars) { p.Contact.Email = "grace@mail.outlook.fr" }, problem.WebmailNotAllowed, "/primaryContact/email"},
-		"webmail of Germany":          {func(p *Particulars) { p.Contact.Email = "grace@web.de" }, problem.WebmailNotAllowed, "/primaryContact/email"},
-		"webmail of China":            {func(p *Particulars) { p.Contact.Email = "grace@vip.163.com" }, problem.WebmailNotAllowed, "/primaryContact/email"},
-		"webmail for support (0.34)":  {func(p *Particulars) { p.Support = &Person{Email: "gorse.help@gmail.com"} }, problem.WebmailNotAllowed, "/supportContact/email"},
-		"no address":                  {func(p *Particulars) { p.Contact.Email = "grace" }, problem.EmailInvalid, "/primaryContact/email"},
-		"a name with a link":          {func(p *Particulars) { p.Contact.LastName = "www.gorse.com" }, problem.NameInvalid, "/primaryContact/lastName"},
-		"a telephone number of words": {func(p *Particulars) { p.Contact.Phone = "call me" }, problem.ValidationFailed, "/primaryContact/phone"},
-		"a company without a name":    {func(p *Particulars) { p.Legal.Name = new(" ") }, problem.NameInvalid, "/legal/name"},
-		"an unknown country":          {func(p *Particulars) { p.Legal.Address.Country = "XX" }, problem.ValidationFailed, "/legal/address/country"},
-		"UK, which is GB":             {func(p *Particulars) { p.Legal.Address.Country = "UK" }, problem.ValidationFailed, "/legal/address/country"},
-		"no street":                   {func(p *Particulars) { p.Legal.Address.Line1 = "" }, problem.ValidationFailed, "/legal/address/line1"},
-		"an entry of another kind":    {func(p *Particulars) { p.Legal.Entry = new("guessed") }, problem.ValidationFailed, "/legal/entry"},
-		"a number of eight digits":    {func(p *Particulars) { p.Legal = &LegalForm{Entry: new("duns"), DUNS: new("00000070")} }, problem.ValidationFailed, "/legal/dunsId"},
-		"a number that nobody has":    {func(p *Particulars) { p.Legal = &LegalForm{Entry: new("duns"), DUNS: new("000000799")} }, problem.ValidationFailed, "/legal/dunsId"},
-		"a number entered by hand":    {func(p *Particulars) { p.Legal.DUNS = new("000000701") }, problem.ValidationFailed, "/legal/dunsId"},
-		"a PartnerID of nobody (E6)":  {func(p *Particulars) { p.PartnerID = new("999") }, problem.PartnerIDNotFound, "/partnerId"},
-		"the headquarters (E6)":       {func(p *Particulars) { p.PartnerID = new("4100070") }, problem.PartnerIDWrongType, "/partnerId"},
-		"another country (E6, X-f)":   {func(p *Particulars) { p.PartnerID = new("4100071") }, problem.PartnerIDWrongCountry, "/partnerId"},
-		"a choice without a form":     {func(p *Particulars) { p.Choice = new(Choice("suggested")) }, problem.ValidationFailed, "/addressValidation/choice"},
-		"a language that is no tag":   {func(p *Particulars) { p.Locale = new("-") }, problem.ValidationFailed, "/locale"},
-		"support without an address":  {func(p *Particulars) { p.Support = &Person{Phone: "+1 555 0100"} }, problem.ValidationFailed, "/supportContact/email"},
-		"support at a plain website":  {func(p *Particulars) { p.Support = &Person{Email: "a@b.example", Website: "http://b.example"} }, problem.ValidationFailed, "/supportContact/website"},
+		"Gmail (E11)":                     {func(p *Particulars) { p.Contact.Email = "grace@gmail.com" }, problem.WebmailNotAllowed, "/primaryContact/email"},
+		"Yahoo! Mail of a region":         {func(p *Particulars) { p.Contact.Email = "grace@yahoo.co.jp" }, problem.WebmailNotAllowed, "/primaryContact/email"},
+		"iCloud Mail":                     {func(p *Particulars) { p.Contact.Email = "grace@ME.com" }, problem.WebmailNotAllowed, "/primaryContact/email"},
+		"AOL Mail":                        {func(p *Particulars) { p.Contact.Email = "grace@aol.de" }, problem.WebmailNotAllowed, "/primaryContact/email"},
+		"Outlook Mail, older name":        {func(p *Particulars) { p.Contact.Email = "grace@hotmail.com.tr" }, problem.WebmailNotAllowed, "/primaryContact/email"},
+		"below a webmail domain":          {func(p *Particulars) { p.Contact.Email = "grace@mail.outlook.fr" }, problem.WebmailNotAllowed, "/primaryContact/email"},
+		"webmail of Germany":              {func(p *Particulars) { p.Contact.Email = "grace@web.de" }, problem.WebmailNotAllowed, "/primaryContact/email"},
+		"webmail of China":                {func(p *Particulars) { p.Contact.Email = "grace@vip.163.com" }, problem.WebmailNotAllowed, "/primaryContact/email"},
+		"webmail for support (0.34)":      {func(p *Particulars) { p.Support.Email = "gorse.help@gmail.com" }, problem.WebmailNotAllowed, "/supportContact/email"},
+		"no address":                      {func(p *Particulars) { p.Contact.Email = "grace" }, problem.EmailInvalid, "/primaryContact/email"},
+		"a name with a link":              {func(p *Particulars) { p.Contact.LastName = "www.gorse.com" }, problem.NameInvalid, "/primaryContact/lastName"},
+		"a telephone number of words":     {func(p *Particulars) { p.Contact.Phone = "call me" }, problem.ValidationFailed, "/primaryContact/phone"},
+		"a company without a name":        {func(p *Particulars) { p.Legal.Name = new(" ") }, problem.NameInvalid, "/legal/name"},
+		"an unknown country":              {func(p *Particulars) { p.Legal.Address.Country = "XX" }, problem.ValidationFailed, "/legal/address/country"},
+		"UK, which is GB":                 {func(p *Particulars) { p.Legal.Address.Country = "UK" }, problem.ValidationFailed, "/legal/address/country"},
+		"no street":                       {func(p *Particulars) { p.Legal.Address.Line1 = "" }, problem.ValidationFailed, "/legal/address/line1"},
+		"an entry of another kind":        {func(p *Particulars) { p.Legal.Entry = new("guessed") }, problem.ValidationFailed, "/legal/entry"},
+		"a number of eight digits":        {func(p *Particulars) { p.Legal = &LegalForm{Entry: new("duns"), DUNS: new("00000070")} }, problem.ValidationFailed, "/legal/dunsId"},
+		"a number that nobody has":        {func(p *Particulars) { p.Legal = &LegalForm{Entry: new("duns"), DUNS: new("000000799")} }, problem.ValidationFailed, "/legal/dunsId"},
+		"a number entered by hand":        {func(p *Particulars) { p.Legal.DUNS = new("000000701") }, problem.ValidationFailed, "/legal/dunsId"},
+		"a PartnerID of nobody (E6)":      {func(p *Particulars) { p.PartnerID = new("999") }, problem.PartnerIDNotFound, "/partnerId"},
+		"the headquarters (E6)":           {func(p *Particulars) { p.PartnerID = new("4100070") }, problem.PartnerIDWrongType, "/partnerId"},
+		"another country (E6, X-f)":       {func(p *Particulars) { p.PartnerID = new("4100071") }, problem.PartnerIDWrongCountry, "/partnerId"},
+		"a choice without a form":         {func(p *Particulars) { p.Choice = new(Choice("suggested")) }, problem.ValidationFailed, "/addressValidation/choice"},
+		"a language that is no tag":       {func(p *Particulars) { p.Locale = new("-") }, problem.ValidationFailed, "/locale"},
+		"support by a telephone of words": {func(p *Particulars) { p.Support.Phone = "call" }, problem.ValidationFailed, "/supportContact/phone"},
+		"support called like a link":      {func(p *Particulars) { p.Support.Name = "www.gorse.com" }, problem.NameInvalid, "/supportContact/name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := open(t)
@@ -361,7 +367,7 @@ func TestAddressIsSuggested(t *testing.T) {
 	if e.Address.Status != AddressSuggestion || e.Address.Choice != "" || e.Address.Suggested[0].State != "OR" || e.Address.Suggested[0].PostalCode != "97477-1234" {
 		t.Fatalf("%+v", e.Address)
 	}
-	_, _, err := d.Submit(t.Context(), admin(), e.ID)
+	_, _, err := d.Submit(t.Context(), admin(), e.ID, nil)
 	d.code(err, problem.AddressNotValidated)
 	for choice, want := range map[Choice]string{Original: "Oregon", Suggested: "OR"} {
 		e = d.must(d.Save(t.Context(), admin(), e.ID, Particulars{Choice: &choice}))
@@ -369,14 +375,14 @@ func TestAddressIsSuggested(t *testing.T) {
 			t.Errorf("%s: %+v", choice, e.Chosen())
 		}
 	}
-	if _, _, err := d.Submit(t.Context(), admin(), e.ID); err != nil {
+	if _, _, err := d.Submit(t.Context(), admin(), e.ID, nil); err != nil {
 		t.Error(err)
 	}
 
 	d = open(t)
 	d.Validator = down{}
 	e = d.must(d.Start(t.Context(), admin(), p))
-	if _, _, err := d.Submit(t.Context(), admin(), e.ID); err != nil || e.Address.Status != AddressNotValidated {
+	if _, _, err := d.Submit(t.Context(), admin(), e.ID, nil); err != nil || e.Address.Status != AddressNotValidated {
 		t.Errorf("a validator that is down: %+v, %v", e.Address, err)
 	}
 }
@@ -542,7 +548,7 @@ func TestWhatALinkLeadsTo(t *testing.T) {
 
 // Invariant 19, rules E12, E18: an address of another domain than the company's is flagged for whoever vets.
 func TestVettingFlags(t *testing.T) {
-	for domain, want := range map[string]Result{"gorse.example": NotLooked, "GORSE.example": NotLooked, "example": NotLooked, "other.example": Flagged} {
+	for domain, want := range map[string]Result{"gorse.example": NotLooked, "GORSE.example": NotLooked, "example": Flagged, "other.example": Flagged, "evil-gorse.example": Flagged} {
 		d := open(t)
 		e := d.at(EmailVerification)
 		who := visitor()
@@ -561,7 +567,7 @@ func TestVettingFlags(t *testing.T) {
 func TestResendCooldown(t *testing.T) {
 	d := open(t)
 	e := d.must(d.Start(t.Context(), admin(), whole()))
-	e = d.must(d.Submit(t.Context(), admin(), e.ID))
+	e = d.must(d.Submit(t.Context(), admin(), e.ID, nil))
 	_, err := d.act(Resend, e.ID)
 	d.code(err, problem.ResendCooldown)
 	if p, _ := errors.AsType[*problem.Error](err); p.RetryAfter != Cooldown {
@@ -594,7 +600,7 @@ func TestAnotherContact(t *testing.T) {
 	p.Contact.Email = "gus@gorse.example"
 	e = d.must(d.Save(t.Context(), admin(), e.ID, Particulars{Contact: p.Contact}))
 	old := linkOf(e)
-	e = d.must(d.Submit(t.Context(), admin(), e.ID))
+	e = d.must(d.Submit(t.Context(), admin(), e.ID, nil))
 	if e.Status != EmailVerification || e.Verification.Generation != 2 || !e.Verification.VerifiedAt.IsZero() {
 		t.Fatalf("%+v", e)
 	}
@@ -625,7 +631,7 @@ func TestNewLocation(t *testing.T) {
 	// The country may be said later, and be another one.
 	e = d.must(d.Associate(t.Context(), admin(), e.ID, new("4100071")))
 	e = d.must(d.Save(t.Context(), admin(), e.ID, whole()))
-	_, _, err = d.Submit(t.Context(), admin(), e.ID)
+	_, _, err = d.Submit(t.Context(), admin(), e.ID, nil)
 	d.code(err, problem.PartnerIDWrongCountry)
 }
 
@@ -743,15 +749,15 @@ func TestFastTrack(t *testing.T) {
 	if e.Path != FastTrack || e.Locale != "fr" || e.Location != nil || e.Home() != "US" {
 		t.Fatalf("%+v", e)
 	}
-	_, _, err := d.Submit(t.Context(), admin(), e.ID)
+	_, _, err := d.Submit(t.Context(), admin(), e.ID, nil)
 	d.code(err, problem.ValidationFailed)
 	_, _, err = d.Save(t.Context(), admin(), e.ID, Particulars{Legal: whole().Legal})
 	d.code(err, problem.ValidationFailed)
-	support := Particulars{Support: &Person{Email: "help@gorse.example"}}
+	support := Particulars{Support: help()}
 	e = d.must(d.Save(t.Context(), admin(), e.ID, support))
 	_, _, err = d.Associate(t.Context(), admin(), e.ID, new("2"))
 	d.code(err, problem.PartnerIDWrongType)
-	e = d.must(d.Submit(t.Context(), admin(), e.ID))
+	e = d.must(d.Submit(t.Context(), admin(), e.ID, nil))
 	if e.Status != Authorized || d.accounts[gorse].Version != 3 {
 		t.Errorf("%s", e.Status)
 	}
@@ -760,8 +766,8 @@ func TestFastTrack(t *testing.T) {
 	account.AssociatedPartnerID, account.MPA = "1", &partner.Agreement{Version: "1"}
 	d.accounts[gorse] = account
 	e = d.must(d.Start(t.Context(), admin(), support))
-	e = d.must(d.Submit(t.Context(), admin(), e.ID))
-	if a := d.accounts[gorse]; e.Status != Active || a.Status != partner.Active || a.Version != 4 || e.Post.State != PostNone {
+	e = d.must(d.Submit(t.Context(), admin(), e.ID, nil))
+	if a := d.accounts[gorse]; e.Status != Active || a.Status != partner.Active || a.Version != 4 || a.Support != *help() || e.Post.State != PostNone {
 		t.Errorf("%s, %+v", e.Status, a)
 	}
 
@@ -904,7 +910,7 @@ func TestSign(t *testing.T) {
 	}
 	a := d.accounts[gorse]
 	if a.Role != partner.IndirectReseller || a.Status != partner.Active || a.AssociatedPartnerID != "4100007" || !a.PartnerIDs[0].OnboardingLocation ||
-		a.MPA == nil || a.MPA.Version != "1" || a.Country != "US" || a.Contact.Email != "grace@gorse.example" || a.VerifiedDomain != "gorse.example" || a.DisplayName != "Gorse Networks" {
+		a.MPA == nil || a.MPA.Version != "1" || a.Country != "US" || a.Contact.Email != "help@gorse.example" || a.Support != *help() || a.VerifiedDomain != "gorse.example" || a.DisplayName != "Gorse Networks" {
 		t.Errorf("%+v", a)
 	}
 	if _, replayed, err := d.SignAgreement(t.Context(), c, "en", attested("1")); err != nil || !replayed {
@@ -950,8 +956,8 @@ func TestSignForAnAccount(t *testing.T) {
 	a = d.accounts[gorse]
 	a.AssociatedPartnerID, a.Role, a.Status = "", partner.IndirectReseller, partner.Pending
 	d.accounts[gorse] = a
-	e := d.must(d.Start(t.Context(), admin(), Particulars{Support: &Person{Email: "help@gorse.example"}}))
-	e = d.must(d.Submit(t.Context(), admin(), e.ID))
+	e := d.must(d.Start(t.Context(), admin(), Particulars{Support: help()}))
+	e = d.must(d.Submit(t.Context(), admin(), e.ID, nil))
 	if e.Status != Authorized {
 		t.Errorf("%s", e.Status)
 	}

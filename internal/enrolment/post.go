@@ -1,6 +1,7 @@
 package enrolment
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -44,12 +45,36 @@ const (
 
 // Post is what an enrolment owes of mails. It is empty when nothing is owed.
 type Post struct {
-	State    PostState
-	Owed     []Notice // in the order in which they go
+	State PostState
+	Owed  []Notice // in the order in which they go
+	// Steps is what was true when a notice came to be owed, where its words depend on that: the enrolment may be on before it goes.
+	Steps    map[Notice]Step
 	Attempts int
 	Owner    string
 	At       time.Time // when the state is over
 	Reason   string    // why it waits
+}
+
+// Step is what a mail about a step says of it.
+type Step struct {
+	Reason string // of the operator
+	// Located says that the company had a PartnerID.
+	Located bool
+}
+
+// steps are the notices whose words depend on more than their kind.
+var steps = []Notice{ActionRequiredNotice, AuthorizedNotice, RejectedNotice}
+
+// AtStep gives the enrolment as the mail of a notice that is owed speaks of it.
+func (e Enrolment) AtStep(n Notice) Enrolment {
+	step, ok := e.Post.Steps[n]
+	if !ok {
+		return e
+	}
+	if e.Reason = step.Reason; !step.Located {
+		e.Location = nil
+	}
+	return e
 }
 
 // Sent is what became of one notice that was tried.
@@ -66,14 +91,44 @@ type Sent struct {
 // owe asks for a mail. A mailer that has a claim goes on with what it has claimed and leaves the rest.
 func (e *Enrolment) owe(now time.Time, n Notice) {
 	e.Post.Owed = append(slices.DeleteFunc(slices.Clone(e.Post.Owed), func(o Notice) bool { return o == n }), n)
+	if slices.Contains(steps, n) {
+		e.Post.Steps = maps.Clone(e.Post.Steps)
+		if e.Post.Steps == nil {
+			e.Post.Steps = map[Notice]Step{}
+		}
+		e.Post.Steps[n] = Step{e.Reason, e.Location != nil}
+	}
 	if e.Post.State != PostClaimed {
-		e.Post = Post{State: PostQueued, Owed: e.Post.Owed, At: now.Add(streamGrace)}
+		e.Post = Post{State: PostQueued, Owed: e.Post.Owed, Steps: e.Post.Steps, At: now.Add(streamGrace)}
 	}
 }
 
-// pointless are the notices that have lost their point: the link of one that is not waited for any more.
+// of gives the steps of some notices, nil for none.
+func (p Post) of(owed []Notice) map[Notice]Step {
+	var left map[Notice]Step
+	for n, s := range p.Steps {
+		if slices.Contains(owed, n) {
+			if left == nil {
+				left = map[Notice]Step{}
+			}
+			left[n] = s
+		}
+	}
+	return left
+}
+
+// pointless are the notices that have lost their point: the link of one that is not waited for any more, and what would reach an address that
+// was changed and nobody has confirmed (rule E13).
 func (e Enrolment) pointless(n Notice) bool {
-	return n == VerificationNotice && (e.Status != EmailVerification || e.Verification.Lapsed)
+	if n == VerificationNotice {
+		return e.Status != EmailVerification || e.Verification.Lapsed
+	}
+	for _, known := range notices { // what a later version may owe waits for that
+		if n == known {
+			return e.Verification.VerifiedAt.IsZero()
+		}
+	}
+	return false
 }
 
 // ClaimPost has an owner take all the mails that are owed, for the length of a lease. Changed reports that the enrolment given is to be
@@ -85,6 +140,7 @@ func (e Enrolment) ClaimPost(now time.Time, owner string) (claimed Enrolment, ch
 	}
 	n := e.next()
 	n.Post.Owed = slices.DeleteFunc(n.Post.Owed, n.pointless)
+	n.Post.Steps = n.Post.of(n.Post.Owed)
 	switch {
 	case len(n.Post.Owed) == 0:
 		n.Post = Post{}
@@ -132,13 +188,13 @@ func (e Enrolment) SettlePost(now time.Time, owner string, outcomes map[Notice]S
 	case len(left) == 0:
 		n.Post = Post{}
 	case wait == 0: // they came to be owed since the claim
-		n.Post = Post{State: PostQueued, Owed: left, At: now.Add(streamGrace)}
+		n.Post = Post{State: PostQueued, Owed: left, Steps: e.Post.of(left), At: now.Add(streamGrace)}
 	default:
 		attempts := e.Post.Attempts
 		if blameless {
 			attempts--
 		}
-		n.Post = Post{State: PostWaiting, Owed: left, Attempts: attempts, At: now.Add(wait), Reason: reason}
+		n.Post = Post{State: PostWaiting, Owed: left, Steps: e.Post.of(left), Attempts: attempts, At: now.Add(wait), Reason: reason}
 	}
 	return n, true
 }

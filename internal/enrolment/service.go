@@ -6,11 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/text/language"
 
@@ -112,7 +112,7 @@ func (c Command) replays(now time.Time, e Enrolment, a Action) (bool, error) {
 type Particulars struct {
 	Legal     *LegalForm
 	Contact   *Person
-	Support   *Person
+	Support   *partner.SupportProfile
 	Choice    *Choice
 	PartnerID *string
 	Locale    *string
@@ -286,7 +286,7 @@ func (s *Service) Save(ctx context.Context, c Command, id string, p Particulars)
 			return err
 		}
 		if !strings.EqualFold(before.Contact.Email, e.Contact.Email) {
-			e.Verification.VerifiedAt, e.Verification.VerifiedBy = time.Time{}, ""
+			e.Verification.VerifiedAt, e.Verification.VerifiedBy, e.Verification.Domain = time.Time{}, "", ""
 		}
 		e.note(c.entry(now, Save, string(e.Status)))
 		return nil
@@ -363,11 +363,12 @@ func (s *Service) location(ctx context.Context, e Enrolment, id string) (Locatio
 }
 
 // Submit hands the application in: for verification of the contact, or, when nothing is left to verify, for vetting again. On the fast track
-// it is approved at once (rule E2). Codes: those of [Service.Save] without the version; [problem.AddressNotValidated] while no form of the
+// it is approved at once (rule E2). What the operator needed to know can be answered in words. Codes: those of [Service.Save] without the version; [problem.AddressNotValidated] while no form of the
 // address was chosen; the limits of [Service.ResendVerification].
-func (s *Service) Submit(ctx context.Context, c Command, id string) (e Enrolment, replayed bool, err error) {
+func (s *Service) Submit(ctx context.Context, c Command, id string, answer *string) (e Enrolment, replayed bool, err error) {
 	return s.change(ctx, c, id, Submit, func(e *Enrolment, now time.Time) error {
 		f := slices.Clone(c.Findings)
+		e.answer(&f, now, answer)
 		e.complete(&f)
 		if err := f.Err(); err != nil {
 			return err
@@ -392,6 +393,27 @@ func (s *Service) Submit(ctx context.Context, c Command, id string) (e Enrolment
 	})
 }
 
+// answer keeps what a company says to what the operator needed to know.
+func (e *Enrolment) answer(f *problem.Findings, now time.Time, said *string) {
+	n := len(e.Questions) - 1
+	asked := e.Status == ActionRequired && n >= 0
+	if asked {
+		e.Questions[n].AnsweredAt = now
+	}
+	if said == nil {
+		return
+	}
+	text := contact.Clean(*said)
+	switch {
+	case text == "" || utf8.RuneCountInString(text) > MaxAnswer:
+		f.Add("/answer", problem.ValidationFailed, "An answer has 1 to %d characters.", MaxAnswer)
+	case !asked:
+		f.Add("/answer", problem.ValidationFailed, "Nothing was asked: an answer goes with an enrolment that needs information.")
+	default:
+		e.Questions[n].Answer = text
+	}
+}
+
 // review begins a review (rules E13, E14).
 func (s *Service) review(e *Enrolment, now time.Time) {
 	e.reach(now, InVetting)
@@ -405,8 +427,8 @@ func (e Enrolment) complete(f *problem.Findings) {
 			f.Add(pointer, problem.ValidationFailed, "This field is required.")
 		}
 	}
+	e.Support.Require(f, "/supportContact") // on both paths (rules E2, E3)
 	if e.Path == FastTrack {
-		required("/supportContact/email", e.Support.Email)
 		return
 	}
 	required("/legal/entry", string(e.Legal.Entry))
@@ -427,24 +449,25 @@ func (e Enrolment) complete(f *problem.Findings) {
 
 // verify asks for a mail with a new link; the one before no longer works.
 func (e *Enrolment) verify(now time.Time) error {
-	var recent []time.Time
-	for _, at := range e.Verification.Asked {
-		if now.Sub(at) < span {
-			recent = append(recent, at)
+	var recent []Asking
+	wait, to := time.Duration(0), hash(contact.Normalise(e.Contact.Email))
+	for _, a := range e.Verification.Asked {
+		if now.Sub(a.At) >= span {
+			continue
+		}
+		recent = append(recent, a)
+		if a.To == "" || a.To == to { // an address that was corrected does not wait for the wrong one
+			wait = max(wait, Cooldown-now.Sub(a.At))
 		}
 	}
-	wait := time.Duration(0)
-	if n := len(recent); n > 0 {
-		wait = Cooldown - now.Sub(recent[n-1])
-		if n >= mailsPerSpan {
-			wait = max(wait, span-now.Sub(recent[n-mailsPerSpan]))
-		}
+	if n := len(recent); n >= mailsPerSpan {
+		wait = max(wait, span-now.Sub(recent[n-mailsPerSpan].At))
 	}
 	if wait > 0 {
 		return &problem.Error{Code: problem.ResendCooldown, RetryAfter: wait,
-			Detail: "A link was emailed a short time ago, or five times in 24 hours."}
+			Detail: "A link was emailed to this address a short time ago, or five times in 24 hours."}
 	}
-	e.Verification = Verification{Generation: e.Verification.Generation + 1, Asked: append(recent, now), ExpiresAt: now.Add(LinkTime)}
+	e.Verification = Verification{Generation: e.Verification.Generation + 1, Asked: append(recent, Asking{now, to}), ExpiresAt: now.Add(LinkTime)}
 	e.owe(now, VerificationNotice)
 	return nil
 }
@@ -507,6 +530,8 @@ func (s *Service) Decide(ctx context.Context, c Command, id string, d Decision) 
 		case Reject:
 			e.reach(now, Rejected)
 		case NeedInformation:
+			e.Questions = append(e.Questions, Question{At: now, Text: d.Reason})
+			e.Questions = e.Questions[max(0, len(e.Questions)-maxQuestions):]
 			e.reach(now, ActionRequired)
 		}
 		e.note(c.entry(now, d.Action, string(e.Status)))
@@ -595,14 +620,12 @@ func (s *Service) apply(ctx context.Context, given problem.Findings, e *Enrolmen
 	}
 	if p.Contact != nil {
 		e.Contact = s.person(&f, "/primaryContact", *p.Contact)
-		refuseWebmail(&f, "/primaryContact/email", e.Contact.Email)
+		if name, ok := contact.Webmail(e.Contact.Email); ok {
+			f.Add("/primaryContact/email", problem.WebmailNotAllowed, "The address must be at the company's own domain, not at %s.", name)
+		}
 	}
 	if p.Support != nil {
-		e.Support = s.person(&f, "/supportContact", *p.Support)
-		if p.Support.Email == "" {
-			f.Add("/supportContact/email", problem.ValidationFailed, "This field is required.")
-		}
-		refuseWebmail(&f, "/supportContact/email", e.Support.Email)
+		e.Support = p.Support.Check(&f, "/supportContact", s.Addresses)
 	}
 	if p.PartnerID != nil {
 		s.associate(ctx, &f, e, *p.PartnerID)
@@ -615,13 +638,6 @@ func (s *Service) apply(ctx context.Context, given problem.Findings, e *Enrolmen
 		e.Locale, e.LocaleAsked = used, *p.Locale
 	}
 	return f.Err()
-}
-
-// refuseWebmail holds an address to the company's own domain, or at least to no domain that is anybody's (rule E11; domain, 0.34).
-func refuseWebmail(f *problem.Findings, pointer, address string) {
-	if name, ok := contact.Webmail(address); ok {
-		f.Add(pointer, problem.WebmailNotAllowed, "The address must be at the company's own domain, not at %s.", name)
-	}
 }
 
 // legal takes the profile from the directory, or as it was typed (rule E8), and has the address looked at (rule E9).
@@ -751,12 +767,6 @@ func (s *Service) person(f *problem.Findings, at string, p Person) Person {
 	}
 	if p.Phone != "" && !phone.MatchString(p.Phone) {
 		f.Add(at+"/phone", problem.ValidationFailed, "A phone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
-	}
-	if p.Website != "" {
-		u, err := url.Parse(p.Website)
-		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || !contact.Line(p.Website, 200) || strings.ContainsAny(p.Website, " <>\"'") {
-			f.Add(at+"/website", problem.ValidationFailed, "A website is an https URL of at most 200 characters, such as https://www.example.com.")
-		}
 	}
 	return p
 }

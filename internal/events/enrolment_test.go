@@ -87,6 +87,7 @@ func applied(t *testing.T) *office {
 	apply := enrolment.Particulars{
 		Legal:   &enrolment.LegalForm{Entry: new("duns"), DUNS: new("000000701")},
 		Contact: &enrolment.Person{FirstName: "Nora", LastName: "Berg", Email: "nora@alder.example", Phone: "+1 555 0107"},
+		Support: &partner.SupportProfile{Email: "help@alder.example", Phone: "+1 555 0108"},
 	}
 	confirm := func() {
 		o.clock = o.clock.Add(time.Hour)
@@ -109,18 +110,18 @@ func applied(t *testing.T) *office {
 	do(s.Start(ctx, admin(), apply))
 	do(s.Withdraw(ctx, admin(), e.ID))
 	do(s.Start(ctx, admin(), apply))
-	do(s.Submit(ctx, admin(), e.ID))
+	do(s.Submit(ctx, admin(), e.ID, nil))
 	tend() // the link lapses
 	do(s.ResendVerification(ctx, admin(), e.ID))
 	confirm()
 	decide(enrolment.Reject)
 	do(s.Start(ctx, admin(), apply))
 	do(s.Save(ctx, admin(), e.ID, enrolment.Particulars{Locale: new("en")}))
-	do(s.Submit(ctx, admin(), e.ID))
+	do(s.Submit(ctx, admin(), e.ID, nil))
 	confirm()
 	tend() // the review is overdue
 	decide(enrolment.NeedInformation)
-	do(s.Submit(ctx, admin(), e.ID))
+	do(s.Submit(ctx, admin(), e.ID, nil))
 	decide(enrolment.Approve)
 	do(s.Associate(ctx, admin(), e.ID, new("4100007")))
 	stored, err := o.store.Enrolment(ctx, e.ID)

@@ -101,7 +101,7 @@ func (d *Dispatcher) enrolmentNotice(ctx context.Context, e enrolment.Enrolment,
 	m := Message{To: to, Automatic: true, Tags: map[string]string{
 		"enrolment": e.ID, "tenant": string(e.Tenant), "generation": strconv.Itoa(e.Verification.Generation), "kind": string(n),
 	}}
-	return d.hand(ctx, letter.Enrol(n, e, address, cloud, d.Operator), m, e.Post.At)
+	return d.hand(ctx, letter.Enrol(n, e.AtStep(n), address, cloud, d.Operator), m, e.Post.At)
 }
 
 // settleEnrolment records what became of the mails that were tried, over whatever happened to the enrolment meanwhile.

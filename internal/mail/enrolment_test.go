@@ -112,9 +112,10 @@ func newBureau(t *testing.T) *bureau {
 	e, _, err := b.applications.Start(t.Context(), c, enrolment.Particulars{
 		Legal:   &enrolment.LegalForm{Entry: new("duns"), DUNS: new("000000701")},
 		Contact: &enrolment.Person{FirstName: "Grace", LastName: "Gorse", Email: "grace@gorse.example", Phone: "+1 555 0107"},
+		Support: &partner.SupportProfile{Email: "help@gorse.example", Phone: "+1 555 0108"},
 	})
 	if err == nil {
-		e, _, err = b.applications.Submit(t.Context(), c, e.ID)
+		e, _, err = b.applications.Submit(t.Context(), c, e.ID, nil)
 	}
 	if err != nil {
 		t.Fatal(err)

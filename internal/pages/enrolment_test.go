@@ -31,7 +31,7 @@ func (d *deployment) apply(edit ...func(*enrolment.Enrolment)) (enrolment.Enrolm
 	e := enrolment.Enrolment{
 		ID: "enr_aaaaaaaaaaaaaaaaaaaaaaaaaa", Tenant: applicant, Cloud: "public", Path: enrolment.Full, Status: enrolment.EmailVerification, Locale: "en",
 		Legal: enrolment.Legal{Entry: enrolment.Manually, Name: "Gorse Networks"}, Contact: enrolment.Person{Email: "grace@gorse.example"},
-		Verification: enrolment.Verification{Generation: 1, Asked: []time.Time{now}, ExpiresAt: now.Add(enrolment.LinkTime)},
+		Verification: enrolment.Verification{Generation: 1, Asked: []enrolment.Asking{{At: now}}, ExpiresAt: now.Add(enrolment.LinkTime)},
 		CreatedAt:    now, CreatedBy: "somebody", Version: 1,
 	}
 	for _, f := range edit {

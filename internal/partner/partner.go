@@ -196,10 +196,12 @@ const (
 	RequestPartnerships Operation = "partnership invitation"
 	// RequestAdministration is every change of an invitation that asks for delegated administration, where the policy says so (domain, 0.5).
 	RequestAdministration Operation = "request delegated administration"
-	KeepOwnAccount        Operation = "revoke provider's administration of the own account"
-	OperatePartners       Operation = "partner accounts, vetting, suspend, quotas"
-	Trade                 Operation = "create customer, orders, attest agreement, reseller of record, support contact"
-	Enrol                 Operation = "enrolment, PartnerID, MPA"
+	// KeepSupport is changing whom the partner's customers ask for help (domain, 0.34).
+	KeepSupport     Operation = "support profile of the own account"
+	KeepOwnAccount  Operation = "revoke provider's administration of the own account"
+	OperatePartners Operation = "partner accounts, vetting, suspend, quotas"
+	Trade           Operation = "create customer, orders, attest agreement, reseller of record, support contact"
+	Enrol           Operation = "enrolment, PartnerID, MPA"
 )
 
 // permitted is the role matrix. Roles add up.
@@ -213,6 +215,7 @@ var permitted = map[Operation][]Role{
 	RequestAdministration: {AdminAgent},
 	KeepOwnAccount:        {GlobalAdmin}, // rule N8
 	ReadAudit:             {AdminAgent, GlobalAdmin},
+	KeepSupport:           {AdminAgent, GlobalAdmin},
 	OperatePartners:       {Operator},
 	Trade:                 {AdminAgent, SalesAgent}, // rule R8
 	Enrol:                 {GlobalAdmin},            // rule R3, R4

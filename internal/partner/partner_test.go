@@ -27,6 +27,7 @@ func TestRoleMatrix(t *testing.T) {
 		{KeepOwnAccount, false, false, true, false},
 		{ReadAudit, true, false, true, false},
 		{Enrol, false, false, true, false},
+		{KeepSupport, true, false, true, false},
 		{OperatePartners, false, false, false, true},
 	}
 	if len(matrix) != len(permitted) {

@@ -447,12 +447,8 @@ func (r *Registry) Change(ctx context.Context, c Command, tenant string, p Parti
 	if was, err := c.replays(now, before, false); was || err != nil {
 		return before, was, err
 	}
-	switch c.IfVersion {
-	case 0:
-		return Account{}, false, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
-	case AnyVersion, before.Version:
-	default:
-		return Account{}, false, outdated()
+	if err := c.expects(before); err != nil {
+		return Account{}, false, err
 	}
 	after, err := r.changed(c, before, p, now)
 	if err != nil || after.Version == before.Version {
@@ -465,6 +461,17 @@ func (r *Registry) Change(ctx context.Context, c Command, tenant string, p Parti
 		return Account{}, false, err
 	}
 	return after, false, nil
+}
+
+// expects gives nil when an account has the version that the command is about.
+func (c Command) expects(a Account) error {
+	switch c.IfVersion {
+	case 0:
+		return problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
+	case AnyVersion, a.Version:
+		return nil
+	}
+	return outdated()
 }
 
 func outdated() error {

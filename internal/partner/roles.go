@@ -75,10 +75,3 @@ func either(roles []ProgramRole) string {
 	}
 	return strings.Join(words, "")
 }
-
-// SupportProfile is whom customers of a partner ask for help (rule E3).
-type SupportProfile struct {
-	Email string
-	Phone string
-	Name  string // of a person or a team; empty for none
-}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -128,8 +129,13 @@ func copyEnrolment(e enrolment.Enrolment) enrolment.Enrolment {
 	}
 	e.Post.Owed = slices.Clone(e.Post.Owed)
 	e.Verification.Asked = slices.Clone(e.Verification.Asked)
-	for n, at := range e.Verification.Asked {
-		e.Verification.Asked[n] = second(at)
+	for n := range e.Verification.Asked {
+		e.Verification.Asked[n].At = second(e.Verification.Asked[n].At)
+	}
+	e.Post.Steps = maps.Clone(e.Post.Steps)
+	e.Questions = slices.Clone(e.Questions)
+	for n, q := range e.Questions {
+		e.Questions[n].At, e.Questions[n].AnsweredAt = second(q.At), second(q.AnsweredAt)
 	}
 	for _, t := range []*time.Time{&e.Verification.ExpiresAt, &e.Verification.VerifiedAt, &e.SubmittedAt, &e.ReviewDueAt, &e.Post.At, &e.CreatedAt} {
 		*t = second(*t)
@@ -156,16 +162,18 @@ func applied(p partner.TenantID) enrolment.Enrolment {
 			Validation: enrolment.Validation{Status: enrolment.AddressSuggestion, Suggested: []enrolment.Address{suggested}, Doubtful: []string{"state"}}, Choice: enrolment.Suggested,
 		},
 		Contact:  enrolment.Person{FirstName: "Grace", LastName: "Gorse", Email: "grace@gorse.example", Phone: "+1 555 0107"},
-		Support:  enrolment.Person{Email: "help@gorse.example", Phone: "+1 555 0108", Website: "https://gorse.example"},
+		Support:  partner.SupportProfile{Email: "help@gorse.example", Phone: "+1 555 0108", Name: "Gorse's desk"},
 		Location: &enrolment.Location{ID: "4100007", Name: "Gorse", Type: partner.Location, Country: "US", Tenant: p},
 		Verification: enrolment.Verification{
-			Generation: 2, Asked: []time.Time{at, at.Add(time.Hour)}, ExpiresAt: at.Add(time.Hour), Lapsed: true, VerifiedAt: at.Add(time.Minute), VerifiedBy: "someone",
+			Generation: 2, Asked: []enrolment.Asking{{At: at}, {At: at.Add(time.Hour), To: "0123456789ab"}}, Domain: "gorse.example", ExpiresAt: at.Add(time.Hour), Lapsed: true, VerifiedAt: at.Add(time.Minute), VerifiedBy: "someone",
 			Delivery: "bounced", DeliveryReason: "mailbox_full",
 		},
 		Vetting:     enrolment.Vetting{EmailOwnership: enrolment.Passed, Employment: enrolment.Flagged, Business: enrolment.NotLooked},
 		SubmittedAt: at, ReviewDueAt: at.Add(time.Hour), Overdue: true, Reason: "which street?", MPALanguage: "fr",
+		Questions: []enrolment.Question{{At: at, Text: "which street?", Answer: "the one\nbehind the church", AnsweredAt: at.Add(time.Hour)}, {At: at.Add(2 * time.Hour), Text: "which church?"}},
 		MPA:       &partner.Agreement{SignedAt: at, SignedBy: "someone", Version: "1", Hash: "00ff"},
-		Post:      enrolment.Post{State: enrolment.PostWaiting, Owed: []enrolment.Notice{enrolment.VettingNotice, enrolment.ActiveNotice}, Attempts: 2, Owner: "x", At: at.Add(time.Minute), Reason: "throttled"},
+		Post: enrolment.Post{State: enrolment.PostWaiting, Owed: []enrolment.Notice{enrolment.VettingNotice, enrolment.ActiveNotice}, Attempts: 2, Owner: "x", At: at.Add(time.Minute), Reason: "throttled",
+			Steps: map[enrolment.Notice]enrolment.Step{enrolment.ActionRequiredNotice: {Reason: "which street?", Located: true}, enrolment.AuthorizedNotice: {}}},
 		CreatedAt: at, CreatedBy: "creator", Version: 1,
 		History: []enrolment.HistoryEntry{
 			{At: at, Action: enrolment.Start, By: "creator", CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001", Key: "0123456789ab", Body: "ba9876543210", Why: "draft"},

@@ -56,6 +56,8 @@ func Relationships(g Gate, s Customers, a *granular.Service, p partnership.Servi
 		"POST /v1/suppressions/lift":                      d.lift,
 		"GET /v1/directory/providers":                     d.directory,
 		"GET /v1/regions":                                 d.regions,
+		"GET /v1/account":                                 d.own,
+		"PATCH /v1/account":                               d.changeOwn,
 		"GET /v1/roles/me":                                roles,
 		"GET /openapi.json":                               openAPI,
 		"GET /healthz":                                    health,

@@ -61,7 +61,6 @@ type applicantDocument struct {
 	LastName   string     `json:"lastName,omitempty"`
 	Email      string     `json:"email,omitempty"`
 	Phone      string     `json:"phone,omitempty"`
-	Website    string     `json:"website,omitempty"`
 	VerifiedAt *time.Time `json:"verifiedAt,omitempty"`
 }
 
@@ -88,6 +87,14 @@ type stepDocument struct {
 	CorrelationID string           `json:"correlationId,omitempty"`
 }
 
+// questionDocument is what the operator needed to know, and what the applicant said to that.
+type questionDocument struct {
+	AskedAt    time.Time  `json:"askedAt"`
+	Question   string     `json:"question"`
+	Answer     string     `json:"answer,omitempty"`
+	AnsweredAt *time.Time `json:"answeredAt,omitempty"`
+}
+
 type enrolmentDocument struct {
 	ID        string           `json:"id"`
 	Reference string           `json:"reference"`
@@ -101,7 +108,7 @@ type enrolmentDocument struct {
 	Legal           *legalDocument        `json:"legal,omitempty"`
 	Address         *addressCheckDocument `json:"addressValidation,omitempty"`
 	PrimaryContact  *applicantDocument    `json:"primaryContact,omitempty"`
-	SupportContact  *applicantDocument    `json:"supportContact,omitempty"`
+	SupportContact  *supportDocument      `json:"supportContact,omitempty"`
 	PartnerID       string                `json:"partnerId,omitempty"`
 	Verification    *verificationDocument `json:"verification,omitempty"`
 	Vetting         *vettingDocument      `json:"vetting,omitempty"`
@@ -109,6 +116,7 @@ type enrolmentDocument struct {
 	ReviewDueAt     *time.Time            `json:"reviewDueAt,omitempty"`
 	Overdue         bool                  `json:"overdue"`
 	Reason          string                `json:"decisionReason,omitempty"`
+	Questions       []questionDocument    `json:"informationRequests,omitempty"`
 	MPASigned       bool                  `json:"mpaSigned"`
 	CreatedAt       time.Time             `json:"createdAt"`
 	History         []stepDocument        `json:"history,omitempty"`
@@ -119,7 +127,7 @@ func personOf(p enrolment.Person, verifiedAt time.Time) *applicantDocument {
 	if p == (enrolment.Person{}) {
 		return nil
 	}
-	return &applicantDocument{p.FirstName, p.LastName, p.Email, p.Phone, p.Website, moment(verifiedAt)}
+	return &applicantDocument{p.FirstName, p.LastName, p.Email, p.Phone, moment(verifiedAt)}
 }
 
 // row gives an enrolment as it stands in lists.
@@ -127,7 +135,7 @@ func (e enrolments) row(a enrolment.Enrolment) enrolmentDocument {
 	now := e.service.Now()
 	d := enrolmentDocument{
 		ID: a.ID, Reference: a.Reference(), TenantID: a.Tenant, Path: a.Path, Status: a.Status, Cloud: a.Cloud, Locale: a.Locale, RequestedLocale: a.LocaleAsked,
-		PrimaryContact: personOf(a.Contact, a.Verification.VerifiedAt), SupportContact: personOf(a.Support, time.Time{}),
+		PrimaryContact: personOf(a.Contact, a.Verification.VerifiedAt), SupportContact: supportOf(a.Support),
 		SubmittedAt: moment(a.SubmittedAt), ReviewDueAt: moment(a.ReviewDueAt), Overdue: a.OverdueAt(now), Reason: a.Reason, MPASigned: a.MPA != nil,
 		CreatedAt: a.CreatedAt.UTC(), Version: a.Version, Verification: verificationOf(a, now),
 	}
@@ -165,7 +173,7 @@ func verificationOf(a enrolment.Enrolment, now time.Time) *verificationDocument 
 	}
 	d := &verificationDocument{State: "pending", ExpiresAt: moment(v.ExpiresAt), Delivery: v.Delivery, DeliveryReason: v.DeliveryReason}
 	if n := len(v.Asked); n > 0 {
-		d.SentAt = moment(v.Asked[n-1])
+		d.SentAt = moment(v.Asked[n-1].At)
 	}
 	switch {
 	case !v.VerifiedAt.IsZero():
@@ -179,6 +187,9 @@ func verificationOf(a enrolment.Enrolment, now time.Time) *verificationDocument 
 // document gives an enrolment with its history. Who decided for the operator is not the applicant's business.
 func (e enrolments) document(a enrolment.Enrolment) enrolmentDocument {
 	d := e.row(a)
+	for _, q := range a.Questions {
+		d.Questions = append(d.Questions, questionDocument{q.At.UTC(), q.Text, q.Answer, moment(q.AnsweredAt)})
+	}
 	for _, h := range a.History {
 		s := stepDocument{At: h.At.UTC(), Action: camel(string(h.Action)), Actor: "applicant", CorrelationID: h.CorrelationID}
 		switch h.Action {
@@ -208,7 +219,7 @@ func (c *call) application(required, key bool) (*body, enrolment.Command, error)
 // apply takes what a company says of itself out of a body.
 func apply(b *body) enrolment.Particulars {
 	p := enrolment.Particulars{
-		Contact: applicantIn(b, "primaryContact", false), Support: applicantIn(b, "supportContact", true), PartnerID: b.text("partnerId"), Locale: b.text("locale"),
+		Contact: applicantIn(b, "primaryContact"), Support: b.support("supportContact"), PartnerID: b.text("partnerId"), Locale: b.text("locale"),
 	}
 	if g := b.group("legal"); g != nil {
 		p.Legal = &enrolment.LegalForm{Entry: g.text("entry"), Name: g.text("name"), DUNS: g.text("dunsId")}
@@ -234,15 +245,12 @@ func addressIn(g *body) enrolment.Address {
 	}
 }
 
-func applicantIn(b *body, name string, website bool) *enrolment.Person {
+func applicantIn(b *body, name string) *enrolment.Person {
 	g := b.group(name)
 	if g == nil {
 		return nil
 	}
 	p := &enrolment.Person{FirstName: said(g.text("firstName")), LastName: said(g.text("lastName")), Email: said(g.text("email")), Phone: said(g.text("phone"))}
-	if website {
-		p.Website = said(g.text("website"))
-	}
 	b.join("/"+name, g)
 	return p
 }
@@ -329,9 +337,17 @@ func (e enrolments) plainly(c *call, status int, act func(enrolment.Command, str
 }
 
 func (e enrolments) submit(c *call) error {
-	return e.plainly(c, http.StatusAccepted, func(cmd enrolment.Command, id string) (enrolment.Enrolment, bool, error) {
-		return e.service.Submit(c.r.Context(), cmd, id)
-	})
+	b, cmd, err := c.application(false, false)
+	if err != nil {
+		return err
+	}
+	answer := b.text("answer")
+	cmd.Findings = b.end()
+	a, replayed, err := e.service.Submit(c.r.Context(), cmd, c.r.PathValue("id"), answer)
+	if err != nil {
+		return err
+	}
+	return e.done(c, http.StatusAccepted, a, replayed)
 }
 
 func (e enrolments) resend(c *call) error {

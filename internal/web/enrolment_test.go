@@ -49,7 +49,7 @@ func (a *api) publishMPA(version string) {
 
 const wholeForm = `{"legal":{"entry":"manual","name":"Gorse Networks","address":{"line1":"12 Heath Road","city":"Springfield","state":"OR","postalCode":"97477","country":"US"}},
 "primaryContact":{"firstName":"Grace","lastName":"Gorse","email":"grace@gorse.example","phone":"+1 555 0107"},
-"supportContact":{"email":"help@gorse.example","website":"https://gorse.example"}}`
+"supportContact":{"email":"help@gorse.example","phone":"+1 555 0108","name":"The desk"}}`
 
 // admin is a call of a Global admin of a company without an account.
 func admin(method, target, body string, header ...string) request {
@@ -145,7 +145,14 @@ func TestEnrol(t *testing.T) {
 		t.Errorf("%s", got.body)
 	}
 	a.call(operate(path+"/decide", `{"decision":"needInformation","reason":"Which register?"}`)).is(200)
-	a.call(admin("POST", path+"/submit", "")).is(202)
+	if p := a.call(admin("POST", path+"/submit", `{"answer":" "}`)).is(422, "validation_failed"); fmt.Sprint(p.findings()) != "[/answer validation_failed]" {
+		t.Errorf("%s", p.body)
+	}
+	a.call(admin("POST", path+"/submit", `{"answer":"That of the county.\nIt is new."}`)).is(202)
+	asked := a.call(request{method: "GET", target: path, tenant: birch, roles: "[operator]"}).is(200).object()["informationRequests"].([]any)
+	if q := asked[0].(map[string]any); len(asked) != 1 || q["question"] != "Which register?" || q["answer"] != "That of the county.\nIt is new." || q["answeredAt"] == nil {
+		t.Errorf("the operator reads %v", asked)
+	}
 	a.call(operate(path+"/decide", `{"decision":"approve"}`)).is(200)
 	a.call(admin("POST", "/v1/partner/agreements/mpa/sign", `{"attestation":{"accepted":true,"textVersion":"sample-1"}}`)).is(409, "partner_id_required")
 	if got := a.call(admin("POST", path+"/partner-id", `{"partnerId":"4100007"}`)).is(200); got.str("partnerId") != "4100007" {
@@ -213,7 +220,7 @@ func TestFastTrack(t *testing.T) {
 	reseller.Role, reseller.Status = partner.IndirectReseller, partner.Pending
 	reseller.PartnerIDs = []partner.PartnerID{{ID: "77", Type: partner.Location, Country: "US"}}
 	a.store.PutAccount(reseller)
-	path := a.begin(`{"supportContact":{"email":"help@gorse.example"}}`)
+	path := a.begin(`{"supportContact":{"email":"help@gorse.example","phone":"+1 555 0108"}}`)
 	if got := a.call(admin("POST", path+"/submit", "")).is(202); got.str("status") != "authorized" || got.str("path") != "fastTrack" {
 		t.Errorf("%s", got.body)
 	}
@@ -317,7 +324,7 @@ func TestEnrolmentRefusals(t *testing.T) {
 	submit(`{"x":1}`).is(422)
 	submit("", "If-Match", `"9"`).is(412, "precondition_failed")
 	submit(`[]`).is(400, "malformed_request")
-	save(`{"primaryContact":{"firstName":"Grace","lastName":"Gorse","email":"grace@gorse.example","phone":"+1 555 0107"}}`, "If-Match", "*").is(200)
+	save(`{"primaryContact":{"firstName":"Grace","lastName":"Gorse","email":"grace@gorse.example","phone":"+1 555 0107"},"supportContact":{"email":"help@gorse.example","phone":"+1 555 0108"}}`, "If-Match", "*").is(200)
 	submit(`{"x":1}`).is(422, "unknown_field")
 	save(`{"legal":{"entry":"duns","dunsId":"000000702"}}`, "If-Match", "*").is(200)
 	submit("").is(422, "partner_id_wrong_country")

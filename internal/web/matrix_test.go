@@ -20,7 +20,7 @@ var matrix = []struct {
 	{"read customers, invitations, partnerships, directories", []partner.Role{partner.AdminAgent, partner.SalesAgent, partner.GlobalAdmin}, []string{
 		"GET /v1/customers", "GET /v1/customers/{tenantId}", "GET /v1/invitations", "GET /v1/invitations/{id}", "GET /v1/invitations/{id}/draft",
 		"GET /v1/invitations/{id}/events", "GET /v1/invitation-batches/{id}", "GET /v1/invitation-batches/{id}/rows", "GET /v1/directory/providers",
-		"GET /v1/partnerships", "GET /v1/partnerships/{id}", "GET /v1/partnerships/{id}/customers", "GET /v1/relationships", "GET /v1/customers/{tenantId}/relationships",
+		"GET /v1/account", "GET /v1/partnerships", "GET /v1/partnerships/{id}", "GET /v1/partnerships/{id}/customers", "GET /v1/relationships", "GET /v1/customers/{tenantId}/relationships",
 		"GET /v1/agreements", "GET /v1/customers/{tenantId}/agreements", "GET /v1/customers/{tenantId}/directSignedCustomerAgreementStatus",
 		"GET /v1/compliance/csp/agreementstatus", "GET /v1/profiles/partnerids/{partnerId}", "GET /v1/offers", "GET /v1/access-levels",
 		"GET /v1/customers/{tenantId}/purchase-eligibility", "GET /v1/customers/{tenantId}/orders", "GET /v1/customers/{tenantId}/orders/{orderId}",
@@ -43,6 +43,7 @@ var matrix = []struct {
 	{"read GDAP", []partner.Role{partner.AdminAgent, partner.GlobalAdmin}, []string{
 		"GET /v1/delegated-admin-relationships", "GET /v1/delegated-admin-relationships/{id}", "GET /v1/customers/{tenantId}/delegated-admin-grants",
 	}},
+	{"support profile of the own account", []partner.Role{partner.AdminAgent, partner.GlobalAdmin}, []string{"PATCH /v1/account"}},
 	{"GDAP create, lock, end", []partner.Role{partner.AdminAgent}, []string{
 		"POST /v1/delegated-admin-relationships", "PATCH /v1/delegated-admin-relationships/{id}", "DELETE /v1/delegated-admin-relationships/{id}",
 		"POST /v1/delegated-admin-relationships/{id}/requests", "POST /v1/delegated-admin-relationships/{id}/send",

@@ -300,6 +300,43 @@ func (d Desk) clear(c *call) error {
 	return c.give(http.StatusOK, answer)
 }
 
+// own gives a partner its own account. What the operator wrote about it is not part of that.
+func (d Desk) own(c *call) error {
+	a, err := d.Registry.Own(c.r.Context(), c.user())
+	if err != nil {
+		return err
+	}
+	return c.tagged(http.StatusOK, a.Version, d.row(a))
+}
+
+func (d Desk) changeOwn(c *call) error {
+	b, cmd, err := c.order()
+	if err != nil {
+		return err
+	}
+	p := b.support("supportProfile")
+	cmd.Findings = b.end()
+	a, replayed, err := d.Registry.ChangeSupport(c.r.Context(), cmd, p)
+	if err != nil {
+		return err
+	}
+	if replayed {
+		c.w.Header().Set("Idempotency-Replayed", "true")
+	}
+	return c.tagged(http.StatusOK, a.Version, d.row(a))
+}
+
+// support takes whom customers ask for help out of a body.
+func (b *body) support(name string) *partner.SupportProfile {
+	g := b.group(name)
+	if g == nil {
+		return nil
+	}
+	p := &partner.SupportProfile{Email: said(g.text("email")), Phone: said(g.text("phone")), Name: said(g.text("name"))}
+	b.join("/"+name, g)
+	return p
+}
+
 type suppressedDocument struct {
 	Scope           invitation.Scope `json:"scope"`
 	PartnerTenantID partner.TenantID `json:"partnerTenantId,omitempty"`
