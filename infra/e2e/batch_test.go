@@ -113,7 +113,7 @@ func TestBatchIsMailed(t *testing.T) {
 	if b["created"] != 41.0 || b["failed"] != 1.0 || b["delayed"] != 1.0 || b["expectedAt"] == nil {
 		t.Errorf("%v", b)
 	}
-	if got := alder.outcomes(location); got[2] != "recipient_email_required" || len(got) != 1 {
+	if got := alder.outcomes(location); got[3] != "recipient_email_required" || len(got) != 1 {
 		t.Errorf("%v", got)
 	}
 	links := map[string]bool{}

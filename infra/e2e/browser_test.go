@@ -136,7 +136,7 @@ func (b *tab) axe() []string {
 // target reports every link and control that is smaller than 44 px in both directions, links within sentences apart.
 func (b *tab) smallTargets() []string {
 	b.t.Helper()
-	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](`Array.from(document.querySelectorAll("button, input:not([type=hidden]):not([type=radio]):not([type=checkbox]), select, textarea, label:has(input[type=radio],input[type=checkbox]), a.button"))
+	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](`Array.from(document.querySelectorAll("button:not([aria-hidden=true]), input:not([type=hidden]):not([type=radio]):not([type=checkbox]), select, textarea, label:has(input[type=radio],input[type=checkbox]), a.button"))
 		.filter(e => { const r = e.getBoundingClientRect(); return r.width > 0 && r.height < 44 }).map(e => e.outerHTML.slice(0, 120))`))
 	if err != nil {
 		b.t.Fatal(err)
@@ -366,6 +366,21 @@ func TestScannerWithBrowserChangesNothing(t *testing.T) {
 			if forms > 0 {
 				b.do(chromedp.Sleep(500 * time.Millisecond)) // the form is on its way; another navigation would stop it
 			}
+			followed++
+		}
+		// It presses every button too: languages of a form are some.
+		b.do(chromedp.Navigate(start))
+		buttons, err := chromedp.Run(b.ctx, chromedp.Evaluate[int](`document.querySelectorAll("button").length`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range buttons {
+			b.do(chromedp.Navigate(start))
+			press := fmt.Sprintf(`document.querySelectorAll("button")[%d]?.click(), true`, n)
+			if _, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](press)); err != nil {
+				t.Fatal(err)
+			}
+			b.do(chromedp.Sleep(300 * time.Millisecond))
 			followed++
 		}
 	}

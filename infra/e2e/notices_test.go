@@ -31,7 +31,7 @@ func TestBothSidesAreTold(t *testing.T) {
 	const recipient, signer, contact = "told@larch.example", "admin@larch.example", "partners@dogwood.example"
 	id, link := dogwood.invite(`{"kind":"reseller","requestDelegatedAdmin":true,"locale":"fr","recipientEmail":"`+recipient+`"}`, recipient)
 	first := about(t, recipient, "invitation", "")
-	if got := anyLink.FindAllString(first.Body.Text, -1); len(got) != 2 || got[0] != link || got[1] != link || !strings.Contains(first.Body.Text, link+"/report") {
+	if got := anyLink.FindAllString(first.Body.Text, -1); len(got) != 3 || got[0] != link || got[1] != link || got[2] != otherLink(t, first, "m") || !strings.Contains(first.Body.Text, link+"/report") {
 		t.Errorf("%d links in the mail", len(got))
 	}
 	if first.header("Auto-Submitted") != "" || first.header("List-Unsubscribe") != "" || !slices.Equal(first.ReplyTo, []string{contact}) {

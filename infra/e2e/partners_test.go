@@ -26,7 +26,7 @@ func TestComplaintsPauseAPartner(t *testing.T) {
 	}
 	before := int(reputation()["complaints"].(float64))
 	for n := before; n < least-1; n++ {
-		recipient := fmt.Sprintf("angry%d@complaints.example", n)
+		recipient := fmt.Sprintf("angry@complaints%d.example", n) // one organisation counts once
 		fate(t, "complains:abuse", recipient)
 		dogwood.becomes(dogwood.mails(recipient), "complained", "complaint_abuse")
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 )
 
@@ -28,6 +30,11 @@ func readParameters(file string) (map[string]string, error) {
 		}
 	} else {
 		err = d.Decode(&values)
+	}
+	if err == nil {
+		if _, more := d.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("something follows it")
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("PARAMETERS=%s is neither an object of parameters nor the list that the AWS CLI takes: %w", file, err)

@@ -23,13 +23,16 @@ func load(t *testing.T) *File {
 
 func TestEveryPartnerHasAnAgentAndAnAdmin(t *testing.T) {
 	f := load(t)
-	if len(f.Partners) != 6 || len(f.People) != 8 {
+	if len(f.Partners) != 6 || len(f.People) != 21 {
 		t.Fatalf("%d partners, %d people", len(f.Partners), len(f.People))
 	}
 	for _, p := range f.Partners {
 		for _, role := range []string{"adminAgent", "globalAdmin"} {
 			if !slices.ContainsFunc(f.Clients, func(c Client) bool { return c.TenantID == p.TenantID && slices.Equal(c.Roles, []string{role}) }) {
 				t.Errorf("partner %s has no client with role %s", p.PartnerID, role)
+			}
+			if !slices.ContainsFunc(f.People, func(one Person) bool { return one.TenantID == p.TenantID && slices.Equal(one.Roles, []string{role}) }) {
+				t.Errorf("partner %s has nobody with role %s", p.PartnerID, role)
 			}
 		}
 	}
