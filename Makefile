@@ -52,11 +52,28 @@ PLATFORMS := darwin/arm64 darwin/amd64 linux/arm64 linux/amd64
 platforms: ## compile everything for each platform on which the stack runs
 	@set -e; for p in $(PLATFORMS); do echo "platforms: $$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build ./...; done
 
+# Which deployment: a section of samconfig.toml, with its parameters beside it. Neither file holds a secret.
+TO              := dev
+DEPLOYMENT       = $(or $(PARAMETERS),parameters.$(TO).json)
+STACK_OF         = concord-$(TO)
+have-parameters  = @test -f "$(DEPLOYMENT)" || { echo '$(DEPLOYMENT) is missing: copy infra/parameters.json and fill it in (infra/operations.md)'; exit 1; }
+
+.PHONY: preflight
+preflight: need-go ## look at a deployment's parameters, its providers, names and account (TO=dev or prod, PARAMETERS=file.json)
+	$(have-parameters)
+	go run ./infra/preflight -stack $(STACK_OF) "$(DEPLOYMENT)"
+
 .PHONY: deploy
-deploy: ## build with SAM and deploy to your AWS account, asking for each parameter
+deploy: need-go ## preflight, build with SAM, show the change set and deploy it when you agree (TO=dev or prod, PARAMETERS=file.json)
 	@command -v sam >/dev/null || { echo 'deploy: the AWS SAM CLI is missing: pip install aws-sam-cli'; exit 1; }
-	sam build --build-in-source
-	sam deploy --guided
+	$(have-parameters)
+	go run ./infra/preflight -stack $(STACK_OF) "$(DEPLOYMENT)"
+	sam build --parallel --cached --build-in-source --config-env $(TO)
+	@go run ./infra/preflight -offline "$(DEPLOYMENT)" sam deploy --config-env $(TO) --parameter-overrides
+
+.PHONY: smoke
+smoke: need-go ## try a deployment from outside: health, document, a test invitation to the SES simulator and back (URL=https://…, TOKEN of a partner)
+	@go run ./infra/smoke
 
 .PHONY: clean
 clean: ## remove everything that was built or fetched here

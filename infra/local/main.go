@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"concord/infra/local/stack"
+	"concord/infra/local/template"
 )
 
 func main() {
@@ -43,8 +44,8 @@ func run(ctx context.Context) error {
 	}
 	if file := os.Getenv("PARAMETERS"); file != "" {
 		var err error
-		if o.Parameters, err = readParameters(file); err != nil {
-			return err
+		if o.Parameters, err = template.ReadParameters(file); err != nil {
+			return fmt.Errorf("PARAMETERS: %w", err)
 		}
 	}
 	switch text := os.Getenv("LOG"); text {

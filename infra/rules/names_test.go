@@ -14,7 +14,7 @@ import (
 var nameOf = map[string]string{
 	"AWS::ApiGatewayV2::Api":                     "Name",
 	"AWS::ApiGatewayV2::ApiMapping":              "",
-	"AWS::ApiGatewayV2::DomainName":              "", // a domain is in one account alone, by parameter
+	"AWS::ApiGatewayV2::DomainName":              "", // of a parameter: a domain leads to one stack
 	"AWS::ApiGatewayV2::Stage":                   "", // $default, of one API
 	"AWS::Budgets::Budget":                       "",
 	"AWS::CertificateManager::Certificate":       "",

@@ -20,7 +20,8 @@ import (
 
 // wildcards are the actions that have no resource type, by role, each with its reason. Nothing else may hold a star.
 var wildcards = map[string]string{
-	"EventsRole s3:PutObject": "Lambda makes up the names of the objects below aws/lambda",
+	"EventsRole s3:PutObject":  "Lambda makes up the names of the objects below aws/lambda",
+	"MailerRole ses:SendEmail": "in the sandbox of SES the recipients' identities are asked for, whoever they are: from our own sender, and there alone (TestTrialMail)",
 
 	"MailEventsKey kms:CancelKeyDeletion":    theKey,
 	"MailEventsKey kms:Decrypt":              theKey,
@@ -228,6 +229,10 @@ func TestReferencesResolve(t *testing.T) {
 	used := map[string]bool{}
 	resolve := func(path, name string, local object) {
 		used[name] = true
+		// What SAM makes of an API has a name there.
+		if api, ok := strings.CutSuffix(name, ".Stage"); ok && at(s.resources[api], "Type") == "AWS::Serverless::HttpApi" {
+			return
+		}
 		if name == "" || local[name] != nil || slices.Contains(pseudo, name) || parameters[name] != nil || s.resources[name] != nil {
 			return
 		}
@@ -429,7 +434,16 @@ func (s stack) statements(t *testing.T, within any, path string) []statement {
 		if !isList {
 			all = []any{entries}
 		}
-		for _, entry := range all {
+		for n := 0; n < len(all); n++ {
+			entry := all[n]
+			if branches, ok := at(entry, "Fn::If").([]any); ok && len(branches) == 3 { // whichever it is
+				for _, branch := range branches[1:] {
+					if at(branch, "Ref") != "AWS::NoValue" {
+						all = append(slices.Clip(all), branch)
+					}
+				}
+				continue
+			}
 			body, ok := entry.(object)
 			if !ok {
 				t.Errorf("%s: a statement is a map", path)
@@ -490,6 +504,34 @@ func TestPolicies(t *testing.T) {
 		if !allowed[key] {
 			t.Errorf("`wildcards` explains %q, which the template no longer has", key)
 		}
+	}
+}
+
+// TestTrialMail: identities that are not ours may be used in the sandbox of SES alone, and by our own sender.
+func TestTrialMail(t *testing.T) {
+	s := readTemplate(t)
+	walk(s.resources, "Resources", func(path string, m object) {
+		written, err := json.Marshal(m["Resource"])
+		if err != nil || !strings.Contains(string(written), ":identity/*") {
+			return
+		}
+		sender, _ := at(m["Condition"], "StringEquals", "ses:FromAddress", "Fn::Sub").(string)
+		if from, _ := at(s.property("MailerFunction", "Environment", "Variables", "MAIL_FROM"), "Fn::Sub").(string); sender == "" || !strings.HasSuffix(from, "<"+sender+">") {
+			t.Errorf("%s: any identity for %q, where MAIL_FROM is %s", path, sender, from)
+		}
+		if !strings.Contains(path, ".Fn::If[1]") {
+			t.Errorf("%s: any identity without a condition", path)
+		}
+	})
+	statements, _ := s.property("MailerRole", "Policies").([]any)
+	found := 0
+	walk(statements, "MailerRole", func(path string, m object) {
+		if branches, ok := m["Fn::If"].([]any); ok && branches[0] == "InSesSandbox" && at(branches[2], "Ref") == "AWS::NoValue" {
+			found++
+		}
+	})
+	if found != 1 || at(s.all, "Parameters", "SesSandbox", "Default") != "false" {
+		t.Errorf("%d statements for the sandbox alone, want 1", found)
 	}
 }
 
@@ -1015,12 +1057,32 @@ func TestNamesFitWhereTheyStand(t *testing.T) {
 		}
 	}
 	for url, admitted := range map[string]bool{
-		"https://portal.example": true, "http://127.0.0.1:8080": true, "https://portal.example/": false, `https://a"b`: false, `https://a\b`: false, "portal.example": false,
+		"https://portal.example": true, "http://127.0.0.1:8080": true, "http://portal.example": false, "http://127.0.0.1.example": false, "https://portal.example/": false, `https://a"b`: false, `https://a\b`: false, "portal.example": false,
 	} {
 		for _, parameter := range []string{"PublicPortalUrl", "UsGovPortalUrl"} {
 			if admits(parameter, url) != admitted {
 				t.Errorf("%s: %q is admitted: %t", parameter, url, !admitted)
 			}
+		}
+	}
+	for url, admitted := range map[string]bool{
+		"https://id.example/tenant/v2.0": true, "http://127.0.0.1:8081": true, "http://localhost:8081/realms/concord": true,
+		"http://id.example": false, "http://localhost.example/x": false, `https://id.example/"`: false, "id.example": false, "https://": false,
+	} {
+		for _, parameter := range []string{"Issuer", "UsGovIssuer", "PrivacyNoticeUrl", "ImprintUrl"} {
+			if admits(parameter, url) != admitted {
+				t.Errorf("%s: %q is admitted: %t", parameter, url, !admitted)
+			}
+		}
+	}
+	for parameter, may := range map[string]bool{"Issuer": false, "PrivacyNoticeUrl": false, "UsGovIssuer": true, "ImprintUrl": true, "AlarmEmail": true} {
+		if admits(parameter, "") != may {
+			t.Errorf("%s may be empty: %t", parameter, !may)
+		}
+	}
+	for parameter, url := range map[string]string{"Issuer": "https://id.example/", "UsGovIssuer": "http://127.0.0.1:8081/", "AlarmEmail": "somebody"} {
+		if admits(parameter, url) {
+			t.Errorf("%s: %q is admitted", parameter, url)
 		}
 	}
 }

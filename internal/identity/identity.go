@@ -119,6 +119,13 @@ func (a *Authorities) Serves(c partner.CloudID) bool {
 	return ok
 }
 
+// Discover reads what the provider of a cloud says of itself, as the first sign-in does: an error says that it does not answer, or that it
+// answers as another issuer than the one that is configured.
+func (a *Authorities) Discover(c partner.CloudID) error {
+	_, _, err := a.found(c)
+	return err
+}
+
 func (a *Authorities) of(c partner.CloudID) (Authority, bool) {
 	i := slices.IndexFunc(a.all, func(x Authority) bool { return x.Cloud == c })
 	if i < 0 {

@@ -129,7 +129,8 @@ type Outcome struct {
 }
 
 // What an answer of SES means for the mail. Permanent is what would be answered again to the same mail; over the rate or the
-// quota, while the account is paused, and until the sender's DNS records are seen, mail waits and no attempt counts; what else
+// quota, while the account is paused, until the sender's DNS records are seen and while the role does not allow to send, mail waits and no attempt
+// counts; what else
 // an operator can put right is tried for the hour that the attempts last. The first row that fits counts.
 var verdicts = []struct {
 	code  string // of the error; SES and the API in front of it have different ones for the same
@@ -149,6 +150,9 @@ var verdicts = []struct {
 	// SES has no code of its own for a sender whose DKIM records it has not seen, nor for a recipient while the account is in
 	// the sandbox: both are "Email address is not verified", and the mail itself is as good as before.
 	{"MessageRejected", "not verified", invitation.MailWaiting, "sender_not_verified", 15 * time.Minute},
+	// The role of the mailer does not allow it: in the sandbox, where SES asks for the recipient's identity too, or by somebody's hand.
+	{"AccessDeniedException", "", invitation.MailWaiting, "sender_refused", 15 * time.Minute},
+	{"AccessDenied", "", invitation.MailWaiting, "sender_refused", 15 * time.Minute},
 	{"MessageRejected", "", invitation.MailFailed, "message_rejected", 0},
 	{"BadRequestException", "", invitation.MailFailed, "message_invalid", 0},
 }

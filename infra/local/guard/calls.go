@@ -10,7 +10,12 @@ import (
 )
 
 // call is what a role has to allow.
-type call struct{ action, resource string }
+type call struct {
+	action, resource string
+	context          map[string]string // condition keys of the request
+}
+
+func on(action, resource string) call { return call{action: action, resource: resource} }
 
 // unknown is the resource of a request whose resource nobody knows: no role allows anything on it.
 const unknown = "(unknown)"
@@ -32,7 +37,7 @@ func (g *Guard) calls(s Service, r *http.Request, body []byte) []call {
 			if !strings.HasPrefix(bus, "arn:") {
 				bus = arn("events", "event-bus/"+bus)
 			}
-			out = append(out, call{"events:" + operation, bus})
+			out = append(out, on("events:"+operation, bus))
 		}
 		return some(out, "events:"+operation)
 	case SecretsManager:
@@ -42,10 +47,10 @@ func (g *Guard) calls(s Service, r *http.Request, body []byte) []call {
 		_ = json.Unmarshal(body, &in)
 		for _, secret := range g.t.Secrets {
 			if in.SecretID == secret.ARN || in.SecretID == secret.Name {
-				return []call{{"secretsmanager:" + operation, secret.ARN}}
+				return []call{on("secretsmanager:"+operation, secret.ARN)}
 			}
 		}
-		return []call{{"secretsmanager:" + operation, unknown}}
+		return []call{on("secretsmanager:"+operation, unknown)}
 	case SQS:
 		var in struct {
 			QueueURL string `json:"QueueUrl"`
@@ -54,14 +59,14 @@ func (g *Guard) calls(s Service, r *http.Request, body []byte) []call {
 		operation = strings.TrimSuffix(operation, "Batch") // the action of one and of many is the same
 		for _, q := range g.t.Queues {
 			if in.QueueURL == q.URL || strings.HasSuffix(in.QueueURL, "/"+q.Name) {
-				return []call{{"sqs:" + operation, q.ARN}}
+				return []call{on("sqs:"+operation, q.ARN)}
 			}
 		}
-		return []call{{"sqs:" + operation, unknown}}
+		return []call{on("sqs:"+operation, unknown)}
 	case SES:
 		return g.mails(r, body)
 	}
-	return []call{{string(s) + ":" + operation, unknown}}
+	return []call{on(string(s)+":"+operation, unknown)}
 }
 
 func arn(service, rest string) string {
@@ -70,17 +75,21 @@ func arn(service, rest string) string {
 
 func some(calls []call, action string) []call {
 	if len(calls) == 0 {
-		return []call{{action, unknown}}
+		return []call{on(action, unknown)}
 	}
 	return calls
 }
 
-// mails asks for the sender's identity and, where a mail names one, for the configuration set: SES wants both.
+// mails asks for the sender's identity and, where a mail names one, for the configuration set: SES wants both; in its sandbox it wants the
+// recipient's identity too.
 func (g *Guard) mails(r *http.Request, body []byte) []call {
 	if r.Method != http.MethodPost || r.URL.Path != "/v2/email/outbound-emails" {
-		return []call{{"ses:" + r.Method + " " + r.URL.Path, unknown}}
+		return []call{on("ses:"+r.Method+" "+r.URL.Path, unknown)}
 	}
-	var in struct{ FromEmailAddress, ConfigurationSetName string }
+	var in struct {
+		FromEmailAddress, ConfigurationSetName string
+		Destination                            struct{ ToAddresses []string }
+	}
 	_ = json.Unmarshal(body, &in)
 	address := in.FromEmailAddress
 	if _, inner, ok := strings.Cut(address, "<"); ok {
@@ -91,9 +100,15 @@ func (g *Guard) mails(r *http.Request, body []byte) []call {
 	if slices.Contains(g.t.Identities, address) {
 		identity = address
 	}
-	out := []call{{"ses:SendEmail", arn("ses", "identity/"+identity)}}
+	context := map[string]string{"ses:FromAddress": address}
+	out := []call{{"ses:SendEmail", arn("ses", "identity/"+identity), context}}
 	if in.ConfigurationSetName != "" {
-		out = append(out, call{"ses:SendEmail", arn("ses", "configuration-set/"+in.ConfigurationSetName)})
+		out = append(out, call{"ses:SendEmail", arn("ses", "configuration-set/"+in.ConfigurationSetName), context})
+	}
+	if g.t.Parameters["SesSandbox"] == "true" { // SES asks for those of the recipients there
+		for _, to := range in.Destination.ToAddresses {
+			out = append(out, call{"ses:SendEmail", arn("ses", "identity/"+to), context})
+		}
 	}
 	return out
 }
@@ -113,7 +128,7 @@ func (g *Guard) tables(operation string, body []byte) []call {
 		TransactItems []map[string]part
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
-		return []call{{"dynamodb:" + operation, unknown}}
+		return []call{on("dynamodb:"+operation, unknown)}
 	}
 	var out []call
 	add := func(action string, p part) {
@@ -126,7 +141,7 @@ func (g *Guard) tables(operation string, body []byte) []call {
 		if p.IndexName != "" {
 			resource += "/index/" + p.IndexName
 		}
-		if c := (call{"dynamodb:" + action, resource}); !slices.Contains(out, c) {
+		if c := on("dynamodb:"+action, resource); !slices.ContainsFunc(out, func(x call) bool { return x.action == c.action && x.resource == c.resource }) {
 			out = append(out, c)
 		}
 	}

@@ -55,6 +55,17 @@ func (d Denial) String() string {
 type statement struct {
 	actions, resources []*regexp.Regexp
 	deny               bool
+	equal              map[string][]string // by condition key
+}
+
+// holds reports whether its conditions do, for a call. A key that the call does not have is equal to nothing.
+func (s statement) holds(c call) bool {
+	for key, values := range s.equal {
+		if said, ok := c.context[key]; !ok || !slices.Contains(values, said) {
+			return false
+		}
+	}
+	return true
 }
 
 // New makes a guard of the roles of a template.
@@ -62,7 +73,7 @@ func New(t *template.Template) *Guard {
 	g := &Guard{t: t, roles: map[string][]statement{}}
 	for _, f := range t.Functions {
 		for _, s := range f.Statements {
-			g.roles[f.LogicalID] = append(g.roles[f.LogicalID], statement{patterns(s.Actions), patterns(s.Resources), s.Effect == "Deny"})
+			g.roles[f.LogicalID] = append(g.roles[f.LogicalID], statement{patterns(s.Actions), patterns(s.Resources), s.Effect == "Deny", s.Equal})
 		}
 	}
 	return g
@@ -85,14 +96,14 @@ func (g *Guard) Denials() []Denial {
 	return slices.Clone(g.denials)
 }
 
-// allows reports whether a function's role allows an action on a resource: what is not allowed is denied.
-func (g *Guard) allows(function, action, resource string) bool {
+// allows reports whether a function's role allows a call: what is not allowed is denied.
+func (g *Guard) allows(function string, c call) bool {
 	matches := func(list []*regexp.Regexp, s string) bool {
 		return slices.ContainsFunc(list, func(p *regexp.Regexp) bool { return p.MatchString(s) })
 	}
 	allowed := false
 	for _, s := range g.roles[function] {
-		if matches(s.actions, action) && matches(s.resources, resource) {
+		if matches(s.actions, c.action) && matches(s.resources, c.resource) && s.holds(c) {
 			if s.deny {
 				return false
 			}
@@ -133,7 +144,7 @@ func (g *Guard) Before(s Service, target, key string) (http.Handler, error) {
 			function = m[1]
 		}
 		for _, c := range g.calls(s, r, body) {
-			if !g.allows(function, c.action, c.resource) {
+			if !g.allows(function, c) {
 				g.refuse(w, s, Denial{function, c.action, c.resource})
 				return
 			}

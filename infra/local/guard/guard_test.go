@@ -30,6 +30,52 @@ func guarded() *Guard {
 	})
 }
 
+// TestSandboxOfSES: where SES asks for the recipient's identity too, a role that allows each from its own sender alone is enough, and nothing
+// less is.
+func TestSandboxOfSES(t *testing.T) {
+	const identities = "arn:aws:ses:us-east-1:000000000000:identity/"
+	for name, c := range map[string]struct {
+		sandbox, from string
+		equal         map[string][]string
+		denied        string
+	}{
+		"outside of it":              {"false", "invitations@concord.example", nil, ""},
+		"without the statement":      {"true", "invitations@concord.example", map[string][]string{"ses:FromAddress": {"nobody"}}, "ses:SendEmail " + identities + "r@elsewhere.example"},
+		"with it":                    {"true", "Concord <invitations@concord.example>", map[string][]string{"ses:FromAddress": {"other", "invitations@concord.example"}}, ""},
+		"another sender":             {"true", "x@concord.example", map[string][]string{"ses:FromAddress": {"invitations@concord.example"}}, "ses:SendEmail " + identities + "r@elsewhere.example"},
+		"a key that nothing says":    {"true", "invitations@concord.example", map[string][]string{"ses:Nobody": {""}}, "ses:SendEmail " + identities + "r@elsewhere.example"},
+		"a foreign sender's mailbox": {"true", "invitations@other.example", map[string][]string{"ses:FromAddress": {"invitations@concord.example"}}, "ses:SendEmail " + identities + "other.example"},
+	} {
+		g := New(&template.Template{
+			Parameters: map[string]string{"SesSandbox": c.sandbox}, Identities: []string{"concord.example"},
+			Functions: []template.Function{{LogicalID: "F", Statements: []template.Statement{
+				{Effect: "Allow", Actions: []string{"ses:SendEmail"}, Resources: []string{identities + "concord.example"}},
+				{Effect: "Allow", Actions: []string{"ses:SendEmail"}, Resources: []string{identities + "*"}, Equal: c.equal},
+			}}},
+		})
+		if c.equal == nil {
+			g.roles["F"] = g.roles["F"][:1]
+		}
+		behind := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		h, err := g.Before(SES, behind.URL, "local")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest(http.MethodPost, "/v2/email/outbound-emails", strings.NewReader(`{"FromEmailAddress":"`+c.from+`","Destination":{"ToAddresses":["r@elsewhere.example"]}}`))
+		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=F/20300101/us-east-1/x/aws4_request, SignedHeaders=host, Signature=0")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		behind.Close()
+		denied := ""
+		for _, d := range g.Denials() {
+			denied = d.Action + " " + d.Resource
+		}
+		if denied != c.denied || (w.Code == http.StatusOK) != (c.denied == "") {
+			t.Errorf("%s: %d, denied %q", name, w.Code, denied)
+		}
+	}
+}
+
 // TestRoles: a call passes when the role allows every action of it on its resource, index and identity included.
 func TestRoles(t *testing.T) {
 	reached := 0

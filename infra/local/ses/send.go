@@ -186,7 +186,7 @@ func (s *Server) check(r *http.Request, body []byte, readError error) (*Mail, er
 		return nil, &refusal{http.StatusBadRequest, "SerializationException", err.Error()}
 	}
 	m := &Mail{From: in.FromEmailAddress}
-	for _, step := range []func(*sendEmailRequest, *Mail) error{s.checkSender, checkRecipients, checkContent, checkHeaders, checkTags, s.checkConfigurationSet} {
+	for _, step := range []func(*sendEmailRequest, *Mail) error{s.checkSender, checkRecipients, s.checkSandbox, checkContent, checkHeaders, checkTags, s.checkConfigurationSet} {
 		if err := step(&in, m); err != nil {
 			return nil, err
 		}
@@ -200,13 +200,30 @@ func (s *Server) checkSender(in *sendEmailRequest, m *Mail) error {
 		return err
 	}
 	sender = strings.ToLower(sender)
-	_, domain, _ := strings.Cut(sender, "@")
-	verified := slices.ContainsFunc(s.options.Identities, func(identity string) bool {
-		identity = strings.ToLower(identity)
-		return identity == sender || identity == domain || strings.HasSuffix(domain, "."+identity)
-	})
-	if !verified {
+	if !s.verified(sender) {
 		return refuse("MessageRejected", "Email address is not verified. The following identities failed the check in region US-EAST-1: %s", m.From)
+	}
+	return nil
+}
+
+// verified reports whether an address, in small letters, is an identity or of one.
+func (s *Server) verified(address string) bool {
+	_, domain, _ := strings.Cut(address, "@")
+	return slices.ContainsFunc(s.options.Identities, func(identity string) bool {
+		identity = strings.ToLower(identity)
+		return identity == address || identity == domain || strings.HasSuffix(domain, "."+identity)
+	})
+}
+
+// checkSandbox refuses recipients whom nobody has verified, while the account is new.
+func (s *Server) checkSandbox(_ *sendEmailRequest, m *Mail) error {
+	if !s.options.Sandbox {
+		return nil
+	}
+	for _, to := range slices.Concat(m.Destination.To, m.Destination.Cc, m.Destination.Bcc) {
+		if to := strings.ToLower(to); !s.verified(to) && !strings.HasSuffix(to, "@simulator.amazonses.com") {
+			return refuse("MessageRejected", "Email address is not verified. The following identities failed the check in region US-EAST-1: %s", to)
+		}
 	}
 	return nil
 }

@@ -22,6 +22,8 @@ type Options struct {
 	Port, MailboxPort int
 	// Identities are the verified senders: addresses, or domains, which include their subdomains.
 	Identities []string
+	// Sandbox takes mail to verified identities and the simulator alone, as SES does in a new account.
+	Sandbox bool
 	// ConfigurationSets are the names of those that exist.
 	ConfigurationSets []string
 	// Keep is how many mails, and how many events, are kept; the oldest go first. Default 50,000.

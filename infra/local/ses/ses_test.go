@@ -96,6 +96,24 @@ func TestSentMailIsInTheStore(t *testing.T) {
 	}
 }
 
+// TestSandbox: a new account mails to verified identities and the simulator alone.
+func TestSandbox(t *testing.T) {
+	s, client := start(t, Options{Sandbox: true})
+	_, err := client.SendEmail(t.Context(), message("a@larch.example"))
+	wantCode(t, err, "MessageRejected")
+	if err == nil || !strings.Contains(err.Error(), "not verified") || !strings.Contains(err.Error(), "a@larch.example") {
+		t.Errorf("refused with %v", err)
+	}
+	for _, to := range []string{"Somebody@mail.example", "no-reply@concord.example", "success@simulator.amazonses.com"} {
+		if _, err := client.SendEmail(t.Context(), message(to)); err != nil {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
+	if n := len(s.Mails()); n < 2 {
+		t.Errorf("%d mails arrived", n)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	s, client := start(t, Options{})
 	header := func(name, value string) func(*sesv2.SendEmailInput) {

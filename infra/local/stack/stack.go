@@ -186,6 +186,7 @@ func (s *Stack) start(ctx context.Context) error {
 	g.Go(func() error {
 		m, err := ses.Start(starting, ses.Options{
 			MailboxPort: s.options.MailboxPort, Identities: identities, ConfigurationSets: s.Template.ConfigurationSets,
+			Sandbox: s.Template.Parameters["SesSandbox"] == "true",
 			Publish: s.publish,
 		})
 		if err != nil {

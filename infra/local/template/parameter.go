@@ -1,6 +1,7 @@
 package template
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -11,12 +12,13 @@ import (
 )
 
 // give gives each parameter of the template its value: the one that is given, or else the local one, or its default. A value that a deployment would
-// refuse is refused here too, and so is a name that the template does not have.
+// refuse is refused here too, and so is a name that the template does not have; the error names all of them, a line each.
 func (s *scope) give(declared map[string]any, given, local map[string]string) (map[string]string, error) {
 	values := map[string]string{}
+	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if declared[name] == nil {
-			return nil, fmt.Errorf("the template has no parameter %s", name)
+			faults = append(faults, fmt.Errorf("the template has no parameter %s", name))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(declared)) {
@@ -27,12 +29,14 @@ func (s *scope) give(declared map[string]any, given, local map[string]string) (m
 		}
 		if !ok {
 			if definition["Default"] == nil {
-				return nil, fmt.Errorf("the parameter %s has neither a default nor a local value", name)
+				faults = append(faults, fmt.Errorf("the parameter %s has neither a default nor a local value", name))
+				continue
 			}
 			value = text(definition["Default"])
 		}
 		if err := allowed(definition, value); err != nil {
-			return nil, fmt.Errorf("the parameter %s: %w", name, err)
+			faults = append(faults, fmt.Errorf("the parameter %s: %w", name, err))
+			continue
 		}
 		values[name] = value
 		s.parameters[name] = value
@@ -44,7 +48,7 @@ func (s *scope) give(declared map[string]any, given, local map[string]string) (m
 			s.parameters[name] = items
 		}
 	}
-	return values, nil
+	return values, errors.Join(faults...)
 }
 
 // allowed checks a value as CloudFormation does before it deploys anything.

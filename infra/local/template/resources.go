@@ -22,6 +22,13 @@ func (s *scope) ref(name string) (any, error) {
 	if v, ok := s.parameters[name]; ok {
 		return v, nil
 	}
+	if api, ok := strings.CutSuffix(name, ".Stage"); ok { // SAM's name for what it makes
+		r, err := s.resource(api)
+		if err == nil && r.kind == "AWS::Serverless::HttpApi" {
+			return "$default", nil
+		}
+		return nil, fmt.Errorf("unresolved reference %s", name)
+	}
 	r, err := s.resource(name)
 	if err != nil {
 		return nil, err
@@ -60,7 +67,7 @@ var nameProperties = map[string]string{
 	"AWS::DynamoDB::Table": "TableName", "AWS::Serverless::Function": "FunctionName", "AWS::SQS::Queue": "QueueName",
 	"AWS::SecretsManager::Secret": "Name", "AWS::SES::EmailIdentity": "EmailIdentity", "AWS::SES::ConfigurationSet": "Name",
 	"AWS::SNS::Topic": "TopicName", "AWS::S3::Bucket": "BucketName", "AWS::Logs::LogGroup": "LogGroupName", "AWS::IAM::Role": "RoleName",
-	"AWS::Events::EventBus": "Name",
+	"AWS::Events::EventBus": "Name", "AWS::ApiGatewayV2::DomainName": "DomainName",
 }
 
 func (s *scope) name(r *resource) (string, error) {
@@ -358,7 +365,7 @@ func (s *scope) statements(role string) ([]Statement, error) {
 						Effect    string
 						Action    any
 						Resource  any
-						Condition map[string]any
+						Condition map[string]map[string]any
 					}
 				}
 			}
@@ -369,10 +376,16 @@ func (s *scope) statements(role string) ([]Statement, error) {
 		var out []Statement
 		for _, policy := range p.Policies {
 			for _, one := range policy.PolicyDocument.Statement {
-				if one.Condition != nil {
-					return nil, fmt.Errorf("resource %s: conditions of a role's statements are not supported by the local stack", r.id)
+				allowed := Statement{Effect: one.Effect, Actions: texts(one.Action), Resources: texts(one.Resource)}
+				for operator, keys := range one.Condition {
+					for key, values := range keys {
+						if operator != "StringEquals" || key != "ses:FromAddress" {
+							return nil, fmt.Errorf("resource %s: of conditions of a role's statements only StringEquals on ses:FromAddress is supported by the local stack", r.id)
+						}
+						allowed.Equal = map[string][]string{key: texts(values)}
+					}
 				}
-				out = append(out, Statement{one.Effect, texts(one.Action), texts(one.Resource)})
+				out = append(out, allowed)
 			}
 		}
 		return out, nil

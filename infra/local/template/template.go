@@ -122,6 +122,8 @@ type Function struct {
 type Statement struct {
 	Effect             string
 	Actions, Resources []string
+	// Equal are its conditions: what a request has to say for each key (StringEquals), one of the values.
+	Equal map[string][]string
 }
 
 // Asynchronous is what becomes of an event that the function fails on after Lambda has accepted it (EventInvokeConfig).

@@ -69,12 +69,70 @@ func TestOfTheAccount(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, told := got.Outputs["DkimRecord1"]; len(got.Identities) != want || told != (want == 1) || got.Outputs["TableName"] != "Table" {
+		if _, told := got.Outputs["MailRecords"]; len(got.Identities) != want || told != (want == 1) || got.Outputs["TableName"] != "Table" {
 			t.Errorf("MailIdentityExists %s: identities %q, outputs %v", exists, got.Identities, got.Outputs)
 		}
 	}
 	if _, err := Read("../../../template.yaml", with(map[string]string{"MailDomain": "https://mail.example"})); err == nil || !strings.Contains(err.Error(), "domain name") {
 		t.Errorf("a URL as MailDomain: %v", err)
+	}
+}
+
+// TestDNS: the outputs are what an operator publishes, whole and for what the parameters say.
+func TestDNS(t *testing.T) {
+	const certificate = "arn:aws:acm:us-east-1:000000000000:certificate/"
+	got, err := Read("../../../template.yaml", with(map[string]string{
+		"PublicPortalUrl": "https://portal.operator.example", "UsGovPortalUrl": "https://gov.operator.example",
+		"PublicPortalCertificateArn": certificate + "a", "UsGovPortalCertificateArn": certificate + "b",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		"MailIdentity.DkimDNSTokenName3. CNAME MailIdentity.DkimDNSTokenValue3.\n", "bounces.mail.example. MX 10 feedback-smtp.us-east-1.amazonses.com.\n",
+		`bounces.mail.example. TXT "v=spf1 include:amazonses.com -all"` + "\n", `_dmarc.mail.example. TXT "v=DMARC1; p=quarantine; rua=mailto:help@operator.example"` + "\n",
+	} {
+		if !strings.Contains(got.Outputs["MailRecords"], line) {
+			t.Errorf("no %q in %q", line, got.Outputs["MailRecords"])
+		}
+	}
+	for output, want := range map[string]string{
+		"PublicPortalRecord": "portal.operator.example. CNAME PublicPortalDomain.RegionalDomainName.",
+		"UsGovPortalRecord":  "gov.operator.example. CNAME UsGovPortalDomain.RegionalDomainName.",
+	} {
+		if got.Outputs[output] != want {
+			t.Errorf("%s: %q", output, got.Outputs[output])
+		}
+	}
+	got, err = Read("../../../template.yaml", with(map[string]string{
+		"PublicPortalUrl": "https://portal.operator.example", "UsGovPortalUrl": "https://portal.operator.example",
+		"PublicPortalCertificateArn": certificate + "a", "UsGovPortalCertificateArn": certificate + "a",
+	}))
+	if err != nil || got.Outputs["PublicPortalRecord"] == "" || got.Outputs["UsGovPortalRecord"] != "" {
+		t.Errorf("one portal: %v, %v", got.Outputs, err)
+	}
+}
+
+// TestTheSandboxOfSES: any identity, from our own sender, where the parameter says so and nowhere else.
+func TestTheSandboxOfSES(t *testing.T) {
+	for sandbox, want := range map[string]int{"false": 0, "true": 1} {
+		got, err := Read("../../../template.yaml", with(map[string]string{"SesSandbox": sandbox}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		mailer, _ := got.Function("MailerFunction")
+		for _, s := range mailer.Statements {
+			if slices.ContainsFunc(s.Resources, func(r string) bool { return strings.HasSuffix(r, ":identity/*") }) {
+				found++
+				if !reflect.DeepEqual(s.Equal, map[string][]string{"ses:FromAddress": {"invitations@mail.example"}}) {
+					t.Errorf("conditions %v", s.Equal)
+				}
+			}
+		}
+		if found != want {
+			t.Errorf("SesSandbox %s: %d statements for any identity", sandbox, found)
+		}
 	}
 }
 

@@ -1,4 +1,4 @@
-package main
+package template
 
 import (
 	"bytes"
@@ -9,12 +9,12 @@ import (
 	"os"
 )
 
-// readParameters reads parameters of the template from a file: a JSON object of them, or the list that the AWS CLI takes,
+// ReadParameters reads parameters of the template from a file: a JSON object of them, or the list that the AWS CLI takes,
 // [{"ParameterKey":…,"ParameterValue":…}].
-func readParameters(file string) (map[string]string, error) {
+func ReadParameters(file string) (map[string]string, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("PARAMETERS: %w", err)
+		return nil, err
 	}
 	values := map[string]any{}
 	d := json.NewDecoder(bytes.NewReader(raw))
@@ -31,13 +31,11 @@ func readParameters(file string) (map[string]string, error) {
 	} else {
 		err = d.Decode(&values)
 	}
-	if err == nil {
-		if _, more := d.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("something follows it")
-		}
+	if _, more := d.Token(); err == nil && (values == nil || !errors.Is(more, io.EOF)) {
+		err = errors.New("it is null, or something follows")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("PARAMETERS=%s is neither an object of parameters nor the list that the AWS CLI takes: %w", file, err)
+		return nil, fmt.Errorf("%s is neither an object of parameters nor the list that the AWS CLI takes: %w", file, err)
 	}
 	parameters := make(map[string]string, len(values))
 	for name, v := range values {
@@ -47,7 +45,7 @@ func readParameters(file string) (map[string]string, error) {
 		default: // such as claims, whose parameter is a JSON text
 			written, err := json.Marshal(v)
 			if err != nil {
-				return nil, fmt.Errorf("PARAMETERS=%s: %s: %w", file, name, err)
+				return nil, fmt.Errorf("%s: %s: %w", file, name, err)
 			}
 			parameters[name] = string(written)
 		}

@@ -1,4 +1,4 @@
-package main
+package template
 
 import (
 	"maps"
@@ -18,7 +18,7 @@ func TestReadParameters(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := readParameters(file); err != nil || !maps.Equal(got, want) {
+		if got, err := ReadParameters(file); err != nil || !maps.Equal(got, want) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
@@ -26,11 +26,11 @@ func TestReadParameters(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := readParameters(file); err == nil {
+		if got, err := ReadParameters(file); err == nil {
 			t.Errorf("%q: %v", text, got)
 		}
 	}
-	if _, err := readParameters(filepath.Join(t.TempDir(), "none")); err == nil {
+	if _, err := ReadParameters(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("a file that is not there is taken")
 	}
 }
