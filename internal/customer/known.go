@@ -2,9 +2,10 @@ package customer
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -15,16 +16,12 @@ import (
 
 // Directory is where a partner's traces of customers are, besides the relationships that stand (0.4).
 //
-// Named gives, in the order of their tenants and after one, customers whose tenant invitations of the partner name or have named, with the
-// ids of those that did so last; rehearsals are not among them. It includes every write that was acknowledged before the call.
+// Traces gives, newest first and behind a place ([relationship.Place]), where customers stand that invitations of the partner name or have
+// named by their tenant, by the creation of each invitation, and that have given granular administration, by when they gave it. Rehearsals
+// are not among them. A customer has as many places as traces. It may be a moment behind, and gives fewer than the limit while next is set.
+// What cannot be a place is an error with code [problem.MalformedRequest].
 type Directory interface {
-	Named(ctx context.Context, p, after partner.TenantID, limit int) (list []Named, next partner.TenantID, err error)
-}
-
-// Named is a customer that invitations name.
-type Named struct {
-	Customer    partner.TenantID
-	Invitations []string // ids
+	Traces(ctx context.Context, p partner.TenantID, after string, limit int) (places []string, next string, err error)
 }
 
 // Grants knows who is administered granularly: part of a [granular.Store], whose contract it is.
@@ -44,109 +41,97 @@ type Known struct {
 	Grant      *granular.Grant // one that lives; nil for none
 }
 
+// place is where the customer stands among those that the partner knows: at its relationship or, without one, at its newest trace.
+func (k Known) place() string {
+	if k.Relationship != nil {
+		return k.Relationship.Place()
+	}
+	var newest time.Time
+	if k.Invitation != nil {
+		newest = k.Invitation.CreatedAt
+	}
+	if k.Grant != nil && k.Grant.GivenAt.After(newest) {
+		newest = k.Grant.GivenAt
+	}
+	return relationship.Place(newest, k.Tenant)
+}
+
 // KnownPage is an answer to a query of known customers. It may hold fewer than the limit, even none, while Next is set.
 type KnownPage struct {
 	Customers []Known
-	Next      partner.TenantID
+	Next      string // a place
 }
 
-// the ends of all tenants
-const (
-	lowest  partner.TenantID = "00000000-0000-0000-0000-000000000000"
-	highest partner.TenantID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
-)
+// lanes is how many traces are followed at once: each takes some reads, one after another.
+const lanes = 8
 
-// Known gives a page of the customers that a partner knows, in the order of their tenants: those without an active relationship, or
-// all. Nothing of it is imported or related by being looked at (rules D6, D7). The status of the query plays no part.
+// Known gives a page of the customers that a partner knows, newest first: those without an active relationship, or all. One with a
+// relationship, also an ended one, stands where that was established; one without where its newest trace is, an invitation that names it or
+// granular administration that lives. Nothing of it is imported or related by being looked at (rules D6, D7). The status of the query plays
+// no part.
+//
+// Relationships and traces are two lists in the same order. A page merges what it has read of both, as far as both have been read.
 func (s Service) Known(ctx context.Context, p partner.TenantID, q relationship.Query, all bool) (page KnownPage, err error) {
-	after := partner.TenantID(q.After)
-	if _, ok := partner.ParseTenantID(q.After); q.After != "" && !ok {
-		return page, problem.New(problem.MalformedRequest, "The list cannot be continued from there.")
+	if q.Status = relationship.Removed; all {
+		q.Status = ""
 	}
-	found, err := s.Customers.Relationships(ctx, p, relationship.Query{Limit: q.Limit, After: q.After})
+	found, err := s.Customers.Relationships(ctx, p, q)
 	if err != nil {
 		return page, err
 	}
-	named, next, err := s.Directory.Named(ctx, p, after, q.Limit)
+	places, next, err := s.Directory.Traces(ctx, p, q.After, q.Limit)
 	if err != nil {
 		return page, err
 	}
-	horizon := highest // as far as both have been read
-	for _, end := range []partner.TenantID{partner.TenantID(found.Next), next} {
-		if end != "" {
-			horizon = min(horizon, end)
+	page.Next = max(found.Next, next)
+	places = slices.DeleteFunc(places, func(place string) bool { return place < page.Next })
+	traced, err := s.follow(ctx, p, places)
+	if err != nil {
+		return KnownPage{}, err
+	}
+	for n := range found.Relationships {
+		if r := &found.Relationships[n]; r.Place() >= page.Next {
+			traced = append(traced, Known{Customer: r.Customer, Relationship: r})
 		}
 	}
-	grants, err := s.live(ctx, p, max(after, lowest), horizon)
-	if err != nil {
-		return page, err
-	}
-	traces := map[partner.TenantID]trace{}
-	for n, r := range found.Relationships {
-		traces[r.Customer.Tenant] = trace{relationship: &found.Relationships[n]}
-	}
-	for _, each := range named {
-		t := traces[each.Customer]
-		t.invitations = each.Invitations
-		traces[each.Customer] = t
-	}
-	for tenant, g := range grants {
-		t := traces[tenant]
-		t.grant = &g
-		traces[tenant] = t
-	}
-	if horizon < highest {
-		page.Next = horizon
-	}
-	if err := s.single(ctx, p, traces); err != nil {
-		return page, err
-	}
-	for _, tenant := range slices.Sorted(maps.Keys(traces)) {
-		if tenant <= after || tenant > horizon {
+	slices.SortFunc(traced, func(a, b Known) int { return strings.Compare(b.place(), a.place()) })
+	for _, k := range traced {
+		if !q.Matches(relationship.Relationship{Customer: k.Customer, Status: q.Status}) {
 			continue
 		}
 		if len(page.Customers) == q.Limit {
-			page.Next = page.Customers[q.Limit-1].Tenant
+			page.Next = page.Customers[q.Limit-1].place()
 			break
 		}
-		known, ok, err := s.recognise(ctx, p, tenant, traces[tenant], all)
-		if err != nil {
-			return KnownPage{}, err
-		}
-		if ok && q.Matches(relationship.Relationship{Customer: known.Customer}) {
-			page.Customers = append(page.Customers, known)
-		}
+		page.Customers = append(page.Customers, k)
 	}
 	return page, nil
 }
 
-// single leaves out traces of companies that the partner has a relationship with under another id (domain, 0.30).
-func (s Service) single(ctx context.Context, p partner.TenantID, traces map[partner.TenantID]trace) error {
-	var loose []partner.TenantID
-	for tenant, t := range traces {
-		if t.relationship == nil {
-			loose = append(loose, tenant)
+// follow gives the customers that stand at some places by their traces: without a relationship under whichever id (domain, 0.30), and by
+// their newest trace, so that each is found at one place only.
+func (s Service) follow(ctx context.Context, p partner.TenantID, places []string) (list []Known, err error) {
+	known, faults := make([]Known, len(places)), make([]error, len(places))
+	var all sync.WaitGroup
+	for lane := range min(lanes, len(places)) {
+		all.Go(func() {
+			for n := lane; n < len(places); n += lanes {
+				_, tenant, _ := relationship.ParsePlace(places[n])
+				known[n], faults[n] = s.KnownCustomer(ctx, p, tenant)
+			}
+		})
+	}
+	all.Wait()
+	for n, k := range known {
+		switch err := faults[n]; {
+		case problem.Is(err, problem.NotFound):
+		case err != nil:
+			return nil, err
+		case k.Relationship == nil && k.place() == places[n]:
+			list = append(list, k)
 		}
 	}
-	if len(loose) == 0 {
-		return nil
-	}
-	found, err := s.Register.Companies(ctx, loose, nil, false)
-	if err != nil {
-		return err
-	}
-	for _, tenant := range loose {
-		if _, claimed := found.Claims[tenant]; !claimed && found.Records[tenant].Tenant == "" {
-			continue
-		}
-		switch _, err := s.Store.Relationship(ctx, p, tenant); {
-		case err == nil:
-			delete(traces, tenant)
-		case !problem.Is(err, problem.NotFound):
-			return err
-		}
-	}
-	return nil
+	return list, nil
 }
 
 // KnownCustomer gives one of them. Code: [problem.NotFound].
@@ -162,15 +147,11 @@ func (s Service) KnownCustomer(ctx context.Context, p, tenant partner.TenantID) 
 		if t.invitations, err = s.Store.Occupants(ctx, p, tenant); err != nil {
 			return Known{}, err
 		}
-		grants, err := s.live(ctx, p, tenant, tenant)
-		if err != nil {
+		if t.grant, err = s.live(ctx, p, tenant); err != nil {
 			return Known{}, err
 		}
-		if g, ok := grants[tenant]; ok {
-			t.grant = &g
-		}
 	}
-	known, ok, err := s.recognise(ctx, p, tenant, t, true)
+	known, ok, err := s.recognise(ctx, p, tenant, t)
 	if err == nil && !ok {
 		err = problem.New(problem.NotFound, "There is no such customer.")
 	}
@@ -184,26 +165,24 @@ type trace struct {
 	grant        *granular.Grant
 }
 
-func (s Service) live(ctx context.Context, p, from, to partner.TenantID) (map[partner.TenantID]granular.Grant, error) {
-	grants, err := s.Grants.Grants(ctx, p, from, to)
-	if err != nil {
-		return nil, err
-	}
-	now, live := s.Now(), map[partner.TenantID]granular.Grant{}
-	for _, g := range grants {
-		if g.Live(now) {
-			live[g.Customer] = g
+// live gives what the customer gave last of what lives; nil for nothing.
+func (s Service) live(ctx context.Context, p, tenant partner.TenantID) (last *granular.Grant, err error) {
+	grants, err := s.Grants.Grants(ctx, p, tenant, tenant)
+	now := s.Now()
+	for n, g := range grants {
+		if g.Live(now) && (last == nil || g.GivenAt.After(last.GivenAt)) {
+			last = &grants[n]
 		}
 	}
-	return live, nil
+	return last, err
 }
 
-// recognise says who a customer is, and false when it is none of those asked for.
-func (s Service) recognise(ctx context.Context, p, tenant partner.TenantID, t trace, all bool) (k Known, ok bool, err error) {
+// recognise says who a customer is, and false when it is none.
+func (s Service) recognise(ctx context.Context, p, tenant partner.TenantID, t trace) (k Known, ok bool, err error) {
 	k = Known{Customer: relationship.Customer{Tenant: tenant}, Relationship: t.relationship, Grant: t.grant}
 	if r := t.relationship; r != nil {
 		k.Customer = r.Customer
-		return k, all || r.Status != relationship.Active, nil
+		return k, true, nil
 	}
 	if k.Invitation, err = s.newest(ctx, p, t.invitations); err != nil {
 		return k, false, err

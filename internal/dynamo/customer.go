@@ -139,73 +139,55 @@ func (s *Store) servedBy(ctx context.Context, tenant partner.TenantID, kind stri
 func (s *Store) Occupants(ctx context.Context, p, tenant partner.TenantID) (ids []string, err error) {
 	defer func() { wrap(&err, "occupants of %s", p) }()
 	from := slotPrefix + invitation.SlotsOf(tenant)
-	stored, _, err := s.named(ctx, p, from, from+"~", 0)
-	for _, each := range stored {
-		ids = append(ids, each.id)
-	}
-	return ids, err
-}
-
-// Named is that of [customer.Directory]. A customer whose slots were not all read is left to the next page.
-func (s *Store) Named(ctx context.Context, p, after partner.TenantID, limit int) (list []customer.Named, next partner.TenantID, err error) {
-	defer func() { wrap(&err, "customers that %s has named", p) }()
-	from, to := slotPrefix+invitation.SlotsOf(""), slotPrefix+invitation.SlotsOf("")+"~"
-	if after != "" {
-		from = slotPrefix + invitation.SlotsOf(after) + "~"
-	}
-	stored, more, err := s.named(ctx, p, from, to, bound(limit))
-	if err != nil {
-		return nil, "", err
-	}
-	for _, each := range stored {
-		if n := len(list) - 1; n >= 0 && list[n].Customer == each.customer {
-			list[n].Invitations = append(list[n].Invitations, each.id)
-			continue
-		}
-		list = append(list, customer.Named{Customer: each.customer, Invitations: []string{each.id}})
-	}
-	if more && len(list) > 1 {
-		list = list[:len(list)-1]
-	}
-	if len(list) > limit {
-		list, more = list[:limit], true
-	}
-	if more && len(list) > 0 {
-		next = list[len(list)-1].Customer
-	}
-	return list, next, nil
-}
-
-// occupied is a slot of a customer with who took it.
-type occupied struct {
-	customer partner.TenantID
-	id       string
-}
-
-// named gives the slots between two keys, at most a number of them unless that is 0, and whether there may be more.
-func (s *Store) named(ctx context.Context, p partner.TenantID, from, to string, limit int) (list []occupied, more bool, err error) {
 	in := &dynamodb.QueryInput{
-		TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND sk BETWEEN :from AND :to"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(partition(p)), ":from": str(from), ":to": str(to)},
+		TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :from)"),
+		ExpressionAttributeValues: key{":pk": str(partition(p)), ":from": str(from)},
 	}
 	for {
-		if limit > 0 {
-			in.Limit = aws.Int32(int32(limit - len(list)))
-		}
 		out, err := s.client.Query(ctx, in)
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		for _, stored := range out.Items {
 			f := &fields{item: stored}
-			tenant, _, _ := strings.Cut(strings.TrimPrefix(f.needText(skAttr), slotPrefix+invitation.SlotsOf("")), "#")
-			list = append(list, occupied{partner.TenantID(tenant), f.needText(aHolder)})
+			ids = append(ids, f.needText(aHolder))
 			if f.err != nil {
-				return nil, false, f.err
+				return nil, f.err
 			}
 		}
-		if in.ExclusiveStartKey = out.LastEvaluatedKey; in.ExclusiveStartKey == nil || limit > 0 && len(list) >= limit {
-			return list, in.ExclusiveStartKey != nil, nil
+		if in.ExclusiveStartKey = out.LastEvaluatedKey; in.ExclusiveStartKey == nil {
+			return ids, nil
 		}
 	}
+}
+
+// Traces is that of [customer.Directory]: one query of index entries, which say it all.
+func (s *Store) Traces(ctx context.Context, p partner.TenantID, after string, limit int) (places []string, next string, err error) {
+	defer func() { wrap(&err, "traces of customers of %s", p) }()
+	in, err := s.listing(p, tracePrefix, after)
+	if err != nil {
+		return nil, "", err
+	}
+	in.Limit = aws.Int32(int32(limit))
+	out, err := s.client.Query(ctx, in)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, entry := range out.Items {
+		f := &fields{item: entry}
+		place := strings.TrimPrefix(f.needText(listAtAttr), tracePrefix)
+		if _, _, ok := relationship.ParsePlace(place); f.err == nil && !ok {
+			f.fault(listAtAttr, "is not a place")
+		}
+		if f.err != nil {
+			return nil, "", f.err
+		}
+		if len(places) == 0 || places[len(places)-1] != place {
+			places = append(places, place)
+		}
+	}
+	if out.LastEvaluatedKey != nil {
+		next = places[len(places)-1]
+	}
+	return places, next, nil
 }

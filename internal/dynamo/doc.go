@@ -25,7 +25,8 @@
 //	partner's invitations, newest first   Query of index list, BatchGetItem of the page               index list
 //	  of a status, address, customer …    the same, filtered within a bounded page
 //	what is due                           Query of index due, four shards, up to now                  index due, sparse
-//	partner's customers; one              strong Query; GetItem                                       P#<partner> C#<customer>
+//	partner's customers, newest first     Query of index list, BatchGetItem of the page               index list
+//	one of them                           GetItem                                                     P#<partner> C#<customer>
 //	partner account                       GetItem                                                     P#<tenant> A
 //	all accounts, newest first            Query of the registry, BatchGetItem of the page             PARTNERS <created>#<tenant>
 //	what was said of mails, in a week     one Query: hours follow the count of their day              P#<partner> Q#<day>#<hour>
@@ -33,12 +34,13 @@
 //	                                      is one transaction of three items
 //	partnership, from both sides          GetItem: the id is derived from the pair; Query in each     P#<provider> W#<id>, P#<reseller> W#<id>
 //	                                      partition; two items, one transaction
-//	customers shared with a provider      Query of the own C#, BatchGetItem of the other side's
+//	customers shared with a provider      the list of one's own, BatchGetItem of the other side's
 //	resellers of a customer, for its      Query W# and BatchGetItem of their C#<customer>
 //	  provider
 //	batch and its rows                    GetItem of each: the head says where its chunks begin       P#<inviter> B#<id>, B#<id>#<body>#<row>
-//	customers that invitations name; the  Query of the slots that begin with a customer                P#<inviter> S#C#<customer>#…
-//	  invitations of one of them
+//	customers that invitations name or    Query of index list by the newest trace, and what speaks of  index list
+//	  who gave GDAP, newest first         each of the page
+//	invitations that name a customer      Query of the slots that begin with it                        P#<inviter> S#C#<customer>#…
 //	relationships of a customer           Query of index served, GetItem of each                      index served
 //	GDAP that a customer has given, over  the same Query, GetItem of each
 //	  all partners
@@ -66,12 +68,12 @@
 // an index entry is two):
 //
 //	                                          create  send to sent  accept  expire  whole
-//	this one                                       5             8       5       2     18
-//	natural key: the slot is the sort key          2             8       5       2     15, but see 1
-//	ordered: creation time in the sort key         6             8       5       2     19, see 2
-//	list by a local secondary index                5             8       5       2     18, see 3
+//	this one                                       5             8       6       2     19
+//	natural key: the slot is the sort key          2             8       6       2     16, but see 1
+//	ordered: creation time in the sort key         6             8       6       2     20, see 2
+//	list by a local secondary index                5             8       6       2     19, see 3
 //	relationship folded into the invitation        5             8       3       2     16, see 4
-//	an item per transition                         7            19       7       5     33, see 5
+//	an item per transition                         7            19       8       5     34, see 5
 //
 // Beside them, and alike in each, an acceptance owes receipts and enters the relationship into index served: one unit each.
 //
@@ -85,7 +87,7 @@
 //     the transaction), or an index, which is a moment behind, or a cipher whose key can never change.
 //  3. Reads strongly; but binds all that a partner has to 10 GB and to one physical partition for good.
 //  4. There is one relationship for a partner and a customer (invariant 2), whichever invitation made it, and one that no
-//     invitation made: the list of customers would be an index over invitations, a moment behind the acceptance.
+//     invitation made: the list of customers would be an index over invitations, with as many entries of a customer as it accepted.
 //  5. Gives the audit for free, and it is not worth 13 units: the timeline is in the item (architecture, decision 3) and the
 //     audit is projected from the stream.
 //
@@ -144,7 +146,14 @@
 //
 // Index list: one unit at create and never again, because its entries hold keys only and creation does not change. A page of
 // 25 is half a read unit of the index and 12.5 of the table; an index with the whole items would save 11 of them and add a
-// unit to each of the four writes that follow.
+// unit to each of the four writes that follow. A relationship enters it when it begins, by when it was established: one unit then, two when
+// it has ended and comes back, none for anything else that happens to it. For that unit customers are listed newest first with the cost of
+// a page however many there are; in the table they stand by their tenant, so that the newest would be found by reading all. The list may be
+// a moment behind; a customer read by its id is not.
+//
+// Who is known without a relationship stands there too, by the newest trace: an invitation that names a customer enters with its slot, the
+// slot leaves for the next invitation that takes it, and what a customer gives by granular administration with its small item: one unit each.
+// The entries say the place and the customer, and what speaks of it is read one by one: four reads for each of a page.
 //
 // Index served: one unit when a relationship begins and never again, and one when a customer approves granular administration; its entries hold
 // keys only. What was given leaves it with its small item, a month after its end. The relationship itself is moved by every mail and
@@ -153,7 +162,7 @@
 // every first acceptance 2 units dearer in place of 1. Two partners that create the same customer at once are told apart by a
 // claim in the customer's partition, which only creating writes.
 //
-// Index due: entering one, moving two, leaving one. Queued, sent and answered, an invitation pays 4 of its 18 units here; a
+// Index due: entering one, moving two, leaving one. Queued, sent and answered, an invitation pays 4 of its 19 units here; a
 // claim leaves the entry where it is. A run of the cleanup reads half a unit per shard when nothing is due.
 //
 // DynamoDB's documentation does not say whether a transaction doubles index entries too. The default engine counts them

@@ -15,6 +15,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/relationship"
 )
 
 // Attributes of granular administration that an invitation does not have; its history is where a relationship has its own.
@@ -95,6 +96,7 @@ func (s *Store) granularWrites(c granular.Change) []types.TransactWriteItem {
 	items := []types.TransactWriteItem{s.granularChanged(c)}
 	if g, regranted := c.Regranted(); regranted {
 		i := newItem(grantKey(g), grantType)
+		i[listAtAttr] = str(tracePrefix + relationship.Place(g.GivenAt, g.Customer))
 		i.time(aEnds, g.EndAt)
 		i.number(aVersion, g.Version)
 		i[servedAttr] = str(pack(string(g.Customer)))
@@ -128,7 +130,13 @@ func (s *Store) Grants(ctx context.Context, p, from, to partner.TenantID) (list 
 			if !ok {
 				f.fault(skAttr, "is not what a grant has there")
 			}
-			g := granular.Grant{Key: granular.Key{Partner: p, ID: id}, Customer: customer, EndAt: f.time(aEnds), Version: f.needNumber(aVersion)}
+			given, _, placed := relationship.ParsePlace(strings.TrimPrefix(f.needText(listAtAttr), tracePrefix))
+			if !placed {
+				f.fault(listAtAttr, "is not what a grant has there")
+			}
+			g := granular.Grant{
+				Key: granular.Key{Partner: p, ID: id}, Customer: customer, GivenAt: given, EndAt: f.time(aEnds), Version: f.needNumber(aVersion),
+			}
 			if f.err != nil {
 				return nil, f.err
 			}

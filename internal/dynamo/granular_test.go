@@ -56,7 +56,7 @@ func TestGranularCost(t *testing.T) {
 			}
 			return err
 		}},
-		{"approve", "2 GetItem, 1 TransactWriteItems | 4 | 0 | 2 | **7** | 2 | 0 | 0 | **2**", func() error {
+		{"approve", "2 GetItem, 1 TransactWriteItems | 4 | 1 | 2 | **8** | 2 | 0 | 0 | **2**", func() error {
 			q, c, err := service.Respond(ctx, link.Link{Tenant: string(r.Partner), ID: r.ID, Generation: 1}, who, granular.Response{Answer: "accept", Authorized: true, FullName: "Ada Larch", JobTitle: "Head of IT"})
 			if err == nil && c != granular.ApprovedBy {
 				err = errors.New(string(c))

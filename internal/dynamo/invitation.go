@@ -453,6 +453,9 @@ func (s *Store) changed(c invitation.Change) types.TransactWriteItem {
 // taken gives the write of an invitation's slot. A displaced one that is open has left the slot for another.
 func (s *Store) taken(c invitation.Change, slot string) types.TransactWriteItem {
 	h := holding{after: holder{c.After.ID, c.After.Version}}
+	if strings.HasPrefix(slot, invitation.SlotsOf("")) {
+		h.trace = relationship.Place(c.After.CreatedAt, c.After.Customer)
+	}
 	if c.Displaced != nil {
 		_, lapses := c.Lapsed()
 		h.displaced, h.left = &holder{c.Displaced.ID, c.Displaced.Version}, c.Displaced.Status.Open() && !lapses
@@ -471,6 +474,7 @@ type holding struct {
 	after     holder
 	displaced *holder // nil for nobody
 	left      bool    // the displaced one may come back to the slot
+	trace     string  // where a customer that it names stands in the list of those who are known; empty for none
 }
 
 // takenBy gives the write of a slot, on condition that it is free or held by the item itself or by the one that it displaces. Should one that
@@ -479,6 +483,9 @@ func (s *Store) takenBy(slot key, h holding) types.TransactWriteItem {
 	i := newItem(slot, slotType)
 	i.text(aHolder, h.after.id)
 	i.number(aHolderVersion, h.after.version)
+	if h.trace != "" {
+		i[listAtAttr] = str(tracePrefix + h.trace)
+	}
 	condition := isNew + " OR id = :own"
 	values := map[string]types.AttributeValue{":own": str(h.after.id)}
 	if h.displaced != nil {

@@ -156,7 +156,7 @@ func TestItemSize(t *testing.T) {
 		}
 	}
 	for sk, i := range rawItems(t, table, s.user.Tenant) {
-		if strings.HasPrefix(sk, "C#") && itemSize(i) >= 1000 || strings.HasPrefix(sk, "S#") && itemSize(i) >= 200 {
+		if strings.HasPrefix(sk, "C#") && itemSize(i) >= 1000 || strings.HasPrefix(sk, "S#") && itemSize(i) >= 250 {
 			t.Errorf("%s: %d bytes", sk, itemSize(i))
 		}
 		if kind, ok := i["type"].(*types.AttributeValueMemberS); !ok || kind.Value == "" {

@@ -73,9 +73,12 @@ import (
 //
 //	TEXTS            <type>#<version>#<language>     text of the catalogue
 //
-//	index list       listAt                      invitations, and apart from them granular relationships
+//	index list       listAt                      invitations, and apart from them each other kind that is listed newest first
 //	P#<inviter>      I#<creation, RFC 3339>#<invitation id>
 //	P#<partner>      G#<creation, RFC 3339>#<id>
+//	P#<partner>      C#<establishment, RFC 3339>#<customer>, relationships
+//	P#<partner>      T#<time, RFC 3339>#<customer>, slots of a customer by the creation of who took them, and what customers have given by
+//	                 when they gave it
 //	P#<seller>       O#<customer>#<creation, RFC 3339>#<order id>, and subscriptions with U# alike
 //
 //	index served     pk                          relationships, and what was given by granular ones, by customer
@@ -105,6 +108,7 @@ const (
 	relationshipPrefix = "C#"
 	granularPrefix     = "G#"
 	grantPrefix        = "H#"
+	tracePrefix        = "T#" // in index list, of what speaks of a customer without a relationship
 	accountSort        = "A"
 	wordsPrefix        = "D#"
 	countPrefix        = "Q#"
@@ -290,6 +294,16 @@ func listRange(from, before time.Time) (low, high string, ok bool) {
 		high = invitationPrefix + ceiling(before).Format(time.RFC3339)
 	}
 	return low, high, low < high
+}
+
+// placed gives the bounds of listAt for what lies behind a place of the list of customers, newest first; all of the kind without a place.
+// Places end with an id, so what is at the place itself is left out by the last digit before.
+func placed(kind, after string) (low, high string) {
+	if after == "" {
+		return kind, kind + "~"
+	}
+	last := len(after) - 1
+	return kind, kind + after[:last] + string(after[last]-1) + "~"
 }
 
 // auditSort orders a partner's audit by time, and within a second by the ids of the records.

@@ -34,19 +34,12 @@ func (s *Store) Relationship(ctx context.Context, p, customer partner.TenantID) 
 	return RelationshipFromImage(stored)
 }
 
-// Relationships is that of [relationship.Store]. It reads the table itself: an index would be a moment behind.
+// Relationships is that of [relationship.Store]. As with invitations, the index gives the order and the table the items.
 func (s *Store) Relationships(ctx context.Context, p partner.TenantID, q relationship.Query) (page relationship.Page, err error) {
 	defer func() { wrap(&err, "relationships of %s", p) }()
-	in := &dynamodb.QueryInput{
-		TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :sk)"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(partition(p)), ":sk": str(relationshipPrefix)},
-	}
-	if q.After != "" {
-		after, ok := partner.ParseTenantID(q.After)
-		if !ok {
-			return page, errAfter()
-		}
-		in.ExclusiveStartKey = relationshipKey(p, after)
+	in, err := s.listing(p, relationshipPrefix, q.After)
+	if err != nil {
+		return page, err
 	}
 	for left := bound(q.Limit); left > 0; {
 		chunk := min(left, q.Limit)
@@ -56,18 +49,18 @@ func (s *Store) Relationships(ctx context.Context, p partner.TenantID, q relatio
 		if err != nil {
 			return page, err
 		}
-		for n, stored := range out.Items {
-			r, err := RelationshipFromImage(stored)
-			if err != nil {
-				return page, err
-			}
+		found, err := s.relationshipsOf(ctx, out.Items)
+		if err != nil {
+			return page, err
+		}
+		for n, r := range found {
 			if !q.Matches(r) {
 				continue
 			}
 			page.Relationships = append(page.Relationships, r)
 			if len(page.Relationships) == q.Limit {
-				if n < len(out.Items)-1 || out.LastEvaluatedKey != nil {
-					page.Next = string(r.Customer.Tenant)
+				if n < len(found)-1 || out.LastEvaluatedKey != nil {
+					page.Next = r.Place()
 				}
 				return page, nil
 			}
@@ -78,8 +71,56 @@ func (s *Store) Relationships(ctx context.Context, p partner.TenantID, q relatio
 		in.ExclusiveStartKey = out.LastEvaluatedKey
 	}
 	last := &fields{item: in.ExclusiveStartKey}
-	page.Next = strings.TrimPrefix(last.needText(skAttr), relationshipPrefix)
+	page.Next = strings.TrimPrefix(last.needText(listAtAttr), relationshipPrefix)
 	return page, last.err
+}
+
+// listing asks index list for a partner's customers of one kind, newest first, behind a place.
+func (s *Store) listing(p partner.TenantID, kind, after string) (*dynamodb.QueryInput, error) {
+	if _, _, ok := relationship.ParsePlace(after); after != "" && !ok {
+		return nil, errAfter()
+	}
+	low, high := placed(kind, after)
+	return &dynamodb.QueryInput{
+		TableName: s.table, IndexName: aws.String(listIndex), ScanIndexForward: aws.Bool(false),
+		KeyConditionExpression:    aws.String("pk = :pk AND listAt BETWEEN :low AND :high"),
+		ExpressionAttributeValues: key{":pk": str(partition(p)), ":low": str(low), ":high": str(high)},
+	}, nil
+}
+
+// relationshipsOf reads the relationships of index entries, in their order. One that the read does not find yet is left out, and one that has
+// moved: it came back, and stands where it came back.
+func (s *Store) relationshipsOf(ctx context.Context, entries []map[string]types.AttributeValue) (list []relationship.Relationship, err error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	keys := make([]map[string]types.AttributeValue, len(entries))
+	places := make([]string, len(entries))
+	for n, e := range entries {
+		f := &fields{item: e}
+		keys[n], places[n] = keyOf(f.needText(pkAttr), f.needText(skAttr)), strings.TrimPrefix(f.needText(listAtAttr), relationshipPrefix)
+		if f.err != nil {
+			return nil, f.err
+		}
+	}
+	stored, err := s.batch(ctx, keys, false)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]relationship.Relationship{}
+	for _, each := range stored {
+		r, err := RelationshipFromImage(each)
+		if err != nil {
+			return nil, err
+		}
+		found[r.Place()] = r
+	}
+	for _, place := range places {
+		if r, ok := found[place]; ok {
+			list = append(list, r)
+		}
+	}
+	return list, nil
 }
 
 func errAfter() error {
@@ -102,6 +143,7 @@ func (s *Store) related(c relationship.Change) types.TransactWriteItem {
 
 func encodeRelationship(r relationship.Relationship) item {
 	i := newItem(relationshipKey(r.Partner, r.Customer.Tenant), relationshipType)
+	i[listAtAttr] = str(relationshipPrefix + r.Place())
 	i[servedAttr] = str(pack(string(cmp.Or(r.Customer.Home(), r.Customer.Tenant))))
 	i.flag(aRecorded, r.Customer.Created)
 	i.flag("apart", r.Apart)

@@ -306,13 +306,14 @@ func (r *Relationship) note(e Entry) {
 type Grant struct {
 	Key
 	Customer partner.TenantID
+	GivenAt  time.Time // when the customer approved
 	EndAt    time.Time // when it ends or has ended; zero while it extends by itself
 	Version  int       // of the relationship that says so
 }
 
 // Grant gives what the customer has given, and false for a relationship that it has not approved.
 func (r Relationship) Grant() (Grant, bool) {
-	g := Grant{Key: r.Key, Customer: r.Customer, EndAt: r.EndAt, Version: r.Version}
+	g := Grant{Key: r.Key, Customer: r.Customer, GivenAt: r.ActivatedAt, EndAt: r.EndAt, Version: r.Version}
 	if r.Status == Active && r.AutoExtend {
 		g.EndAt = time.Time{}
 	}

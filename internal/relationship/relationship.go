@@ -468,13 +468,31 @@ func CheckIdentity(c Customer, invited string) IdentityCheck {
 	return Unproven
 }
 
-// Query asks for a page of one partner's customers, in the order of their tenant ids.
+// Place is where a customer stands in a partner's lists, which are newest first: a customer of a later moment comes before one of an earlier
+// and, within a second, the one of the higher id. Places compare as strings do, so that the later one is the greater.
+func Place(at time.Time, customer partner.TenantID) string {
+	return at.UTC().Format(time.RFC3339) + "#" + string(customer)
+}
+
+// ParsePlace is the reverse of [Place], and gives false for what is none.
+func ParsePlace(s string) (at time.Time, customer partner.TenantID, ok bool) {
+	moment, id, _ := strings.Cut(s, "#")
+	at, err := time.Parse(time.RFC3339, moment)
+	customer, ok = partner.ParseTenantID(id)
+	return at, customer, ok && err == nil && Place(at, customer) == s
+}
+
+// Place is where the customer stands in the partner's lists: at the moment that its resource shows, when the relationship was established. One
+// that ended and came back stands where it came back.
+func (r Relationship) Place() string { return Place(r.EstablishedAt, r.Customer.Tenant) }
+
+// Query asks for a page of one partner's customers, newest first ([Relationship.Place]).
 type Query struct {
 	Status Status // empty for every status
 	Name   string // part of the company's name, in any case; empty for every name
 	Domain string // one of the company's domains; empty for every domain
 	Limit  int    // how many to give at most
-	After  string // where the page before ended; empty for the first page
+	After  string // the place where the page before ended; empty for the first page
 }
 
 // Matches reports whether a relationship is among those asked for.
@@ -487,11 +505,12 @@ func (q Query) Matches(r Relationship) bool {
 // Page is an answer to a [Query]. It may hold fewer than the limit, even none, while Next is set.
 type Page struct {
 	Relationships []Relationship
-	Next          string
+	Next          string // a place
 }
 
-// Store reads relationships. Both reads include every write that was acknowledged before the call, so that an
-// accepted customer is listed when the acceptance has been answered.
+// Store reads relationships. Relationship includes every write that was acknowledged before the call; Relationships may be a moment behind,
+// and leaves out what it is not sure of yet. One that comes back while it is listed page by page is listed where it stands then, or in the
+// next listing. The error for what cannot be an After has code [problem.MalformedRequest].
 //
 // Relationship gives an error with code [problem.NotFound] when the partner never had one with the customer. A company that a partner
 // created and a tenant has claimed is found by either id (domain, 0.30); by the one that its item does not have, a second later. A

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -640,7 +639,7 @@ func (s *suite) accept() {
 		s.Fatal(err)
 	}
 	s.same(made, got)
-	s.same([]partner.TenantID{customer}, s.listCustomers(before.Inviter, relationship.Query{}, 25)) // at once
+	s.lists(before.Inviter, relationship.Query{}, customer)
 }
 
 func (s *suite) acceptAgain() {
@@ -728,7 +727,7 @@ func (s *suite) acceptOnce() {
 	if got := s.stored(before.Key).Answer.Subject; got != fmt.Sprint("who ", won) {
 		s.Fatalf("%q is stored, %d was told", got, won)
 	}
-	s.same([]partner.TenantID{customers[won%len(customers)]}, s.listCustomers(before.Inviter, relationship.Query{}, 25))
+	s.lists(before.Inviter, relationship.Query{}, customers[won%len(customers)])
 }
 
 func (s *suite) page(p partner.TenantID, q invitation.Query) invitation.Page {
@@ -897,6 +896,8 @@ func (s *suite) malformedAfter() {
 		s.code(err, problem.MalformedRequest)
 		_, err = s.Relationships.Relationships(s.Context(), tenant(), relationship.Query{Limit: 5, After: after})
 		s.code(err, problem.MalformedRequest)
+		_, _, err = s.Directory.Traces(s.Context(), tenant(), after, 5)
+		s.code(err, problem.MalformedRequest)
 	}
 }
 
@@ -1024,23 +1025,65 @@ func (s *suite) listCustomers(p partner.TenantID, q relationship.Query, limit in
 	}
 }
 
+// lists waits until a list of customers is what it should be, on pages of every size.
+func (s *suite) lists(p partner.TenantID, q relationship.Query, want ...partner.TenantID) {
+	s.Helper()
+	for _, limit := range []int{1, 3, 7, 25} {
+		s.eventually(fmt.Sprintf("%+v, %d to a page, is %v", q, limit, want), func() (any, bool) {
+			got := s.listCustomers(p, q, limit)
+			return got, slices.Equal(want, got)
+		})
+	}
+}
+
+// newestFirst gives the customers of relationships as they are listed.
+func newestFirst(all ...relationship.Relationship) (tenants []partner.TenantID) {
+	slices.SortFunc(all, func(a, b relationship.Relationship) int { return strings.Compare(b.Place(), a.Place()) })
+	for _, r := range all {
+		tenants = append(tenants, r.Customer.Tenant)
+	}
+	return tenants
+}
+
+// customers: the newest is listed first, some of one second among them; what happens to one moves none, and one that comes back stands where
+// it comes back.
 func (s *suite) customers() {
 	p := tenant()
-	var want []partner.TenantID
-	for range 7 {
-		want = append(want, s.agree(p, func(*relationship.Relationship) {}).Customer.Tenant)
+	var all []relationship.Relationship
+	for n := range 7 {
+		all = append(all, s.agree(p, func(r *relationship.Relationship) {
+			r.EstablishedAt = second(noon).Add(time.Duration(n/2) * time.Minute)
+		}))
 	}
-	slices.Sort(want)
-	for _, limit := range []int{1, 3, 7, 25} {
-		s.same(want, s.listCustomers(p, relationship.Query{}, limit))
+	s.lists(p, relationship.Query{}, newestFirst(slices.Clone(all)...)...)
+	write := func(n int, edit func(*relationship.Relationship)) {
+		s.Helper()
+		before := s.create(p)
+		was, after := all[n], all[n]
+		after.Version++
+		edit(&after)
+		c := relationship.Change{Before: &was, After: after}
+		s.ok(s.Invitations.Commit(s.Context(), []invitation.Change{{Before: &before, After: accepted(before, "who", after.Customer.Tenant)}}, []relationship.Change{c}))
+		all[n] = after
 	}
+	write(2, func(r *relationship.Relationship) { r.UpdatedAt = second(noon).Add(time.Hour) })
+	write(0, func(r *relationship.Relationship) { r.Status = relationship.Removed })
+	s.lists(p, relationship.Query{}, newestFirst(slices.Clone(all)...)...)
+	write(0, func(r *relationship.Relationship) {
+		r.Status, r.EstablishedAt = relationship.Active, second(noon).Add(24*time.Hour)
+	})
+	want := newestFirst(slices.Clone(all)...)
+	if want[0] != all[0].Customer.Tenant {
+		s.Fatalf("%v begins with another than %s", want, all[0].Customer.Tenant)
+	}
+	s.lists(p, relationship.Query{}, want...)
 	_, err := s.Relationships.Relationship(s.Context(), p, tenant())
 	s.code(err, problem.NotFound)
 }
 
 func (s *suite) customerFilters() {
 	p := tenant()
-	var all []partner.TenantID
+	var all []relationship.Relationship
 	for k := range 6 {
 		all = append(all, s.agree(p, func(r *relationship.Relationship) {
 			switch k {
@@ -1053,7 +1096,7 @@ func (s *suite) customerFilters() {
 			case 4:
 				r.Customer.Domains = nil
 			}
-		}).Customer.Tenant)
+		}))
 	}
 	for name, each := range map[string]struct {
 		q    relationship.Query
@@ -1066,16 +1109,12 @@ func (s *suite) customerFilters() {
 		"no domain": {relationship.Query{Domain: "elm.example"}, nil},
 		"both":      {relationship.Query{Status: relationship.Active, Domain: "larch.test"}, []int{0, 2, 5}},
 	} {
-		var want []partner.TenantID
+		var want []relationship.Relationship
 		for _, n := range each.want {
 			want = append(want, all[n])
 		}
-		slices.Sort(want)
-		for _, limit := range []int{1, 25} {
-			if got := s.listCustomers(p, each.q, limit); !slices.Equal(want, got) {
-				s.Errorf("%s, %d to a page: %v, want %v", name, limit, got, want)
-			}
-		}
+		s.Log(name)
+		s.lists(p, each.q, newestFirst(want...)...)
 	}
 }
 
@@ -1394,29 +1433,39 @@ func (s *suite) occupant() {
 	s.ok(s.Invitations.Write(s.Context(), invitation.Change{After: second, Displaced: &ended}))
 	is(who, second.ID)
 
-	// The customers are listed page by page, each once, in the order of their tenants.
-	want := map[partner.TenantID]string{who: second.ID}
-	for range 4 {
-		customer := tenant()
-		want[customer] = s.create(p, naming(customer)).ID
+	// Where they stand is listed page by page, the newest first, also what was given: each trace at its moment.
+	want := []string{relationship.Place(second.CreatedAt, who)}
+	at := func(when time.Time) func(*invitation.Invitation) {
+		return func(i *invitation.Invitation) { i.CreatedAt = when }
 	}
+	for n := range 4 {
+		customer, when := tenant(), second.CreatedAt.Add(time.Duration(n/2-1)*time.Hour)
+		s.create(p, naming(customer), at(when))
+		want = append(want, relationship.Place(when, customer))
+	}
+	given := s.grant(nil, granted(p))
+	given = s.grant(&given, locked(given))
+	given = s.grant(&given, active(given, "who"))
+	again := second.CreatedAt.Add(-24 * time.Hour)
+	s.create(p, naming(given.Customer), at(again))
+	want = append(want, relationship.Place(given.ActivatedAt, given.Customer), relationship.Place(again, given.Customer))
+	slices.Sort(want)
+	slices.Reverse(want)
 	for _, limit := range []int{1, 2, 5, 6} {
-		var got []partner.TenantID
-		for after := partner.TenantID(""); ; {
-			list, next, err := s.Directory.Named(s.Context(), p, after, limit)
-			s.ok(err)
-			for _, each := range list {
-				s.same([]string{want[each.Customer]}, each.Invitations)
-				got = append(got, each.Customer)
+		var got []string
+		s.eventually("all stand there", func() (any, bool) {
+			got = nil
+			for after := ""; ; {
+				places, next, err := s.Directory.Traces(s.Context(), p, after, limit)
+				s.ok(err)
+				if len(places) > limit {
+					s.Errorf("%d places on a page of %d", len(places), limit)
+				}
+				if got, after = append(got, places...), next; next == "" {
+					return got, slices.Equal(want, got)
+				}
 			}
-			if len(list) > limit {
-				s.Errorf("%d customers on a page of %d", len(list), limit)
-			}
-			if after = next; next == "" {
-				break
-			}
-		}
-		s.same(slices.Sorted(maps.Keys(want)), got)
+		})
 	}
 }
 

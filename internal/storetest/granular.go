@@ -94,7 +94,7 @@ func (m *Memory) putGranular(c granular.Change) {
 	}
 	set(&m.granular, c.After.Key, copyGranular(c.After))
 	if g, regranted := c.Regranted(); regranted {
-		g.EndAt = second(g.EndAt)
+		g.GivenAt, g.EndAt = second(g.GivenAt), second(g.EndAt)
 		set(&m.grants, g.Key, g)
 	}
 }

@@ -122,16 +122,16 @@ const (
 	Occupants     Operation = "Occupants"
 	SlotHolders   Operation = "SlotHolders"
 
-	NamedCustomers Operation = "Named"
-	Create         Operation = "Create"
-	Created        Operation = "Created"
-	Partners       Operation = "Partners"
-	Texts          Operation = "Texts"
-	Week           Operation = "Week"
-	AddChunk       Operation = "AddChunk"
-	WriteBatch     Operation = "WriteBatch"
-	Batch          Operation = "Batch"
-	Chunk          Operation = "Chunk"
+	Traces     Operation = "Traces"
+	Create     Operation = "Create"
+	Created    Operation = "Created"
+	Partners   Operation = "Partners"
+	Texts      Operation = "Texts"
+	Week       Operation = "Week"
+	AddChunk   Operation = "AddChunk"
+	WriteBatch Operation = "WriteBatch"
+	Batch      Operation = "Batch"
+	Chunk      Operation = "Chunk"
 
 	WriteEnrolment  Operation = "WriteEnrolment"
 	Enrolment       Operation = "Enrolment"
@@ -427,33 +427,35 @@ func (m *Memory) SlotHolders(ctx context.Context, p partner.TenantID, prefix, af
 	return ids, next, err
 }
 
-// Named is that of [customer.Directory].
-func (m *Memory) Named(ctx context.Context, p, after partner.TenantID, limit int) (list []customer.Named, next partner.TenantID, err error) {
+// Traces is that of [customer.Directory].
+func (m *Memory) Traces(ctx context.Context, p partner.TenantID, after string, limit int) (places []string, next string, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
 	}
-	err = m.do(NamedCustomers, func() error {
-		ids := map[partner.TenantID][]string{}
+	err = m.do(Traces, func() error {
+		if _, _, ok := relationship.ParsePlace(after); after != "" && !ok {
+			return malformed()
+		}
+		all := map[string]bool{}
 		for k, by := range m.slots {
-			if rest, bound := strings.CutPrefix(k.slot, invitation.SlotsOf("")); bound && k.inviter == p {
-				tenant, _, _ := strings.Cut(rest, "#")
-				ids[partner.TenantID(tenant)] = append(ids[partner.TenantID(tenant)], by.id)
+			if k.inviter == p && strings.HasPrefix(k.slot, invitation.SlotsOf("")) {
+				i := m.invitations[invitation.Key{Inviter: p, ID: by.id}]
+				all[relationship.Place(i.CreatedAt, i.Customer)] = true
 			}
 		}
-		for _, tenant := range slices.Sorted(maps.Keys(ids)) {
-			if tenant <= after {
-				continue
+		for k, g := range m.grants {
+			if k.Partner == p {
+				all[relationship.Place(g.GivenAt, g.Customer)] = true
 			}
-			if len(list) == limit {
-				next = list[limit-1].Customer
-				return nil
-			}
-			slices.Sort(ids[tenant])
-			list = append(list, customer.Named{Customer: tenant, Invitations: ids[tenant]})
+		}
+		places = slices.DeleteFunc(slices.Sorted(maps.Keys(all)), func(place string) bool { return after != "" && place >= after })
+		slices.Reverse(places)
+		if len(places) > limit {
+			places, next = places[:limit], places[limit-1]
 		}
 		return nil
 	})
-	return list, next, err
+	return places, next, err
 }
 
 // Create is that of [customer.Register].
@@ -772,17 +774,18 @@ func (m *Memory) Relationships(ctx context.Context, p partner.TenantID, q relati
 		return page, err
 	}
 	err = m.do(Relationships, func() error {
-		if _, ok := partner.ParseTenantID(q.After); q.After != "" && !ok {
+		if _, _, ok := relationship.ParsePlace(q.After); q.After != "" && !ok {
 			return malformed()
 		}
 		all := map[string]relationship.Relationship{}
 		for k, r := range m.relationships {
 			if k.partner == p {
-				all[string(k.customer)] = r
+				all[r.Place()] = r
 			}
 		}
-		kept, next := walk(slices.Sorted(maps.Keys(all)), q.Limit, func(k string) bool { return k > q.After },
-			func(k string) bool { return q.Matches(all[k]) })
+		places := slices.Sorted(maps.Keys(all))
+		slices.Reverse(places)
+		kept, next := walk(places, q.Limit, func(k string) bool { return q.After == "" || k < q.After }, func(k string) bool { return q.Matches(all[k]) })
 		for _, k := range kept {
 			page.Relationships = append(page.Relationships, copyRelationship(all[k]))
 		}

@@ -176,7 +176,6 @@ func (cs customers) list(c *call) error {
 		}
 		next = found.Next
 	} else {
-		q.Status = ""
 		found, err := cs.Service.Known(c.r.Context(), u.Tenant, q, asked == "all")
 		if err != nil {
 			return err
@@ -184,7 +183,7 @@ func (cs customers) list(c *call) error {
 		for _, k := range found.Customers {
 			answer.Items = append(answer.Items, knownOf(k, cs.now()))
 		}
-		next = string(found.Next)
+		next = found.Next
 	}
 	if err := cs.complete(c, u.Tenant, answer.Items); err != nil {
 		return err
