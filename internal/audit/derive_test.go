@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"concord/internal/enrolment"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/partnership"
@@ -292,6 +293,28 @@ func TestPartnershipsOfBothSides(t *testing.T) {
 }
 
 // TestAccounts: what the operator does with a partner's account, and what pauses it, told write by write and made again from the history.
+// What a partner's own people do with its account is theirs in the trail, not the operator's (domain, 0.34).
+func TestOwnChangesOfAnAccount(t *testing.T) {
+	a := partner.Account{Tenant: alder, Version: 1, History: []partner.Entry{{At: start, By: "olga"}}}
+	for n, c := range []struct {
+		e    partner.Entry
+		kind ActorKind
+	}{
+		{partner.Entry{Changed: []string{"programRoles", partner.SupportChanged}, By: "ada", Why: enrolment.Prefix + "qmzx3vjl2a5c7hpkywtr4e6n2u"}, User},
+		{partner.Entry{Changed: []string{partner.SupportChanged}, By: "ada"}, User},
+		{partner.Entry{Changed: []string{"mpa"}, By: "ada"}, User},
+		{partner.Entry{Changed: []string{"contact"}, By: "olga", Why: "asked by phone"}, Operator},
+	} {
+		before := a
+		c.e.At = start.Add(time.Duration(n+1) * time.Hour)
+		a.History = append(slices.Clone(a.History), c.e)
+		told := OfAccount(&before, a)
+		if len(told) != 1 || told[0].Actor.Kind != c.kind || told[0].Actor.Subject != c.e.By || (told[0].Actor.Tenant == alder) != (c.kind == User) {
+			t.Errorf("%v: %+v", c.e.Changed, told)
+		}
+	}
+}
+
 func TestAccounts(t *testing.T) {
 	a := partner.Account{Tenant: alder, Version: 1, History: []partner.Entry{{At: start, By: "olga", CorrelationID: "c1"}}}
 	told := OfAccount(nil, a)

@@ -23,7 +23,7 @@ func load(t *testing.T) *File {
 
 func TestEveryPartnerHasAnAgentAndAnAdmin(t *testing.T) {
 	f := load(t)
-	if len(f.Partners) != 6 || len(f.People) != 21 {
+	if len(f.Partners) != 6 || len(f.People) != 22 {
 		t.Fatalf("%d partners, %d people", len(f.Partners), len(f.People))
 	}
 	for _, p := range f.Partners {
