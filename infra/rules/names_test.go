@@ -30,6 +30,7 @@ var nameOf = map[string]string{
 	"AWS::Lambda::Function":                      "FunctionName",
 	"AWS::Lambda::Permission":                    "",
 	"AWS::Logs::LogGroup":                        "LogGroupName",
+	"AWS::Logs::MetricFilter":                    "", // of one log group
 	"AWS::S3::Bucket":                            "BucketName",
 	"AWS::S3::BucketPolicy":                      "",
 	"AWS::SES::ConfigurationSet":                 "Name",

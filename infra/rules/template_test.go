@@ -852,6 +852,48 @@ func TestEveryFunctionIsWatched(t *testing.T) {
 			break
 		}
 	}
+	for _, id := range s.ofType("AWS::DynamoDB::Table") {
+		indexes, _ := s.property(id, "GlobalSecondaryIndexes").([]any)
+		watched := fmt.Sprint(s.watched("TableThrottlesAlarm"))
+		for _, index := range indexes {
+			if name := fmt.Sprint(at(index, "IndexName")); !strings.Contains(watched, "Name:GlobalSecondaryIndexName Value:"+name+"]") {
+				t.Errorf("%s: no alarm on the throttles of the index %s", id, name)
+			}
+		}
+		if !s.alarmOn("ReadThrottleEvents", id) || !s.alarmOn("WriteThrottleEvents", id) {
+			t.Errorf("%s: no alarm on its throttles", id)
+		}
+	}
+	for _, id := range s.ofType("AWS::S3::Bucket") {
+		if !s.alarmOn("NumberOfObjects", id) {
+			t.Errorf("%s: no alarm on what is put there", id)
+		}
+	}
+	for _, id := range s.ofType("AWS::Logs::MetricFilter") {
+		made, _ := s.property(id, "MetricTransformations").([]any)
+		for _, m := range made {
+			if at(m, "MetricNamespace", "Fn::Sub") != "Concord/${AWS::StackName}" || at(m, "DefaultValue") != nil {
+				t.Errorf("%s: its namespace is the stack's, and no zero is written", id)
+			}
+			if !slices.ContainsFunc(s.ofType("AWS::CloudWatch::Alarm"), func(alarm string) bool {
+				return s.property(alarm, "MetricName") == at(m, "MetricName") && at(s.property(alarm, "Namespace"), "Fn::Sub") == at(m, "MetricNamespace", "Fn::Sub")
+			}) {
+				t.Errorf("%s: no alarm on what it counts", id)
+			}
+		}
+	}
+	// A policy of a topic's own takes the place of the one that lets the account's alarms publish.
+	publishers := map[string]bool{}
+	for _, one := range s.statements(t, s.property("AlarmsPolicy"), "AlarmsPolicy") {
+		for _, service := range strs(at(one.body, "Principal", "Service")) {
+			publishers[service] = at(one.body, "Effect") == "Allow" && slices.Contains(one.actions, "sns:Publish") && one.body["Condition"] != nil
+		}
+	}
+	for _, service := range []string{"cloudwatch.amazonaws.com", "budgets.amazonaws.com", "events.amazonaws.com"} {
+		if !publishers[service] {
+			t.Errorf("%s may not publish to Alarms, or for any account", service)
+		}
+	}
 	// Silence of these is no news: they are counted when they happen.
 	for _, metric := range []string{"MailBlocked", "MailFailed", "RecordPoisoned"} {
 		if !slices.ContainsFunc(s.ofType("AWS::CloudWatch::Alarm"), func(id string) bool {

@@ -65,12 +65,18 @@ type Round struct {
 }
 
 // Figures are what an operator watches. OldestDueSeconds is there only when it is known: a round that could not read what is
-// due, or had no time for it, says nothing of it, and that silence is an alarm.
+// due, or had no time for it, says nothing of it, and that silence is an alarm. What did not happen is not written: a metric costs by the hour
+// in which it has a value, be it zero.
 func (r Round) Figures(t Tally) map[string]float64 {
-	f := map[string]float64{"Left": float64(t.Left)}
+	f := map[string]float64{}
+	if t.Left > 0 {
+		f["Left"] = float64(t.Left)
+	}
 	for _, d := range r.Duties {
 		for _, name := range d.Counts() {
-			f[name] = float64(t.Done[name])
+			if n := t.Done[name]; n > 0 {
+				f[name] = float64(n)
+			}
 		}
 	}
 	if t.Complete {
