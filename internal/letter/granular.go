@@ -84,8 +84,13 @@ func granularReceipt(p *locale.Printer, q granular.Request, t granular.Table) Co
 	if q.AutoExtend {
 		lasts = p.T("mail.granular.receipt.extends", "name", name, "time", p.DateTime(q.EndAt))
 	}
+	language := ""
+	if q.Answer != nil {
+		language = q.Answer.Consent.Language
+	}
 	return Content{
 		subject: func(who string) string { return receiptOf(p, l, r, who) },
+		Quote:   agreed(p, language, l, r, q.CustomerName),
 		Intro:   p.T("mail.granular.receipt.intro", "name", name),
 		Care:    Given(p, l, r),
 		Asked:   []string{lasts, p.T("mail.granular.apart")},

@@ -63,8 +63,9 @@ func (f Fact) Gap() string {
 // Quote is what somebody else says. By says who, as a line that introduces it; Lines are its lines, without anything that does not
 // show.
 type Quote struct {
-	By    string
-	Lines []string
+	By       string
+	Lines    []string
+	Language string // BCP 47, of the lines; empty where nobody knows
 }
 
 // Aside is a further link of a mail. It never stands alone on its line: that place is the first link's.

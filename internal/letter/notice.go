@@ -38,15 +38,12 @@ func Remind(l invitation.Letter, links Links, operator contact.Operator) Content
 	return c
 }
 
-// Receipt writes what was answered, for who was asked, in the language in which it was answered. Without a link to dispute it, it is
-// the copy for who answered. The invitation has an answer and a kind that [Writes] knows.
+// Receipt writes what was answered, for who was asked, in the invitation's language; what was agreed to is quoted in the language of the page
+// that was answered (0.39). Without a link to dispute it, it is the copy for who answered. The invitation has an answer and a kind that [Writes] knows.
 func Receipt(l invitation.Letter, links Links, operator contact.Operator) Content {
 	l = disarmed(l)
 	i, name := l.Invitation, l.Inviter.DisplayName
 	p := printer(i.Locale)
-	if i.Answer.Consent.Language != "" {
-		p = printer(i.Answer.Consent.Language)
-	}
 	var c Content
 	if i.Status == invitation.Accepted {
 		gave := invitation.NoRight
@@ -55,6 +52,7 @@ func Receipt(l invitation.Letter, links Links, operator contact.Operator) Conten
 		}
 		c.subject = func(who string) string { return receiptOf(p, l, gave, who) }
 		c.Intro, c.Care = p.T("mail.receipt.accepted.intro", "name", name), Given(p, l, gave)
+		c.Quote = agreed(p, i.Answer.Consent.Language, l, right(l), i.Answer.Company)
 	} else {
 		c.subject = func(who string) string { return p.T("mail.receipt.declined.subject", "name", who) }
 		c.Intro = p.T("mail.receipt.declined.intro", "name", name)

@@ -83,16 +83,54 @@ func TestTells(t *testing.T) {
 	}
 }
 
-// A receipt is in the language in which was agreed; what the inviter reads is in the language of its account.
+// A receipt is in the language of the invitation and quotes the consent in that of the page (0.39); what the inviter reads is in the language of
+// its account.
 func TestLanguageOfNotices(t *testing.T) {
 	l := answered(language.Japanese, invitation.Accepted)
 	l.Inviter.Locale = "es"
 	if c := Receipt(l, notified, operator); c.Language != "ja" {
 		t.Errorf("receipt in %s", c.Language)
 	}
+	if c := Receipt(l, notified, operator); c.Quote == nil || c.Quote.Language != "ja" {
+		t.Errorf("consent without a language is quoted as %+v", c.Quote)
+	}
 	l.Invitation.Answer.Consent.Language = "fr"
-	if c := Receipt(l, notified, operator); c.Language != "fr" {
-		t.Errorf("receipt in %s", c.Language)
+	for _, links := range []Links{notified, {}} { // for who was asked, and for who answered
+		for _, kind := range []invitation.Kind{invitation.Reseller, invitation.DualReseller, invitation.Partnership} {
+			l.Invitation.Kind, l.Provider.DisplayName = kind, "Elm Distribution"
+			c := Receipt(l, links, operator)
+			plain := l
+			plain.Invitation.Answer = new(*l.Invitation.Answer)
+			plain.Invitation.Answer.Consent.Language = "ja"
+			around := Receipt(plain, links, operator)
+			if c.Language != "ja" || c.Quote == nil || c.Quote.Language != "fr" || slices.Equal(c.Quote.Lines, around.Quote.Lines) {
+				t.Fatalf("%s: receipt in %s quotes %+v", kind, c.Language, c.Quote)
+			}
+			if want := Question(locale.For(language.French), disarmed(l), right(l)); c.Quote.Lines[0] != want {
+				t.Errorf("%s: the quote begins with %q, want %q", kind, c.Quote.Lines[0], want)
+			}
+			quoted := "> " + strings.Join(c.Quote.Lines, "\n> ") + "\n"
+			if got := c.Text(); !strings.Contains(got, quoted) || strings.Replace(got, quoted, "", 1) != strings.Replace(around.Text(), "> "+strings.Join(around.Quote.Lines, "\n> ")+"\n", "", 1) {
+				t.Errorf("%s: the words around the quote are not those of the invitation's language:\n%s", kind, got)
+			}
+		}
+	}
+	l.Invitation.Kind = invitation.Reseller
+	declined := l
+	declined.Invitation.Status = invitation.Declined
+	if c := Receipt(declined, notified, operator); c.Language != "ja" || c.Quote != nil {
+		t.Errorf("a receipt of a declined request in %s quotes %+v", c.Language, c.Quote)
+	}
+	q := granular.Request{
+		Relationship: granular.Relationship{
+			Key: granular.Key{ID: "gdap_ccisylg5pl66zjmsfybwg4mb3a"}, CustomerName: "Larch Ltd", Roles: []string{granular.ShippedRoles().GlobalAdministrator},
+			Duration: granular.Period{Months: 3}, Mail: granular.Mail{Locale: "ja"}, Answer: &granular.Given{Consent: granular.ConsentText{Language: "fr"}},
+		},
+		Partner: l.Inviter, Portal: l.Cloud,
+	}
+	if c, _ := Granular(granular.ReceiptNotice, q, granular.ShippedRoles(), notified.Answer, operator); c.Language != "ja" || c.Quote == nil || c.Quote.Language != "fr" ||
+		!slices.Contains(c.Quote.Lines, locale.For(language.French).T("page.consent.granular.all", "partner", l.Inviter.DisplayName)) {
+		t.Errorf("the receipt of granular administration in %s quotes %+v", c.Language, c.Quote)
 	}
 	if c := Tell(invitation.AnswerNotice, l, operator); c.Language != "es" {
 		t.Errorf("notice in %s", c.Language)

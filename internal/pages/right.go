@@ -25,31 +25,4 @@ func (p *page) gives() string { return letter.Gives(p.Printer, p.letter, p.right
 func (p *page) given() string { return letter.Given(p.Printer, p.letter, p.right()) }
 
 // question is what the form asks.
-func (p *page) question() string {
-	r, names := p.right(), []any{"partner", p.partner(), "provider", p.provider()}
-	dual := p.kind() == invitation.DualReseller
-	switch {
-	case p.kind() == invitation.Partnership:
-		return p.T("right.choice.partnership", names...)
-	case p.kind() == "" && r == invitation.GlobalRight:
-		return p.T("right.choice.granular", names...)
-	case p.kind() == "":
-		return p.T("page.granular.choice", names...)
-	case dual && r == invitation.GlobalRight:
-		return p.T("right.choice.dual.global", names...)
-	case dual && r == invitation.AdministrationRight:
-		return p.T("right.choice.dual.administration", names...)
-	case dual && r == invitation.RoleRight:
-		return p.T("right.choice.dual.roles", names...)
-	case dual:
-		return p.T("page.form.choice.dual", names...)
-	case r == invitation.GlobalRight:
-		return p.T("right.choice.global", names...)
-	case r == invitation.AdministrationRight:
-		return p.T("right.choice.administration", names...)
-	case r == invitation.RoleRight:
-		return p.T("right.choice.roles", names...)
-	default:
-		return p.T("page.form.choice", names...)
-	}
-}
+func (p *page) question() string { return letter.Question(p.Printer, p.letter, p.right()) }

@@ -3,6 +3,7 @@ package pages
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"regexp"
 	"slices"
 	"strings"
@@ -83,6 +84,19 @@ func TestStrongestRight(t *testing.T) {
 				denies := place == "short draft" // says that it is not asked for
 				if r == invitation.NoRight && !denies && (says(tag, invitation.RoleRight, text) || says(tag, invitation.AdministrationRight, text) || says(tag, invitation.GlobalRight, text)) {
 					t.Errorf("%s names a right that nobody asks for: %q", where, text)
+				}
+			}
+			// What the receipt quotes as agreed to stands on the page that was answered (0.39).
+			read := html.UnescapeString(tags.ReplaceAllString(form, ""))
+			for _, line := range receipt.Quote.Lines {
+				parts := []string{line}
+				if len(a.roles) > 0 && line == letter.Roles(granular.ShippedRoles(), a.roles) {
+					parts = strings.Split(line, ", ")
+				}
+				for _, part := range parts {
+					if !strings.Contains(read, part) {
+						t.Errorf("%v, %v: the receipt quotes what is not on the form: %q", tag, a, part)
+					}
 				}
 			}
 			for _, id := range a.roles {
