@@ -17,7 +17,7 @@ type SupportProfile struct {
 }
 
 // Check gives the profile as it is kept, and finds what is wrong with it at a pointer: an address that cannot be mailed to or is at a webmail
-// provider ([problem.WebmailNotAllowed]; domain, 0.34), a telephone number or a name that is none. What was not said is looked for elsewhere.
+// provider ([problem.WebmailNotAllowed]; domain, 0.34), a phone number or a name that is none. What was not said is looked for elsewhere.
 func (p SupportProfile) Check(f *problem.Findings, at string, addresses contact.Addresses) SupportProfile {
 	if p.Email != "" {
 		email, err := addresses.Check(p.Email)
@@ -28,7 +28,7 @@ func (p SupportProfile) Check(f *problem.Findings, at string, addresses contact.
 		p.Email = email
 	}
 	if p.Phone != "" && !phone.MatchString(p.Phone) {
-		f.Add(at+"/phone", problem.ValidationFailed, "A telephone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
+		f.Add(at+"/phone", problem.ValidationFailed, "A phone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
 	}
 	if p.Name != "" {
 		name, err := contact.Name(p.Name)
