@@ -40,11 +40,12 @@ func Question(p *locale.Printer, l invitation.Letter, r invitation.Right) string
 	}
 }
 
-// Consent gives the words that were agreed to, as they stand on the answer page in the language of the printer: the question, what each partner
-// is authorised to do, and every right that is given, the roles by name. The company is as the answer has it; empty where it has no name.
+// Consent gives the words that were agreed to, as they stand on the answer page in the language of the printer: what each partner is
+// authorised to do, every right that is given, the roles by name, and below them the question, which may point to what is above. The company
+// is as the answer has it; empty where it has no name.
 func Consent(p *locale.Printer, l invitation.Letter, r invitation.Right, company string) []string {
 	i, names := l.Invitation, []any{"company", cmp.Or(company, p.T("page.company")), "partner", l.Inviter.DisplayName, "provider", l.Provider.DisplayName}
-	lines := []string{Question(p, l, r)}
+	var lines []string
 	add := func(keys ...string) {
 		for _, key := range keys {
 			lines = append(lines, p.T(key, names...))
@@ -67,7 +68,7 @@ func Consent(p *locale.Printer, l invitation.Letter, r invitation.Right, company
 	}
 	g, table := l.Granular, granular.ShippedRoles()
 	if g == nil || i.Kind != "" && (i.Answer == nil || !i.Answer.Granular) {
-		return lines
+		return append(lines, Question(p, l, r))
 	}
 	add("page.consent.granular.give")
 	lines = append(lines, Roles(table, g.Roles))
@@ -78,7 +79,7 @@ func Consent(p *locale.Printer, l invitation.Letter, r invitation.Right, company
 	if g.AutoExtend {
 		lasts = "page.consent.granular.extends"
 	}
-	return append(lines, p.T(lasts, "duration", span(p, g.Duration), "partner", l.Inviter.DisplayName))
+	return append(lines, p.T(lasts, "duration", span(p, g.Duration), "partner", l.Inviter.DisplayName), Question(p, l, r))
 }
 
 // agreed quotes the consent in the language of the page that was answered (0.39), whatever language the mail around it has.

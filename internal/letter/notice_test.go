@@ -106,8 +106,8 @@ func TestLanguageOfNotices(t *testing.T) {
 			if c.Language != "ja" || c.Quote == nil || c.Quote.Language != "fr" || slices.Equal(c.Quote.Lines, around.Quote.Lines) {
 				t.Fatalf("%s: receipt in %s quotes %+v", kind, c.Language, c.Quote)
 			}
-			if want := Question(locale.For(language.French), disarmed(l), right(l)); c.Quote.Lines[0] != want {
-				t.Errorf("%s: the quote begins with %q, want %q", kind, c.Quote.Lines[0], want)
+			if want := Question(locale.For(language.French), disarmed(l), right(l)); c.Quote.Lines[len(c.Quote.Lines)-1] != want {
+				t.Errorf("%s: the quote ends with %q, want %q", kind, c.Quote.Lines[len(c.Quote.Lines)-1], want)
 			}
 			quoted := "> " + strings.Join(c.Quote.Lines, "\n> ") + "\n"
 			if got := c.Text(); !strings.Contains(got, quoted) || strings.Replace(got, quoted, "", 1) != strings.Replace(around.Text(), "> "+strings.Join(around.Quote.Lines, "\n> ")+"\n", "", 1) {

@@ -87,17 +87,8 @@ func TestStrongestRight(t *testing.T) {
 				}
 			}
 			// What the receipt quotes as agreed to stands on the page that was answered (0.39).
-			read := html.UnescapeString(tags.ReplaceAllString(form, ""))
-			for _, line := range receipt.Quote.Lines {
-				parts := []string{line}
-				if len(a.roles) > 0 && line == letter.Roles(granular.ShippedRoles(), a.roles) {
-					parts = strings.Split(line, ", ")
-				}
-				for _, part := range parts {
-					if !strings.Contains(read, part) {
-						t.Errorf("%v, %v: the receipt quotes what is not on the form: %q", tag, a, part)
-					}
-				}
+			for _, line := range unread(receipt.Quote, form, a.roles) {
+				t.Errorf("%v, %v: the receipt quotes what is not on the form: %q", tag, a, line)
 			}
 			for _, id := range a.roles {
 				name, _ := granular.ShippedRoles().Name(id)
@@ -109,6 +100,23 @@ func TestStrongestRight(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unread gives the lines of a quote that do not stand on a page. The roles, which the page lists one by one, are looked for alone.
+func unread(q *letter.Quote, page string, roles []string) (lines []string) {
+	read := html.UnescapeString(tags.ReplaceAllString(page, ""))
+	for _, line := range q.Lines {
+		parts := []string{line}
+		if len(roles) > 0 && line == letter.Roles(granular.ShippedRoles(), roles) {
+			parts = strings.Split(line, ", ")
+		}
+		for _, part := range parts {
+			if !strings.Contains(read, part) {
+				lines = append(lines, part)
+			}
+		}
+	}
+	return lines
 }
 
 // A request for granular administration alone names it in the same places, and what accepting means is said in words of its own page.
@@ -135,8 +143,11 @@ func TestStrongestRightOfGranularAdministration(t *testing.T) {
 			}
 			review, form, request := show(grants[granular.Review]), show(grants[granular.Form]), mail(granular.RequestNotice)
 			hint := all(hints, form)
-			q.Status, q.EndAt, q.Answer = granular.Active, time.Date(2027, 3, 2, 12, 0, 0, 0, time.UTC), &granular.Given{FullName: "Lara Larch", At: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)}
+			q.CustomerName, q.Status, q.EndAt, q.Answer = "Larch Ltd", granular.Active, time.Date(2027, 3, 2, 12, 0, 0, 0, time.UTC), &granular.Given{FullName: "Lara Larch", At: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)}
 			receipt := mail(granular.ReceiptNotice)
+			for _, line := range unread(receipt.Quote, form, roles) {
+				t.Errorf("%v: the receipt of granular administration quotes what is not on the form: %q", tag, line)
+			}
 			for place, text := range map[string]string{
 				"first page": all(headings, review), "form": all(headings, form), "question": all(legends, form), "hint": hint, "amber": all(cares, form), "result": all(cares, show(grants[granular.ApprovedBy])),
 				"subject": request.Subject, "heading of the mail": request.Intro, "subject of the receipt": receipt.Subject, "receipt, in amber": receipt.Care,
