@@ -374,9 +374,37 @@ func TestRecordIsDisowned(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// One of them is supported by the reseller; support falls back with its relationship, and is told (0.44).
+	supported, err := w.store.ListSubscriptions(t.Context(), commerce.View{Partner: birch, Customer: id}, commerce.Page{Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := supported.Subscriptions[0]
+	after := before
+	after.SupportContact, after.SupportedSince = cedar, time.Now()
+	after.Version++
+	if err := w.store.WriteSubscription(t.Context(), commerce.SubscriptionChange{Before: &before, After: after}, nil); err != nil {
+		t.Fatal(err)
+	}
+	// Somebody is quicker once.
+	quicker := true
+	w.store.Inject(func(op storetest.Operation) storetest.Fault {
+		if op == storetest.Spoken && quicker {
+			quicker = false
+			return storetest.Fault{Err: invitation.ErrConflict}
+		}
+		return storetest.Fault{}
+	})
 	admin := person(spruce, "US", "spruce.example")
 	if _, err := w.self.Disown(t.Context(), admin, string(id), "corr"); err != nil {
 		t.Fatal(err)
+	}
+	fell, err := w.store.Subscription(t.Context(), commerce.View{Partner: birch, Customer: id}, before.ID)
+	if err != nil || fell.SupportContact != "" || fell.Supporter() != birch {
+		t.Errorf("%+v, %v", fell, err)
+	}
+	if n := slices.IndexFunc(fell.History, func(e commerce.Entry) bool { return e.Action == commerce.SupportFellBack }); n < 0 || fell.History[n].Tenant != cedar {
+		t.Errorf("nobody is told: %+v", fell.History)
 	}
 	for _, p := range []partner.TenantID{birch, cedar} {
 		if r := w.row(p, id); r.Status != relationship.Removed || r.Sold.Active != 0 || r.History[len(r.History)-1].Action != relationship.WasDisowned {

@@ -150,8 +150,8 @@ func (s Self) entry(who invitation.Person, correlationID string) relationship.En
 	return relationship.Entry{At: s.Now().UTC().Truncate(time.Second), By: who.Subject, CorrelationID: correlationID}
 }
 
-// Disown says that a record is not of the company: what was sold is suspended, the relationships end, and the domain is the company's. When
-// the process dies in between, the record is still there, and the same can be said again. Codes: those of [Self.Record].
+// Disown says that a record is not of the company: what was sold is suspended, its partners' support falls back (0.44), the relationships end,
+// and the domain is the company's. When the process dies in between, the record is still there, and the same can be said again. Codes: those of [Self.Record].
 func (s Self) Disown(ctx context.Context, who invitation.Person, id, correlationID string) (Found, error) {
 	for range maxRounds {
 		r, err := s.record(ctx, who, id)
@@ -180,6 +180,9 @@ func (s Self) disown(ctx context.Context, who invitation.Person, r relationship.
 			return err
 		}
 		if after, ended := row.Disown(e); ended {
+			if _, err := fallBack(ctx, s.Support, after, 0); err != nil { // just before, as what was sold is suspended
+				return err
+			}
 			ends = append(ends, relationship.Change{Before: &row, After: after})
 		}
 	}

@@ -92,6 +92,8 @@ type Subscription struct {
 // Overview is what a company has here.
 type Overview struct {
 	Partners []Partner
+	// Past are those whose relationship has ended and that hold nothing any more.
+	Past []Partner
 	// Providers are the indirect providers that administer the company's own account (rule N7), in partnership with it or not any more.
 	Providers []partnership.Seen
 	// Signed is the newest customer agreement that the company has signed here itself; nil for none.
@@ -109,7 +111,7 @@ func (p Partner) Administers() bool { return p.Relationship.DelegatedAdmin == re
 func (p Partner) Serves() bool { return p.Relationship.Status == relationship.Active }
 
 // Overview gives, by name, the partners that have an active relationship with the company of who is signed in or administer something of
-// it, with what they sold; the providers in its own account; and what the company has signed. Code: [problem.RoleNotPermitted] for who
+// it, with what they sold; those of the past; the providers in its own account; and what the company has signed. Code: [problem.RoleNotPermitted] for who
 // is no Global admin of it.
 func (s Self) Overview(ctx context.Context, who invitation.Person) (o Overview, err error) {
 	if err := admin(who); err != nil {
@@ -134,7 +136,15 @@ func (s Self) Overview(ctx context.Context, who invitation.Person) (o Overview, 
 	for _, tenant := range slices.Compact(tenants) {
 		p, err := s.find(ctx, who, tenant, given)
 		if problem.Is(err, problem.NotFound) {
-			continue // it has ended
+			p, err := s.former(ctx, who, tenant)
+			if problem.Is(err, problem.NotFound) {
+				continue
+			}
+			if err != nil {
+				return o, err
+			}
+			o.Past = append(o.Past, p)
+			continue
 		}
 		if err == nil {
 			err = s.bought(ctx, &p, &o, names)
@@ -144,9 +154,11 @@ func (s Self) Overview(ctx context.Context, who invitation.Person) (o Overview, 
 		}
 		o.Partners = append(o.Partners, p)
 	}
-	slices.SortFunc(o.Partners, func(a, b Partner) int {
-		return cmp.Or(strings.Compare(a.DisplayName, b.DisplayName), strings.Compare(string(a.Tenant), string(b.Tenant)))
-	})
+	for _, list := range [][]Partner{o.Partners, o.Past} {
+		slices.SortFunc(list, func(a, b Partner) int {
+			return cmp.Or(strings.Compare(a.DisplayName, b.DisplayName), strings.Compare(string(a.Tenant), string(b.Tenant)))
+		})
+	}
 	if o.Providers, err = s.providers(ctx, who); err != nil {
 		return o, err
 	}

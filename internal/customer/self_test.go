@@ -20,7 +20,7 @@ import (
 // selfOver is the company's own page over a store.
 func selfOver(store *storetest.Memory, edit ...func(*customer.Self)) customer.Self {
 	s := customer.Self{
-		Store: store, Register: store, Accounts: store, Purchases: store, Granular: &granular.Service{Store: store, Accounts: store, Now: time.Now},
+		Store: store, Register: store, Accounts: store, Purchases: store, Support: store, Granular: &granular.Service{Store: store, Accounts: store, Now: time.Now},
 		Tiers: partnership.Service{Store: store, Accounts: store, Tiers: store, Now: time.Now}, Now: time.Now,
 	}
 	for _, e := range edit {

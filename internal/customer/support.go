@@ -36,23 +36,32 @@ const maxFallBacks = 50
 // and does not come back by itself (domain, 0.44). Where that is more than fits, the rest falls back just before: a relationship that
 // then does not end, because the function does, is ended by the same call again.
 func end(ctx context.Context, support Support, e Ending) error {
-	now, correlation := e.Relationship.After.UpdatedAt, e.Relationship.After.CorrelationID
-	supported, err := support.Supported(ctx, e.Relationship.After.Partner, e.Relationship.After.Customer.Tenant)
-	if err != nil {
+	var err error
+	if e.Subscriptions, err = fallBack(ctx, support, e.Relationship.After, maxFallBacks); err != nil {
 		return err
 	}
-	for n := range supported {
-		e.Subscriptions = append(e.Subscriptions, commerce.SubscriptionChange{Before: &supported[n], After: supported[n].FallBack(now, correlation)})
+	return support.End(ctx, e)
+}
+
+// fallBack gives what falls back with the end of a relationship, at most fit; it has written the rest. [invitation.ErrConflict] when something
+// is not as it was read.
+func fallBack(ctx context.Context, support Support, ended relationship.Relationship, fit int) ([]commerce.SubscriptionChange, error) {
+	supported, err := support.Supported(ctx, ended.Partner, ended.Customer.Tenant)
+	if err != nil {
+		return nil, err
 	}
-	early := e.Subscriptions[min(maxFallBacks, len(e.Subscriptions)):]
-	e.Subscriptions = slices.Clip(e.Subscriptions[:len(e.Subscriptions)-len(early)])
-	for _, c := range early {
+	var all []commerce.SubscriptionChange
+	for n := range supported {
+		all = append(all, commerce.SubscriptionChange{Before: &supported[n], After: supported[n].FallBack(ended.UpdatedAt, ended.CorrelationID)})
+	}
+	fit = min(fit, len(all))
+	for _, c := range all[fit:] {
 		if err := support.WriteSubscription(ctx, c, nil); err != nil {
 			if errors.Is(err, commerce.ErrConflict) {
 				err = invitation.ErrConflict // read again
 			}
-			return err
+			return nil, err
 		}
 	}
-	return support.End(ctx, e)
+	return slices.Clip(all[:fit]), nil
 }

@@ -117,10 +117,9 @@ func agreementToSign(p *page) any {
 	s := p.sign()
 	s.Lead, s.Ticked = p.T("company.agreement.lead", "company", p.company()), false
 	content := struct {
-		Account, Company string
-		Sign             *signing
-		Fields           fields
-	}{p.account(), p.company(), s, fields{entered: p.form, Company: p.company(), Faults: map[string]string{}}}
+		Sign   *signing
+		Fields fields
+	}{s, fields{entered: p.form, Company: p.company(), Faults: map[string]string{}}}
 	content.Fields.FirstName, content.Fields.LastName = echo(p.form.FirstName), echo(p.form.LastName)
 	content.Fields.Email, content.Fields.Phone = echo(p.form.Email), echo(p.form.Phone)
 	content.Fields.Authorized = false

@@ -71,7 +71,7 @@ func (h *site) openCustomer(w http.ResponseWriter, r *http.Request) {
 		h.notTold(w, r, v, err)
 		return
 	}
-	v.partners, v.providers, v.signed, v.offered, v.records = o.Partners, o.Providers, o.Signed, o.Offered, o.Found
+	v.partners, v.past, v.providers, v.signed, v.offered, v.records = o.Partners, o.Past, o.Providers, o.Signed, o.Offered, o.Found
 	h.show(w, r, v, customerOwn)
 }
 
@@ -241,8 +241,6 @@ func (d withdrawal) act(w http.ResponseWriter, r *http.Request) {
 
 // company is what the pages of a company show.
 type company struct {
-	Account  string // who is signed in; empty for nobody
-	Company  string
 	Text     []string
 	Partners []partnerCard
 	Records  []recordCard // that the company is asked about
@@ -253,6 +251,7 @@ type company struct {
 	Agreement string
 	Sign      string   // where it is signed; empty where it cannot be
 	Portals   []portal // where to sign in
+	Past      []string // partners that have no right any more
 }
 
 // partnerCard is a partner on the page of its customer.
@@ -294,9 +293,12 @@ func customerPortals(p *page) any {
 
 func customerPartners(p *page) any {
 	p.Title = p.T("page.customer.title")
-	content := company{Account: p.account(), Company: p.company(), Text: []string{p.T("page.customer.none", "company", p.company())}}
+	content := company{Text: []string{p.T("page.customer.none", "company", p.company())}}
 	if len(p.partners) > 0 {
 		content.Text[0] = p.T("company.intro", "company", p.company())
+		if !p.mayLeave && slices.ContainsFunc(p.partners, customer.Partner.Serves) {
+			content.Text[0] = p.T("company.intro.stays", "company", p.company(), "operator", p.Operator)
+		}
 	}
 	content.Records = p.recordCards()
 	if len(p.partners) > 0 {
@@ -319,6 +321,9 @@ func customerPartners(p *page) any {
 			card.More = p.T("page.customer.more", "partner", each.DisplayName)
 		}
 		content.Partners = append(content.Partners, card)
+	}
+	for _, each := range p.past {
+		content.Past = append(content.Past, p.T("company.past.entry", "partner", each.DisplayName, "date", p.Date(each.Relationship.EndedAt())))
 	}
 	if len(p.providers) > 0 {
 		content.Access = p.T("company.providers.text", "company", p.company())

@@ -146,10 +146,11 @@ func (a asking) answered(tag lang.Tag, signed bool) invitation.Letter {
 }
 
 // leaves finds the blocks of a page or mail that hold text alone.
-var leaves, style, tags = regexp.MustCompile(`(?is)<(p|li|h1|h2|h3|th|td|dt|dd|legend|span|strong|summary)\b[^>]*>(.*?)</`), regexp.MustCompile(`(?s)<style.*?</style>`), regexp.MustCompile(`<[^>]+>`)
+var opened, leaves, style, tags = regexp.MustCompile(`<(li|dt|dd|th|td|tr|tbody|option)\b`), regexp.MustCompile(`(?is)<(p|li|h1|h2|h3|th|td|dt|dd|legend|span|strong|summary)\b[^>]*>(.*?)</`), regexp.MustCompile(`(?s)<style.*?</style>`), regexp.MustCompile(`<[^>]+>`)
 
 func paragraphs(page string) (all []string) {
-	for _, m := range leaves.FindAllStringSubmatch(style.ReplaceAllString(page, ""), -1) {
+	page = opened.ReplaceAllString(style.ReplaceAllString(page, ""), "</>$0") // which ends what is open by itself
+	for _, m := range leaves.FindAllStringSubmatch(page, -1) {
 		if text := strings.TrimSpace(html.UnescapeString(tags.ReplaceAllString(m[2], ""))); text != "" {
 			all = append(all, text)
 		}

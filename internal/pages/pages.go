@@ -137,6 +137,7 @@ type visit struct {
 	application enrolment.Enrolment
 	person      *invitation.Person
 	partners    []customer.Partner  // of the company that the person is of
+	past        []customer.Partner  // that have no right any more
 	records     []customer.Found    // that partners created under its domains
 	providers   []partnership.Seen  // in the company's own account
 	offered     bool                // there is a customer agreement to sign

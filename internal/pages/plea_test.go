@@ -695,7 +695,7 @@ func TestRehearsal(t *testing.T) {
 	}
 	d := deploy(t)
 	_, token := d.invite()
-	if strings.Contains(d.browser().get("/i/"+token).text, `class="trial"`) {
+	if strings.Contains(d.browser().get("/i/"+token).text, "class=trial") {
 		t.Error("a real request says that it is a rehearsal")
 	}
 }

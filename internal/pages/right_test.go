@@ -44,7 +44,7 @@ var (
 	headings = regexp.MustCompile(`(?s)<h1>(.*?)</h1>`)
 	legends  = regexp.MustCompile(`(?s)<legend>(.*?)</legend>`)
 	hints    = regexp.MustCompile(`(?s)value="accept">(.*?)</label>`)
-	cares    = regexp.MustCompile(`(?s)class="care">(.*?)</`)
+	cares    = regexp.MustCompile(`(?s)class=care>(.*?)</`)
 )
 
 func all(r *regexp.Regexp, page string) string {

@@ -47,7 +47,7 @@ func TestEveryRightOfEverybody(t *testing.T) {
 		r.Roles, r.Duration = []string{granular.ShippedRoles().GlobalAdministrator}, granular.Period{Months: 12}
 	})
 	ended := d.between(birch)
-	ended.Status = relationship.Removed
+	ended.Status, ended.Removal = relationship.Removed, &relationship.Removal{At: time.Date(2026, 4, 2, 9, 0, 0, 0, time.UTC)}
 	d.store.PutRelationship(ended)
 	before := d.writes.Load()
 	b := d.browser()
@@ -70,6 +70,15 @@ func TestEveryRightOfEverybody(t *testing.T) {
 	if d.writes.Load() != before {
 		t.Error("looking has written")
 	}
+	// What cannot be ended here is not said to be (0.45), and the strongest rights warn (0.33).
+	page.has(t, "Administrator rights can be taken back here", "To end a reseller relationship, ask the partner")
+	classes := map[string]int{}
+	for _, text := range find(page.doc, "p") {
+		classes[attr(text, "class")]++
+	}
+	if classes["care"] != 2 || classes["calm"] != 0 {
+		t.Errorf("%v", classes)
+	}
 
 	// Revoked says what remains, and so does each that follows.
 	b.post(revoking, url.Values{"confirm": {"on"}}).has(t, "still has at your company", "the reseller relationship, since 1 March 2026", "Helpdesk Administrator")
@@ -91,9 +100,11 @@ func TestEveryRightOfEverybody(t *testing.T) {
 			t.Errorf("%+v", after)
 		}
 	}
-	if again := b.get("/customer"); strings.Contains(content(again.doc), "Birch") || strings.Contains(content(again.doc), "Helpdesk") {
+	again := b.get("/customer")
+	if again.id("p-"+string(birch)) != nil || strings.Contains(content(again.doc), "Helpdesk") {
 		t.Errorf("%s", content(again.doc))
 	}
+	again.has(t, "Past partners", "Birch Distribution: reseller until 2 April 2026, without any rights today")
 
 	// Another company learns nothing of it, nor does who is no Global admin.
 	other, uma := d.browser(), d.browser()
@@ -167,9 +178,11 @@ func TestCustomerEndsTheRelationship(t *testing.T) {
 	desk := d.administer(alder, "desk")
 	b := d.browser()
 	path := "/customer/partners/" + string(birch) + "/end"
-	if page := b.signInAsCompany(lara); !slices.Contains(page.links(), path) {
+	page := b.signInAsCompany(lara)
+	if !slices.Contains(page.links(), path) {
 		t.Fatalf("nothing leads to it: %v", page.links())
 	}
+	page.has(t, "You can take each of them back here")
 	path = "/customer/partners/" + string(alder) + "/end"
 	b.get(path).has(t, "Administrator roles (GDAP) stay")
 	b.post(path, url.Values{}).want(t, "leave", http.StatusUnprocessableEntity)

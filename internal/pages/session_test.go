@@ -129,6 +129,9 @@ func TestSessionEndsInAForm(t *testing.T) {
 			again := b.post(f.path, sent)
 			again.want(t, f.page, http.StatusUnauthorized)
 			again.has(t, "Not saved yet", "Nothing was recorded", "another tab")
+			if said := content(again.doc); strings.Contains(said, "Signed in as") || strings.Contains(said, f.owner()["email"].(string)) || strings.Contains(again.text, "switch=1") {
+				t.Errorf("somebody is said to be signed in: %s", said)
+			}
 			if again.Header.Get("WWW-Authenticate") == "" {
 				t.Error("401 without a challenge")
 			}

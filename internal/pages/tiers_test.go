@@ -77,7 +77,7 @@ func TestDual(t *testing.T) {
 			t.Error("the box of a partnership stands on another form")
 		}
 		result := b.post("/i/"+token, acceptance)
-		says(t, result, "accepted", http.StatusSeeOther, "Company b12c may place the orders", `id="reference"`)
+		says(t, result, "accepted", http.StatusSeeOther, "Company b12c may place the orders", "id=reference")
 		for _, p := range []partner.TenantID{cedar, birch} {
 			r, err := d.store.Relationship(t.Context(), p, larch)
 			if err != nil || r.Invitation != inv.ID || (r.DelegatedAdmin == relationship.ActiveDAP) != (administration && p == cedar) {
@@ -97,7 +97,7 @@ func TestPartnershipRequired(t *testing.T) {
 	removed, _ := p.Remove(partnership.Entry{At: time.Now(), Side: partnership.ProviderSide}, relationship.AttestedText{Version: "1"})
 	d.store.PutPartnership(removed)
 	b := d.browser()
-	says(t, b.signIn(token, lara), "partnership-required", http.StatusConflict, "Company ceda", "Company b12c", `value="decline"`)
+	says(t, b.signIn(token, lara), "partnership-required", http.StatusConflict, "Company ceda", "Company b12c", "value=decline")
 	says(t, b.post("/i/"+token, acceptance), "partnership-required", http.StatusConflict)
 	if d.stored(inv).Status != invitation.Draft {
 		t.Error("something was used up")
@@ -113,7 +113,7 @@ func TestPartnership(t *testing.T) {
 	inv, token := d.ask(birch, invitation.Proposal{Kind: invitation.Partnership, RecipientEmail: to("carla@cedar.example")})
 	b := d.browser()
 	says(t, b.get("/i/"+token), "review", http.StatusOK, "Company b12c wants to become your indirect provider")
-	says(t, b.signIn(token, carla), "answer", http.StatusOK, `name="authorizeProvider"`, "Cedar Solutions’s own work account", "Place orders and add subscriptions for your customers",
+	says(t, b.signIn(token, carla), "answer", http.StatusOK, "name=authorizeProvider", "Cedar Solutions’s own work account", "Place orders and add subscriptions for your customers",
 		"remove the administrator access at any time", "Do you authorise Company b12c")
 	missing := b.post("/i/"+token, acceptance)
 	says(t, missing, "answer", http.StatusUnprocessableEntity, `href="#f-provider"`, "Tick the box that authorises Company b12c", `id="f-provider-fault"`)
@@ -137,7 +137,7 @@ func TestNotEnrolled(t *testing.T) {
 	d.tiers(false)
 	_, token := d.ask(birch, invitation.Proposal{Kind: invitation.Partnership, RecipientEmail: to("carla@cedar.example")})
 	b := d.browser()
-	says(t, b.signIn(token, carla), "reseller-not-enrolled", http.StatusConflict, "Enrol your company as an indirect reseller with Grove Marketplace Ltd", `href="/i/`+token, `value="decline"`)
+	says(t, b.signIn(token, carla), "reseller-not-enrolled", http.StatusConflict, "Enrol your company as an indirect reseller with Grove Marketplace Ltd", `href="/i/`+token, "value=decline")
 	d.tiers(true)
 	says(t, b.get("/i/"+token), "answer", http.StatusOK)
 }

@@ -192,8 +192,8 @@ type option struct {
 // fields are what a form shows: what was entered, and what is wrong with it.
 type fields struct {
 	entered
-	Partner, Company, Account string
-	Choice, Hint, Strong      string // what is decided, what accepting means, and the strongest right that it gives
+	Partner, Company     string
+	Choice, Hint, Strong string // what is decided, what accepting means, and the strongest right that it gives
 	// Full is set for accepting or declining, and not where only declining is possible.
 	Full      bool
 	Reasons   []option
@@ -406,7 +406,7 @@ var reasonTexts = map[string]string{
 func (p *page) fields(full bool) fields {
 	f := fields{
 		entered: p.form, Choice: p.question(), Hint: p.T("page.form.accept.hint", "partner", p.partner()), Strong: p.gives(),
-		Partner: p.partner(), Company: p.company(), Account: p.account(), Full: full, Faults: map[string]string{},
+		Partner: p.partner(), Company: p.company(), Full: full, Faults: map[string]string{},
 	}
 	switch p.kind() {
 	case invitation.DualReseller:
@@ -665,7 +665,19 @@ func (p *page) otherAccount() string {
 	return p.SignIn + "?switch=1"
 }
 
+// SignedIn says who is signed in; empty for nobody, also on a form whose session has ended.
+func (p *page) SignedIn() string {
+	if p.person == nil || p.obstacle == sessionIsOver {
+		return ""
+	}
+	return p.T("page.answer.account", "account", p.account(), "company", p.company())
+}
+
+// signedIn is SignedIn as facts.
 func (p *page) signedIn() []fact {
+	if p.obstacle == sessionIsOver {
+		return nil
+	}
 	return []fact{{p.T("page.fact.account"), p.account()}, {p.T("page.fact.company"), p.company()}}
 }
 
@@ -693,7 +705,11 @@ func notAdmin(p *page) any {
 func (p *page) ruledOut(title string, text ...string) any {
 	p.Title = title
 	decline := p.fields(false)
-	return notice{Facts: p.signedIn(), Link: p.otherAccount(), Label: p.T("page.switch"), Text: text, Decline: &decline}
+	n := notice{Facts: p.signedIn(), Link: p.otherAccount(), Label: p.T("page.switch"), Text: text, Decline: &decline}
+	if p.obstacle == sessionIsOver {
+		n.Link = "" // where to sign in stands above
+	}
+	return n
 }
 
 // partnerNotActive names whose account is not active, of two that ask together, and says nothing that vouches for it. Who may answer can

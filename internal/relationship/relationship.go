@@ -458,6 +458,14 @@ func (r Relationship) Leave(e Entry) (Relationship, bool) {
 	return after, changed
 }
 
+// EndedAt is when a relationship that has ended did so.
+func (r Relationship) EndedAt() time.Time {
+	if r.Removal != nil {
+		return r.Removal.At
+	}
+	return r.UpdatedAt
+}
+
 // CheckIdentity says whether a customer that answered owns the domain of the address that was invited. When it does
 // not, the answer stands and the partner has to confirm (domain, 0.25).
 func CheckIdentity(c Customer, invited string) IdentityCheck {
