@@ -25,6 +25,31 @@ var (
 	ranges = regexp.MustCompile(`\b([RPIDNXBE])([0-9]{1,2}) to ([RPIDNXBE])([0-9]{1,2})\b`)
 )
 
+// decisions are those of the domain's section 0 that were made where the documents are silent and that a program has to hold; the last of them.
+const (
+	firstDecision = 29
+	lastDecision  = 45
+)
+
+var decided = regexp.MustCompile(`\b0\.([0-9]{1,2})\b`)
+
+// TestEveryDecisionIsNamedInATest: each of these decisions has a test that says so.
+func TestEveryDecisionIsNamedInATest(t *testing.T) {
+	found := map[string]bool{}
+	for name, content := range tracked(t) {
+		if strings.HasSuffix(name, "_test.go") && filepath.Base(name) != "named_test.go" {
+			for _, m := range decided.FindAllStringSubmatch(string(content), -1) {
+				found[m[1]] = true
+			}
+		}
+	}
+	for n := firstDecision; n <= lastDecision; n++ {
+		if !found[strconv.Itoa(n)] {
+			t.Errorf("decision 0.%d is named in no test", n)
+		}
+	}
+}
+
 // TestEveryRuleIsNamedInATest: each rule of the domain has a test that says so, and can be found by its number.
 func TestEveryRuleIsNamedInATest(t *testing.T) {
 	found := map[string]string{}
