@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 	"testing"
 )
@@ -60,7 +59,7 @@ func TestFastTrackToAProvider(t *testing.T) {
 		form = person.get(link)
 		return form.StatusCode == 200 && form.page(t) == "answer"
 	})
-	if done := person.submit(form, url.Values(box)).want(t, 200); done.page(t) != "accepted" {
+	if done := person.submit(form, box).want(t, 200); done.page(t) != "accepted" {
 		t.Fatalf("page %q", done.page(t))
 	}
 	juniper.lists(myProviders, provider, true)

@@ -32,11 +32,11 @@ func main() {
 		wait: wait, pause: time.Second, out: os.Stdout,
 	}
 	if err != nil || t.url == "" || t.token == "" {
-		fmt.Println("usage: URL=https://portal.example TOKEN=<access token of a partner> go run ./infra/smoke; KIND and WAIT=3m if others are wanted")
+		fmt.Fprintln(os.Stderr, "usage: URL=https://portal.example TOKEN=<access token of a partner> go run ./infra/smoke; KIND and WAIT=3m if others are wanted")
 		os.Exit(2)
 	}
 	if err := t.run(ctx); err != nil {
-		fmt.Println("FAILED", err)
+		fmt.Fprintln(os.Stderr, "FAILED", err)
 		os.Exit(1)
 	}
 }

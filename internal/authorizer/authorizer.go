@@ -24,11 +24,11 @@ const (
 	Expires = "exp" // seconds since 1970, when the token ends
 )
 
-// Request and Response are what API Gateway sends and gets.
-type (
-	Request  = events.APIGatewayV2CustomAuthorizerV2Request
-	Response = events.APIGatewayV2CustomAuthorizerSimpleResponse
-)
+// Request is what API Gateway asks with.
+type Request = events.APIGatewayV2CustomAuthorizerV2Request
+
+// Response is what it is answered: whether somebody calls, and who.
+type Response = events.APIGatewayV2CustomAuthorizerSimpleResponse
 
 // Authorizer knows whose tokens the API takes.
 type Authorizer struct {

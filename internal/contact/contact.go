@@ -273,7 +273,6 @@ func Hidden(s string) (r rune, place int, found bool) {
 		}
 	}
 	// What is wrong with a joiner or a selector is what stands around it.
-	place = 0
 	kept := strings.NewReplacer("\n", " ", "\r", " ", "\t", " ").Replace(strings.ReplaceAll(s, string(joiner), ""))
 	if n := firstHidden(kept); n >= 0 {
 		r, _ := utf8.DecodeRuneInString(kept[n:])

@@ -1,6 +1,7 @@
 package country
 
 import (
+	"errors"
 	"testing"
 
 	"concord/internal/problem"
@@ -30,11 +31,16 @@ func TestUKIsNoCountryCode(t *testing.T) {
 		"Ü":   "A country has the two capital letters of ISO 3166-1, such as US, FR or GB.",
 	} {
 		err := Check(code)
-		if (want == "") != (err == nil) || want != "" && (!problem.Is(err, problem.ValidationFailed) || err.(*problem.Error).Detail != want) {
+		if (want == "") != (err == nil) || want != "" && (!problem.Is(err, problem.ValidationFailed) || detail(err) != want) {
 			t.Errorf("%q: %v", code, err)
 		}
 		if Valid(code) != (want == "") {
 			t.Errorf("%q is valid: %v", code, Valid(code))
 		}
 	}
+}
+
+func detail(err error) string {
+	p, _ := errors.AsType[*problem.Error](err)
+	return p.Detail
 }

@@ -450,7 +450,7 @@ func (e Enrolment) complete(f *problem.Findings) {
 // verify asks for a mail with a new link; the one before no longer works.
 func (e *Enrolment) verify(now time.Time) error {
 	var recent []Asking
-	wait, to := time.Duration(0), hash(contact.Normalise(e.Contact.Email))
+	wait, to := time.Duration(0), hash(contact.Mailbox(e.Contact.Email))
 	for _, a := range e.Verification.Asked {
 		if now.Sub(a.At) >= span {
 			continue

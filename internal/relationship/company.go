@@ -314,7 +314,7 @@ func (g Recognition) meet(ctx context.Context, id *Identity, q Inquiry, r Record
 	after.Version++
 	if mine {
 		after.Tenant, after.Apart = tenant, ""
-		if id.Barred = cmp.Or(id.Barred, clouds(r, q.Company)); id.Barred != nil {
+		if id.bar(clouds(r, q.Company)) {
 			return nil
 		}
 	} else {
@@ -339,7 +339,7 @@ func (g Recognition) meet(ctx context.Context, id *Identity, q Inquiry, r Record
 			if err != nil {
 				return err
 			}
-			if id.Barred = cmp.Or(id.Barred, g.Regions.Check(account.Country, q.Company.Country)); id.Barred != nil {
+			if id.bar(g.Regions.Check(account.Country, q.Company.Country)) {
 				return nil
 			}
 		}
@@ -368,6 +368,12 @@ func (g Recognition) twin(ctx context.Context, id *Identity, p, tenant partner.T
 	return other.Customer.Tenant, err
 }
 
+// bar keeps the first reason why nothing may be claimed, and reports whether there is one.
+func (id *Identity) bar(why error) bool {
+	id.Barred = cmp.Or(id.Barred, why)
+	return id.Barred != nil
+}
+
 func clouds(r Record, c Customer) error {
 	if r.Cloud == c.Cloud {
 		return nil
@@ -377,7 +383,7 @@ func clouds(r Record, c Customer) error {
 
 // own notes what the tenant has claimed, and says under which id it is known from then on.
 func (g Recognition) own(ctx context.Context, id *Identity, q Inquiry, claims Claims, claimed bool, found Found) error {
-	if id.Barred != nil {
+	if id.bar(nil) {
 		id.Discovery, id.Rows, id.Claimed, id.Learnt = Discovery{}, nil, nil, nil
 		return nil
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -46,8 +47,11 @@ func (d Desk) directory(c *call) error {
 // country takes a country out of the query; empty for none.
 func (l *list) country(name string) string {
 	v, ok := l.has(name)
-	if err := country.Check(v); ok && err != nil && l.err == nil {
-		l.err = problem.New(problem.MalformedRequest, "%s", err.(*problem.Error).Detail)
+	if !ok || l.err != nil {
+		return v
+	}
+	if p, wrong := errors.AsType[*problem.Error](country.Check(v)); wrong {
+		l.err = problem.New(problem.MalformedRequest, "%s", p.Detail)
 	}
 	return v
 }

@@ -28,7 +28,7 @@ Resources: {}
 		"short":            {"Name", "é", "two to four characters"},
 		"long":             {"Name", "names", "two to four characters"},
 		"as long as it is": {"Name", "éééé", ""},
-		"unknown":          {"Nmae", "x", "the template has no parameter Nmae"},
+		"unknown":          {"Title", "x", "the template has no parameter Title"},
 	} {
 		got, err := Parse([]byte(declared), map[string]string{"Wanted": "x", c.parameter: c.value})
 		if c.complaint == "" && (err != nil || got.Parameters[c.parameter] != c.value) || c.complaint != "" && (err == nil || !strings.Contains(err.Error(), c.complaint)) {
