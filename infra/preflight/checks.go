@@ -116,6 +116,9 @@ func (r *report) sense(t *template.Template) {
 	if first > daily {
 		r.say(wrong, "FirstMonthQuota", "%v is more than DailyQuota, %v: a new partner may send more than one that is known", first, daily)
 	}
+	if (p["RestoredTableName"] == "") != (p["RestoredTableStreamLabel"] == "") {
+		r.say(wrong, "RestoredTableName, RestoredTableStreamLabel", "a restored table has both, the stack's own neither")
+	}
 	if p["UsGovIssuer"] == "" {
 		r.say(look, "UsGovIssuer", "empty: nobody signs in or calls for the US government cloud")
 	}
@@ -212,6 +215,47 @@ func (r *report) account(ctx context.Context, world outside, t *template.Templat
 		}
 	}
 	r.mailIdentity(ctx, world, p, stack)
+	if p["RestoredTableName"] != "" {
+		r.restored(p, t.Tables[0], ask)
+	}
+}
+
+// restored looks for what a restore to a point in time leaves behind: the stream, time to live, the next backups and the protection.
+func (r *report) restored(p map[string]string, own template.Table, ask func(about string, into any, arguments ...string) bool) {
+	const about = "RestoredTableName"
+	name := p["RestoredTableName"]
+	var table struct {
+		Table struct {
+			LatestStreamLabel         string
+			DeletionProtectionEnabled bool
+			StreamSpecification       struct{ StreamViewType string }
+		}
+	}
+	if ask(about, &table, "dynamodb", "describe-table", "--table-name", name) {
+		if table.Table.StreamSpecification.StreamViewType != own.StreamViewType {
+			r.say(wrong, about, "%s has no stream of %s: no mail would leave", name, own.StreamViewType)
+		} else if table.Table.LatestStreamLabel != p["RestoredTableStreamLabel"] {
+			r.say(wrong, "RestoredTableStreamLabel", "the stream of %s has the label %s", name, table.Table.LatestStreamLabel)
+		}
+		if !table.Table.DeletionProtectionEnabled {
+			r.say(wrong, about, "%s can be deleted: --deletion-protection-enabled", name)
+		}
+	}
+	var ttl struct {
+		TimeToLiveDescription struct{ TimeToLiveStatus, AttributeName string }
+	}
+	if ask(about, &ttl, "dynamodb", "describe-time-to-live", "--table-name", name) && ttl.TimeToLiveDescription.AttributeName != own.TTLAttribute {
+		r.say(wrong, about, "%s has no time to live by %s: nothing would ever be forgotten", name, own.TTLAttribute)
+	}
+	var backups struct {
+		ContinuousBackupsDescription struct {
+			PointInTimeRecoveryDescription struct{ PointInTimeRecoveryStatus string }
+		}
+	}
+	if ask(about, &backups, "dynamodb", "describe-continuous-backups", "--table-name", name) &&
+		backups.ContinuousBackupsDescription.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus != "ENABLED" {
+		r.say(wrong, about, "%s has no point-in-time recovery: it could not be restored once more", name)
+	}
 }
 
 // mailIdentity compares what SES knows of the domain with what the template is told.

@@ -128,6 +128,22 @@ func TestPreflight(t *testing.T) {
 			t.Errorf("%s: exit code %d, no line %q in\n%s", name, code, c.want, said)
 		}
 	}
+	table := map[string]any{"RestoredTableName": "concord-restored", "RestoredTableStreamLabel": "2026-11-30T10:00:00.000"}
+	whole := map[string]string{
+		"describe-table":              `{"Table":{"LatestStreamLabel":"2026-11-30T10:00:00.000","DeletionProtectionEnabled":true,"StreamSpecification":{"StreamViewType":"NEW_AND_OLD_IMAGES"}}}`,
+		"describe-time-to-live":       `{"TimeToLiveDescription":{"TimeToLiveStatus":"ENABLED","AttributeName":"ttl"}}`,
+		"describe-continuous-backups": `{"ContinuousBackupsDescription":{"PointInTimeRecoveryDescription":{"PointInTimeRecoveryStatus":"ENABLED"}}}`,
+	}
+	if code, said := lookOver(t, table, world(whole)); code != 0 {
+		t.Errorf("a table that is restored whole: %d\n%s", code, said)
+	}
+	bare := map[string]string{"describe-table": `{"Table":{}}`, "describe-time-to-live": `{}`, "describe-continuous-backups": `{}`}
+	if code, said := lookOver(t, table, world(bare)); code != 1 || strings.Count(said, "wrong        RestoredTableName: ") != 4 {
+		t.Errorf("a table as a restore leaves it: %d\n%s", code, said)
+	}
+	if code, said := lookOver(t, map[string]any{"RestoredTableName": "concord-restored"}, world(whole)); code != 1 || !strings.Contains(said, "a restored table has both") {
+		t.Errorf("a table without its stream: %d\n%s", code, said)
+	}
 	own := map[string]string{"get-email-identity": `{}`, "describe-stack-resource": `{}`}
 	if code, said := lookOver(t, nil, world(own)); code != 0 {
 		t.Errorf("the stack's own identity: %d\n%s", code, said)

@@ -338,8 +338,8 @@ func allowedOn(resource any) string {
 	case slices.Equal(parts, []string{"Table", "StreamArn"}):
 		return theStream
 	}
-	if written, ok := at(resource, "Fn::Sub").(string); ok {
-		if name, ok := strings.CutPrefix(written, "${Table.Arn}/"+indexPrefix); ok {
+	if parts, ok := at(resource, "Fn::Sub").([]any); ok && len(parts) == 2 && allowedOn(at(parts[1], "InUse")) == theTable {
+		if name, ok := strings.CutPrefix(fmt.Sprint(parts[0]), "${InUse}/"+indexPrefix); ok {
 			return indexPrefix + name
 		}
 	}
@@ -422,15 +422,15 @@ func TestRolesHoldWhatTheCodeCalls(t *testing.T) {
 
 // TestTheRuleSeesIndexes: an index that is taken out of a role, another one, and the table for its index are each found.
 func TestTheRuleSeesIndexes(t *testing.T) {
-	const list = "${Table.Arn}/index/list"
+	const list = "${InUse}/index/list"
 	for with, want := range map[string][]string{
-		"${Table.Arn}/index/due": {"the role lacks dynamodb:Query index/list", "the role holds dynamodb:Query index/due"},
-		"${Table.Arn}/index/*":   {"the role lacks dynamodb:Query index/list", "the role holds dynamodb:Query index/*"},
+		"${InUse}/index/due": {"the role lacks dynamodb:Query index/list", "the role holds dynamodb:Query index/due"},
+		"${InUse}/index/*":   {"the role lacks dynamodb:Query index/list", "the role holds dynamodb:Query index/*"},
 	} {
 		s, changed := readTemplate(t), 0
 		walk(s.resources["RelationshipsRole"], "RelationshipsRole", func(_ string, m object) {
-			if at(m["Resource"], "Fn::Sub") == list {
-				m["Resource"] = object{"Fn::Sub": with}
+			if parts, ok := at(m["Resource"], "Fn::Sub").([]any); ok && parts[0] == list {
+				m["Resource"] = object{"Fn::Sub": []any{with, parts[1]}}
 				changed++
 			}
 		})

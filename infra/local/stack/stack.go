@@ -210,12 +210,19 @@ func (s *Stack) start(ctx context.Context) error {
 		s.onClose(func() { _ = e.Close() })
 		s.DynamoDB = dynamodb.New(dynamodb.Options{Region: template.Region, BaseEndpoint: aws.String(e.Endpoint()), Credentials: credentials})
 		for _, t := range s.Template.Tables {
-			if streamARNs[t.LogicalID], err = createTable(starting, s.DynamoDB, t); err != nil {
+			get := createTable
+			if t.Adopted {
+				get = adoptTable
+			}
+			if streamARNs[t.LogicalID], err = get(starting, s.DynamoDB, t); err != nil {
 				return err
 			}
 			if t.TTLAttribute != "" {
 				s.sweepers[t.LogicalID] = schedule.NewSweeper(s.DynamoDB, t, &s.clock)
 			}
+		}
+		if slices.ContainsFunc(s.Template.Tables, func(t template.Table) bool { return t.Adopted }) {
+			return nil // its accounts are there
 		}
 		return s.seed(starting)
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -39,6 +40,29 @@ func keySchema(parts []template.KeyPart) []types.KeySchemaElement {
 		out = append(out, types.KeySchemaElement{AttributeName: &p.Name, KeyType: types.KeyType(p.Type)})
 	}
 	return out
+}
+
+// adoptTable looks at a restored table and returns the ARN of its stream. What a restore leaves behind is an error that says how to get it.
+func adoptTable(ctx context.Context, client *dynamodb.Client, t template.Table) (string, error) {
+	found, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &t.Name})
+	if err != nil {
+		return "", fmt.Errorf("the restored table %s: %w", t.Name, err)
+	}
+	stream := found.Table.StreamSpecification
+	if stream == nil || !aws.ToBool(stream.StreamEnabled) || string(stream.StreamViewType) != t.StreamViewType {
+		return "", fmt.Errorf("the restored table %s has no stream of %s: a restore leaves it behind (infra/operations.md)", t.Name, t.StreamViewType)
+	}
+	if label := aws.ToString(found.Table.LatestStreamLabel); !strings.HasSuffix(t.StreamARN, "/stream/"+label) {
+		return "", fmt.Errorf("the stream of the restored table %s has the label %s: RestoredTableStreamLabel", t.Name, label)
+	}
+	ttl, err := client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &t.Name})
+	if err != nil {
+		return "", fmt.Errorf("the restored table %s: time to live: %w", t.Name, err)
+	}
+	if d := ttl.TimeToLiveDescription; d == nil || d.TimeToLiveStatus != types.TimeToLiveStatusEnabled || aws.ToString(d.AttributeName) != t.TTLAttribute {
+		return "", fmt.Errorf("the restored table %s has no time to live by %s: a restore leaves it behind (infra/operations.md)", t.Name, t.TTLAttribute)
+	}
+	return aws.ToString(found.Table.LatestStreamArn), nil
 }
 
 // createTable makes a table and returns the ARN of its stream, which is empty without one.

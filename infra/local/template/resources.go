@@ -167,6 +167,11 @@ func (t *Template) add(s *scope, r *resource, properties map[string]any) error {
 			}
 			table.StreamARN = text(v)
 		}
+		if restored := text(s.parameters["RestoredTableName"]); restored != "" {
+			table.Name, table.Adopted = restored, true
+			table.ARN = "arn:aws:dynamodb:" + Region + ":" + Account + ":table/" + restored
+			table.StreamARN = table.ARN + "/stream/" + text(s.parameters["RestoredTableStreamLabel"])
+		}
 		t.Tables = append(t.Tables, table)
 	case "AWS::Serverless::HttpApi":
 		return t.addAPI(r.id, properties)

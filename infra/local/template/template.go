@@ -44,6 +44,7 @@ type Table struct {
 	Indexes              []Index
 	StreamViewType       string // empty without a stream
 	TTLAttribute         string // empty without TTL
+	Adopted              bool   // RestoredTableName: it is there already, and the stack's own is not used
 }
 
 // Attribute is a key attribute; Type is S, N or B.
