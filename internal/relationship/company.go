@@ -369,9 +369,9 @@ func (g Recognition) twin(ctx context.Context, id *Identity, p, tenant partner.T
 }
 
 // bar keeps the first reason why nothing may be claimed, and reports whether there is one.
-func (id *Identity) bar(why error) bool {
-	id.Barred = cmp.Or(id.Barred, why)
-	return id.Barred != nil
+func (i *Identity) bar(why error) bool {
+	i.Barred = cmp.Or(i.Barred, why)
+	return i.Barred != nil
 }
 
 func clouds(r Record, c Customer) error {
