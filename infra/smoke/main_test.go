@@ -20,7 +20,7 @@ func TestTrialNamesTheStep(t *testing.T) {
 		"unhealthy":     {map[string]string{"GET /healthz": `503 {"code":"store_unavailable","detail":"The table does not answer."}`}, "health: GET /healthz answers 503 store_unavailable", 0},
 		"no document":   {map[string]string{"GET /openapi.json": `200 {}`}, "document: what is at /openapi.json", 0},
 		"no account":    {map[string]string{"POST /v1/invitations": `403 {"code":"account_required","detail":"No."}`}, "test invitation: POST /v1/invitations answers 403 account_required", 0},
-		"not delivered": {map[string]string{"GET /v1/invitations/inv_1": `200 {"id":"inv_1","delivery":{"state":"waiting","reason":"sender_not_verified"}}`}, "delivered: after 50ms the mail is still waiting sender_not_verified", 1},
+		"not delivered": {map[string]string{"GET /v1/invitations/inv_1": `200 {"id":"inv_1","delivery":{"state":"sending","reason":"sender_not_verified"}}`}, "delivered: after 50ms the mail is still sending sender_not_verified", 1},
 		"given up":      {map[string]string{"GET /v1/invitations/inv_1": `200 {"id":"inv_1","delivery":{"state":"failed","reason":"message_rejected"}}`}, "delivered: the mail is failed message_rejected", 1},
 		"stays open":    {map[string]string{"POST /v1/invitations/inv_1/cancel": `200 {"id":"inv_1","status":"sent"}`}, "cancelled: the invitation is sent", 1},
 	} {
