@@ -373,6 +373,7 @@ var order = []string{
 	"enrolment.contactConfirmed", "enrolment.informationNeeded", "enrolment.approved", "enrolment.rejected", "enrolment.mpaSigned",
 	"enrolment.withdrawn", "enrolment.verificationExpired", "enrolment.vettingOverdue", "enrolment.mailFailed",
 	"granularAdmin.reported", "enrolment.erased", "customer.claimed", "invitation.mailAllowed", "invitation.moot", "invitation.operatorCancelled",
+	"granularAdmin.mailAllowed",
 }
 
 // Operations are all that there are today, in the order in which they go within a second.

@@ -21,8 +21,8 @@ func OfGranular(before *granular.Relationship, after granular.Relationship) []Re
 		switch {
 		case e.Actor == granular.ByPartner:
 			r.Actor = Actor{User, e.By, after.Partner}
-		case e.Action == "reported":
-			r.Actor.Kind = Customer // nobody signed in
+		case byMail(e.Action):
+			r.Actor.Kind = Customer // nobody signed in, or nobody who binds the company
 		case e.Actor == granular.ByCustomer:
 			r.Actor = Actor{Kind: Customer, Tenant: after.Customer}
 		case e.By == "":
@@ -30,7 +30,7 @@ func OfGranular(before *granular.Relationship, after granular.Relationship) []Re
 		default: // the mailer, or what SES reports
 			r.Actor.Kind = System
 		}
-		if after.Answer != nil && after.Customer == "" && e.Actor == granular.ByCustomer && e.Action != "reported" {
+		if after.Answer != nil && after.Customer == "" && e.Actor == granular.ByCustomer && !byMail(e.Action) {
 			r.Actor.Tenant = after.Answer.Tenant // who rejects binds nothing
 		}
 		if name, to := granularStep(e.Action); name != "" {
@@ -46,6 +46,9 @@ func OfGranular(before *granular.Relationship, after granular.Relationship) []Re
 	}
 	return records
 }
+
+// byMail reports whether an action is of who was mailed, who need be nobody that answers for the company.
+func byMail(action string) bool { return action == "reported" || action == "mailAllowed" }
 
 // granularStates are the actions that are states.
 var granularStates = []string{

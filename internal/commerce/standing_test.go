@@ -462,3 +462,23 @@ func TestValidateGivesEveryReason(t *testing.T) {
 		}
 	}
 }
+
+// TestDecision043 (0.43): a suspended seller reads, suspends and deletes what it sold, and is locked in with nothing; it sells nothing more.
+func TestDecision043(t *testing.T) {
+	s := open(t)
+	s.relate(birchID, larchID)
+	s.attest(birchID, larchID)
+	sub := s.buy(birchID, larchID, wish("ofr-office-basic", 5))
+	s.suspend(birchID)
+	if seen, err := s.s.Subscription(t.Context(), s.user(birchID), string(larchID), sub.ID); err != nil || seen.ID != sub.ID {
+		t.Errorf("%+v, %v", seen, err)
+	}
+	_, err := s.amend(birchID, sub, commerce.Amendment{Quantity: new(6)})
+	s.code(err, problem.PartnerNotActive)
+	sub = s.must(birchID, sub, commerce.Amendment{Status: new(commerce.SubscriptionSuspended)})
+	_, err = s.amend(birchID, sub, commerce.Amendment{Status: new(commerce.SubscriptionActive)})
+	s.code(err, problem.PartnerNotActive)
+	if sub = s.must(birchID, sub, commerce.Amendment{Status: new(commerce.SubscriptionDeleted)}); sub.Status != commerce.SubscriptionDeleted {
+		t.Errorf("%+v", sub)
+	}
+}

@@ -212,9 +212,11 @@ var granularCases = []struct {
 		g := o.proposes("P0D").lock().sends().mails(granularTaken)
 		return g.step(func(r granular.Relationship) (granular.Relationship, bool) {
 			return r.ReportedBy(1, granular.Entry{At: g.clock, CorrelationID: "0b6c4a3e-9f5d-4c6e-8a51-2f7f6f0d9e14", Why: "impersonation"}), true
+		}).step(func(r granular.Relationship) (granular.Relationship, bool) {
+			return r.MailAllowed(granular.Entry{At: g.clock, CorrelationID: "0b6c4a3e-9f5d-4c6e-8a51-2f7f6f0d9e15"}), true
 		})
 	}, []string{"granular-admin-created created", "granular-admin-locked approvalPending", "granular-admin-sent approvalPending", "granular-admin-reported approvalPending impersonation"},
-		[]string{"user created created", "user approvalPending approvalPending", "user sent queued", "system mailed sent", "customer reported "}},
+		[]string{"user created created", "user approvalPending approvalPending", "user sent queued", "system mailed sent", "customer reported ", "customer mailAllowed "}},
 	{"a reminder that nobody knows of", func(o *office) *grantor {
 		return o.proposes("P0D").lock().answers("accept").after(60).mails(granular.MailOutcome{State: granular.MailUnknown, Reason: "sender_silent"})
 	}, []string{"granular-admin-created created", "granular-admin-locked approvalPending", "granular-admin-activated active"}, []string{

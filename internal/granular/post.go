@@ -258,6 +258,7 @@ const (
 	reminded     = "reminded"
 	noticeFailed = "noticeFailed"
 	reported     = "reported"
+	mailAllowed  = "mailAllowed"
 )
 
 // went notes that SES has a notice.
@@ -312,6 +313,16 @@ func (r Relationship) ReportedBy(generation int, e Entry) Relationship {
 	r.Reported = generation
 	r.unowe(RequestNotice)
 	e.Action, e.Actor = reported, ByCustomer
+	r.note(e)
+	return r
+}
+
+// MailAllowed gives the relationship after its recipient has let the partner's mails through again. It changes no status; the mail can be
+// reported again.
+func (r Relationship) MailAllowed(e Entry) Relationship {
+	r.Version++
+	r.Reported = 0
+	e.Action, e.Actor = mailAllowed, ByCustomer
 	r.note(e)
 	return r
 }

@@ -73,9 +73,13 @@ func (s *Service) ReportGranular(ctx context.Context, l link.Link, plea *Plea) (
 		if err != nil || t.Inviter.Tenant == "" {
 			return Letter{}, Unknown, err
 		}
+		if before.Reported >= l.Generation {
+			// What was let through since can be reported again.
+			if stopped, err := s.stopped(ctx, t.Invitation, false); stopped || err != nil {
+				return t, Reported, err
+			}
+		}
 		switch {
-		case before.Reported >= l.Generation:
-			return t, Reported, nil
 		case plea == nil:
 			return t, ReportForm, nil
 		case !slices.Contains(ReportReasons, plea.Reason):
@@ -97,6 +101,38 @@ func (s *Service) ReportGranular(ctx context.Context, l link.Link, plea *Plea) (
 		err = s.Granular.WriteGranular(ctx, granular.Change{Before: &before, After: after})
 		if !errors.Is(err, granular.ErrConflict) {
 			return t, Reported, err
+		}
+	}
+	return Letter{}, "", unavailable(ErrConflict)
+}
+
+// allowGranular is [Service.allow] for the mail of a request for granular administration. That changes no status.
+func (s *Service) allowGranular(ctx context.Context, l link.Link, plea *Plea, bars func(Invitation) Case) (Letter, Case, error) {
+	for range maxRounds {
+		before, t, err := s.granularLetter(ctx, l)
+		if err != nil || t.Inviter.Tenant == "" {
+			return Letter{}, Unknown, err
+		}
+		if c := bars(t.Invitation); c != "" {
+			return t, c, nil
+		}
+		stopped, err := s.stopped(ctx, t.Invitation, plea != nil)
+		switch {
+		case err != nil:
+			return t, "", err
+		case !stopped && (plea == nil || before.Reported == 0):
+			return t, Allowed, nil
+		case plea == nil:
+			return t, AllowForm, nil
+		}
+		if err := s.block(ctx, t.Invitation, nil); err != nil {
+			return t, "", err
+		}
+		// A crash before the write lets the mails through, and sending the form again writes it down.
+		after := before.MailAllowed(granular.Entry{At: s.now(), CorrelationID: plea.CorrelationID})
+		err = s.Granular.WriteGranular(ctx, granular.Change{Before: &before, After: after})
+		if !errors.Is(err, granular.ErrConflict) {
+			return t, Allowed, err
 		}
 	}
 	return Letter{}, "", unavailable(ErrConflict)

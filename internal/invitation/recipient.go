@@ -155,11 +155,40 @@ func (s *Service) stopped(ctx context.Context, i Invitation, strong bool) (bool,
 }
 
 // Allow lets the partner's mails through to the recipient again, who has stopped them by a report or by [Service.Unsubscribe]. With a
-// nil plea it only looks; a reason is not asked for. The link is of [link.Allow], which the recipient's mailbox alone has seen; it works
+// nil plea it only looks; a reason is not asked for. The link is of [link.Allow] or [link.AllowGranular], which the recipient's mailbox alone has seen; it works
 // like that of Unsubscribe also when the request is long over. Nobody else's suppression ends by it, nor one that SES's reports have made.
 func (s *Service) Allow(ctx context.Context, l link.Link, plea *Plea) (Letter, Case, error) {
+	return s.allow(ctx, l, plea, func(Invitation) Case { return "" })
+}
+
+// AllowSignedIn is [Service.Allow] by any other link about the same mail, which the partner may know too, for who has signed in for the
+// recipient's tenant: the identity provider vouches that the domain of the recipient's address is among those of the company. Who is nil
+// before sign-in. The case is [Review] then, and [OtherTenant] for everybody else, the inviter's own people among them.
+func (s *Service) AllowSignedIn(ctx context.Context, l link.Link, who *Person, plea *Plea) (Letter, Case, error) {
+	return s.allow(ctx, l, plea, func(i Invitation) Case {
+		switch {
+		case i.RecipientEmail == "":
+			return "" // there is nothing to let through
+		case who == nil:
+			return Review
+		case who.Company.Tenant == i.Inviter, who.Company.Tenant == i.Provider,
+			relationship.CheckIdentity(who.Company, i.RecipientEmail) != relationship.NotNeeded:
+			return OtherTenant
+		}
+		return ""
+	})
+}
+
+// allow lets mails through unless something bars it.
+func (s *Service) allow(ctx context.Context, l link.Link, plea *Plea, bars func(Invitation) Case) (Letter, Case, error) {
+	if link.IsID(link.GranularPrefix, l.ID) {
+		return s.allowGranular(ctx, l, plea, bars)
+	}
 	return s.plead(ctx, l, plea, nil, func(t *Letter, now time.Time, p *Plea) (Case, error) {
 		i := &t.Invitation
+		if c := bars(*i); c != "" {
+			return c, nil
+		}
 		stopped, err := s.stopped(ctx, *i, p != nil)
 		switch {
 		case err != nil:

@@ -7,10 +7,10 @@ import (
 	"concord/internal/locale"
 )
 
-// Granular writes a mail about granular administration: the request to approve it, or that it will end. The link is the customer's and empty
-// in what goes to the partner. The names of roles are those of the table, in English as the directory has them. It gives false for a notice
+// Granular writes a mail about granular administration: the request to approve it, or that it will end. The links are the customer's, and there
+// are none in what goes to the partner; that to report the mail and to let mails through again stand in the request alone. The names of roles are those of the table, in English as the directory has them. It gives false for a notice
 // without words.
-func Granular(n granular.Notice, q granular.Request, roles granular.Table, url string, operator contact.Operator) (Content, bool) {
+func Granular(n granular.Notice, q granular.Request, roles granular.Table, links Links, operator contact.Operator) (Content, bool) {
 	var c Content
 	p := printer(q.Mail.Locale)
 	q.Partner.DisplayName, q.CustomerName = contact.Disarm(q.Partner.DisplayName), contact.Disarm(q.CustomerName) // 0.38
@@ -35,9 +35,9 @@ func Granular(n granular.Notice, q granular.Request, roles granular.Table, url s
 		c.Facts = whoAsks(p, l, p.T("mail.fact.company"))
 	}
 	c.Facts = append(c.Facts, granularFacts(p, q, roles)...)
-	c.URL = url
+	c.URL = links.Answer
 	if n == granular.RequestNotice {
-		c.Asides = []Aside{{p.T("mail.report"), url + "/report"}}
+		c.Asides = []Aside{{p.T("mail.report"), links.Report}, {p.T("mail.allow"), links.Allow}}
 		c.Preview = c.Terms[0]
 	}
 	if n == granular.ReceiptNotice || n == granular.CustomerEndingNotice {

@@ -128,7 +128,7 @@ func TestLanguageOfNotices(t *testing.T) {
 		},
 		Partner: l.Inviter, Portal: l.Cloud,
 	}
-	if c, _ := Granular(granular.ReceiptNotice, q, granular.ShippedRoles(), notified.Answer, operator); c.Language != "ja" || c.Quote == nil || c.Quote.Language != "fr" ||
+	if c, _ := Granular(granular.ReceiptNotice, q, granular.ShippedRoles(), notified, operator); c.Language != "ja" || c.Quote == nil || c.Quote.Language != "fr" ||
 		!slices.Contains(c.Quote.Lines, locale.For(language.French).T("page.consent.granular.all", "partner", l.Inviter.DisplayName)) {
 		t.Errorf("the receipt of granular administration in %s quotes %+v", c.Language, c.Quote)
 	}
@@ -253,7 +253,7 @@ func TestNoNameOfAnApplicationBecomesALink(t *testing.T) {
 	}
 	q := granular.Request{Partner: partner.Account{DisplayName: "Rowanberry.com Holdings"}, Relationship: granular.Relationship{CustomerName: "37-rowans.net"}}
 	for _, n := range []granular.Notice{granular.RequestNotice, granular.ReceiptNotice, granular.CustomerEndingNotice, granular.AnswerNotice, granular.EndingNotice} {
-		c, known := Granular(n, q, granular.ShippedRoles(), "", operator)
+		c, known := Granular(n, q, granular.ShippedRoles(), Links{}, operator)
 		if text := c.Subject + c.Text(); !known || strings.Contains(text, "Rowanberry.com") || strings.Contains(text, "rowans.net") || !strings.Contains(text, "\u2060") {
 			t.Errorf("%s: %q", n, text)
 		}

@@ -39,12 +39,13 @@ const (
 	Unsubscribe Purpose = 'u' // who is reminded wants no more mail
 	// Allow is of who has stopped a partner's mails and wants them again. It stands in mails of ours to the recipient alone, and in nothing
 	// that a partner can read: that is what it proves (domain, 0.36).
-	Allow  Purpose = 'm'
-	Verify Purpose = 'e' // the primary contact of an enrolment confirms its address
+	Allow         Purpose = 'm'
+	AllowGranular Purpose = 'n' // Allow, in mails about granular administration
+	Verify        Purpose = 'e' // the primary contact of an enrolment confirms its address
 )
 
 // Purposes are all of them.
-var Purposes = []Purpose{Answer, Granular, Receipt, Unsubscribe, Verify}
+var Purposes = []Purpose{Answer, Granular, Receipt, Unsubscribe, Allow, AllowGranular, Verify}
 
 // Path gives the path of a link, below the base URL of the recipient's cloud.
 func (p Purpose) Path(token Secret) string { return "/" + string(rune(p)) + "/" + token.Reveal() }
@@ -263,7 +264,10 @@ func (s *Signer) Verify(p Purpose, token string) (Link, error) {
 const GranularPrefix = "gdap_"
 
 // prefixes are those of the items that a purpose leads to.
-var prefixes = map[Purpose]string{Answer: "inv_", Granular: GranularPrefix, Receipt: "inv_", Unsubscribe: "inv_", Allow: "inv_", Verify: "enr_"}
+var prefixes = map[Purpose]string{
+	Answer: "inv_", Granular: GranularPrefix, Receipt: "inv_", Unsubscribe: "inv_", Allow: "inv_",
+	AllowGranular: GranularPrefix, Verify: "enr_",
+}
 
 func mac(key []byte, p Purpose, body []byte) []byte {
 	h := hmac.New(sha256.New, key)

@@ -125,16 +125,19 @@ func (d *Dispatcher) granularNotice(ctx context.Context, r granular.Relationship
 	if err != nil {
 		return unsent(invitation.MailWaiting, "cloud_not_served")
 	}
-	q, url := granular.Request{Relationship: r, Partner: account, Portal: cloud}, ""
-	if !n.ToPartner() { // the customer's link is the customer's
-		token, err := d.Links.Sign(ctx, link.Granular, link.Link{Tenant: string(r.Partner), ID: r.ID, Generation: r.Generation})
-		if err != nil {
+	q, links := granular.Request{Relationship: r, Partner: account, Portal: cloud}, letter.Links{}
+	if !n.ToPartner() { // the customer's links are the customer's
+		about := link.Link{Tenant: string(r.Partner), ID: r.ID, Generation: r.Generation}
+		token, err := d.Links.Sign(ctx, link.Granular, about)
+		allow, failed := d.Links.Sign(ctx, link.AllowGranular, about)
+		if err = errors.Join(err, failed); err != nil {
 			d.Log.ErrorContext(ctx, "no link", "granular", r.ID, "kind", n, "error", err)
 			return unsent(invitation.MailWaiting, "link_unavailable")
 		}
-		url = cloud.BaseURL + link.Granular.Path(token)
+		links = answerLinks(cloud.BaseURL + link.Granular.Path(token))
+		links.Allow = cloud.BaseURL + link.AllowGranular.Path(allow)
 	}
-	c, known := letter.Granular(n, q, d.Roles, url, d.Operator)
+	c, known := letter.Granular(n, q, d.Roles, links, d.Operator)
 	if !known {
 		// Written by a version of us that knows more, in the middle of a deployment.
 		return unsent(invitation.MailWaiting, "kind_not_known")

@@ -128,6 +128,11 @@ func TestGranularMail(t *testing.T) {
 		!strings.Contains(m.Text, "\nhttps://portal.example"+link.Granular.Path(token)+"\n") || !strings.Contains(m.Text, "Helpdesk Administrator") {
 		t.Errorf("%+v", m)
 	}
+	// Nobody but who is mailed has the link that lets mails through again.
+	if allow, err := d.signer.Sign(link.AllowGranular, link.Link{Tenant: string(d.key.Partner), ID: d.key.ID, Generation: 2}); err != nil ||
+		!strings.Contains(m.Text, "https://portal.example"+link.AllowGranular.Path(allow)+"\n") {
+		t.Errorf("%v\n%s", err, m.Text)
+	}
 	if m.Tags["granular"] != d.key.ID || m.Tags["tenant"] != string(d.key.Partner) || m.Tags["generation"] != "2" || m.Tags["kind"] != "granular" || m.Tags["invitation"] != "" {
 		t.Errorf("%v", m.Tags)
 	}
@@ -145,7 +150,7 @@ func TestGranularReminders(t *testing.T) {
 	start := d.clock
 	d.dispatch()
 	if got := d.sender.sent; len(got) != 2 || got[1].To != "lena@larch.example" || got[1].Tags["kind"] != "granularReceipt" || !strings.Contains(got[1].Text, "/g/") ||
-		got[0].To != "hello@alder.example" || got[0].Tags["kind"] != "granularAnswer" || strings.Contains(got[0].Text, "/g/") {
+		got[0].To != "hello@alder.example" || got[0].Tags["kind"] != "granularAnswer" || strings.Contains(got[0].Text, "/g/") || strings.Contains(got[0].Text+got[1].Text, "/n/") {
 		t.Errorf("the answer is told by %+v", got)
 	}
 	d.account(partner.Suspended) // that it ends is told all the same

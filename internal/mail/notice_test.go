@@ -46,12 +46,12 @@ func administration(tag language.Tag, n granular.Notice, reason ...string) lette
 		Roles: []string{"729827e3-9c14-49f7-bb1b-9608f156bbb8", "f2ef992c-3afb-46b9-b7cf-a126ee74c451"}, Duration: granular.Period{Months: 18},
 		ApproveBy: time.Date(2026, 5, 30, 9, 0, 0, 0, time.UTC), EndAt: time.Date(2026, 12, 1, 9, 30, 0, 0, time.UTC), Mail: granular.Mail{Locale: tag.String()},
 	}
-	to := url
+	to := letter.Links{Answer: url, Report: url + "/report", Allow: links.Allow}
 	switch n {
 	case granular.RequestNotice, granular.ReceiptNotice:
 		r.AutoExtend, r.Duration = true, granular.Period{Days: 1}
 	case granular.AnswerNotice, granular.EndingNotice:
-		to, r.Reason = "", strings.Join(reason, "")
+		to, r.Reason = letter.Links{}, strings.Join(reason, "")
 	}
 	c, known := letter.Granular(n, granular.Request{Relationship: r, Partner: l.Inviter, Portal: l.Cloud}, granular.ShippedRoles(), to, operator)
 	if !known {
@@ -139,7 +139,7 @@ func further(tag language.Tag) map[string]struct {
 		"dispute":                   {tell(invitation.DisputeNotice, accepted, history("disputed", "not-us")), nil},
 		"invitation.granular":       {letter.Mail(beside, links, operator), asks},
 		"receipt.accepted.granular": {receipt(all, accepted, func(i *invitation.Invitation) { i.RequestDelegatedAdmin, i.Answer.Granular = false, true }), dispute},
-		"granular":                  {administration(tag, granular.RequestNotice), asks[:2]},
+		"granular":                  {administration(tag, granular.RequestNotice), asks},
 		"granular.answer":           {administration(tag, granular.AnswerNotice), nil},
 		"granular.answer.declined":  {administration(tag, granular.AnswerNotice, granular.Rejected), nil},
 		"granular.receipt":          {administration(tag, granular.ReceiptNotice), []string{url, overview}},

@@ -101,6 +101,10 @@ func (h *site) signInGranular(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if toAllow(r) {
+		h.signInToAllow(w, r, v)
+		return
+	}
 	c, ok := h.lookGranular(w, r, v)
 	switch {
 	case !ok:

@@ -87,6 +87,7 @@ type page struct {
 	Here string // path of the page with the chosen language; empty when the link is not known
 	// Paths of the other pages of an invitation's link, with the chosen language; empty on the pages of other links.
 	Request, SignIn, Renewal, Report string
+	Allow                            string // where mails that were stopped are let through by who is signed in
 	End                              string // where granular administration is ended
 	Granular                         string // where that is which was approved with an invitation
 
@@ -227,6 +228,12 @@ func (p *page) lead(r *http.Request) {
 	if p.purpose == link.Granular {
 		lang := chosen(r.URL.Query().Get("lang"))
 		p.Request, p.SignIn, p.End, p.Report = p.path("")+lang, p.path("/sign-in")+lang, p.path(asideEnd)+lang, p.path(asideReport)+lang
+	}
+	if p.purpose == link.Answer || p.purpose == link.Granular {
+		p.Allow = p.path(asideAllow) + chosen(r.URL.Query().Get("lang"))
+		if p.aside == asideAllow {
+			p.SignIn = leadToAllow(p.SignIn)
+		}
 	}
 	if p.purpose == link.Verify {
 		p.SignIn = p.path("/sign-in") + chosen(r.URL.Query().Get("lang"))

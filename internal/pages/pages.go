@@ -58,7 +58,7 @@ type Site struct {
 	Log         *slog.Logger
 }
 
-// The routes: those of template.yaml, with those of pleadings.
+// The routes: those of template.yaml, with those of pleadings and allowances.
 const (
 	routePage     = "GET /i/{token}" // and HEAD
 	routeAnswer   = "POST /i/{token}"
@@ -106,6 +106,10 @@ func (s Site) Handler() (http.Handler, error) {
 	mux.HandleFunc(routeSignature, h.signAgreement)
 	mux.HandleFunc(routeSignedOut, h.signedOut)
 	mux.HandleFunc(routeSignOut, h.signOut)
+	for _, a := range h.allowances() {
+		mux.HandleFunc("GET "+a.pattern(), a.look)
+		mux.HandleFunc("POST "+a.pattern(), a.act)
+	}
 	for _, p := range h.pleadings() {
 		mux.HandleFunc("GET "+p.pattern(), p.look)
 		mux.HandleFunc("POST "+p.pattern(), p.ask)

@@ -12,7 +12,7 @@ import (
 )
 
 // asides are what may follow the token of a link in a path.
-var asides = []string{"", asideSignIn, asideRenewal, asideReport, asideEnd}
+var asides = []string{"", asideSignIn, asideRenewal, asideReport, asideEnd, asideAllow}
 
 // meant gives the path that a request means: that of the link at which it begins, whatever a mail program or a hand has left behind it, such
 // as a slash, a full stop, a bracket or a quotation mark, written or encoded. It gives false for a path that leads nowhere in any case,

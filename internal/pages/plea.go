@@ -35,6 +35,7 @@ func (h *site) pleadings() []pleading {
 		{site: h, purpose: link.Receipt, plead: h.Invitations.Dispute},
 		{site: h, purpose: link.Unsubscribe, plead: h.Invitations.Unsubscribe, confirmed: leaving},
 		{site: h, purpose: link.Allow, plead: h.Invitations.Allow, confirmed: ticked},
+		{site: h, purpose: link.AllowGranular, plead: h.Invitations.Allow, confirmed: ticked},
 	}
 }
 
@@ -113,7 +114,9 @@ type plea struct {
 	Reasons []option
 	Confirm string // instead of reasons: the label of the box to tick
 	Send    string
-	Fault   mark // what is wrong with the reasons, or with the box
+	Fault   mark   // what is wrong with the reasons, or with the box
+	Link    string // where else to go; empty for nowhere
+	Label   string
 }
 
 // complete adds what is wrong with the form.
@@ -167,6 +170,9 @@ func renewal(p *page) any {
 		Why: p.T("page.renewal.why"), Reasons: p.choices(invitation.RenewalReasons, renewalTexts), Send: p.T("page.renewal.title"),
 	}
 	content.Text = append(content.Text, p.stopped()...)
+	if p.letter.Stopped {
+		content.Link, content.Label = p.allowing()
+	}
 	return p.complete(content)
 }
 
@@ -184,8 +190,12 @@ func renewalAsked(p *page) any {
 	if to := p.to(); to != "" {
 		told = p.T("page.renewal-asked.to", "partner", p.partner(), "to", to)
 	}
-	return notice{Text: append([]string{told, p.T("page.renewal-asked.once", "partner", p.partner())}, p.stopped()...),
+	n := notice{Text: append([]string{told, p.T("page.renewal-asked.once", "partner", p.partner())}, p.stopped()...),
 		Facts: append([]fact{{p.T("page.fact.name"), p.partner()}}, p.contact()...)}
+	if p.letter.Stopped {
+		n.Link, n.Label = p.allowing()
+	}
+	return n
 }
 
 func noRenewal(p *page) any {
@@ -232,7 +242,9 @@ func (p *page) seen() string {
 
 func reported(p *page) any {
 	p.Title = p.T("page.reported.title")
-	return notice{Text: append(append(p.silence(), p.ignore()...), p.seen())}
+	n := notice{Text: append(append(p.silence(), p.ignore()...), p.seen())}
+	n.Link, n.Label = p.allowing()
+	return n
 }
 
 // silence says that the partner's mails have ended, and how to get them again.

@@ -582,6 +582,7 @@ func TestScannersChangeNothing(t *testing.T) {
 	}{
 		{purpose: link.Answer}, {purpose: link.Answer, who: lara}, {purpose: link.Answer, prepare: over}, {purpose: link.Answer, prepare: replaced},
 		{purpose: link.Answer, prepare: accepted}, {purpose: link.Receipt, prepare: accepted}, {purpose: link.Unsubscribe}, {purpose: link.Unsubscribe, prepare: over},
+		{purpose: link.Answer, prepare: stopped}, {purpose: link.Answer, who: lara, prepare: stopped}, {purpose: link.Allow, prepare: stopped},
 	} {
 		d := deploy(t)
 		inv, token := d.invite()

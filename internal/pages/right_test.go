@@ -138,7 +138,7 @@ func TestStrongestRightOfGranularAdministration(t *testing.T) {
 				return out.String()
 			}
 			mail := func(n granular.Notice) letter.Content {
-				c, _ := letter.Granular(n, q, granular.ShippedRoles(), "https://portal.example/g/AQID", contact.Operator{Name: "O"})
+				c, _ := letter.Granular(n, q, granular.ShippedRoles(), letter.Links{Answer: "https://portal.example/g/AQID"}, contact.Operator{Name: "O"})
 				return c
 			}
 			review, form, request := show(grants[granular.Review]), show(grants[granular.Form]), mail(granular.RequestNotice)

@@ -71,6 +71,8 @@ type form struct {
 func forms(d *deployment) []form {
 	lou := claims("u-lou", "Lou Larch", "lou@larch.example", larch, "Larch Trading Ltd", "US", "public", "globalAdmin")
 	_, token := d.invite()
+	blocks, silenced := d.invite(func(p *invitation.Proposal) { p.RecipientEmail = to("pat@larch.example") })
+	stopped(d, &blocks)
 	_, ruledOut := d.invite(func(p *invitation.Proposal) { p.RecipientEmail = to("marie@maple.example") })
 	_, request := d.propose()
 	active, ended := d.propose(func(t *granular.Terms) { t.DisplayName = to("Other desk") })
@@ -93,6 +95,10 @@ func forms(d *deployment) []form {
 			return b.get(ended + "/end")
 		}, nil, confirm, "ended", lou},
 		{"verification", "/e/" + applied, func(b *browser, who map[string]any) seen { return b.verifyAs(applied, who) }, nil, confirm, "verified", nil},
+		{"allow", "/i/" + silenced + allow, func(b *browser, who map[string]any) seen {
+			b.signIn(silenced, who)
+			return b.get("/i/" + silenced + allow)
+		}, nil, confirm, "allowed", lou},
 		{"revoke", revoking, func(b *browser, who map[string]any) seen {
 			b.signInAsCompany(who)
 			return b.get(revoking)

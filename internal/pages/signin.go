@@ -30,6 +30,7 @@ const (
 type attempt struct {
 	Link     link.Link
 	Purpose  link.Purpose // zero for [link.Answer], as attempts had it that know of no other
+	Aside    string       // empty, or [asideAllow]
 	Place    string       // instead of a link: [customerPath]
 	Invited  string       // the domain of the address that was invited
 	Cloud    partner.CloudID
@@ -43,6 +44,10 @@ type attempt struct {
 func (h *site) signIn(w http.ResponseWriter, r *http.Request) {
 	v, ok := h.enter(w, r, link.Answer, "") // whoever was signed in signs in anew
 	if !ok {
+		return
+	}
+	if toAllow(r) {
+		h.signInToAllow(w, r, v)
 		return
 	}
 	letter, c, err := h.Invitations.Look(r.Context(), v.link, nil, false)
@@ -62,7 +67,7 @@ func (h *site) signIn(w http.ResponseWriter, r *http.Request) {
 func (h *site) begin(w http.ResponseWriter, r *http.Request, v *visit) {
 	letter := v.letter
 	a := attempt{
-		Link: v.link, Purpose: v.purpose, Place: v.place, Invited: domainOf(letter.Invitation.RecipientEmail), Cloud: letter.Cloud.ID, Lang: strings.TrimPrefix(chosen(r.URL.Query().Get("lang")), "?lang="),
+		Link: v.link, Purpose: v.purpose, Aside: v.aside, Place: v.place, Invited: domainOf(letter.Invitation.RecipientEmail), Cloud: letter.Cloud.ID, Lang: strings.TrimPrefix(chosen(r.URL.Query().Get("lang")), "?lang="),
 		State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(),
 	}
 	where, err := h.Authorities.Begin(a.Cloud, letter.Cloud.BaseURL+callbackPath, a.proof(), r.URL.Query().Get("switch") != "")
@@ -147,7 +152,7 @@ func (h *site) back(ctx context.Context, v *visit, a attempt) error {
 	purpose := cmp.Or(a.Purpose, link.Answer)
 	token, err := h.Keys.Sign(ctx, purpose, a.Link)
 	if err == nil {
-		v.purpose, v.token = purpose, token.Reveal()
+		v.purpose, v.token, v.aside = purpose, token.Reveal(), a.Aside
 	}
 	return err
 }
