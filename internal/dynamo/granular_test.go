@@ -69,7 +69,7 @@ func TestGranularCost(t *testing.T) {
 			return err
 		}},
 		{"whom of a page it administers", "1 Query | 0 | 0 | 0 | **0** | 1 | 0 | 0 | **1**", func() error {
-			live, err := service.Administered(ctx, r.Partner, "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff")
+			live, err := service.Administered(ctx, r.Partner, []partner.TenantID{who.Tenant})
 			if err == nil && !live[who.Tenant] {
 				err = errors.New("it is not seen")
 			}

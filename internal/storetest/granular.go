@@ -104,6 +104,9 @@ func (m *Memory) Grants(ctx context.Context, p, from, to partner.TenantID) (list
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if from > to { // as the engines say of a range that ends before it begins
+		return nil, fmt.Errorf("memory: grants from %s to %s", from, to)
+	}
 	err = m.do(Grants, func() error {
 		for k, g := range m.grants {
 			if k.Partner == p && g.Customer >= from && g.Customer <= to {

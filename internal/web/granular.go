@@ -369,18 +369,23 @@ func (g granulars) grants(c *call) error {
 	return c.give(http.StatusOK, answer)
 }
 
-// complete says of customers, which are in the order of their tenants, where administration is granular, and which have signed the customer
-// agreement with another partner.
+// complete says of customers where administration is granular, and which have signed the customer agreement with another partner.
 func (cs customers) complete(c *call, p partner.TenantID, list []customerDocument) error {
 	if len(list) == 0 {
 		return nil
 	}
-	live, err := cs.granted.Administered(c.r.Context(), p, list[0].ID, list[len(list)-1].ID)
+	var open []partner.TenantID // whose administration may be granular
+	for _, each := range list {
+		if each.Administration != commerce.DAP {
+			open = append(open, each.ID)
+		}
+	}
+	live, err := cs.granted.Administered(c.r.Context(), p, open)
 	if err != nil {
 		return err
 	}
 	for n, each := range list {
-		if each.Administration != commerce.DAP && live[each.ID] {
+		if live[each.ID] {
 			list[n].Administration = commerce.GDAP
 		}
 	}
