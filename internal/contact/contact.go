@@ -104,13 +104,13 @@ func (a Addresses) checkDomain(domain string) (ascii string, ok bool) {
 }
 
 // Domain gives the ASCII form of a domain that one company can have, in lower case, and false for any other text: a suffix below which
-// anybody can have names is nobody's, whether a registry or a company runs it.
+// anybody can have names is nobody's, whether a registry or a company runs it, and so is one below which tenants have them.
 func (a Addresses) Domain(s string) (ascii string, ok bool) {
 	if ascii, ok = a.checkDomain(strings.TrimSpace(s)); !ok {
 		return "", false
 	}
 	suffix, _ := publicsuffix.PublicSuffix(ascii)
-	return ascii, ascii != suffix
+	return ascii, ascii != suffix && !holdsTenants(ascii)
 }
 
 // Above gives the domains above one in its ASCII form, nearest first, as far as somebody can have them for himself.
@@ -121,7 +121,7 @@ func Above(domain string) (list []string) {
 	}
 	for domain != top {
 		_, parent, found := strings.Cut(domain, ".")
-		if !found {
+		if !found || holdsTenants(parent) {
 			break
 		}
 		domain = parent
@@ -470,10 +470,13 @@ func hosts(lower string) iter.Seq[int] {
 }
 
 // Registered gives the domain of an address as it was registered, in ASCII: what is below a suffix of the ICANN list, such as
-// larch.co.uk for nora@mail.larch.co.uk. It expects an address that was checked.
+// larch.co.uk for nora@mail.larch.co.uk, or below one of [TenantSuffix]. It expects an address that was checked.
 func Registered(address string) string {
 	_, domain, _ := cutLast(Normalise(address))
-	suffix, ok := registrySuffix(domain)
+	suffix, ok := TenantSuffix(domain)
+	if !ok {
+		suffix, ok = registrySuffix(domain)
+	}
 	if !ok { // one that is reserved
 		suffix = domain[strings.LastIndexByte(domain, '.')+1:]
 	}

@@ -78,7 +78,7 @@ type New struct {
 }
 
 // Create makes a company that is new to the platform: the relationship is active at once, without an invitation (rule I1). A company that
-// has a tenant is asked by an invitation (rule I2), and so is one whose domain is known: verified for a tenant or a partner, brought by an
+// has a tenant, as a domain such as larch.onmicrosoft.com shows, is asked by an invitation (rule I2), and so is one whose domain is known: verified for a tenant or a partner, brought by an
 // answer, or created before (domain, 0.29). The company is claimed by its own Global admin later (0.30). Replayed reports that the
 // command's key had made it; the relationship is then given as it is now.
 //
@@ -147,6 +147,9 @@ func (s Service) create(ctx context.Context, c Command, account partner.Account,
 	}
 	if n.Tenant != nil {
 		return none, false, asked("A company that has a tenant is asked with an invitation; a new one is created without one.")
+	}
+	if suffix, ok := contact.TenantSuffix(who.Domains[0]); ok {
+		return none, false, asked(fmt.Sprintf("A domain below %s shows that the company has a tenant; ask it with an invitation.", suffix))
 	}
 	record := relationship.Record{ID: newTenant(), Domain: who.Domains[0], Country: who.Country, Cloud: who.Cloud, By: account.Tenant, Version: 1}
 	if reseller != nil {

@@ -294,6 +294,12 @@ func TestWhoIsAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	create(alder, "8", "juniper.example", "").is(409, "invitation_required")
+	for n, domain := range []string{"pine.onmicrosoft.com", "PINE.onmicrosoft.us", "pine.partner.onmschina.cn", "pine.mail.onmicrosoft.com", "pine.sharepoint.com"} {
+		create(alder, fmt.Sprint("m", n), domain, "").is(409, "invitation_required")
+	}
+	for _, domain := range []string{"onmicrosoft.com", "OnMicrosoft.com", "mail.onmicrosoft.com", "onmicrosoft.us", "onmicrosoft.cn", "partner.onmschina.cn", "onmschina.cn", "sharepoint.com"} {
+		create(alder, "shared", domain, "").is(422, "validation_failed")
+	}
 	for domain, code := range map[string]string{
 		"co.uk": "validation_failed", "github.io": "validation_failed", "gmail.com": "webmail_not_allowed", "outlook.de": "webmail_not_allowed", "a@hazel.example": "validation_failed",
 	} {
