@@ -251,6 +251,9 @@ func (s Service) associate(c *Creation, reseller partner.Account, f relationship
 func (s Service) ask(c *Creation, account partner.Account, f relationship.Founding, by string) {
 	e := invitation.Entry{At: f.At, By: by, CorrelationID: f.CorrelationID}
 	i := invitation.Proposed(newID("inv_"), account, c.Record.ID, f.RegionTable, e)
+	if account.Role == partner.IndirectReseller {
+		i.Orderer = f.Via
+	}
 	c.Invitation = &i
 }
 

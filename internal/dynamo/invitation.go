@@ -33,6 +33,7 @@ const (
 	aBound      = "bo" // the inviter named the customer
 	aActingRole = "ar"
 	aProvider   = "pv"
+	aOrderer    = "oy" // the provider that orders, of a request that names none
 	aEmail      = "em"
 	aName       = "na"
 	aLocale     = "lo"
@@ -119,6 +120,7 @@ func encodeInvitation(i invitation.Invitation) item {
 	m.flag(aBound, i.Bound)
 	m.text(aActingRole, string(i.ActingRole))
 	m.text(aProvider, string(i.Provider))
+	m.text(aOrderer, string(i.Orderer))
 	m.text(aEmail, i.RecipientEmail)
 	m.text(aName, i.RecipientName)
 	m.text(aLocale, i.Locale)
@@ -266,6 +268,7 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 		Key: invitation.Key{Inviter: inviter, ID: id}, CreatedAt: created,
 		Version: f.needNumber(aVersion), Kind: invitation.Kind(f.needText(aKind)), Status: invitation.Status(f.needText(aStatus)),
 		Generation: f.needNumber(aGeneration), Customer: partner.TenantID(f.text(aCustomer)), Bound: f.flag(aBound), Provider: partner.TenantID(f.text(aProvider)),
+		Orderer:        partner.TenantID(f.text(aOrderer)),
 		RecipientEmail: f.text(aEmail), RecipientName: f.text(aName), Locale: f.text(aLocale), LocaleAsked: f.text(aTongue), Cloud: partner.CloudID(f.needText(aCloud)),
 		RequestDelegatedAdmin: f.flag(aDAP), Source: f.text(aSource), BatchID: f.text(aBatch), Message: f.text(aMessage), Sandbox: f.flag(aSandbox), Reminders: f.flag(aReminders), RegionTable: f.text(aRegions),
 		Duration: time.Duration(f.needNumber(aDuration)) * time.Second, ExpiresAt: f.time(aExpires), CreatedBy: f.text(aCreatedBy),

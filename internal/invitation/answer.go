@@ -165,6 +165,9 @@ func ReadLetter(ctx context.Context, accounts partner.Accounts, clouds partner.C
 		}
 		t.Provider = t.Provider.As(partner.IndirectProvider)
 	}
+	if err = t.Ordering(ctx, accounts, strong); err != nil {
+		return Letter{}, err
+	}
 	t.Cloud, err = clouds.Cloud(inv.Cloud)
 	return t, err
 }
@@ -347,17 +350,20 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 	if err != nil {
 		return letter, c, err
 	}
-	if signature == nil && s.Signs(letter.Invitation) {
-		if given.AgreementStood, err = s.Agreements.Stands(ctx, who.Company.KeptAs(b.identity.ID), letter.seller()); err != nil {
-			return letter, c, err
-		}
-	}
 	standing := make([]*relationship.Relationship, len(letter.receivers()))
 	for n, to := range letter.receivers() {
 		if !strong && !b.identity.Known {
 			break
 		}
 		if standing[n], err = s.standing(ctx, to.Tenant, b.identity.ID); err != nil {
+			return letter, c, err
+		}
+	}
+	if err = s.ordered(ctx, &letter, b, standing, strong); err != nil {
+		return letter, c, err
+	}
+	if signature == nil && s.Signs(letter.Invitation) {
+		if given.AgreementStood, err = s.Agreements.Stands(ctx, who.Company.KeptAs(b.identity.ID), letter.seller()); err != nil {
 			return letter, c, err
 		}
 	}
@@ -493,7 +499,7 @@ func (s *Service) accept(
 	default:
 		after.Customer = who.Company.Tenant
 	}
-	after.RegionTable = s.Regions.Version
+	after.RegionTable, after.Orderer = s.Regions.Version, t.Orderer.Tenant
 	change := Change{Before: &before, After: after, Granular: beside}
 	err := s.settle(ctx, change, is)
 	if err == nil {

@@ -107,7 +107,10 @@ type Invitation struct {
 	// ActingRole is in which of its roles the inviter asks (domain, 0.34); empty, in those made before there were several, for its first.
 	ActingRole partner.ProgramRole
 	// Provider is the inviter's indirect provider, of a dual invitation; empty for every other.
-	Provider       partner.TenantID
+	Provider partner.TenantID
+	// Orderer is the provider that orders for the customer of an indirect reseller's request that names none, as things stood when the request
+	// was made or answered (domain, 0.33); empty where nobody knows.
+	Orderer        partner.TenantID
 	RecipientEmail string // as typed; empty for a link that the partner passes on
 	RecipientName  string
 	Locale         string // BCP 47; one that mails and pages are written in

@@ -1,6 +1,8 @@
 package invitation
 
 import (
+	"cmp"
+	"context"
 	"slices"
 	"time"
 
@@ -283,6 +285,7 @@ type Letter struct {
 	Invitation Invitation
 	Inviter    partner.Account
 	Provider   partner.Account // of a dual invitation; zero for every other
+	Orderer    partner.Account // that of [Invitation.Orderer]; zero for none, and for one that is not active
 	Cloud      partner.Cloud
 	// Granular is the granular administration that the invitation asks for, as it is stored; nil for none, and where nobody has
 	// looked for it.
@@ -337,7 +340,28 @@ func (l Letter) seller() partner.TenantID {
 	if l.OrdersItself() {
 		return l.Inviter.Tenant
 	}
-	return l.Invitation.Provider
+	return cmp.Or(l.Invitation.Provider, l.Orderer.Tenant)
+}
+
+// Provides gives the provider that places the orders which an indirect reseller takes; zero where the request names none and nobody knows it.
+func (l Letter) Provides() partner.Account {
+	if l.Invitation.Kind == DualReseller {
+		return l.Provider
+	}
+	return l.Orderer
+}
+
+// Ordering has a letter say who orders, as the accounts are now: whoever is not active orders nothing.
+func (l *Letter) Ordering(ctx context.Context, accounts partner.Accounts, strong bool) error {
+	l.Orderer = partner.Account{}
+	if l.Invitation.Orderer == "" {
+		return nil
+	}
+	account, err := accounts.Account(ctx, l.Invitation.Orderer, strong)
+	if err == nil && account.Status == partner.Active {
+		l.Orderer = account.As(partner.IndirectProvider)
+	}
+	return err
 }
 
 // Asks gives the granular administration that the same answer can still give or refuse; nil for none. A rehearsal gives nothing.

@@ -539,6 +539,9 @@ func (s *Service) target(ctx context.Context, account partner.Account, inv *Invi
 		return err
 	}
 	inv.Customer = rel.Customer.Tenant // by whichever id it was named
+	if inv.Orderer, err = s.orderer(ctx, account.As(inv.ActingRole), *rel); err != nil {
+		return err
+	}
 	if err := s.Regions.Check(account.Country, rel.Customer.Country); err != nil {
 		return err
 	}
@@ -547,6 +550,41 @@ func (s *Service) target(ctx context.Context, account partner.Account, inv *Invi
 		return errStands
 	}
 	return nil
+}
+
+// orderer gives the provider that orders for the customer of an indirect reseller: the one that made the relationship with it, while it has one
+// itself (0.33). Empty for none, and for who orders itself.
+func (s *Service) orderer(ctx context.Context, account partner.Account, own relationship.Relationship) (partner.TenantID, error) {
+	if account.Role != partner.IndirectReseller || own.Via == "" || own.Status != relationship.Active {
+		return "", nil
+	}
+	theirs, err := s.standing(ctx, own.Via, own.Customer.Tenant)
+	if err != nil || theirs == nil || theirs.Status != relationship.Active {
+		return "", err
+	}
+	return own.Via, nil
+}
+
+// ordered looks again at who orders, once it is known which customer answers. Standing are the relationships of [Letter.receivers]; nil
+// where there is none, or where nobody has looked.
+func (s *Service) ordered(ctx context.Context, t *Letter, b backdrop, standing []*relationship.Relationship, strong bool) (err error) {
+	if t.Invitation.Kind != Reseller || t.Invitation.Sandbox {
+		return nil
+	}
+	own := standing[0]
+	if row, claimed := b.identity.Row(t.Inviter.Tenant); claimed && row.Before != nil {
+		own = row.Before
+	}
+	if own == nil {
+		return nil
+	}
+	now := Letter{}
+	if now.Invitation.Orderer, err = s.orderer(ctx, t.Inviter, *own); err != nil || now.Invitation.Orderer == t.Invitation.Orderer {
+		return err
+	}
+	err = now.Ordering(ctx, s.Accounts, strong)
+	t.Orderer = now.Orderer
+	return err
 }
 
 // Invitation gives one of the partner's own invitations. Codes: [problem.RoleNotPermitted], [problem.NotFound].

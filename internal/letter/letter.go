@@ -99,6 +99,7 @@ func compose(l invitation.Letter, url string, operator contact.Operator) Content
 
 // disarmed gives what a letter is made of with every name so that no mail program makes a link of it (0.38).
 func disarmed(l invitation.Letter) invitation.Letter {
+	l.Orderer.DisplayName = contact.Disarm(l.Orderer.DisplayName)
 	l.Inviter.DisplayName, l.Provider.DisplayName = contact.Disarm(l.Inviter.DisplayName), contact.Disarm(l.Provider.DisplayName)
 	l.Invitation.RecipientName = contact.Disarm(l.Invitation.RecipientName)
 	if l.Invitation.Answer != nil {

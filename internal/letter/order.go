@@ -6,14 +6,14 @@ import (
 )
 
 // Orders says who places the customer's orders, and what has to be signed first and who asks for that. An indirect reseller never orders; its
-// provider does, and is named where the request names it (0.33). Before there is an answer nobody knows what is signed.
+// provider does, and is named where it is known (0.33). Before there is an answer nobody knows what is signed.
 func Orders(p *locale.Printer, l invitation.Letter) string {
-	partner, signed := l.Inviter.DisplayName, l.Invitation.Answer.Signed()
+	partner, provider, signed := l.Inviter.DisplayName, l.Provides().DisplayName, l.Invitation.Answer.Signed()
 	switch {
-	case l.Invitation.Kind == invitation.DualReseller && signed:
-		return p.T("order.provider.signed", "partner", partner, "provider", l.Provider.DisplayName)
-	case l.Invitation.Kind == invitation.DualReseller:
-		return p.T("order.provider", "partner", partner, "provider", l.Provider.DisplayName)
+	case provider != "" && signed:
+		return p.T("order.provider.signed", "partner", partner, "provider", provider)
+	case provider != "":
+		return p.T("order.provider", "partner", partner, "provider", provider)
 	case l.OrdersItself() && signed:
 		return p.T("order.self.signed", "partner", partner)
 	case l.OrdersItself():
@@ -27,12 +27,12 @@ func Orders(p *locale.Printer, l invitation.Letter) string {
 
 // toldOrders is [Orders] for the partner itself, in a notice.
 func toldOrders(p *locale.Printer, l invitation.Letter) string {
-	signed := l.Invitation.Answer.Signed()
+	provider, signed := l.Provides().DisplayName, l.Invitation.Answer.Signed()
 	switch {
-	case l.Invitation.Kind == invitation.DualReseller && signed:
-		return p.T("order.notice.provider.signed", "provider", l.Provider.DisplayName)
-	case l.Invitation.Kind == invitation.DualReseller:
-		return p.T("order.notice.provider", "provider", l.Provider.DisplayName)
+	case provider != "" && signed:
+		return p.T("order.notice.provider.signed", "provider", provider)
+	case provider != "":
+		return p.T("order.notice.provider", "provider", provider)
 	case l.OrdersItself() && signed:
 		return p.T("order.notice.self.signed")
 	case l.OrdersItself():

@@ -193,6 +193,9 @@ func (d *Dispatcher) letter(ctx context.Context, inv invitation.Invitation, acco
 			return l, fmt.Errorf("mail: administration of %s: %w", inv.ID, err)
 		}
 	}
+	if err := l.Ordering(ctx, d.Accounts, false); err != nil {
+		return l, fmt.Errorf("mail: orderer of %s: %w", inv.ID, err)
+	}
 	if inv.Provider == "" {
 		return l, nil
 	}

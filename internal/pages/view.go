@@ -176,8 +176,8 @@ func (p *page) sign() *signing {
 	switch {
 	case p.needsAgreement:
 		s.Lead = p.T("page.agreement.needed", "operator", p.Operator)
-	case p.kind() == invitation.DualReseller:
-		s.Lead = p.T("order.agreement.provider", "provider", p.provider())
+	case p.letter.Provides().DisplayName != "":
+		s.Lead = p.T("order.agreement.provider", "provider", p.letter.Provides().DisplayName)
 	case !p.letter.OrdersItself():
 		s.Lead = p.T("order.agreement.indirect", "partner", p.partner())
 	}

@@ -332,7 +332,7 @@ func (s *suite) roundTrip() {
 	p := tenant()
 	sha := strings.Repeat("0123456789abcdef", 4)
 	i := draft(p, func(i *invitation.Invitation) {
-		i.Customer, i.Bound = tenant(), true
+		i.Customer, i.Bound, i.Orderer = tenant(), true, tenant()
 		i.RecipientEmail, i.RecipientName, i.Locale, i.LocaleAsked = "Ada.Larch@larch.example", "Ada Larch", "fr", "fr-CA"
 		i.RequestDelegatedAdmin, i.Reminders, i.Source = true, false, "fair/2025"
 		i.Tags = map[string]string{"team": "north", "#x": "ünï"}

@@ -1,0 +1,70 @@
+package pages_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"concord/internal/commerce"
+	"concord/internal/customer"
+	"concord/internal/invitation"
+	"concord/internal/partner"
+	"concord/internal/relationship"
+)
+
+// 0.33: of a customer that a provider created for its reseller every text names that provider as who orders: it becomes active with the claim.
+func TestProviderOfARecordOrders(t *testing.T) {
+	for _, attested := range []bool{false, true} {
+		d := offering(t)
+		d.tiers(true)
+		at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+		record := relationship.Record{ID: "5b2c0000-0000-4000-8000-0000000000aa", Domain: "larch.example", Country: "US", Cloud: "public", By: birch, Version: 1}
+		who := relationship.Customer{Tenant: record.ID, Created: true, CompanyName: "Larch", Domains: []string{record.Domain}, Country: "US", CountrySource: "partner", Cloud: "public"}
+		creation := customer.Creation{Record: record, Key: "k", Made: customer.Made{Customer: record.ID, At: at}}
+		for p, f := range map[partner.TenantID]relationship.Founding{
+			birch: {RelationshipID: "rel_aaaaaaaaaaaaaaaaaaaaaaaaaa", Via: cedar}, cedar: {RelationshipID: "rel_bbbbbbbbbbbbbbbbbbbbbbbbbb", Via: birch, Provider: birch},
+		} {
+			account, err := d.store.Account(t.Context(), p, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Partner, f.Customer, f.At, f.By = account, who, at, "agent"
+			creation.Relationships = append(creation.Relationships, relationship.Change{After: relationship.Create(f)})
+		}
+		if err := d.store.Create(t.Context(), creation); err != nil {
+			t.Fatal(err)
+		}
+		if attested {
+			a := commerce.Agreement{ID: "agr_aaaaaaaaaaaaaaaaaaaaaaaaaa", Customer: record.ID, Source: commerce.PartnerAttested, Partner: birch, Number: 1, AgreedAt: at, At: at, By: "x"}
+			if err := d.store.AddAgreement(t.Context(), a, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		inv, token := d.ask(cedar, invitation.Proposal{
+			Kind: invitation.Reseller, RecipientEmail: to("jo@larch.example"), CustomerTenantID: to(string(record.ID)), RequestDelegatedAdmin: to(true),
+		})
+		if inv.Orderer != birch {
+			t.Fatalf("%q orders", inv.Orderer)
+		}
+		b := d.browser()
+		form := b.signIn(token, lara)
+		form.has(t, "its indirect provider Company b12c does, once your company has signed the customer agreement")
+		if answer := b.post("/i/"+token, acceptance); answer.StatusCode != http.StatusSeeOther {
+			t.Fatalf("%d\n%s", answer.StatusCode, answer.text)
+		}
+		result, want := b.get("/i/"+token), "its indirect provider Company b12c does, once your company has signed"
+		if attested {
+			want = "The customer agreement is signed. Company ced0 doesn’t place orders: its indirect provider Company b12c places those you ask for."
+		}
+		result.has(t, strings.ReplaceAll(want, "ced0", string(cedar[:4])))
+		for _, page := range []seen{form, result} {
+			if strings.Contains(page.text, "also has a relationship") || strings.Contains(page.text, "will ask for it") {
+				t.Errorf("the provider is said to lack something: %s", page.text)
+			}
+		}
+		if got := d.stored(inv); got.Orderer != birch || got.Answer.AgreementStood != attested {
+			t.Errorf("%q orders, the agreement stands: %v", got.Orderer, got.Answer.AgreementStood)
+		}
+	}
+}
