@@ -247,8 +247,8 @@ type company struct {
 	// Providers are those in the company's own account, and Access says so; empty for none.
 	Access    string
 	Providers []rightCard
-	// Agreement says whether the company has signed the customer agreement here; empty where nobody asks.
-	Agreement string
+	// Agreement says whether the company has signed the customer agreement here, and who orders without that; empty where nobody asks.
+	Agreement []string
 	Sign      string   // where it is signed; empty where it cannot be
 	Portals   []portal // where to sign in
 	Past      []string // partners that have no right any more
@@ -302,10 +302,7 @@ func customerPartners(p *page) any {
 	}
 	content.Records = p.recordCards()
 	if len(p.partners) > 0 {
-		content.Agreement = p.T("page.customer.unsigned")
-		if p.signed != nil {
-			content.Agreement = p.T("page.customer.signed", "company", p.company(), "date", p.Date(p.signed.AgreedAt))
-		}
+		content.Agreement = p.agreed()
 	}
 	if p.offered {
 		content.Sign = agreementPath + p.chosen
@@ -335,6 +332,21 @@ func customerPartners(p *page) any {
 		})
 	}
 	return content
+}
+
+// agreed says whether the company has signed the customer agreement, and who orders as long as it has not (0.33): a partner that attests one.
+func (p *page) agreed() []string {
+	if p.signed != nil {
+		return []string{p.T("page.customer.signed", "company", p.company(), "date", p.Date(p.signed.AgreedAt))}
+	}
+	lines := []string{p.T("page.customer.unsigned")}
+	for _, each := range p.partners {
+		if each.Attested != nil && each.Serves() && each.Status == partner.Active {
+			lines[0] = p.T("page.customer.unsigned.attested")
+			lines = append(lines, p.T("page.customer.orders.attested", "partner", each.DisplayName))
+		}
+	}
+	return lines
 }
 
 // rightsOf are those that a partner has over the company, each with where it ends.
@@ -382,9 +394,7 @@ func (p *page) accessOf(each partnership.Seen) []fact {
 	if each.Status == partnership.Active {
 		status = p.T("company.provider.active")
 	}
-	return []fact{
-		{p.T("page.fact.domain"), each.Other.VerifiedDomain}, {p.T("page.fact.country"), p.Country(each.Other.Country)}, {p.T("page.answer.partnership"), status},
-	}
+	return append(p.identified(each.Other), fact{p.T("page.answer.partnership"), status})
 }
 
 // remains says what a partner still has.
@@ -425,13 +435,21 @@ func (p *page) boughtOf(each customer.Partner) (cards []subscriptionCard) {
 	return cards
 }
 
+// identified says who a partner is; of one whose account is not active it says that and vouches for nothing (0.43).
+func (p *page) identified(a partner.Account) []fact {
+	if a.Status != partner.Active {
+		return []fact{{p.T("page.customer.account"), p.T("page.customer.account.inactive", "operator", p.Operator)}}
+	}
+	return []fact{{p.T("page.fact.domain"), a.VerifiedDomain}, {p.T("page.fact.country"), p.Country(a.Country)}}
+}
+
 // standingWith says what stands between the company and a partner.
 func (p *page) standingWith(each customer.Partner) []fact {
-	facts := []fact{{p.T("page.fact.domain"), each.VerifiedDomain}, {p.T("page.fact.country"), p.Country(each.Country)}}
+	facts := p.identified(each.Account)
 	if each.Attested != nil {
 		facts = append(facts, fact{p.T("page.customer.attested"), p.Date(each.Attested.AgreedAt)})
 	}
-	if each.Relationship.Role == relationship.IndirectProvider || each.Contact.Email == "" {
+	if each.Status != partner.Active || each.Relationship.Role == relationship.IndirectProvider || each.Contact.Email == "" {
 		return facts
 	}
 	return append(facts, fact{p.T("page.fact.mail"), each.Contact.Email})

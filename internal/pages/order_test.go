@@ -37,6 +37,7 @@ var trade = map[lang.Tag]struct{ order, provider *regexp.Regexp }{
 // whoOrdersItself are the texts that are said of a partner that orders itself, and of no other.
 var whoOrdersItself = []string{
 	"order.self", "order.self.signed", "order.notice.self", "order.notice.self.signed", "page.consent.order", "page.agreement.lead",
+	"page.customer.unsigned.attested", "page.customer.orders.attested",
 }
 
 // nobodyOrders are the texts about ordering or about the agreement that say of no partner that it orders.

@@ -68,3 +68,55 @@ func TestProviderOfARecordOrders(t *testing.T) {
 		}
 	}
 }
+
+// 0.33: where the partner attests the agreement, the result of an acceptance and the company's page say that it orders.
+func TestAttestedAgreement(t *testing.T) {
+	d := offering(t)
+	d.serve(alder)
+	before := d.between(alder)
+	after := before
+	after.DelegatedAdmin, after.AgreementSigned, after.Version = relationship.TerminatedDAP, true, 2
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	a := commerce.Agreement{ID: "agr_aaaaaaaaaaaaaaaaaaaaaaaaaa", Customer: larch, Source: commerce.PartnerAttested, Partner: alder, Number: 1, AgreedAt: at, At: at, By: "x"}
+	if err := d.store.AddAgreement(t.Context(), a, &relationship.Change{Before: &before, After: after}); err != nil {
+		t.Fatal(err)
+	}
+	_, token := d.invite(func(p *invitation.Proposal) { p.RequestDelegatedAdmin = to(true) })
+	b := d.browser()
+	b.signIn(token, lara)
+	if answer := b.post("/i/"+token, acceptance); answer.StatusCode != http.StatusSeeOther {
+		t.Fatalf("%d\n%s", answer.StatusCode, answer.text)
+	}
+	b.get("/i/"+token).has(t, "The customer agreement is signed. Alder Cloud Services Inc. places the orders you ask for.")
+	page := b.get("/customer")
+	page.has(t, "Alder Cloud Services Inc. has declared that the customer agreement was signed elsewhere, and places the orders you ask for.")
+	if strings.Contains(page.text, "No orders are placed") {
+		t.Error("it says that nothing is ordered")
+	}
+}
+
+// 0.43: of a partner that is suspended the company's page says so, and vouches for nothing; its rights can still be taken back.
+func TestSuspendedPartnerOfACompany(t *testing.T) {
+	d := offering(t)
+	d.serve(alder)
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	a := commerce.Agreement{ID: "agr_aaaaaaaaaaaaaaaaaaaaaaaaaa", Customer: larch, Source: commerce.PartnerAttested, Partner: alder, Number: 1, AgreedAt: at, At: at, By: "x"}
+	if err := d.store.AddAgreement(t.Context(), a, nil); err != nil {
+		t.Fatal(err)
+	}
+	suspended := alderAccount()
+	suspended.Status = partner.Suspended
+	d.store.PutAccount(suspended)
+	b := d.browser()
+	for _, page := range []seen{b.signInAsCompany(lara), b.get(revoking)} {
+		page.has(t, "Alder Cloud Services Inc.", "Not active with Grove Marketplace Ltd at the moment")
+		for _, vouches := range []string{suspended.VerifiedDomain, suspended.Contact.Email, "places the orders"} {
+			if strings.Contains(content(page.doc), vouches) {
+				t.Errorf("%s says %q", page.page(), vouches)
+			}
+		}
+	}
+	if !strings.Contains(strings.Join(b.get("/customer").links(), " "), revoking) {
+		t.Error("administration cannot be taken back")
+	}
+}
