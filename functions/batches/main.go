@@ -19,6 +19,7 @@ import (
 	"concord/internal/observe"
 	"concord/internal/pace"
 	"concord/internal/partner"
+	"concord/internal/relationship"
 )
 
 // config is the operator's manual; template.yaml sets every variable.
@@ -54,7 +55,8 @@ func main() {
 	store := dynamo.New(awsenv.Config(), c.Table)
 	service := &invitation.Service{
 		Store: store, Accounts: store, Relationships: store, Partnerships: store, SalesAgentsRequestPartnerships: c.SalesAgentsRequest, DelegatedAdminNeedsAdminAgent: c.AdminAgentsAsk, Regions: partner.ShippedRegions(), Clouds: clouds,
-		Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Locales: locale.Tags, Now: now,
+		Recognition: relationship.Recognition{Companies: store},
+		Addresses:   contact.Addresses{AllowReserved: c.AllowReserved}, Locales: locale.Tags, Now: now,
 		Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain},
 		AllowMessage: c.AllowMessage,
 	}

@@ -67,8 +67,11 @@ func Blockers(p Purchase, regions partner.Regions) []Blocker {
 	block(p.Seller.AssociatedPartnerID == "", problem.PartnerIDRequired, "The seller has no PartnerID associated with its account.")
 	related := p.Relationship != nil && p.Relationship.Status == relationship.Active
 	block(!related, problem.NoResellerRelationship, "The seller has no active reseller relationship with the customer.")
-	block(related && p.Relationship.IdentityCheck == relationship.Unproven, problem.CustomerIdentityUnconfirmed,
-		"An agent must first confirm that the right company answered the invitation.")
+	confirms := "An agent must first confirm that the right company answered the invitation."
+	if related && p.Relationship.Apart {
+		confirms = "The company's Global admin must first confirm this record, on its own page of the portal (/customer)."
+	}
+	block(related && p.Relationship.IdentityCheck == relationship.Unproven, problem.CustomerIdentityUnconfirmed, confirms)
 	block(!p.AgreementSigned, unsigned.Code, unsigned.Detail)
 	if p.For != nil {
 		all = append(all, p.For.blockers(p.Seller, regions)...)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -267,6 +268,37 @@ func TestCreatedCompanyIsClaimed(t *testing.T) {
 	}
 }
 
+// Invariant 1: a claimed company with which nothing stands is asked once, whichever of its ids a request names (0.30).
+func TestClaimedCompanyIsAskedOnce(t *testing.T) {
+	w := newTown(t)
+	id := w.creates(birch, "spruce.example", "US")
+	w.answers(w.asks(birch, ""), person(spruce, "US", "spruce.example"), "accept", invitation.AcceptedBy)
+	ask := func(p, named partner.TenantID) (invitation.Invitation, error) {
+		i, _, err := w.ask.Invite(t.Context(), invitation.Command{User: user(p), CorrelationID: "corr", Key: w.key(), Body: "body"},
+			invitation.Proposal{Kind: invitation.Reseller, CustomerTenantID: new(string(named)), RequestDelegatedAdmin: new(true)})
+		return i, err
+	}
+	for p, order := range map[partner.TenantID][]partner.TenantID{alder: {id, spruce}, fir: {spruce, id}} {
+		first, err := ask(p, order[0])
+		if err != nil || first.Customer != id {
+			t.Fatalf("by %s %s asks %s, %v", order[0], p, first.Customer, err)
+		}
+		for _, named := range order {
+			if _, err := ask(p, named); !problem.Is(err, problem.DuplicateOpenInvitation) {
+				t.Errorf("%s asks once more, by %s: %v", p, named, err)
+			}
+		}
+	}
+	first, err := w.store.Occupants(t.Context(), alder, id)
+	if err != nil || len(first) != 1 {
+		t.Fatalf("%v, %v", first, err)
+	}
+	w.answers(link.Link{Tenant: string(alder), ID: first[0], Generation: 1}, person(spruce, "US", "spruce.example"), "accept", invitation.AcceptedBy)
+	if r := w.row(alder, spruce); r.Customer.Tenant != id || r.Status != relationship.Active {
+		t.Errorf("once it is answered alder has %+v", r)
+	}
+}
+
 func desk() *granular.Terms {
 	return &granular.Terms{DisplayName: new("Desk"), Duration: new("P90D"), Roles: &[]string{"729827e3-9c14-49f7-bb1b-9608f156bbb8"}}
 }
@@ -326,7 +358,7 @@ func TestRecordStaysApart(t *testing.T) {
 	if _, err := w.store.Relationship(t.Context(), alder, spruce); !problem.Is(err, problem.NotFound) {
 		t.Errorf("alder finds it by the tenant: %v", err)
 	}
-	if err := w.orders(alder, id); !problem.Is(err, problem.CustomerIdentityUnconfirmed) {
+	if err := w.orders(alder, id); !problem.Is(err, problem.CustomerIdentityUnconfirmed) || !strings.Contains(err.Error(), "/customer") {
 		t.Errorf("an order while it is apart: %v", err)
 	}
 	yes, agent := true, customer.Command{User: user(alder), IfVersion: invitation.AnyVersion}

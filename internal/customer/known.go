@@ -192,7 +192,7 @@ func (s Service) recognise(ctx context.Context, p, tenant partner.TenantID, t tr
 		if _, domain, found := strings.Cut(i.RecipientEmail, "@"); found {
 			k.Domains = []string{strings.ToLower(domain)}
 		}
-		if i.Answer != nil && i.Answer.Tenant == tenant {
+		if i.Answer != nil && (i.Bound || i.Answer.Tenant == tenant) { // whom a request names answers it under either id
 			k.CompanyName = i.Answer.Company
 		}
 	}

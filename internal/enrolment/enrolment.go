@@ -95,6 +95,10 @@ func Allowed(s Status, a Action) error {
 	if s == EmailVerification && (a == Approve || a == Reject || a == NeedInformation) {
 		return problem.New(problem.EmailNotVerified, "The primary contact has not confirmed its address yet.")
 	}
+	if s == EmailVerification && a == Save {
+		return problem.New(problem.EnrolmentStateConflict,
+			"Nothing can be changed while the contact's confirmation is awaited. To change the contact or the company, withdraw the enrolment (POST …/withdraw) and start again.")
+	}
 	return problem.New(problem.EnrolmentStateConflict, "This is not possible while the enrolment is %s.", s)
 }
 
@@ -299,6 +303,12 @@ func (e Enrolment) next() Enrolment {
 	e.Questions = slices.Clone(e.Questions)
 	e.Post.Steps = maps.Clone(e.Post.Steps)
 	return e
+}
+
+// Answered reports whether the company has submitted what the operator last needed to know: the review then goes on.
+func (e Enrolment) Answered() bool {
+	n := len(e.Questions)
+	return n > 0 && !e.Questions[n-1].AnsweredAt.IsZero()
 }
 
 // note adds a line to the history.

@@ -30,7 +30,7 @@ type Words struct {
 // ours, of whatever purpose and however it is written. Origins are what links of ours begin with: the base URLs of the clouds, or what
 // begins with one.
 func (w Words) check(f *problem.Findings, current string, origins []string) {
-	if n := utf8.RuneCountInString(w.Subject); n == 0 || n > MaxSubject || !utf8.ValidString(w.Subject) || strings.ContainsAny(w.Subject, "\r\n\t") {
+	if n := utf8.RuneCountInString(w.Subject); n > MaxSubject || strings.TrimSpace(w.Subject) == "" || !utf8.ValidString(w.Subject) || strings.ContainsAny(w.Subject, "\r\n\t") {
 		f.Add("/subject", problem.ValidationFailed, "The subject has 1 to %d characters on one line.", MaxSubject)
 	} else if r, place, found := contact.Hidden(w.Subject); found {
 		f.Add("/subject", problem.ValidationFailed, notShown, place, r)
@@ -225,6 +225,7 @@ func (s *Service) Extend(ctx context.Context, c Command, id string, open *time.D
 		}
 		until := now.Add(d)
 		switch {
+		case len(f) > 0: // what was sent is no length of time: nothing else is wrong with it
 		case d < MinDuration || d > MaxDuration:
 			f.Add("/expiresIn", problem.ValidationFailed, "An invitation is open for P1D to P90D from now.")
 		case inv.ExpiresAt.IsZero() && d < inv.Duration, !inv.ExpiresAt.IsZero() && until.Before(inv.ExpiresAt):

@@ -136,6 +136,7 @@ func TestTheLinkStaysInTheWords(t *testing.T) {
 		{"a control character", body(whole + "\x1a"), invalid},
 		{"a body that is no UTF-8", body(whole + "\n\xff"), invalid},
 		{"no subject", subject(""), "/subject validation_failed"},
+		{"a subject of blanks", subject(" \u00a0 "), "/subject validation_failed"},
 		{"a subject of 200", subject(strings.Repeat("é", 200)), ""},
 		{"a subject of 201", subject(strings.Repeat("é", 201)), "/subject validation_failed"},
 		{"a subject of two lines", subject("A request\r\nBcc: x@larch.example"), "/subject validation_failed"},

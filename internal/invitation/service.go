@@ -535,8 +535,11 @@ func (s *Service) target(ctx context.Context, account partner.Account, inv *Invi
 		return nil
 	}
 	rel, err := s.standing(ctx, inv.Inviter, inv.Customer)
-	if rel == nil || err != nil {
+	if err != nil {
 		return err
+	}
+	if rel == nil {
+		return s.named(ctx, inv)
 	}
 	inv.Customer = rel.Customer.Tenant // by whichever id it was named
 	if inv.Orderer, err = s.orderer(ctx, account.As(inv.ActingRole), *rel); err != nil {
@@ -585,6 +588,29 @@ func (s *Service) ordered(ctx context.Context, t *Letter, b backdrop, standing [
 	err = now.Ordering(ctx, s.Accounts, strong)
 	t.Orderer = now.Orderer
 	return err
+}
+
+// named has a request name its company, with which nothing stands, by the one id under which the company would be its partner's customer:
+// whoever is asked once by its tenant and once by a record that the tenant has claimed is asked twice (invariant 1; domain, 0.30). Whoever is
+// asked to be a reseller is its tenant. Code: [problem.SelfInvitation] for a record of the partner's own company.
+func (s *Service) named(ctx context.Context, inv *Invitation) error {
+	if s.Recognition.Companies == nil { // nobody creates companies
+		return nil
+	}
+	claims, claimed, err := relationship.ClaimsOf(ctx, s.Recognition.Companies, inv.Customer)
+	switch {
+	case err != nil || !claimed:
+		return err
+	case claims.Tenant == inv.Inviter || claims.Tenant == inv.Provider:
+		var f problem.Findings
+		f.Add("/customerTenantId", problem.SelfInvitation, "This is a record of your own company, or of your provider.")
+		return f.Err()
+	case inv.Kind == Partnership:
+		inv.Customer = claims.Tenant
+	default:
+		inv.Customer = claims.Home
+	}
+	return nil
 }
 
 // Invitation gives one of the partner's own invitations. Codes: [problem.RoleNotPermitted], [problem.NotFound].

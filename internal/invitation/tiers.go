@@ -101,6 +101,9 @@ func (s *Service) dualTarget(ctx context.Context, account partner.Account, inv *
 		return refused
 	}
 	own, err := s.standing(ctx, inv.Inviter, inv.Customer)
+	if err == nil && own == nil && refused == nil {
+		err = s.named(ctx, inv)
+	}
 	if err != nil || own == nil {
 		return firstOf(err, refused)
 	}
@@ -130,6 +133,9 @@ func (s *Service) dualTarget(ctx context.Context, account partner.Account, inv *
 func (s *Service) partnershipTarget(ctx context.Context, account partner.Account, inv *Invitation) error {
 	if !inv.Bound {
 		return nil
+	}
+	if err := s.named(ctx, inv); err != nil {
+		return err
 	}
 	reseller, err := s.Accounts.Account(ctx, inv.Customer, false)
 	if problem.Is(err, problem.NotFound) {

@@ -60,6 +60,9 @@ func verify(p *locale.Printer, e enrolment.Enrolment, _ string) Content {
 }
 
 func vetting(p *locale.Printer, e enrolment.Enrolment, _ string) Content {
+	if e.Answered() {
+		return headed(p, e, "enrolment.mail.resumed.subject", "enrolment.mail.resumed.intro", "enrolment.mail.vetting.next")
+	}
 	return headed(p, e, "enrolment.mail.vetting.subject", "enrolment.mail.vetting.intro", "enrolment.mail.vetting.next")
 }
 

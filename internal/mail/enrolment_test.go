@@ -46,7 +46,7 @@ func TestEveryEnrolmentMailInEveryLanguage(t *testing.T) {
 	const confirm = "https://portal.example/e/AQID-verify"
 	for _, tag := range locale.Tags {
 		for name, notice := range map[string]enrolment.Notice{
-			"verification": enrolment.VerificationNotice, "vetting": enrolment.VettingNotice, "action-required": enrolment.ActionRequiredNotice,
+			"verification": enrolment.VerificationNotice, "vetting": enrolment.VettingNotice, "vetting.answered": enrolment.VettingNotice, "action-required": enrolment.ActionRequiredNotice,
 			"authorized": enrolment.AuthorizedNotice, "authorized.located": enrolment.AuthorizedNotice, "active": enrolment.ActiveNotice,
 			"rejected": enrolment.RejectedNotice, "withdrawn": enrolment.WithdrawnNotice,
 		} {
@@ -59,6 +59,9 @@ func TestEveryEnrolmentMailInEveryLanguage(t *testing.T) {
 				}
 				if strings.Contains(name, "located") {
 					e.Location = &enrolment.Location{ID: "1"}
+				}
+				if strings.Contains(name, "answered") {
+					e.Questions = []enrolment.Question{{AnsweredAt: e.Verification.ExpiresAt}}
 				}
 				if !letter.WritesEnrolment(notice) {
 					t.Fatal("nobody has words for it")

@@ -411,20 +411,31 @@ func (g Recognition) own(ctx context.Context, id *Identity, q Inquiry, claims Cl
 	return nil
 }
 
+// ClaimsOf gives the claims of a company by one of its ids, and false for one that has claimed nothing.
+func ClaimsOf(ctx context.Context, c Companies, id partner.TenantID) (claims Claims, ok bool, err error) {
+	found, err := c.Companies(ctx, []partner.TenantID{id}, nil, false)
+	if err != nil {
+		return Claims{}, false, err
+	}
+	claims, ok = found.Claims[id]
+	if r := found.Records[id]; !ok && r.Tenant != "" {
+		if found, err = c.Companies(ctx, []partner.TenantID{r.Tenant}, nil, false); err != nil {
+			return Claims{}, false, err
+		}
+		claims, ok = found.Claims[r.Tenant]
+	}
+	return claims, ok, nil
+}
+
 // IDs gives all ids of a company by one of them, that one first.
 func IDs(ctx context.Context, c Companies, id partner.TenantID) ([]partner.TenantID, error) {
-	found, err := c.Companies(ctx, []partner.TenantID{id}, nil, false)
+	claims, ok, err := ClaimsOf(ctx, c, id)
 	if err != nil {
 		return nil, err
 	}
 	all := []partner.TenantID{id}
-	claims, ok := found.Claims[id]
-	if r := found.Records[id]; !ok && r.Tenant != "" {
-		all = append(all, r.Tenant)
-		if found, err = c.Companies(ctx, []partner.TenantID{r.Tenant}, nil, false); err != nil {
-			return nil, err
-		}
-		claims = found.Claims[r.Tenant]
+	if ok && claims.Tenant != id {
+		all = append(all, claims.Tenant)
 	}
 	for _, other := range claims.Records {
 		if other != id {

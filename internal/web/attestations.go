@@ -23,6 +23,9 @@ type attestationDocument struct {
 	SHA256      string     `json:"sha256"`
 }
 
+// errNoSuchText names the texts that there are, which are the same for everybody.
+var errNoSuchText = problem.New(problem.NotFound, "There is no such text: the types are %s and %s.", terms.RelationshipRemoval, terms.PartnershipRemoval)
+
 // read gives the text in force, in the language of the caller's account.
 func (a attestations) read(c *call) error {
 	u := c.user()
@@ -31,7 +34,7 @@ func (a attestations) read(c *call) error {
 	}
 	kind := terms.Type(c.r.PathValue("type"))
 	if kind != terms.RelationshipRemoval && kind != terms.PartnershipRemoval {
-		return problem.New(problem.NotFound, "")
+		return errNoSuchText
 	}
 	account, err := c.gate.Accounts.Account(c.r.Context(), u.Tenant, false)
 	if err != nil && !problem.Is(err, problem.NotFound) {

@@ -49,8 +49,12 @@ func (b batches) tagged(c *call, status int, x batch.Batch) error {
 
 func (b batches) submit(c *call) error {
 	read := c.jsonRows
-	if t, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type")); err == nil && t == "text/csv" {
+	switch t, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type")); t {
+	case "text/csv":
 		read = c.csvRows
+	case "application/json":
+	default: // what a spreadsheet or a browser calls CSV is none of these
+		return problem.New(problem.MalformedRequest, "The Content-Type of a batch must be text/csv for CSV, or application/json.")
 	}
 	form, sub, err := read()
 	if err != nil {

@@ -113,6 +113,13 @@ func TestBatchAsJSON(t *testing.T) {
 
 func TestBatchAsCSV(t *testing.T) {
 	a := newAPI(t)
+	for _, other := range []string{"text/plain", "application/vnd.ms-excel", ""} {
+		wrong := csv("wrong", "/v1/invitation-batches", "kind\r\nreseller\r\n")
+		wrong.header["Content-Type"] = other
+		if p := a.call(wrong).is(400, "malformed_request"); !strings.Contains(p.str("detail"), "text/csv") {
+			t.Errorf("CSV sent as %q: %s", other, p.body)
+		}
+	}
 	p := a.call(csv("k", "/v1/invitation-batches?send=false", "\ufeffkind,recipientEmail,recipientName,reminders,requestDelegatedAdmin,expiresIn,tags.fair\r\n"+
 		"reseller,admin@larch.example,\"Larch, Lena\",false,true,P10D,spring\r\n"+
 		"reseller,admin@maple.example,,,,,\r\n"+

@@ -241,3 +241,15 @@ func TestLimitsOfMail(t *testing.T) {
 		}
 	}
 }
+
+// One mistake is found once, also where a default would be wrong as well.
+func TestExtensionThatIsNoLengthOfTime(t *testing.T) {
+	a := newAPI(t)
+	at := a.call(create("k", `{"kind":"reseller","recipientEmail":"admin@larch.example"}`)).is(201).header.Get("Location")
+	for _, wrong := range []string{`"30"`, `30`, `"P0D"`} {
+		p := a.call(request{method: "POST", target: at + "/extend", body: `{"expiresIn":` + wrong + `}`}).is(422, "validation_failed")
+		if got := p.findings(); len(got) != 1 {
+			t.Errorf("expiresIn %s: %v", wrong, got)
+		}
+	}
+}

@@ -117,6 +117,10 @@ func TestEnrol(t *testing.T) {
 	if sent.str("status") != "emailVerification" {
 		t.Errorf("%s", sent.body)
 	}
+	waits := a.call(admin("PATCH", path, `{"locale":"fr"}`, "If-Match", "*")).is(409, "enrolment_state_conflict")
+	if !strings.Contains(waits.str("detail"), "/withdraw") {
+		t.Errorf("who wants to change the contact now is told %s", waits.body)
+	}
 	if again := a.call(admin("POST", path+"/submit", "", "Idempotency-Key", "s1")).is(202); again.header.Get("Idempotency-Replayed") != "true" {
 		t.Error("not replayed")
 	}

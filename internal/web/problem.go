@@ -129,7 +129,7 @@ func (c *call) refuse(err error) {
 	if _, known := answers[problem.CodeOf(err)]; !ok || !known {
 		p = problem.New(problem.Internal, "Something went wrong on our side. Quote the correlation id when you ask about it.")
 	}
-	if p.Code == problem.NotFound {
+	if p.Code == problem.NotFound && p != errNoSuchText {
 		// One sentence, so that another partner's id and an unknown one cannot be told apart.
 		p = problem.New(problem.NotFound, "There is no such resource.")
 	}

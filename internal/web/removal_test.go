@@ -205,7 +205,9 @@ func TestAttestationText(t *testing.T) {
 	if o := read(birch); o["textVersion"] != "sample-2" || o["language"] != "en" {
 		t.Errorf("a version later: %v", o)
 	}
-	a.call(request{method: "GET", target: "/v1/attestations/customerAgreement"}).is(404, "not_found")
+	if p := a.call(request{method: "GET", target: "/v1/attestations/customerAgreement"}).is(404, "not_found"); !strings.Contains(p.str("detail"), "relationshipRemoval and partnershipRemoval") {
+		t.Errorf("another type: %s", p.body)
+	}
 	a.call(request{method: "GET", target: "/v1/attestations/partnershipRemoval", tenant: "none"}).is(403, "role_not_permitted")
 	a.now = start.Add(-2 * time.Hour)
 	a.call(request{method: "GET", target: "/v1/attestations/partnershipRemoval"}).is(409, "agreement_text_not_configured")
