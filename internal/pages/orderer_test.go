@@ -120,3 +120,28 @@ func TestSuspendedPartnerOfACompany(t *testing.T) {
 		t.Error("administration cannot be taken back")
 	}
 }
+
+// 0.30, 0.33: what a partner attests of a customer that it created stands when the company claims it, whether the request named it or not.
+func TestAttestedAgreementOfARecord(t *testing.T) {
+	for _, bound := range []bool{false, true} {
+		d := offering(t)
+		record := d.created("larch.example", "US")
+		at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+		a := commerce.Agreement{ID: "agr_aaaaaaaaaaaaaaaaaaaaaaaaaa", Customer: record.ID, Source: commerce.PartnerAttested, Partner: alder, Number: 1, AgreedAt: at, At: at, By: "x"}
+		if err := d.store.AddAgreement(t.Context(), a, nil); err != nil {
+			t.Fatal(err)
+		}
+		_, token := d.invite(func(p *invitation.Proposal) {
+			if p.RequestDelegatedAdmin = to(true); bound {
+				p.CustomerTenantID = to(string(record.ID))
+			}
+		})
+		b := d.browser()
+		b.signIn(token, lara)
+		if answer := b.post("/i/"+token, acceptance); answer.StatusCode != http.StatusSeeOther {
+			t.Fatalf("%d\n%s", answer.StatusCode, answer.text)
+		}
+		b.get("/i/"+token).has(t, "The customer agreement is signed. Alder Cloud Services Inc. places the orders you ask for.")
+		b.get("/customer").has(t, "Alder Cloud Services Inc. has declared that the customer agreement was signed elsewhere")
+	}
+}
