@@ -95,6 +95,10 @@ func (s *Service) look(ctx context.Context, l link.Link, who *Person, strong boo
 	switch c {
 	case Unknown:
 		letter = Letter{}
+	case AcceptedBy:
+		if err = s.agreedSince(ctx, &letter, who.Company); err != nil {
+			return Letter{}, "", err
+		}
 	case InviterNotActive:
 		letter.Declines = s.bars(letter.Invitation, who, b) == ""
 	case Form:
@@ -103,6 +107,20 @@ func (s *Service) look(ctx context.Context, l link.Link, who *Person, strong boo
 		}
 	}
 	return letter, c, nil
+}
+
+// agreedSince has the result of an acceptance say that the agreement stands which was signed or attested after it (0.33).
+func (s *Service) agreedSince(ctx context.Context, t *Letter, company relationship.Customer) error {
+	if t.Invitation.Answer.Signed() || !s.Signs(t.Invitation) {
+		return nil
+	}
+	stands, err := s.Agreements.Stands(ctx, company.KeptAs(t.Invitation.Customer), t.seller())
+	if err == nil && stands {
+		given := *t.Invitation.Answer
+		given.AgreementStood = true
+		t.Invitation.Answer = &given
+	}
+	return err
 }
 
 // letterOf reads the invitation and its partners, each as strongly as asked for.

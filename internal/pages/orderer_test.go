@@ -145,3 +145,24 @@ func TestAttestedAgreementOfARecord(t *testing.T) {
 		b.get("/customer").has(t, "Alder Cloud Services Inc. has declared that the customer agreement was signed elsewhere")
 	}
 }
+
+// 0.33: an agreement that is attested after the answer is on the page of the result.
+func TestAgreementAfterTheAnswer(t *testing.T) {
+	d := offering(t)
+	inv, token := d.invite()
+	b := d.browser()
+	b.signIn(token, lara)
+	if answer := b.post("/i/"+token, acceptance); answer.StatusCode != http.StatusSeeOther {
+		t.Fatalf("%d\n%s", answer.StatusCode, answer.text)
+	}
+	b.get("/i/"+token).has(t, "once your company has signed the customer agreement")
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	a := commerce.Agreement{ID: "agr_aaaaaaaaaaaaaaaaaaaaaaaaaa", Customer: larch, Source: commerce.PartnerAttested, Partner: alder, Number: 1, AgreedAt: at, At: at, By: "x"}
+	if err := d.store.AddAgreement(t.Context(), a, nil); err != nil {
+		t.Fatal(err)
+	}
+	b.get("/i/"+token).has(t, "The customer agreement is signed. Alder Cloud Services Inc. places the orders you ask for.")
+	if d.stored(inv).Answer.Signed() {
+		t.Error("looking has written")
+	}
+}
