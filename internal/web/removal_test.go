@@ -464,6 +464,9 @@ func TestCustomerIsCreatedForAReseller(t *testing.T) {
 	if draft["status"] != "draft" || draft["requestDelegatedAdmin"] != true || draft["recipientEmail"] != nil {
 		t.Errorf("the draft: %v", draft)
 	}
+	if i, err := a.store.Invitation(t.Context(), invitation.Key{Inviter: cedar, ID: draft["id"].(string)}, true); err != nil || i.Orderer != birch {
+		t.Errorf("the draft says that %q orders, %v", i.Orderer, err)
+	}
 	// It is the reseller's, to mail as any other.
 	path := "/v1/invitations/" + draft["id"].(string)
 	a.call(request{method: "PATCH", target: path, tenant: cedar, body: `{"recipientEmail":"it@pine.example"}`, header: map[string]string{"If-Match": "*"}}).is(200)
