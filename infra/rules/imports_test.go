@@ -84,7 +84,9 @@ var house = map[string]room{
 	"jobs":      {neighbours: below, foreign: lambda},
 	// jsontext finds names that stand twice and invalid UTF-8, and gives the canonical form that an Idempotency-Key is compared by.
 	"web":   {neighbours: below, foreign: append(slices.Clone(text), "github.com/go-json-experiment/json/jsontext")},
-	"pages": {neighbours: append(slices.Clone(below), "identity"), foreign: append(slices.Clone(text), "golang.org/x/oauth2")},
+	"pages": {neighbours: append(slices.Clone(below), "identity", "session"), foreign: text},
+	// Who is signed in to pages, and how they came to be: one room for whatever has pages.
+	"session": {neighbours: append(slices.Clone(words), "contact", "identity", "invitation", "link", "partner", "relationship"), foreign: []string{"golang.org/x/oauth2"}},
 	// Who signs in and who calls, by what providers sign.
 	"identity":   {neighbours: append(slices.Clone(words), "country", "partner"), foreign: []string{"github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2"}},
 	"authorizer": {neighbours: append(slices.Clone(ground), "identity", "partner"), foreign: lambda},

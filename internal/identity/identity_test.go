@@ -182,7 +182,7 @@ func TestSignIn(t *testing.T) {
 	try := func(a *identity.Authorities, cloud partner.CloudID, change func(identity.Attempt, url.Values) (identity.Attempt, url.Values)) (identity.Holder, error) {
 		t.Helper()
 		attempt := identity.Attempt{State: "state", Nonce: "nonce", Verifier: strings.Repeat("v", 43)}
-		where, err := a.Begin(cloud, back, attempt, false)
+		where, err := a.Begin(cloud, back, attempt, identity.AsUsual)
 		if err != nil {
 			return identity.Holder{}, err
 		}

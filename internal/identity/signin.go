@@ -21,16 +21,25 @@ var outside = &http.Client{Timeout: patience}
 // Attempt is what ties a sign-in that comes back to the one that began: none of it is in the browser's address.
 type Attempt struct{ State, Nonce, Verifier string }
 
-// Begin returns where somebody signs in for a cloud. With fresh set, who is signed in at the provider is asked again. Code:
-// [problem.CloudMismatch] for a cloud that nobody signs in for.
-func (a *Authorities) Begin(c partner.CloudID, redirect string, t Attempt, fresh bool) (string, error) {
+// Prompt is what a provider is to ask of who has signed in there before (OpenID Connect Core 3.1.2.1).
+type Prompt string
+
+// What is asked: what the provider thinks fit, to sign in anew, or nothing, so that it answers with an error where it would have to ask.
+const (
+	AsUsual Prompt = ""
+	Anew    Prompt = "login"
+	Nothing Prompt = "none"
+)
+
+// Begin returns where somebody signs in for a cloud. Code: [problem.CloudMismatch] for a cloud that nobody signs in for.
+func (a *Authorities) Begin(c partner.CloudID, redirect string, t Attempt, prompt Prompt) (string, error) {
 	one, found, err := a.found(c)
 	if err != nil {
 		return "", err
 	}
 	options := []oauth2.AuthCodeOption{oidc.Nonce(t.Nonce), oauth2.S256ChallengeOption(t.Verifier)}
-	if fresh {
-		options = append(options, oauth2.SetAuthURLParam("prompt", "login"))
+	if prompt != AsUsual {
+		options = append(options, oauth2.SetAuthURLParam("prompt", string(prompt)))
 	}
 	config := one.config(found, redirect)
 	return config.AuthCodeURL(t.State, options...), nil

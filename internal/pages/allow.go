@@ -9,6 +9,7 @@ import (
 
 	"concord/internal/invitation"
 	"concord/internal/link"
+	"concord/internal/session"
 )
 
 // asideAllow is where who has signed in for the recipient's tenant lets a partner's mails through again (domain, 0.36). The link alone does
@@ -134,7 +135,9 @@ func (p *page) allowing() (to, label string) {
 }
 
 // domain is that of the recipient's address.
-func (p *page) domain() string { return cmp.Or(domainOf(p.letter.Invitation.RecipientEmail), p.to()) }
+func (p *page) domain() string {
+	return cmp.Or(session.DomainOf(p.letter.Invitation.RecipientEmail), p.to())
+}
 
 func allowSignIn(p *page) any {
 	p.Title = p.T("page.allow.title", "partner", p.partner())

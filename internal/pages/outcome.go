@@ -21,6 +21,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/partner"
+	"concord/internal/session"
 )
 
 // outcome is a kind of page: its name in data-page, its status, and what it shows.
@@ -105,7 +106,7 @@ type page struct {
 	regions   partner.Regions
 
 	Fillable bool   // it has a form to fill in
-	FilledBy string // who fills it in, as [site.filler] says it; empty where nobody has to be signed in
+	FilledBy string // who fills it in, as [session.Room.Filler] says it; empty where nobody has to be signed in
 
 	mayLeave       bool // a company ends a relationship on its own page
 	needsAgreement bool // an acceptance has to sign the customer agreement (domain, 0.8)
@@ -198,12 +199,10 @@ func (h *site) headers(w http.ResponseWriter, v *visit) {
 	set("Permissions-Policy", "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), publickey-credentials-get=(), usb=()")
 	set("Cross-Origin-Opener-Policy", "same-origin")
 	set("Cross-Origin-Resource-Policy", "same-origin")
-	if encrypted(h.cloud(v)) {
+	if session.Encrypted(h.cloud(v)) {
 		set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 	}
 }
-
-func encrypted(c partner.Cloud) bool { return strings.HasPrefix(c.BaseURL, "https://") }
 
 // printer chooses the language: what was asked for, what the inviter said, the browser's, the partner's, English (0.39).
 func (h *site) printer(r *http.Request, v *visit) *locale.Printer {

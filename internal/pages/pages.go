@@ -33,6 +33,7 @@ import (
 	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/relationship"
+	"concord/internal/session"
 )
 
 // Keys makes and checks links and gives the keys of cookies by use, the one to encrypt with first. Named are the ids of keys that
@@ -73,14 +74,7 @@ const maxBody = 64 << 10
 
 // Handler gives the pages as one handler. It fails when a cloud's base URL is no origin.
 func (s Site) Handler() (http.Handler, error) {
-	h := &site{Site: s, clouds: s.Invitations.Clouds}
-	guard := http.NewCrossOriginProtection()
-	for _, c := range h.clouds {
-		if err := guard.AddTrustedOrigin(c.BaseURL); err != nil {
-			return nil, err
-		}
-	}
-	guard.SetDenyHandler(h.plain(crossOrigin))
+	h := &site{Site: s, clouds: s.Invitations.Clouds, room: s.newRoom(s.Invitations.Clouds)}
 	mux := http.NewServeMux()
 	mux.HandleFunc(routePage, h.open)
 	mux.HandleFunc(routeAnswer, h.answer)
@@ -115,12 +109,17 @@ func (s Site) Handler() (http.Handler, error) {
 		mux.HandleFunc("POST "+p.pattern(), p.ask)
 	}
 	mux.Handle("/", h.plain(unknown))
-	return h.straighten(guard.Handler(mux)), nil
+	guarded, err := h.room.Guard(mux, h.plain(crossOrigin))
+	if err != nil {
+		return nil, err
+	}
+	return h.straighten(guarded), nil
 }
 
 type site struct {
 	Site
 	clouds partner.Clouds
+	room   *session.Room
 }
 
 // plain answers with a page that needs to know nothing.
@@ -246,7 +245,7 @@ type entered struct {
 	FirstName, LastName, Email, Phone string
 
 	Confirmed bool // the box of a form that has no other
-	// FilledBy says who began to fill the form in, as [site.filler] does.
+	// FilledBy says who began to fill the form in, as [session.Room.Filler] does.
 	FilledBy string
 }
 

@@ -3,132 +3,29 @@ package pages
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
-	"time"
 
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
-	"concord/internal/relationship"
+	"concord/internal/session"
 )
 
-// A session lasts for sessionTime after the last look at a page, and sessionMost after the sign-in.
-const (
-	sessionTime = 30 * time.Minute
-	sessionMost = 8 * time.Hour
-	// sessionPace is how old a session's cookie gets before a page renews it.
-	sessionPace = 5 * time.Minute
-	// formTime is how long a form says who began to fill it in.
-	formTime = 24 * time.Hour
-	formName = "concord-form"
-)
-
-// session is what the cookie of who is signed in holds.
-type session struct {
-	Person invitation.Person
-	Cloud  partner.CloudID // at whose portal the person signed in
-	Since  int64           // Unix seconds of the sign-in
-	At     int64           // when the cookie was made
+// newRoom is where people sign in to answer links and to look at their company's own page.
+func (s Site) newRoom(clouds partner.Clouds) *session.Room {
+	return &session.Room{
+		Cookie: "concord-session", Attempts: "concord-sign-in-", Use: "session", AttemptUse: "sign-in", Callback: callbackPath,
+		Keys: s.Keys, Clouds: clouds, Authorities: s.Authorities, Log: s.Log,
+	}
 }
 
-// session gives who is signed in, and nil for nobody. It renews the session by the way.
+// session gives who is signed in, and nil for nobody.
 func (h *site) session(w http.ResponseWriter, r *http.Request) (*invitation.Person, error) {
-	var s session
-	ok, err := h.recall(r, sessionCookie, sessionUse, &s)
-	if !ok || err != nil || s.Person.Subject == "" {
+	s, err := h.room.Current(w, r)
+	if s == nil || err != nil {
 		return nil, err
-	}
-	if cloud, err := h.clouds.Cloud(s.Cloud); err == nil && time.Since(time.Unix(s.At, 0)) >= sessionPace {
-		if err := h.keepSession(r.Context(), w, cloud, s, ""); err != nil {
-			h.Log.WarnContext(r.Context(), "session not renewed", "error", err.Error())
-		}
 	}
 	return &s.Person, nil
-}
-
-// keepSession sets the session. A company with more domains than a cookie holds keeps the first ones, and the invited one among
-// them, which the answer is compared with. Another invitation that the same session answers may find its domain cut off: then
-// the partner is asked to confirm a customer that it need not have (domain, 0.25), never the other way round.
-func (h *site) keepSession(ctx context.Context, w http.ResponseWriter, c partner.Cloud, s session, invited string) error {
-	now := time.Now()
-	if s.Since == 0 {
-		s.Since = now.Unix()
-	}
-	s.Cloud, s.At = c.ID, now.Unix()
-	lasts := min(sessionTime, time.Unix(s.Since, 0).Add(sessionMost).Sub(now))
-	if lasts <= 0 {
-		return nil
-	}
-	for {
-		text, err := h.seal(ctx, sessionCookie, sessionUse, s, lasts)
-		if err != nil {
-			return err
-		}
-		if n := len(s.Person.Company.Domains); len(text) > maxCookie && n > 0 {
-			s.Person.Company.Domains = someDomains(s.Person.Company.Domains, n*3/4, invited)
-			continue
-		}
-		h.set(w, c, sessionCookie, text, lasts)
-		return nil
-	}
-}
-
-// someDomains gives the first n domains of a company, the invited one among them.
-func someDomains(all []string, n int, invited string) []string {
-	kept := slices.Clone(all[:n])
-	own := slices.IndexFunc(all, func(d string) bool { return domainOf("@"+d) == invited })
-	if invited != "" && own >= n && n > 0 {
-		kept[n-1] = all[own]
-	}
-	return kept
-}
-
-// formDomains is how many domains of a company a form knows.
-const formDomains = 4
-
-// filler says in a form who began to fill it in. That proves nothing: it only tells whose words a form holds whose session has ended
-// meanwhile, so that they are shown again to nobody else, and how the page of that person looks.
-func (h *site) filler(ctx context.Context, v *visit) (string, error) {
-	p := *v.person
-	if n := len(p.Company.Domains); n > formDomains {
-		p.Company.Domains = someDomains(p.Company.Domains, formDomains, domainOf(v.letter.Invitation.RecipientEmail))
-	}
-	c := p.Company
-	return h.seal(ctx, formName, sessionUse, [][]string{
-		{p.Subject, p.Name, p.Email, string(c.Tenant), c.CompanyName, c.Country, c.CountrySource, string(c.Cloud)}, c.Domains, rolesAs[string](p.Roles),
-	}, formTime)
-}
-
-func rolesAs[To, From ~string](all []From) []To {
-	list := make([]To, len(all))
-	for n, one := range all {
-		list[n] = To(one)
-	}
-	return list
-}
-
-// filledBy gives who began to fill in a form, and nil for nobody that it says.
-func (h *site) filledBy(ctx context.Context, text string) (*invitation.Person, error) {
-	value, ok := parse(text)
-	if !ok {
-		return nil, nil
-	}
-	keys, err := h.Keys.Keys(ctx, sessionUse, value.key)
-	if err != nil {
-		return nil, err
-	}
-	var parts [][]string
-	if !value.unseal(keys, formName, &parts, time.Now()) || len(parts) != 3 || len(parts[0]) != 8 {
-		return nil, nil
-	}
-	one := parts[0]
-	return &invitation.Person{
-		Subject: one[0], Name: one[1], Email: one[2], Roles: rolesAs[partner.Role](parts[2]),
-		Company: relationship.Customer{
-			Tenant: partner.TenantID(one[3]), CompanyName: one[4], Country: one[5], CountrySource: one[6], Cloud: partner.CloudID(one[7]), Domains: parts[1],
-		},
-	}, nil
 }
 
 // What stands in the way of a form that was sent.
@@ -158,7 +55,7 @@ func (h *site) sent(w http.ResponseWriter, r *http.Request, v *visit, look looki
 	}
 	v.form = filled(field)
 	translated(r, field)
-	who, err := h.filledBy(r.Context(), v.form.FilledBy)
+	who, err := h.room.FilledBy(r.Context(), v.form.FilledBy)
 	if err != nil {
 		h.trouble(w, r, v, err)
 		return nil, false
@@ -171,7 +68,7 @@ func (h *site) sent(w http.ResponseWriter, r *http.Request, v *visit, look looki
 	case p == nil:
 		v.person, v.obstacle = who, sessionIsOver
 		v.form.unbind()
-	case who != nil && (who.Subject != p.Subject || who.Company.Tenant != p.Company.Tenant):
+	case who != nil && !session.Same(*who, *p):
 		v.form, v.obstacle = entered{}, anotherPerson
 	case translated(r, field):
 		v.form.unbind()
@@ -266,11 +163,7 @@ func (h *site) signedOut(w http.ResponseWriter, r *http.Request) {
 
 // signOut ends the session in this browser. What the identity provider remembers is its own.
 func (h *site) signOut(w http.ResponseWriter, r *http.Request) {
-	for _, c := range r.Cookies() {
-		if strings.TrimPrefix(c.Name, hostPrefix) == sessionCookie {
-			h.drop(w, c.Name)
-		}
-	}
+	h.room.End(w, r)
 	h.redirect(w, r, &visit{place: signOutPath}, signOutPath+chosen(r.URL.Query().Get("lang")))
 }
 
@@ -304,7 +197,7 @@ func (h *site) fill(r *http.Request, p *page) (err error) {
 		p.FilledBy = p.form.FilledBy
 		return nil
 	}
-	p.FilledBy, err = h.filler(r.Context(), p.visit)
+	p.FilledBy, err = h.room.Filler(r.Context(), *p.person, session.DomainOf(p.letter.Invitation.RecipientEmail))
 	return err
 }
 

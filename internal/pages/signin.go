@@ -3,41 +3,27 @@ package pages
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"crypto/subtle"
 	"errors"
 	"net/http"
 	"strings"
-	"time"
-
-	"golang.org/x/oauth2"
 
 	"concord/internal/identity"
 	"concord/internal/invitation"
 	"concord/internal/link"
-	"concord/internal/partner"
-	"concord/internal/relationship"
+	"concord/internal/session"
 )
 
-const (
-	callbackPath = "/sign-in/callback"
-	attemptTime  = 10 * time.Minute
-	// maxAttempts bounds how many sign-ins may be under way in one browser.
-	maxAttempts = 4
-)
+const callbackPath = "/sign-in/callback"
 
-// attempt is one sign-in under way. Its cookie is named after its state, so that several can be.
+// attempt is one sign-in under way.
 type attempt struct {
-	Link     link.Link
-	Purpose  link.Purpose // zero for [link.Answer], as attempts had it that know of no other
-	Aside    string       // empty, or [asideAllow]
-	Place    string       // instead of a link: [customerPath]
-	Invited  string       // the domain of the address that was invited
-	Cloud    partner.CloudID
-	Lang     string
-	State    string
-	Nonce    string
-	Verifier string
+	session.Attempt
+	Link    link.Link
+	Purpose link.Purpose // zero for [link.Answer], as attempts had it that know of no other
+	Aside   string       // empty, or [asideAllow]
+	Place   string       // instead of a link: [customerPath]
+	Invited string       // the domain of the address that was invited
+	Lang    string
 }
 
 // signIn begins a sign-in for a link that can be answered, or whose answer can be looked at.
@@ -67,20 +53,15 @@ func (h *site) signIn(w http.ResponseWriter, r *http.Request) {
 func (h *site) begin(w http.ResponseWriter, r *http.Request, v *visit) {
 	letter := v.letter
 	a := attempt{
-		Link: v.link, Purpose: v.purpose, Aside: v.aside, Place: v.place, Invited: domainOf(letter.Invitation.RecipientEmail), Cloud: letter.Cloud.ID, Lang: strings.TrimPrefix(chosen(r.URL.Query().Get("lang")), "?lang="),
-		State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(),
+		Attempt: session.NewAttempt(letter.Cloud.ID), Link: v.link, Purpose: v.purpose, Aside: v.aside, Place: v.place,
+		Invited: session.DomainOf(letter.Invitation.RecipientEmail), Lang: strings.TrimPrefix(chosen(r.URL.Query().Get("lang")), "?lang="),
 	}
-	where, err := h.Authorities.Begin(a.Cloud, letter.Cloud.BaseURL+callbackPath, a.proof(), r.URL.Query().Get("switch") != "")
+	prompt := identity.AsUsual
+	if r.URL.Query().Get("switch") != "" {
+		prompt = identity.Anew
+	}
+	where, err := h.room.Begin(w, r, letter.Cloud, a.Attempt, a, prompt)
 	if err != nil {
-		h.trouble(w, r, v, err)
-		return
-	}
-	for i, name := range attempts(r) {
-		if i >= maxAttempts-1 {
-			h.drop(w, name)
-		}
-	}
-	if err := h.keep(r.Context(), w, letter.Cloud, attemptCookie+suffix(a.State), attemptUse, a, attemptTime); err != nil {
 		h.trouble(w, r, v, err)
 		return
 	}
@@ -90,15 +71,13 @@ func (h *site) begin(w http.ResponseWriter, r *http.Request, v *visit) {
 // callback ends a sign-in. Whatever it was given, it leads to the link or the place that the attempt's cookie holds and nowhere else.
 func (h *site) callback(w http.ResponseWriter, r *http.Request) {
 	v := &visit{}
-	q := r.URL.Query()
 	var a attempt
-	name := attemptCookie + suffix(q.Get("state"))
-	ok, err := h.recall(r, name, attemptUse, &a)
+	ok, err := h.room.Resume(r, &a, &a.Attempt)
 	if err != nil {
 		h.trouble(w, r, v, err)
 		return
 	}
-	if !ok || subtle.ConstantTimeCompare([]byte(a.State), []byte(q.Get("state"))) != 1 {
+	if !ok {
 		h.show(w, r, v, signInOver)
 		return
 	}
@@ -113,17 +92,15 @@ func (h *site) callback(w http.ResponseWriter, r *http.Request) {
 		h.trouble(w, r, v, err)
 		return
 	}
-	if a.Lang != "" {
-		r.URL.RawQuery = strings.TrimPrefix(chosen(a.Lang), "?")
-	} else {
-		r.URL.RawQuery = ""
-	}
-	if code := q.Get("error"); code != "" {
-		h.refused(w, r, v, code)
-		return
-	}
-	person, err := h.identify(r.Context(), cloud, a, q.Get("code"), q.Get("iss"))
+	person, err := h.room.Identify(r, cloud, a.Attempt)
+	r.URL.RawQuery = strings.TrimPrefix(chosen(a.Lang), "?")
 	switch {
+	case errors.Is(err, session.ErrDenied):
+		h.show(w, r, v, signInRefused)
+		return
+	case errors.Is(err, session.ErrAgain):
+		h.show(w, r, v, signInOver)
+		return
 	case errors.Is(err, identity.ErrNoCompany):
 		h.show(w, r, v, noCompany)
 		return
@@ -135,11 +112,11 @@ func (h *site) callback(w http.ResponseWriter, r *http.Request) {
 		h.trouble(w, r, v, err)
 		return
 	}
-	if err := h.keepSession(r.Context(), w, cloud, session{Person: person}, a.Invited); err != nil {
+	if err := h.room.Keep(r.Context(), w, cloud, session.Session{Person: person}, a.Invited); err != nil {
 		h.trouble(w, r, v, err)
 		return
 	}
-	h.drop(w, cookieName(cloud, name))
+	h.room.Settle(w, cloud, a.Attempt)
 	h.redirect(w, r, v, v.here(r))
 }
 
@@ -155,38 +132,4 @@ func (h *site) back(ctx context.Context, v *visit, a attempt) error {
 		v.purpose, v.token, v.aside = purpose, token.Reveal(), a.Aside
 	}
 	return err
-}
-
-// refused answers what the provider says instead of a code (OpenID Connect Core 3.1.2.6, RFC 6749 4.1.2.1).
-func (h *site) refused(w http.ResponseWriter, r *http.Request, v *visit, code string) {
-	switch code {
-	case "access_denied", "consent_required", "interaction_required", "unauthorized_client", "account_selection_required":
-		h.show(w, r, v, signInRefused)
-	case "login_required", "invalid_request":
-		h.show(w, r, v, signInOver)
-	default:
-		h.trouble(w, r, v, errors.New("the identity provider answers with an error"))
-	}
-}
-
-// identify finds out who came back from a sign-in. Errors: [identity.ErrRefused], [identity.ErrNoCompany]; anything else is the provider's
-// trouble.
-func (h *site) identify(ctx context.Context, c partner.Cloud, a attempt, code, issuer string) (invitation.Person, error) {
-	who, err := h.Authorities.Complete(ctx, c.ID, c.BaseURL+callbackPath, a.proof(), code, issuer)
-	if err != nil {
-		return invitation.Person{}, err
-	}
-	p := invitation.Person{
-		Subject: who.Subject, Name: who.Name, Email: who.Email, Roles: who.Roles,
-		Company: relationship.Customer{Tenant: who.Tenant, CompanyName: who.Company, Domains: who.Domains, Country: who.Country, Cloud: who.Cloud},
-	}
-	if who.Country != "" {
-		p.Company.CountrySource = "token"
-	}
-	return p, nil
-}
-
-// proof is what ties the attempt to its answer.
-func (a attempt) proof() identity.Attempt {
-	return identity.Attempt{State: a.State, Nonce: a.Nonce, Verifier: a.Verifier}
 }

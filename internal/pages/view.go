@@ -15,6 +15,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/relationship"
+	"concord/internal/session"
 )
 
 // ConsentVersion names the words of the answer page. Raise it whenever what they mean changes.
@@ -548,7 +549,7 @@ func accepted(p *page) any {
 			r.Link, r.Label = customerPath+p.chosen, p.T("page.customer.all")
 		}
 		if relationship.CheckIdentity(p.person.Company, inv.RecipientEmail) == relationship.Unproven {
-			r.Next = append(r.Next, p.T("order.identity", "partner", partner, "domain", domainOf(inv.RecipientEmail)))
+			r.Next = append(r.Next, p.T("order.identity", "partner", partner, "domain", session.DomainOf(inv.RecipientEmail)))
 		}
 	}
 	if inv.Answer.Granular {
