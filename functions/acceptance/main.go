@@ -49,8 +49,6 @@ type config struct {
 	// How many complaints pause a partner's mails: of a thousand of them in seven days, and at least.
 	ComplaintsPerMille int `env:"COMPLAINT_PAUSE_PER_MILLE"`
 	ComplaintsLeast    int `env:"COMPLAINT_PAUSE_LEAST"`
-	// Calendar says which days the operator works, as enrolment.ParseCalendar reads it.
-	Calendar string `env:"VETTING_CALENDAR" default:"{}"`
 	// AdminAgentsAccept lets admin agents of a reseller authorise a provider (0.2).
 	AdminAgentsAccept bool `env:"ADMIN_AGENT_MAY_ACCEPT_PARTNERSHIP" default:"false"`
 	// CustomersLeave lets a customer's Global admins end the relationship themselves (0.45).
@@ -88,10 +86,6 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	calendar, err := enrolment.ParseCalendar(c.Calendar)
-	if err != nil {
-		return err
-	}
 	operator := contact.Operator{Name: c.Operator, Contact: c.Contact, Privacy: c.Privacy, Imprint: c.Imprint}
 	if err := operator.Check(); err != nil {
 		return err
@@ -124,7 +118,7 @@ func run(log *slog.Logger) error {
 			Tiers:   partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: now},
 			Signing: signing, Addresses: addresses, Evidence: time.Duration(c.EvidenceYears) * year, MayLeave: c.CustomersLeave, Now: now,
 		},
-		Enrolments: enrolment.Confirmation{Store: store, Calendar: calendar, Now: now},
+		Enrolments: enrolment.Confirmation{Store: store, Calendar: enrolment.Records{Store: store}, Now: now},
 		Keys:       masterkey.New(aws, c.Secret), Operator: operator, Authorities: authorities, Log: log,
 	}.Handler()
 	if err != nil {

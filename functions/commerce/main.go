@@ -25,9 +25,6 @@ type config struct {
 	// EvidenceYears is for how long agreements are kept with the names of who signed them (domain, 0.23).
 	EvidenceYears int `env:"EVIDENCE_YEARS" default:"7"`
 
-	// Records knows PartnerIDs beside those of accounts; see the parameter CompanyRecords.
-	Records string `env:"COMPANY_RECORDS" default:"{}"`
-
 	// Only a local stack sets it: addresses below .example and .test are accepted.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
@@ -39,16 +36,15 @@ func main() {
 	var c config
 	err := env.Load(&c)
 	clock, fault := env.Clock()
-	records, unread := enrolment.ParseRecords(c.Records)
-	if err != nil || fault != nil || unread != nil {
-		log.Error("cannot start", "error", err, "clock", fault, "records", unread)
+	if err != nil || fault != nil {
+		log.Error("cannot start", "error", err, "clock", fault)
 		os.Exit(1)
 	}
 	aws := awsenv.Config()
 	store, keys := dynamo.New(aws, c.Table), masterkey.New(aws, c.Secret)
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: log}
 	service := &commerce.Service{
-		Accounts: store, Holders: store, Records: records, Relationships: store, Agreements: store, Orders: store, Subscriptions: store, Partnerships: commerce.Tiers{Store: store},
+		Accounts: store, Holders: store, Records: enrolment.Records{Store: store}, Relationships: store, Agreements: store, Orders: store, Subscriptions: store, Partnerships: commerce.Tiers{Store: store},
 		Granular: &granular.Service{Store: store, Roles: granular.ShippedRoles(), Now: clock}, Texts: store, Evidence: time.Duration(c.EvidenceYears) * year,
 		Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Now: clock,
 	}

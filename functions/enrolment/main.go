@@ -22,10 +22,6 @@ type config struct {
 	Table  string `env:"TABLE_NAME"`  // the DynamoDB table of this deployment
 	Secret string `env:"LINK_SECRET"` // ARN or name of the secret from which the keys of cursors are derived
 	Clouds string `env:"CLOUDS"`      // JSON array of {id, portalName, baseUrl, administrationOptional}, in which companies are
-	// Records are the companies by their D-U-N-S numbers and the PartnerIDs that are known beside those of accounts, as
-	// enrolment.ParseRecords reads them.
-	Records  string `env:"COMPANY_RECORDS" default:"{}"`
-	Calendar string `env:"VETTING_CALENDAR" default:"{}"` // which days the operator works, as enrolment.ParseCalendar reads it
 
 	// Only a local stack sets it: addresses below .example and .test are accepted.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
@@ -37,18 +33,17 @@ func main() {
 	loadErr := env.Load(&c)
 	clock, clockErr := env.Clock()
 	clouds, cloudsErr := partner.ParseClouds(c.Clouds)
-	records, recordsErr := enrolment.ParseRecords(c.Records)
-	calendar, calendarErr := enrolment.ParseCalendar(c.Calendar)
-	if err := errors.Join(loadErr, clockErr, cloudsErr, recordsErr, calendarErr); err != nil {
+	if err := errors.Join(loadErr, clockErr, cloudsErr); err != nil {
 		log.Error("cannot start", "error", err)
 		os.Exit(1)
 	}
 	aws := awsenv.Config()
 	store, keys := dynamo.New(aws, c.Table), masterkey.New(aws, c.Secret)
+	records := enrolment.Records{Store: store, Now: clock}
 	service := &enrolment.Service{
-		Store: store, Accounts: store, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: store, Calendar: calendar,
+		Store: store, Accounts: store, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: store, Calendar: records,
 		Texts: store, Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Clouds: clouds, Locales: locale.Tags, Now: clock,
 	}
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Log: log}
-	apigw.Start(web.Enrolments(gate, service), "", log)
+	apigw.Start(web.Enrolments(gate, service, records), "", log)
 }

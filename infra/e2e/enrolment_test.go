@@ -153,6 +153,10 @@ func TestEnrolment(t *testing.T) {
 	gorse.do("POST", path+"/partner-id", `{"partnerId":"4100070"}`).code(t, 422, "partner_id_wrong_type")
 	gorse.do("POST", path+"/partner-id", `{"partnerId":"4100071"}`).code(t, 422, "partner_id_wrong_country")
 	gorse.do("POST", path+"/partner-id", `{"partnerId":"4100001"}`).code(t, 404, "partner_id_not_found") // alder's
+	// One that the operator comes to know is found at once.
+	gorse.do("POST", path+"/partner-id", `{"partnerId":"4100079"}`).code(t, 404, "partner_id_not_found")
+	operator.do("PUT", "/v1/partner-id-records/4100079", `{"name":"Gorse Networks, Nantes","type":"location","country":"FR","reason":"by telephone"}`).want(t, 201)
+	gorse.do("POST", path+"/partner-id", `{"partnerId":"4100079"}`).code(t, 422, "partner_id_wrong_country")
 	gorse.do("POST", path+"/partner-id", `{"partnerId":"4100007"}`).want(t, 200)
 	read := gorse.do("GET", "/v1/partner/agreements/mpa", "").want(t, 200).json(t)
 	if text := read["text"].(map[string]any); read["signed"] != false || !strings.Contains(text["title"].(string), "no legal effect") {

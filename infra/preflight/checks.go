@@ -12,7 +12,6 @@ import (
 
 	"concord/infra/local/template"
 	"concord/internal/contact"
-	"concord/internal/enrolment"
 	"concord/internal/identity"
 	"concord/internal/partner"
 )
@@ -25,10 +24,8 @@ var made = map[string]struct {
 	of   string
 	read func(string) error
 }{
-	"CLOUDS":           {"PublicPortalName, PublicPortalUrl, UsGovPortalName, UsGovPortalUrl", reads(partner.ParseClouds)},
-	"COMPANY_RECORDS":  {"CompanyRecords", reads(enrolment.ParseRecords)},
-	"VETTING_CALENDAR": {"VettingCalendar", reads(enrolment.ParseCalendar)},
-	"MAIL_FROM":        {"MailFromName, MailDomain", reads(netmail.ParseAddress)},
+	"CLOUDS":    {"PublicPortalName, PublicPortalUrl, UsGovPortalName, UsGovPortalUrl", reads(partner.ParseClouds)},
+	"MAIL_FROM": {"MailFromName, MailDomain", reads(netmail.ParseAddress)},
 }
 
 func reads[T any](parse func(string) (T, error)) func(string) error {
@@ -71,7 +68,7 @@ func (r *report) values(t *template.Template) *identity.Authorities {
 			}
 		}
 		if size > maxEnvironment {
-			r.say(wrong, f.LogicalID, "its variables have %d bytes, Lambda takes %d: are CompanyRecords or a list of claims that long?", size, maxEnvironment)
+			r.say(wrong, f.LogicalID, "its variables have %d bytes, Lambda takes %d: is a list of operators or of claims that long?", size, maxEnvironment)
 		}
 	}
 	if err := (contact.Operator{Name: p["OperatorName"], Contact: p["OperatorContact"], Privacy: p["PrivacyNoticeUrl"], Imprint: p["ImprintUrl"]}).Check(); err != nil {
@@ -107,9 +104,6 @@ func (r *report) sense(t *template.Template) {
 		if isReserved(host) {
 			r.say(wrong, name, "%s is a name for examples, where no mail comes from or goes to", host)
 		}
-	}
-	if p["CompanyRecords"] == enrolment.Sample {
-		r.say(wrong, "CompanyRecords", "the sample holds companies that do not exist: anybody who knows their numbers enrols as one")
 	}
 	first, _ := strconv.ParseFloat(p["FirstMonthQuota"], 64)
 	daily, _ := strconv.ParseFloat(p["DailyQuota"], 64)

@@ -87,7 +87,7 @@ func TestPreflight(t *testing.T) {
 	if code, said := lookOver(t, nil, world(nil)); code != 0 || said != "nothing wrong was found\n" {
 		t.Errorf("of what is right: %d\n%s", code, said)
 	}
-	long := strings.Repeat(`{"duns":"123456789","name":"A company whose name is long","address":{"country":"US"}},`, 60)
+	long := strings.Repeat("0be20000-0000-4000-8000-000000000008,", 60)
 	for name, c := range map[string]struct {
 		parameters map[string]any
 		said       map[string]string
@@ -100,10 +100,7 @@ func TestPreflight(t *testing.T) {
 		"an example":             {map[string]any{"MailDomain": "mail.example.com"}, nil, "wrong        MailDomain: mail.example.com is a name for examples"},
 		"claims that are none":   {map[string]any{"SignInClaims": map[string]string{"rolls": "wids"}}, nil, "wrong        SignInClaims: "},
 		"claims of a list":       {map[string]any{"UsGovSignInClaims": `{"roles":`}, nil, "wrong        parameters: the parameter UsGovSignInClaims: "},
-		"a calendar":             {map[string]any{"VettingCalendar": map[string]any{"weekend": []string{"caturday"}}}, nil, `wrong        VettingCalendar: calendar: "caturday" is no day`},
-		"company records":        {map[string]any{"CompanyRecords": `{"companies":[{"duns":"12","name":"x"}]}`}, nil, `wrong        CompanyRecords: records: company "12" needs nine digits`},
-		"too many records":       {map[string]any{"CompanyRecords": `{"companies":[` + strings.TrimSuffix(long, ",") + `]}`}, nil, "wrong        EnrolmentFunction: its variables have "},
-		"the sample":             {map[string]any{"CompanyRecords": "sample"}, nil, "wrong        CompanyRecords: the sample"},
+		"too long a list":        {map[string]any{"OperatorTenants": strings.TrimSuffix(long, ",")}, nil, "wrong        AcceptanceFunction: its variables have "},
 		"operators":              {map[string]any{"OperatorTenants": "------------------------------------"}, nil, "wrong        Issuer, SignInClientId"},
 		"quotas":                 {map[string]any{"FirstMonthQuota": 600}, nil, "wrong        FirstMonthQuota: 600 is more than DailyQuota"},
 		"nobody for the US":      {map[string]any{"UsGovIssuer": ""}, nil, "look at      UsGovIssuer: empty"},

@@ -293,13 +293,7 @@ func encodeAccount(a partner.Account) item {
 	}
 	i.time("countedFrom", a.CountedFrom)
 	i.time("created", a.CreatedAt)
-	history := make([]string, len(a.History))
-	for n, e := range a.History {
-		history[n] = encodeEntry(invitation.Entry{
-			At: e.At, Action: strings.Join(e.Changed, ","), By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: e.Why,
-		}, "", "")
-	}
-	i.texts("history", history)
+	i.history(a.History)
 	i.number("v", a.Version)
 	return i
 }
@@ -345,6 +339,23 @@ func decodeAccount(tenant partner.TenantID, stored map[string]types.AttributeVal
 		a.Paused = &partner.Pause{At: g.time("at"), Reason: g.text("reason")}
 		f.join("paused", g)
 	}
+	a.History = f.history()
+	return a, f.err
+}
+
+// history writes the lines of what the operator changes.
+func (i item) history(lines []partner.Entry) {
+	texts := make([]string, len(lines))
+	for n, e := range lines {
+		texts[n] = encodeEntry(invitation.Entry{
+			At: e.At, Action: strings.Join(e.Changed, ","), By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: e.Why,
+		}, "", "")
+	}
+	i.texts("history", texts)
+}
+
+// history is the reverse of that of an item.
+func (f *fields) history() (lines []partner.Entry) {
 	for _, text := range f.texts("history") {
 		e, err := decodeEntry(text, "", "")
 		if err != nil && f.err == nil {
@@ -354,7 +365,7 @@ func decodeAccount(tenant partner.TenantID, stored map[string]types.AttributeVal
 		if e.Action != "" {
 			line.Changed = strings.Split(e.Action, ",")
 		}
-		a.History = append(a.History, line)
+		lines = append(lines, line)
 	}
-	return a, f.err
+	return lines
 }

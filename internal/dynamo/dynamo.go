@@ -57,6 +57,7 @@ var (
 	_ commerce.OrderStore        = (*Store)(nil)
 	_ commerce.SubscriptionStore = (*Store)(nil)
 	_ enrolment.Store            = (*Store)(nil)
+	_ enrolment.RecordStore      = (*Store)(nil)
 )
 
 // New makes a store over the table of a name. AWS_ENDPOINT_URL_DYNAMODB, when set, says where DynamoDB is.

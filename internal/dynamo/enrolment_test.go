@@ -17,6 +17,7 @@ import (
 	"concord/internal/enrolment"
 	"concord/internal/link"
 	"concord/internal/partner"
+	"concord/internal/storetest"
 	"concord/internal/terms"
 )
 
@@ -29,10 +30,7 @@ func TestCostOfEnrolment(t *testing.T) {
 	cfg.APIOptions = append(cfg.APIOptions, m.add)
 	store := dynamo.New(cfg, newTable(t))
 	now := func() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) }
-	records, err := enrolment.ParseRecords(enrolment.Sample)
-	if err != nil {
-		t.Fatal(err)
-	}
+	records := storetest.Samples()
 	sum := sha256.Sum256([]byte("Sample"))
 	if err := store.Publish(t.Context(), terms.Text{
 		Type: terms.PartnerAgreement, Version: "1", Language: "en", Title: "Sample", Body: "Sample", Hash: hex.EncodeToString(sum[:]), From: now().Add(-time.Hour),

@@ -45,6 +45,7 @@ const (
 	commandType      = "command"
 	batchType        = "batch"
 	chunkType        = "rows"
+	keptType         = "record" // of the operator
 )
 
 // timelines are the attributes with what has happened to an item.

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"concord/internal/batch"
+	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -73,6 +74,10 @@ import (
 //
 //	TEXTS            <type>#<version>#<language>     text of the catalogue
 //
+//	What the operator keeps, a partition for each kind:
+//
+//	RECORDS#<kind>   <D-U-N-S number, PartnerID, or "vetting">   company, PartnerID or calendar
+//
 //	index list       listAt                      invitations, and apart from them each other kind that is listed newest first
 //	P#<inviter>      I#<creation, RFC 3339>#<invitation id>
 //	P#<partner>      G#<creation, RFC 3339>#<id>
@@ -132,6 +137,7 @@ const (
 	customerSort       = "C"
 	commandPrefix      = "K#"
 	domainPrefix       = "DOMAIN#"
+	recordsPrefix      = "RECORDS#"
 
 	// dueShards spread the due index: everything that waits, of all partners, shares their write units.
 	dueShards = 4
@@ -204,6 +210,8 @@ func commandKey(p partner.TenantID, fingerprint string) key {
 func termsKey(t terms.Type, version, language string) key {
 	return keyOf(termsPartition, string(t)+"#"+version+"#"+language)
 }
+
+func recordKey(k enrolment.RecordKind, id string) key { return keyOf(recordsPrefix+string(k), id) }
 
 func wordsKey(k invitation.Key) key { return keyOf(partition(k.Inviter), wordsPrefix+k.ID) }
 

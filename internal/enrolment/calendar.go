@@ -1,65 +1,70 @@
 package enrolment
 
 import (
-	"encoding/json"
-	"fmt"
+	"context"
 	"slices"
 	"strings"
 	"time"
+
+	"concord/internal/problem"
 )
 
 // ReviewDays is how many business days a review takes at most (rule E14).
 const ReviewDays = 5
 
+// MaxHolidays is how many days off a calendar has: some years of them, in an item that is read for a unit.
+const MaxHolidays = 200
+
 // Calendar says which days the operator works. The zero value works from Monday to Friday, in UTC.
 type Calendar struct {
-	weekend  []time.Weekday
-	holidays map[string]bool
+	Weekend  []time.Weekday // in the order of the week from Sunday on; none for Saturday and Sunday
+	Holidays []string       // days of UTC such as 2026-12-25, in their order
 }
 
-// ParseCalendar reads a calendar: {"weekend": ["friday", "saturday"], "holidays": ["2026-12-25"]}, both optional; days are those of UTC.
-func ParseCalendar(text string) (Calendar, error) {
-	var c struct {
-		Weekend, Holidays []string
-	}
-	d := json.NewDecoder(strings.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
-		return Calendar{}, fmt.Errorf("calendar: %w", err)
-	}
-	out := Calendar{holidays: map[string]bool{}}
-	for _, name := range c.Weekend {
-		n := slices.IndexFunc(weekdays, func(d time.Weekday) bool { return strings.EqualFold(d.String(), name) })
+// Weekdays are the days of a week as they are written in a calendar.
+var Weekdays = []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
+
+var usualWeekend = []time.Weekday{time.Sunday, time.Saturday}
+
+// days reads a calendar as the operator writes it; names of days in any case, and everything in any order.
+func days(f *problem.Findings, weekend, holidays []string) (c Calendar) {
+	for _, name := range weekend {
+		n := slices.Index(Weekdays, strings.ToLower(name))
 		if n < 0 {
-			return Calendar{}, fmt.Errorf("calendar: %q is no day of the week", name)
+			f.Add("/weekend", problem.ValidationFailed, "A day of the weekend is one of %s.", problem.Or(Weekdays))
+			return Calendar{}
 		}
-		out.weekend = append(out.weekend, weekdays[n])
+		c.Weekend = append(c.Weekend, time.Weekday(n))
 	}
-	if len(out.weekend) >= len(weekdays) {
-		return Calendar{}, fmt.Errorf("calendar: nobody ever works")
+	slices.Sort(c.Weekend)
+	if c.Weekend = slices.Compact(c.Weekend); len(c.Weekend) == len(Weekdays) {
+		f.Add("/weekend", problem.ValidationFailed, "There must be a day on which somebody works.")
+	}
+	c.Holidays = slices.Clone(holidays)
+	slices.Sort(c.Holidays)
+	if c.Holidays = slices.Compact(c.Holidays); len(c.Holidays) > MaxHolidays {
+		f.Add("/holidays", problem.ValidationFailed, "A calendar has at most %d holidays: leave out those that are over.", MaxHolidays)
 	}
 	for _, day := range c.Holidays {
 		if _, err := time.Parse(time.DateOnly, day); err != nil {
-			return Calendar{}, fmt.Errorf("calendar: %w", err)
+			f.Add("/holidays", problem.ValidationFailed, "A holiday is a date such as 2026-12-25.")
+			break
 		}
-		out.holidays[day] = true
 	}
-	return out, nil
+	return c
 }
 
-var (
-	weekdays     = []time.Weekday{time.Sunday, time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday, time.Saturday}
-	usualWeekend = []time.Weekday{time.Saturday, time.Sunday}
-)
+// Calendar is that of [Calendars]: one that stays as it is.
+func (c Calendar) Calendar(context.Context) (Calendar, error) { return c, nil }
 
 // Works reports whether the day of a moment, in UTC, is a business day.
 func (c Calendar) Works(t time.Time) bool {
-	weekend := c.weekend
-	if weekend == nil {
+	weekend := c.Weekend
+	if len(weekend) == 0 {
 		weekend = usualWeekend
 	}
 	t = t.UTC()
-	return !slices.Contains(weekend, t.Weekday()) && !c.holidays[t.Format(time.DateOnly)]
+	return !slices.Contains(weekend, t.Weekday()) && !slices.Contains(c.Holidays, t.Format(time.DateOnly))
 }
 
 // Add gives the moment that is some business days later, at the same time of the day. What begins on a day off begins with the next

@@ -39,7 +39,7 @@ const (
 // (invariant 17), the link says which application and signing in says who.
 type Confirmation struct {
 	Store    Store
-	Calendar Calendar
+	Calendar Calendars // nil for Monday to Friday
 	Now      func() time.Time
 }
 
@@ -99,7 +99,9 @@ func (s Confirmation) Confirm(ctx context.Context, l link.Link, who Visitor, cor
 		if after.Verification.Domain = domain; !own {
 			after.Vetting.Employment = Flagged
 		}
-		(&Service{Calendar: s.Calendar}).review(&after, now)
+		if err := after.review(ctx, s.Calendar, now); err != nil {
+			return Enrolment{}, "", err
+		}
 		after.note(HistoryEntry{At: now, Action: Confirm, By: who.Subject, CorrelationID: correlationID, Why: string(after.Status)})
 		err = s.Store.WriteEnrolment(ctx, Change{Before: &before, After: after})
 		if err == nil {

@@ -2,16 +2,7 @@ package enrolment
 
 import (
 	"context"
-	_ "embed"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"regexp"
-	"slices"
-	"strings"
 
-	"concord/internal/country"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -37,74 +28,45 @@ type Locations interface {
 	Location(ctx context.Context, partnerID string) (Location, error)
 }
 
-// Records is a directory of both kinds that a deployment ships as data.
-type Records struct {
-	companies map[string]Company
-	locations map[string]Location
+// Calendars gives the calendar by which the operator works (rule E14).
+type Calendars interface {
+	Calendar(ctx context.Context) (Calendar, error)
 }
 
-//go:embed records.json
-var sampleRecords string
+// Company is that of [Directory]: of the records that the operator keeps.
+func (s Records) Company(ctx context.Context, duns string) (Company, error) {
+	r, err := s.standing(ctx, CompanyRecord, duns)
+	return r.Company, err
+}
 
-// Sample is the name of the records that come with the product: a few companies that do not exist, for trying it out.
-const Sample = "sample"
+// Location is that of [Locations].
+func (s Records) Location(ctx context.Context, partnerID string) (Location, error) {
+	r, err := s.standing(ctx, PartnerIDRecord, partnerID)
+	return r.Location, err
+}
 
-var duns = regexp.MustCompile(`^[0-9]{9}$`)
+// Calendar is that of [Calendars]: Monday to Friday until the operator says otherwise.
+func (s Records) Calendar(ctx context.Context) (Calendar, error) {
+	r, err := s.standing(ctx, CalendarRecord, VettingCalendar)
+	if problem.Is(err, problem.NotFound) {
+		return Calendar{}, nil
+	}
+	return r.Calendar, err
+}
 
-// ParseRecords reads records: {"companies": [{duns, name, address}], "partnerIds": [{partnerId, name, type, country, tenantId?}]}, or those
-// that are called [Sample].
-func ParseRecords(text string) (Records, error) {
-	if text == Sample {
-		text = sampleRecords
+// standing reads one record that is not retired.
+func (s Records) standing(ctx context.Context, k RecordKind, id string) (Record, error) {
+	if !possible(k, id) {
+		return Record{}, noRecord()
 	}
-	// Names are read in any case.
-	var file struct {
-		Note       string
-		Companies  []Company
-		PartnerIDs []struct{ PartnerID, Name, Type, Country, TenantID string }
+	r, err := s.Store.KeptRecord(ctx, k, id, false)
+	if err == nil && r.Retired {
+		err = noRecord()
 	}
-	d := json.NewDecoder(strings.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&file); err != nil {
-		return Records{}, fmt.Errorf("records: %w", err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Records{}, errors.New("records: something follows the records")
-	}
-	r := Records{map[string]Company{}, map[string]Location{}}
-	for _, c := range file.Companies {
-		if !duns.MatchString(c.DUNS) || c.Name == "" || !country.Valid(c.Address.Country) {
-			return Records{}, fmt.Errorf("records: company %q needs nine digits, a name and an address", c.DUNS)
-		}
-		r.companies[c.DUNS] = c
-	}
-	for _, l := range file.PartnerIDs {
-		tenant, ok := partner.ParseTenantID(l.TenantID)
-		if l.PartnerID == "" || !country.Valid(l.Country) || !slices.Contains([]string{partner.Location, partner.Headquarters}, l.Type) || l.TenantID != "" && !ok {
-			return Records{}, fmt.Errorf("records: PartnerID %q needs a type, a country and, if any, a tenant id", l.PartnerID)
-		}
-		if l.TenantID == "" {
-			tenant = ""
-		}
-		r.locations[l.PartnerID] = Location{ID: l.PartnerID, Name: l.Name, Type: l.Type, Country: l.Country, Tenant: tenant}
+	if err != nil {
+		return Record{}, err
 	}
 	return r, nil
 }
 
-// Company is that of [Directory].
-func (r Records) Company(_ context.Context, number string) (Company, error) {
-	c, ok := r.companies[number]
-	if !ok {
-		return Company{}, problem.New(problem.NotFound, "No company has this number.")
-	}
-	return c, nil
-}
-
-// Location is that of [Locations].
-func (r Records) Location(_ context.Context, id string) (Location, error) {
-	l, ok := r.locations[id]
-	if !ok {
-		return Location{}, problem.New(problem.NotFound, "There is no such PartnerID.")
-	}
-	return l, nil
-}
+func noRecord() error { return problem.New(problem.NotFound, "There is no such record.") }

@@ -37,8 +37,9 @@ type Service struct {
 	Validator Validator
 	Locations Locations
 	// Holders says whose PartnerIDs are.
-	Holders  partner.Holders
-	Calendar Calendar
+	Holders partner.Holders
+	// Calendar says which days the operator works (rule E14); nil for Monday to Friday.
+	Calendar Calendars
 	// Texts has the agreement that partners sign (0.21).
 	Texts     terms.Catalogue
 	Addresses contact.Addresses
@@ -386,7 +387,9 @@ func (s *Service) Submit(ctx context.Context, c Command, id string, answer *stri
 			}
 			e.reach(now, EmailVerification)
 		default:
-			s.review(e, now)
+			if err := e.review(ctx, s.Calendar, now); err != nil {
+				return err
+			}
 		}
 		e.note(c.entry(now, Submit, string(e.Status)))
 		return nil
@@ -415,9 +418,16 @@ func (e *Enrolment) answer(f *problem.Findings, now time.Time, said *string) {
 }
 
 // review begins a review (rules E13, E14).
-func (s *Service) review(e *Enrolment, now time.Time) {
+func (e *Enrolment) review(ctx context.Context, of Calendars, now time.Time) (err error) {
+	var c Calendar
+	if of != nil {
+		if c, err = of.Calendar(ctx); err != nil {
+			return err
+		}
+	}
 	e.reach(now, InVetting)
-	e.ReviewDueAt, e.Overdue = s.Calendar.Add(now, ReviewDays), false
+	e.ReviewDueAt, e.Overdue = c.Add(now, ReviewDays), false
+	return nil
 }
 
 // complete checks that all is said that a submission needs (rules E2, E3, E6, E9).

@@ -46,10 +46,7 @@ func (f filed) WriteEnrolment(ctx context.Context, c enrolment.Change) error {
 // enrol gives the domain of enrolments over an office, and what an applicant and an operator do in it.
 func enrol(t *testing.T) (*office, *enrolment.Service, enrolment.Confirmation) {
 	o := open(t)
-	records, err := enrolment.ParseRecords(enrolment.Sample)
-	if err != nil {
-		t.Fatal(err)
-	}
+	records := storetest.Samples()
 	sum := sha256.Sum256([]byte("words"))
 	if err := o.store.Publish(t.Context(), terms.Text{
 		Type: terms.PartnerAgreement, Version: "1", Language: "en", Title: "Sample", Body: "words", Hash: hex.EncodeToString(sum[:]), From: o.clock.Add(-time.Hour),

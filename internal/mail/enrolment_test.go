@@ -102,10 +102,7 @@ type bureau struct {
 
 func newBureau(t *testing.T) *bureau {
 	w := newWorld(t)
-	records, err := enrolment.ParseRecords(enrolment.Sample)
-	if err != nil {
-		t.Fatal(err)
-	}
+	records := storetest.Samples()
 	b := &bureau{world: w, dispatcher: w.dispatcher(nil), applications: &enrolment.Service{
 		Store: w.memory, Accounts: w.memory, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: w.memory,
 		Addresses: contact.Addresses{AllowReserved: true}, Clouds: clouds, Locales: locale.Tags, Now: time.Now,

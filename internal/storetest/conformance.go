@@ -55,6 +55,7 @@ type Stores struct {
 	Tiers      Tiers
 	Enrolments enrolment.Store
 	Slots      invitation.SweepStore
+	Kept       enrolment.RecordStore
 }
 
 // Of gives the stores of a value that is all of them.
@@ -78,8 +79,9 @@ func Of[S interface {
 	Tiers
 	enrolment.Store
 	invitation.SweepStore
+	enrolment.RecordStore
 }](s S) Stores {
-	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s}
+	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s}
 }
 
 // Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
@@ -121,6 +123,9 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"enrolment makes an account", (*suite).enrolmentAccount},
 		{"enrolments newest first", (*suite).enrolmentsNewestFirst},
 		{"enrolments on the agenda", (*suite).enrolmentDue},
+		{"records round trip", (*suite).recordRoundTrip},
+		{"records, 16 at once", (*suite).recordOnce},
+		{"records page by page", (*suite).recordPages},
 		{"list newest first", (*suite).newestFirst},
 		{"list while others are added", (*suite).pagingStable},
 		{"list filters", (*suite).filters},

@@ -54,6 +54,7 @@ type Memory struct {
 	texts         []terms.Text
 	enrolments    map[string]enrolment.Enrolment
 	latest        map[partner.TenantID]string
+	kept          map[keptKey]enrolment.Record
 	commands      map[slotKey]customer.Made // by partner and key
 	creations     map[day]int
 	companies     relationship.Found
@@ -96,6 +97,7 @@ var (
 	_ commerce.SubscriptionStore = (*Memory)(nil)
 	_ batch.Store                = (*Memory)(nil)
 	_ enrolment.Store            = (*Memory)(nil)
+	_ enrolment.RecordStore      = (*Memory)(nil)
 )
 
 // Operation is a call that can be made to fail: the name of a store's method.
@@ -137,6 +139,9 @@ const (
 	Enrolment       Operation = "Enrolment"
 	LatestEnrolment Operation = "LatestEnrolment"
 	ListEnrolments  Operation = "ListEnrolments"
+	KeptRecord      Operation = "KeptRecord"
+	KeptRecords     Operation = "KeptRecords"
+	KeepRecord      Operation = "KeepRecord"
 )
 
 // Fault is how a call fails. The zero value is no fault.

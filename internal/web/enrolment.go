@@ -10,9 +10,10 @@ import (
 	"concord/internal/terms"
 )
 
-// Enrolments serves how a company becomes an indirect reseller: to its Global admin, who needs no account for it, and to the operator.
-func Enrolments(g Gate, s *enrolment.Service) http.Handler {
-	e := enrolments{s}
+// Enrolments serves how a company becomes an indirect reseller: to its Global admin, who needs no account for it, and to the operator, with
+// what the operator keeps for it.
+func Enrolments(g Gate, s *enrolment.Service, kept enrolment.Records) http.Handler {
+	e, k := enrolments{s}, records{kept}
 	return g.routes(map[string]func(*call) error{
 		"POST /v1/enrolments":                          e.start,
 		"GET /v1/enrolments":                           e.list,
@@ -26,6 +27,14 @@ func Enrolments(g Gate, s *enrolment.Service) http.Handler {
 		"POST /v1/validations/address":                 e.validate,
 		"GET /v1/partner/agreements/mpa":               e.agreement,
 		"POST /v1/partner/agreements/mpa/sign":         e.sign,
+		"GET /v1/company-records":                      k.list(enrolment.CompanyRecord),
+		"GET /v1/company-records/{dunsId}":             k.read(enrolment.CompanyRecord),
+		"PUT /v1/company-records/{dunsId}":             k.put(enrolment.CompanyRecord),
+		"GET /v1/partner-id-records":                   k.list(enrolment.PartnerIDRecord),
+		"GET /v1/partner-id-records/{partnerId}":       k.read(enrolment.PartnerIDRecord),
+		"PUT /v1/partner-id-records/{partnerId}":       k.put(enrolment.PartnerIDRecord),
+		"GET /v1/vetting-calendar":                     k.read(enrolment.CalendarRecord),
+		"PUT /v1/vetting-calendar":                     k.put(enrolment.CalendarRecord),
 	})
 }
 

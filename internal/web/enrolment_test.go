@@ -25,10 +25,7 @@ import (
 // applications is the domain of enrolments over the store of an API.
 func (a *api) applications() *enrolment.Service {
 	a.t.Helper()
-	records, err := enrolment.ParseRecords(enrolment.Sample)
-	if err != nil {
-		a.t.Fatal(err)
-	}
+	records := storetest.Samples()
 	return &enrolment.Service{
 		Store: a.store, Accounts: a.store, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: a.store, Texts: a.store,
 		Addresses: contact.Addresses{AllowReserved: true}, Clouds: a.service.Clouds, Locales: locale.Tags, Now: func() time.Time { return a.now },
@@ -439,6 +436,7 @@ func TestEnrolmentEvents(t *testing.T) {
 	decide.RawPath = strings.Replace(decide.RawPath, "enr_qmzx3vjl2a5c7hpkywtr4e6n2u", made.str("id"), 1)
 	decide.RequestContext.HTTP.Path = decide.RawPath
 	a.send(decide).is(409, "enrolment_state_conflict")
+	a.send(event(t, "enrolment-company-record")).is(201)
 }
 
 // What fails below is told as such, and a busy store as one that is.

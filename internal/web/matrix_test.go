@@ -51,7 +51,9 @@ var matrix = []struct {
 	{"audit", []partner.Role{partner.AdminAgent, partner.GlobalAdmin}, []string{"GET /v1/auditrecords"}},
 	{"partner accounts, vetting, suspend, quotas", []partner.Role{partner.Operator}, []string{
 		"POST /v1/partners", "GET /v1/partners", "GET /v1/partners/{tenantId}", "PATCH /v1/partners/{tenantId}", "POST /v1/partners/{tenantId}/cancel-invitations", "POST /v1/suppressions/search", "POST /v1/suppressions/lift",
-		"POST /v1/enrolments/{id}/decide",
+		"POST /v1/enrolments/{id}/decide", "GET /v1/company-records", "GET /v1/company-records/{dunsId}", "PUT /v1/company-records/{dunsId}",
+		"GET /v1/partner-id-records", "GET /v1/partner-id-records/{partnerId}", "PUT /v1/partner-id-records/{partnerId}", "GET /v1/vetting-calendar",
+		"PUT /v1/vetting-calendar",
 	}},
 	{"enrolment, PartnerID, MPA", []partner.Role{partner.GlobalAdmin}, []string{
 		"POST /v1/enrolments", "PATCH /v1/enrolments/{id}", "POST /v1/enrolments/{id}/submit", "POST /v1/enrolments/{id}/resend-verification",
@@ -67,7 +69,7 @@ var matrix = []struct {
 var public = []string{"GET /openapi.json", "GET /healthz"}
 
 // parts are what stands in a path: nothing that exists, so that a permitted role is told so.
-var parts = strings.NewReplacer("{tenantId}", nobody, "{type}", "relationshipRemoval", "{partnerId}", "4100001", "{id}", "x", "{orderId}", "x", "{subscriptionId}", "x")
+var parts = strings.NewReplacer("{tenantId}", nobody, "{type}", "relationshipRemoval", "{partnerId}", "4100001", "{dunsId}", "000000701", "{id}", "x", "{orderId}", "x", "{subscriptionId}", "x")
 
 // Every row, every role: allowed or role_not_permitted, whatever else would be wrong. Roles add up. A Global admin reads all that an agent
 // reads (rule R3, 0.35).

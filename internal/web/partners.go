@@ -124,14 +124,20 @@ func (d Desk) row(a partner.Account) partnerDocument {
 // document gives an account with its history.
 func (d Desk) document(a partner.Account) partnerDocument {
 	p := d.row(a)
-	for _, e := range a.History {
+	p.History = changes(a.History)
+	return p
+}
+
+// changes gives the lines of what the operator changed.
+func changes(history []partner.Entry) (lines []changeDocument) {
+	for _, e := range history {
 		line := changeDocument{e.At.UTC(), e.Changed, e.By, e.CorrelationID, e.Why}
 		if line.Changed == nil {
 			line.Changed = []string{}
 		}
-		p.History = append(p.History, line)
+		lines = append(lines, line)
 	}
-	return p
+	return lines
 }
 
 func (d Desk) create(c *call) error {

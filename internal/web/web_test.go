@@ -27,6 +27,7 @@ import (
 	"concord/internal/apigw"
 	"concord/internal/batch"
 	"concord/internal/contact"
+	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -114,7 +115,7 @@ func newAPI(t *testing.T) *api {
 	a.service = service
 	a.relationships = apigw.Handler(web.Relationships(gate, a.customers(), a.granted(), a.partnerships(), a.store, a.desk(), func() time.Time { return a.now }), "", log)
 	a.commerce = apigw.Handler(web.Commerce(gate, a.shop(), a.store), "", log)
-	a.enrolments = apigw.Handler(web.Enrolments(gate, a.applications()), "", log)
+	a.enrolments = apigw.Handler(web.Enrolments(gate, a.applications(), enrolment.Records{Store: a.store, Now: func() time.Time { return a.now }}), "", log)
 	return a
 }
 
@@ -188,7 +189,7 @@ func (a *api) send(e apigw.Request) reply {
 	if strings.HasPrefix(e.RawPath, "/v1/invitation") {
 		function = a.invitations
 	}
-	for _, part := range []string{"/v1/enrolments", "/v1/validations", "/v1/partner/"} {
+	for _, part := range []string{"/v1/enrolments", "/v1/validations", "/v1/partner/", "/v1/company-records", "/v1/partner-id-records", "/v1/vetting-calendar"} {
 		if strings.HasPrefix(e.RawPath, part) {
 			function = a.enrolments
 		}

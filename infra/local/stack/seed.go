@@ -13,13 +13,16 @@ import (
 
 	"concord/infra/local/accounts"
 	"concord/infra/local/template"
+	recordfile "concord/infra/records/file"
 	"concord/infra/texts/catalogue"
 	"concord/internal/dynamo"
+	"concord/internal/enrolment"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 )
 
-// seed writes the partner accounts and partnerships that always exist and samples of the texts to attest, through the product's own store.
+// seed writes the partner accounts and partnerships that always exist and samples of the texts to attest and of
+// the operator's records, through the product's own store.
 func (s *Stack) seed(ctx context.Context) error {
 	if len(s.Template.Tables) == 0 {
 		return nil
@@ -54,6 +57,17 @@ func (s *Stack) seed(ctx context.Context) error {
 	}
 	for _, t := range texts {
 		g.Go(func() error { return store.Publish(ctx, t) })
+	}
+	records, err := recordfile.Load(filepath.Join(s.root, "infra", "local", "records.json"))
+	if err != nil {
+		return err
+	}
+	kept := enrolment.Records{Store: store, Now: func() time.Time { return joined }}
+	for _, r := range records {
+		g.Go(func() error {
+			_, err := recordfile.Put(ctx, kept, "infra/local", "sample", r)
+			return err
+		})
 	}
 	return g.Wait()
 }

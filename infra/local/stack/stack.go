@@ -133,8 +133,6 @@ func (s *Stack) start(ctx context.Context) error {
 		"DailyQuota": "100000", "FirstMonthQuota": "100000", "PartnersPerRecipient": "0", "DomainQuota": "0", "CreationsPerDay": "0", "BatchRowsPerSecond": "5000",
 		// A few complaints on purpose do not stop whoever tries things out; with so many it can be seen.
 		"ComplaintPauseLeast": "10",
-		// Companies that do not exist, and a PartnerID for the one that can be enrolled here.
-		"CompanyRecords": "sample",
 	}
 	if s.options.Parameters["Issuer"] == "" {
 		parameters["UsGovIssuer"] = parameters["Issuer"] // the shipped provider has both clouds
