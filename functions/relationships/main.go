@@ -65,7 +65,7 @@ func main() {
 	desk := web.Desk{
 		Registry:   &partner.Registry{Store: store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: clock},
 		Reputation: partner.Reputation{Store: store, Now: clock},
-		Clearing:   invitation.Clearing{Store: store, Accounts: store, Now: clock},
+		Clearing:   invitation.Clearing{Store: store, Granular: store, Accounts: store, Now: clock},
 		Pardon:     invitation.Pardon{Ledger: store, Addresses: addresses, Now: clock},
 		Regions:    partner.ShippedRegions(),
 	}

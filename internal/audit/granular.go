@@ -21,6 +21,11 @@ func OfGranular(before *granular.Relationship, after granular.Relationship) []Re
 		switch {
 		case e.Actor == granular.ByPartner:
 			r.Actor = Actor{User, e.By, after.Partner}
+		case e.Actor == granular.ByOperator:
+			r.Actor.Kind = Operator
+			if r.Reason != "" {
+				r.Reason = granular.Withdrawn // somebody typed why
+			}
 		case byMail(e.Action):
 			r.Actor.Kind = Customer // nobody signed in, or nobody who binds the company
 		case e.Actor == granular.ByCustomer:

@@ -332,7 +332,7 @@ func encodeGranular(r granular.Relationship) item {
 }
 
 // sides are kept before the action of an entry.
-var sides = map[granular.Actor]string{granular.ByPartner: "p.", granular.ByCustomer: "c.", granular.BySchedule: "s."}
+var sides = map[granular.Actor]string{granular.ByPartner: "p.", granular.ByCustomer: "c.", granular.BySchedule: "s.", granular.ByOperator: "o."}
 
 func sideOf(action string) (granular.Actor, string) {
 	for actor, side := range sides {

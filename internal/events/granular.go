@@ -16,7 +16,8 @@ const (
 	GranularDeliveryFailed Type = "granular-admin-delivery-failed"
 	GranularActivated      Type = "granular-admin-activated"
 	GranularRejected       Type = "granular-admin-rejected"
-	GranularEnding         Type = "granular-admin-ending" // 30, 7 or 1 days before the end
+	GranularWithdrawn      Type = "granular-admin-withdrawn" // nobody is asked to approve it any more
+	GranularEnding         Type = "granular-admin-ending"    // 30, 7 or 1 days before the end
 	GranularExtended       Type = "granular-admin-extended"
 	GranularExpired        Type = "granular-admin-expired"
 	GranularTerminated     Type = "granular-admin-terminated"
@@ -60,6 +61,8 @@ func OfGranular(before *granular.Relationship, after granular.Relationship) []Ev
 		switch {
 		case t == GranularTerminated && e.Why == granular.Rejected:
 			t, reason = GranularRejected, ""
+		case t == GranularTerminated && after.Reason == granular.Withdrawn:
+			t, reason = GranularWithdrawn, string(e.Actor) // who took it back
 		case t == GranularTerminated:
 			reason = string(e.Actor) // who ended it
 		case t == GranularExpired && e.Why != "":

@@ -179,6 +179,25 @@ var granularCases = []struct {
 		"user created created", "user approvalPending approvalPending", "customer approved approved", "customer activating activating", "customer active active",
 		"schedule extended ", "schedule extended ", "user terminationRequested terminationRequested", "user terminating terminating", "user terminated terminated",
 	}},
+	{"withdrawn by the partner", func(o *office) *grantor {
+		g := o.proposes("P0D").lock().sends().mails(granularTaken)
+		g.clock = g.clock.Add(time.Hour)
+		must[granular.Relationship](o.t)(g.Terminate(o.t.Context(), g.agent(), g.key.ID))
+		return g
+	}, []string{
+		"granular-admin-created created", "granular-admin-locked approvalPending", "granular-admin-sent approvalPending", "granular-admin-withdrawn terminated partner",
+	}, []string{
+		"user created created", "user approvalPending approvalPending", "user sent queued", "system mailed sent",
+		"user terminationRequested terminationRequested", "user terminating terminating", "user terminated terminated",
+	}},
+	{"withdrawn by the operator", func(o *office) *grantor {
+		return o.proposes("P0D").lock().step(func(r granular.Relationship) (granular.Relationship, bool) {
+			return r.Cancelled(granular.Entry{At: o.clock, By: "olga", CorrelationID: "0b6c4a3e-9f5d-4c6e-8a51-2f7f6f0d9e16", Why: "the account of Nora was suspended"})
+		})
+	}, []string{"granular-admin-created created", "granular-admin-locked approvalPending", "granular-admin-withdrawn terminated operator"}, []string{
+		"user created created", "user approvalPending approvalPending",
+		"operator terminationRequested terminationRequested", "operator terminating terminating", "operator terminated terminated",
+	}},
 	{"ended by the customer", func(o *office) *grantor {
 		g := o.proposes("P0D").lock().answers("accept")
 		g.clock = g.clock.Add(time.Hour)

@@ -42,7 +42,7 @@ type Case string
 // The cases, in the order in which they are looked at: those of the link, those of the person, those of the two companies, and then
 // the answer.
 const (
-	Unknown    Case = "unknown" // no such relationship, deleted, or not to be approved yet; also every malformed link
+	Unknown    Case = "unknown" // no such relationship, deleted, withdrawn, or not to be approved yet; also every malformed link
 	Superseded Case = "superseded"
 	TooLate    Case = "expired"  // nobody has approved in time
 	Answered   Case = "answered" // rejected by somebody else
@@ -138,7 +138,7 @@ func (q Request) caseOf(l link.Link, who *Person, id relationship.Identity) Case
 	approved := !r.ActivatedAt.IsZero()
 	own := who != nil && r.Answer != nil && r.Answer.Subject == who.Subject && r.Answer.Tenant == who.Tenant
 	switch {
-	case r.Status == Created || r.Status == Deleted:
+	case r.Status == Created || r.Status == Deleted || r.Reason == Withdrawn:
 		return Unknown
 	case l.Generation != AnyGeneration && l.Generation != r.Generation:
 		return Superseded

@@ -51,8 +51,12 @@ const (
 	terminating          = "terminating"
 )
 
-// Rejected is why a relationship was terminated that the customer did not approve.
-const Rejected = "rejected"
+// Why a relationship was terminated that nobody has approved: by the customer's answer, or because who asked, or the operator for it, took the
+// request back (0.43).
+const (
+	Rejected  = "rejected"
+	Withdrawn = "withdrawn"
+)
 
 // notApproved is why a relationship expired that the customer did not answer.
 const notApproved = "not approved"
@@ -92,7 +96,7 @@ type Relationship struct {
 	Invitation string
 
 	Status Status
-	Reason string // why it ended: [Rejected], or empty
+	Reason string // why it ended: [Rejected], [Withdrawn], or empty
 	// Generation is that of the only link that works.
 	Generation  int
 	CreatedAt   time.Time
@@ -118,6 +122,7 @@ const (
 	ByPartner  Actor = "partner"
 	ByCustomer Actor = "customer"
 	BySchedule Actor = "schedule"
+	ByOperator Actor = "operator"
 )
 
 // Entry is one line of the history.

@@ -190,6 +190,13 @@ func TestStateMachine(t *testing.T) {
 			o.clock = o.clock.Add((90 + 180 + 1) * day)
 			return r
 		}},
+		{"withdrawn", func(o *office) granular.Relationship {
+			r, _, err := o.Terminate(o.Context(), o.command(), o.lock(o.create()).ID)
+			if err != nil {
+				o.Fatal(err)
+			}
+			return r
+		}},
 		{"deleted", func(o *office) granular.Relationship {
 			r := o.create()
 			if _, err := o.Delete(o.Context(), o.command(whatever), r.ID); err != nil {
@@ -228,56 +235,67 @@ func TestStateMachine(t *testing.T) {
 		do     func(*office, granular.Relationship) string
 		want   []string // for each state
 	}{
-		//                 created, approvalPending, active, rejected, terminated, never approved, at its end, beyond its end (extended), deleted
+		//                 created, approvalPending, active, rejected, terminated, never approved, at its end, beyond its end (extended), withdrawn, deleted
 		{"change", partners(func(o *office, id string) error {
 			_, _, err := o.Revise(o.Context(), o.command(whatever), id, granular.Terms{DisplayName: new("Other"), Roles: &[]string{helpdesk}})
 			return err
-		}), []string{"created", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "not_found"}},
+		}), []string{"created", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "not_found"}},
 		{"extend", partners(func(o *office, id string) error {
 			_, _, err := o.Revise(o.Context(), o.command(whatever), id, granular.Terms{AutoExtendDuration: new("P180D")})
 			return err
-		}), []string{"created", "invalid_transition", "active", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "active", "not_found"}},
+		}), []string{"created", "invalid_transition", "active", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "active", "invalid_transition", "not_found"}},
 		{"delete", partners(func(o *office, id string) error {
 			_, err := o.Delete(o.Context(), o.command(whatever), id)
 			return err
-		}), []string{"deleted", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "not_found"}},
+		}), []string{"deleted", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "not_found"}},
 		{"lockForApproval", partners(func(o *office, id string) error {
 			_, _, err := o.Lock(o.Context(), o.command(), id)
 			return err
-		}), []string{"approvalPending", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "not_found"}},
+		}), []string{"approvalPending", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "not_found"}},
 		{"terminate", partners(func(o *office, id string) error {
 			_, _, err := o.Terminate(o.Context(), o.command(), id)
 			return err
-		}), []string{"invalid_transition", "invalid_transition", "terminated", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "terminated", "not_found"}},
+		}), []string{"invalid_transition", "terminated", "terminated", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "terminated", "invalid_transition", "not_found"}},
+		{"cancel, by the operator", func(o *office, r granular.Relationship) string {
+			before := o.stored(r)
+			after, open := before.Cancelled(granular.Entry{At: o.clock, By: "olga", Why: "suspended"})
+			if !open {
+				return "not open"
+			}
+			if err := o.store.WriteGranular(o.Context(), granular.Change{Before: &before, After: after}); err != nil {
+				return err.Error()
+			}
+			return string(o.stored(r).Status)
+		}, []string{"not open", "terminated", "not open", "not open", "not open", "not open", "not open", "not open", "not open", "not open"}},
 		{"read", partners(func(o *office, id string) error {
 			r, err := o.Relationship(o.Context(), o.command().User, id)
 			if err == nil {
 				err = &problem.Error{Code: problem.Code(r.Status)}
 			}
 			return err
-		}), []string{"created", "approvalPending", "active", "terminated", "terminated", "expired", "expired", "active", "not_found"}},
-		{"approve", answer("accept"), []string{"unknown", "accepted", "accepted", "answered", "ended", "expired", "ended", "accepted", "unknown"}},
-		{"approve, by another", answer("accept", other), []string{"unknown", "accepted", "active", "answered", "ended", "expired", "ended", "active", "unknown"}},
-		{"reject", answer("decline"), []string{"unknown", "declined", "answered", "declined", "ended", "expired", "ended", "answered", "unknown"}},
-		{"reject, by another", answer("decline", other), []string{"unknown", "declined", "active", "answered", "ended", "expired", "ended", "active", "unknown"}},
+		}), []string{"created", "approvalPending", "active", "terminated", "terminated", "expired", "expired", "active", "terminated", "not_found"}},
+		{"approve", answer("accept"), []string{"unknown", "accepted", "accepted", "answered", "ended", "expired", "ended", "accepted", "unknown", "unknown"}},
+		{"approve, by another", answer("accept", other), []string{"unknown", "accepted", "active", "answered", "ended", "expired", "ended", "active", "unknown", "unknown"}},
+		{"reject", answer("decline"), []string{"unknown", "declined", "answered", "declined", "ended", "expired", "ended", "answered", "unknown", "unknown"}},
+		{"reject, by another", answer("decline", other), []string{"unknown", "declined", "active", "answered", "ended", "expired", "ended", "active", "unknown", "unknown"}},
 		{"end", customers(func(o *office, r granular.Relationship) (granular.Case, error) {
 			_, c, err := o.End(o.Context(), linkOf(r), person(other), "")
 			return c, err
-		}), []string{"unknown", "answer", "ended", "answered", "ended", "expired", "ended", "ended", "unknown"}},
+		}), []string{"unknown", "answer", "ended", "answered", "ended", "expired", "ended", "ended", "unknown", "unknown"}},
 		{"look, not signed in", customers(func(o *office, r granular.Relationship) (granular.Case, error) {
 			_, c, err := o.Look(o.Context(), linkOf(r), nil)
 			return c, err
-		}), []string{"unknown", "review", "review", "answered", "ended", "expired", "ended", "review", "unknown"}},
+		}), []string{"unknown", "review", "review", "answered", "ended", "expired", "ended", "review", "unknown", "unknown"}},
 		{"look", customers(func(o *office, r granular.Relationship) (granular.Case, error) {
 			_, c, err := o.Look(o.Context(), linkOf(r), new(person()))
 			return c, err
-		}), []string{"unknown", "answer", "accepted", "declined", "ended", "expired", "ended", "accepted", "unknown"}},
+		}), []string{"unknown", "answer", "accepted", "declined", "ended", "expired", "ended", "accepted", "unknown", "unknown"}},
 		{"tick", func(o *office, r granular.Relationship) string {
 			if _, err := o.cleanup(r.Key); err != nil {
 				return err.Error()
 			}
 			return string(o.stored(r).Status)
-		}, []string{"created", "approvalPending", "active", "terminated", "terminated", "expired", "expired", "active", "deleted"}},
+		}, []string{"created", "approvalPending", "active", "terminated", "terminated", "expired", "expired", "active", "terminated", "deleted"}},
 	}
 	cells := 0
 	for _, row := range table {
@@ -350,6 +368,59 @@ func TestHistory(t *testing.T) {
 	}
 	if got := actions(q.Relationship); !slices.Equal(got[2:], []string{"customer terminating", "customer terminated"}) || q.History[3].Why != granular.Rejected {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestWithdrawn: who asked takes an open request back, also while its account is suspended, and so does the operator; the link is then that of
+// nothing, for good, and what waited to be mailed is not (domain, 0.43).
+func TestWithdrawn(t *testing.T) {
+	by := map[string]func(*office, granular.Relationship) granular.Relationship{
+		"partner": func(o *office, r granular.Relationship) granular.Relationship {
+			c := o.command()
+			w, replayed, err := o.Terminate(t.Context(), c, r.ID)
+			if err != nil || replayed {
+				t.Fatal(err, replayed)
+			}
+			if _, replayed, err = o.Terminate(t.Context(), c, r.ID); err != nil || !replayed {
+				t.Errorf("again: %v, %v", replayed, err)
+			}
+			return w
+		},
+		"operator": func(o *office, r granular.Relationship) granular.Relationship {
+			before := o.stored(r)
+			w, open := before.Cancelled(granular.Entry{At: o.clock, By: "olga", CorrelationID: "c", Why: "suspended"})
+			if err := o.store.WriteGranular(t.Context(), granular.Change{Before: &before, After: w}); err != nil || !open {
+				t.Fatal(err, open)
+			}
+			return w
+		},
+	}
+	for side, withdraw := range by {
+		o := open(t)
+		r := o.send(o.lock(o.create()), "lena@larch.example")
+		o.account(partner.Suspended)
+		if _, c, err := o.Look(t.Context(), linkOf(r), nil); err != nil || c != granular.PartnerNotActive {
+			t.Errorf("%s: %s, %v", side, c, err)
+		}
+		w := withdraw(o, r)
+		if w.Status != granular.Terminated || w.Reason != granular.Withdrawn || !w.EndAt.Equal(o.clock) || len(w.Post.Owed) > 0 || w.Version != r.Version+1 {
+			t.Errorf("%s: %+v", side, w)
+		}
+		if got := actions(w); !slices.Equal(got[len(got)-3:], []string{side + " terminationRequested", side + " terminating", side + " terminated"}) {
+			t.Errorf("%s: %q", side, got)
+		}
+		if _, waits := w.Due(); waits {
+			t.Errorf("%s: it still waits for something", side)
+		}
+		o.account(partner.Active)
+		for _, who := range []*granular.Person{nil, new(person())} {
+			if _, c, err := o.Look(t.Context(), linkOf(r), who); err != nil || c != granular.Unknown {
+				t.Errorf("%s: reinstated: %s, %v", side, c, err)
+			}
+		}
+		if _, c, err := o.Respond(t.Context(), linkOf(r), person(), response("accept")); err != nil || c != granular.Unknown {
+			t.Errorf("%s: answered after all: %s, %v", side, c, err)
+		}
 	}
 }
 

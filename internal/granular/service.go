@@ -584,8 +584,9 @@ func (s *Service) address(f *problem.Findings, r *Relationship, to Letter, accou
 	}
 }
 
-// Terminate ends an active relationship. What gives administration back needs no active partner. Codes: [problem.RoleNotPermitted],
-// [problem.NotFound], [problem.PreconditionFailed], [problem.InvalidTransition].
+// Terminate ends an active relationship, or withdraws a request that waits for its answer: its link then leads nowhere. What gives
+// administration back, or no longer asks for it, needs no active partner (0.43). Codes: [problem.RoleNotPermitted], [problem.NotFound],
+// [problem.PreconditionFailed], [problem.InvalidTransition].
 func (s *Service) Terminate(ctx context.Context, c Command, id string) (r Relationship, replayed bool, err error) {
 	if err := c.User.Permit(partner.AdministerGranularly); err != nil {
 		return Relationship{}, false, err
@@ -594,8 +595,14 @@ func (s *Service) Terminate(ctx context.Context, c Command, id string) (r Relati
 		switch {
 		case len(*f) > 0:
 			return nil
+		case r.Status == Pending:
+			e.Why = Withdrawn
+			r.withdraw(e)
+			return nil
+		case r.Status == Created:
+			return problem.New(problem.InvalidTransition, "Nobody has been asked to approve this relationship: delete it.")
 		case r.Status != Active:
-			return problem.New(problem.InvalidTransition, "Only an active relationship can be terminated.")
+			return problem.New(problem.InvalidTransition, "This relationship has ended already.")
 		}
 		r.terminate(e)
 		return nil
@@ -606,6 +613,30 @@ func (r *Relationship) terminate(e Entry) {
 	r.EndAt = e.At
 	r.unowe(ReceiptNotice, EndingNotice, CustomerEndingNotice)
 	r.step(e, Terminated, terminationRequested, terminating, string(Terminated))
+}
+
+// withdraw ends a request that nobody has answered. The entry says in the last step alone why.
+func (r *Relationship) withdraw(e Entry) {
+	r.EndAt, r.Reason = e.At, Withdrawn
+	r.unowe(RequestNotice)
+	last := e
+	e.Why = ""
+	r.step(e, Terminated, terminationRequested, terminating)
+	last.Action, last.Key, last.Body = string(Terminated), "", ""
+	r.note(last)
+}
+
+// Cancelled gives the relationship after the operator has withdrawn an open request of its partner, and false when it is none (0.43). The
+// entry says why.
+func (r Relationship) Cancelled(e Entry) (Relationship, bool) {
+	n := r.At(e.At)
+	if n.Status != Pending {
+		return r, false
+	}
+	n.Version++
+	e.Actor = ByOperator
+	n.withdraw(e)
+	return n, true
 }
 
 // Delete takes a relationship back that nobody was asked to approve. The command names the version that it deletes. Codes:
@@ -620,7 +651,8 @@ func (s *Service) Delete(ctx context.Context, c Command, id string) (replayed bo
 		case len(*f) > 0:
 			return nil
 		case r.Status != Created:
-			return problem.New(problem.InvalidTransition, "A relationship can be deleted only while nobody has been asked to approve it.")
+			return problem.New(problem.InvalidTransition,
+				"A relationship can be deleted only while nobody has been asked to approve it; a request that is open, or what is active, you terminate.")
 		}
 		r.Status, r.EndAt = Deleted, e.At
 		r.note(e)

@@ -209,6 +209,14 @@ func TestGranularCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.browser().get(over).is(t, http.StatusGone, "superseded")
+	fourth, taken := d.propose(func(t *granular.Terms) { t.DisplayName = to("Fourth") })
+	if _, _, err := d.granted.Terminate(t.Context(), granularCommand(), fourth.ID); err != nil {
+		t.Fatal(err)
+	}
+	if page := d.browser().get(taken).is(t, http.StatusNotFound, "unknown"); !strings.Contains(page.text, "it was withdrawn") {
+		t.Error(page.text)
+	}
+	signed.get(taken).is(t, http.StatusNotFound, "unknown")
 	newest := d.granularPath(third, 2)
 	d.browser().get(newest).is(t, http.StatusOK, "review")
 	d.clock.Add(int64(granular.ApprovalTime))

@@ -276,6 +276,7 @@ func (s *suite) granularRoundTrip() {
 			{At: second(noon), Action: "created", Actor: granular.ByPartner, By: "somebody", CorrelationID: "6f1c9d3e-0000-4000-8000-0123456789ab", Key: "00aa11bb22cc", Body: "ff00ff00ff00"},
 			{At: second(noon), Action: "changed", Actor: granular.ByPartner, By: "google|1|2", CorrelationID: "%not-a-uuid#", Why: "what\tever"},
 			{At: second(noon), Action: "expired", Actor: granular.BySchedule},
+			{At: second(noon), Action: "terminated", Actor: granular.ByOperator, By: "olga", Why: "suspended"},
 		}
 	})
 	s.grant(nil, r)

@@ -35,7 +35,7 @@ func (a *api) desk() web.Desk {
 			Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example"}, {ID: "usGov", PortalName: "Concord", BaseURL: "https://gov.portal.example"}},
 		},
 		Reputation: partner.Reputation{Store: a.store, Now: now},
-		Clearing:   invitation.Clearing{Store: a.store, Accounts: a.store, Now: now},
+		Clearing:   invitation.Clearing{Store: a.store, Granular: a.store, Accounts: a.store, Now: now},
 		Pardon:     invitation.Pardon{Ledger: a.store, Addresses: addresses, Now: now},
 		Regions:    partner.ShippedRegions(),
 	}
@@ -622,4 +622,61 @@ func TestTheOperatorCancelsOpenInvitations(t *testing.T) {
 	a.operate("POST", clear+"?cursor=x", `{"reason":"x"}`).is(400, "malformed_request")
 	a.operate("POST", "/v1/partners/"+larch+"/cancel-invitations", `{"reason":"x"}`).is(404, "not_found")
 	a.operate("POST", "/v1/partners/x/cancel-invitations", `{"reason":"x"}`).is(404, "not_found")
+}
+
+// 0.43: what a suspended partner asks for with granular administration ends by its own hand or the operator's, and stays ended when it is
+// active again; what a customer has given stays until who may end it does.
+func TestTheOperatorCancelsOpenGranularRequests(t *testing.T) {
+	a := newAPI(t)
+	paths := map[string]string{}
+	for _, name := range []string{"Withdrawn", "Created", "Active", "Open", "Other"} {
+		paths[name] = a.proposed(name)
+		if name != "Created" {
+			a.call(ask(paths[name], "lockForApproval")).is(200)
+		}
+		a.now = a.now.Add(time.Second)
+	}
+	a.answers(paths["Active"], "accept")
+	invited := a.call(create("k", `{"kind":"reseller","recipientEmail":"n@larch.example"}`)).is(201).header.Get("Location")
+	suspended := account(alder, "public")
+	suspended.Status = partner.Suspended
+	a.store.PutAccount(suspended)
+	if o := a.call(ask(paths["Withdrawn"], "terminate")).is(200).object(); o["status"] != "terminated" || o["reason"] != "withdrawn" {
+		t.Errorf("%v", o)
+	}
+	clear := "/v1/partners/" + alder + "/cancel-invitations"
+	cancelled := 0
+	for cursor := ""; ; {
+		var answer struct {
+			Cancelled  int
+			NextCursor string
+		}
+		got := a.operate("POST", clear+"?limit=1"+cursor, `{"reason":"suspended for fraud"}`).is(200)
+		if err := json.Unmarshal(got.body, &answer); err != nil {
+			t.Fatal(err)
+		}
+		cancelled += answer.Cancelled
+		if answer.NextCursor == "" {
+			break
+		}
+		cursor = "&cursor=" + answer.NextCursor
+	}
+	if cancelled != 3 {
+		t.Errorf("%d cancelled", cancelled)
+	}
+	a.operate("POST", clear, `{"reason":"again"}`).is(200).holds(`{"cancelled":0}`)
+	a.call(request{method: "GET", target: invited}).is(200).holds(`"status":"cancelled"`)
+	for name, want := range map[string]string{"Withdrawn": "terminated", "Created": "created", "Active": "active", "Open": "terminated", "Other": "terminated"} {
+		got := a.call(request{method: "GET", target: paths[name]}).is(200)
+		if o := got.object(); o["status"] != want {
+			t.Errorf("%s: %s", name, got.body)
+		}
+		if name == "Open" || name == "Other" {
+			got.holds(`"reason":"withdrawn"`, `"action":"terminated","actor":"operator"`, `"reason":"suspended for fraud"`)
+		}
+	}
+	a.store.PutAccount(account(alder, "public"))
+	a.call(ask(paths["Open"], "terminate")).is(409, "invalid_transition")
+	a.call(request{method: "POST", target: paths["Open"] + "/send", body: `{"recipientEmail":"n@larch.example"}`, header: key("s")}).is(409, "invalid_transition")
+	a.call(ask(paths["Created"], "terminate")).is(409, "invalid_transition")
 }

@@ -271,6 +271,17 @@ func (p reply) object() map[string]any {
 	return o
 }
 
+// holds checks that the body has some texts.
+func (p reply) holds(texts ...string) reply {
+	p.t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(string(p.body), text) {
+			p.t.Errorf("%s is not in %s", text, p.body)
+		}
+	}
+	return p
+}
+
 func (p reply) str(name string) string { s, _ := p.object()[name].(string); return s }
 
 // findings gives the pointers and codes of a problem's errors.
