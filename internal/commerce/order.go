@@ -130,8 +130,11 @@ func (s *Service) place(ctx context.Context, c Command, seller partner.Account, 
 	if len(all) > 0 && forbids(all[0].Code) {
 		return Order{}, false, refusal(all)
 	}
+	if w.PartnerIDOnRecord != nil { // what is wrong with that is among the findings
+		all = slices.DeleteFunc(all, func(b Blocker) bool { return faultsPartnerID(b.Code) })
+	}
 	lines := s.lines(&findings, w.Lines)
-	if err := findings.Err(); err != nil {
+	if err := singular(findings); err != nil {
 		return Order{}, false, err
 	}
 	if len(all) > 0 {
@@ -154,6 +157,18 @@ func (s *Service) place(ctx context.Context, c Command, seller partner.Account, 
 	}
 	after.Version++
 	return o, false, s.Orders.PlaceOrder(ctx, o, subscriptions, relationship.Change{Before: p.Relationship, After: after})
+}
+
+// isConflict reports whether a blocker says what is still to be done, which comes after the request was looked at (domain, 2.5).
+func isConflict(code problem.Code) bool {
+	return slices.Index(severity, code) >= slices.Index(severity, problem.PartnerIDRequired)
+}
+
+// faultsPartnerID reports whether a blocker says what is wrong with a PartnerID, whoever asks for it to go on record (invariant 11).
+func faultsPartnerID(code problem.Code) bool {
+	return slices.Contains([]problem.Code{
+		problem.PartnerIDNotIndirectReseller, problem.PartnerIDWrongType, problem.PartnerIDWrongCountry, problem.PartnerIDNotOnboardingLocation,
+	}, code)
 }
 
 // forbids reports whether a blocker is a refusal of who asks, which comes before the request is looked at (domain, 2.5).
@@ -216,6 +231,11 @@ func (s *Service) wished(ctx context.Context, c Command, seller partner.Account,
 			f.Add("/partnerIdOnRecord", problem.PartnerIDNotOnboardingLocation, "The PartnerID does not belong to the reseller that the order is for.")
 		case w.OnBehalfOfReseller == nil:
 			reseller = &v.Holder.Tenant
+		}
+		for _, b := range v.Reasons { // none in what could not be looked up
+			if faultsPartnerID(b.Code) && !slices.ContainsFunc(f, func(x problem.Finding) bool { return x.Code == b.Code }) {
+				f.Add("/partnerIdOnRecord", b.Code, "%s", b.Detail)
+			}
 		}
 	}
 	p, err := s.purchase(ctx, seller, customer, reseller, partnerID)

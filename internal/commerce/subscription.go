@@ -344,8 +344,12 @@ func (s *Service) amend(ctx context.Context, c Command, account partner.Account,
 			return st.seen(before), was, err
 		}
 	}
+	var hindered error // by what is still to be done, which is said after what is wrong with the request (domain, 2.5)
 	for _, action := range a.asks(before) {
-		if err := refusal(st.denies(action, before)); err != nil {
+		all := st.denies(action, before)
+		if len(all) > 0 && isConflict(all[0].Code) {
+			hindered = cmp.Or(hindered, refusal(all))
+		} else if err := refusal(all); err != nil {
 			return Seen{}, false, err
 		}
 	}
@@ -359,6 +363,9 @@ func (s *Service) amend(ctx context.Context, c Command, account partner.Account,
 	after, err := s.amended(ctx, c, before, a, record, now)
 	if err != nil {
 		return Seen{}, false, err
+	}
+	if hindered != nil {
+		return Seen{}, false, hindered
 	}
 	if after.Version == before.Version {
 		return st.seen(before), false, nil

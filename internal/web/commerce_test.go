@@ -371,14 +371,23 @@ func TestOrdersRefused(t *testing.T) {
 			409, "reseller_not_enrolled"},
 		"PartnerID unknown":       {birch, with(`"partnerIdOnRecord":"777"`), sound, 404, "partner_id_not_found"},
 		"PartnerID of a stranger": {birch, with(`"partnerIdOnRecord":"4100004"`), sound, 409, "partnership_required"},
-		"headquarters":            {birch, with(`"partnerIdOnRecord":"4100003H"`), sound, 422, "partner_id_wrong_type"},
-		"another market":          {birch, with(`"partnerIdOnRecord":"4100003F"`), sound, 422, "partner_id_wrong_country"},
-		"another location":        {birch, with(`"partnerIdOnRecord":"4100003L"`), sound, 422, "partner_id_not_onboarding_location"},
-		"unknown field":           {birch, with(`"colour":"red"`), sound, 422, "unknown_field"},
-		"no lines":                {birch, `{"lines":[]}`, sound, 422, "validation_failed"},
-		"lines of another type":   {birch, `{"lines":"many"}`, sound, 422, "validation_failed"},
-		"a line of another type":  {birch, `{"lines":["many"]}`, sound, 422, "validation_failed"},
-		"half a licence":          {birch, `{"lines":[{"offerId":"ofr-office-basic","quantity":1.5}]}`, sound, 422, "validation_failed"},
+		"headquarters of a stranger": {birch, with(`"partnerIdOnRecord":"4100004H"`), func(a *api) {
+			a.revise(dogwood, func(p *partner.Account) {
+				p.PartnerIDs = append(p.PartnerIDs, partner.PartnerID{ID: "4100004H", Type: partner.Headquarters, Country: "US"})
+			})
+		}, 422, "partner_id_wrong_type"},
+		"PartnerID of no reseller": {birch, with(`"partnerIdOnRecord":"4100001"`), sound, 422, "partner_id_not_indirect_reseller"},
+		"PartnerID wrong, before what is to be done": {birch, with(`"partnerIdOnRecord":"4100003H"`), func(a *api) {
+			a.relate(birch, func(r *relationship.Relationship) { r.IdentityCheck = relationship.Unproven })
+		}, 422, "partner_id_wrong_type"},
+		"headquarters":           {birch, with(`"partnerIdOnRecord":"4100003H"`), sound, 422, "partner_id_wrong_type"},
+		"another market":         {birch, with(`"partnerIdOnRecord":"4100003F"`), sound, 422, "partner_id_wrong_country"},
+		"another location":       {birch, with(`"partnerIdOnRecord":"4100003L"`), sound, 422, "partner_id_not_onboarding_location"},
+		"unknown field":          {birch, with(`"colour":"red"`), sound, 422, "unknown_field"},
+		"no lines":               {birch, `{"lines":[]}`, sound, 422, "validation_failed"},
+		"lines of another type":  {birch, `{"lines":"many"}`, sound, 422, "validation_failed"},
+		"a line of another type": {birch, `{"lines":["many"]}`, sound, 422, "validation_failed"},
+		"half a licence":         {birch, `{"lines":[{"offerId":"ofr-office-basic","quantity":1.5}]}`, sound, 422, "validation_failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := market(t)
@@ -447,6 +456,13 @@ func TestSubscriptions(t *testing.T) {
 	}
 	patch(birch, `{"quantity":7}`, "Idempotency-Key", "more").is(422, "idempotency_key_reused")
 	patch(birch, `{"quantity":400}`).is(422, "validation_failed")
+	// What is wrong with the request comes before what is still to be done (domain, 2.5).
+	a.relate(birch, func(r *relationship.Relationship) { r.IdentityCheck = relationship.Unproven })
+	patch(birch, `{"quantity":400}`).is(422, "validation_failed")
+	patch(birch, `{"quantity":7,"partnerIdOfRecord":"777"}`).is(404, "partner_id_not_found")
+	patch(birch, `{"quantity":7,"partnerIdOfRecord":"4100001"}`).is(422, "partner_id_not_indirect_reseller")
+	patch(birch, `{"quantity":7}`).is(409, "customer_identity_unconfirmed")
+	a.relate(birch, func(r *relationship.Relationship) { r.IdentityCheck = relationship.NotNeeded })
 	patch(birch, `{"size":6}`).is(422, "unknown_field")
 	patch(birch, `{`).is(400, "malformed_request")
 	patch(birch, `{"quantity":5}`).is(403, "delegated_admin_missing")
