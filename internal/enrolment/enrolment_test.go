@@ -184,7 +184,11 @@ func (d *desk) act(a Action, id string) (Enrolment, error) {
 	case Associate:
 		e, _, err = d.Associate(ctx, admin(), id, new("4100007"))
 	case Submit:
-		e, _, err = d.Submit(ctx, admin(), id, nil)
+		var answer *string
+		if d.enrolments[id].Status == ActionRequired {
+			answer = new("We moved.")
+		}
+		e, _, err = d.Submit(ctx, admin(), id, answer)
 	case Resend:
 		e, _, err = d.ResendVerification(ctx, admin(), id)
 	case NeedInformation, Approve, Reject:

@@ -75,9 +75,50 @@ func TestAnswerInText(t *testing.T) {
 		t.Errorf("an answer to nothing: %v", err)
 	}
 	e = d.must(d.Decide(t.Context(), operator(), e.ID, Decision{NeedInformation, "which register?"}))
+	// With neither an answer nor a change there is nothing new to look at: what would be right is said.
+	_, _, err := d.Submit(t.Context(), admin(), e.ID, nil)
+	if p, ok := errors.AsType[*problem.Error](err); !ok || len(p.Findings) != 1 || p.Findings[0].Pointer != "/answer" || !strings.Contains(p.Findings[0].Detail, "PATCH") {
+		t.Errorf("neither answer nor change: %v", err)
+	}
+	d.must(d.Save(t.Context(), admin(), e.ID, Particulars{Locale: new("fr")}))
 	e = d.must(d.Submit(t.Context(), admin(), e.ID, nil))
 	if len(e.Questions) != 2 || e.Questions[0].Answer == "" || e.Questions[1].Text != "which register?" || e.Questions[1].Answer != "" || e.Questions[1].AnsweredAt.IsZero() {
 		t.Errorf("%+v", e.Questions)
+	}
+}
+
+// E2, 0.34: the fast track of who is an indirect reseller in every respect would change nothing, and says where its support contact is changed.
+// Where anything is left to be done it goes on.
+func TestFastTrackOfAnIndirectReseller(t *testing.T) {
+	account := partner.Account{
+		Tenant: gorse, DisplayName: "Gorse Ltd", Role: partner.IndirectReseller, Cloud: "public", Country: "US", Status: partner.Active,
+		PartnerIDs: []partner.PartnerID{{ID: "4100007", Type: partner.Location, Country: "US", OnboardingLocation: true}}, AssociatedPartnerID: "4100007",
+		MPA: &partner.Agreement{}, Locale: "en", Version: 1,
+	}
+	beside := account
+	beside.Role, beside.Also = partner.DirectBill, []partner.ProgramRole{partner.IndirectReseller}
+	direct := account
+	direct.Role = partner.DirectBill
+	unsigned := account
+	unsigned.MPA = nil
+	deferred := account
+	deferred.AssociatedPartnerID = ""
+	for name, c := range map[string]struct {
+		account partner.Account
+		open    bool
+	}{
+		"an indirect reseller": {account, false}, "one that is also a direct-bill partner": {beside, false},
+		"a direct-bill partner": {direct, true}, "one without an agreement": {unsigned, true}, "one without a PartnerID": {deferred, true},
+	} {
+		d := open(t)
+		d.accounts[gorse] = c.account
+		_, _, err := d.Start(t.Context(), admin(), Particulars{Support: whole().Support})
+		if c.open && err != nil || !c.open && (!problem.Is(err, problem.EnrolmentStateConflict) || !strings.Contains(err.Error(), "PATCH /v1/account")) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, _, err := d.Start(t.Context(), admin(), Particulars{Support: &partner.SupportProfile{Email: "x"}}); !c.open && problem.Is(err, problem.EnrolmentStateConflict) {
+			t.Errorf("%s: 409 before 422", name)
+		}
 	}
 }
 

@@ -129,7 +129,8 @@ type LegalForm struct {
 // Start begins an application: in full, or on the fast track for a company that has an account (rules E1, E2). What was said is checked, and
 // may be incomplete until it is submitted. Replayed reports that the command's key had started it. Codes: [problem.RoleNotPermitted];
 // [problem.PartnerNotActive] for an account that was suspended or rejected; [problem.CloudMismatch]; those of a field, such as
-// [problem.WebmailNotAllowed] (rule E11) and those of [Service.Associate]; [problem.EnrolmentStateConflict] while another one is open.
+// [problem.WebmailNotAllowed] (rule E11) and those of [Service.Associate]; [problem.EnrolmentStateConflict] while another one is open, and
+// where the account is already what the enrolment would make it.
 func (s *Service) Start(ctx context.Context, c Command, p Particulars) (e Enrolment, replayed bool, err error) {
 	if err := c.User.Permit(partner.Enrol); err != nil {
 		return e, false, err
@@ -165,6 +166,10 @@ func (s *Service) Start(ctx context.Context, c Command, p Particulars) (e Enrolm
 	if !first && latest.Status.Open() {
 		return Enrolment{}, false, another()
 	}
+	if enrolled(account) {
+		return Enrolment{}, false, problem.New(problem.EnrolmentStateConflict,
+			"Your company is an active indirect reseller already: its support contact is changed with PATCH /v1/account (supportProfile).")
+	}
 	e.ID, e.Previous = newID(), latest.ID
 	e.Verification.Asked = latest.Verification.Asked // so that starting again mails nobody more often
 	e.note(c.entry(now, Start, string(Draft)))
@@ -185,6 +190,11 @@ func (s *Service) startedBeside(ctx context.Context, c Command, now time.Time) (
 		return there, was, err
 	}
 	return Enrolment{}, false, another()
+}
+
+// enrolled reports whether an account has all that an enrolment could give it.
+func enrolled(a partner.Account) bool {
+	return a.Has(partner.IndirectReseller) && a.Status == partner.Active && a.MPA != nil && a.AssociatedPartnerID != ""
 }
 
 func another() error {
@@ -404,6 +414,10 @@ func (e *Enrolment) answer(f *problem.Findings, now time.Time, said *string) {
 		e.Questions[n].AnsweredAt = now
 	}
 	if said == nil {
+		if asked && !e.changedSince(e.Questions[n].At) && len(*f) == 0 {
+			f.Add("/answer", problem.ValidationFailed,
+				"Information is needed: answer in words (answer), or first change what was said (PATCH /v1/enrolments/{id}).")
+		}
 		return
 	}
 	text := contact.Clean(*said)
@@ -415,6 +429,19 @@ func (e *Enrolment) answer(f *problem.Findings, now time.Time, said *string) {
 	default:
 		e.Questions[n].Answer = text
 	}
+}
+
+// changedSince reports whether the company has changed anything since it was asked.
+func (e Enrolment) changedSince(asked time.Time) bool {
+	for _, h := range slices.Backward(e.History) {
+		if h.Action == NeedInformation || h.At.Before(asked) {
+			return false
+		}
+		if h.Action == Save || h.Action == Associate {
+			return true
+		}
+	}
+	return false
 }
 
 // review begins a review (rules E13, E14).

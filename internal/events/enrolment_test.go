@@ -118,7 +118,7 @@ func applied(t *testing.T) *office {
 	confirm()
 	tend() // the review is overdue
 	decide(enrolment.NeedInformation)
-	do(s.Submit(ctx, admin(), e.ID, nil))
+	do(s.Submit(ctx, admin(), e.ID, new("We moved.")))
 	decide(enrolment.Approve)
 	do(s.Associate(ctx, admin(), e.ID, new("4100007")))
 	stored, err := o.store.Enrolment(ctx, e.ID)
