@@ -17,7 +17,6 @@ import (
 	"concord/internal/enrolment"
 	"concord/internal/link"
 	"concord/internal/partner"
-	"concord/internal/storetest"
 	"concord/internal/terms"
 )
 
@@ -30,7 +29,12 @@ func TestCostOfEnrolment(t *testing.T) {
 	cfg.APIOptions = append(cfg.APIOptions, m.add)
 	store := dynamo.New(cfg, newTable(t))
 	now := func() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) }
-	records := storetest.Samples()
+	records := enrolment.Records{Store: store, Now: now}
+	kept := enrolment.Command{User: partner.User{Subject: "operator", Roles: []partner.Role{partner.Operator}}}
+	gorse := enrolment.Statement{Name: "Gorse Networks", Address: enrolment.Address{Line1: "12 Heath Road", City: "Springfield", Country: "US"}}
+	if _, _, err := records.Put(t.Context(), kept, enrolment.CompanyRecord, "000000701", gorse); err != nil {
+		t.Fatal(err)
+	}
 	sum := sha256.Sum256([]byte("Sample"))
 	if err := store.Publish(t.Context(), terms.Text{
 		Type: terms.PartnerAgreement, Version: "1", Language: "en", Title: "Sample", Body: "Sample", Hash: hex.EncodeToString(sum[:]), From: now().Add(-time.Hour),
@@ -52,7 +56,7 @@ func TestCostOfEnrolment(t *testing.T) {
 		name, want string
 		do         func() error
 	}{
-		{"start", "2 GetItem, 1 TransactWriteItems | 6 | 0 | 0 | **6** | 2 | 0 | 0 | **2**", func() (err error) {
+		{"start", "3 GetItem, 1 TransactWriteItems | 6 | 0 | 0 | **6** | 2.5 | 0 | 0 | **2.5**", func() (err error) {
 			e, _, err = service.Start(ctx, admin, enrolment.Particulars{
 				Legal:   &enrolment.LegalForm{Entry: new("duns"), DUNS: new("000000701")},
 				Contact: &enrolment.Person{FirstName: "Grace", LastName: "Gorse", Email: "grace@gorse.example", Phone: "+1 555 0107"},
@@ -61,9 +65,9 @@ func TestCostOfEnrolment(t *testing.T) {
 			return err
 		}},
 		{"submit", "1 GetItem, 1 UpdateItem | 1 | 0 | 1 | **2** | 1 | 0 | 0 | **1**", func() error { _, _, err := service.Submit(ctx, admin, e.ID, nil); return err }},
-		{"the contact confirms", "1 GetItem, 1 UpdateItem | 1 | 0 | 0 | **1** | 1 | 0 | 0 | **1**", func() error {
+		{"the contact confirms", "2 GetItem, 1 UpdateItem | 1 | 0 | 0 | **1** | 1.5 | 0 | 0 | **1.5**", func() error {
 			l := link.Link{Tenant: string(e.Tenant), ID: e.ID, Generation: 1}
-			_, c, err := enrolment.Confirmation{Store: store, Now: now}.Confirm(ctx, l, enrolment.Visitor{Subject: "grace", Tenant: e.Tenant}, "c")
+			_, c, err := enrolment.Confirmation{Store: store, Calendar: records, Now: now}.Confirm(ctx, l, enrolment.Visitor{Subject: "grace", Tenant: e.Tenant}, "c")
 			if err == nil && c != enrolment.Confirmed {
 				return fmt.Errorf("the page is %s", c)
 			}
