@@ -59,6 +59,23 @@ func (e Enrolment) eraseDue() time.Time {
 	return time.Time{}
 }
 
+// erase takes out whom an application names.
+func (e *Enrolment) erase(now time.Time) {
+	e.Contact, e.Support, e.Reason, e.Questions = Person{}, partner.SupportProfile{}, "", nil // what was written may name people
+	e.note(HistoryEntry{At: now, Action: Erase, By: machine})
+}
+
+// Forget gives an application that came to nothing without whom it names, before its time (domain, 0.23), and false for one that goes on, that
+// still owes a mail, or that names nobody any more.
+func (e Enrolment) Forget(now time.Time) (Enrolment, bool) {
+	if e.eraseDue().IsZero() || e.Post.State != PostNone {
+		return e, false
+	}
+	n := e.next()
+	n.erase(now)
+	return n, true
+}
+
 // Cleanup does what is due of enrolments.
 type Cleanup struct{ Store Store }
 
@@ -115,8 +132,7 @@ func (e Enrolment) tend(now time.Time) (Enrolment, []string) {
 		did = append(did, CountOverdue)
 	}
 	if at := e.eraseDue(); !at.IsZero() && !now.Before(at) {
-		n.Contact, n.Support, n.Reason, n.Questions = Person{}, partner.SupportProfile{}, "", nil // what was written may name people
-		n.note(HistoryEntry{At: now, Action: Erase, By: machine})
+		n.erase(now)
 		did = append(did, CountErased)
 	}
 	if at := e.postDue(); !at.IsZero() && !now.Before(at) {

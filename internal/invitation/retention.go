@@ -26,6 +26,17 @@ func (i Invitation) ForgetAt() time.Time {
 	return i.ExpiresAt.Add(Unanswered)
 }
 
+// Forget gives an ended invitation without what it says of a person, before its time (domain, 0.23), and false for one that is open, that
+// was answered and is evidence until its time, that still owes a mail, or that names nobody any more.
+func (i Invitation) Forget(now time.Time) (Invitation, bool) {
+	if i.Status.Open() || i.Answer != nil || i.EraseAt.IsZero() || i.Mail.State.Owed() || i.Post.State != MailNone {
+		return i, false
+	}
+	n := i.next()
+	n.erase(now)
+	return n, true
+}
+
 // erased is what the timeline says of the erasure.
 const erased = "erased"
 
