@@ -67,6 +67,18 @@ func TestWebmailOfEveryCountry(t *testing.T) {
 	}
 }
 
+// What hides an address behind another is no company's either, below whichever name it hands addresses out.
+func TestRelaysAreNoCompanies(t *testing.T) {
+	for a, want := range map[string]string{
+		"x7k2@privaterelay.appleid.com": "Hide My Email of Apple", "me@icloud.com": "iCloud Mail", "x@duck.com": "DuckDuckGo Email Protection", "x@me.mozmail.com": "Firefox Relay",
+		"x@slmail.me": "SimpleLogin", "x@aleeas.com": "SimpleLogin", "x.y@passmail.net": "Proton Pass", "x@larry.anonaddy.com": "addy.io",
+	} {
+		if got, _ := Webmail(a); got != want {
+			t.Errorf("%s is of %q, want %q", a, got, want)
+		}
+	}
+}
+
 // An address of a company that only looks like webmail is none.
 func TestNoWebmail(t *testing.T) {
 	for _, a := range []string{

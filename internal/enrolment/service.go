@@ -658,7 +658,7 @@ func (s *Service) apply(ctx context.Context, given problem.Findings, e *Enrolmen
 	if p.Contact != nil {
 		e.Contact = s.person(&f, "/primaryContact", *p.Contact)
 		if name, ok := contact.Webmail(e.Contact.Email); ok {
-			f.Add("/primaryContact/email", problem.WebmailNotAllowed, "The address must be at the company's own domain, not at %s.", name)
+			f.Add("/primaryContact/email", problem.WebmailNotAllowed, "Anybody can have an address at %s: give one at a domain that is a company's own.", name)
 		}
 	}
 	if p.Support != nil {

@@ -23,7 +23,7 @@ func (p SupportProfile) Check(f *problem.Findings, at string, addresses contact.
 		email, err := addresses.Check(p.Email)
 		note(f, at+"/email", err)
 		if name, ok := contact.Webmail(email); ok {
-			f.Add(at+"/email", problem.WebmailNotAllowed, "The address must be at the company's own domain, not at %s.", name)
+			f.Add(at+"/email", problem.WebmailNotAllowed, "Anybody can have an address at %s: give one at a domain that is a company's own.", name)
 		}
 		p.Email = email
 	}
