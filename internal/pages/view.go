@@ -19,13 +19,21 @@ import (
 )
 
 // ConsentVersion names the words of the answer page. Raise it whenever what they mean changes.
-const ConsentVersion = "2026-12"
+const ConsentVersion = "2026-12.2"
 
-// consent says which words stand on the answer page in a language: the hash is that of every text under page.consent, of those that say who orders,
-// and of those that say which right is asked for, each group in the order of its keys, as "key=text" lines.
+// consentWords begin the keys of all that who answers reads of what is agreed to: what is asked for and by whom, what it means, what is decided, and
+// what stands beside each field of the form. What frames every page, who is signed in, and what is wrong with a form are not among them.
+var consentWords = []string{
+	"order.", "page.agreement.", "page.already.answer", "page.answer.", "page.company", "page.consent.", "page.fact.", "page.form.", "page.granular.choice",
+	"page.granular.days.", "page.granular.fact.", "page.granular.heading", "page.granular.months.", "page.granular.title", "page.reason.", "page.review.title",
+	"right.choice.", "right.gives.", "right.title.",
+}
+
+// consent says which words stand on the answer page in a language: the hash is that of every text of [consentWords], each group in the order of
+// its keys, as "key=text" lines.
 func consent(p *locale.Printer) invitation.ConsentText {
 	h := sha256.New()
-	for _, group := range []string{"order.", "page.consent.", "right.choice.", "right.gives.", "right.title."} {
+	for _, group := range consentWords {
 		for key, text := range p.Texts(group) {
 			_, _ = fmt.Fprintf(h, "%s=%s\n", key, text)
 		}
