@@ -92,7 +92,7 @@ func (h *site) signInCustomer(w http.ResponseWriter, r *http.Request) {
 	v := &visit{place: customerPath}
 	cloud, err := h.clouds.Cloud(partner.CloudID(r.PathValue("cloud")))
 	if err != nil {
-		h.show(w, r, &visit{}, unknown)
+		h.astray(w, r)
 		return
 	}
 	v.letter.Cloud = cloud

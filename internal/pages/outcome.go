@@ -94,6 +94,7 @@ type page struct {
 
 	Portal    string // name of the place that the customer answers at (rule I17)
 	Operator  string
+	contactOf string         // the address of the operator
 	Legal     []letter.Aside // how the operator is reached, its privacy notice and imprint
 	Languages []language
 	Now       time.Time // by the movable clock
@@ -250,7 +251,7 @@ func (p *page) lead(r *http.Request) {
 // show writes a page; for HEAD only its header.
 func (h *site) show(w http.ResponseWriter, r *http.Request, v *visit, o outcome) {
 	p := &page{
-		Printer: h.printer(r, v), visit: v, Name: o.name, Portal: h.cloud(v).PortalName, Operator: h.Operator.Name,
+		Printer: h.printer(r, v), visit: v, Name: o.name, Portal: h.cloud(v).PortalName, Operator: h.Operator.Name, contactOf: h.Operator.Contact,
 		Now: h.Invitations.Now().UTC(), roles: h.Granular.Roles, regions: h.Invitations.Regions, clouds: h.clouds, chosen: chosen(r.URL.Query().Get("lang")),
 		needsAgreement: h.Invitations.NeedsAgreement, mayLeave: h.Customers.MayLeave,
 	}
@@ -270,6 +271,10 @@ func (h *site) show(w http.ResponseWriter, r *http.Request, v *visit, o outcome)
 	}
 	p.Content = o.view(p)
 	p.Fillable = isForm(o, p.Content)
+	if standsBeside(r, v) && (p.Fillable || o.status == http.StatusOK) {
+		o, p.Name, p.Fillable = beside, beside.name, false
+		p.Content = o.view(p)
+	}
 	if err := h.fill(r, p); err != nil {
 		h.Log.ErrorContext(r.Context(), "form without a name", "page", o.name, "error", err.Error())
 	}

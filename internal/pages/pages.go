@@ -76,6 +76,7 @@ const maxBody = 64 << 10
 func (s Site) Handler() (http.Handler, error) {
 	h := &site{Site: s, clouds: s.Invitations.Clouds, room: s.newRoom(s.Invitations.Clouds)}
 	mux := http.NewServeMux()
+	mux.HandleFunc(routeStart, h.openStart)
 	mux.HandleFunc(routePage, h.open)
 	mux.HandleFunc(routeAnswer, h.answer)
 	mux.HandleFunc(routeSignIn, h.signIn)
@@ -108,7 +109,7 @@ func (s Site) Handler() (http.Handler, error) {
 		mux.HandleFunc("GET "+p.pattern(), p.look)
 		mux.HandleFunc("POST "+p.pattern(), p.ask)
 	}
-	mux.Handle("/", h.plain(unknown))
+	mux.HandleFunc("/", h.astray)
 	guarded, err := h.room.Guard(mux, h.plain(crossOrigin))
 	if err != nil {
 		return nil, err
@@ -391,10 +392,7 @@ const done = "done"
 
 // after gives where a person who has answered sees the result.
 func after(here string) string {
-	if strings.Contains(here, "?") {
-		return here + "&" + done
-	}
-	return here + "?" + done
+	return with(here, done)
 }
 
 // redirect leads to a path of ours.

@@ -5,8 +5,11 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"concord/internal/link"
 )
@@ -28,13 +31,36 @@ func meant(u *url.URL) (string, bool) {
 			}
 		}
 	}
-	if tail, ok := strings.CutPrefix(p, customerPath); ok && isLitter(tail) {
-		return customerPath, true
+	if place, ok := placeOf(p); ok {
+		return place, true
 	}
 	if escaped := u.EscapedPath(); escaped != path.Clean(escaped) {
 		return "", false
 	}
 	return p, true
+}
+
+// ofLink reports whether a path looks like that of an emailed link, whole or cut off.
+func ofLink(p string) bool {
+	purpose, found := strings.CutPrefix(p, "/")
+	if !found || purpose == "" || len(purpose) > 1 && purpose[1] != '/' {
+		return false
+	}
+	return slices.Contains(link.Purposes, link.Purpose(purpose[0]))
+}
+
+// places are the pages that need no link.
+var places = regexp.MustCompile(`^(/customer(/agreement|/sign-in/[^/]+|/partners/[^/]+(/end|/roles/[^/]+)?|/providers/[^/]+|/records/[^/]+)?|/sign-out|/sign-in/callback)$`)
+
+// placeOf gives the place at which a path begins that has only litter behind it.
+func placeOf(p string) (place string, ok bool) {
+	for n, r := range p {
+		end := n + utf8.RuneLen(r)
+		if (unicode.IsLetter(r) || unicode.IsDigit(r)) && places.MatchString(p[:end]) && isLitter(p[end:]) {
+			return p[:end], true
+		}
+	}
+	return "", false
 }
 
 // isLitter reports whether a text says nothing: it has no letter and no digit but those by which a sign is encoded, as in %3E, %253E or &gt;.
@@ -54,11 +80,10 @@ func isLitter(s string) bool {
 
 // straighten has the pages see the path that a request means. It answers without a redirect: where a link leads is said by its page.
 func (h *site) straighten(next http.Handler) http.Handler {
-	nowhere := h.plain(unknown)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, ok := meant(r.URL)
 		if !ok {
-			nowhere.ServeHTTP(w, r)
+			h.astray(w, r)
 			return
 		}
 		if p != r.URL.Path {

@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"concord/internal/invitation"
 	"concord/internal/link"
+	"concord/internal/locale"
 )
 
 // litter is what mail programs and hands leave behind a link.
@@ -74,15 +76,88 @@ func TestCrookedPaths(t *testing.T) {
 				r.URL.Opaque = "http://" + d.Listener.Addr().String() + path
 			}
 			got := b.do(r)
-			got.want(t, "unknown", http.StatusNotFound)
+			if path == "/" && method == http.MethodGet {
+				got.want(t, "start", http.StatusOK)
+			} else {
+				got.want(t, "unknown", http.StatusNotFound)
+			}
 			if got.Header.Get("Location") != "" {
 				t.Errorf("%s %s redirects to %s", method, path, got.Header.Get("Location"))
 			}
 		}
 	}
-	help := b.get("/nothing")
-	help.has(t, "open the email again", "ask whoever sent it for a new one")
-	if !strings.Contains(strings.Join(help.links(), " "), "/customer") {
-		t.Errorf("it leads to %v", help.links())
+	for path, says := range map[string][]string{
+		"/i/x":     {"This link doesn’t work", "open the email again", "ask whoever sent it for a new one"},
+		"/g/":      {"This link doesn’t work"},
+		"/nothing": {"There’s nothing at this address", "open the email again", "A Global administrator can see"},
+		"/income":  {"There’s nothing at this address"},
+	} {
+		help := b.get(path)
+		help.want(t, "unknown", http.StatusNotFound)
+		help.has(t, says...)
+		if text := help.text; strings.HasPrefix(says[0], "There’s") && strings.Contains(text, "This link") {
+			t.Errorf("%s speaks of a link", path)
+		}
+		if !strings.Contains(strings.Join(help.links(), " "), "/customer") {
+			t.Errorf("%s leads to %v", path, help.links())
+		}
+	}
+}
+
+// Every page that needs no link is found with litter behind its path, as a link is; what says something else is another page.
+func TestWhatIsBehindAPlace(t *testing.T) {
+	d := deploy(t)
+	b := d.browser()
+	for _, place := range []string{
+		"/customer", "/customer/agreement", "/customer/partners/" + string(alder),
+		"/customer/partners/" + string(alder) + "/roles/gdap_aaaaaaaaaaaaaaaaaaaaaaaaaa", "/customer/providers/" + string(alder), "/customer/records/" + string(alder), "/sign-out",
+		"/sign-in/callback",
+	} {
+		plain := b.get(place)
+		if plain.page() == "unknown" {
+			t.Errorf("%s is no page", place)
+		}
+		for _, tail := range []string{"/", "//", "/.", ".", ")", "%3E", "&gt;", "%20", "%253E"} {
+			if got := b.get(place + tail); got.StatusCode != plain.StatusCode || got.page() != plain.page() || got.text != plain.text {
+				t.Errorf("%s and %q: %d %q, not %d %q", place, tail, got.StatusCode, got.page(), plain.StatusCode, plain.page())
+			}
+		}
+		if !strings.Contains(place, string(alder)) {
+			b.get(place+"/no/x").want(t, "unknown", http.StatusNotFound)
+		}
+	}
+	if to := b.get("/customer/sign-in/public/").Header.Get("Location"); !strings.HasPrefix(to, d.idp.URL) {
+		t.Errorf("the sign-in with a slash behind it leads to %q", to)
+	}
+}
+
+// The start leads people on, in every language, and programs to the document of the API.
+func TestStart(t *testing.T) {
+	d := deploy(t)
+	b := d.browser()
+	for _, tag := range locale.Tags {
+		page := b.get("/?lang=" + tag.String())
+		page.want(t, "start", http.StatusOK)
+		if lang := attr(find(page.doc, "html")[0], "lang"); lang != tag.String() || !strings.Contains(page.text, "help@grove.example") ||
+			!strings.Contains(strings.Join(page.links(), " "), "/customer?lang="+tag.String()) {
+			t.Errorf("%s: in %s, leads to %v", tag, lang, page.links())
+		}
+	}
+	for accept, json := range map[string]bool{
+		"": false, "*/*": false, "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": false, "application/json": true, "application/problem+json, */*;q=0.1": true,
+		"text/html, application/json": false,
+	} {
+		r := request(t, http.MethodGet, d.URL+"/", nil)
+		r.Header.Set("Accept", accept)
+		got, err := b.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(got.Body)
+		if is := got.Header.Get("Content-Type") == "application/json"; err != nil || is != json || got.StatusCode != http.StatusOK || got.Header.Get("Vary") != "Accept" ||
+			got.Header.Get("X-Content-Type-Options") != "nosniff" || json && !strings.Contains(string(body), `"openapi":"/openapi.json"`) {
+			t.Errorf("%q: %v %d %s %s", accept, err, got.StatusCode, got.Header.Get("Content-Type"), body)
+		}
+		_ = got.Body.Close()
 	}
 }

@@ -177,7 +177,16 @@ func TestSessionEndsInAForm(t *testing.T) {
 					t.Error("somebody else is shown what was typed, or has sent it")
 				}
 			}
-			f.enter(b, f.owner()) // in another tab
+			// The link above the form leads to a page that says where to go on, and not to another form that is empty.
+			begin := b.get(attr(find(again.doc, "a")[at], "href"))
+			back := b.get(d.idp.approve(begin.Header.Get("Location"), f.owner()))
+			tab := b.get(back.Header.Get("Location"))
+			tab.want(t, "signed-in", http.StatusOK)
+			tab.has(t, "You’re signed in", "Go back to the tab with your form")
+			here, _, _ := strings.Cut(back.Header.Get("Location"), "?")
+			if len(find(tab.doc, "form")) > 0 || !slices.Contains(tab.links(), here) {
+				t.Errorf("beside the form: %v", tab.links())
+			}
 			for name, v := range f.binds {
 				kept[name] = v
 			}

@@ -24,6 +24,8 @@ type attempt struct {
 	Place   string       // instead of a link: [customerPath]
 	Invited string       // the domain of the address that was invited
 	Lang    string
+	// Beside says that the form stands in another tab.
+	Beside bool
 }
 
 // signIn begins a sign-in for a link that can be answered, or whose answer can be looked at.
@@ -55,6 +57,7 @@ func (h *site) begin(w http.ResponseWriter, r *http.Request, v *visit) {
 	a := attempt{
 		Attempt: session.NewAttempt(letter.Cloud.ID), Link: v.link, Purpose: v.purpose, Aside: v.aside, Place: v.place,
 		Invited: session.DomainOf(letter.Invitation.RecipientEmail), Lang: strings.TrimPrefix(chosen(r.URL.Query().Get("lang")), "?lang="),
+		Beside: r.URL.Query().Has(besideForm),
 	}
 	prompt := identity.AsUsual
 	if r.URL.Query().Get("switch") != "" {
@@ -117,7 +120,11 @@ func (h *site) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.room.Settle(w, cloud, a.Attempt)
-	h.redirect(w, r, v, v.here(r))
+	to := v.here(r)
+	if a.Beside {
+		to = with(to, besideForm)
+	}
+	h.redirect(w, r, v, to)
 }
 
 // back has pages lead back to where an attempt began.
