@@ -63,7 +63,7 @@ func (r *report) values(t *template.Template) *identity.Authorities {
 			} else if variable == "AUTHORITIES" && sound {
 				var err error
 				if authorities, err = identity.Parse(value); err != nil {
-					r.say(wrong, "Issuer, SignInClientId, SignInClaims, UsGovIssuer, UsGovSignInClientId, UsGovSignInClaims, OperatorTenants", "%v", err)
+					r.say(wrong, "Issuer, SignInClientId, SignInClaims, UsGovIssuer, UsGovSignInClientId, UsGovSignInClaims, GraphEndpoint, UsGovGraphEndpoint, OperatorTenants", "%v", err)
 				}
 			}
 		}
@@ -87,7 +87,9 @@ func isReserved(host string) bool {
 // sense looks for what no parser minds and nobody wants deployed.
 func (r *report) sense(t *template.Template) {
 	p := t.Parameters
-	for _, name := range []string{"Issuer", "UsGovIssuer", "PublicPortalUrl", "UsGovPortalUrl", "PrivacyNoticeUrl", "ImprintUrl"} {
+	for _, name := range []string{
+		"Issuer", "UsGovIssuer", "GraphEndpoint", "UsGovGraphEndpoint", "PublicPortalUrl", "UsGovPortalUrl", "PrivacyNoticeUrl", "ImprintUrl",
+	} {
 		u, err := url.Parse(p[name])
 		switch {
 		case p[name] == "":
@@ -99,6 +101,7 @@ func (r *report) sense(t *template.Template) {
 			r.say(wrong, name, "%s is a name for examples, which leads nowhere", u.Hostname())
 		}
 	}
+	r.graphs(p)
 	_, host, _ := strings.Cut(p["OperatorContact"], "@")
 	for name, host := range map[string]string{"MailDomain": p["MailDomain"], "OperatorContact": host} {
 		if isReserved(host) {
@@ -124,6 +127,33 @@ func (r *report) sense(t *template.Template) {
 	}
 	if p["AcceptanceNeedsAgreement"] == "true" {
 		r.say(look, "AcceptanceNeedsAgreement", "nobody can accept before a customerAgreement is in the catalogue of texts")
+	}
+}
+
+// graphOf are the hosts of Microsoft Entra ID, each with the one where its directories are read: a token for one is none for another.
+var graphOf = map[string]string{
+	"login.microsoftonline.com": "graph.microsoft.com", "login.microsoftonline.us": "graph.microsoft.us",
+}
+
+// graphs compares where people sign in with where their companies' directories are to be read.
+func (r *report) graphs(p map[string]string) {
+	for issuer, name := range map[string]string{"Issuer": "GraphEndpoint", "UsGovIssuer": "UsGovGraphEndpoint"} {
+		at, fault := url.Parse(p[issuer])
+		graph, err := url.Parse(p[name])
+		if err != nil || fault != nil || p[issuer] == "" {
+			continue // said already
+		}
+		want, entra := graphOf[at.Hostname()]
+		switch {
+		case entra && p[name] == "":
+			r.say(look, name, "empty: tokens of Microsoft Entra ID say no domains, so every acceptance waits for the partner; https://%s/v1.0 says them", want)
+		case entra && graph.Hostname() != want:
+			r.say(wrong, name, "%s takes no tokens of %s: https://%s/v1.0", graph.Hostname(), at.Hostname(), want)
+		case entra && strings.Trim(graph.Path, "/") != "v1.0":
+			r.say(wrong, name, "%s: https://%s/v1.0 is what is read", p[name], want)
+		case !entra && p[name] != "":
+			r.say(look, name, "%s is asked at each sign-in: is it a Graph, for %s?", graph.Hostname(), at.Hostname())
+		}
 	}
 }
 

@@ -87,6 +87,11 @@ func TestPreflight(t *testing.T) {
 	if code, said := lookOver(t, nil, world(nil)); code != 0 || said != "nothing wrong was found\n" {
 		t.Errorf("of what is right: %d\n%s", code, said)
 	}
+	const entra, entraGov = "https://login.microsoftonline.com/organizations/v2.0", "https://login.microsoftonline.us/organizations/v2.0"
+	const graph = "https://graph.microsoft.com/v1.0"
+	if code, said := lookOver(t, map[string]any{"Issuer": entra, "GraphEndpoint": graph}, world(nil)); code != 0 || said != "nothing wrong was found\n" {
+		t.Errorf("of Entra with Graph: %d\n%s", code, said)
+	}
 	long := strings.Repeat("0be20000-0000-4000-8000-000000000008,", 60)
 	for name, c := range map[string]struct {
 		parameters map[string]any
@@ -102,6 +107,11 @@ func TestPreflight(t *testing.T) {
 		"claims of a list":       {map[string]any{"UsGovSignInClaims": `{"roles":`}, nil, "wrong        parameters: the parameter UsGovSignInClaims: "},
 		"too long a list":        {map[string]any{"OperatorTenants": strings.TrimSuffix(long, ",")}, nil, "wrong        AcceptanceFunction: its variables have "},
 		"operators":              {map[string]any{"OperatorTenants": "------------------------------------"}, nil, "wrong        Issuer, SignInClientId"},
+		"no directory":           {map[string]any{"Issuer": entra}, nil, "look at      GraphEndpoint: empty: tokens of Microsoft Entra ID say no domains"},
+		"another's directory":    {map[string]any{"UsGovIssuer": entraGov, "UsGovGraphEndpoint": graph}, nil, "wrong        UsGovGraphEndpoint: graph.microsoft.com takes no tokens of login.microsoftonline.us"},
+		"half a directory":       {map[string]any{"Issuer": entra, "GraphEndpoint": "https://graph.microsoft.com"}, nil, "wrong        GraphEndpoint: https://graph.microsoft.com: https://graph.microsoft.com/v1.0"},
+		"directory without one":  {map[string]any{"GraphEndpoint": graph}, nil, "look at      GraphEndpoint: graph.microsoft.com is asked at each sign-in"},
+		"directory of here":      {map[string]any{"GraphEndpoint": "http://localhost:1/v1.0"}, nil, "wrong        GraphEndpoint: http://localhost:1/v1.0 is this machine"},
 		"quotas":                 {map[string]any{"FirstMonthQuota": 600}, nil, "wrong        FirstMonthQuota: 600 is more than DailyQuota"},
 		"nobody for the US":      {map[string]any{"UsGovIssuer": ""}, nil, "look at      UsGovIssuer: empty"},
 		"an issuer that is none": {nil, map[string]string{"discovery of usGov": "404 Not Found"}, "wrong        UsGovIssuer: https://gov.dogwood.cloud/v2.0: nobody could sign in: 404"},

@@ -60,6 +60,9 @@ type Holder struct {
 	Country              string   // ISO 3166-1 alpha-2
 	Cloud                partner.CloudID
 	Roles                []partner.Role
+	// Unread is why the company's directory did not say what the token leaves out; nil when it did, or was not asked.
+	// Then the domains are not proven, and nothing else is different.
+	Unread error
 }
 
 // maxClaim bounds what is taken from a claim, in bytes; real names, subjects and addresses are shorter.
@@ -84,10 +87,20 @@ func (d document) first(names string) string {
 func (d document) text(name string) string {
 	var s string
 	_ = json.Unmarshal(d[name], &s)
+	return bounded(s)
+}
+
+// bounded gives a text no longer than [maxClaim].
+func bounded(s string) string {
 	if len(s) > maxClaim {
 		s = strings.ToValidUTF8(s[:maxClaim], "")
 	}
 	return strings.TrimSpace(s)
+}
+
+// domain gives the name of a domain as it is kept; false for what can be none.
+func domain(name string) (string, bool) {
+	return strings.ToLower(name), name != "" && len(name) <= 253
 }
 
 // list reads a list, or a text whose words are one.
@@ -111,7 +124,7 @@ func (c Claims) holder(d document) (Holder, error) {
 	}
 	for name := range strings.FieldsSeq(c.Domains) {
 		for _, each := range d.list(name) {
-			if each = strings.ToLower(each); each != "" && len(each) <= 253 {
+			if each, ok := domain(each); ok {
 				h.Domains = append(h.Domains, each)
 			}
 		}

@@ -28,6 +28,10 @@ type Authority struct {
 	ClientID string
 	// Scopes are asked for at sign-in beside openid, profile and email.
 	Scopes []string
+	// Graph is where a sign-in reads what the company's directory says of it, with the access token of who signs in,
+	// such as https://graph.microsoft.com/v1.0: the name, the verified domains, the country. Empty where tokens say all
+	// that there is to know.
+	Graph  string
 	Claims Claims
 	// Operators are the directories whose people and programs may be operators. With none, every directory of a provider that has
 	// one issuer for all may have them, and no directory of one that signs for many companies: there each of these decides about roles.
@@ -40,13 +44,15 @@ type Authorities struct {
 	providers map[string]*provider // by issuer
 }
 
-// Parse reads a list of authorities: [{"cloud","issuer","clientId","scopes":[…],"claims":{…},"operators":"id,id"}]. One without an issuer is left
+// Parse reads a list of authorities:
+// [{"cloud","issuer","clientId","scopes":[…],"graph","claims":{…},"operators":"id,id"}]. One without an issuer is left
 // out: nobody signs in for its cloud. A client id or claims that it does not give are those of the first.
 func Parse(text string) (*Authorities, error) {
 	var written []struct {
 		Cloud            partner.CloudID
 		Issuer, ClientID string
 		Scopes           []string
+		Graph            string
 		Claims           Claims
 		Operators        string
 	}
@@ -60,7 +66,7 @@ func Parse(text string) (*Authorities, error) {
 	}
 	var list []Authority
 	for _, w := range written {
-		one := Authority{Cloud: w.Cloud, Issuer: w.Issuer, ClientID: w.ClientID, Scopes: w.Scopes, Claims: w.Claims}
+		one := Authority{Cloud: w.Cloud, Issuer: w.Issuer, ClientID: w.ClientID, Scopes: w.Scopes, Graph: w.Graph, Claims: w.Claims}
 		for id := range strings.FieldsFuncSeq(w.Operators, func(r rune) bool { return r == ',' || r == ' ' }) {
 			one.Operators = append(one.Operators, partner.TenantID(id))
 		}
@@ -76,9 +82,11 @@ func New(list []Authority) (*Authorities, error) {
 		if one.Issuer == "" {
 			continue
 		}
-		u, err := url.Parse(one.Issuer)
-		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		if !isBase(one.Issuer) {
 			return nil, fmt.Errorf("authorities: the issuer of cloud %q is no URL of a provider", one.Cloud)
+		}
+		if one.Graph != "" && !isBase(one.Graph) {
+			return nil, fmt.Errorf("authorities: the graph of cloud %q is no URL of a directory", one.Cloud)
 		}
 		if one.ClientID == "" && len(a.all) > 0 {
 			one.ClientID = a.all[0].ClientID
@@ -111,6 +119,12 @@ func New(list []Authority) (*Authorities, error) {
 		return nil, errors.New("authorities: no cloud has an issuer")
 	}
 	return a, nil
+}
+
+// isBase reports whether a text is a URL that paths can be put behind.
+func isBase(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && u.RawQuery == "" && u.Fragment == "" && u.User == nil
 }
 
 // Serves reports whether anybody can sign in for a cloud.

@@ -63,6 +63,7 @@ func TestCalls(t *testing.T) {
 	multi := authorities(t, identity.Authority{Cloud: "public", Issuer: p.Issuer("organizations"), Claims: entra})
 	single := authorities(t, identity.Authority{Cloud: "public", Issuer: p.Issuer(larch), Claims: entra})
 	two := authorities(t, identity.Authority{Cloud: "public", Issuer: p.Issuer("")}, identity.Authority{Cloud: "usGov", Issuer: other.Issuer("")})
+	okta := authorities(t, identity.Authority{Cloud: "public", Issuer: p.OktaIssuer(), Claims: identity.Claims{Roles: "groups scp"}})
 	cognito := authorities(t, identity.Authority{Cloud: "public", Issuer: p.Issuer(""), Claims: identity.Claims{Tenant: "custom:tid", Roles: "cognito:groups scope"}})
 	operated, err := identity.New([]identity.Authority{{Cloud: "public", Issuer: p.Issuer("organizations"), ClientID: "c", Operators: []partner.TenantID{larch}}})
 	if err != nil {
@@ -95,6 +96,8 @@ func TestCalls(t *testing.T) {
 		"Entra, operator of another company": {operated, p.Token(of(oak)), oak + " public adminAgent"},
 		"the issuer is the cloud":            {two, p.Token(with(plain, map[string]any{"cloud": nil})), larch + " public adminAgent"},
 		"the other issuer is the other":      {two, other.Token(with(plain, map[string]any{"iss": other.Issuer(""), "cloud": nil})), larch + " usGov adminAgent"},
+		"Okta": {okta, p.Token(map[string]any{"iss": p.OktaIssuer(), "aud": "concord-api", "cid": "0oa1", "sub": "0oa1", "tid": larch,
+			"scp": []string{"adminAgent"}, "ver": 1}), larch + " public adminAgent"},
 		"Cognito, no audience": {cognito, p.Token(with(plain, map[string]any{"aud": nil, "client_id": "concord-api", "tenantId": nil, "custom:tid": larch,
 			"roles": nil, "scope": "concord-api/salesAgent concord-api/unknown", "cloud": nil})), larch + " public salesAgent"},
 
@@ -118,6 +121,7 @@ func TestCalls(t *testing.T) {
 		"issuer by prefix":         {multi, p.Token(with(of(larch), map[string]any{"iss": p.Issuer(larch) + "/more"})), none},
 		"issuer as its pattern":    {multi, p.Token(with(of(larch), map[string]any{"iss": p.Issuer("{tenantid}")})), none},
 		"directory that is no id":  {multi, p.Token(with(of("organizations"), nil)), none},
+		"Okta's organization":      {okta, p.Token(with(plain, nil)), none},
 		"two directories":          {multi, p.Token(with(of(larch), map[string]any{"tenantId": oak})), larch + " public adminAgent"},
 	} {
 		call, err := c.by.Call(t.Context(), c.token, []string{"concord-api", "api-app"})
@@ -174,37 +178,46 @@ func TestKeysAreAskedForSeldom(t *testing.T) {
 	}
 }
 
+// change is made to a sign-in that comes back.
+type change func(identity.Attempt, url.Values) (identity.Attempt, url.Values)
+
+// signIn goes to the provider of a cloud and comes back.
+func signIn(t *testing.T, a *identity.Authorities, cloud partner.CloudID, change change) (identity.Holder, error) {
+	const back = "https://concord.example/sign-in/callback"
+	t.Helper()
+	attempt := identity.Attempt{State: "state", Nonce: "nonce", Verifier: strings.Repeat("v", 43)}
+	where, err := a.Begin(cloud, back, attempt, identity.AsUsual)
+	if err != nil {
+		return identity.Holder{}, err
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, where, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	to, err := res.Location()
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := to.Query()
+	if change != nil {
+		attempt, q = change(attempt, q)
+	}
+	return a.Complete(t.Context(), cloud, back, attempt, q.Get("code"), q.Get("iss"))
+}
+
 // TestSignIn goes the whole way with each provider.
 func TestSignIn(t *testing.T) {
 	p := identitytest.New(t)
 	lena := map[string]any{"sub": "pairwise", "oid": "o", "tid": larch, "name": "Lena Larch", "preferred_username": "admin@larch.example", "tenant_ctry": "US", "wids": []string{admin, "b79fbf4d-3ef9-4689-8143-76b194e85509"}}
-	const back = "https://concord.example/sign-in/callback"
-	try := func(a *identity.Authorities, cloud partner.CloudID, change func(identity.Attempt, url.Values) (identity.Attempt, url.Values)) (identity.Holder, error) {
+	try := func(a *identity.Authorities, cloud partner.CloudID, change change) (identity.Holder, error) {
 		t.Helper()
-		attempt := identity.Attempt{State: "state", Nonce: "nonce", Verifier: strings.Repeat("v", 43)}
-		where, err := a.Begin(cloud, back, attempt, identity.AsUsual)
-		if err != nil {
-			return identity.Holder{}, err
-		}
-		client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, where, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		to, err := res.Location()
-		if err != nil {
-			t.Fatal(err)
-		}
-		q := to.Query()
-		if change != nil {
-			attempt, q = change(attempt, q)
-		}
-		return a.Complete(t.Context(), cloud, back, attempt, q.Get("code"), q.Get("iss"))
+		return signIn(t, a, cloud, change)
 	}
 	claims := entra
 	claims.Email = "email preferred_username"
@@ -221,7 +234,7 @@ func TestSignIn(t *testing.T) {
 		}
 	}
 	a := authorities(t, identity.Authority{Cloud: "public", Issuer: p.Issuer("")})
-	for name, change := range map[string]func(identity.Attempt, url.Values) (identity.Attempt, url.Values){
+	for name, change := range map[string]change{
 		"another nonce": func(a identity.Attempt, q url.Values) (identity.Attempt, url.Values) { a.Nonce = "other"; return a, q },
 		"another verifier": func(a identity.Attempt, q url.Values) (identity.Attempt, url.Values) {
 			a.Verifier = "other"
@@ -263,8 +276,10 @@ func TestParse(t *testing.T) {
 	for name, text := range map[string]string{
 		"no JSON": "public", "empty": "[]", "no issuer at all": `[{"cloud":"public","issuer":""}]`, "unknown field": `[{"cloud":"p","issuer":"https://a.example","clientId":"c","x":1}]`,
 		"unknown claim": `[{"cloud":"p","issuer":"https://a.example","clientId":"c","claims":{"colour":"x"}}]`, "no client": `[{"cloud":"p","issuer":"https://a.example"}]`,
-		"no URL": `[{"cloud":"p","issuer":"a.example","clientId":"c"}]`, "twice": `[{"cloud":"p","issuer":"https://a.example","clientId":"c"},{"cloud":"p","issuer":"https://b.example"}]`,
-		"operators": `[{"cloud":"p","issuer":"https://a.example","clientId":"c","operators":"me"}]`, "more": `[{"cloud":"p","issuer":"https://a.example","clientId":"c"}] []`,
+		"no URL":            `[{"cloud":"p","issuer":"a.example","clientId":"c"}]`,
+		"no URL of a graph": `[{"cloud":"p","issuer":"https://a.example","clientId":"c","graph":"v1.0"}]`,
+		"twice":             `[{"cloud":"p","issuer":"https://a.example","clientId":"c"},{"cloud":"p","issuer":"https://b.example"}]`,
+		"operators":         `[{"cloud":"p","issuer":"https://a.example","clientId":"c","operators":"me"}]`, "more": `[{"cloud":"p","issuer":"https://a.example","clientId":"c"}] []`,
 	} {
 		if _, err := identity.Parse(text); err == nil {
 			t.Errorf("%s is taken", name)

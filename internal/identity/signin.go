@@ -57,14 +57,17 @@ func (a *Authorities) found(c partner.CloudID) (Authority, *discovered, error) {
 func (one Authority) config(found *discovered, redirect string) oauth2.Config {
 	endpoint := found.Endpoint()
 	endpoint.AuthStyle = oauth2.AuthStyleInParams // a public client names itself and proves nothing: PKCE does
-	return oauth2.Config{
-		ClientID: one.ClientID, Endpoint: endpoint, RedirectURL: redirect,
-		Scopes: append([]string{oidc.ScopeOpenID, "profile", "email"}, one.Scopes...),
+	scopes := append([]string{oidc.ScopeOpenID, "profile", "email"}, one.Scopes...)
+	if one.Graph != "" {
+		scopes = append(scopes, one.graphScope())
 	}
+	return oauth2.Config{ClientID: one.ClientID, Endpoint: endpoint, RedirectURL: redirect, Scopes: scopes}
 }
 
-// Complete redeems the code that a sign-in came back with, and verifies the ID token: signature, issuer, client, time and nonce. Issuer is
-// what came back as iss (RFC 9207); empty where the provider says none.
+// Complete redeems the code that a sign-in came back with, and verifies the ID token: signature, issuer, client, time
+// and nonce. Issuer is what came back as iss (RFC 9207); empty where the provider says none. What the token leaves out
+// is read from the company's directory where the authority has a [Authority.Graph]; when that fails, [Holder.Unread]
+// says why and the sign-in stands.
 func (a *Authorities) Complete(ctx context.Context, c partner.CloudID, redirect string, t Attempt, code, issuer string) (Holder, error) {
 	var none Holder
 	if code == "" {
@@ -102,5 +105,9 @@ func (a *Authorities) Complete(ctx context.Context, c partner.CloudID, redirect 
 	if err != nil {
 		return none, err
 	}
-	return a.holder(one, found, d)
+	who, err := a.holder(one, found, d)
+	if err == nil && one.Graph != "" && (who.Company == "" || who.Domains == nil) {
+		who.Unread = one.directory(ctx, tokens.AccessToken, &who)
+	}
+	return who, err
 }

@@ -125,6 +125,9 @@ func (m *Room) identify(ctx context.Context, c partner.Cloud, a Attempt, code, i
 	if err != nil {
 		return invitation.Person{}, err
 	}
+	if who.Unread != nil {
+		m.Log.WarnContext(ctx, "directory not read, domains not proven", "cloud", c.ID, "error", who.Unread.Error())
+	}
 	p := invitation.Person{
 		Subject: who.Subject, Name: who.Name, Email: who.Email, Roles: who.Roles,
 		Company: relationship.Customer{Tenant: who.Tenant, CompanyName: who.Company, Domains: who.Domains, Country: who.Country, Cloud: who.Cloud},

@@ -1,5 +1,6 @@
-// Package identitytest is an OpenID provider for tests that speaks as the providers do that companies have: as one with a single issuer
-// (Keycloak, Okta, Amazon Cognito), and as Microsoft Entra ID, which has an issuer for each directory and a discovery document for all.
+// Package identitytest is an OpenID provider for tests that speaks as the providers do that companies have: as one with
+// a single issuer (Keycloak, Amazon Cognito), as Okta with its authorization servers, and as Microsoft Entra ID, which
+// has an issuer for each directory, a discovery document for all, and a Graph that says what a directory is.
 package identitytest
 
 import (
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,8 +40,8 @@ var keys = sync.OnceValues(func() (*rsa.PrivateKey, *ecdsa.PrivateKey) {
 	return r, e
 })
 
-// Server is a provider on loopback. Below /<directory>/v2.0 it is that of one directory, below /organizations/v2.0 of all, and at its root one
-// with a single issuer.
+// Server is a provider on loopback. Below /<directory>/v2.0 it is that of one directory, below /organizations/v2.0 of
+// all, below /oauth2/<server> an authorization server of Okta, and at its root one with a single issuer.
 type Server struct {
 	*httptest.Server
 	t testing.TB
@@ -47,6 +49,8 @@ type Server struct {
 	mu     sync.Mutex
 	people map[string]any
 	codes  map[string]request
+	graph  http.HandlerFunc
+	access map[string]request // by the access token that a sign-in gave
 	asked  map[string]int
 	down   bool
 }
@@ -60,7 +64,7 @@ type request struct {
 // New starts a provider that ends with the test.
 func New(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{t: t, codes: map[string]request{}, asked: map[string]int{}}
+	s := &Server{t: t, codes: map[string]request{}, access: map[string]request{}, asked: map[string]int{}}
 	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
 	t.Cleanup(s.Close)
 	return s
@@ -72,6 +76,35 @@ func (s *Server) Issuer(directory string) string {
 		return s.URL
 	}
 	return s.URL + "/" + directory + "/v2.0"
+}
+
+// okta is the path of an authorization server there.
+const okta = "oauth2"
+
+// OktaIssuer is that of an authorization server.
+func (s *Server) OktaIssuer() string { return s.URL + "/" + okta + "/aus1" }
+
+// Graph is where [Server.Organization] answers.
+func (s *Server) Graph() string { return s.URL + "/graph/v1.0" }
+
+// GraphScope is what a token has to be asked for with before the Graph answers.
+func (s *Server) GraphScope() string { return s.URL + "/User.Read" }
+
+// Organization is what the Graph says from now on of the company of who signs in. With nil it refuses, as it does where
+// nobody has consented.
+func (s *Server) Organization(properties map[string]any) {
+	if properties == nil {
+		s.GraphSays(nil)
+		return
+	}
+	s.GraphSays(func(w http.ResponseWriter, _ *http.Request) { answer(w, map[string]any{"value": []any{properties}}) })
+}
+
+// GraphSays puts another answer in the place of an organization's.
+func (s *Server) GraphSays(h http.HandlerFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.graph = h
 }
 
 // Person is who signs in from now on, by the claims of the ID token. The provider asks no questions.
@@ -96,6 +129,10 @@ func (s *Server) Asked(path string) int {
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/graph/") {
+		s.organization(w, r)
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked[r.URL.Path]++
@@ -126,7 +163,10 @@ func (s *Server) discovery(w http.ResponseWriter, directory string) {
 	if directory != "" {
 		base, issuer = s.URL+"/"+directory, s.URL+"/"+directory+"/v2.0"
 	}
-	if directory == "organizations" {
+	switch directory {
+	case okta:
+		issuer, base = s.OktaIssuer(), s.OktaIssuer()+"/v1"
+	case "organizations":
 		issuer = s.URL + "/{tenantid}/v2.0"
 	}
 	answer(w, map[string]any{
@@ -141,7 +181,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request, directory str
 	s.codes[code] = request{q, directory, s.people}
 	back := url.Values{"code": {code}, "state": {q.Get("state")}, "session_state": {"x"}}
 	if directory == "" {
-		back.Set("iss", s.URL) // Entra says no iss
+		back.Set("iss", s.URL) // Entra and Okta say no iss
 	}
 	http.Redirect(w, r, q.Get("redirect_uri")+"?"+back.Encode(), http.StatusFound)
 }
@@ -157,12 +197,38 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 	claims := map[string]any{"iss": s.issuerFor(asked.directory, asked.claims), "aud": asked.Get("client_id"), "nonce": asked.Get("nonce")}
 	maps.Copy(claims, asked.claims)
-	answer(w, map[string]any{"access_token": "opaque", "token_type": "Bearer", "id_token": s.Token(claims)})
+	access := rand.Text()
+	s.access[access] = asked
+	answer(w, map[string]any{"access_token": access, "token_type": "Bearer", "id_token": s.Token(claims)})
+}
+
+// organization answers as Microsoft Graph does: to who holds a token for it.
+func (s *Server) organization(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.asked[r.URL.Path]++
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	given, ok := s.access[token]
+	says := s.graph
+	s.mu.Unlock()
+	switch {
+	case !ok:
+		w.WriteHeader(http.StatusUnauthorized)
+	case r.URL.Path != "/graph/v1.0/organization":
+		http.NotFound(w, r)
+	case says == nil || !slices.Contains(strings.Fields(given.Get("scope")), s.GraphScope()):
+		w.WriteHeader(http.StatusForbidden)
+		answer(w, map[string]any{"error": map[string]any{"code": "Authorization_RequestDenied"}})
+	default:
+		says(w, r)
+	}
 }
 
 // issuerFor is the issuer of a token: of a provider for all, that of the person's directory.
 func (s *Server) issuerFor(directory string, claims map[string]any) string {
-	if directory == "organizations" {
+	switch directory {
+	case okta:
+		return s.OktaIssuer()
+	case "organizations":
 		tid, _ := claims["tid"].(string)
 		return s.Issuer(tid)
 	}
