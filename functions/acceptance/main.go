@@ -26,6 +26,7 @@ import (
 	"concord/internal/pages"
 	"concord/internal/partner"
 	"concord/internal/partnership"
+	"concord/internal/registry"
 	"concord/internal/relationship"
 )
 
@@ -97,9 +98,9 @@ func run(log *slog.Logger) error {
 	aws := awsenv.Config()
 	store := dynamo.New(aws, c.Table)
 	metrics := &observe.Metrics{Stack: c.Stack, Function: "acceptance"}
-	reputation := partner.Reputation{
+	reputation := registry.Reputation{
 		Store: store, Now: now, Paused: feedback.Paused(log, metrics),
-		Complaints: partner.Threshold{PerMille: c.ComplaintsPerMille, Least: c.ComplaintsLeast},
+		Complaints: registry.Threshold{PerMille: c.ComplaintsPerMille, Least: c.ComplaintsLeast},
 	}
 	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
 	recognition := relationship.Recognition{Companies: store, Relationships: store, Accounts: store, Regions: partner.ShippedRegions(), Register: store}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"golang.org/x/time/rate"
+
 	"concord/internal/awsenv"
 	"concord/internal/batch"
 	"concord/internal/contact"
@@ -17,7 +19,6 @@ import (
 	"concord/internal/jobs"
 	"concord/internal/locale"
 	"concord/internal/observe"
-	"concord/internal/pace"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 )
@@ -60,7 +61,7 @@ func main() {
 		Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain},
 		AllowMessage: c.AllowMessage,
 	}
-	worker := &batch.Worker{Store: store, Invitations: service, Pace: pace.New(c.Rate, 1), Lanes: c.Lanes, Reserve: 30 * time.Second, Now: now}
+	worker := &batch.Worker{Store: store, Invitations: service, Limiter: rate.NewLimiter(rate.Limit(c.Rate), 1), Lanes: c.Lanes, Reserve: 30 * time.Second, Now: now}
 	queue := &jobs.Queue{Worker: worker, Log: log, Metrics: &observe.Metrics{Stack: c.Stack, Function: "batches"}}
 	lambda.Start(queue.Handle)
 }

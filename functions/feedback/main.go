@@ -14,7 +14,7 @@ import (
 	"concord/internal/feedback"
 	"concord/internal/invitation"
 	"concord/internal/observe"
-	"concord/internal/partner"
+	"concord/internal/registry"
 )
 
 // config is the operator's manual; template.yaml sets every variable.
@@ -40,10 +40,10 @@ func main() {
 	}
 	metrics := &observe.Metrics{Stack: c.Stack, Function: "feedback"}
 	store := dynamo.New(aws, c.Table)
-	reputation := partner.Reputation{
+	reputation := registry.Reputation{
 		Store: store, Now: now, Paused: feedback.Paused(log, metrics),
-		Complaints: partner.Threshold{PerMille: c.ComplaintsPerMille, Least: c.ComplaintsLeast},
-		Bounces:    partner.Threshold{PerMille: c.BouncesPerMille, Least: c.BouncesLeast},
+		Complaints: registry.Threshold{PerMille: c.ComplaintsPerMille, Least: c.ComplaintsLeast},
+		Bounces:    registry.Threshold{PerMille: c.BouncesPerMille, Least: c.BouncesLeast},
 	}
 	recorder := invitation.Feedback{Store: store, Granular: store, Ledger: store, Reputation: reputation, Now: now}
 	enrolments := feedback.Enrolments{Recorder: recorder, Store: store, Suppress: recorder.Suppress}

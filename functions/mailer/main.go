@@ -9,6 +9,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"golang.org/x/time/rate"
+
 	"concord/internal/awsenv"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
@@ -18,7 +20,6 @@ import (
 	"concord/internal/mail"
 	"concord/internal/masterkey"
 	"concord/internal/observe"
-	"concord/internal/pace"
 	"concord/internal/partner"
 	"concord/internal/stream"
 )
@@ -56,7 +57,7 @@ func main() {
 	dispatcher := &mail.Dispatcher{
 		Store: store, Granular: store, Roles: granular.ShippedRoles(), Accounts: store, Enrolments: store,
 		Others: invitation.Sweep{Store: store, Relationships: store, Partnerships: store, Accounts: store, Granular: store, Now: now}, Ledger: store, Clouds: clouds, Links: masterkey.New(aws, c.LinkSecret), Sender: ses,
-		Pace: pace.New(c.Rate, c.Sandboxes), Operator: operator, Now: now, Log: log, Metrics: metrics,
+		Limiter: rate.NewLimiter(rate.Limit(c.Rate)/rate.Limit(max(c.Sandboxes, 1)), 1), Operator: operator, Now: now, Log: log, Metrics: metrics,
 	}
 	loop := stream.Loop{Log: log, Metrics: metrics, Reserve: 3 * mail.SendTimeout}
 	lambda.Start(loop.Handler(func(ctx context.Context, r stream.Record) error {

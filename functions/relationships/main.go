@@ -20,6 +20,7 @@ import (
 	"concord/internal/observe"
 	"concord/internal/partner"
 	"concord/internal/partnership"
+	"concord/internal/registry"
 	"concord/internal/web"
 )
 
@@ -63,8 +64,8 @@ func main() {
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: log}
 	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
 	desk := web.Desk{
-		Registry:   &partner.Registry{Store: store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: clock},
-		Reputation: partner.Reputation{Store: store, Now: clock},
+		Registry:   &registry.Service{Store: store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: clock},
+		Reputation: registry.Reputation{Store: store, Now: clock},
 		Clearing:   invitation.Clearing{Store: store, Granular: store, Accounts: store, Now: clock},
 		Pardon:     invitation.Pardon{Ledger: store, Addresses: addresses, Now: clock},
 		Regions:    partner.ShippedRegions(),

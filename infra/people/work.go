@@ -21,6 +21,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/registry"
 	"concord/internal/relationship"
 )
 
@@ -85,7 +86,7 @@ func (w *work) partners(ctx context.Context) (all []partner.TenantID, err error)
 	if w.partner != "" {
 		return []partner.TenantID{w.partner}, nil
 	}
-	for q := (partner.AccountQuery{Limit: 100}); ; {
+	for q := (registry.Query{Limit: 100}); ; {
 		page, err := w.store.ListAccounts(ctx, q)
 		if err != nil {
 			return nil, err

@@ -33,7 +33,7 @@ type room struct {
 
 var (
 	// What a domain package may know beside the standard library: codes and languages, nothing that does anything.
-	words = []string{"problem", "locale", "country"}
+	words = []string{"problem", "locale", "country", "publicid"}
 	text  = []string{"golang.org/x/text/"}
 	// The rules of mail addresses and domains (IDNA lookup, the ICANN list).
 	domains = []string{"golang.org/x/text/", "golang.org/x/net/idna", "golang.org/x/net/publicsuffix"}
@@ -41,9 +41,9 @@ var (
 	lambda  = []string{"github.com/aws/aws-lambda-go/"}
 
 	ground = append(slices.Clone(words), "env")
-	domain = append(slices.Clone(ground), "contact", "partner", "agenda", "link", "terms", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
+	domain = append(slices.Clone(ground), "iso8601", "contact", "partner", "registry", "agenda", "link", "terms", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
 	// Adapters know the domain, the words, and the small rooms that make clients and keys and write logs. They never know one another.
-	below = append(slices.Clone(domain), "audit", "batch", "customer", "letter", "pace", "awsenv", "masterkey", "observe")
+	below = append(slices.Clone(domain), "audit", "batch", "customer", "letter", "awsenv", "masterkey", "observe")
 )
 
 // house is the table "who may import whom". A package that is not in it does not exist yet: add it here, in its level.
@@ -53,23 +53,26 @@ var house = map[string]room{
 	"country": {neighbours: []string{"problem"}, foreign: text},
 	"locale":  {foreign: text},
 	"env":     {},
-	"pace":    {},
+	// Strict where the library is not, and the one place that knows the library.
+	"iso8601":  {foreign: []string{"github.com/sosodev/duration"}},
+	"publicid": {},
 	// Levels 1 to 3, the domain: pure.
 	"contact":      {neighbours: append(slices.Clone(words), "link"), foreign: domains},
-	"partner":      {neighbours: append(slices.Clone(words), "contact"), foreign: text},
+	"partner":      {neighbours: append(slices.Clone(words), "contact"), foreign: append(slices.Clone(text), "github.com/google/uuid")},
+	"registry":     {neighbours: append(slices.Clone(words), "contact", "partner"), foreign: text},
 	"agenda":       {neighbours: append(slices.Clone(words), "partner")},
-	"link":         {neighbours: words},
+	"link":         {neighbours: words, foreign: []string{"github.com/google/uuid"}},
 	"terms":        {neighbours: words, foreign: text},
 	"relationship": {neighbours: append(slices.Clone(words), "contact", "partner"), foreign: text},
-	"granular":     {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "relationship"), foreign: text},
+	"granular":     {neighbours: append(slices.Clone(words), "iso8601", "agenda", "contact", "link", "partner", "relationship"), foreign: text},
 	"partnership":  {neighbours: append(slices.Clone(words), "link", "partner", "relationship", "terms")},
-	"invitation":   {neighbours: append(slices.Clone(words), "agenda", "contact", "granular", "link", "partner", "relationship", "partnership", "commerce"), foreign: text},
+	"invitation":   {neighbours: append(slices.Clone(words), "agenda", "contact", "granular", "link", "partner", "registry", "relationship", "partnership", "commerce"), foreign: text},
 	"commerce":     {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "relationship", "terms", "partnership")},
-	"enrolment":    {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "terms"), foreign: text},
+	"enrolment":    {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "registry", "terms"), foreign: text},
 	// What has happened, derived from the histories of the domain.
 	"audit": {neighbours: append(slices.Clone(words), "partner", "granular", "relationship", "partnership", "invitation", "commerce", "enrolment")},
 	// What a partner does with a customer once the relationship stands.
-	"customer": {neighbours: append(slices.Clone(words), "contact", "link", "partner", "terms", "relationship", "partnership", "commerce", "granular", "invitation")},
+	"customer": {neighbours: append(slices.Clone(words), "contact", "link", "partner", "terms", "relationship", "partnership", "commerce", "granular", "invitation"), foreign: []string{"github.com/google/uuid"}},
 	// Bulk invitations.
 	"batch": {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "invitation")},
 	// What mails and drafts say.
@@ -78,12 +81,12 @@ var house = map[string]room{
 	"awsenv":    {neighbours: ground, foreign: sdk},
 	"masterkey": {neighbours: append(slices.Clone(ground), "awsenv", "link"), foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/secretsmanager")},
 	"observe":   {neighbours: ground, foreign: lambda},
-	"dynamo":    {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/aws-sdk-go-v2/feature/dynamodb/")},
-	"mail":      {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/sesv2", "golang.org/x/text/", "golang.org/x/net/idna")},
+	"dynamo":    {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/aws-sdk-go-v2/feature/dynamodb/", "github.com/google/uuid")},
+	"mail":      {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/sesv2", "golang.org/x/text/", "golang.org/x/net/idna", "golang.org/x/time/rate")},
 	"feedback":  {neighbours: below, foreign: lambda},
 	"jobs":      {neighbours: below, foreign: lambda},
 	// jsontext finds names that stand twice and invalid UTF-8, and gives the canonical form that an Idempotency-Key is compared by.
-	"web":   {neighbours: below, foreign: append(slices.Clone(text), "github.com/go-json-experiment/json/jsontext")},
+	"web":   {neighbours: below, foreign: append(slices.Clone(text), "github.com/go-json-experiment/json/jsontext", "github.com/google/uuid")},
 	"pages": {neighbours: append(slices.Clone(below), "identity", "session"), foreign: text},
 	// Who is signed in to pages, and how they came to be: one room for whatever has pages.
 	"session": {neighbours: append(slices.Clone(words), "contact", "identity", "invitation", "link", "partner", "relationship"), foreign: []string{"golang.org/x/oauth2"}},
@@ -96,7 +99,7 @@ var house = map[string]room{
 }
 
 // pure are the packages whose structs carry no tags: what is stored and what is sent is an adapter's business.
-var pure = []string{"contact", "partner", "agenda", "link", "terms", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment", "audit", "batch"}
+var pure = []string{"publicid", "iso8601", "contact", "partner", "registry", "agenda", "link", "terms", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment", "audit", "batch"}
 
 // onlyIn says which functions may carry a dependency; every other function that links it starts slower for nothing.
 var onlyIn = []struct {

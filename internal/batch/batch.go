@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"concord/internal/invitation"
-	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 )
 
 // Limits of a batch.
@@ -48,7 +48,7 @@ func (k Key) String() string { return string(k.Partner) + "/" + k.ID }
 func ParseKey(s string) (Key, bool) {
 	tenant, id, _ := strings.Cut(s, "/")
 	p, ok := partner.ParseTenantID(tenant)
-	return Key{p, id}, ok && link.IsID(prefix, id) && string(p) == tenant
+	return Key{p, id}, ok && publicid.Is(prefix, id) && string(p) == tenant
 }
 
 // Status is what partners see.

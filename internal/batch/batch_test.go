@@ -13,11 +13,12 @@ import (
 
 	"golang.org/x/text/language"
 
+	"golang.org/x/time/rate"
+
 	"concord/internal/agenda"
 	"concord/internal/batch"
 	"concord/internal/contact"
 	"concord/internal/invitation"
-	"concord/internal/pace"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/storetest"
@@ -44,7 +45,7 @@ func open(t *testing.T) *office {
 		CreatedAt: start.Add(-time.Hour), Version: 1,
 	})
 	o.Service = &batch.Service{Store: o.store, Accounts: o.store, Now: now}
-	o.worker = &batch.Worker{Store: o.store, Pace: &pace.Pace{}, Lanes: 8, Reserve: time.Second, Now: now, Invitations: &invitation.Service{
+	o.worker = &batch.Worker{Store: o.store, Limiter: rate.NewLimiter(rate.Inf, 1), Lanes: 8, Reserve: time.Second, Now: now, Invitations: &invitation.Service{
 		Store: o.store, Accounts: o.store, Relationships: o.store, Partnerships: o.store, Regions: partner.ShippedRegions(), Ledger: o.store, Now: now,
 		Clouds:    partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example", AdministrationOptional: true}},
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English},

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"concord/internal/invitation"
-	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 )
 
 // prefix is that of the ids of batches.
@@ -77,7 +77,7 @@ func newID(c invitation.Command, day string) string {
 	if c.Key == "" {
 		_, _ = rand.Read(b[:])
 	}
-	return link.FormatID(prefix, b)
+	return publicid.Format(prefix, b)
 }
 
 func replay(c invitation.Command, b Batch) (Batch, bool, error) {
@@ -178,7 +178,7 @@ func (s *Service) Batch(ctx context.Context, u partner.User, id string) (Batch, 
 	if err := u.Permit(partner.ReadCustomers); err != nil {
 		return Batch{}, err
 	}
-	if !link.IsID(prefix, id) {
+	if !publicid.Is(prefix, id) {
 		return Batch{}, problem.New(problem.NotFound, "There is no such batch.")
 	}
 	return s.Store.Batch(ctx, Key{u.Tenant, id})

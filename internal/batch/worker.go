@@ -22,8 +22,8 @@ type Worker struct {
 		Invite(ctx context.Context, c invitation.Command, p invitation.Proposal) (invitation.Invitation, bool, error)
 		SendWhenAllowed(ctx context.Context, c invitation.Command, id string, from time.Time) (invitation.Invitation, bool, error)
 	}
-	// Pace returns when the next row may begin: all rows of a partner are in one partition of the table.
-	Pace interface {
+	// Limiter returns from Wait when the next row may begin: all rows of a partner are in one partition of the table.
+	Limiter interface {
 		Wait(ctx context.Context) error
 	}
 	// Lanes is how many rows are worked on at a time.
@@ -167,7 +167,7 @@ func (s *shift) row(ctx context.Context, r *Row) error {
 	if r.Outcome != nil {
 		return nil
 	}
-	if err := s.w.Pace.Wait(ctx); err != nil {
+	if err := s.w.Limiter.Wait(ctx); err != nil {
 		return err
 	}
 	c := invitation.Command{

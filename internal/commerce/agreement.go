@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"concord/internal/contact"
 	"concord/internal/partner"
@@ -331,15 +330,15 @@ func (s *Service) attested(now time.Time, f problem.Findings, said Attestation) 
 	} {
 		var err error
 		if *name.to, err = contact.Name(say(name.from)); err != nil {
-			note(&f, pointer, err)
+			f.Note(pointer, err)
 		}
 	}
 	var err error
 	if a.Contact.Email, err = s.Addresses.Check(say(said.Email)); err != nil {
-		note(&f, "/primaryContact/email", err)
+		f.Note("/primaryContact/email", err)
 	}
-	if a.Contact.Phone = say(said.Phone); said.Phone != nil && !isPhone(*said.Phone) {
-		f.Add("/primaryContact/phoneNumber", problem.ValidationFailed, "A phone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
+	if a.Contact.Phone = say(said.Phone); said.Phone != nil {
+		f.Note("/primaryContact/phoneNumber", contact.Phone(*said.Phone))
 	}
 	switch {
 	case said.AgreedAt == nil:
@@ -353,15 +352,4 @@ func (s *Service) attested(now time.Time, f problem.Findings, said Attestation) 
 	}
 	slices.SortStableFunc(f, func(x, y problem.Finding) int { return strings.Compare(x.Pointer, y.Pointer) })
 	return a, f.Err()
-}
-
-func note(f *problem.Findings, pointer string, err error) {
-	if p, ok := errors.AsType[*problem.Error](err); ok {
-		f.Add(pointer, p.Code, "%s", p.Detail)
-	}
-}
-
-func isPhone(s string) bool {
-	n := utf8.RuneCountInString(s)
-	return n >= 3 && n <= 30 && strings.Trim(s, "+0123456789 ().-/") == ""
 }

@@ -17,9 +17,9 @@ import (
 	"time"
 
 	"concord/internal/contact"
-	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 	"concord/internal/relationship"
 	"concord/internal/terms"
 )
@@ -131,7 +131,7 @@ func (c Command) newID(prefix, scope, day string) string {
 		sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s|%s", scope, c.User.Tenant, day, c.Key))
 		copy(b[:], sum[:])
 	}
-	return link.FormatID(prefix, b)
+	return publicid.Format(prefix, b)
 }
 
 // keyDays gives the days for which a key can have an id: none, for the first time that it is used, and for one that comes back

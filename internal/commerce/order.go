@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 	"concord/internal/relationship"
 )
 
@@ -292,7 +292,7 @@ func (s *Service) subscribe(o *Order, lines []Line, p Purchase, c Command) []Sub
 	subscriptions := make([]Subscription, len(lines))
 	for n := range lines {
 		offer, _ := s.Offers.Find(lines[n].Offer)
-		lines[n].Subscription = link.FormatID("sub_", digest(fmt.Sprintf("%s|%d", o.ID, n)))
+		lines[n].Subscription = publicid.Format("sub_", digest(fmt.Sprintf("%s|%d", o.ID, n)))
 		sub := Subscription{
 			ID: lines[n].Subscription, Seller: o.Seller, Customer: o.Customer, Order: o.ID, Offer: offer.ID, OfferName: offer.Name, Family: offer.Family,
 			Term: lines[n].Term, Quantity: lines[n].Quantity, Status: SubscriptionActive, CreatedAt: o.PlacedAt,

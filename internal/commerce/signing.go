@@ -103,14 +103,14 @@ func (s Signing) Sign(ctx context.Context, r relationship.Relationship, o Signab
 		to            *string
 	}{{"/firstName", by.FirstName, &a.Contact.FirstName}, {"/lastName", by.LastName, &a.Contact.LastName}} {
 		if *name.to, err = contact.Name(name.said); err != nil {
-			note(&f, name.pointer, err)
+			f.Note(name.pointer, err)
 		}
 	}
 	if a.Contact.Email, err = addresses.Check(by.Email); err != nil {
-		note(&f, "/email", err)
+		f.Note("/email", err)
 	}
-	if a.Contact.Phone = strings.TrimSpace(by.Phone); a.Contact.Phone != "" && !isPhone(a.Contact.Phone) {
-		f.Add("/phone", problem.ValidationFailed, "A phone number has 3 to 30 digits, spaces and signs.")
+	if a.Contact.Phone = strings.TrimSpace(by.Phone); a.Contact.Phone != "" {
+		f.Note("/phone", contact.Phone(a.Contact.Phone))
 	}
 	if !by.Authorized {
 		f.Add("/authorized", problem.ValidationFailed, "Confirm that you may act for your company.")

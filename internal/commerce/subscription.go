@@ -414,7 +414,7 @@ func (s *Service) amended(ctx context.Context, c Command, before Subscription, a
 			return Subscription{}, err
 		}
 		if err != nil {
-			note(&f, "/supportTenantId", err)
+			f.Note("/supportTenantId", err)
 		}
 		change(SupportChanged, string(before.SupportContact), string(contact), (*string)(&after.SupportContact))
 		if after.SupportContact != before.SupportContact {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -244,6 +245,16 @@ func Note(s string) (string, error) {
 // (0.38), and no token of a link of ours.
 func Line(s string, limit int) bool {
 	return s != "" && utf8.RuneCountInString(s) <= limit && utf8.ValidString(s) && visible(s) && !link.Holds(s)
+}
+
+var phone = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[+0-9 ().\-/]{3,30}$`) })
+
+// Phone returns nil for a phone number as people write it, else [problem.ValidationFailed].
+func Phone(s string) error {
+	if phone().MatchString(s) {
+		return nil
+	}
+	return problem.New(problem.ValidationFailed, "A phone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
 }
 
 // LineRule says what [Line] wants, for a limit.

@@ -2,7 +2,6 @@ package customer
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,13 +9,15 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"concord/internal/contact"
 	"concord/internal/country"
 	"concord/internal/invitation"
-	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 	"concord/internal/relationship"
 )
 
@@ -151,7 +152,7 @@ func (s Service) create(ctx context.Context, c Command, account partner.Account,
 	if suffix, ok := contact.TenantSuffix(who.Domains[0]); ok {
 		return none, false, asked(fmt.Sprintf("A domain below %s shows that the company has a tenant; ask it with an invitation.", suffix))
 	}
-	record := relationship.Record{ID: newTenant(), Domain: who.Domains[0], Country: who.Country, Cloud: who.Cloud, By: account.Tenant, Version: 1}
+	record := relationship.Record{ID: partner.TenantID(uuid.NewString()), Domain: who.Domains[0], Country: who.Country, Cloud: who.Cloud, By: account.Tenant, Version: 1}
 	if reseller != nil {
 		record.Reseller = reseller.Tenant
 	}
@@ -189,16 +190,10 @@ func (s Service) create(ctx context.Context, c Command, account partner.Account,
 
 // founded adds a relationship to a creation.
 func (s Service) founded(c *Creation, f relationship.Founding) relationship.Relationship {
-	f.RelationshipID = newID("rel_")
+	f.RelationshipID = publicid.Random("rel_")
 	after := relationship.Create(f)
 	c.Relationships = append(c.Relationships, relationship.Change{After: after})
 	return after
-}
-
-func newID(prefix string) string {
-	var id [16]byte
-	_, _ = rand.Read(id[:])
-	return link.FormatID(prefix, id)
 }
 
 // reseller gives the account of the reseller that a customer is created for, nil for none. Without an active partnership a provider
@@ -250,7 +245,7 @@ func (s Service) associate(c *Creation, reseller partner.Account, f relationship
 // ask adds a draft that asks the company for administration.
 func (s Service) ask(c *Creation, account partner.Account, f relationship.Founding, by string) {
 	e := invitation.Entry{At: f.At, By: by, CorrelationID: f.CorrelationID}
-	i := invitation.Proposed(newID("inv_"), account, c.Record.ID, f.RegionTable, e)
+	i := invitation.Proposed(publicid.Random("inv_"), account, c.Record.ID, f.RegionTable, e)
 	if account.Role == partner.IndirectReseller {
 		i.Orderer = f.Via
 	}
@@ -276,7 +271,7 @@ func (s Service) check(account partner.Account, reseller *partner.Account, f pro
 	}
 	if n.CompanyName != nil {
 		name, err := contact.Name(*n.CompanyName)
-		note(&f, "/companyName", err)
+		f.Note("/companyName", err)
 		who.CompanyName = name
 	}
 	if n.Domain != nil {
@@ -291,25 +286,19 @@ func (s Service) check(account partner.Account, reseller *partner.Account, f pro
 	if n.Country != nil {
 		who.Country = *n.Country
 		if err := country.Check(who.Country); err != nil {
-			note(&f, "/country", err)
+			f.Note("/country", err)
 		} else {
 			err := s.Regions.Check(account.Country, who.Country)
 			if err == nil && reseller != nil { // one failure refuses the whole (0.11)
 				err = s.Regions.Check(reseller.Country, who.Country)
 			}
-			note(&f, "/country", err)
+			f.Note("/country", err)
 		}
 	}
 	if _, err := s.Clouds.Cloud(account.Cloud); err != nil || reseller != nil && reseller.Cloud != account.Cloud {
 		f.Add("", problem.CloudMismatch, "The cloud of your account is not served here, or not the reseller's.")
 	}
 	return who, f.Err()
-}
-
-func note(f *problem.Findings, pointer string, err error) {
-	if p, ok := errors.AsType[*problem.Error](err); ok {
-		f.Add(pointer, p.Code, "%s", p.Detail)
-	}
 }
 
 // unknown refuses a company whose domain, or one above or below it, is known (domain, 0.29).
@@ -346,13 +335,4 @@ func (s Service) webmail(domain string) (name string, ok bool) {
 		return "", false
 	}
 	return s.Webmail("postmaster@" + domain)
-}
-
-// newTenant makes a UUID (RFC 9562, version 4).
-func newTenant() partner.TenantID {
-	var b [16]byte
-	_, _ = rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b[:])
-	return partner.TenantID(h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:])
 }

@@ -16,6 +16,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 	"concord/internal/relationship"
 )
 
@@ -360,7 +361,7 @@ func (s Self) roles(
 		return p, g, false, err
 	}
 	of, ok := partner.ParseTenantID(tenant)
-	if !ok || !link.IsID(link.GranularPrefix, id) {
+	if !ok || !publicid.Is(publicid.Granular, id) {
 		return p, g, false, notMine()
 	}
 	q, c, err := do(link.Link{Tenant: string(of), ID: id, Generation: granular.AnyGeneration}, granular.Person{
@@ -454,7 +455,7 @@ func (s Self) Sign(ctx context.Context, who invitation.Person, lang string, read
 		}
 		now := s.Now().UTC().Truncate(time.Second)
 		a, err := s.Signing.Sign(ctx, r, *offer, by, s.Addresses, commerce.Agreement{
-			ID: newID("agr_"), At: now, By: who.Subject, CorrelationID: correlationID, EraseAt: now.Add(s.Evidence),
+			ID: publicid.Random("agr_"), At: now, By: who.Subject, CorrelationID: correlationID, EraseAt: now.Add(s.Evidence),
 		})
 		if !errors.Is(err, commerce.ErrConflict) {
 			return a, err

@@ -13,6 +13,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/registry"
 	"concord/internal/relationship"
 )
 
@@ -94,7 +95,7 @@ func errInUse() error {
 	return problem.New(problem.PartnerIDInUse, "Another account already has this PartnerID.")
 }
 
-// CreateAccount is that of [partner.AccountStore]. The account, its line of the registry, its PartnerIDs and its domain are one transaction.
+// CreateAccount is that of [registry.Store]. The account, its line of the registry, its PartnerIDs and its domain are one transaction.
 func (s *Store) CreateAccount(ctx context.Context, a partner.Account) (err error) {
 	defer func() { wrap(&err, "create account %s", a.Tenant) }()
 	for range attempts {
@@ -114,7 +115,7 @@ func (s *Store) CreateAccount(ctx context.Context, a partner.Account) (err error
 			return errInUse()
 		}
 	}
-	return partner.ErrConflict
+	return registry.ErrConflict
 }
 
 // verifiedBy gives the writes that make a domain known as that of a partner's tenant, where it was another one before. A domain that has a
@@ -136,7 +137,7 @@ func (s *Store) verifiedBy(ctx context.Context, tenant partner.TenantID, was, is
 	return s.discovered(relationship.Discovery{Domains: relationship.Known(found, tenant, is)}), nil
 }
 
-// WriteAccount is that of [partner.AccountStore].
+// WriteAccount is that of [registry.Store].
 func (s *Store) WriteAccount(ctx context.Context, before, after partner.Account) (err error) {
 	defer func() { wrap(&err, "write account %s", after.Tenant) }()
 	i := encodeAccount(after)
@@ -153,29 +154,29 @@ func (s *Store) WriteAccount(ctx context.Context, before, after partner.Account)
 		case refused == nil:
 			return err
 		case refused[0] != nil || slices.ContainsFunc(refused[own:], stood):
-			return partner.ErrConflict
+			return registry.ErrConflict
 		}
 		return errInUse()
 	}
 	err = s.single(ctx, write, i)
 	if errors.Is(err, invitation.ErrConflict) {
-		return partner.ErrConflict
+		return registry.ErrConflict
 	}
 	return err
 }
 
-// ListAccounts is that of [partner.AccountStore]. The registry gives the order; the accounts are read from where everybody reads them.
-func (s *Store) ListAccounts(ctx context.Context, q partner.AccountQuery) (page partner.AccountPage, err error) {
+// ListAccounts is that of [registry.Store]. The registry gives the order; the accounts are read from where everybody reads them.
+func (s *Store) ListAccounts(ctx context.Context, q registry.Query) (page registry.Page, err error) {
 	defer func() { wrap(&err, "list accounts") }()
 	in := &dynamodb.QueryInput{
 		TableName: s.table, ConsistentRead: aws.Bool(true), ScanIndexForward: aws.Bool(false), KeyConditionExpression: aws.String("pk = :pk"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(registry)},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(registryPartition)},
 	}
 	if q.After != "" {
 		if _, ok := parseRegistrySort(q.After); !ok {
 			return page, errAfter()
 		}
-		in.ExclusiveStartKey = keyOf(registry, q.After)
+		in.ExclusiveStartKey = keyOf(registryPartition, q.After)
 	}
 	for left := bound(q.Limit); left > 0; {
 		chunk := min(left, q.Limit)

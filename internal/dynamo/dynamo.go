@@ -26,6 +26,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/registry"
 	"concord/internal/relationship"
 	"concord/internal/terms"
 )
@@ -38,20 +39,20 @@ type Store struct {
 }
 
 var (
-	_ invitation.Store        = (*Store)(nil)
-	_ agenda.Agenda           = (*Store)(nil)
-	_ invitation.Ledger       = (*Store)(nil)
-	_ relationship.Store      = (*Store)(nil)
-	_ granular.Store          = (*Store)(nil)
-	_ partner.AccountStore    = (*Store)(nil)
-	_ partner.ReputationStore = (*Store)(nil)
-	_ audit.Log               = (*Store)(nil)
-	_ partner.Holders         = (*Store)(nil)
-	_ batch.Store             = (*Store)(nil)
-	_ terms.Catalogue         = (*Store)(nil)
-	_ customer.Store          = (*Store)(nil)
-	_ customer.Register       = (*Store)(nil)
-	_ customer.Directory      = (*Store)(nil)
+	_ invitation.Store         = (*Store)(nil)
+	_ agenda.Agenda            = (*Store)(nil)
+	_ invitation.Ledger        = (*Store)(nil)
+	_ relationship.Store       = (*Store)(nil)
+	_ granular.Store           = (*Store)(nil)
+	_ registry.Store           = (*Store)(nil)
+	_ registry.ReputationStore = (*Store)(nil)
+	_ audit.Log                = (*Store)(nil)
+	_ partner.Holders          = (*Store)(nil)
+	_ batch.Store              = (*Store)(nil)
+	_ terms.Catalogue          = (*Store)(nil)
+	_ customer.Store           = (*Store)(nil)
+	_ customer.Register        = (*Store)(nil)
+	_ customer.Directory       = (*Store)(nil)
 
 	_ commerce.AgreementStore    = (*Store)(nil)
 	_ commerce.OrderStore        = (*Store)(nil)

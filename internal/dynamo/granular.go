@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/uuid"
 
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -346,11 +347,11 @@ func sideOf(action string) (granular.Actor, string) {
 // encodeIDs puts UUIDs together: a third of the room that they take as texts.
 func encodeIDs(ids []string) (all []byte) {
 	for _, id := range ids {
-		b, err := hexOf(id)
+		b, err := bytesOf(id)
 		if err != nil {
 			panic(fmt.Sprintf("dynamo: %q is no UUID", id)) // the table of roles has no other
 		}
-		all = append(all, b...)
+		all = append(all, b[:]...)
 	}
 	return all
 }
@@ -419,7 +420,7 @@ func (f *fields) ids(name string) (ids []string) {
 		return nil
 	}
 	for n := 0; n < len(v.Value); n += idSize {
-		ids = append(ids, uuid(v.Value[n:n+idSize]))
+		ids = append(ids, uuid.UUID(v.Value[n:n+idSize]).String())
 	}
 	return ids
 }

@@ -13,6 +13,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/partnership"
+	"concord/internal/registry"
 	"concord/internal/relationship"
 )
 
@@ -21,7 +22,7 @@ type Change struct {
 	Invitation   *invitation.Change
 	Relationship *relationship.Change
 	Batch        *batch.Change
-	Account      *partner.AccountChange
+	Account      *registry.Change
 	Agreement    *commerce.Agreement // recorded once, never changed
 	Order        *commerce.Order     // the same
 	Subscription *commerce.SubscriptionChange
@@ -40,7 +41,7 @@ func ChangeOf(old, new map[string]types.AttributeValue) (Change, error) {
 		return Change{Batch: &batch.Change{Before: before, After: after}}, err
 	}
 	if before, after, err := pair(old, new, AccountFromImage); !errors.Is(err, ErrOtherItem) {
-		return Change{Account: &partner.AccountChange{Before: before, After: after}}, err
+		return Change{Account: &registry.Change{Before: before, After: after}}, err
 	}
 	if a, err := AgreementFromImage(new); !errors.Is(err, ErrOtherItem) {
 		return Change{Agreement: &a}, err

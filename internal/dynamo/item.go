@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/uuid"
 )
 
 // The types of items, as the attribute type says them.
@@ -280,8 +281,8 @@ func pack(s string) string {
 	if strings.ContainsAny(s[:min(1, len(s))], "%#'") {
 		return "'" + s
 	}
-	if b, err := hexOf(s); err == nil {
-		return "%" + base64.RawURLEncoding.EncodeToString(b)
+	if b, err := bytesOf(s); err == nil {
+		return "%" + base64.RawURLEncoding.EncodeToString(b[:])
 	}
 	if b, err := hex.DecodeString(s); err == nil && len(b) > 3 && hex.EncodeToString(b) == s {
 		return "#" + base64.RawURLEncoding.EncodeToString(b)
@@ -302,23 +303,17 @@ func unpack(s string) (string, error) {
 			return "", errors.New("dynamo: a packed text is garbled")
 		}
 		if s[0] == '%' {
-			return uuid(b), nil
+			return uuid.UUID(b).String(), nil
 		}
 		return hex.EncodeToString(b), nil
 	}
 	return s, nil
 }
 
-// hexOf is the reverse of uuid.
-func hexOf(s string) ([]byte, error) {
-	b, err := hex.DecodeString(strings.ReplaceAll(s, "-", ""))
-	if err != nil || len(b) != idSize || uuid(b) != s {
-		return nil, errors.New("dynamo: no UUID")
+// bytesOf returns the bytes of a UUID in lower case with hyphens, and of nothing else.
+func bytesOf(s string) (id uuid.UUID, err error) {
+	if id, err = uuid.Parse(s); err != nil || id.String() != s {
+		return id, errors.New("dynamo: no UUID")
 	}
-	return b, nil
-}
-
-func uuid(b []byte) string {
-	h := hex.EncodeToString(b)
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+	return id, nil
 }

@@ -21,6 +21,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/partner"
+	"concord/internal/publicid"
 )
 
 type image = map[string]types.AttributeValue
@@ -408,7 +409,7 @@ func TestTheLongestLedger(t *testing.T) {
 	m := invitation.Mailings{Recipient: strings.Repeat("0f", 16), Version: 1}
 	for n := range 3 * invitation.PerRecipient {
 		m.List = append(m.List, invitation.Mailing{
-			Partner: randomTenant(), Invitation: link.FormatID("inv_", [16]byte{byte(n)}), Generation: 1 + n, At: time.Date(2031, 1, 1, 0, n, 0, 0, time.UTC),
+			Partner: randomTenant(), Invitation: publicid.Format("inv_", [16]byte{byte(n)}), Generation: 1 + n, At: time.Date(2031, 1, 1, 0, n, 0, 0, time.UTC),
 		})
 	}
 	if err := store.Record(t.Context(), m); err != nil {

@@ -123,7 +123,7 @@ const (
 	auditPrefix        = "L#"
 	partnershipPrefix  = "W#"
 	batchPrefix        = "B#"
-	registry           = "PARTNERS"
+	registryPartition  = "PARTNERS"
 	orderPrefix        = "O#"
 	subscriptionPrefix = "U#"
 	customerPrefix     = "T#"
@@ -231,7 +231,7 @@ func objectionsKey(p partner.TenantID, at time.Time) key {
 
 // registryKey orders accounts by creation and, within a second, by tenant.
 func registryKey(created time.Time, p partner.TenantID) key {
-	return keyOf(registry, created.UTC().Format(time.RFC3339)+"#"+string(p))
+	return keyOf(registryPartition, created.UTC().Format(time.RFC3339)+"#"+string(p))
 }
 
 // parseRegistrySort gives the tenant of the sort key of a registryKey.

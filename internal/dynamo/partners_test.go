@@ -15,8 +15,9 @@ import (
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/invitation"
-	"concord/internal/link"
 	"concord/internal/partner"
+	"concord/internal/publicid"
+	"concord/internal/registry"
 )
 
 // TestAccountSize: however often an account was changed, everybody else reads it for half a unit.
@@ -25,25 +26,25 @@ func TestAccountSize(t *testing.T) {
 	table := newTable(t)
 	store := dynamo.New(config(t), table)
 	now := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
-	r := &partner.Registry{
+	r := &registry.Service{
 		Store: store, Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English}, Now: func() time.Time { return now },
 		Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://concord.example"}},
 	}
 	operator := partner.User{Subject: "3f8e3a52-6d0c-4f55-9a4e-0d4bb1f1a001", Roles: []partner.Role{partner.Operator}}
-	command := func(n int) partner.Command {
-		return partner.Command{User: operator, CorrelationID: fmt.Sprintf("6f1c9d3e-1111-4000-8000-%012d", n), Key: fmt.Sprint(n), Body: "00ff00ff00ff", IfVersion: partner.AnyVersion}
+	command := func(n int) registry.Command {
+		return registry.Command{User: operator, CorrelationID: fmt.Sprintf("6f1c9d3e-1111-4000-8000-%012d", n), Key: fmt.Sprint(n), Body: "00ff00ff00ff", IfVersion: registry.AnyVersion}
 	}
 	tenant := randomTenant()
 	ids := []partner.PartnerID{{ID: "4100001", Type: partner.Location, Country: "US", OnboardingLocation: true}, {ID: "4100002", Type: partner.Headquarters, Country: "US"}}
-	if _, _, err := r.Create(t.Context(), command(0), partner.Founding{Tenant: new(string(tenant)), Role: new(partner.DirectBill), Cloud: new(partner.CloudID("public")), Country: new("US")}, partner.Particulars{
+	if _, _, err := r.Create(t.Context(), command(0), registry.Founding{Tenant: new(string(tenant)), Role: new(partner.DirectBill), Cloud: new(partner.CloudID("public")), Country: new("US")}, registry.Particulars{
 		DisplayName: new(strings.Repeat("Alder ", 16)), Contact: &partner.Contact{Email: "partners@alder.example", Phone: "+1 555 0100", Website: "https://alder.example/partners"},
-		VerifiedDomain: new("alder.example"), PartnerIDs: &ids, AssociatedPartnerID: new("4100001"), Why: new(strings.Repeat("x", partner.MaxWhy)),
+		VerifiedDomain: new("alder.example"), PartnerIDs: &ids, AssociatedPartnerID: new("4100001"), Why: new(strings.Repeat("x", registry.MaxWhy)),
 	}); err != nil {
 		t.Fatal(err)
 	}
 	sending := []partner.Sending{partner.SendingPaused, partner.SendingActive}
 	for n := range 20 {
-		if _, _, err := r.Change(t.Context(), command(n+1), string(tenant), partner.Particulars{Sending: &sending[n%2], DailyMails: new(n + 1), Why: new(strings.Repeat("x", partner.MaxWhy))}); err != nil {
+		if _, _, err := r.Change(t.Context(), command(n+1), string(tenant), registry.Particulars{Sending: &sending[n%2], DailyMails: new(n + 1), Why: new(strings.Repeat("x", registry.MaxWhy))}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -87,7 +88,7 @@ func TestCostOfPartners(t *testing.T) {
 		}
 	}
 	measure("accounts, a page of 25", "1 BatchGetItem, 1 Query | 0 | 0 | 0 | **0** | 26 | 0 | 0 | **26**", func() error {
-		p, err := store.ListAccounts(ctx, partner.AccountQuery{Limit: 25})
+		p, err := store.ListAccounts(ctx, registry.Query{Limit: 25})
 		if err == nil && (len(p.Accounts) != 25 || p.Next == "") {
 			err = fmt.Errorf("%d accounts", len(p.Accounts))
 		}
@@ -98,8 +99,8 @@ func TestCostOfPartners(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := partner.Reputation{Store: store, Complaints: partner.Threshold{PerMille: 3, Least: 2}, Now: func() time.Time { return s.now }}
-	complain := func(n byte) error { return r.Complained(ctx, s.user.Tenant, link.FormatID("inv_", [16]byte{n})) }
+	r := registry.Reputation{Store: store, Complaints: registry.Threshold{PerMille: 3, Least: 2}, Now: func() time.Time { return s.now }}
+	complain := func(n byte) error { return r.Complained(ctx, s.user.Tenant, publicid.Format("inv_", [16]byte{n})) }
 	measure("a complaint", "1 GetItem, 1 Query, 1 UpdateItem | 1 | 0 | 0 | **1** | 2 | 0 | 0 | **2**", func() error { return complain(1) })
 	measure("a complaint that pauses", "1 GetItem, 1 Query, 2 UpdateItem | 2 | 0 | 0 | **2** | 2 | 0 | 0 | **2**", func() error { return complain(2) })
 	measure("a complaint while sending is paused", "1 GetItem, 1 UpdateItem | 1 | 0 | 0 | **1** | 1 | 0 | 0 | **1**", func() error { return complain(3) })
@@ -120,8 +121,8 @@ func TestObjections(t *testing.T) {
 	p, at := randomTenant(), time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
 	const objections = 60
 	for n := range objections {
-		id := link.FormatID("inv_", [16]byte{byte(n), byte(n >> 8)})
-		if err := store.Object(t.Context(), p, partner.Objection{Kind: partner.Bounce, By: id, At: at.Add(time.Duration(n%3) * time.Hour)}); err != nil {
+		id := publicid.Format("inv_", [16]byte{byte(n), byte(n >> 8)})
+		if err := store.Object(t.Context(), p, registry.Objection{Kind: registry.Bounce, By: id, At: at.Add(time.Duration(n%3) * time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -132,7 +133,7 @@ func TestObjections(t *testing.T) {
 	if items := slices.Sorted(maps.Keys(rawItems(t, table, p))); !slices.Equal(items, []string{"Q#2025-03-01#12", "Q#2025-03-01#13", "Q#2025-03-01#14"}) {
 		t.Errorf("%v", items)
 	}
-	for _, bad := range []partner.Objection{{Kind: "praise", By: link.FormatID("inv_", [16]byte{}), At: at}, {Kind: partner.Bounce, At: at}, {Kind: partner.Bounce, By: "a#b", At: at}, {Kind: partner.Bounce, By: strings.Repeat("a", 100), At: at}} {
+	for _, bad := range []registry.Objection{{Kind: "praise", By: publicid.Format("inv_", [16]byte{}), At: at}, {Kind: registry.Bounce, At: at}, {Kind: registry.Bounce, By: "a#b", At: at}, {Kind: registry.Bounce, By: strings.Repeat("a", 100), At: at}} {
 		if err := store.Object(t.Context(), p, bad); err == nil {
 			t.Errorf("%+v is noted", bad)
 		}

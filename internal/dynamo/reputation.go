@@ -12,14 +12,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"concord/internal/partner"
+	"concord/internal/registry"
 )
 
 // What is said against mails is an attribute of its own in the item of its hour: its name says what and by whose voice, its value
 // when. So the same is there once, whoever writes it and however often.
-var objectionPrefix = map[partner.ObjectionKind]string{partner.Complaint: "c#", partner.Bounce: "b#"}
+var objectionPrefix = map[registry.ObjectionKind]string{registry.Complaint: "c#", registry.Bounce: "b#"}
 
-// Object is that of [partner.ReputationStore].
-func (s *Store) Object(ctx context.Context, p partner.TenantID, o partner.Objection) (err error) {
+// Object is that of [registry.ReputationStore].
+func (s *Store) Object(ctx context.Context, p partner.TenantID, o registry.Objection) (err error) {
 	defer func() { wrap(&err, "note what %.64q says", o.By) }()
 	prefix, known := objectionPrefix[o.Kind]
 	if !known || !isID(o.By) {
@@ -39,8 +40,8 @@ func (s *Store) Object(ctx context.Context, p partner.TenantID, o partner.Object
 	return err
 }
 
-// Week is that of [partner.ReputationStore]: one query, because what is said of a day follows its count.
-func (s *Store) Week(ctx context.Context, p partner.TenantID, from, to string) (w partner.Week, err error) {
+// Week is that of [registry.ReputationStore]: one query, because what is said of a day follows its count.
+func (s *Store) Week(ctx context.Context, p partner.TenantID, from, to string) (w registry.Week, err error) {
 	defer func() { wrap(&err, "what is said of the mails of %s", p) }()
 	in := &dynamodb.QueryInput{
 		TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND sk BETWEEN :from AND :to"),
@@ -65,7 +66,7 @@ func (s *Store) Week(ctx context.Context, p partner.TenantID, from, to string) (
 }
 
 // addTo adds what one item knows to a week.
-func addTo(w *partner.Week, stored map[string]types.AttributeValue) error {
+func addTo(w *registry.Week, stored map[string]types.AttributeValue) error {
 	f := &fields{item: stored}
 	switch f.needText(typeAttr) {
 	case countType:
@@ -74,7 +75,7 @@ func addTo(w *partner.Week, stored map[string]types.AttributeValue) error {
 		for name := range stored {
 			for kind, prefix := range objectionPrefix {
 				if by, ok := strings.CutPrefix(name, prefix); ok {
-					w.Objections = append(w.Objections, partner.Objection{Kind: kind, By: by, At: f.time(name)})
+					w.Objections = append(w.Objections, registry.Objection{Kind: kind, By: by, At: f.time(name)})
 				}
 			}
 		}

@@ -3,13 +3,13 @@ package dynamo_test
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/uuid"
 
 	"concord/infra/local/engine"
 	"concord/infra/local/template"
@@ -79,5 +79,5 @@ func TestConformance(t *testing.T) {
 func randomTenant() partner.TenantID {
 	var b [16]byte
 	_, _ = rand.Read(b[:])
-	return partner.TenantID(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]))
+	return partner.TenantID(uuid.UUID(b).String())
 }

@@ -12,6 +12,7 @@ import (
 	"concord/internal/contact"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/registry"
 	"concord/internal/terms"
 )
 
@@ -32,7 +33,7 @@ func (s *Service) activateStanding(ctx context.Context, c Command, ch *Change, n
 
 // account gives what an active enrolment makes of the partner account: a new one of an indirect reseller, or the one that there is, which
 // becomes active and an indirect reseller beside what it was (domain, 0.34).
-func (s *Service) account(ctx context.Context, c Command, e Enrolment, now time.Time) (*partner.AccountChange, error) {
+func (s *Service) account(ctx context.Context, c Command, e Enrolment, now time.Time) (*registry.Change, error) {
 	id := partner.PartnerID{ID: e.Location.ID, Type: e.Location.Type, Country: e.Location.Country, OnboardingLocation: true}
 	line := partner.Entry{At: now, By: c.User.Subject, CorrelationID: c.CorrelationID, Why: e.ID}
 	before, err := s.Accounts.Account(ctx, e.Tenant, true)
@@ -42,7 +43,7 @@ func (s *Service) account(ctx context.Context, c Command, e Enrolment, now time.
 			PartnerIDs: []partner.PartnerID{id}, AssociatedPartnerID: id.ID, Status: partner.Active, MPA: e.MPA, Contact: e.reached(),
 			Support: e.Support, VerifiedDomain: cmp.Or(e.Verification.Domain, contact.Registered(e.Contact.Email)), Locale: e.Locale, CreatedAt: now, History: []partner.Entry{line}, Version: 1,
 		}
-		return &partner.AccountChange{After: a}, nil
+		return &registry.Change{After: a}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -82,7 +83,7 @@ func (s *Service) account(ctx context.Context, c Command, e Enrolment, now time.
 	if len(line.Changed) == 0 {
 		return nil, nil
 	}
-	return &partner.AccountChange{Before: &before, After: after.Next(line)}, nil
+	return &registry.Change{Before: &before, After: after.Next(line)}, nil
 }
 
 // joined gives the place of the PartnerID with which an account joins as a reseller (rule B2), and -1 where it has joined with one before.
@@ -181,7 +182,7 @@ func (s *Service) SignAgreement(ctx context.Context, c Command, lang string, a *
 	}
 	for range maxRounds {
 		g, replayed, err := s.signOnce(ctx, c, lang, a)
-		if !errors.Is(err, ErrConflict) && !errors.Is(err, partner.ErrConflict) {
+		if !errors.Is(err, ErrConflict) && !errors.Is(err, registry.ErrConflict) {
 			return g, replayed, err
 		}
 	}

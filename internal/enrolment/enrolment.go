@@ -16,6 +16,7 @@ import (
 
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/registry"
 )
 
 // Path is how much a company has to say.
@@ -336,7 +337,7 @@ type Change struct {
 	Before *Enrolment
 	After  Enrolment
 	// Account is written with it, or neither is.
-	Account *partner.AccountChange
+	Account *registry.Change
 }
 
 // Query asks for a page of enrolments, newest first. An empty status lets all through.
@@ -359,7 +360,7 @@ var ErrConflict = errors.New("enrolment: changed by somebody else")
 //
 // WriteEnrolment stores After over Before, one version on, together with the account: all of it, or nothing and [ErrConflict]. A new
 // enrolment, of version 1, is stored only while the company's latest one is its previous one, so that of several that start at once one
-// does. Where a new account has a PartnerID that another one has, the code is that of [partner.AccountStore]. Enrolment and LatestEnrolment
+// does. Where a new account has a PartnerID that another one has, the code is that of [registry.Store]. Enrolment and LatestEnrolment
 // (the newest one of a company) include every write that was acknowledged before the call; [problem.NotFound] when there is none. Whatever
 // was acknowledged is in every list that begins later; a page looks at a bounded number of enrolments, and its code is
 // [problem.MalformedRequest] for a place where no page ended.

@@ -16,6 +16,8 @@ import (
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/publicid"
+	"concord/internal/registry"
 	"concord/internal/terms"
 )
 
@@ -88,7 +90,7 @@ func (m *memory) Holder(_ context.Context, id string) (partner.TenantID, error) 
 
 func (m *memory) WriteAccount(_ context.Context, before, after partner.Account) error {
 	if m.accounts[after.Tenant].Version != before.Version {
-		return partner.ErrConflict
+		return registry.ErrConflict
 	}
 	m.accounts[after.Tenant] = after
 	return nil
@@ -484,7 +486,7 @@ func TestWhatALinkLeadsTo(t *testing.T) {
 		"of this account":  {func(d *desk) (link.Link, *Visitor) { return linkOf(d.at(EmailVerification)), new(visitor()) }, Form},
 		"of another one":   {func(d *desk) (link.Link, *Visitor) { return linkOf(d.at(EmailVerification)), &other }, OtherTenant},
 		"of no enrolment": {func(*desk) (link.Link, *Visitor) {
-			return link.Link{Tenant: string(gorse), ID: newID(), Generation: 1}, new(visitor())
+			return link.Link{Tenant: string(gorse), ID: publicid.Random(Prefix), Generation: 1}, new(visitor())
 		}, Unknown},
 		"of another company's": {func(d *desk) (link.Link, *Visitor) {
 			l := linkOf(d.at(EmailVerification))

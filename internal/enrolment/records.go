@@ -12,6 +12,7 @@ import (
 	"concord/internal/country"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/registry"
 )
 
 // RecordKind is what a record of the operator is about.
@@ -105,7 +106,7 @@ func (st Statement) record(f *problem.Findings, k RecordKind, id string) Record 
 		if st.Type != partner.Location && st.Type != partner.Headquarters {
 			f.Add("/type", problem.ValidationFailed, "The type is location or headquarters.")
 		}
-		note(f, "/country", country.Check(st.Country))
+		f.Note("/country", country.Check(st.Country))
 		if st.Tenant != "" {
 			var ok bool
 			if r.Location.Tenant, ok = partner.ParseTenantID(st.Tenant); !ok {
@@ -115,8 +116,8 @@ func (st Statement) record(f *problem.Findings, k RecordKind, id string) Record 
 	case CalendarRecord:
 		r.Calendar = days(f, st.Weekend, st.Holidays)
 	}
-	if st.Why != "" && !contact.Line(st.Why, partner.MaxWhy) {
-		f.Add("/reason", problem.ValidationFailed, contact.LineRule, partner.MaxWhy)
+	if st.Why != "" && !contact.Line(st.Why, registry.MaxWhy) {
+		f.Add("/reason", problem.ValidationFailed, contact.LineRule, registry.MaxWhy)
 	}
 	return r
 }

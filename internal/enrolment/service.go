@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,14 +15,14 @@ import (
 
 	"concord/internal/contact"
 	"concord/internal/country"
-	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 	"concord/internal/terms"
 )
 
-// Accounts is what the service needs of a [partner.AccountStore], whose contract it is.
+// Accounts is what the service needs of a [registry.Store], whose contract it is.
 type Accounts interface {
 	partner.Accounts
 	WriteAccount(ctx context.Context, before, after partner.Account) error
@@ -170,7 +169,7 @@ func (s *Service) Start(ctx context.Context, c Command, p Particulars) (e Enrolm
 		return Enrolment{}, false, problem.New(problem.EnrolmentStateConflict,
 			"Your company is an active indirect reseller already: its support contact is changed with PATCH /v1/account (supportProfile).")
 	}
-	e.ID, e.Previous = newID(), latest.ID
+	e.ID, e.Previous = publicid.Random(Prefix), latest.ID
 	e.Verification.Asked = latest.Verification.Asked // so that starting again mails nobody more often
 	e.note(c.entry(now, Start, string(Draft)))
 	err = s.Store.WriteEnrolment(ctx, Change{After: e})
@@ -199,12 +198,6 @@ func enrolled(a partner.Account) bool {
 
 func another() error {
 	return problem.New(problem.EnrolmentStateConflict, "Your company already has an open enrolment.")
-}
-
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:])
-	return link.FormatID(Prefix, b)
 }
 
 // Prefix is that of the ids of enrolments.
@@ -241,7 +234,7 @@ func (s *Service) Enrolment(ctx context.Context, u partner.User, id string) (Enr
 func missing() error { return problem.New(problem.NotFound, "There is no such enrolment.") }
 
 func (s *Service) find(ctx context.Context, id string) (Enrolment, error) {
-	if !link.IsID(Prefix, id) {
+	if !publicid.Is(Prefix, id) {
 		return Enrolment{}, missing()
 	}
 	return s.Store.Enrolment(ctx, id)
@@ -267,7 +260,7 @@ func (s *Service) Enrolments(ctx context.Context, u partner.User, q Query) (Page
 func (s *Service) own(ctx context.Context, tenant partner.TenantID, q Query) (page Page, err error) {
 	e, err := s.Store.LatestEnrolment(ctx, tenant)
 	if q.After != "" {
-		if !link.IsID(Prefix, q.After) {
+		if !publicid.Is(Prefix, q.After) {
 			return page, problem.New(problem.MalformedRequest, "The list cannot be continued from there.")
 		}
 		e, err = s.Store.Enrolment(ctx, q.After)
@@ -698,7 +691,7 @@ func (s *Service) legal(ctx context.Context, f *problem.Findings, e *Enrolment, 
 	}
 	if form.Name != nil {
 		name, err := contact.Name(*form.Name)
-		note(f, "/legal/name", err)
+		f.Note("/legal/name", err)
 		e.Legal.Name = name
 	}
 	if form.Address != nil {
@@ -785,7 +778,7 @@ func checked(f *problem.Findings, at string, a Address) Address {
 			f.Add(at+"/"+each.name, problem.ValidationFailed, contact.LineRule, each.limit)
 		}
 	}
-	note(f, at+"/country", country.Check(a.Country))
+	f.Note(at+"/country", country.Check(a.Country))
 	return a
 }
 
@@ -793,27 +786,19 @@ func (s *Service) person(f *problem.Findings, at string, p Person) Person {
 	for name, value := range map[string]*string{"firstName": &p.FirstName, "lastName": &p.LastName} {
 		if *value != "" {
 			n, err := contact.Name(*value)
-			note(f, at+"/"+name, err)
+			f.Note(at+"/"+name, err)
 			*value = n
 		}
 	}
 	if p.Email != "" {
 		email, err := s.Addresses.Check(p.Email)
-		note(f, at+"/email", err)
+		f.Note(at+"/email", err)
 		p.Email = email
 	}
-	if p.Phone != "" && !phone.MatchString(p.Phone) {
-		f.Add(at+"/phone", problem.ValidationFailed, "A phone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
+	if p.Phone != "" {
+		f.Note(at+"/phone", contact.Phone(p.Phone))
 	}
 	return p
-}
-
-var phone = regexp.MustCompile(`^[+0-9 ().\-/]{3,30}$`)
-
-func note(f *problem.Findings, pointer string, err error) {
-	if p, ok := errors.AsType[*problem.Error](err); ok {
-		f.Add(pointer, p.Code, "%s", p.Detail)
-	}
 }
 
 // now gives the time as it is stored: in UTC, to the second.

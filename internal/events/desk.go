@@ -14,8 +14,8 @@ import (
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
-	"concord/internal/partner"
 	"concord/internal/partnership"
+	"concord/internal/registry"
 	"concord/internal/relationship"
 )
 
@@ -31,7 +31,7 @@ type Written struct {
 	Invitation   *invitation.Change
 	Relationship *relationship.Change
 	Batch        *batch.Change
-	Account      *partner.AccountChange
+	Account      *registry.Change
 	Agreement    *commerce.Agreement
 	Order        *commerce.Order
 	Subscription *commerce.SubscriptionChange

@@ -7,8 +7,8 @@ import (
 
 	"concord/internal/enrolment"
 	"concord/internal/invitation"
-	"concord/internal/link"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 )
 
 // Enrolments records what becomes of the mails to primary contacts, and hands every other report on.
@@ -30,7 +30,7 @@ const maxRounds = 8
 // Record is that of [Recorder]. An address that no mail reaches gets none any more, whichever mail told of it.
 func (f Enrolments) Record(ctx context.Context, k invitation.Key, r invitation.Report) (invitation.Invitation, invitation.Verdict, error) {
 	none := invitation.Invitation{}
-	if !link.IsID(enrolment.Prefix, k.ID) {
+	if !publicid.Is(enrolment.Prefix, k.ID) {
 		return f.Recorder.Record(ctx, k, r)
 	}
 	for range maxRounds {

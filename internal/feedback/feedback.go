@@ -22,9 +22,9 @@ import (
 
 	"concord/internal/enrolment"
 	"concord/internal/invitation"
-	"concord/internal/link"
 	"concord/internal/observe"
 	"concord/internal/partner"
+	"concord/internal/publicid"
 )
 
 // Queue works off batches of messages.
@@ -152,11 +152,11 @@ func Parse(body []byte) (k invitation.Key, r invitation.Report, ours bool, err e
 	}
 	tenant, isTenant := partner.ParseTenantID(tag("tenant"))
 	generation, notNumber := strconv.Atoi(tag("generation"))
-	id, isGranular := tag("invitation"), link.IsID(link.GranularPrefix, tag("granular"))
+	id, isGranular := tag("invitation"), publicid.Is(publicid.Granular, tag("granular"))
 	if isGranular {
 		id = tag("granular")
 	}
-	isEnrolment := link.IsID(enrolment.Prefix, tag("enrolment"))
+	isEnrolment := publicid.Is(enrolment.Prefix, tag("enrolment"))
 	if isEnrolment {
 		id = tag("enrolment")
 	}

@@ -20,6 +20,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/observe"
 	"concord/internal/partner"
+	"concord/internal/registry"
 )
 
 var key = invitation.Key{Inviter: partner.TenantID("11111111-1111-4111-8111-111111111111"), ID: "inv_jyedebystj55lcqjojbu43wh4u"}
@@ -308,7 +309,7 @@ func FuzzParse(f *testing.F) {
 func TestPausedIsTold(t *testing.T) {
 	var out bytes.Buffer
 	tell := Paused(slog.New(slog.NewJSONHandler(&out, nil)), &observe.Metrics{Stack: "s", Function: "feedback", Out: &out})
-	tell(t.Context(), key.Inviter, partner.Pause{At: time.Unix(0, 0), Reason: partner.Complaints}, partner.Standing{Mails: 640, Complaints: 3})
+	tell(t.Context(), key.Inviter, partner.Pause{At: time.Unix(0, 0), Reason: partner.Complaints}, registry.Standing{Mails: 640, Complaints: 3})
 	for _, part := range []string{`"msg":"sending paused"`, `"level":"WARN"`, `"tenant":"` + string(key.Inviter) + `"`, `"reason":"complaints"`, `"mails":640`, `"complaints":3`, `"SendingPaused":1`, `"Function":"feedback"`} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("no %s in %s", part, &out)

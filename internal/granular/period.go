@@ -2,10 +2,10 @@ package granular
 
 import (
 	"fmt"
-	"regexp"
-	"strconv"
-	"sync"
+	"strings"
 	"time"
+
+	"concord/internal/iso8601"
 )
 
 // Period is how long a relationship lasts: whole days, or whole months of the calendar.
@@ -17,22 +17,12 @@ const (
 	maxDays   = 730
 )
 
-var periodText = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^P(?:([0-9]{1,3})D|([0-9]{1,3})W|(?:([0-9]{1,2})Y)?(?:([0-9]{1,2})M)?)$`)
-})
-
 // ParsePeriod reads a duration of ISO 8601 from P1D to P2Y, in days, in weeks, or in years and months. It gives false for any other.
 func ParsePeriod(s string) (Period, bool) {
-	m := periodText().FindStringSubmatch(s)
-	if m == nil {
-		return Period{}, false
-	}
-	var n [4]int
-	for i := range n {
-		n[i], _ = strconv.Atoi(m[i+1]) // digits, or none
-	}
-	p := Period{Months: 12*n[2] + n[3], Days: n[0] + 7*n[1]}
-	return p, p != Period{} && p.Months <= maxMonths && p.Days <= maxDays
+	d, ok := iso8601.Parse(s)
+	p := Period{Months: 12*d.Years + d.Months, Days: d.Days + 7*d.Weeks}
+	mixed := p.Months != 0 && p.Days != 0 || d.Days != 0 && d.Weeks != 0 || strings.Contains(s, "T")
+	return p, ok && !mixed && p != Period{} && p.Months <= maxMonths && p.Days <= maxDays
 }
 
 // String gives the period as ISO 8601 has it, in the largest units.

@@ -17,10 +17,10 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/internal/contact"
-	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 	"concord/internal/relationship"
 )
 
@@ -173,7 +173,7 @@ func Beside(roles Table, account partner.Account, u partner.User, customer partn
 // For gives the relationship as it comes to be with an invitation. Its id is made of the invitation's.
 func (r Relationship) For(invitation, correlationID string, now time.Time) Relationship {
 	sum := sha256.Sum256([]byte("granular|" + invitation))
-	r.ID, r.Invitation, r.CreatedAt = link.FormatID(link.GranularPrefix, [16]byte(sum[:16])), invitation, now
+	r.ID, r.Invitation, r.CreatedAt = publicid.Format(publicid.Granular, [16]byte(sum[:16])), invitation, now
 	r.note(Entry{At: now, Action: string(Created), Actor: ByPartner, By: r.CreatedBy, CorrelationID: correlationID})
 	return r
 }
@@ -222,7 +222,7 @@ func newID(c Command, day string) string {
 		sum := sha256.Sum256(fmt.Appendf(nil, "granular|%s|%s|%s", c.User.Tenant, day, c.Key))
 		copy(b[:], sum[:])
 	}
-	return link.FormatID(link.GranularPrefix, b)
+	return publicid.Format(publicid.Granular, b)
 }
 
 func (s *Service) replayOf(ctx context.Context, c Command, k Key, now time.Time) (Relationship, bool, error) {
@@ -373,7 +373,7 @@ func (s *Service) Relationship(ctx context.Context, u partner.User, id string) (
 
 // own reads one of the user's company's relationships, deleted ones too. What cannot be an id is not looked for.
 func (s *Service) own(ctx context.Context, u partner.User, id string) (Relationship, error) {
-	if !link.IsID(link.GranularPrefix, id) {
+	if !publicid.Is(publicid.Granular, id) {
 		return Relationship{}, missing()
 	}
 	return s.Store.GranularRelationship(ctx, Key{u.Tenant, id}, true)

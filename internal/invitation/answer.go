@@ -3,9 +3,7 @@ package invitation
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +16,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 	"concord/internal/relationship"
 )
 
@@ -290,13 +289,11 @@ func (s *Service) signer(who Person, said Signer) (Signer, error) {
 		}
 		is.Email = address
 	}
-	if is.Phone = strings.TrimSpace(said.Phone); is.Phone != "" && !phone.MatchString(is.Phone) {
-		f.Add("/phone", problem.ValidationFailed, "A phone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
+	if is.Phone = strings.TrimSpace(said.Phone); is.Phone != "" {
+		f.Note("/phone", contact.Phone(is.Phone))
 	}
 	return is, f.Err()
 }
-
-var phone = regexp.MustCompile(`^[+0-9 ().\-/]{3,30}$`)
 
 // Respond gives one answer to an invitation (rules I10 and I11). Accepting makes the relationship, and the delegated
 // administration that was asked for, in one transaction with the answer (invariant 3). The case is [AcceptedBy] or
@@ -487,10 +484,8 @@ func (s *Service) sign(ctx context.Context, g Given, inv Invitation, who Person,
 	if err != nil {
 		return nil, err
 	}
-	var id [16]byte
-	_, _ = rand.Read(id[:])
 	return &relationship.Signature{
-		ID: link.FormatID("agr_", id), Number: offer.Number, Text: *r.Signs, FullName: g.FullName, FirstName: by.FirstName, LastName: by.LastName, Email: by.Email,
+		ID: publicid.Random("agr_"), Number: offer.Number, Text: *r.Signs, FullName: g.FullName, FirstName: by.FirstName, LastName: by.LastName, Email: by.Email,
 		Phone: by.Phone, Invitation: inv.ID, At: g.At, By: g.Subject,
 		CorrelationID: r.CorrelationID, EraseAt: g.At.Add(s.evidence()),
 	}, nil

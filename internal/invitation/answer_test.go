@@ -14,6 +14,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 	"concord/internal/relationship"
 )
 
@@ -67,7 +68,7 @@ func TestAccepting(t *testing.T) {
 				t.Errorf("history %+v", e)
 			}
 			r := o.relationship(t, c.by, c.person.Company.Tenant)
-			if r == nil || !link.IsID("rel_", r.ID) {
+			if r == nil || !publicid.Is("rel_", r.ID) {
 				t.Fatalf("relationship %+v", r)
 			}
 			if want := (relationship.Relationship{ID: r.ID, Partner: c.by, Customer: c.person.Company, Role: c.role, Status: relationship.Active, Origin: "invitation", Invitation: inv.ID,
@@ -309,7 +310,7 @@ func TestCases(t *testing.T) {
 		mayDecline bool
 	}{
 		{"no such invitation", func(*testing.T, *office) link.Link {
-			return link.Link{Tenant: string(alder), ID: link.FormatID("inv_", [16]byte{}), Generation: 1}
+			return link.Link{Tenant: string(alder), ID: publicid.Format("inv_", [16]byte{}), Generation: 1}
 		}, nil, invitation.Unknown, false},
 		{"another partner's invitation", func(t *testing.T, o *office) link.Link {
 			l := open1(t, o)

@@ -11,6 +11,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
 )
@@ -51,7 +52,7 @@ func (o *office) says(t *testing.T, inv invitation.Invitation, current link.Secr
 func TestTheLinkStaysInTheWords(t *testing.T) {
 	const whole = string(personal)
 	const missing, altered, invalid = "/body invitation_link_missing", "/body invitation_link_altered", "/body validation_failed"
-	secret, err := link.NewSigner(link.Key{ID: 9, Secret: []byte("k")}).Sign(link.Receipt, link.Link{Tenant: string(fir), ID: link.FormatID("inv_", [16]byte{7}), Generation: 1})
+	secret, err := link.NewSigner(link.Key{ID: 9, Secret: []byte("k")}).Sign(link.Receipt, link.Link{Tenant: string(fir), ID: publicid.Format("inv_", [16]byte{7}), Generation: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

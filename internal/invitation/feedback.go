@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"concord/internal/contact"
-	"concord/internal/link"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 )
 
 // Report is what SES says became of one mail. Reports come late, twice and in any order.
@@ -152,7 +152,7 @@ type Suppressions interface {
 // had done it does not do twice.
 func (f Feedback) Record(ctx context.Context, k Key, r Report) (Invitation, Verdict, error) {
 	now := f.Now().UTC().Truncate(time.Second)
-	if link.IsID(link.GranularPrefix, k.ID) {
+	if publicid.Is(publicid.Granular, k.ID) {
 		return f.recordGranular(ctx, k, r, now)
 	}
 	for range maxRounds {

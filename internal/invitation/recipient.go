@@ -10,6 +10,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 	"concord/internal/relationship"
 )
 
@@ -181,7 +182,7 @@ func (s *Service) AllowSignedIn(ctx context.Context, l link.Link, who *Person, p
 
 // allow lets mails through unless something bars it.
 func (s *Service) allow(ctx context.Context, l link.Link, plea *Plea, bars func(Invitation) Case) (Letter, Case, error) {
-	if link.IsID(link.GranularPrefix, l.ID) {
+	if publicid.Is(publicid.Granular, l.ID) {
 		return s.allowGranular(ctx, l, plea, bars)
 	}
 	return s.plead(ctx, l, plea, nil, func(t *Letter, now time.Time, p *Plea) (Case, error) {

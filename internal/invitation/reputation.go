@@ -11,9 +11,10 @@ import (
 	"concord/internal/contact"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/registry"
 )
 
-// Reputation is told what is said against the mails of a partner; see [partner.Reputation], whose contract it is.
+// Reputation is told what is said against the mails of a partner; see [registry.Reputation], whose contract it is.
 type Reputation interface {
 	Complained(ctx context.Context, p partner.TenantID, by string) error
 	Bounced(ctx context.Context, p partner.TenantID, mail string) error
@@ -71,7 +72,7 @@ type Lifted struct {
 
 // Limits of what the operator says when it ends a suppression.
 const (
-	MaxWhy = partner.MaxWhy
+	MaxWhy = registry.MaxWhy
 	// maxLifted bounds what is kept of a recipient.
 	maxLifted = 5
 )

@@ -18,11 +18,11 @@ import (
 	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/granular"
-	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 	"concord/internal/relationship"
 )
 
@@ -277,7 +277,7 @@ func newID(c Command, day string) string {
 		sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s|%s", cmp.Or(c.scope, "invitation"), c.User.Tenant, day, c.Key))
 		copy(b[:], sum[:])
 	}
-	return link.FormatID("inv_", b)
+	return publicid.Format("inv_", b)
 }
 
 // keyDays gives the days for which a key can have an id: none, for the first time that it is used, and for one that comes back
@@ -623,7 +623,7 @@ func (s *Service) Invitation(ctx context.Context, u partner.User, id string) (In
 
 // own reads one of the user's company's invitations. What cannot be an id is not looked for.
 func (s *Service) own(ctx context.Context, u partner.User, id string, strong bool) (Invitation, error) {
-	if !link.IsID("inv_", id) {
+	if !publicid.Is("inv_", id) {
 		return Invitation{}, problem.New(problem.NotFound, "There is no such invitation.")
 	}
 	return s.Store.Invitation(ctx, Key{u.Tenant, id}, strong)

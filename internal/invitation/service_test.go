@@ -21,6 +21,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
 )
@@ -477,7 +478,7 @@ func TestInviteMakesADraft(t *testing.T) {
 		CreatedAt: start, CreatedBy: "agent", Version: 1,
 		History: []invitation.Entry{{At: start, Action: "created", By: "agent", CorrelationID: "corr"}},
 	}
-	if !reflect.DeepEqual(inv, want) || !link.IsID("inv_", inv.ID) || inv.Inviter != alder {
+	if !reflect.DeepEqual(inv, want) || !publicid.Is("inv_", inv.ID) || inv.Inviter != alder {
 		t.Errorf("%+v\nwant %+v", inv, want)
 	}
 	if got := o.stored(t, inv.Key); !reflect.DeepEqual(got, want) {
@@ -651,7 +652,7 @@ func TestRolesAndTenants(t *testing.T) {
 		t.Run(name+" by another partner", func(t *testing.T) {
 			o := open(t)
 			inv := o.invite(t, by(alder), to("nora@larch.example"))
-			foreign, unknown := do(t.Context(), o, by(fir), inv.ID), do(t.Context(), o, by(fir), link.FormatID("inv_", [16]byte{1}))
+			foreign, unknown := do(t.Context(), o, by(fir), inv.ID), do(t.Context(), o, by(fir), publicid.Format("inv_", [16]byte{1}))
 			garbled := do(t.Context(), o, by(fir), "../"+inv.ID)
 			if !ofOne {
 				return
@@ -673,7 +674,7 @@ func TestRolesAndTenants(t *testing.T) {
 		})
 		if writes {
 			t.Run(name+" by a company without an account", func(t *testing.T) {
-				wantCode(t, do(t.Context(), open(t), by(oak.Tenant), link.FormatID("inv_", [16]byte{1})), problem.RoleNotPermitted)
+				wantCode(t, do(t.Context(), open(t), by(oak.Tenant), publicid.Format("inv_", [16]byte{1})), problem.RoleNotPermitted)
 			})
 		}
 	}

@@ -3,13 +3,12 @@ package invitation
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"slices"
 
-	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 	"concord/internal/relationship"
 )
 
@@ -324,8 +323,6 @@ func (s *Service) grant(t Letter, b backdrop, standing []*relationship.Relations
 	}
 	is.customer = kept(b.identity, standing, t.receivers())
 	for n, to := range t.receivers() {
-		var id [16]byte
-		_, _ = rand.Read(id[:])
 		before := standing[n]
 		stands := before
 		row, claimed := b.identity.Row(to.Tenant)
@@ -337,7 +334,7 @@ func (s *Service) grant(t Letter, b backdrop, standing []*relationship.Relations
 			kept = stands.Customer.Tenant
 		}
 		consent := relationship.Consent{
-			Invitation: inv.ID, RelationshipID: link.FormatID("rel_", id), Partner: to, Customer: who.Company.KeptAs(kept),
+			Invitation: inv.ID, RelationshipID: publicid.Random("rel_"), Partner: to, Customer: who.Company.KeptAs(kept),
 			DelegatedAdmin: inv.RequestDelegatedAdmin && to.Tenant == inv.Inviter, // the reseller only (0.14)
 			IdentityCheck:  relationship.CheckIdentity(who.Company, inv.RecipientEmail),
 			RegionTable:    s.Regions.Version, At: g.At, By: g.Subject, CorrelationID: correlationID,

@@ -16,7 +16,6 @@ package link
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -26,6 +25,10 @@ import (
 	"iter"
 	"log/slog"
 	"strings"
+
+	"github.com/google/uuid"
+
+	"concord/internal/publicid"
 )
 
 // Purpose is what a link is for.
@@ -73,23 +76,20 @@ var (
 
 const (
 	version  = 1
-	idBytes  = 16
 	macBytes = 16
 	// Where the parts of a token begin: version, key id, tenant, item id, generation, authentication code.
 	atKey        = 1
 	atTenant     = atKey + 2
 	atID         = atTenant + 16
-	atGeneration = atID + idBytes
+	atGeneration = atID + publicid.Size
 	atMAC        = atGeneration + 2
 	size         = atMAC + macBytes
 )
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-var (
-	text   = base64.NewEncoding(alphabet).WithPadding(base64.NoPadding).Strict() // that of URLs (RFC 4648, 5)
-	idText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
-)
+// text is the base 64 of URLs (RFC 4648, 5).
+var text = base64.NewEncoding(alphabet).WithPadding(base64.NoPadding).Strict()
 
 // Holds reports whether a text holds what has the form of a token, of whatever purpose: nobody keeps one (architecture, decision 1).
 // It looks through percent-encoding and HTML, and needs no key.
@@ -176,19 +176,6 @@ func decoded(s string) string {
 	}
 }
 
-// FormatID gives a public id: the prefix and 128 bits in 26 letters and digits.
-func FormatID(prefix string, b [idBytes]byte) string { return prefix + idText.EncodeToString(b[:]) }
-
-// IsID reports whether s has the form of a public id with a prefix.
-func IsID(prefix, s string) bool {
-	text, ok := strings.CutPrefix(s, prefix)
-	if !ok || len(text) != idText.EncodedLen(idBytes) {
-		return false
-	}
-	b, err := idText.DecodeString(text)
-	return err == nil && idText.EncodeToString(b) == text
-}
-
 // Signer makes and checks tokens with the first key and accepts those of all its keys.
 type Signer struct{ keys []Key }
 
@@ -199,23 +186,20 @@ func NewSigner(keys ...Key) *Signer { return &Signer{keys} }
 func (s *Signer) Sign(p Purpose, l Link) (Secret, error) {
 	b := make([]byte, 0, size)
 	b = binary.BigEndian.AppendUint16(append(b, version), s.keys[0].ID)
-	tenant, err := hex.DecodeString(strings.ReplaceAll(l.Tenant, "-", ""))
-	if err != nil || len(tenant) != 16 {
+	tenant, err := uuid.Parse(l.Tenant)
+	if err != nil {
 		return "", fmt.Errorf("link: tenant is not a UUID")
 	}
 	prefix := prefixes[p]
-	if prefix == "" || !IsID(prefix, l.ID) {
+	id, ok := publicid.Parse(prefix, l.ID)
+	if prefix == "" || !ok {
 		return "", fmt.Errorf("link: not the id of an item that such a link leads to: %q", l.ID)
-	}
-	id, err := idText.DecodeString(l.ID[len(prefix):])
-	if err != nil {
-		return "", fmt.Errorf("link: %w", err)
 	}
 	if l.Generation < 1 || l.Generation > 1<<16-1 {
 		return "", fmt.Errorf("link: generation %d", l.Generation)
 	}
-	b = append(b, tenant...)
-	b = append(b, id...)
+	b = append(b, tenant[:]...)
+	b = append(b, id[:]...)
 	b = binary.BigEndian.AppendUint16(b, uint16(l.Generation))
 	b = append(b, mac(s.keys[0].Secret, p, b)...)
 	return Secret(text.EncodeToString(b)), nil
@@ -250,23 +234,19 @@ func (s *Signer) Verify(p Purpose, token string) (Link, error) {
 			failure = ErrMalformed // unless another key has the same id
 			continue
 		}
-		h := hex.EncodeToString(b[atTenant:atID])
 		return Link{
-			Tenant:     h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:],
-			ID:         prefixes[p] + idText.EncodeToString(b[atID:atGeneration]),
+			Tenant:     uuid.UUID(b[atTenant:atID]).String(),
+			ID:         publicid.Format(prefixes[p], [publicid.Size]byte(b[atID:atGeneration])),
 			Generation: int(binary.BigEndian.Uint16(b[atGeneration:])),
 		}, nil
 	}
 	return Link{}, failure
 }
 
-// GranularPrefix is that of the ids of granular administration.
-const GranularPrefix = "gdap_"
-
 // prefixes are those of the items that a purpose leads to.
 var prefixes = map[Purpose]string{
-	Answer: "inv_", Granular: GranularPrefix, Receipt: "inv_", Unsubscribe: "inv_", Allow: "inv_",
-	AllowGranular: GranularPrefix, Verify: "enr_",
+	Answer: publicid.Invitation, Granular: publicid.Granular, Receipt: publicid.Invitation, Unsubscribe: publicid.Invitation, Allow: publicid.Invitation,
+	AllowGranular: publicid.Granular, Verify: publicid.Enrolment,
 }
 
 func mac(key []byte, p Purpose, body []byte) []byte {

@@ -18,6 +18,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"concord/internal/agenda"
 	"concord/internal/contact"
 	"concord/internal/granular"
@@ -25,7 +27,6 @@ import (
 	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/observe"
-	"concord/internal/pace"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
@@ -241,7 +242,7 @@ func (w *world) dispatcher(step func(string)) *Dispatcher {
 	s := stepped{w.memory, step}
 	return &Dispatcher{
 		Store: s, Accounts: s, Ledger: w.memory, Clouds: clouds,
-		Others: invitation.Sweep{Store: w.memory, Relationships: w.memory, Partnerships: w.memory, Accounts: w.memory, Granular: w.memory, Now: time.Now}, Links: s, Sender: steppedSender{ses, step}, Pace: &pace.Pace{}, Operator: contact.Operator{Name: "Example"},
+		Others: invitation.Sweep{Store: w.memory, Relationships: w.memory, Partnerships: w.memory, Accounts: w.memory, Granular: w.memory, Now: time.Now}, Links: s, Sender: steppedSender{ses, step}, Limiter: rate.NewLimiter(rate.Inf, 1), Operator: contact.Operator{Name: "Example"},
 		Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Function: "mailer", Out: io.Discard},
 	}
 }

@@ -11,13 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"concord/internal/agenda"
 	"concord/internal/contact"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/observe"
-	"concord/internal/pace"
 	"concord/internal/partner"
 	"concord/internal/storetest"
 )
@@ -60,7 +61,7 @@ func newDesk(t *testing.T) *desk {
 	}
 	d.account(partner.Active)
 	d.Dispatcher = &Dispatcher{
-		Store: d.memory, Granular: d.memory, Roles: granular.ShippedRoles(), Accounts: d.memory, Ledger: d.memory, Links: d, Sender: d.sender, Pace: &pace.Pace{},
+		Store: d.memory, Granular: d.memory, Roles: granular.ShippedRoles(), Accounts: d.memory, Ledger: d.memory, Links: d, Sender: d.sender, Limiter: rate.NewLimiter(rate.Inf, 1),
 		Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example"}}, Operator: contact.Operator{Name: "Example"}, Now: func() time.Time { return d.clock },
 		Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Function: "mailer", Out: io.Discard},
 	}

@@ -24,13 +24,14 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"concord/internal/contact"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/letter"
 	"concord/internal/link"
 	"concord/internal/observe"
-	"concord/internal/pace"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -50,7 +51,7 @@ type Dispatcher struct {
 	Clouds   partner.Clouds
 	Links    Links
 	Sender   Sender
-	Pace     *pace.Pace
+	Limiter  *rate.Limiter
 	Operator contact.Operator // who operates the service, as the mail says it
 	Now      func() time.Time
 	Log      *slog.Logger
@@ -236,7 +237,7 @@ func (d *Dispatcher) hand(ctx context.Context, c letter.Content, m Message, unti
 	if err != nil {
 		return unsent(invitation.MailFailed, "message_invalid")
 	}
-	if err := d.Pace.Wait(ctx); err != nil {
+	if err := d.Limiter.Wait(ctx); err != nil {
 		return unsent(invitation.MailWaiting, "out_of_time")
 	}
 	// Who was held up until the lease is nearly over might send beside the one who claims next.

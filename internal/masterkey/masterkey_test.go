@@ -15,6 +15,7 @@ import (
 
 	"concord/internal/awsenv"
 	"concord/internal/link"
+	"concord/internal/publicid"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 	third  = "a-master-secret-of-forty-characters-0003"
 )
 
-var letter = link.Link{Tenant: "0a1b2c3d-4e5f-4a7b-8c9d-0e1f2a3b4c5d", ID: link.FormatID("inv_", [16]byte{1}), Generation: 1}
+var letter = link.Link{Tenant: "0a1b2c3d-4e5f-4a7b-8c9d-0e1f2a3b4c5d", ID: publicid.Format("inv_", [16]byte{1}), Generation: 1}
 
 // secretsManager answers GetSecretValue as the service does over HTTP.
 type secretsManager struct {

@@ -9,10 +9,11 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"concord/internal/problem"
 )
@@ -20,12 +21,11 @@ import (
 // TenantID identifies a company's directory: a UUID in lower case. Partners and customers are both tenants.
 type TenantID string
 
-var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-
 // ParseTenantID accepts a UUID in either case. It reports false for anything else.
 func ParseTenantID(s string) (TenantID, bool) {
 	s = strings.ToLower(s)
-	return TenantID(s), uuid.MatchString(s)
+	id, err := uuid.Parse(s)
+	return TenantID(s), err == nil && id.String() == s // the library knows other ways to write one
 }
 
 // ProgramRole is what a partner is in the programme.
@@ -58,6 +58,12 @@ type PartnerID struct {
 	OnboardingLocation bool
 }
 
+// The types of a [PartnerID].
+const (
+	Location     = "location"
+	Headquarters = "headquarters"
+)
+
 // Agreement is a signature under a text: what was signed, by whom, when.
 type Agreement struct {
 	SignedAt time.Time
@@ -71,49 +77,6 @@ type Contact struct {
 	Email   string
 	Phone   string
 	Website string
-}
-
-// Pause says since when and why nothing is mailed for a partner.
-type Pause struct {
-	At     time.Time
-	Reason string // [Complaints], [Bounces] or [ByOperator]
-}
-
-// Account is one partner. The operator makes and suspends accounts; enrolment makes them for indirect resellers.
-type Account struct {
-	Tenant      TenantID
-	DisplayName string // the legal name, as pages and mails show it
-	Role        ProgramRole
-	// Also is what the partner has become beside its first role, such as an indirect reseller by the fast track (domain, 0.34).
-	Also       []ProgramRole
-	Cloud      CloudID
-	Country    string // ISO 3166-1 alpha-2
-	PartnerIDs []PartnerID
-	// AssociatedPartnerID is the one that purchases are counted for; empty until associated (rule P4).
-	AssociatedPartnerID string
-	Status              ProgramStatus
-	MPA                 *Agreement // the Microsoft Partner Agreement; nil until signed
-	Contact             Contact
-	Support             SupportProfile // zero until the partner has said it
-	VerifiedDomain      string
-	Locale              string // BCP 47; the default language of its invitations
-	ListedInDirectory   bool
-	DailyMails          int // how many mails it may send per day; 0 for the deployment's number
-	// Paused, when not nil, says since when and why nothing is mailed for the partner.
-	Paused *Pause
-	// CountedFrom is when the operator last let the partner's mails on again: what was said against earlier ones does not count.
-	CountedFrom time.Time
-	CreatedAt   time.Time
-	History     []Entry // the newest lines of it, oldest first
-	Version     int
-}
-
-// Accounts reads partner accounts.
-//
-// Account gives the account of a tenant, or an error with code [problem.NotFound]. With strong set, the answer includes
-// every write that was acknowledged before the call; without, it may be a second old.
-type Accounts interface {
-	Account(ctx context.Context, tenant TenantID, strong bool) (Account, error)
 }
 
 // Listing is a PartnerID as a directory of company records has it, whether or not an account has it too (rule E6).

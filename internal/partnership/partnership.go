@@ -10,8 +10,8 @@ import (
 	"slices"
 	"time"
 
-	"concord/internal/link"
 	"concord/internal/partner"
+	"concord/internal/publicid"
 	"concord/internal/relationship"
 )
 
@@ -22,11 +22,11 @@ type Pair struct{ Provider, Reseller partner.TenantID }
 // finds the partnership, and says nothing of either.
 func (p Pair) ID() string {
 	sum := sha256.Sum256([]byte("partnership|" + string(p.Provider) + "|" + string(p.Reseller)))
-	return link.FormatID("pshp_", [16]byte(sum[:16]))
+	return publicid.Format("pshp_", [16]byte(sum[:16]))
 }
 
 // IsID reports whether a text can be the id of a partnership.
-func IsID(s string) bool { return link.IsID("pshp_", s) }
+func IsID(s string) bool { return publicid.Is("pshp_", s) }
 
 // Side is which of the two somebody is.
 type Side string

@@ -172,6 +172,18 @@ func (f *Findings) Add(pointer string, code Code, format string, args ...any) {
 	*f = append(*f, Finding{Pointer: pointer, Code: code, Detail: fmt.Sprintf(format, args...)})
 }
 
+// Note adds what an error says of a field: its code and its detail. An error that is none of this package, and nil, add nothing.
+func (f *Findings) Note(pointer string, err error) {
+	if p, ok := errors.AsType[*Error](err); ok {
+		f.Add(pointer, p.Code, "%s", p.Detail)
+	}
+}
+
+// Require notes that a field is missing.
+func (f *Findings) Require(pointer string) {
+	f.Add(pointer, ValidationFailed, "This field is required.")
+}
+
 // Err gives nil when nothing was found. When all findings share a code it is the code of the whole, else the whole is
 // [ValidationFailed] (domain, 2.5).
 func (f Findings) Err() error {

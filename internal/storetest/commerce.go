@@ -16,6 +16,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/registry"
 	"concord/internal/relationship"
 )
 
@@ -416,7 +417,7 @@ func (s *suite) partnerIDs() {
 	}
 	holder(first, b.Tenant)
 	holder(third, b.Tenant)
-	s.refused(s.Accounts.WriteAccount(s.Context(), b, taking), partner.ErrConflict)
+	s.refused(s.Accounts.WriteAccount(s.Context(), b, taking), registry.ErrConflict)
 	holder("", "")
 	holder(strings.Repeat("9", 2000), "")
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
 
 	"concord/internal/agenda"
 	"concord/internal/audit"
@@ -24,10 +25,11 @@ import (
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
-	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
+	"concord/internal/publicid"
+	"concord/internal/registry"
 	"concord/internal/relationship"
 	"concord/internal/terms"
 )
@@ -39,8 +41,8 @@ type Stores struct {
 	Ledger        invitation.Ledger
 	Relationships relationship.Store
 	Granular      granular.Store
-	Accounts      partner.AccountStore
-	Reputation    partner.ReputationStore
+	Accounts      registry.Store
+	Reputation    registry.ReputationStore
 	Audit         audit.Log
 	Trade         Trade
 	Batches       batch.Store
@@ -65,8 +67,8 @@ func Of[S interface {
 	invitation.Ledger
 	relationship.Store
 	granular.Store
-	partner.AccountStore
-	partner.ReputationStore
+	registry.Store
+	registry.ReputationStore
 	audit.Log
 	batch.Store
 	Trade
@@ -212,13 +214,13 @@ var noon = time.Date(2025, 3, 1, 12, 0, 0, 987654321, time.UTC)
 func tenant() partner.TenantID {
 	var b [16]byte
 	_, _ = rand.Read(b[:])
-	return partner.TenantID(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]))
+	return partner.TenantID(uuid.UUID(b).String())
 }
 
 func id() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:])
-	return link.FormatID("inv_", b)
+	return publicid.Format("inv_", b)
 }
 
 // draft is an invitation of version 1 to a recipient of its own.

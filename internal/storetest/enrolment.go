@@ -13,9 +13,10 @@ import (
 
 	"concord/internal/agenda"
 	"concord/internal/enrolment"
-	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/publicid"
+	"concord/internal/registry"
 )
 
 // WriteEnrolment is that of [enrolment.Store].
@@ -94,7 +95,7 @@ func (m *Memory) ListEnrolments(ctx context.Context, q enrolment.Query) (page en
 	}
 	err = m.do(ListEnrolments, func() error {
 		at, id, _ := strings.Cut(q.After, "#")
-		if q.After != "" && (!isTime(at) || !link.IsID(enrolment.Prefix, id)) {
+		if q.After != "" && (!isTime(at) || !publicid.Is(enrolment.Prefix, id)) {
 			return malformed()
 		}
 		all := map[string]enrolment.Enrolment{}
@@ -156,7 +157,7 @@ func applied(p partner.TenantID) enrolment.Enrolment {
 	suggested := address
 	suggested.State = "OR"
 	return enrolment.Enrolment{
-		ID: link.FormatID(enrolment.Prefix, b), Tenant: p, Cloud: "public", Path: enrolment.Full, Status: enrolment.InVetting, Locale: "fr", LocaleAsked: "fr-CA", Country: "US",
+		ID: publicid.Format(enrolment.Prefix, b), Tenant: p, Cloud: "public", Path: enrolment.Full, Status: enrolment.InVetting, Locale: "fr", LocaleAsked: "fr-CA", Country: "US",
 		Legal: enrolment.Legal{Entry: enrolment.ByDUNS, Name: "Gorse Networks", DUNS: "000000701", Address: address},
 		Address: enrolment.AddressCheck{
 			Validation: enrolment.Validation{Status: enrolment.AddressSuggestion, Suggested: []enrolment.Address{suggested}, Doubtful: []string{"state"}}, Choice: enrolment.Suggested,
@@ -278,18 +279,18 @@ func (s *suite) enrolmentAccount() {
 	other := made
 	other.Tenant = tenant()
 	s.ok(s.Accounts.CreateAccount(s.Context(), other))
-	s.code(s.Enrolments.WriteEnrolment(s.Context(), enrolment.Change{Before: &e, After: active, Account: &partner.AccountChange{After: made}}), problem.PartnerIDInUse)
+	s.code(s.Enrolments.WriteEnrolment(s.Context(), enrolment.Change{Before: &e, After: active, Account: &registry.Change{After: made}}), problem.PartnerIDInUse)
 	free := other
 	free.Version, free.PartnerIDs = 2, nil
 	s.ok(s.Accounts.WriteAccount(s.Context(), other, free))
-	s.ok(s.Enrolments.WriteEnrolment(s.Context(), enrolment.Change{Before: &e, After: active, Account: &partner.AccountChange{After: made}}))
+	s.ok(s.Enrolments.WriteEnrolment(s.Context(), enrolment.Change{Before: &e, After: active, Account: &registry.Change{After: made}}))
 	got, err := s.Accounts.Account(s.Context(), e.Tenant, true)
 	s.ok(err)
 	same(s.T, "account", got, made)
 
 	again := active
 	again.Version = 3
-	if err := s.Enrolments.WriteEnrolment(s.Context(), enrolment.Change{Before: &active, After: again, Account: &partner.AccountChange{After: made}}); !errors.Is(err, enrolment.ErrConflict) {
+	if err := s.Enrolments.WriteEnrolment(s.Context(), enrolment.Change{Before: &active, After: again, Account: &registry.Change{After: made}}); !errors.Is(err, enrolment.ErrConflict) {
 		s.Errorf("a second account: %v", err)
 	}
 	stored, err := s.Enrolments.Enrolment(s.Context(), e.ID)
@@ -298,7 +299,7 @@ func (s *suite) enrolmentAccount() {
 
 	changed := made
 	changed.Version, changed.Locale = 2, "de"
-	s.ok(s.Enrolments.WriteEnrolment(s.Context(), enrolment.Change{Before: &active, After: again, Account: &partner.AccountChange{Before: &made, After: changed}}))
+	s.ok(s.Enrolments.WriteEnrolment(s.Context(), enrolment.Change{Before: &active, After: again, Account: &registry.Change{Before: &made, After: changed}}))
 	got, err = s.Accounts.Account(s.Context(), e.Tenant, true)
 	s.ok(err)
 	same(s.T, "changed account", got, changed)

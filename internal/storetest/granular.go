@@ -13,9 +13,9 @@ import (
 
 	"concord/internal/granular"
 	"concord/internal/invitation"
-	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/publicid"
 	"concord/internal/relationship"
 )
 
@@ -217,7 +217,7 @@ const (
 func granted(p partner.TenantID, edit ...func(*granular.Relationship)) granular.Relationship {
 	_, text, _ := strings.Cut(id(), "_")
 	r := granular.Relationship{
-		Key: granular.Key{Partner: p, ID: link.GranularPrefix + text}, DisplayName: "Support " + text, Customer: tenant(), Cloud: "public",
+		Key: granular.Key{Partner: p, ID: publicid.Granular + text}, DisplayName: "Support " + text, Customer: tenant(), Cloud: "public",
 		Roles: []string{globalReader}, RoleTable: "1", Duration: granular.Period{Days: 90}, Status: granular.Created, Generation: 1,
 		CreatedAt: second(noon), CreatedBy: "somebody", ModifiedAt: second(noon), Version: 1,
 		History: []granular.Entry{{At: second(noon), Action: "created", Actor: granular.ByPartner, By: "somebody"}},
@@ -317,7 +317,7 @@ func (s *suite) granularRoundTrip() {
 }
 
 func (s *suite) granularUnknown() {
-	for _, k := range []string{link.GranularPrefix + "aaaaaaaaaaaaaaaaaaaaaaaaaa", "x", "A", strings.Repeat("x", 3000), "gdap_#", ""} {
+	for _, k := range []string{publicid.Granular + "aaaaaaaaaaaaaaaaaaaaaaaaaa", "x", "A", strings.Repeat("x", 3000), "gdap_#", ""} {
 		_, err := s.Granular.GranularRelationship(s.Context(), granular.Key{Partner: tenant(), ID: k}, true)
 		s.code(err, problem.NotFound)
 	}

@@ -25,6 +25,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
+	"concord/internal/registry"
 	"concord/internal/relationship"
 	"concord/internal/terms"
 )
@@ -82,15 +83,15 @@ type day struct {
 }
 
 var (
-	_ invitation.Store        = (*Memory)(nil)
-	_ agenda.Agenda           = (*Memory)(nil)
-	_ invitation.Ledger       = (*Memory)(nil)
-	_ relationship.Store      = (*Memory)(nil)
-	_ granular.Store          = (*Memory)(nil)
-	_ partner.AccountStore    = (*Memory)(nil)
-	_ partner.ReputationStore = (*Memory)(nil)
-	_ audit.Log               = (*Memory)(nil)
-	_ partner.Holders         = (*Memory)(nil)
+	_ invitation.Store         = (*Memory)(nil)
+	_ agenda.Agenda            = (*Memory)(nil)
+	_ invitation.Ledger        = (*Memory)(nil)
+	_ relationship.Store       = (*Memory)(nil)
+	_ granular.Store           = (*Memory)(nil)
+	_ registry.Store           = (*Memory)(nil)
+	_ registry.ReputationStore = (*Memory)(nil)
+	_ audit.Log                = (*Memory)(nil)
+	_ partner.Holders          = (*Memory)(nil)
 
 	_ commerce.AgreementStore    = (*Memory)(nil)
 	_ commerce.OrderStore        = (*Memory)(nil)

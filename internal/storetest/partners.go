@@ -15,16 +15,17 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/registry"
 )
 
 // objectionKey is what an objection is noted once for.
 type objectionKey struct {
-	kind partner.ObjectionKind
+	kind registry.ObjectionKind
 	by   string
 	hour time.Time
 }
 
-// CreateAccount is that of [partner.AccountStore].
+// CreateAccount is that of [registry.Store].
 func (m *Memory) CreateAccount(ctx context.Context, a partner.Account) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -42,7 +43,7 @@ func (m *Memory) CreateAccount(ctx context.Context, a partner.Account) error {
 	})
 }
 
-// WriteAccount is that of [partner.AccountStore].
+// WriteAccount is that of [registry.Store].
 func (m *Memory) WriteAccount(ctx context.Context, before, after partner.Account) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -52,7 +53,7 @@ func (m *Memory) WriteAccount(ctx context.Context, before, after partner.Account
 	}
 	return m.do(WriteAccount, func() error {
 		if m.accounts[after.Tenant].Version != before.Version {
-			return partner.ErrConflict
+			return registry.ErrConflict
 		}
 		if err := m.holds(after); err != nil {
 			return err
@@ -67,8 +68,8 @@ func accountPlace(a partner.Account) string {
 	return a.CreatedAt.UTC().Format(time.RFC3339) + "#" + string(a.Tenant)
 }
 
-// ListAccounts is that of [partner.AccountStore].
-func (m *Memory) ListAccounts(ctx context.Context, q partner.AccountQuery) (page partner.AccountPage, err error) {
+// ListAccounts is that of [registry.Store].
+func (m *Memory) ListAccounts(ctx context.Context, q registry.Query) (page registry.Page, err error) {
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
@@ -93,8 +94,8 @@ func (m *Memory) ListAccounts(ctx context.Context, q partner.AccountQuery) (page
 	return page, err
 }
 
-// Object is that of [partner.ReputationStore].
-func (m *Memory) Object(ctx context.Context, p partner.TenantID, o partner.Objection) error {
+// Object is that of [registry.ReputationStore].
+func (m *Memory) Object(ctx context.Context, p partner.TenantID, o registry.Objection) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -110,8 +111,8 @@ func (m *Memory) Object(ctx context.Context, p partner.TenantID, o partner.Objec
 	})
 }
 
-// Week is that of [partner.ReputationStore].
-func (m *Memory) Week(ctx context.Context, p partner.TenantID, from, to string) (w partner.Week, err error) {
+// Week is that of [registry.ReputationStore].
+func (m *Memory) Week(ctx context.Context, p partner.TenantID, from, to string) (w registry.Week, err error) {
 	if err := ctx.Err(); err != nil {
 		return w, err
 	}
@@ -124,7 +125,7 @@ func (m *Memory) Week(ctx context.Context, p partner.TenantID, from, to string) 
 		}
 		for k, at := range m.objections[p] {
 			if d := at.Format(time.DateOnly); d >= from && d <= to {
-				w.Objections = append(w.Objections, partner.Objection{Kind: k.kind, By: k.by, At: at})
+				w.Objections = append(w.Objections, registry.Objection{Kind: k.kind, By: k.by, At: at})
 			}
 		}
 		return nil
@@ -207,12 +208,12 @@ func (s *suite) accountOutdated() {
 	if err := s.Accounts.WriteAccount(s.Context(), a, b); err != nil {
 		s.Fatal(err)
 	}
-	s.refused(s.Accounts.WriteAccount(s.Context(), a, c), partner.ErrConflict)
+	s.refused(s.Accounts.WriteAccount(s.Context(), a, c), registry.ErrConflict)
 	s.isAccount(b)
 	nothing := registered()
 	next := nothing
 	next.Version = 2
-	s.refused(s.Accounts.WriteAccount(s.Context(), nothing, next), partner.ErrConflict)
+	s.refused(s.Accounts.WriteAccount(s.Context(), nothing, next), registry.ErrConflict)
 	_, err := s.Accounts.Account(s.Context(), nothing.Tenant, true)
 	s.code(err, problem.NotFound)
 }
@@ -240,7 +241,7 @@ func (s *suite) accountOnce() {
 		switch {
 		case err == nil:
 			count["done"]++
-		case problem.Is(err, problem.PartnerExists), errors.Is(err, partner.ErrConflict):
+		case problem.Is(err, problem.PartnerExists), errors.Is(err, registry.ErrConflict):
 			count["refused"]++
 		case !problem.Is(err, problem.Unavailable):
 			s.Errorf("%v", err)
@@ -250,7 +251,7 @@ func (s *suite) accountOnce() {
 		s.Errorf("%v", count)
 	}
 	lines := 0
-	for _, a := range s.listAccounts(partner.AccountQuery{}, 100) {
+	for _, a := range s.listAccounts(registry.Query{}, 100) {
 		if a == made {
 			lines++
 		}
@@ -261,7 +262,7 @@ func (s *suite) accountOnce() {
 }
 
 // listAccounts follows a list to its end.
-func (s *suite) listAccounts(q partner.AccountQuery, limit int) (tenants []partner.TenantID) {
+func (s *suite) listAccounts(q registry.Query, limit int) (tenants []partner.TenantID) {
 	s.Helper()
 	q.Limit = limit
 	for range 1000 {
@@ -305,7 +306,7 @@ func (s *suite) accountsNewestFirst() {
 		want = append(want, a.Tenant)
 	}
 	for _, limit := range []int{1, 4, 100} {
-		s.same(want, among(s.listAccounts(partner.AccountQuery{}, limit), all))
+		s.same(want, among(s.listAccounts(registry.Query{}, limit), all))
 	}
 }
 
@@ -321,16 +322,16 @@ func (s *suite) accountFilters() {
 		}),
 	}
 	for _, c := range []struct {
-		q    partner.AccountQuery
+		q    registry.Query
 		want []int
 	}{
-		{partner.AccountQuery{}, []int{0, 1, 2, 3}},
-		{partner.AccountQuery{Sending: partner.SendingPaused}, []int{1, 3}},
-		{partner.AccountQuery{Sending: partner.SendingActive}, []int{0, 2}},
-		{partner.AccountQuery{Status: partner.Suspended}, []int{2}},
-		{partner.AccountQuery{Role: partner.IndirectReseller}, []int{3}},
-		{partner.AccountQuery{Role: partner.DirectBill, Status: partner.Active, Sending: partner.SendingPaused}, []int{1}},
-		{partner.AccountQuery{Status: partner.Rejected}, nil},
+		{registry.Query{}, []int{0, 1, 2, 3}},
+		{registry.Query{Sending: partner.SendingPaused}, []int{1, 3}},
+		{registry.Query{Sending: partner.SendingActive}, []int{0, 2}},
+		{registry.Query{Status: partner.Suspended}, []int{2}},
+		{registry.Query{Role: partner.IndirectReseller}, []int{3}},
+		{registry.Query{Role: partner.DirectBill, Status: partner.Active, Sending: partner.SendingPaused}, []int{1}},
+		{registry.Query{Status: partner.Rejected}, nil},
 	} {
 		for _, limit := range []int{1, 3, 100} {
 			var want []partner.TenantID
@@ -345,7 +346,7 @@ func (s *suite) accountFilters() {
 	for n := range 5 {
 		s.register(func(a *partner.Account) { a.CreatedAt = a.CreatedAt.AddDate(1, 0, n) })
 	}
-	page, err := s.Accounts.ListAccounts(s.Context(), partner.AccountQuery{Status: partner.Rejected, Limit: 1})
+	page, err := s.Accounts.ListAccounts(s.Context(), registry.Query{Status: partner.Rejected, Limit: 1})
 	if err != nil || len(page.Accounts) != 0 || page.Next == "" {
 		s.Errorf("a page that looks at a bounded number: %+v, %v", page, err)
 	}
@@ -353,14 +354,14 @@ func (s *suite) accountFilters() {
 
 func (s *suite) accountsMalformedAfter() {
 	for _, after := range []string{"x", "#", string(tenant()), "2025-03-01#" + string(tenant()), "2025-03-01T12:00:00Z#larch", "2025-03-01T12:00:00Z"} {
-		_, err := s.Accounts.ListAccounts(s.Context(), partner.AccountQuery{Limit: 10, After: after})
+		_, err := s.Accounts.ListAccounts(s.Context(), registry.Query{Limit: 10, After: after})
 		s.code(err, problem.MalformedRequest)
 	}
 }
 
-func (s *suite) object(p partner.TenantID, kind partner.ObjectionKind, by string, at time.Time) partner.Objection {
+func (s *suite) object(p partner.TenantID, kind registry.ObjectionKind, by string, at time.Time) registry.Objection {
 	s.Helper()
-	o := partner.Objection{Kind: kind, By: by, At: at}
+	o := registry.Objection{Kind: kind, By: by, At: at}
 	if err := s.Reputation.Object(s.Context(), p, o); err != nil {
 		s.Fatal(err)
 	}
@@ -368,14 +369,14 @@ func (s *suite) object(p partner.TenantID, kind partner.ObjectionKind, by string
 	return o
 }
 
-func (s *suite) isWeek(p partner.TenantID, from, to string, want partner.Week) {
+func (s *suite) isWeek(p partner.TenantID, from, to string, want registry.Week) {
 	s.Helper()
 	got, err := s.Reputation.Week(s.Context(), p, from, to)
 	if err != nil {
 		s.Fatal(err)
 	}
-	for _, w := range []partner.Week{want, got} {
-		slices.SortFunc(w.Objections, func(a, b partner.Objection) int {
+	for _, w := range []registry.Week{want, got} {
+		slices.SortFunc(w.Objections, func(a, b registry.Objection) int {
 			return strings.Compare(a.By+string(a.Kind)+a.At.String(), b.By+string(b.Kind)+b.At.String())
 		})
 	}
@@ -387,7 +388,7 @@ func (s *suite) isWeek(p partner.TenantID, from, to string, want partner.Week) {
 
 func (s *suite) week() {
 	p, other, first, second := tenant(), tenant(), id(), id()
-	s.isWeek(p, "2025-02-25", "2025-03-03", partner.Week{})
+	s.isWeek(p, "2025-02-25", "2025-03-03", registry.Week{})
 	for _, day := range []string{"2025-02-24", "2025-02-25", "2025-03-01", "2025-03-01", "2025-03-03", "2025-03-04"} {
 		if _, err := s.Ledger.Count(s.Context(), p, invitation.Tally{Day: day}, 10); err != nil {
 			s.Fatal(err)
@@ -396,19 +397,19 @@ func (s *suite) week() {
 			s.Fatal(err)
 		}
 	}
-	early := s.object(p, partner.Complaint, first, noon.AddDate(0, 0, -4).Truncate(24*time.Hour))
-	s.object(p, partner.Complaint, first, noon.AddDate(0, 0, -5))
-	noted := s.object(p, partner.Complaint, first, noon)
-	s.object(p, partner.Complaint, first, noon.Add(10*time.Minute)) // of the same hour: known
-	bounced := s.object(p, partner.Bounce, first, noon.Add(10*time.Minute))
-	again := s.object(p, partner.Complaint, first, noon.Add(2*time.Hour))
-	late := s.object(p, partner.Complaint, second, noon.AddDate(0, 0, 2).Truncate(24*time.Hour).Add(24*time.Hour-time.Second))
-	s.object(p, partner.Complaint, second, noon.AddDate(0, 0, 3).Truncate(24*time.Hour))
-	s.object(other, partner.Complaint, second, noon)
-	s.isWeek(p, "2025-02-25", "2025-03-03", partner.Week{
-		Mails: map[string]int{"2025-02-25": 1, "2025-03-01": 2, "2025-03-03": 1}, Objections: []partner.Objection{early, noted, bounced, again, late},
+	early := s.object(p, registry.Complaint, first, noon.AddDate(0, 0, -4).Truncate(24*time.Hour))
+	s.object(p, registry.Complaint, first, noon.AddDate(0, 0, -5))
+	noted := s.object(p, registry.Complaint, first, noon)
+	s.object(p, registry.Complaint, first, noon.Add(10*time.Minute)) // of the same hour: known
+	bounced := s.object(p, registry.Bounce, first, noon.Add(10*time.Minute))
+	again := s.object(p, registry.Complaint, first, noon.Add(2*time.Hour))
+	late := s.object(p, registry.Complaint, second, noon.AddDate(0, 0, 2).Truncate(24*time.Hour).Add(24*time.Hour-time.Second))
+	s.object(p, registry.Complaint, second, noon.AddDate(0, 0, 3).Truncate(24*time.Hour))
+	s.object(other, registry.Complaint, second, noon)
+	s.isWeek(p, "2025-02-25", "2025-03-03", registry.Week{
+		Mails: map[string]int{"2025-02-25": 1, "2025-03-01": 2, "2025-03-03": 1}, Objections: []registry.Objection{early, noted, bounced, again, late},
 	})
-	s.isWeek(p, "2025-03-02", "2025-03-02", partner.Week{})
+	s.isWeek(p, "2025-03-02", "2025-03-02", registry.Week{})
 }
 
 func (s *suite) weekOnce() {
@@ -416,17 +417,17 @@ func (s *suite) weekOnce() {
 	var wg sync.WaitGroup
 	for n := range 64 {
 		wg.Go(func() {
-			if err := s.Reputation.Object(s.Context(), p, partner.Objection{Kind: partner.Complaint, By: mails[n%4], At: noon}); err != nil {
+			if err := s.Reputation.Object(s.Context(), p, registry.Objection{Kind: registry.Complaint, By: mails[n%4], At: noon}); err != nil {
 				s.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	var want []partner.Objection
+	var want []registry.Objection
 	for _, m := range mails {
-		want = append(want, partner.Objection{Kind: partner.Complaint, By: m, At: second(noon)})
+		want = append(want, registry.Objection{Kind: registry.Complaint, By: m, At: second(noon)})
 	}
-	s.isWeek(p, "2025-03-01", "2025-03-01", partner.Week{Objections: want})
+	s.isWeek(p, "2025-03-01", "2025-03-01", registry.Week{Objections: want})
 }
 
 // pausedOnce: of complaints that come at the same time, one pauses the partner, and none is lost.
@@ -434,9 +435,9 @@ func (s *suite) pausedOnce() {
 	a := s.register(func(a *partner.Account) { a.Paused, a.CountedFrom = nil, time.Time{} })
 	var mu sync.Mutex
 	var pauses []partner.Pause
-	r := partner.Reputation{
-		Store: s.Reputation, Complaints: partner.Threshold{PerMille: 3, Least: 8}, Now: func() time.Time { return noon },
-		Paused: func(_ context.Context, p partner.TenantID, why partner.Pause, _ partner.Standing) {
+	r := registry.Reputation{
+		Store: s.Reputation, Complaints: registry.Threshold{PerMille: 3, Least: 8}, Now: func() time.Time { return noon },
+		Paused: func(_ context.Context, p partner.TenantID, why partner.Pause, _ registry.Standing) {
 			mu.Lock()
 			defer mu.Unlock()
 			if pauses = append(pauses, why); p != a.Tenant {

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/time/rate"
+
 	"concord/internal/batch"
-	"concord/internal/pace"
 	"concord/internal/partner"
 )
 
@@ -23,7 +24,7 @@ func csv(k, target, body string) request {
 // work does what functions/batches does with a batch that was submitted.
 func (a *api) work(location string) {
 	a.t.Helper()
-	w := batch.Worker{Store: a.store, Invitations: a.service, Pace: &pace.Pace{}, Lanes: 4, Now: a.service.Now}
+	w := batch.Worker{Store: a.store, Invitations: a.service, Limiter: rate.NewLimiter(rate.Inf, 1), Lanes: 4, Now: a.service.Now}
 	if _, err := w.Work(a.t.Context(), batch.Key{Partner: alder, ID: strings.TrimPrefix(location, "/v1/invitation-batches/")}); err != nil {
 		a.t.Fatal(err)
 	}

@@ -9,15 +9,13 @@ import (
 	"io"
 	"maps"
 	"mime"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"concord/internal/iso8601"
 	"concord/internal/problem"
 )
 
@@ -102,8 +100,9 @@ func (b *body) span(name string) *time.Duration {
 	if s == nil {
 		return nil
 	}
-	d, ok := parseDuration(*s)
-	if !ok {
+	parsed, ok := iso8601.Parse(*s)
+	d, fixed := parsed.Fixed()
+	if !ok || !fixed {
 		b.findings.Add("/"+name, problem.ValidationFailed, "This must be a duration of ISO 8601 in whole weeks, days, hours, minutes or seconds, such as P30D.")
 		return nil
 	}
@@ -202,24 +201,6 @@ func (b *body) instead(name string) string {
 
 // escape writes a name as a part of a JSON Pointer (RFC 6901).
 func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
-
-// duration is ISO 8601 without what has no fixed length (years, months) and without fractions.
-var duration = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^P(?:([0-9]{1,4})W)?(?:([0-9]{1,4})D)?(?:T(?:([0-9]{1,6})H)?(?:([0-9]{1,6})M)?(?:([0-9]{1,8})S)?)?$`)
-})
-
-func parseDuration(s string) (time.Duration, bool) {
-	parts := duration().FindStringSubmatch(s)
-	if parts == nil || strings.HasSuffix(s, "T") || s == "P" {
-		return 0, false
-	}
-	var d time.Duration
-	for i, unit := range []time.Duration{7 * 24 * time.Hour, 24 * time.Hour, time.Hour, time.Minute, time.Second} {
-		n, _ := strconv.Atoi(parts[i+1]) // digits, or none
-		d += time.Duration(n) * unit
-	}
-	return d, true
-}
 
 func formatDuration(d time.Duration) string {
 	days, rest := d/(24*time.Hour), d%(24*time.Hour)

@@ -13,9 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
+	"concord/internal/iso8601"
 	"concord/internal/link"
 	"concord/internal/problem"
 )
@@ -54,7 +54,8 @@ func FuzzBody(f *testing.F) {
 			if *d < 0 {
 				t.Fatalf("duration %s of %q", *d, text)
 			}
-			if back, ok := parseDuration(formatDuration(*d)); !ok || back != *d {
+			parsed, ok := iso8601.Parse(formatDuration(*d))
+			if back, fixed := parsed.Fixed(); !ok || !fixed || back != *d {
 				t.Fatalf("%s is written as %s", *d, formatDuration(*d))
 			}
 		}
@@ -84,18 +85,6 @@ func TestFingerprintIsOfTheContent(t *testing.T) {
 	for _, other := range []string{of("PATCH", "/a", `{"x":"é","y":{"b":1,"a":2}}`), of("POST", "/b", `{"x":"é","y":{"b":1,"a":2}}`), of("POST", "/a", `{"x":"e","y":{"b":1,"a":2}}`), of("POST", "/a", `{}`)} {
 		if other == first {
 			t.Error("another request has the same fingerprint")
-		}
-	}
-}
-
-func TestDurations(t *testing.T) {
-	for text, want := range map[string]time.Duration{
-		"P30D": 720 * time.Hour, "P1W": 168 * time.Hour, "PT36H": 36 * time.Hour, "P1DT1H1M1S": 25*time.Hour + time.Minute + time.Second,
-		"P": -1, "PT": -1, "P1DT": -1, "": -1, "30D": -1, "P1Y": -1, "P1M": -1, "P1.5D": -1, "-P1D": -1, "P-1D": -1, "p1d": -1, "P1D ": -1, "P1H": -1, "PT1D": -1, "P1D1D": -1, "P99999D": -1, "P١D": -1,
-	} {
-		d, ok := parseDuration(text)
-		if ok != (want >= 0) || ok && d != want {
-			t.Errorf("%q is %s, %v", text, d, ok)
 		}
 	}
 }

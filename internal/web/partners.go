@@ -9,13 +9,14 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/registry"
 )
 
 // Desk is what the platform's operator works with: the accounts of partners, what is said against their mails, and the addresses that
 // get none.
 type Desk struct {
-	Registry   *partner.Registry
-	Reputation partner.Reputation
+	Registry   *registry.Service
+	Reputation registry.Reputation
 	Pardon     invitation.Pardon
 	Clearing   invitation.Clearing
 	Regions    partner.Regions
@@ -145,7 +146,7 @@ func (d Desk) create(c *call) error {
 	if err != nil {
 		return err
 	}
-	founding := partner.Founding{Tenant: b.text("tenantId"), Country: b.text("country")}
+	founding := registry.Founding{Tenant: b.text("tenantId"), Country: b.text("country")}
 	if v := b.text("programRole"); v != nil {
 		founding.Role = new(partner.ProgramRole(*v))
 	}
@@ -163,18 +164,18 @@ func (d Desk) create(c *call) error {
 }
 
 // order reads a change of an account.
-func (c *call) order() (*body, partner.Command, error) {
+func (c *call) order() (*body, registry.Command, error) {
 	b, err := c.body(true)
 	if err != nil {
-		return nil, partner.Command{}, err
+		return nil, registry.Command{}, err
 	}
 	cmd, err := c.command(b, false)
-	return b, partner.Command{User: cmd.User, CorrelationID: cmd.CorrelationID, Key: cmd.Key, Body: cmd.Body, IfVersion: cmd.IfVersion}, err
+	return b, registry.Command{User: cmd.User, CorrelationID: cmd.CorrelationID, Key: cmd.Key, Body: cmd.Body, IfVersion: cmd.IfVersion}, err
 }
 
 // particulars takes what can be said of an account at any time out of a body.
-func particulars(b *body) partner.Particulars {
-	p := partner.Particulars{
+func particulars(b *body) registry.Particulars {
+	p := registry.Particulars{
 		DisplayName: b.text("displayName"), VerifiedDomain: b.text("verifiedDomain"), Locale: b.text("locale"), AssociatedPartnerID: b.text("associatedPartnerId"),
 		ListedInDirectory: b.flag("listedInDirectory"), DailyMails: take[int](b, "dailyMails", "a whole number"), Why: b.text("reason"),
 	}
@@ -225,7 +226,7 @@ func (d Desk) list(c *call) error {
 	if err != nil {
 		return err
 	}
-	q := partner.AccountQuery{
+	q := registry.Query{
 		Status:  oneOf(l, "status", partner.Pending, partner.Active, partner.Suspended, partner.Rejected),
 		Role:    oneOf(l, "programRole", partner.DirectBill, partner.IndirectProvider, partner.IndirectReseller),
 		Sending: oneOf(l, "sending", partner.SendingActive, partner.SendingPaused), Limit: l.Limit, After: l.After,

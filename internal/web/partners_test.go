@@ -16,6 +16,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/partner"
+	"concord/internal/registry"
 	"concord/internal/storetest"
 	"concord/internal/web"
 )
@@ -30,11 +31,11 @@ func (a *api) desk() web.Desk {
 	now := func() time.Time { return a.now }
 	addresses := contact.Addresses{AllowReserved: true}
 	return web.Desk{
-		Registry: &partner.Registry{
+		Registry: &registry.Service{
 			Store: a.store, Addresses: addresses, Locales: locale.Tags, Now: now,
 			Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example"}, {ID: "usGov", PortalName: "Concord", BaseURL: "https://gov.portal.example"}},
 		},
-		Reputation: partner.Reputation{Store: a.store, Now: now},
+		Reputation: registry.Reputation{Store: a.store, Now: now},
 		Clearing:   invitation.Clearing{Store: a.store, Granular: a.store, Accounts: a.store, Now: now},
 		Pardon:     invitation.Pardon{Ledger: a.store, Addresses: addresses, Now: now},
 		Regions:    partner.ShippedRegions(),
@@ -283,7 +284,7 @@ func TestPartnerIsChanged(t *testing.T) {
 		b.store.Inject(func(op storetest.Operation) storetest.Fault {
 			if op == storetest.WriteAccount && first {
 				first = false
-				return storetest.Fault{Err: partner.ErrConflict}
+				return storetest.Fault{Err: registry.ErrConflict}
 			}
 			return storetest.Fault{}
 		})
@@ -303,7 +304,7 @@ func TestSendingIsPaused(t *testing.T) {
 	a := newAPI(t)
 	target := "/v1/partners/" + alder
 	path := a.draft("admin@larch.example")
-	r := partner.Reputation{Store: a.store, Complaints: partner.Threshold{PerMille: 3, Least: 2}, Now: func() time.Time { return a.now }}
+	r := registry.Reputation{Store: a.store, Complaints: registry.Threshold{PerMille: 3, Least: 2}, Now: func() time.Time { return a.now }}
 	complain := func(id string) {
 		t.Helper()
 		for range 2 { // what comes twice counts once

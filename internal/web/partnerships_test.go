@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/partnership"
+	"concord/internal/publicid"
 	"concord/internal/relationship"
 )
 
@@ -33,7 +33,7 @@ func (a *api) twoTiers() partnership.Partnership {
 // serves gives a partner a relationship with a customer.
 func (a *api) serves(p, customer partner.TenantID, status relationship.Status) {
 	a.store.PutRelationship(relationship.Relationship{
-		ID: link.FormatID("rel_", [16]byte([]byte(p)[:16])), Partner: p, Role: relationship.IndirectReseller, Status: status, Origin: "invitation",
+		ID: publicid.Format("rel_", [16]byte([]byte(p)[:16])), Partner: p, Role: relationship.IndirectReseller, Status: status, Origin: "invitation",
 		Customer:       relationship.Customer{Tenant: customer, CompanyName: "Larch Ltd", Domains: []string{"larch.example"}, Country: "US", Cloud: "public"},
 		DelegatedAdmin: relationship.NoAdministration, IdentityCheck: relationship.NotNeeded, EstablishedAt: start, UpdatedAt: start, Version: 1,
 	})

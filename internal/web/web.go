@@ -8,8 +8,6 @@ package web
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -17,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -149,11 +149,7 @@ func correlationID(r *http.Request) string {
 	if _, ok := partner.ParseTenantID(given); ok { // a UUID too
 		return given
 	}
-	var b [16]byte
-	_, _ = rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80 // RFC 9562, version 4
-	h := hex.EncodeToString(b[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+	return uuid.NewString()
 }
 
 // late reports whether the token of who calls is over, in real time. A caller without one is on a public route.

@@ -8,8 +8,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
+
+	"github.com/google/uuid"
 
 	"concord/infra/local/component"
 )
@@ -100,7 +101,11 @@ func Load(path string) (*File, error) {
 	return &f, nil
 }
 
-var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+// isUUID reports whether an id is a UUID as tokens and tables have it: in lower case, with hyphens.
+func isUUID(s string) bool {
+	id, err := uuid.Parse(s)
+	return err == nil && id.String() == s
+}
 
 func (f *File) check() error {
 	seen := map[string]bool{}
@@ -118,7 +123,7 @@ func (f *File) check() error {
 		return nil
 	}
 	for _, t := range f.Tenants {
-		if !uuid.MatchString(t.ID) {
+		if !isUUID(t.ID) {
 			return fmt.Errorf("tenant %q: the id is not a UUID in lower case", t.ID)
 		}
 		if len(t.Domains) == 0 {
@@ -149,7 +154,7 @@ func (f *File) check() error {
 		}
 	}
 	for _, p := range f.People {
-		if !uuid.MatchString(p.ID) {
+		if !isUUID(p.ID) {
 			return fmt.Errorf("person %q: the id is not a UUID in lower case", p.ID)
 		}
 		if err := known("person "+p.Username, p.TenantID); err != nil {

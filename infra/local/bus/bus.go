@@ -6,8 +6,6 @@ package bus
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"concord/infra/local/template"
 )
@@ -281,17 +281,9 @@ func (e entry) event() Event {
 		at = time.UnixMilli(int64(*e.Time * 1000))
 	}
 	return Event{
-		Version: "0", ID: uuid(), DetailType: *e.DetailType, Source: *e.Source, Account: template.Account, Time: at.UTC().Truncate(time.Second),
+		Version: "0", ID: uuid.NewString(), DetailType: *e.DetailType, Source: *e.Source, Account: template.Account, Time: at.UTC().Truncate(time.Second),
 		Region: template.Region, Resources: append([]string{}, e.Resources...), Detail: json.RawMessage(*e.Detail), Bus: e.bus(),
 	}
-}
-
-func uuid() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
 // ServeEvents answers what is kept, oldest first: {"events":[…]}. The query may hold the detail type that is asked for (type)
@@ -356,7 +348,7 @@ func ofType(events []Event, r *http.Request) []Event {
 
 func answer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	w.Header().Set("X-Amzn-Requestid", uuid())
+	w.Header().Set("X-Amzn-Requestid", uuid.NewString())
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v)
 }

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // MaxPayload is Lambda's limit for an event and for a response of a synchronous invocation, in bytes.
@@ -173,7 +175,7 @@ func (h *Host) Invoke(ctx context.Context, id string, event []byte) ([]byte, err
 	if p == nil {
 		return nil, fmt.Errorf("%w %q", ErrUnknownFunction, id)
 	}
-	inv := &invocation{id: newRequestID(), event: event, done: make(chan outcome, 1)}
+	inv := &invocation{id: uuid.NewString(), event: event, done: make(chan outcome, 1)}
 	p.enqueue(inv)
 	throttle := time.NewTimer(h.options.QueueWait)
 	defer throttle.Stop()
@@ -302,13 +304,6 @@ func (p *pool) close() {
 	for _, s := range all {
 		<-s.gone
 	}
-}
-
-func newRequestID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 func newTraceID(now time.Time) string {

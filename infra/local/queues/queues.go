@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5" //nolint:gosec // SQS says the MD5 of a body
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -21,6 +20,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/uuid"
 
 	"concord/infra/local/template"
 )
@@ -104,7 +104,7 @@ func (s *Service) Publish(topic, subject, text string) {
 			s.Send(one.Queue, []byte(text))
 			continue
 		}
-		id := uuid()
+		id := uuid.NewString()
 		body, _ := json.Marshal(struct {
 			Type, MessageId, TopicArn                                                       string
 			Subject                                                                         string `json:",omitempty"`
@@ -129,7 +129,7 @@ func (s *Service) Send(arn string, body []byte) bool {
 		return false
 	}
 	now := s.o.Now()
-	q.add(&message{id: uuid(), body: string(body), sent: now, visible: now})
+	q.add(&message{id: uuid.NewString(), body: string(body), sent: now, visible: now})
 	return true
 }
 
@@ -158,7 +158,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		s.mu.Lock()
 		now := s.o.Now()
-		id := uuid()
+		id := uuid.NewString()
 		q.add(&message{id: id, body: in.MessageBody, sent: now, visible: now})
 		s.mu.Unlock()
 		sum := md5.Sum([]byte(in.MessageBody)) //nolint:gosec // as above
@@ -380,14 +380,6 @@ func event(arn string, batch []*message) []byte {
 	}
 	raw, _ := json.Marshal(e)
 	return raw
-}
-
-func uuid() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
 func pause(ctx context.Context, d time.Duration) {

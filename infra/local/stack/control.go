@@ -6,9 +6,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/sosodev/duration"
-
 	"concord/infra/local/schedule"
+	"concord/internal/iso8601"
 )
 
 // control serves what only exists locally, under /_local/: running a schedule, moving the clock, reading the event bus.
@@ -49,12 +48,13 @@ func (s *Stack) serveAdvance(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusBadRequest, map[string]string{"message": `the body is {"advance": "P31D"}: ` + err.Error()})
 		return
 	}
-	d, err := duration.Parse(in.Advance)
-	if err != nil || d.Negative || d.ToTimeDuration() < 0 {
+	parsed, ok := iso8601.Parse(in.Advance)
+	d, fixed := parsed.Fixed()
+	if !ok || !fixed {
 		writeJSON(w, http.StatusBadRequest, map[string]string{"message": "advance is no ISO 8601 duration such as P31D or PT10M"})
 		return
 	}
-	if err := s.Advance(r.Context(), d.ToTimeDuration()); err != nil {
+	if err := s.Advance(r.Context(), d); err != nil {
 		writeJSON(w, http.StatusInternalServerError, map[string]string{"message": err.Error()})
 		return
 	}

@@ -1,4 +1,4 @@
-package partner
+package registry
 
 import (
 	"context"
@@ -7,14 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"concord/internal/partner"
 	"concord/internal/problem"
-)
-
-// Why a partner's sending is paused.
-const (
-	Complaints = "complaints" // too many recipients called its mails unwanted
-	Bounces    = "bounces"    // too many of its mails went to addresses that do not exist
-	ByOperator = "operator"   // the operator decided so
 )
 
 // The rule looks at the last seven days of UTC, today included.
@@ -71,10 +65,10 @@ type Standing struct {
 // the days from one to another, both included; it includes every objection that was acknowledged before the call. Account and
 // WriteAccount are those of [AccountStore].
 type ReputationStore interface {
-	Accounts
-	WriteAccount(ctx context.Context, before, after Account) error
-	Object(ctx context.Context, p TenantID, o Objection) error
-	Week(ctx context.Context, p TenantID, from, to string) (Week, error)
+	partner.Accounts
+	WriteAccount(ctx context.Context, before, after partner.Account) error
+	Object(ctx context.Context, p partner.TenantID, o Objection) error
+	Week(ctx context.Context, p partner.TenantID, from, to string) (Week, error)
 }
 
 // Reputation pauses the sending of partners whose mails are complained about, or come back, too often: what one partner does would
@@ -84,26 +78,26 @@ type Reputation struct {
 	Complaints, Bounces Threshold
 	Now                 func() time.Time
 	// Paused is told of a pause that this call has begun; nil for nobody.
-	Paused func(ctx context.Context, p TenantID, why Pause, s Standing)
+	Paused func(ctx context.Context, p partner.TenantID, why partner.Pause, s Standing)
 }
 
 // Complained notes that somebody called a mail unwanted, and pauses the partner's sending when that was one voice too many. With
 // an error it is to be called again; it may be called any number of times for one voice.
-func (r Reputation) Complained(ctx context.Context, p TenantID, by string) error {
+func (r Reputation) Complained(ctx context.Context, p partner.TenantID, by string) error {
 	return r.object(ctx, p, Complaint, by)
 }
 
 // Bounced is [Reputation.Complained] for a mail, by its id, to an address that does not exist.
-func (r Reputation) Bounced(ctx context.Context, p TenantID, mail string) error {
+func (r Reputation) Bounced(ctx context.Context, p partner.TenantID, mail string) error {
 	return r.object(ctx, p, Bounce, mail)
 }
 
 // object notes first and looks afterwards: of calls at the same time the last to look sees what all have noted, and a crash in between
 // is made good by the call that comes again, which looks too.
-func (r Reputation) object(ctx context.Context, p TenantID, kind ObjectionKind, by string) error {
+func (r Reputation) object(ctx context.Context, p partner.TenantID, kind ObjectionKind, by string) error {
 	now := r.Now().UTC().Truncate(time.Second)
 	if err := r.Store.Object(ctx, p, Objection{Kind: kind, By: by, At: now}); err != nil {
-		return fmt.Errorf("partner: note a %s: %w", kind, err)
+		return fmt.Errorf("registry: note a %s: %w", kind, err)
 	}
 	for range maxRounds {
 		before, err := r.Store.Account(ctx, p, true)
@@ -111,22 +105,22 @@ func (r Reputation) object(ctx context.Context, p TenantID, kind ObjectionKind, 
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("partner: reputation: %w", err)
+			return fmt.Errorf("registry: reputation: %w", err)
 		}
 		s, err := r.Standing(ctx, before)
 		if err != nil {
 			return err
 		}
-		why := Pause{At: now}
+		why := partner.Pause{At: now}
 		switch {
 		case kind == Complaint && r.Complaints.reached(s.Complaints, s.Mails):
-			why.Reason = Complaints
+			why.Reason = partner.Complaints
 		case kind == Bounce && r.Bounces.reached(s.Bounces, s.Mails):
-			why.Reason = Bounces
+			why.Reason = partner.Bounces
 		default:
 			return nil
 		}
-		after := before.pause(why, Entry{At: now, Changed: []string{"sending=" + string(SendingPaused)}, By: ByReputation, Why: why.Reason})
+		after := paused(before, why, partner.Entry{At: now, Changed: []string{"sending=" + string(partner.SendingPaused)}, By: partner.ByReputation, Why: why.Reason})
 		err = r.Store.WriteAccount(ctx, before, after)
 		if err == nil && r.Paused != nil {
 			r.Paused(ctx, p, why, s)
@@ -140,7 +134,7 @@ func (r Reputation) object(ctx context.Context, p TenantID, kind ObjectionKind, 
 
 // Standing gives what counts for or against a partner: the last seven days, but nothing from before its sending was last let on
 // again, so that the same complaints do not pause it twice. Of that day all mails count, which is in the partner's favour.
-func (r Reputation) Standing(ctx context.Context, a Account) (Standing, error) {
+func (r Reputation) Standing(ctx context.Context, a partner.Account) (Standing, error) {
 	now := r.Now().UTC().Truncate(time.Second)
 	today := now.Truncate(24 * time.Hour)
 	s := Standing{From: today.AddDate(0, 0, 1-reputationDays)}
@@ -151,7 +145,7 @@ func (r Reputation) Standing(ctx context.Context, a Account) (Standing, error) {
 	// Clocks differ: what another one noted early tomorrow counts.
 	week, err := r.Store.Week(ctx, a.Tenant, today.AddDate(0, 0, 1-reputationDays).Format(time.DateOnly), today.AddDate(0, 0, 1).Format(time.DateOnly))
 	if err != nil {
-		return s, fmt.Errorf("partner: what is said against mails: %w", err)
+		return s, fmt.Errorf("registry: what is said against mails: %w", err)
 	}
 	for day, n := range week.Mails {
 		if day >= first.Format(time.DateOnly) {

@@ -1,4 +1,4 @@
-package partner_test
+package registry_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"concord/internal/invitation"
 	"concord/internal/partner"
+	"concord/internal/registry"
 	"concord/internal/storetest"
 )
 
@@ -22,16 +23,16 @@ type bench struct {
 	t      *testing.T
 	store  *storetest.Memory
 	now    time.Time
-	rule   partner.Reputation
-	paused []partner.Standing
+	rule   registry.Reputation
+	paused []registry.Standing
 }
 
 func newBench(t *testing.T) *bench {
 	b := &bench{t: t, store: &storetest.Memory{}, now: noon}
 	b.store.PutAccount(partner.Account{Tenant: alder, Role: partner.DirectBill, Cloud: "public", Status: partner.Active, CreatedAt: noon.AddDate(-1, 0, 0), Version: 1})
-	b.rule = partner.Reputation{
-		Store: b.store, Complaints: partner.Threshold{PerMille: 3, Least: 3}, Bounces: partner.Threshold{PerMille: 100, Least: 20}, Now: func() time.Time { return b.now },
-		Paused: func(_ context.Context, p partner.TenantID, _ partner.Pause, s partner.Standing) {
+	b.rule = registry.Reputation{
+		Store: b.store, Complaints: registry.Threshold{PerMille: 3, Least: 3}, Bounces: registry.Threshold{PerMille: 100, Least: 20}, Now: func() time.Time { return b.now },
+		Paused: func(_ context.Context, p partner.TenantID, _ partner.Pause, s registry.Standing) {
 			if p != alder {
 				t.Errorf("%s is paused", p)
 			}
@@ -97,7 +98,7 @@ func TestComplaintsPause(t *testing.T) {
 		if !a.Paused.At.Equal(noon) || a.Version != 2 || len(a.History) != 1 || a.History[0].By != "reputation" || a.History[0].Why != partner.Complaints || fmt.Sprint(a.History[0].Changed) != "[sending=paused]" {
 			t.Errorf("%+v", a)
 		}
-		want := partner.Standing{From: time.Date(2026, 3, 14, 0, 0, 0, 0, time.UTC), Mails: 3, Complaints: 3}
+		want := registry.Standing{From: time.Date(2026, 3, 14, 0, 0, 0, 0, time.UTC), Mails: 3, Complaints: 3}
 		if len(b.paused) != 1 || b.paused[0] != want {
 			t.Errorf("%+v", b.paused)
 		}
@@ -147,7 +148,7 @@ func TestComplaintsPause(t *testing.T) {
 	})
 	t.Run("never without a threshold", func(t *testing.T) {
 		b := newBench(t)
-		b.rule.Complaints, b.rule.Bounces = partner.Threshold{}, partner.Threshold{}
+		b.rule.Complaints, b.rule.Bounces = registry.Threshold{}, registry.Threshold{}
 		b.complain(1, 2, 3, 4, 5)
 		b.bounce(0, 50)
 		b.is("")
@@ -192,7 +193,7 @@ func TestCountedFromTheLifting(t *testing.T) {
 	b.now = b.now.Add(time.Second)
 	b.complain(1, 2, 3, 4, 5) // three of them again, in another hour
 	s, err := b.rule.Standing(t.Context(), b.is(""))
-	if want := (partner.Standing{From: noon.Add(time.Hour), Mails: 5, Complaints: 2}); err != nil || s != want {
+	if want := (registry.Standing{From: noon.Add(time.Hour), Mails: 5, Complaints: 2}); err != nil || s != want {
 		t.Errorf("%+v, %v", s, err)
 	}
 	b.complain(6)
@@ -232,7 +233,7 @@ func TestComplaintsSurviveFaults(t *testing.T) {
 	b.store.Inject(func(o storetest.Operation) storetest.Fault {
 		if o == storetest.WriteAccount {
 			if rounds++; rounds < 3 {
-				return storetest.Fault{Err: partner.ErrConflict}
+				return storetest.Fault{Err: registry.ErrConflict}
 			}
 		}
 		return storetest.Fault{}
@@ -243,11 +244,11 @@ func TestComplaintsSurviveFaults(t *testing.T) {
 	b.complain(1, 2)
 	b.store.Inject(func(o storetest.Operation) storetest.Fault {
 		if o == storetest.WriteAccount {
-			return storetest.Fault{Err: partner.ErrConflict}
+			return storetest.Fault{Err: registry.ErrConflict}
 		}
 		return storetest.Fault{}
 	})
-	if err := b.rule.Complained(t.Context(), alder, "inv_3"); !errors.Is(err, partner.ErrConflict) {
+	if err := b.rule.Complained(t.Context(), alder, "inv_3"); !errors.Is(err, registry.ErrConflict) {
 		t.Errorf("%v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package partner
+package registry
 
 import (
 	"cmp"
@@ -17,28 +17,14 @@ import (
 	"concord/internal/contact"
 	"concord/internal/country"
 	"concord/internal/locale"
+	"concord/internal/partner"
 	"concord/internal/problem"
 )
 
-// Entry is one line of an account's history.
-type Entry struct {
-	At time.Time
-	// Changed names what changed, as the API names it, with the new value of a state: "dailyMails", "sending=paused". Empty for the
-	// line of the creation.
-	Changed       []string
-	By            string // the subject of the operator, or [ByReputation]
-	CorrelationID string
-	Key, Body     string // hashes of the Idempotency-Key and of the request that it came with
-	Why           string // the operator's words, or a [Pause] reason
-}
-
-// ByReputation says that what recipients said of a partner's mails has changed its account, and no person.
-const ByReputation = "reputation"
-
-// AccountChange is a write of an account. Before is nil for a new one.
-type AccountChange struct {
-	Before *Account
-	After  Account
+// Change is a write of an account. Before is nil for a new one.
+type Change struct {
+	Before *partner.Account
+	After  partner.Account
 }
 
 // Limits of an account.
@@ -47,86 +33,60 @@ const (
 	MaxPartnerIDs = 20
 	MaxDailyMails = 100_000
 
-	maxHistory = 15 // the newest lines: so an account is read for half a unit
 	// idempotencyWindow is how long an Idempotency-Key is remembered (api, Norms).
 	idempotencyWindow = 24 * time.Hour
 )
 
-// Sending says whether mails of a partner go out.
-type Sending string
-
-// A partner's mails go out or wait.
-const (
-	SendingActive Sending = "active"
-	SendingPaused Sending = "paused"
-)
-
-// Sending says whether the partner's mails go out, as far as its reputation goes.
-func (a Account) Sending() Sending {
-	if a.Paused != nil {
-		return SendingPaused
-	}
-	return SendingActive
-}
-
-// pause gives the account with its sending paused.
-func (a Account) pause(why Pause, e Entry) Account {
+// paused returns the account with its sending paused.
+func paused(a partner.Account, why partner.Pause, e partner.Entry) partner.Account {
 	a.Paused = &why
 	return a.Next(e)
 }
 
-// Next gives the account one version on, with a line more.
-func (a Account) Next(e Entry) Account {
-	a.Version++
-	a.History = append(slices.Clone(a.History), e)
-	a.History = a.History[max(0, len(a.History)-maxHistory):]
-	return a
-}
-
-// AccountQuery asks for a page of accounts, newest first. Empty filters let everything through.
-type AccountQuery struct {
-	Status  ProgramStatus
-	Role    ProgramRole
-	Sending Sending
-	Cloud   CloudID
+// Query asks for a page of accounts, newest first. Empty filters let everything through.
+type Query struct {
+	Status  partner.ProgramStatus
+	Role    partner.ProgramRole
+	Sending partner.Sending
+	Cloud   partner.CloudID
 	Listed  bool // only who is listed in the directory
 	Limit   int
 	After   string // where the page before ended; empty for the first page
 }
 
 // Matches reports whether an account is among those asked for.
-func (q AccountQuery) Matches(a Account) bool {
+func (q Query) Matches(a partner.Account) bool {
 	return (q.Status == "" || q.Status == a.Status) && (q.Role == "" || a.Has(q.Role)) && (q.Sending == "" || q.Sending == a.Sending()) &&
 		(q.Cloud == "" || q.Cloud == a.Cloud) && (!q.Listed || a.ListedInDirectory)
 }
 
-// AccountPage is an answer to an [AccountQuery]. It may hold fewer than the limit, even none, while Next is set.
-type AccountPage struct {
-	Accounts []Account
+// Page is an answer to an [Query]. It may hold fewer than the limit, even none, while Next is set.
+type Page struct {
+	Accounts []partner.Account
 	Next     string
 }
 
-// AccountStore keeps accounts.
+// Store keeps accounts.
 //
 // CreateAccount adds one of version 1, and gives [problem.PartnerExists] when the tenant has one. WriteAccount stores after over before,
 // one version on, or nothing and [ErrConflict]; tenant and creation stay as they are. Both give [problem.PartnerIDInUse] when another
 // account has one of the PartnerIDs that are new to this one; one that is given up is free. Whatever was acknowledged is in every list that
 // begins later. A page of ListAccounts looks at a bounded number of accounts; its code is [problem.MalformedRequest] for a place
 // where no page ended.
-type AccountStore interface {
-	Accounts
-	CreateAccount(ctx context.Context, a Account) error
-	WriteAccount(ctx context.Context, before, after Account) error
-	ListAccounts(ctx context.Context, q AccountQuery) (AccountPage, error)
+type Store interface {
+	partner.Accounts
+	CreateAccount(ctx context.Context, a partner.Account) error
+	WriteAccount(ctx context.Context, before, after partner.Account) error
+	ListAccounts(ctx context.Context, q Query) (Page, error)
 }
 
 // ErrConflict means that somebody else was quicker: read again and decide again.
-var ErrConflict = errors.New("partner: changed by somebody else")
+var ErrConflict = errors.New("registry: changed by somebody else")
 
-// Registry is what the operator does with partner accounts (api, Operations; domain, 2.1 and 2.4).
-type Registry struct {
-	Store     AccountStore
-	Clouds    Clouds
+// Service is what the operator does with partner accounts (api, Operations; domain, 2.1 and 2.4).
+type Service struct {
+	Store     Store
+	Clouds    partner.Clouds
 	Addresses contact.Addresses
 	// Locales are the languages that mails and pages are written in.
 	Locales []language.Tag
@@ -135,7 +95,7 @@ type Registry struct {
 
 // Command is who asks for a change of an account, and under which conditions.
 type Command struct {
-	User          User
+	User          partner.User
 	CorrelationID string
 	Key           string // Idempotency-Key; empty for none
 	Body          string // a hash of the request
@@ -146,8 +106,8 @@ type Command struct {
 // AnyVersion is a condition that every version fulfils.
 const AnyVersion = -1
 
-func (c Command) entry(now time.Time, why string, changed ...string) Entry {
-	e := Entry{At: now, Changed: changed, By: c.User.Subject, CorrelationID: c.CorrelationID, Body: c.Body, Why: why}
+func (c Command) entry(now time.Time, why string, changed ...string) partner.Entry {
+	e := partner.Entry{At: now, Changed: changed, By: c.User.Subject, CorrelationID: c.CorrelationID, Body: c.Body, Why: why}
 	if c.Key != "" {
 		e.Key = hash(c.Key)
 	}
@@ -161,7 +121,7 @@ func hash(s string) string {
 
 // replays reports whether the account shows that the command was carried out before. A key that was used for the same kind of change with
 // another body is [problem.IdempotencyKeyReused].
-func (c Command) replays(now time.Time, a Account, creation bool) (bool, error) {
+func (c Command) replays(now time.Time, a partner.Account, creation bool) (bool, error) {
 	for _, e := range a.History {
 		if c.Key == "" || e.Key != hash(c.Key) || (len(e.Changed) == 0) != creation || now.Sub(e.At) >= idempotencyWindow {
 			continue
@@ -177,114 +137,104 @@ func (c Command) replays(now time.Time, a Account, creation bool) (bool, error) 
 // Particulars are what the operator says of an account. Nil leaves a field as it is, or as it is by default.
 type Particulars struct {
 	DisplayName         *string
-	Contact             *Contact
+	Contact             *partner.Contact
 	VerifiedDomain      *string
 	Locale              *string
-	PartnerIDs          *[]PartnerID
+	PartnerIDs          *[]partner.PartnerID
 	AssociatedPartnerID *string // empty for none
 	ListedInDirectory   *bool
 	DailyMails          *int // 0 for the deployment's number
-	Status              *ProgramStatus
-	Sending             *Sending
+	Status              *partner.ProgramStatus
+	Sending             *partner.Sending
 	Why                 *string
 }
 
 // Founding is what is said once, when an account is made. Nil means "not said", which is possible of none.
 type Founding struct {
 	Tenant  *string
-	Role    *ProgramRole
-	Cloud   *CloudID
+	Role    *partner.ProgramRole
+	Cloud   *partner.CloudID
 	Country *string // ISO 3166-1 alpha-2
 }
 
 // Create makes an account, active unless the particulars say pending. Replayed reports that the command's key had made it. Codes:
 // [problem.RoleNotPermitted]; those of a field; [problem.PartnerExists]; [problem.PartnerIDInUse]; [problem.IdempotencyKeyReused].
-func (r *Registry) Create(ctx context.Context, c Command, of Founding, p Particulars) (a Account, replayed bool, err error) {
-	if err := c.User.Permit(OperatePartners); err != nil {
+func (r *Service) Create(ctx context.Context, c Command, of Founding, p Particulars) (a partner.Account, replayed bool, err error) {
+	if err := c.User.Permit(partner.OperatePartners); err != nil {
 		return a, false, err
 	}
 	f := slices.Clone(c.Findings)
 	now := r.now()
-	a = Account{Status: Active, Locale: "en", CreatedAt: now, Version: 1}
+	a = partner.Account{Status: partner.Active, Locale: "en", CreatedAt: now, Version: 1}
 	r.found(&f, &a, of)
 	for pointer, missing := range map[string]bool{"/displayName": p.DisplayName == nil, "/contact": p.Contact == nil, "/verifiedDomain": p.VerifiedDomain == nil} {
 		if missing {
-			required(&f, pointer)
+			f.Require(pointer)
 		}
 	}
-	if p.Status != nil && *p.Status != Active && *p.Status != Pending {
+	if p.Status != nil && *p.Status != partner.Active && *p.Status != partner.Pending {
 		f.Add("/status", problem.ValidationFailed, "A new account must be active or pending.")
 	}
 	r.apply(&f, &a, p)
 	a.Status = *cmp.Or(p.Status, &a.Status)
 	if err := f.Err(); err != nil {
-		return Account{}, false, err
+		return partner.Account{}, false, err
 	}
 	why := ""
 	if p.Why != nil {
 		why = *p.Why
 	}
-	a.History = []Entry{c.entry(now, why)}
+	a.History = []partner.Entry{c.entry(now, why)}
 	err = r.Store.CreateAccount(ctx, a)
 	if !problem.Is(err, problem.PartnerExists) {
 		return a, false, err
 	}
 	there, readErr := r.Store.Account(ctx, a.Tenant, true)
 	if readErr != nil {
-		return Account{}, false, readErr
+		return partner.Account{}, false, readErr
 	}
 	if was, reuse := c.replays(now, there, true); was || reuse != nil {
 		return there, was, reuse
 	}
-	return Account{}, false, err
+	return partner.Account{}, false, err
 }
 
 // found checks what is said once.
-func (r *Registry) found(f *problem.Findings, a *Account, of Founding) {
+func (r *Service) found(f *problem.Findings, a *partner.Account, of Founding) {
 	if of.Tenant == nil {
-		required(f, "/tenantId")
+		f.Require("/tenantId")
 	} else {
 		var ok bool
-		if a.Tenant, ok = ParseTenantID(*of.Tenant); !ok {
+		if a.Tenant, ok = partner.ParseTenantID(*of.Tenant); !ok {
 			f.Add("/tenantId", problem.ValidationFailed, "A tenant id must be a UUID.")
 		}
 	}
 	if of.Role == nil {
-		required(f, "/programRole")
-	} else if a.Role = *of.Role; a.Role != DirectBill && a.Role != IndirectProvider && a.Role != IndirectReseller {
+		f.Require("/programRole")
+	} else if a.Role = *of.Role; a.Role != partner.DirectBill && a.Role != partner.IndirectProvider && a.Role != partner.IndirectReseller {
 		f.Add("/programRole", problem.ValidationFailed, "The role is directBill, indirectProvider or indirectReseller.")
 	}
 	if of.Cloud == nil {
-		required(f, "/cloud")
+		f.Require("/cloud")
 	} else if a.Cloud = *of.Cloud; a.Cloud == "" {
 		f.Add("/cloud", problem.ValidationFailed, "A cloud must have a name.")
 	} else if _, err := r.Clouds.Cloud(a.Cloud); err != nil {
-		note(f, "/cloud", err)
+		f.Note("/cloud", err)
 	}
 	if of.Country == nil {
-		required(f, "/country")
+		f.Require("/country")
 	} else {
 		a.Country = *of.Country
-		note(f, "/country", country.Check(a.Country))
-	}
-}
-
-func required(f *problem.Findings, pointer string) {
-	f.Add(pointer, problem.ValidationFailed, "This field is required.")
-}
-
-func note(f *problem.Findings, pointer string, err error) {
-	if p, ok := errors.AsType[*problem.Error](err); ok {
-		f.Add(pointer, p.Code, "%s", p.Detail)
+		f.Note("/country", country.Check(a.Country))
 	}
 }
 
 // apply checks the particulars and puts them into the account, apart from its states.
-func (r *Registry) apply(f *problem.Findings, a *Account, p Particulars) {
+func (r *Service) apply(f *problem.Findings, a *partner.Account, p Particulars) {
 	if p.DisplayName != nil {
 		name, err := contact.Name(*p.DisplayName)
 		if err != nil {
-			note(f, "/displayName", err)
+			f.Note("/displayName", err)
 		}
 		a.DisplayName = name
 	}
@@ -324,14 +274,14 @@ func (r *Registry) apply(f *problem.Findings, a *Account, p Particulars) {
 }
 
 // contact checks whom a partner's customers reach.
-func (r *Registry) contact(f *problem.Findings, c Contact) Contact {
+func (r *Service) contact(f *problem.Findings, c partner.Contact) partner.Contact {
 	email, err := r.Addresses.Check(c.Email)
 	if err != nil {
-		note(f, "/contact/email", err)
+		f.Note("/contact/email", err)
 	}
 	c.Email = email
-	if c.Phone != "" && !phone.MatchString(c.Phone) {
-		f.Add("/contact/phone", problem.ValidationFailed, "A phone number has 3 to 30 digits, spaces and the signs + ( ) . - /, such as +1 555 0107.")
+	if c.Phone != "" {
+		f.Note("/contact/phone", contact.Phone(c.Phone))
 	}
 	if c.Website != "" {
 		u, err := url.Parse(c.Website)
@@ -343,65 +293,57 @@ func (r *Registry) contact(f *problem.Findings, c Contact) Contact {
 }
 
 // checkPartnerIDs looks at each PartnerID by itself, and that none is there twice.
-func checkPartnerIDs(f *problem.Findings, ids []PartnerID) {
+func checkPartnerIDs(f *problem.Findings, ids []partner.PartnerID) {
 	if len(ids) > MaxPartnerIDs {
 		f.Add("/partnerIds", problem.ValidationFailed, "An account has at most %d PartnerIDs.", MaxPartnerIDs)
 	}
 	for n, p := range ids {
-		switch twice := slices.ContainsFunc(ids[:n], func(o PartnerID) bool { return o.ID == p.ID }); {
-		case !partnerID.MatchString(p.ID), p.Type != Location && p.Type != Headquarters, !country.Valid(p.Country), twice:
+		switch twice := slices.ContainsFunc(ids[:n], func(o partner.PartnerID) bool { return o.ID == p.ID }); {
+		case !partnerID.MatchString(p.ID), p.Type != partner.Location && p.Type != partner.Headquarters, !country.Valid(p.Country), twice:
 			f.Add("/partnerIds", problem.ValidationFailed, "A PartnerID has 1 to 20 letters and digits, a type (location or headquarters) and a country, and is there once.")
 			return
 		}
 	}
 }
 
-// The types of a [PartnerID].
-const (
-	Location     = "location"
-	Headquarters = "headquarters"
-)
-
 var partnerID = regexp.MustCompile(`^[0-9A-Za-z]{1,20}$`)
 
 // checkAssociated holds the associated PartnerID against rule E6: of type location, in the country of the account.
-func checkAssociated(f *problem.Findings, a Account) {
+func checkAssociated(f *problem.Findings, a partner.Account) {
 	if a.AssociatedPartnerID == "" {
 		return
 	}
-	n := slices.IndexFunc(a.PartnerIDs, func(p PartnerID) bool { return p.ID == a.AssociatedPartnerID })
+	n := slices.IndexFunc(a.PartnerIDs, func(p partner.PartnerID) bool { return p.ID == a.AssociatedPartnerID })
 	switch {
 	case n < 0:
 		f.Add("/associatedPartnerId", problem.ValidationFailed, "The associated PartnerID must be one of partnerIds.")
-	case a.PartnerIDs[n].Type != Location:
+	case a.PartnerIDs[n].Type != partner.Location:
 		f.Add("/associatedPartnerId", problem.PartnerIDWrongType, "The associated PartnerID must be a location.")
 	case a.PartnerIDs[n].Country != a.Country:
 		f.Add("/associatedPartnerId", problem.PartnerIDWrongCountry, "The associated PartnerID must be in the country or region of the account.")
 	}
 }
 
-var phone = regexp.MustCompile(`^[+0-9 ().\-/]{3,30}$`)
-
 // Account gives one account. Codes: [problem.RoleNotPermitted], [problem.NotFound].
-func (r *Registry) Account(ctx context.Context, u User, tenant string) (Account, error) {
-	if err := u.Permit(OperatePartners); err != nil {
-		return Account{}, err
+func (r *Service) Account(ctx context.Context, u partner.User, tenant string) (partner.Account, error) {
+	if err := u.Permit(partner.OperatePartners); err != nil {
+		return partner.Account{}, err
 	}
 	return r.find(ctx, tenant)
 }
 
-func (r *Registry) find(ctx context.Context, tenant string) (Account, error) {
-	id, ok := ParseTenantID(tenant)
+func (r *Service) find(ctx context.Context, tenant string) (partner.Account, error) {
+	id, ok := partner.ParseTenantID(tenant)
 	if !ok {
-		return Account{}, problem.New(problem.NotFound, "There is no such partner.")
+		return partner.Account{}, problem.New(problem.NotFound, "There is no such partner.")
 	}
 	return r.Store.Account(ctx, id, true)
 }
 
 // Accounts gives a page of accounts. Code: [problem.RoleNotPermitted].
-func (r *Registry) Accounts(ctx context.Context, u User, q AccountQuery) (AccountPage, error) {
-	if err := u.Permit(OperatePartners); err != nil {
-		return AccountPage{}, err
+func (r *Service) Accounts(ctx context.Context, u partner.User, q Query) (Page, error) {
+	if err := u.Permit(partner.OperatePartners); err != nil {
+		return Page{}, err
 	}
 	return r.Store.ListAccounts(ctx, q)
 }
@@ -409,25 +351,27 @@ func (r *Registry) Accounts(ctx context.Context, u User, q AccountQuery) (Accoun
 // Directory gives a page of the indirect providers that are listed, active and in the caller's cloud (rule N10); with a country those that
 // may work with an indirect reseller there (N12). A company without an account may look as well, whoever signs in for it: who wants to enrol
 // chooses a provider first (0.35). Code: [problem.RoleNotPermitted].
-func (r *Registry) Directory(ctx context.Context, u User, regions Regions, country string, limit int, after string) (AccountPage, error) {
+func (r *Service) Directory(ctx context.Context, u partner.User, regions partner.Regions, country string, limit int, after string) (Page, error) {
 	if u.Tenant == "" {
-		return AccountPage{}, problem.New(problem.RoleNotPermitted, "The token names no tenant.")
+		return Page{}, problem.New(problem.RoleNotPermitted, "The token names no tenant.")
 	}
 	cloud := u.Cloud
 	switch own, err := r.Store.Account(ctx, u.Tenant, false); {
 	case err == nil:
 		cloud = own.Cloud
-		if err := u.Permit(ReadCustomers); err != nil {
-			return AccountPage{}, err
+		if err := u.Permit(partner.ReadCustomers); err != nil {
+			return Page{}, err
 		}
 	case !problem.Is(err, problem.NotFound):
-		return AccountPage{}, err
+		return Page{}, err
 	}
 	if cloud == "" {
-		return AccountPage{}, nil // of a token that names none nobody is in the cloud
+		return Page{}, nil // of a token that names none nobody is in the cloud
 	}
-	page, err := r.Store.ListAccounts(ctx, AccountQuery{Status: Active, Role: IndirectProvider, Cloud: cloud, Listed: true, Limit: limit, After: after})
-	page.Accounts = slices.DeleteFunc(page.Accounts, func(a Account) bool { return country != "" && regions.CheckPartnership(a.Country, country) != nil })
+	page, err := r.Store.ListAccounts(ctx, Query{Status: partner.Active, Role: partner.IndirectProvider, Cloud: cloud, Listed: true, Limit: limit, After: after})
+	page.Accounts = slices.DeleteFunc(page.Accounts, func(a partner.Account) bool {
+		return country != "" && regions.CheckPartnership(a.Country, country) != nil
+	})
 	return page, err
 }
 
@@ -435,20 +379,20 @@ func (r *Registry) Directory(ctx context.Context, u User, regions Regions, count
 // reason. Replayed reports that the command's key had made the change. Codes: [problem.RoleNotPermitted], [problem.NotFound],
 // [problem.IdempotencyKeyReused], [problem.PreconditionRequired] without a version, [problem.PreconditionFailed], those of a
 // field, [problem.PartnerIDInUse], [problem.InvalidTransition] for the status of an account that is neither active nor suspended.
-func (r *Registry) Change(ctx context.Context, c Command, tenant string, p Particulars) (a Account, replayed bool, err error) {
-	if err := c.User.Permit(OperatePartners); err != nil {
-		return Account{}, false, err
+func (r *Service) Change(ctx context.Context, c Command, tenant string, p Particulars) (a partner.Account, replayed bool, err error) {
+	if err := c.User.Permit(partner.OperatePartners); err != nil {
+		return partner.Account{}, false, err
 	}
 	before, err := r.find(ctx, tenant)
 	if err != nil {
-		return Account{}, false, err
+		return partner.Account{}, false, err
 	}
 	now := r.now()
 	if was, err := c.replays(now, before, false); was || err != nil {
 		return before, was, err
 	}
 	if err := c.expects(before); err != nil {
-		return Account{}, false, err
+		return partner.Account{}, false, err
 	}
 	after, err := r.changed(c, before, p, now)
 	if err != nil || after.Version == before.Version {
@@ -458,13 +402,13 @@ func (r *Registry) Change(ctx context.Context, c Command, tenant string, p Parti
 		if errors.Is(err, ErrConflict) {
 			err = outdated()
 		}
-		return Account{}, false, err
+		return partner.Account{}, false, err
 	}
 	return after, false, nil
 }
 
 // expects gives nil when an account has the version that the command is about.
-func (c Command) expects(a Account) error {
+func (c Command) expects(a partner.Account) error {
 	switch c.IfVersion {
 	case 0:
 		return problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
@@ -479,33 +423,33 @@ func outdated() error {
 }
 
 // changed gives the account after a change, of the same version when nothing changes.
-func (r *Registry) changed(c Command, before Account, p Particulars, now time.Time) (Account, error) {
+func (r *Service) changed(c Command, before partner.Account, p Particulars, now time.Time) (partner.Account, error) {
 	f := slices.Clone(c.Findings)
 	after := before
 	r.apply(&f, &after, p)
-	if p.Status != nil && *p.Status != Active && *p.Status != Suspended {
+	if p.Status != nil && *p.Status != partner.Active && *p.Status != partner.Suspended {
 		f.Add("/status", problem.ValidationFailed, "The operator can make an account active or suspended.")
 	}
-	if p.Sending != nil && *p.Sending != SendingActive && *p.Sending != SendingPaused {
+	if p.Sending != nil && *p.Sending != partner.SendingActive && *p.Sending != partner.SendingPaused {
 		f.Add("/sending", problem.ValidationFailed, "Sending must be active or paused.")
 	}
 	if (p.Status != nil || p.Sending != nil) && p.Why == nil {
 		f.Add("/reason", problem.ValidationFailed, "Say why.")
 	}
 	if err := f.Err(); err != nil {
-		return Account{}, err
+		return partner.Account{}, err
 	}
 	what := differences(before, after)
 	if p.Status != nil && *p.Status != before.Status {
-		if before.Status != Active && before.Status != Suspended {
-			return Account{}, problem.New(problem.InvalidTransition, "Only an account that was active can be suspended and reinstated.")
+		if before.Status != partner.Active && before.Status != partner.Suspended {
+			return partner.Account{}, problem.New(problem.InvalidTransition, "Only an account that was active can be suspended and reinstated.")
 		}
 		after.Status = *p.Status
 		what = append(what, "status="+string(after.Status))
 	}
 	if p.Sending != nil && *p.Sending != before.Sending() {
-		if after.Paused = nil; *p.Sending == SendingPaused {
-			after.Paused = &Pause{At: now, Reason: ByOperator}
+		if after.Paused = nil; *p.Sending == partner.SendingPaused {
+			after.Paused = &partner.Pause{At: now, Reason: partner.ByOperator}
 		} else {
 			after.CountedFrom = now
 		}
@@ -522,7 +466,7 @@ func (r *Registry) changed(c Command, before Account, p Particulars, now time.Ti
 }
 
 // differences names the particulars in which two versions differ.
-func differences(a, b Account) (names []string) {
+func differences(a, b partner.Account) (names []string) {
 	for _, each := range []struct {
 		name  string
 		other bool
@@ -544,4 +488,4 @@ func differences(a, b Account) (names []string) {
 }
 
 // now gives the time as it is stored: in UTC, to the second.
-func (r *Registry) now() time.Time { return r.Now().UTC().Truncate(time.Second) }
+func (r *Service) now() time.Time { return r.Now().UTC().Truncate(time.Second) }
