@@ -77,7 +77,7 @@ deploy: need-go ## preflight, build with SAM, show the change set and deploy it 
 	$(have-parameters)
 	go run ./infra/preflight -stack $(STACK_OF) "$(DEPLOYMENT)"
 	sam build --parallel --cached --build-in-source --config-env $(TO)
-	@go run ./infra/preflight -offline "$(DEPLOYMENT)" sam deploy --config-env $(TO) --parameter-overrides
+	@go run ./infra/preflight -offline -release .aws-sam/build "$(DEPLOYMENT)" sam deploy --config-env $(TO) --parameter-overrides
 
 .PHONY: smoke
 smoke: need-go ## try a deployment from outside: health, document, a test invitation to the SES simulator and back (URL=https://…, TOKEN of a partner)

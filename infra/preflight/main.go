@@ -1,23 +1,28 @@
 // Preflight looks at the parameters of a deployment before it is made, and at what the deployment will find in its account:
 //
-//	go run ./infra/preflight [-offline] [-stack NAME] FILE [COMMAND…]
+//	go run ./infra/preflight [-offline] [-stack NAME] [-release FOLDER] FILE [COMMAND…]
 //
 // The file is a JSON object of parameters, or the list that the AWS CLI takes. Each line of the answer says what is wrong, what is worth
 // a look, or what could not be looked at. With nothing wrong, a command is run with the parameters behind it, as `sam deploy
-// --parameter-overrides` takes them.
+// --parameter-overrides` takes them; with what was built in a folder it says the parameter Release as well, which differs when program or
+// parameters do.
 package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -81,6 +86,7 @@ func run(ctx context.Context, arguments []string, out io.Writer, world outside) 
 	offline := flags.Bool("offline", false, "look at the parameters alone, at no provider, name or account")
 	stack := flags.String("stack", "", "name of the stack, which may be there already")
 	file := flags.String("template", "template.yaml", "the template")
+	built := flags.String("release", "", "the `folder` of what was built, for the parameter Release")
 	if err := flags.Parse(arguments); err != nil || flags.NArg() == 0 {
 		_, _ = fmt.Fprintln(out, "usage: go run ./infra/preflight [-offline] [-stack NAME] FILE [COMMAND…]; FILE is a JSON object of parameters, as in infra/parameters.json")
 		return 2
@@ -116,6 +122,12 @@ func run(ctx context.Context, arguments []string, out io.Writer, world outside) 
 	if flags.NArg() == 1 {
 		return 0
 	}
+	if *built != "" {
+		if parameters["Release"], err = release(*built, parameters); err != nil {
+			_, _ = fmt.Fprintln(out, err)
+			return 1
+		}
+	}
 	command := exec.CommandContext(ctx, flags.Arg(1), append(flags.Args()[2:], overrides(parameters)...)...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, out, os.Stderr
 	if err := command.Run(); err != nil {
@@ -123,6 +135,36 @@ func run(ctx context.Context, arguments []string, out io.Writer, world outside) 
 		return max(1, command.ProcessState.ExitCode())
 	}
 	return 0
+}
+
+// release gives what tells a deployment from others: a hash of the parameters and of every file that was built.
+func release(built string, parameters map[string]string) (string, error) {
+	sum := sha256.New()
+	for _, each := range overrides(parameters) {
+		_, _ = fmt.Fprintln(sum, each)
+	}
+	files := 0
+	err := filepath.WalkDir(built, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		name, err := filepath.Rel(built, path)
+		if err != nil {
+			return err
+		}
+		files++
+		_, _ = fmt.Fprintln(sum, name)
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(sum, file)
+		return errors.Join(err, file.Close())
+	})
+	if err == nil && files == 0 {
+		err = fmt.Errorf("%s: nothing was built there", built)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), err
 }
 
 // overrides writes parameters as the SAM CLI reads them again, an argument each.

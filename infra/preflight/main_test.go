@@ -189,3 +189,28 @@ func TestTheSample(t *testing.T) {
 		}
 	}
 }
+
+// TestRelease: the parameter differs when the program or a parameter does, and not otherwise.
+func TestRelease(t *testing.T) {
+	folder := t.TempDir()
+	if _, err := release(folder, nil); err == nil {
+		t.Error("of nothing")
+	}
+	program := func(text string) {
+		if err := os.WriteFile(filepath.Join(folder, "bootstrap"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := map[string]bool{}
+	for n, step := range []struct {
+		text, rate string
+		fresh      bool
+	}{{"one", "14", true}, {"one", "14", false}, {"two", "14", true}, {"two", "50", true}, {"one", "14", false}} {
+		program(step.text)
+		got, err := release(folder, map[string]string{"MailRate": step.rate})
+		if err != nil || len(got) != 64 || seen[got] == step.fresh {
+			t.Errorf("%d: %s, %v", n, got, err)
+		}
+		seen[got] = true
+	}
+}

@@ -255,7 +255,8 @@ func (s stack) events(kinds ...string) []event {
 // target is the resource that a Ref or a GetAtt names.
 func target(v any) string {
 	if id, ok := at(v, "Ref").(string); ok {
-		return id
+		// What SAM calls an alias in the template, and in what it makes of it.
+		return strings.TrimSuffix(strings.TrimSuffix(id, ".Alias"), "Aliaslive")
 	}
 	if parts := strs(at(v, "Fn::GetAtt")); len(parts) > 0 {
 		return parts[0]
@@ -280,6 +281,9 @@ func TestReferencesResolve(t *testing.T) {
 		used[name] = true
 		// What SAM makes of an API has a name there.
 		if api, ok := strings.CutSuffix(name, ".Stage"); ok && at(s.resources[api], "Type") == "AWS::Serverless::HttpApi" {
+			return
+		}
+		if function, ok := strings.CutSuffix(name, ".Alias"); ok && s.property(function, "AutoPublishAlias") != nil {
 			return
 		}
 		if name == "" || local[name] != nil || slices.Contains(pseudo, name) || parameters[name] != nil || s.resources[name] != nil {
@@ -411,7 +415,12 @@ func TestEveryRoute(t *testing.T) {
 			}
 			continue
 		}
-		if method == "" || path == "" || strings.EqualFold(method, "any") || strings.Contains(path, "+}") || path == "$default" {
+		if above, ok := strings.CutSuffix(path, "/{page+}"); ok && method == "ANY" {
+			// Pages below a page share a route, since each is a statement of a policy that ends at 20 KB: the program knows them by method and path.
+			if e.function != "AcceptanceFunction" || at(e.properties, "Auth", "Authorizer") != "NONE" || above == "/v1" || strings.HasPrefix(above, "/v1/") {
+				t.Errorf("%s.%s: %q: only pages share a route", e.function, e.name, route)
+			}
+		} else if method == "" || path == "" || strings.EqualFold(method, "any") || strings.Contains(path, "+}") || path == "$default" {
 			t.Errorf("%s.%s: %q: a route names its method and its path, no more than it serves", e.function, e.name, route)
 		}
 		if target(e.properties["ApiId"]) != apis[0] {
@@ -949,6 +958,28 @@ func TestEveryFunctionIsWatched(t *testing.T) {
 			return slices.ContainsFunc(s.watched(id), func(m any) bool { return at(m, "MetricName") == metric })
 		}) {
 			t.Errorf("no alarm on %s", metric)
+		}
+	}
+}
+
+// TestReleases: a function is called by its alias, a new version comes with each release, and its own alarm ends the release. An alarm that
+// speaks of the API cannot do it: the API leads to the alias, which would wait for the alarm.
+func TestReleases(t *testing.T) {
+	s := readTemplate(t)
+	for _, id := range s.functions() {
+		if s.property(id, "AutoPublishAlias") != "live" || s.property(id, "AutoPublishAliasAllProperties") != true || at(s.property(id, "AutoPublishCodeSha256"), "Ref") != "Release" {
+			t.Errorf("%s: AutoPublishCodeSha256: !Ref Release, and what Globals say of its alias", id)
+		}
+		const preference = "DeploymentPreference"
+		alarms, _ := s.property(id, preference, "Alarms").([]any)
+		if at(s.property(id, preference, "Enabled"), "Ref") != "GradualReleases" || s.property(id, preference, "Type") == nil || len(alarms) == 0 {
+			t.Errorf("%s: a release of it has no alarm that ends it", id)
+		}
+		for _, each := range alarms {
+			alarm := target(each)
+			if s.property(alarm, "MetricName") != "Errors" || !strings.Contains(fmt.Sprint(s.property(alarm, "Dimensions")), "Ref:"+id+"]") {
+				t.Errorf("%s: %s is no alarm on its own errors", id, alarm)
+			}
 		}
 	}
 }

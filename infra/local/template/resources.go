@@ -29,6 +29,14 @@ func (s *scope) ref(name string) (any, error) {
 		}
 		return nil, fmt.Errorf("unresolved reference %s", name)
 	}
+	if function, ok := strings.CutSuffix(name, ".Alias"); ok {
+		// There is one version here, the newest: what its alias leads to.
+		r, err := s.resource(function)
+		if err == nil && r.kind == "AWS::Serverless::Function" && r.properties["AutoPublishAlias"] != nil {
+			return s.attribute(function, "Arn")
+		}
+		return nil, fmt.Errorf("unresolved reference %s: no function with an AutoPublishAlias", name)
+	}
 	r, err := s.resource(name)
 	if err != nil {
 		return nil, err
