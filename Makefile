@@ -45,6 +45,14 @@ keycloak: need-java tools-run build ## sign in and call through a real Keycloak,
 	@$(MAKE) --silent --no-print-directory -C infra/tools keycloak
 	$(HEAVY) '^TestKeycloak$$'
 
+# Built from its public module, for this machine; it runs on Linux alone.
+RIE := .build/rie/aws-lambda-rie
+
+.PHONY: rie
+rie: tools-run build ## every event of events/ through AWS's Runtime Interface Emulator, to its function's own bootstrap
+	cd infra/rie && go build -o ../../$(RIE) -ldflags "-s -w" github.com/aws/aws-lambda-runtime-interface-emulator/cmd/aws-lambda-rie
+	$(HEAVY) '^TestRuntimeInterfaceEmulator$$'
+
 CHECK_PARTS := gofmt vet staticcheck golangci-lint govulncheck cfn-lint expansion rules
 
 .PHONY: check

@@ -122,6 +122,17 @@ func (h *Host) Setenv(name, value string) {
 	h.overlay[name] = value
 }
 
+// Environment is what a sandbox of a function gets, but for AWS_LAMBDA_RUNTIME_API, as NAME=value; nil for an unknown function.
+func (h *Host) Environment(id string) []string {
+	h.mu.Lock()
+	p := h.functions[id]
+	h.mu.Unlock()
+	if p == nil {
+		return nil
+	}
+	return slices.DeleteFunc(p.environment(""), func(s string) bool { return s == runtimeAPI+"=" })
+}
+
 // Retire ends every sandbox: an idle one now, a busy one after its event. The next event finds a new one.
 func (h *Host) Retire() {
 	for _, p := range h.pools() {

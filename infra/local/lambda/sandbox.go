@@ -22,6 +22,9 @@ import (
 	"concord/infra/local/component"
 )
 
+// runtimeAPI is the variable by which a function finds where its events come from.
+const runtimeAPI = "AWS_LAMBDA_RUNTIME_API"
+
 type state int
 
 const (
@@ -109,7 +112,7 @@ func (p *pool) environment(address string) []string {
 	env := map[string]string{
 		"PATH": "/usr/local/bin:/usr/bin:/bin:/opt/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC",
 		"_HANDLER": "bootstrap", "LAMBDA_TASK_ROOT": f.Root, "LAMBDA_RUNTIME_DIR": "/var/runtime",
-		"AWS_LAMBDA_RUNTIME_API": address, "AWS_LAMBDA_FUNCTION_NAME": f.Name, "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+		runtimeAPI: address, "AWS_LAMBDA_FUNCTION_NAME": f.Name, "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(f.Memory), "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
 		"AWS_LAMBDA_LOG_GROUP_NAME":  "/aws/lambda/" + f.Name,
 		"AWS_LAMBDA_LOG_STREAM_NAME": time.Now().UTC().Format("2006/01/02") + "/[$LATEST]" + strings.ReplaceAll(uuid.NewString(), "-", ""),
