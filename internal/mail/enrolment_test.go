@@ -50,8 +50,8 @@ func TestEveryEnrolmentMailInEveryLanguage(t *testing.T) {
 			"authorized": enrolment.AuthorizedNotice, "authorized.located": enrolment.AuthorizedNotice, "active": enrolment.ActiveNotice,
 			"rejected": enrolment.RejectedNotice, "withdrawn": enrolment.WithdrawnNotice,
 		} {
-			name = "enrolment." + name + "." + tag.String()
-			t.Run(name, func(t *testing.T) {
+			name = "enrolment." + name
+			t.Run(name+"."+tag.String(), func(t *testing.T) {
 				e, url := applying(tag), ""
 				var want []string
 				if notice == enrolment.VerificationNotice {
@@ -72,8 +72,7 @@ func TestEveryEnrolmentMailInEveryLanguage(t *testing.T) {
 					t.Fatal(err)
 				}
 				text := c.Text()
-				golden(t, name+".txt", "Subject: "+c.Subject+"\n\n"+text)
-				golden(t, name+".html", html)
+				goldenMail(t, tag, name, c, html)
 				if got := address.FindAllString(text, -1); !slices.Equal(got, slices.Concat(want, legal)) {
 					t.Errorf("links of the text: %q", got)
 				}

@@ -161,16 +161,14 @@ var anchors = regexp.MustCompile(`href="([^"]+)"`)
 func TestEveryNoticeInEveryLanguage(t *testing.T) {
 	for _, tag := range locale.Tags {
 		for name, each := range further(tag) {
-			name += "." + tag.String()
-			t.Run(name, func(t *testing.T) {
+			t.Run(name+"."+tag.String(), func(t *testing.T) {
 				c := each.content
 				html, err := HTML(c)
 				if err != nil {
 					t.Fatal(err)
 				}
 				text := c.Text()
-				golden(t, name+".txt", "Subject: "+c.Subject+"\n\n"+text)
-				golden(t, name+".html", html)
+				goldenMail(t, tag, name, c, html)
 				var alone []string
 				for line := range strings.Lines(text) {
 					if line = strings.TrimSpace(line); strings.HasPrefix(line, "https://") {
