@@ -45,9 +45,11 @@ const (
 	InvitationDisputed       Type = "invitation-disputed"
 
 	RelationshipEstablished Type = "relationship-established"
-	RelationshipRemoved     Type = "relationship-removed"
-	DelegatedAdminGranted   Type = "delegated-admin-granted"
-	DelegatedAdminEnded     Type = "delegated-admin-ended"
+	// CustomerClaimed says that the company has claimed the customer that its partner had created (domain, 0.30).
+	CustomerClaimed       Type = "customer-claimed"
+	RelationshipRemoved   Type = "relationship-removed"
+	DelegatedAdminGranted Type = "delegated-admin-granted"
+	DelegatedAdminEnded   Type = "delegated-admin-ended"
 
 	PartnershipEstablished Type = "partnership-established" // told to both sides
 	PartnershipRemoved     Type = "partnership-removed"     // told to the side that removed it
@@ -100,6 +102,7 @@ type Relationship struct {
 	ID               string    `json:"id"`
 	Version          int       `json:"version"`
 	CustomerTenantID string    `json:"customerTenantId"`
+	ClaimedBy        string    `json:"claimedByTenantId,omitempty"` // where that is news: the tenant beside the id that stays
 	Role             string    `json:"role"`
 	Status           string    `json:"status"`
 	Origin           string    `json:"origin"`
@@ -213,6 +216,10 @@ func OfRelationship(before *relationship.Relationship, after relationship.Relati
 		tell(RelationshipEstablished, after.EstablishedAt, "")
 	case !active(&after) && active(before):
 		tell(RelationshipRemoved, after.UpdatedAt, "")
+	}
+	if before != nil && before.Customer.ClaimedBy == "" && after.Customer.ClaimedBy != "" {
+		tell(CustomerClaimed, after.UpdatedAt, "")
+		out[len(out)-1].Detail.Relationship.ClaimedBy = string(after.Customer.ClaimedBy)
 	}
 	switch {
 	case administered(&after) && !administered(before):

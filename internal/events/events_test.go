@@ -41,8 +41,9 @@ import (
 var update = flag.Bool("update", false, "write the events of events/")
 
 const (
-	alder = partner.TenantID("11111111-1111-4111-8111-111111111111")
-	larch = partner.TenantID("22222222-2222-4222-8222-222222222222")
+	alder    = partner.TenantID("11111111-1111-4111-8111-111111111111")
+	larch    = partner.TenantID("22222222-2222-4222-8222-222222222222")
+	claimant = "33333333-3333-4333-8333-333333333333" // the tenant of a company that was created
 )
 
 // office is the domain over a store in memory. Each write goes through the encoding of the real store and the decoding of a
@@ -527,6 +528,17 @@ func TestWhatATransitionTells(t *testing.T) {
 			})
 		}, []string{"invitation-created draft", "invitation-accepted accepted granted", "relationship-established active", "delegated-admin-granted active",
 			"relationship-removed removed", "delegated-admin-ended removed removed"}},
+		{"claimed by its company", func(o *office) {
+			o.respond(o.invite().Key, "accept")
+			o.relate(func(r relationship.Relationship, e relationship.Entry) (relationship.Relationship, bool) {
+				company := relationship.Customer{Tenant: claimant, CompanyName: "Larch Dairy", Domains: []string{"larch.example"}, Country: r.Customer.Country, Cloud: "public"}
+				return r.Claim(company, relationship.Record{ID: r.Customer.Tenant, Domain: "larch.example"}, e), true
+			})
+			if c := o.said[len(o.said)-1].Detail.Relationship; c == nil || c.ClaimedBy != claimant || c.CustomerTenantID != string(larch) {
+				o.t.Errorf("%+v", c)
+			}
+		}, []string{"invitation-created draft", "invitation-accepted accepted granted", "relationship-established active", "delegated-admin-granted active",
+			"customer-claimed active"}},
 		{"cancelled and renewed", func(o *office) {
 			i := o.invite()
 			must[invitation.Invitation](o.t)(o.Cancel(o.t.Context(), o.command(), i.ID, ""))
