@@ -215,3 +215,62 @@ func TestSupportFallsBack(t *testing.T) {
 		}
 	}
 }
+
+// 0.44: what is more than fits into the write of the end falls back before it. So whenever the process dies, before a write or after it, no
+// ended relationship leaves a support contact behind: until the last write the relationship stands, and with it the contacts that have not
+// fallen back; the same call goes on where it was cut off and tells of each once.
+func TestSupportFallsBackThroughACrash(t *testing.T) {
+	const birch partner.TenantID = "0d000000-0000-4000-8000-000000000001"
+	const count, before = 54, 4 // of which so many fall back before the end
+	for kill := range before + 1 {
+		for _, stored := range []bool{false, true} {
+			store, s, c, change := removal(t, partner.IndirectReseller)
+			sold := relationship.Relationship{ID: "rel_3", Partner: birch, Customer: relationship.Customer{Tenant: larch}, Status: relationship.Active, Version: 1}
+			store.PutRelationship(sold)
+			var subs []commerce.Subscription
+			for n := range count {
+				subs = append(subs, commerce.Subscription{
+					ID: fmt.Sprintf("sub_%03d", n), Seller: birch, Customer: larch, Status: commerce.SubscriptionActive, SupportContact: alder, SupportedSince: time.Now(), Version: 1,
+				})
+			}
+			after := sold
+			after.Version++
+			if err := store.PlaceOrder(t.Context(), commerce.Order{ID: "ord_1", Seller: birch, Customer: larch, Version: 1}, subs, relationship.Change{Before: &sold, After: after}); err != nil {
+				t.Fatal(err)
+			}
+			dead, writes := errors.New("the process has died"), 0
+			store.Inject(func(op storetest.Operation) storetest.Fault {
+				if op != storetest.WriteSubscription && op != storetest.EndRelationship || writes > kill {
+					return storetest.Fault{}
+				}
+				if writes++; writes <= kill {
+					return storetest.Fault{}
+				}
+				return storetest.Fault{Err: dead, Stored: stored}
+			})
+			if _, err := s.Change(t.Context(), c, string(larch), change); !errors.Is(err, dead) {
+				t.Fatalf("%d: %v", kill, err)
+			}
+			store.Inject(nil)
+			r, err := store.Relationship(t.Context(), alder, larch)
+			left, lerr := store.Supported(t.Context(), alder, larch)
+			if err := errors.Join(err, lerr); err != nil {
+				t.Fatal(err)
+			}
+			if ended := kill == before && stored; ended != (r.Status == relationship.Removed) || ended != (len(left) == 0) {
+				t.Errorf("killed at write %d, stored %v: %s with %d left", kill, stored, r.Status, len(left))
+			}
+			if r, err = s.Change(t.Context(), c, string(larch), change); err != nil || r.Status != relationship.Removed {
+				t.Fatalf("once more: %+v, %v", r, err)
+			}
+			if left, err = store.Supported(t.Context(), alder, larch); err != nil || len(left) > 0 {
+				t.Errorf("%d are left, %v", len(left), err)
+			}
+			for _, sub := range subs {
+				if now, err := store.Subscription(t.Context(), commerce.View{Partner: birch, Customer: larch}, sub.ID); err != nil || now.Supporter() != birch || len(now.History) != 1 {
+					t.Fatalf("%+v, %v", now, err)
+				}
+			}
+		}
+	}
+}
