@@ -57,8 +57,8 @@ func main() {
 	store, keys := dynamo.New(aws, c.Table), masterkey.New(aws, c.Secret)
 	service := &invitation.Service{
 		Store: store, Accounts: store, Relationships: store, Partnerships: store, SalesAgentsRequestPartnerships: c.SalesAgentsRequest, DelegatedAdminNeedsAdminAgent: c.AdminAgentsAsk, Granular: store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds,
-		Recognition: relationship.Recognition{Companies: store},
-		Addresses:   contact.Addresses{AllowReserved: c.AllowReserved}, Locales: locale.Tags, Now: now,
+		Recognition: relationship.Recognition{Companies: store}, Slots: store,
+		Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Locales: locale.Tags, Now: now,
 		Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain},
 		AllowMessage: c.AllowMessage,
 	}

@@ -69,7 +69,7 @@ func newTown(t *testing.T) *town {
 			Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Now: time.Now,
 		},
 		ask: &invitation.Service{
-			Store: store, Accounts: store, Relationships: store, Partnerships: store, Granular: store, GranularRoles: granular.ShippedRoles(), Recognition: recognition,
+			Store: store, Accounts: store, Relationships: store, Partnerships: store, Granular: store, GranularRoles: granular.ShippedRoles(), Recognition: recognition, Slots: store,
 			Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Locales: []language.Tag{language.English}, Ledger: store, Now: time.Now,
 		},
 		self:   selfOver(store, func(s *customer.Self) { s.Recognition = recognition }),
@@ -296,6 +296,30 @@ func TestClaimedCompanyIsAskedOnce(t *testing.T) {
 	w.answers(link.Link{Tenant: string(alder), ID: first[0], Generation: 1}, person(spruce, "US", "spruce.example"), "accept", invitation.AcceptedBy)
 	if r := w.row(alder, spruce); r.Customer.Tenant != id || r.Status != relationship.Active {
 		t.Errorf("once it is answered alder has %+v", r)
+	}
+}
+
+// Invariant 1, 0.30: what was asked by the company's tenant before it was claimed by another partner's request is in the way of the same request
+// afterwards, although the company is kept under the id of its record from then on; once it has ended it no longer is.
+func TestClaimedCompanyWasAskedBefore(t *testing.T) {
+	w := newTown(t)
+	id := w.creates(birch, "spruce.example", "US")
+	before := w.asks(alder, spruce)
+	w.answers(w.asks(birch, ""), person(spruce, "US", "spruce.example"), "accept", invitation.AcceptedBy)
+	ask := func() (invitation.Invitation, error) {
+		i, _, err := w.ask.Invite(t.Context(), invitation.Command{User: user(alder), CorrelationID: "corr", Key: w.key(), Body: "body"},
+			invitation.Proposal{Kind: invitation.Reseller, CustomerTenantID: new(string(spruce)), RequestDelegatedAdmin: new(true)})
+		return i, err
+	}
+	_, err := ask()
+	if p, ok := errors.AsType[*problem.Error](err); !ok || p.Code != problem.DuplicateOpenInvitation || p.Resource != before.ID {
+		t.Errorf("while it is open: %v", err)
+	}
+	if _, _, err := w.ask.Cancel(t.Context(), invitation.Command{User: user(alder), CorrelationID: "corr", Key: w.key(), Body: "body"}, before.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	if i, err := ask(); err != nil || i.Customer != id {
+		t.Errorf("afterwards: %+v, %v", i, err)
 	}
 }
 

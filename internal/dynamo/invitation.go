@@ -506,6 +506,20 @@ func (s *Store) takenBy(slot key, h holding) types.TransactWriteItem {
 	}}
 }
 
+// Occupant is that of [invitation.Slots].
+func (s *Store) Occupant(ctx context.Context, p partner.TenantID, slot string) (id string, err error) {
+	defer func() { wrap(&err, "occupant of a slot of %s", p) }()
+	stored, err := s.read(ctx, slotKey(p, slot), true, "")
+	if problem.Is(err, problem.NotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	f := &fields{item: stored}
+	return f.needText(aHolder), f.err
+}
+
 // SlotHolders is that of [invitation.SweepStore].
 func (s *Store) SlotHolders(ctx context.Context, p partner.TenantID, prefix, after string, limit int) (ids []string, next string, err error) {
 	defer func() { wrap(&err, "holders of slots of %s", p) }()

@@ -307,5 +307,9 @@ func (s *Service) renewable(ctx context.Context, account partner.Account, old In
 			return err
 		}
 	}
-	return s.target(ctx, account, again)
+	named := again.Customer
+	if err := s.target(ctx, account, again); err != nil {
+		return err
+	}
+	return s.askedBefore(ctx, *again, named, s.now())
 }

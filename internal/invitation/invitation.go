@@ -469,6 +469,14 @@ type Store interface {
 	Words(ctx context.Context, k Key) (Words, error)
 }
 
+// Slots knows who holds a slot.
+//
+// Occupant gives the id of the invitation of a partner that took a slot last, whether or not it has ended or left the slot since, and empty for
+// none. Every write that was acknowledged before the call is included.
+type Slots interface {
+	Occupant(ctx context.Context, p partner.TenantID, slot string) (id string, err error)
+}
+
 // ErrConflict means that somebody else was quicker: read again and decide again.
 var ErrConflict = errors.New("invitation: changed by somebody else")
 

@@ -34,6 +34,8 @@ type Service struct {
 	Partnerships  partnership.Store
 	// Recognition tells which company answers (domain, 0.30).
 	Recognition relationship.Recognition
+	// Slots finds what was asked of a company by the id that it had before it was claimed; nil where nobody creates companies.
+	Slots Slots
 	// Granular and GranularRoles are for invitations that ask for granular administration as well.
 	Granular      granular.Store
 	GranularRoles granular.Table
@@ -187,8 +189,12 @@ func (s *Service) Invite(ctx context.Context, c Command, p Proposal) (inv Invita
 	if err == nil { // it may ask for administration although nobody said so (0.14)
 		err = s.mayAsk(c.User, inv.Kind, inv.RequestDelegatedAdmin)
 	}
+	asked := inv.Customer
 	if err == nil {
 		err = s.target(ctx, account, &inv)
+	}
+	if err == nil {
+		err = s.askedBefore(ctx, inv, asked, now)
 	}
 	if c.granular != nil && problem.Is(err, problem.RelationshipExists) {
 		err = nil // there is something new to ask for
@@ -334,8 +340,7 @@ func (s *Service) occupy(ctx context.Context, ch Change, now time.Time) error {
 			return err
 		}
 		if err == nil && holder.StatusAt(now).Open() && holder.Slot() == ch.After.Slot() {
-			return &problem.Error{Code: problem.DuplicateOpenInvitation, Resource: holder.ID,
-				Detail: "An open invitation already asks this recipient for the same."}
+			return duplicates(holder)
 		}
 		if err != nil {
 			holder = Invitation{Key: Key{ch.After.Inviter, taken.By}, Status: Cancelled}
@@ -611,6 +616,29 @@ func (s *Service) named(ctx context.Context, inv *Invitation) error {
 		inv.Customer = claims.Home
 	}
 	return nil
+}
+
+// askedBefore refuses a request for a company that is kept under another id than it was named by, where an open one that was made before the
+// company was claimed asks by that for the same: that one keeps the slot of its time (invariant 1; domain, 0.30).
+func (s *Service) askedBefore(ctx context.Context, inv Invitation, named partner.TenantID, now time.Time) error {
+	if s.Slots == nil || !inv.Bound || named == inv.Customer {
+		return nil
+	}
+	inv.Customer = named
+	by, err := s.Slots.Occupant(ctx, inv.Inviter, inv.Slot())
+	if err != nil || by == "" {
+		return err
+	}
+	holder, err := s.Store.Invitation(ctx, Key{inv.Inviter, by}, true)
+	if err == nil && holder.StatusAt(now).Open() && holder.Slot() == inv.Slot() {
+		return duplicates(holder)
+	}
+	return ignoreMissing(err)
+}
+
+// duplicates says that an open request asks for the same.
+func duplicates(holder Invitation) error {
+	return &problem.Error{Code: problem.DuplicateOpenInvitation, Resource: holder.ID, Detail: "An open invitation already asks this recipient for the same."}
 }
 
 // Invitation gives one of the partner's own invitations. Codes: [problem.RoleNotPermitted], [problem.NotFound].

@@ -56,8 +56,11 @@ type Stores struct {
 	}
 	Tiers      Tiers
 	Enrolments enrolment.Store
-	Slots      invitation.SweepStore
-	Kept       enrolment.RecordStore
+	Slots      interface {
+		invitation.SweepStore
+		invitation.Slots
+	}
+	Kept enrolment.RecordStore
 }
 
 // Of gives the stores of a value that is all of them.
@@ -81,6 +84,7 @@ func Of[S interface {
 	Tiers
 	enrolment.Store
 	invitation.SweepStore
+	invitation.Slots
 	enrolment.RecordStore
 }](s S) Stores {
 	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s}
@@ -1405,6 +1409,14 @@ func (s *suite) slotsOfDomain() {
 			slices.Sort(got)
 			return got, cmp.Equal(want, got)
 		})
+	}
+	for _, id := range want {
+		inv := s.stored(invitation.Key{Inviter: p, ID: id})
+		for of, holder := range map[partner.TenantID]string{p: id, tenant(): ""} {
+			if by, err := s.Slots.Occupant(s.Context(), of, inv.Slot()); err != nil || by != holder {
+				s.Errorf("the slot of %s is held by %q, %v", id, by, err)
+			}
+		}
 	}
 	ids, next, err := s.Slots.SlotHolders(s.Context(), p, invitation.SlotsAt("nobody.example"), "", 10)
 	s.ok(err)

@@ -124,6 +124,7 @@ const (
 	Object        Operation = "Object"
 	Occupants     Operation = "Occupants"
 	SlotHolders   Operation = "SlotHolders"
+	Occupant      Operation = "Occupant"
 
 	Traces     Operation = "Traces"
 	Create     Operation = "Create"
@@ -406,6 +407,18 @@ func (m *Memory) Occupants(ctx context.Context, p, tenant partner.TenantID) (ids
 		return nil
 	})
 	return ids, err
+}
+
+// Occupant is that of [invitation.Slots].
+func (m *Memory) Occupant(ctx context.Context, p partner.TenantID, slot string) (id string, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	err = m.do(Occupant, func() error {
+		id = m.slots[slotKey{p, slot}].id
+		return nil
+	})
+	return id, err
 }
 
 // SlotHolders is that of [invitation.SweepStore].
