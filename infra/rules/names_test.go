@@ -16,6 +16,9 @@ var nameOf = map[string]string{
 	"AWS::ApiGatewayV2::ApiMapping":              "",
 	"AWS::ApiGatewayV2::DomainName":              "", // of a parameter: a domain leads to one stack
 	"AWS::ApiGatewayV2::Stage":                   "", // $default, of one API
+	"AWS::Backup::BackupPlan":                    "",
+	"AWS::Backup::BackupSelection":               "", // of one plan
+	"AWS::Backup::BackupVault":                   "BackupVaultName",
 	"AWS::Budgets::Budget":                       "",
 	"AWS::CertificateManager::Certificate":       "",
 	"AWS::CloudWatch::Alarm":                     "AlarmName",
