@@ -106,8 +106,8 @@ func emulate(t *testing.T, function string, environment, files []string) {
 			t.Errorf("%s: %s", filepath.Base(file), fault)
 		}
 	}
-	if function == "AuthorizerFunction" { // what fails is seen to fail
-		if fault := invoke(ctx, invocations, []byte(`"no event"`)); !strings.HasPrefix(fault, "a function error") {
+	if function == "InvitationsFunction" { // what fails is seen to fail
+		if fault := invoke(ctx, invocations, []byte(`{"rawPath":7}`)); !strings.HasPrefix(fault, "a function error") {
 			t.Errorf("what is no event: %q", fault)
 		}
 	}
