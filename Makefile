@@ -61,6 +61,19 @@ check: $(CHECK_PARTS) ## everything that reads the code without running it; each
 .PHONY: build
 build: $(addprefix local-,$(LOGICAL_IDS)) ## every function for this machine, as .build/<LogicalId>/bootstrap
 
+.PHONY: bench
+bench: tools-run build ## measure handlers, bootstraps and what an invitation costs at the engine; Markdown, and JSON in .build/bench.json
+	@go build -o .build/bench ./infra/bench
+	@.build/bench -json .build/bench.json
+
+.PHONY: load
+load: tools-run build ## load the local stack with 1, 16 and 64 callers (CALLERS, EACH=192 invitations); Markdown, and JSON in .build/load.json
+	@go build -o .build/bench ./infra/bench
+	@.build/bench -load -callers $(CALLERS) -each $(EACH) -json .build/load.json
+
+CALLERS := 1,16,64
+EACH    := 192
+
 # Where `make run` works: everything that it starts is compiled for each.
 PLATFORMS := darwin/arm64 darwin/amd64 linux/arm64 linux/amd64
 

@@ -30,6 +30,7 @@ import (
 	"concord/infra/local/guard"
 	"concord/infra/local/idp"
 	"concord/infra/local/lambda"
+	"concord/infra/local/meter"
 	"concord/infra/local/queues"
 	"concord/infra/local/schedule"
 	"concord/infra/local/secrets"
@@ -59,6 +60,10 @@ type Options struct {
 	TemplateFile string
 	// Binaries is the directory that holds <LogicalId>/bootstrap; empty for .build, made by the Makefile when it is out of date.
 	Binaries string
+	// AccountsFile is the identity provider's; empty for the repository's accounts.json. The table is always seeded from that.
+	AccountsFile string
+	// Meter counts what the functions ask of DynamoDB; nil for nobody counting.
+	Meter *meter.Meter
 	// Log gets each line that a function writes and a line per request; nil for silence.
 	Log io.Writer
 }
@@ -169,7 +174,7 @@ func (s *Stack) start(ctx context.Context) error {
 		g.Go(func() error { return build(starting, s.root, s.Template.Functions) })
 	}
 	g.Go(func() error {
-		p, err := idp.Start(starting, idp.Options{Port: idpPort, RedirectURIs: []string{s.url + "/sign-in/callback"}})
+		p, err := idp.Start(starting, idp.Options{Port: idpPort, AccountsFile: s.options.AccountsFile, RedirectURIs: []string{s.url + "/sign-in/callback"}})
 		if err != nil {
 			return err
 		}
@@ -303,6 +308,9 @@ func (s *Stack) startFunctions(secretsURL, busURL, queuesURL string) error {
 		before, err := s.Guard.Before(service.name, service.url, AccessKeyID)
 		if err != nil {
 			return err
+		}
+		if service.name == guard.DynamoDB && s.options.Meter != nil {
+			before = s.options.Meter.Before(before)
 		}
 		if environment["AWS_ENDPOINT_URL_"+variable], err = s.serve(before); err != nil {
 			return err

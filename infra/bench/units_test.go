@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+
+	"concord/infra/local/engine"
+	"concord/infra/local/meter"
+)
+
+// TestWhatACompletedInvitationCosts counts at the engine everything that one invitation causes until the last audit
+// record, receipt and event:
+// what TestCost of internal/dynamo adds up by use case, and what nobody thinks of besides. Other engines than the
+// default
+// count otherwise than DynamoDB does (infra/engines.md).
+func TestWhatACompletedInvitationCosts(t *testing.T) {
+	got, err := complete(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range got.Rows {
+		t.Logf("%3d %-22s %-40s %-28s W %v R %v", r.Requests, r.Function, r.Operation, r.Item, r.Writes, r.Reads)
+	}
+	t.Logf("%d requests, %v write units, %v read units, %d mails, %d bytes of logs", got.Requests, got.Writes, got.Reads,
+		got.Mails, got.Logged)
+	for _, f := range []string{"InvitationsFunction", "MailerFunction", "AcceptanceFunction", "FeedbackFunction",
+		"EventsFunction"} {
+		if !slices.ContainsFunc(got.Rows, func(r meter.Row) bool { return r.Function == f }) {
+			t.Errorf("nothing of %s was counted", f)
+		}
+	}
+	if !slices.Contains([]string{"", engine.Dynoxide}, os.Getenv("ENGINE")) {
+		return
+	}
+	for what, of := range map[string][2]float64{"requests": {float64(got.Requests), mostRequests},
+		"write units": {got.Writes, mostWrites}, "read units": {got.Reads, mostReads}, "mails": {float64(got.Mails), 3}} {
+		if of[0] > of[1] {
+			t.Errorf("%s: %s, the most is %v", what, fmt.Sprint(of[0]), of[1])
+		}
+	}
+}
+
+// The most that a completed invitation may take. Whoever lowers what it takes lowers these.
+const (
+	mostRequests = 55
+	mostWrites   = 34
+	mostReads    = 26.5
+)
