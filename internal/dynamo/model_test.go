@@ -294,7 +294,7 @@ func (s *stage) carryOut(ctx context.Context, c call) (o outcome) {
 // whether what they were told is what one after the other could have been told (reliability, promise 2).
 func TestLinearizable(t *testing.T) {
 	t.Parallel()
-	const histories, callers, each = 200, 5, 5
+	const callers, each = 5, 5
 	store := dynamo.New(config(t), newTable(t))
 	start := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC).Unix()
 	check := porcupine.Model{
@@ -305,7 +305,7 @@ func TestLinearizable(t *testing.T) {
 	operations, outcomes := 0, map[string]int{}
 	var wg sync.WaitGroup
 	limit := make(chan struct{}, 4)
-	for h := range histories {
+	for h := *firstHistory; h < *firstHistory+*histories; h++ {
 		limit <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-limit }()
@@ -361,9 +361,9 @@ func TestLinearizable(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	t.Logf("%d histories, %d operations: %v", histories, operations, outcomes)
+	t.Logf("%d histories, %d operations: %v", *histories, operations, outcomes)
 	for _, must := range []string{"accept accepted", "accept answered", "decline declined", "cancel ok", "resend ok", "create replayed", "create duplicate_open_invitation"} {
-		if outcomes[must] == 0 {
+		if outcomes[must] == 0 && *histories > 1 {
 			t.Errorf("%q never happened: the histories prove little", must)
 		}
 	}

@@ -138,7 +138,7 @@ func (s truth) step(d deed, result string) (bool, truth) {
 // none (invariants 2, 3 and 4).
 func TestDualLinearizable(t *testing.T) {
 	t.Parallel()
-	const histories, callers, each = 120, 5, 4
+	const callers, each = 5, 4
 	store := dynamo.New(config(t), newTable(t))
 	check := porcupine.Model{
 		Init: func() any { return truth{partnered: true} },
@@ -148,7 +148,7 @@ func TestDualLinearizable(t *testing.T) {
 	var mu sync.Mutex
 	limit := make(chan struct{}, 4)
 	var wg sync.WaitGroup
-	for h := range histories {
+	for h := *firstHistory; h < *firstHistory+*histories; h++ {
 		limit <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-limit }()
@@ -174,9 +174,9 @@ func TestDualLinearizable(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	t.Logf("%d histories: %v", histories, outcomes)
+	t.Logf("%d histories: %v", *histories, outcomes)
 	for _, must := range []string{"accept accepted", "accept answered", "accept partnership-required", "remove true", "establish true"} {
-		if outcomes[must] == 0 {
+		if outcomes[must] == 0 && *histories > 1 {
 			t.Errorf("%q never happened: the histories prove little", must)
 		}
 	}
