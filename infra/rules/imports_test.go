@@ -86,8 +86,14 @@ var house = map[string]room{
 	"feedback":  {neighbours: below, foreign: lambda},
 	"jobs":      {neighbours: below, foreign: lambda},
 	// jsontext finds names that stand twice and invalid UTF-8, and gives the canonical form that an Idempotency-Key is compared by.
-	"web":   {neighbours: below, foreign: append(slices.Clone(text), "github.com/go-json-experiment/json/jsontext", "github.com/google/uuid")},
-	"pages": {neighbours: append(slices.Clone(below), "identity", "session"), foreign: text},
+	"web":     {neighbours: below, foreign: append(slices.Clone(text), "github.com/go-json-experiment/json/jsontext", "github.com/google/uuid")},
+	"pages":   {neighbours: append(slices.Clone(below), "identity", "session", "palette"), foreign: text},
+	"console": {neighbours: append(slices.Clone(below), "identity", "session", "palette", "locale/messages"), foreign: text},
+	"palette": {},
+	// What only the console says, apart from what every function carries.
+	"locale/messages": {},
+	// How the console is put together, by its main and by tests.
+	"app/console": {neighbours: append(slices.Clone(below), "identity", "session", "console", "dynamo"), foreign: sdk},
 	// Who is signed in to pages, and how they came to be: one room for whatever has pages.
 	"session": {neighbours: append(slices.Clone(words), "contact", "identity", "invitation", "link", "partner", "relationship"), foreign: []string{"golang.org/x/oauth2"}},
 	// Who signs in and who calls, by what providers sign.

@@ -24,7 +24,9 @@ import (
 	"golang.org/x/text/language"
 )
 
-//go:embed messages
+// Every group but those that only one function carries: see package messages below this one.
+//
+//go:embed messages/[a-bd-z]*.json messages/company.*.json messages/country.*.json
 var messages embed.FS
 
 // Tags are the languages that everything is written in, English first and the others by their tags.
@@ -144,12 +146,17 @@ func For(tag language.Tag) *Printer {
 
 func read(tag language.Tag) *Printer {
 	p := &Printer{tag, map[string]string{}}
-	files, err := fs.Glob(messages, "messages/*."+tag.String()+".json")
+	p.load(messages, "messages/*."+tag.String()+".json")
+	return p
+}
+
+func (p *Printer) load(from fs.FS, pattern string) {
+	files, err := fs.Glob(from, pattern)
 	if err != nil {
 		panic("locale: " + err.Error())
 	}
 	for _, file := range files {
-		content, err := messages.ReadFile(file)
+		content, err := fs.ReadFile(from, file)
 		if err != nil {
 			panic("locale: " + err.Error())
 		}
@@ -157,7 +164,13 @@ func read(tag language.Tag) *Printer {
 			panic("locale: " + file + ": " + err.Error())
 		}
 	}
-	return p
+}
+
+// With gives a printer that also has the texts of files <group>.<language>.json, which one function carries for itself.
+func (p *Printer) With(files fs.FS) *Printer {
+	n := &Printer{p.tag, maps.Clone(p.texts)}
+	n.load(files, "*."+p.tag.String()+".json")
+	return n
 }
 
 // T gives the text of a key. Args alternate the name of a {placeholder} and its value. An argument named "n" is an int that

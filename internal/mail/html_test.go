@@ -13,6 +13,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/letter"
 	"concord/internal/locale"
+	"concord/internal/palette"
 	"concord/internal/partner"
 
 	"github.com/google/go-cmp/cmp"
@@ -117,12 +118,8 @@ var operator = contact.Operator{
 
 var colours = regexp.MustCompile(`#[0-9a-f]{3,6}\b`)
 
-// TestOnePalette: mail looks like the site. Every colour of a letter is one of the pages' style sheet, of the same light.
+// TestOnePalette: mail looks like the site. Every colour of a letter is one of the palette's, of the same light.
 func TestOnePalette(t *testing.T) {
-	css, err := os.ReadFile("../pages/style.css")
-	if err != nil {
-		t.Fatal(err)
-	}
 	layout, err := os.ReadFile("letter.html")
 	if err != nil {
 		t.Fatal(err)
@@ -133,20 +130,20 @@ func TestOnePalette(t *testing.T) {
 		}
 		return c
 	}
-	palette := func(sheet string) (all []string) {
+	colour := func(sheet string) (all []string) {
 		sheet, _, _ = strings.Cut(sheet, "}")
 		for _, c := range colours.FindAllString(sheet, -1) {
 			all = append(all, long(c))
 		}
 		return all
 	}
-	light, dark, _ := strings.Cut(string(css), "prefers-color-scheme: dark")
+	light, dark, _ := strings.Cut(palette.CSS, "prefers-color-scheme: dark")
 	_, queries, _ := strings.Cut(string(layout), "prefers-color-scheme: dark")
 	queries, plain, _ := strings.Cut(queries, "</style>")
 	for where, c := range map[string]struct {
 		text    string
 		palette []string
-	}{"light": {strings.ReplaceAll(plain, "&#9679;", ""), palette(light)}, "dark": {queries, palette(dark)}} {
+	}{"light": {strings.ReplaceAll(plain, "&#9679;", ""), colour(light)}, "dark": {queries, colour(dark)}} {
 		used := colours.FindAllString(c.text, -1)
 		for _, colour := range used {
 			if !slices.Contains(c.palette, long(colour)) {

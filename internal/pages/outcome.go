@@ -20,6 +20,7 @@ import (
 	"concord/internal/letter"
 	"concord/internal/link"
 	"concord/internal/locale"
+	"concord/internal/palette"
 	"concord/internal/partner"
 	"concord/internal/session"
 )
@@ -135,6 +136,9 @@ var design = sync.OnceValue(func() layout {
 		css, err := files.ReadFile(name + ".css")
 		if err != nil {
 			panic("pages: " + err.Error())
+		}
+		if name == "style" {
+			css = append([]byte(palette.CSS), css...)
 		}
 		template.Must(t.New(name).Parse("<style>" + compact(string(css)) + "</style>"))
 	}

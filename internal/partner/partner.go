@@ -184,6 +184,9 @@ var permitted = map[Operation][]Role{
 	Enrol:                 {GlobalAdmin},            // rule R3, R4
 }
 
+// Roles are those that allow an operation; roles add up.
+func (op Operation) Roles() []Role { return slices.Clone(permitted[op]) }
+
 // Permit gives nil when one of the user's roles allows the operation, else [problem.RoleNotPermitted].
 func (u User) Permit(op Operation) error {
 	if slices.ContainsFunc(permitted[op], func(r Role) bool { return slices.Contains(u.Roles, r) }) {

@@ -91,8 +91,8 @@ func (m *Room) Unseal(ctx context.Context, name, use, text string, v any) (bool,
 	return value.unseal(keys, name, v, time.Now()), nil
 }
 
-// keep sets a cookie.
-func (m *Room) keep(ctx context.Context, w http.ResponseWriter, c partner.Cloud, name, use string, v any, d time.Duration) error {
+// Put sets a cookie of a name and a use to a value that holds for a time.
+func (m *Room) Put(ctx context.Context, w http.ResponseWriter, c partner.Cloud, name, use string, v any, d time.Duration) error {
 	text, err := m.Seal(ctx, name, use, v, d)
 	if err == nil {
 		set(w, c, name, text, d)
@@ -105,6 +105,17 @@ func set(w http.ResponseWriter, c partner.Cloud, name, text string, d time.Durat
 		Name: cookieName(c, name), Value: text, Path: "/", MaxAge: int(d / time.Second),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: Encrypted(c),
 	})
+}
+
+// Take reads a cookie into v, as [Room.Put] set it, and drops it. It reports whether there was one that holds.
+func (m *Room) Take(w http.ResponseWriter, r *http.Request, name, use string, v any) (bool, error) {
+	ok, err := m.recall(r, name, use, v)
+	for _, c := range r.Cookies() {
+		if strings.TrimPrefix(c.Name, hostPrefix) == name {
+			drop(w, c.Name)
+		}
+	}
+	return ok, err
 }
 
 // drop removes a cookie by its full name.

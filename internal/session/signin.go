@@ -54,7 +54,7 @@ func (m *Room) Begin(w http.ResponseWriter, r *http.Request, c partner.Cloud, a 
 			drop(w, name)
 		}
 	}
-	return where, m.keep(r.Context(), w, c, m.Attempts+suffix(a.State), m.AttemptUse, whole, attemptTime)
+	return where, m.Put(r.Context(), w, c, m.Attempts+suffix(a.State), m.AttemptUse, whole, attemptTime)
 }
 
 // suffix is the part of a state that names its cookie.

@@ -174,7 +174,9 @@ func (s *Stack) start(ctx context.Context) error {
 		g.Go(func() error { return build(starting, s.root, s.Template.Functions) })
 	}
 	g.Go(func() error {
-		p, err := idp.Start(starting, idp.Options{Port: idpPort, AccountsFile: s.options.AccountsFile, RedirectURIs: []string{s.url + "/sign-in/callback"}})
+		p, err := idp.Start(starting, idp.Options{
+			Port: idpPort, AccountsFile: s.options.AccountsFile, RedirectURIs: []string{s.url + "/sign-in/callback", s.url + "/console/sign-in/callback"},
+		})
 		if err != nil {
 			return err
 		}

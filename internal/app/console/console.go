@@ -1,0 +1,80 @@
+// Package console puts the console together: its main starts what this makes, and tests make the same.
+package console
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"concord/internal/commerce"
+	pages "concord/internal/console"
+	"concord/internal/contact"
+	"concord/internal/customer"
+	"concord/internal/dynamo"
+	"concord/internal/granular"
+	"concord/internal/identity"
+	"concord/internal/invitation"
+	"concord/internal/locale"
+	"concord/internal/masterkey"
+	"concord/internal/partner"
+	"concord/internal/relationship"
+)
+
+// Config is what template.yaml sets.
+type Config struct {
+	Table    string `env:"TABLE_NAME"`         // the DynamoDB table of this deployment
+	Secret   string `env:"LINK_SECRET"`        // ARN or name of the secret from which the keys of cookies are derived
+	Operator string `env:"OPERATOR_NAME"`      // who operates this deployment; every page says so
+	Contact  string `env:"OPERATOR_CONTACT"`   // the email address where people ask the operator
+	Privacy  string `env:"PRIVACY_NOTICE_URL"` // its privacy notice
+	Imprint  string `env:"IMPRINT_URL" default:""`
+	// Authorities are the clouds with their identity providers, as identity.Parse reads them, and Clouds their portals.
+	Authorities string `env:"AUTHORITIES"`
+	Clouds      string `env:"CLOUDS"`
+	// How many mails a partner may send, as for the API, with which they count together.
+	FirstMonth int `env:"FIRST_MONTH_QUOTA" default:"50"`
+	Daily      int `env:"DAILY_QUOTA" default:"500"`
+	Partners   int `env:"PARTNERS_PER_RECIPIENT" default:"3"`
+	Domain     int `env:"DOMAIN_QUOTA" default:"50"`
+	// SalesAgentsRequest lets sales agents request partnerships (0.1); AdminAgentsAsk keeps them from delegated administration (0.5).
+	SalesAgentsRequest bool `env:"SALES_AGENT_MAY_REQUEST_PARTNERSHIP" default:"false"`
+	AdminAgentsAsk     bool `env:"DELEGATED_ADMIN_NEEDS_ADMIN_AGENT" default:"false"`
+	// AllowReserved accepts addresses under .example and .test and serves the page of components: only a local stack does.
+	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
+}
+
+// New makes the handler, and gives the URL at which it is reached.
+func New(c Config, to aws.Config, now func() time.Time, log *slog.Logger) (http.Handler, string, error) {
+	clouds, fault := partner.ParseClouds(c.Clouds)
+	authorities, err := identity.Parse(c.Authorities)
+	operator := contact.Operator{Name: c.Operator, Contact: c.Contact, Privacy: c.Privacy, Imprint: c.Imprint}
+	if err := errors.Join(err, fault, operator.Check()); err != nil {
+		return nil, "", err
+	}
+	store, keys := dynamo.New(to, c.Table), masterkey.New(to, c.Secret)
+	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
+	limits := invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain}
+	handler, err := pages.Console{
+		Invitations: &invitation.Service{
+			Store: store, Accounts: store, Relationships: store, Partnerships: store, Granular: store, GranularRoles: granular.ShippedRoles(),
+			Regions: partner.ShippedRegions(), Clouds: clouds, Recognition: relationship.Recognition{Companies: store},
+			Addresses: addresses, Locales: locale.Tags, Ledger: store, Limits: limits, Now: now,
+			SalesAgentsRequestPartnerships: c.SalesAgentsRequest, DelegatedAdminNeedsAdminAgent: c.AdminAgentsAsk,
+		},
+		Customers: customer.Service{
+			Store: store, Register: store, Support: store, Customers: store, Directory: store, Grants: store, Partnerships: store, Accounts: store,
+			Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Webmail: contact.Webmail, Now: now,
+		},
+		Relationships: store,
+		Granular: &granular.Service{
+			Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: now,
+			Quota: invitation.Quota{Ledger: store, Limits: limits},
+		},
+		Agreed:   commerce.Agreed{Signatures: store, Accounts: store, Partnerships: commerce.Tiers{Store: store}, Tiers: store},
+		Accounts: store, Clouds: clouds, Keys: keys, Operator: operator, Authorities: authorities, Kit: c.AllowReserved, Log: log, Now: now,
+	}.Handler()
+	return handler, clouds[0].BaseURL, err
+}

@@ -1,0 +1,61 @@
+package console
+
+import (
+	"net/http"
+
+	"concord/internal/problem"
+)
+
+// saying is how a refusal is told: its status, and the key of its sentence. Of a code without one, the English detail is told.
+type saying struct {
+	status int
+	key    string
+}
+
+// sayings are those of the codes that people can meet here. A code that is not among them is a conflict, told by its detail.
+var sayings = map[problem.Code]saying{
+	problem.PartnerNotActive:            {http.StatusForbidden, "console.problem.partner-not-active"},
+	problem.SendingPaused:               {http.StatusConflict, "console.problem.sending-paused"},
+	problem.InvitationAlreadyAccepted:   {http.StatusConflict, "console.problem.already-accepted"},
+	problem.InvitationAlreadyDeclined:   {http.StatusConflict, "console.problem.already-declined"},
+	problem.InvitationAlreadyCancelled:  {http.StatusConflict, "console.problem.already-cancelled"},
+	problem.InvitationExpired:           {http.StatusConflict, "console.problem.expired"},
+	problem.DuplicateOpenInvitation:     {http.StatusConflict, "console.problem.duplicate"},
+	problem.RelationshipExists:          {http.StatusConflict, "console.problem.relationship-exists"},
+	problem.RecipientSuppressed:         {http.StatusConflict, "console.problem.recipient-suppressed"},
+	problem.DraftEdited:                 {http.StatusConflict, "console.problem.draft-edited"},
+	problem.InvalidTransition:           {http.StatusConflict, "console.problem.invalid-transition"},
+	problem.PreconditionFailed:          {http.StatusPreconditionFailed, "console.problem.changed"},
+	problem.PreconditionRequired:        {http.StatusPreconditionRequired, "console.problem.changed"},
+	problem.ValidationFailed:            {http.StatusUnprocessableEntity, ""},
+	problem.RecipientEmailRequired:      {http.StatusUnprocessableEntity, "console.problem.recipient-required"},
+	problem.EmailInvalid:                {http.StatusUnprocessableEntity, "console.problem.email-invalid"},
+	problem.EmailInternationalisedLocal: {http.StatusUnprocessableEntity, "console.problem.email-invalid"},
+	problem.NameInvalid:                 {http.StatusUnprocessableEntity, "console.problem.name-invalid"},
+	problem.RegionNotAllowed:            {http.StatusUnprocessableEntity, "console.problem.region-not-allowed"},
+	problem.SelfInvitation:              {http.StatusUnprocessableEntity, "console.problem.self-invitation"},
+	problem.IdempotencyKeyReused:        {http.StatusUnprocessableEntity, "console.problem.key-reused"},
+	problem.AttestationRequired:         {http.StatusUnprocessableEntity, "console.problem.attestation-required"},
+	problem.AttestationOutdated:         {http.StatusUnprocessableEntity, "console.problem.attestation-outdated"},
+	problem.ActingRoleRequired:          {http.StatusUnprocessableEntity, "console.problem.acting-role"},
+	problem.ResendCooldown:              {http.StatusTooManyRequests, "console.problem.cooldown"},
+	problem.RecipientQuotaExceeded:      {http.StatusTooManyRequests, "console.problem.recipient-quota"},
+	problem.PartnerQuotaExceeded:        {http.StatusTooManyRequests, "console.problem.partner-quota"},
+	problem.Unavailable:                 {http.StatusServiceUnavailable, "console.trouble.text"},
+	problem.Internal:                    {http.StatusInternalServerError, "console.trouble.text"},
+}
+
+func statusOf(c problem.Code) int {
+	if s, ok := sayings[c]; ok {
+		return s.status
+	}
+	return http.StatusConflict
+}
+
+// sentence tells a code in the reader's language, and by its English detail where there are no words for it.
+func (v *visit) sentence(c problem.Code, detail string) string {
+	if s := sayings[c]; s.key != "" {
+		return v.T(s.key)
+	}
+	return detail
+}

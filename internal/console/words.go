@@ -1,0 +1,78 @@
+package console
+
+import (
+	"strings"
+
+	"concord/internal/invitation"
+)
+
+// The words of what the use cases name, by key.
+var (
+	statusKeys = map[invitation.Status]string{
+		invitation.Draft: "console.status.draft", invitation.Pending: "console.status.pending", invitation.Accepted: "console.status.accepted",
+		invitation.Declined: "console.status.declined", invitation.Cancelled: "console.status.cancelled", invitation.Expired: "console.status.expired",
+	}
+	statusStates = map[invitation.Status]state{
+		invitation.Draft: plainState, invitation.Pending: wait, invitation.Accepted: good, invitation.Declined: stop, invitation.Cancelled: plainState,
+		invitation.Expired: plainState,
+	}
+	deliveryKeys = map[invitation.Delivery]string{
+		invitation.DeliveryNotSent: "console.delivery.not-sent", invitation.DeliveryQueued: "console.delivery.queued",
+		invitation.DeliverySending: "console.delivery.sending", invitation.DeliverySent: "console.delivery.sent",
+		invitation.DeliveryDelayed: "console.delivery.delayed", invitation.DeliveryDelivered: "console.delivery.delivered",
+		invitation.DeliveryBounced: "console.delivery.bounced", invitation.DeliveryRejected: "console.delivery.rejected",
+		invitation.DeliverySuppressed: "console.delivery.suppressed", invitation.DeliveryComplained: "console.delivery.complained",
+		invitation.DeliveryFailed: "console.delivery.failed",
+	}
+	deliveryStates = map[invitation.Delivery]state{
+		invitation.DeliveryNotSent: plainState, invitation.DeliveryQueued: wait, invitation.DeliverySending: wait, invitation.DeliverySent: info,
+		invitation.DeliveryDelayed: wait, invitation.DeliveryDelivered: good, invitation.DeliveryBounced: stop, invitation.DeliveryRejected: stop,
+		invitation.DeliverySuppressed: stop, invitation.DeliveryComplained: stop, invitation.DeliveryFailed: stop,
+	}
+	kindKeys = map[invitation.Kind]string{
+		invitation.Reseller: "console.kind.reseller", invitation.DualReseller: "console.kind.dual", invitation.Partnership: "console.kind.partnership",
+	}
+	// eventKeys are the actions of an invitation's timeline.
+	eventKeys = map[string]string{
+		"created": "console.event.created", "changed": "console.event.changed", "edited": "console.event.edited", "reset": "console.event.reset",
+		"done": "console.event.done", "sent": "console.event.sent", "resent": "console.event.resent", "relinked": "console.event.relinked",
+		"extended": "console.event.extended", "cancelled": "console.event.cancelled", "operator cancelled": "console.event.cancelled",
+		"accepted": "console.event.accepted", "declined": "console.event.declined", "expired": "console.event.expired",
+		"mailed": "console.event.mailed", "mail failed": "console.event.failed", "notice failed": "console.event.notice-failed",
+		"delivered": "console.event.delivered", "delayed": "console.event.delayed", "bounced": "console.event.bounced",
+		"rejected": "console.event.rejected", "suppressed": "console.event.suppressed", "complained": "console.event.complained",
+		"reminded": "console.event.reminded", "renewal requested": "console.event.renewal", "reported": "console.event.reported",
+		"disputed": "console.event.disputed", "unsubscribed": "console.event.unsubscribed", "mail allowed": "console.event.allowed",
+		"moot": "console.event.moot", "erased": "console.event.erased",
+	}
+	actorKeys = map[invitation.ActorKind]string{
+		invitation.ByUser: "console.actor.user", invitation.ByCustomer: "console.actor.customer", invitation.BySystem: "console.actor.system",
+		invitation.ByOperator: "console.actor.operator",
+	}
+)
+
+func (v *visit) status(i invitation.Invitation) *pill {
+	s := i.StatusAt(v.now)
+	return &pill{statusStates[s], v.T(statusKeys[s])}
+}
+
+func (v *visit) delivery(i invitation.Invitation) *pill {
+	d := i.Mail.State.Delivery()
+	return &pill{deliveryStates[d], v.T(deliveryKeys[d])}
+}
+
+// event gives the words of an action; one that has none yet is told as it is stored.
+func (v *visit) event(action string) string {
+	if key, ok := eventKeys[action]; ok {
+		return v.T(key)
+	}
+	return strings.ToUpper(action[:min(1, len(action))]) + action[min(1, len(action)):]
+}
+
+// whoDid says who did something: a person of the own company by name where it is the reader.
+func (v *visit) whoDid(kind invitation.ActorKind, subject string) string {
+	if subject != "" && subject == v.user.Subject {
+		return v.T("console.actor.you")
+	}
+	return v.T(actorKeys[kind])
+}
