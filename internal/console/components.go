@@ -48,14 +48,25 @@ type fact struct {
 }
 
 // stamp is a moment that the script shows in the reader's time zone, and UTC without it.
-type stamp struct{ ISO, Text string }
+type stamp struct {
+	ISO, Text string
+	Day       bool // the time of day does not matter, as in a list
+}
+
+// day gives the stamp of a moment's day.
+func (v *visit) day(t time.Time) *stamp {
+	if t.IsZero() {
+		return nil
+	}
+	return &stamp{t.UTC().Format(time.RFC3339), v.Date(t), true}
+}
 
 // at gives the stamp of a moment.
 func (v *visit) at(t time.Time) *stamp {
 	if t.IsZero() {
 		return nil
 	}
-	return &stamp{t.UTC().Format(time.RFC3339), v.DateTime(t)}
+	return &stamp{t.UTC().Format(time.RFC3339), v.DateTime(t), false}
 }
 
 // cell is a cell of a table.

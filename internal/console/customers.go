@@ -189,7 +189,7 @@ func (v *visit) customerRow(k customer.Known, stands standing) row {
 		case relationship.Confirmed:
 			identity = cell{Pill: &pill{good, v.T("console.identity.confirmed")}}
 		}
-		since = cell{Time: v.at(r.EstablishedAt)}
+		since = cell{Time: v.day(r.EstablishedAt)}
 	} else if k.Invitation != nil {
 		related = cell{Text: v.T("console.relationship.asked"), Href: invitationPath(k.Invitation.ID)}
 	}

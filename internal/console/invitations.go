@@ -69,7 +69,7 @@ func (h *site) invitations(v *visit) (*page, error) {
 	for _, i := range found {
 		t.Rows = append(t.Rows, row{Cells: []cell{
 			{Text: v.recipient(i), Href: invitationPath(i.ID)}, {Text: v.T(kindKeys[i.Kind])}, {Pill: v.status(i)}, {Pill: v.delivery(i)},
-			{Time: v.at(i.CreatedAt)}, {Time: v.at(i.ExpiresAt)}, {Text: i.Reference()},
+			{Time: v.day(i.CreatedAt)}, {Time: v.day(i.ExpiresAt)}, {Text: i.Reference()},
 		}})
 	}
 	if v.exports() {

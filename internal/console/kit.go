@@ -94,8 +94,8 @@ func (k *kit) tables(v *visit, long string) {
 		Printer: v.Printer, Caption: "Customers", Count: "3", Columns: columns, CSV: root + "/kit?format=csv", Pick: "row",
 		Bulk: []action{{Label: "Cancel those chosen", Do: "kit", Quiet: true}}, Hidden: v.hiddenOf(0), Pager: &pager{First: root + "/kit", Next: root + "/kit"},
 		Rows: []row{
-			{[]cell{{Text: "Larch Industries", Href: root + "/kit", Note: "larch.example"}, {Pill: &k.Pills[2]}, {Text: "1,200"}, {Time: v.at(v.now)}}, "1", "Larch Industries"},
-			{[]cell{{Text: long, Href: root + "/kit"}, {Pill: &k.Pills[1]}, {Text: "8"}, {Time: v.at(v.now)}}, "2", "The long one"},
+			{[]cell{{Text: "Larch Industries", Href: root + "/kit", Note: "larch.example"}, {Pill: &k.Pills[2]}, {Text: "1,200"}, {Time: v.day(v.now)}}, "1", "Larch Industries"},
+			{[]cell{{Text: long, Href: root + "/kit"}, {Pill: &k.Pills[1]}, {Text: "8"}, {Time: v.day(v.now)}}, "2", "The long one"},
 			{[]cell{{Text: "株式会社カラマツ"}, {Pill: &k.Pills[3]}, {Text: "0"}, {Text: "–"}}, "3", "株式会社カラマツ"},
 		},
 	}

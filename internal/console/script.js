@@ -9,7 +9,8 @@ const enhance = main => {
     const at = new Date(t.dateTime)
     if (!isNaN(at)) {
       t.title = t.textContent
-      t.textContent = at.toLocaleString(lang, {day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', timeZoneName: 'short'})
+      const hour = 'day' in t.dataset ? {} : {hour: '2-digit', minute: '2-digit', timeZoneName: 'short'}
+      t.textContent = at.toLocaleString(lang, {day: 'numeric', month: 'short', year: 'numeric', ...hour})
     }
   }, main)
   each('[data-copy]', b => {

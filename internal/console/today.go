@@ -54,7 +54,7 @@ func (h *site) today(v *visit) (*page, error) {
 	for _, r := range related.Relationships {
 		if r.IdentityCheck == relationship.Unproven {
 			content.Needs.Rows = append(content.Needs.Rows, row{Cells: []cell{
-				{Pill: &pill{wait, v.T("console.need.identity")}}, {Text: v.companyName(r.Customer)}, {Time: v.at(r.EstablishedAt)},
+				{Pill: &pill{wait, v.T("console.need.identity")}}, {Text: v.companyName(r.Customer)}, {Time: v.day(r.EstablishedAt)},
 			}})
 		}
 	}
@@ -85,7 +85,7 @@ func (v *visit) needed(why *pill, i invitation.Invitation) row {
 	if n := len(i.History); n > 0 {
 		since = i.History[n-1].At
 	}
-	return row{Cells: []cell{{Pill: why}, {Text: v.recipient(i), Href: invitationPath(i.ID)}, {Time: v.at(since)}}}
+	return row{Cells: []cell{{Pill: why}, {Text: v.recipient(i), Href: invitationPath(i.ID)}, {Time: v.day(since)}}}
 }
 
 // funnel counts how far the requests of thirty days have come; nil for none.
