@@ -22,7 +22,6 @@ require (
 	github.com/google/uuid v1.6.0
 	github.com/pb33f/libopenapi v0.31.2
 	github.com/pb33f/libopenapi-validator v0.10.2
-	github.com/robfig/cron/v3 v3.0.1
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.2
 	github.com/sosodev/duration v1.4.0
 	go.yaml.in/yaml/v4 v4.0.0

@@ -48,8 +48,8 @@ type Scheduler struct {
 
 type entry struct {
 	template.Schedule
-	when expression
-	due  time.Time // zero when it never fires again
+	every time.Duration
+	due   time.Time // zero when it never fires by itself
 }
 
 // New makes a scheduler for the schedules; none fires before Start.
@@ -63,13 +63,13 @@ func New(schedules []template.Schedule, o Options) (*Scheduler, error) {
 	s := &Scheduler{o: o, wake: make(chan struct{}, 1)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for _, t := range schedules {
-		when, err := parse(t.Expression, t.Timezone)
+		every, err := parse(t.Expression)
 		if err != nil {
 			return nil, fmt.Errorf("schedule %s: %w", t.Name, err)
 		}
-		e := &entry{Schedule: t, when: when}
+		e := &entry{Schedule: t, every: every}
 		if !t.Disabled {
-			e.due = when.next(o.Clock.Now())
+			e.due = o.Clock.Now().Add(every)
 		}
 		s.entries = append(s.entries, e)
 	}
@@ -127,7 +127,7 @@ func (s *Scheduler) takeDue() []dueEntry {
 			continue
 		}
 		due = append(due, dueEntry{e, e.due})
-		e.due = e.when.next(now)
+		e.due = now.Add(e.every)
 	}
 	return due
 }
@@ -151,7 +151,7 @@ func (s *Scheduler) Advance(ctx context.Context, d time.Duration) error {
 	for _, e := range s.entries {
 		if !e.due.IsZero() && !e.due.After(now) {
 			due = append(due, dueEntry{e, e.due})
-			e.due = e.when.next(now)
+			e.due = now.Add(e.every)
 		}
 	}
 	s.mu.Unlock()

@@ -136,165 +136,201 @@ func (s *scope) attribute(id, attribute string) (any, error) {
 	return id + "." + attribute, nil
 }
 
+// entry is a resource whose properties are evaluated, with the name and ARN that it has in the local stack.
+type entry struct {
+	id, name   string
+	properties map[string]any
+	scope      *scope
+}
+
+// arn returns the ARN of the resource in the local stack.
+func (e entry) arn() string {
+	v, _ := e.scope.attribute(e.id, "Arn")
+	return text(v)
+}
+
+// types says what becomes of a resource of each type that the local stack obeys. Functions come last of all: their events need the APIs and
+// tables. Other types are for deployments alone.
+var types = map[string]func(*Template, entry) error{
+	"AWS::DynamoDB::Table":                       (*Template).enterTable,
+	"AWS::Serverless::HttpApi":                   (*Template).enterAPI,
+	"AWS::SecretsManager::Secret":                (*Template).enterSecret,
+	"AWS::SQS::Queue":                            (*Template).enterQueue,
+	"AWS::SNS::Subscription":                     (*Template).enterSubscription,
+	"AWS::SES::ConfigurationSetEventDestination": (*Template).enterEventDestination,
+	"AWS::SES::EmailIdentity":                    func(t *Template, e entry) error { t.Identities = append(t.Identities, e.name); return nil },
+	"AWS::SES::ConfigurationSet": func(t *Template, e entry) error {
+		t.ConfigurationSets = append(t.ConfigurationSets, e.name)
+		return nil
+	},
+	"AWS::Events::EventBus": func(t *Template, e entry) error { t.Buses = append(t.Buses, e.name); return nil },
+}
+
+// add enters a resource into the template.
 func (t *Template) add(s *scope, r *resource, properties map[string]any) error {
+	enter, known := types[r.kind]
 	name, err := s.name(r)
-	if err != nil {
+	if err != nil || !known {
 		return err
 	}
-	arn := func() string { v, _ := s.attribute(r.id, "Arn"); return text(v) }
-	switch r.kind {
-	case "AWS::DynamoDB::Table":
-		var p struct {
-			AttributeDefinitions    []Attribute
-			KeySchema               []KeyPart
-			GlobalSecondaryIndexes  []Index
-			LocalSecondaryIndexes   []any
-			StreamSpecification     struct{ StreamViewType string }
-			TimeToLiveSpecification struct {
-				AttributeName string
-				Enabled       flag
-			}
+	return enter(t, entry{r.id, name, properties, s})
+}
+
+func (t *Template) enterTable(e entry) error {
+	var p struct {
+		AttributeDefinitions    []Attribute
+		KeySchema               []KeyPart
+		GlobalSecondaryIndexes  []Index
+		LocalSecondaryIndexes   []any
+		StreamSpecification     struct{ StreamViewType string }
+		TimeToLiveSpecification struct {
+			AttributeName string
+			Enabled       flag
 		}
-		if err := decode(properties, &p); err != nil {
-			return err
-		}
-		if len(p.LocalSecondaryIndexes) > 0 {
-			return fmt.Errorf("local secondary indexes are not supported by the local stack")
-		}
-		table := Table{
-			LogicalID: r.id, Name: name, ARN: arn(), Attributes: p.AttributeDefinitions, Key: p.KeySchema,
-			Indexes: p.GlobalSecondaryIndexes, StreamViewType: p.StreamSpecification.StreamViewType,
-		}
-		if p.TimeToLiveSpecification.Enabled {
-			table.TTLAttribute = p.TimeToLiveSpecification.AttributeName
-		}
-		if table.StreamViewType != "" {
-			v, err := s.attribute(r.id, "StreamArn")
-			if err != nil {
-				return err
-			}
-			table.StreamARN = text(v)
-		}
-		if restored := text(s.parameters["RestoredTableName"]); restored != "" {
-			table.Name, table.Adopted = restored, true
-			table.ARN = "arn:aws:dynamodb:" + Region + ":" + Account + ":table/" + restored
-			table.StreamARN = table.ARN + "/stream/" + text(s.parameters["RestoredTableStreamLabel"])
-		}
-		t.Tables = append(t.Tables, table)
-	case "AWS::Serverless::HttpApi":
-		return t.addAPI(r.id, properties)
-	case "AWS::SecretsManager::Secret":
-		var p struct {
-			SecretString         string
-			GenerateSecretString *struct {
-				PasswordLength          *number
-				ExcludeCharacters       string
-				ExcludeLowercase        flag
-				ExcludeUppercase        flag
-				ExcludeNumbers          flag
-				ExcludePunctuation      flag
-				IncludeSpace            flag
-				RequireEachIncludedType *flag
-				SecretStringTemplate    string
-				GenerateStringKey       string
-			}
-		}
-		if err := decode(properties, &p); err != nil {
-			return err
-		}
-		secret := Secret{LogicalID: r.id, Name: name, ARN: arn(), Value: p.SecretString}
-		if g := p.GenerateSecretString; g != nil {
-			secret.Generate = &GenerateSecretString{
-				Length: 32, ExcludeCharacters: g.ExcludeCharacters, ExcludeLowercase: bool(g.ExcludeLowercase),
-				ExcludeUppercase: bool(g.ExcludeUppercase), ExcludeNumbers: bool(g.ExcludeNumbers), ExcludePunctuation: bool(g.ExcludePunctuation),
-				IncludeSpace: bool(g.IncludeSpace), RequireEachType: g.RequireEachIncludedType == nil || bool(*g.RequireEachIncludedType),
-				SecretStringTemplate: g.SecretStringTemplate, GenerateStringKey: g.GenerateStringKey,
-			}
-			if g.PasswordLength != nil {
-				secret.Generate.Length = int(*g.PasswordLength)
-			}
-		}
-		t.Secrets = append(t.Secrets, secret)
-	case "AWS::SQS::Queue":
-		url, err := s.ref(r.id)
+	}
+	if err := decode(e.properties, &p); err != nil {
+		return err
+	}
+	if len(p.LocalSecondaryIndexes) > 0 {
+		return fmt.Errorf("local secondary indexes are not supported by the local stack")
+	}
+	table := Table{
+		LogicalID: e.id, Name: e.name, ARN: e.arn(), Attributes: p.AttributeDefinitions, Key: p.KeySchema,
+		Indexes: p.GlobalSecondaryIndexes, StreamViewType: p.StreamSpecification.StreamViewType,
+	}
+	if p.TimeToLiveSpecification.Enabled {
+		table.TTLAttribute = p.TimeToLiveSpecification.AttributeName
+	}
+	if table.StreamViewType != "" {
+		v, err := e.scope.attribute(e.id, "StreamArn")
 		if err != nil {
 			return err
 		}
-		var p struct {
-			VisibilityTimeout *number
-			DelaySeconds      number
-			FifoQueue         flag
-			RedrivePolicy     struct {
-				DeadLetterTargetARN string `json:"deadLetterTargetArn"`
-				MaxReceiveCount     number `json:"maxReceiveCount"`
-			}
+		table.StreamARN = text(v)
+	}
+	if restored := text(e.scope.parameters["RestoredTableName"]); restored != "" {
+		table.Name, table.Adopted = restored, true
+		table.ARN = "arn:aws:dynamodb:" + Region + ":" + Account + ":table/" + restored
+		table.StreamARN = table.ARN + "/stream/" + text(e.scope.parameters["RestoredTableStreamLabel"])
+	}
+	t.Tables = append(t.Tables, table)
+	return nil
+}
+
+func (t *Template) enterSecret(e entry) error {
+	var p struct {
+		SecretString         string
+		GenerateSecretString *struct {
+			PasswordLength          *number
+			ExcludeCharacters       string
+			ExcludeLowercase        flag
+			ExcludeUppercase        flag
+			ExcludeNumbers          flag
+			ExcludePunctuation      flag
+			IncludeSpace            flag
+			RequireEachIncludedType *flag
+			SecretStringTemplate    string
+			GenerateStringKey       string
 		}
-		if err := decode(properties, &p); err != nil {
-			return err
+	}
+	if err := decode(e.properties, &p); err != nil {
+		return err
+	}
+	secret := Secret{LogicalID: e.id, Name: e.name, ARN: e.arn(), Value: p.SecretString}
+	if g := p.GenerateSecretString; g != nil {
+		secret.Generate = &GenerateSecretString{
+			Length: 32, ExcludeCharacters: g.ExcludeCharacters, ExcludeLowercase: bool(g.ExcludeLowercase),
+			ExcludeUppercase: bool(g.ExcludeUppercase), ExcludeNumbers: bool(g.ExcludeNumbers), ExcludePunctuation: bool(g.ExcludePunctuation),
+			IncludeSpace: bool(g.IncludeSpace), RequireEachType: g.RequireEachIncludedType == nil || bool(*g.RequireEachIncludedType),
+			SecretStringTemplate: g.SecretStringTemplate, GenerateStringKey: g.GenerateStringKey,
 		}
-		if p.FifoQueue || p.DelaySeconds != 0 {
-			return fmt.Errorf("FIFO queues and delays are not supported by the local stack")
+		if g.PasswordLength != nil {
+			secret.Generate.Length = int(*g.PasswordLength)
 		}
-		q := Queue{
-			LogicalID: r.id, Name: name, ARN: arn(), URL: text(url), Visibility: 30 * time.Second,
-			DeadLetters: p.RedrivePolicy.DeadLetterTargetARN, MaxReceives: int(p.RedrivePolicy.MaxReceiveCount),
+	}
+	t.Secrets = append(t.Secrets, secret)
+	return nil
+}
+
+func (t *Template) enterQueue(e entry) error {
+	url, err := e.scope.ref(e.id)
+	if err != nil {
+		return err
+	}
+	var p struct {
+		VisibilityTimeout *number
+		DelaySeconds      number
+		FifoQueue         flag
+		RedrivePolicy     struct {
+			DeadLetterTargetARN string `json:"deadLetterTargetArn"`
+			MaxReceiveCount     number `json:"maxReceiveCount"`
 		}
-		if p.VisibilityTimeout != nil {
-			q.Visibility = time.Duration(*p.VisibilityTimeout) * time.Second
-		}
-		if (q.DeadLetters == "") != (q.MaxReceives < 1) {
-			return fmt.Errorf("a RedrivePolicy has deadLetterTargetArn and maxReceiveCount")
-		}
-		t.Queues = append(t.Queues, q)
-	case "AWS::SNS::Subscription":
-		var p struct {
-			TopicARN           string `json:"TopicArn"`
-			Protocol, Endpoint string
-			RawMessageDelivery flag
-			FilterPolicy       any
-		}
-		if err := decode(properties, &p); err != nil {
-			return err
-		}
-		if p.FilterPolicy != nil {
-			return fmt.Errorf("filter policies of subscriptions are not supported by the local stack")
-		}
-		if p.Protocol == "sqs" {
-			t.Subscriptions = append(t.Subscriptions, Subscription{Topic: p.TopicARN, Queue: p.Endpoint, Raw: bool(p.RawMessageDelivery)})
-		}
-	case "AWS::SES::ConfigurationSetEventDestination":
-		var p struct {
-			ConfigurationSetName string
-			EventDestination     struct {
-				Enabled            flag
-				MatchingEventTypes []string
-				SnsDestination     struct {
-					TopicARN string
-				}
-			}
-		}
-		if err := decode(properties, &p); err != nil {
-			return err
-		}
-		if p.EventDestination.SnsDestination.TopicARN == "" {
-			return fmt.Errorf("only topics are event destinations in the local stack")
-		}
-		if p.EventDestination.Enabled {
-			t.EventDestinations = append(t.EventDestinations, EventDestination{
-				ConfigurationSet: p.ConfigurationSetName, Types: p.EventDestination.MatchingEventTypes, Topic: p.EventDestination.SnsDestination.TopicARN,
-			})
-		}
-	case "AWS::SES::EmailIdentity":
-		t.Identities = append(t.Identities, name)
-	case "AWS::SES::ConfigurationSet":
-		t.ConfigurationSets = append(t.ConfigurationSets, name)
-	case "AWS::Events::EventBus":
-		t.Buses = append(t.Buses, name)
+	}
+	if err := decode(e.properties, &p); err != nil {
+		return err
+	}
+	if p.FifoQueue || p.DelaySeconds != 0 {
+		return fmt.Errorf("FIFO queues and delays are not supported by the local stack")
+	}
+	q := Queue{
+		LogicalID: e.id, Name: e.name, ARN: e.arn(), URL: text(url), Visibility: 30 * time.Second,
+		DeadLetters: p.RedrivePolicy.DeadLetterTargetARN, MaxReceives: int(p.RedrivePolicy.MaxReceiveCount),
+	}
+	if p.VisibilityTimeout != nil {
+		q.Visibility = time.Duration(*p.VisibilityTimeout) * time.Second
+	}
+	if (q.DeadLetters == "") != (q.MaxReceives < 1) {
+		return fmt.Errorf("a RedrivePolicy has deadLetterTargetArn and maxReceiveCount")
+	}
+	t.Queues = append(t.Queues, q)
+	return nil
+}
+
+func (t *Template) enterSubscription(e entry) error {
+	var p struct {
+		TopicARN           string `json:"TopicArn"`
+		Protocol, Endpoint string
+		RawMessageDelivery flag
+		FilterPolicy       any
+	}
+	if err := decode(e.properties, &p); err != nil {
+		return err
+	}
+	if p.FilterPolicy != nil {
+		return fmt.Errorf("filter policies of subscriptions are not supported by the local stack")
+	}
+	if p.Protocol == "sqs" {
+		t.Subscriptions = append(t.Subscriptions, Subscription{Topic: p.TopicARN, Queue: p.Endpoint, Raw: bool(p.RawMessageDelivery)})
 	}
 	return nil
 }
 
-func (t *Template) addAPI(id string, properties map[string]any) error {
+func (t *Template) enterEventDestination(e entry) error {
+	var p struct {
+		ConfigurationSetName string
+		EventDestination     struct {
+			Enabled            flag
+			MatchingEventTypes []string
+			SnsDestination     struct {
+				TopicARN string
+			}
+		}
+	}
+	if err := decode(e.properties, &p); err != nil {
+		return err
+	}
+	if p.EventDestination.SnsDestination.TopicARN == "" {
+		return fmt.Errorf("only topics are event destinations in the local stack")
+	}
+	if p.EventDestination.Enabled {
+		t.EventDestinations = append(t.EventDestinations, EventDestination{
+			ConfigurationSet: p.ConfigurationSetName, Types: p.EventDestination.MatchingEventTypes, Topic: p.EventDestination.SnsDestination.TopicARN,
+		})
+	}
+	return nil
+}
+
+func (t *Template) enterAPI(e entry) error {
 	var p struct {
 		DefaultRouteSettings struct {
 			ThrottlingBurstLimit number
@@ -316,13 +352,13 @@ func (t *Template) addAPI(id string, properties map[string]any) error {
 		}
 		CorsConfiguration any
 	}
-	if err := decode(properties, &p); err != nil {
+	if err := decode(e.properties, &p); err != nil {
 		return err
 	}
 	if p.CorsConfiguration != nil {
 		return fmt.Errorf("CorsConfiguration is not supported by the local stack")
 	}
-	api := API{LogicalID: id, Authorizers: map[string]Authorizer{}, BurstLimit: int(p.DefaultRouteSettings.ThrottlingBurstLimit)}
+	api := API{LogicalID: e.id, Authorizers: map[string]Authorizer{}, BurstLimit: int(p.DefaultRouteSettings.ThrottlingBurstLimit)}
 	if p.DefaultRouteSettings.ThrottlingRateLimit != "" {
 		rate, err := p.DefaultRouteSettings.ThrottlingRateLimit.Float64()
 		if err != nil {
@@ -643,8 +679,8 @@ func (t *Template) addQueue(f *Function, event string, properties map[string]any
 
 func addSchedule(f *Function, event string, properties map[string]any) error {
 	var p struct {
-		Name, ScheduleExpression, ScheduleExpressionTimezone, Input, State string
-		RetryPolicy                                                        struct {
+		Name, ScheduleExpression, Input, State string
+		RetryPolicy                            struct {
 			MaximumRetryAttempts     *number
 			MaximumEventAgeInSeconds *number
 		}
@@ -657,7 +693,7 @@ func addSchedule(f *Function, event string, properties map[string]any) error {
 		return fmt.Errorf("ScheduleExpression is missing")
 	}
 	schedule := Schedule{
-		Name: p.Name, Function: f.LogicalID, Expression: p.ScheduleExpression, Timezone: p.ScheduleExpressionTimezone, Input: p.Input,
+		Name: p.Name, Function: f.LogicalID, Expression: p.ScheduleExpression, Input: p.Input,
 		Disabled: p.State == "DISABLED", MaximumRetries: 185, MaximumAge: 24 * time.Hour, DeadLetterTarget: p.DeadLetterConfig.Arn,
 	}
 	if schedule.Name == "" {

@@ -157,8 +157,7 @@ type Schedule struct {
 	Name             string
 	Function         string // logical id
 	ARN              string
-	Expression       string // rate(…), cron(…) or at(…)
-	Timezone         string // IANA name; empty for UTC
+	Expression       string // rate(…)
 	Input            string // empty for EventBridge Scheduler's own event
 	Disabled         bool
 	MaximumRetries   int

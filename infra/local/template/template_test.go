@@ -266,7 +266,7 @@ Events:
   Off: {Type: DynamoDB, Properties: {Stream: !GetAtt Table.StreamArn, StartingPosition: LATEST, Enabled: false}}
   Daily:
     Type: ScheduleV2
-    Properties: {ScheduleExpression: cron(0 3 * * ? *), ScheduleExpressionTimezone: Europe/Paris, Input: '{"a":1}', State: DISABLED,
+    Properties: {ScheduleExpression: rate(1 day), Input: '{"a":1}', State: DISABLED,
       RetryPolicy: {MaximumRetryAttempts: 2, MaximumEventAgeInSeconds: 60}, DeadLetterConfig: {Arn: !GetAtt Queue.Arn}}
   Often: {Type: ScheduleV2, Properties: {Name: often, ScheduleExpression: rate(1 minute)}}
 `, nil)
@@ -303,7 +303,7 @@ Events:
 	}
 	prefix := "arn:aws:scheduler:us-east-1:000000000000:schedule/default/"
 	wantSchedules := []Schedule{
-		{Name: "FDaily", Function: "F", ARN: prefix + "FDaily", Expression: "cron(0 3 * * ? *)", Timezone: "Europe/Paris", Input: `{"a":1}`, Disabled: true, MaximumRetries: 2, MaximumAge: time.Minute, DeadLetterTarget: arn},
+		{Name: "FDaily", Function: "F", ARN: prefix + "FDaily", Expression: "rate(1 day)", Input: `{"a":1}`, Disabled: true, MaximumRetries: 2, MaximumAge: time.Minute, DeadLetterTarget: arn},
 		{Name: "often", Function: "F", ARN: prefix + "often", Expression: "rate(1 minute)", MaximumRetries: 185, MaximumAge: 24 * time.Hour},
 	}
 	if !reflect.DeepEqual(f.Schedules, wantSchedules) {
