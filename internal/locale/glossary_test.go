@@ -157,7 +157,7 @@ func TestGlossary(t *testing.T) {
 	}
 }
 
-// TestDocumentsKeepToTheGlossary: README.md and the API, its errors included, say what the mails and pages say.
+// TestDocumentsKeepToTheGlossary: what is read first and the API, its errors included, say what the mails and pages say.
 func TestDocumentsKeepToTheGlossary(t *testing.T) {
 	refused := readGlossary(t).document
 	if len(refused) == 0 {
@@ -170,7 +170,7 @@ func TestDocumentsKeepToTheGlossary(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"../../README.md", "../web/openapi.json"} {
+	for _, name := range []string{"../../README.md", "../../docs/walk.md", "../../infra/local/README.md", "../web/openapi.json"} {
 		content, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
