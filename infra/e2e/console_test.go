@@ -23,7 +23,8 @@ func (b *tab) signInToConsole(path, person string) {
 		chromedp.WaitReady(`main[data-page^=console-]`))
 }
 
-// lookEverywhere looks at a page at three widths in two themes: nothing is wider than the screen, and axe finds nothing.
+// lookEverywhere looks at a page at three widths in two themes: nothing is wider than the screen, and axe finds
+// nothing.
 func (b *tab) lookEverywhere(name string) {
 	b.t.Helper()
 	for _, scheme := range []string{"light", "dark"} {
@@ -117,7 +118,8 @@ func TestConsoleWithoutScript(t *testing.T) {
 	}
 }
 
-// Another partner's request is not found, a company without an account is led to its enrolment, and the operator is let in.
+// Another partner's request is not found, a company without an account is led to its enrolment, and the operator is
+// let in.
 func TestConsoleIsOnesOwn(t *testing.T) {
 	browser := newChromium(t)
 	alder := newPartner(t, "alder")

@@ -11,7 +11,8 @@ import (
 	"concord/internal/locale"
 )
 
-// The views of the blocks in components.html. What they say is said already: only labels that are the same everywhere come from the block.
+// The views of the blocks in components.html. What they say is said already: only labels that are the same everywhere
+// come from the block.
 
 // state is how good or bad something is; it chooses colours and icon of a pill, a notice, a bar.
 type state string
@@ -31,8 +32,8 @@ type pill struct {
 	Text  string
 }
 
-// action is a link or, with Do set, a button. Blocked, when not empty, is the reason why it cannot be done and the way out: it is shown in
-// its place.
+// action is a link or, with Do set, a button. Blocked, when not empty, is the reason why it cannot be done and the way
+// out: it is shown in its place.
 type action struct {
 	Label, Href, Do string
 	Quiet           bool

@@ -47,7 +47,8 @@ const (
 	enrolment    = root + "/enrolment"
 )
 
-// Roles count for fresh; a page fetches them again after half of it, so that who then fills in a form has the other half to send it.
+// Roles count for fresh; a page fetches them again after half of it, so that who then fills in a form has the other
+// half to send it.
 const fresh = time.Hour
 
 type site struct {

@@ -348,8 +348,8 @@ var whole = [][]partner.Role{
 	{}, {partner.AdminAgent}, {partner.SalesAgent}, {partner.GlobalAdmin}, {partner.Operator}, {partner.GlobalAdmin, partner.SalesAgent},
 }
 
-// TestRouteTable: each row of the table, for each role: shown, or console-not-allowed; whatever is not there is console-not-found. The menu
-// leads to no page that its reader may not see.
+// TestRouteTable: each row of the table, for each role: shown, or console-not-allowed; whatever is not there is
+// console-not-found. The menu leads to no page that its reader may not see.
 func TestRouteTable(t *testing.T) {
 	d := open(t)
 	cells := 0

@@ -120,8 +120,9 @@ func (v *visit) command() invitation.Command {
 	}
 }
 
-// mayFill looks at who has filled a form in. When it gives false, the request has been answered: 401 with the form still filled but for
-// what binds where the session has ended, and 401 with an empty form where somebody else is signed in by now.
+// mayFill looks at who has filled a form in. When it gives false, the request has been answered: 401 with the form
+// still filled but for what binds where the session has ended, and 401 with an empty form where somebody else is
+// signed in by now.
 func (v *visit) mayFill() bool {
 	who, err := v.h.room.FilledBy(v.r.Context(), v.form.values.Get(fieldFiller))
 	if err != nil {
@@ -161,8 +162,9 @@ func (v *visit) show() {
 	}
 }
 
-// act makes the handler of a form. Shown gives its page, with what was typed; do carries out what it says, and gives where to go and the
-// key of what to say there. A refusal brings the form back: its sentence above, its findings at their fields.
+// act makes the handler of a form. Shown gives its page, with what was typed; do carries out what it says, and gives
+// where to go and the key of what to say there. A refusal brings the form back: its sentence above, its findings at
+// their fields.
 func (h *site) act(shown func(*visit) (*page, error), do func(*visit) (to, said string, err error)) func(*visit) (*page, error) {
 	return func(v *visit) (*page, error) {
 		if v.form.obstacle != "" {

@@ -13,11 +13,13 @@ import (
 func (h *site) invitationRoutes() []route {
 	read, change := audience{operation: partner.ReadCustomers}, audience{operation: partner.InviteCustomers}
 	return []route{
-		{method: http.MethodGet, path: "/invitations", page: "console-invitations", section: "console.menu.invitations", who: read, serve: h.invitations},
+		{method: http.MethodGet, path: "/invitations", page: "console-invitations",
+			section: "console.menu.invitations", who: read, serve: h.invitations},
 		{method: http.MethodGet, path: "/invitations/{id}", page: "console-invitation", who: read, serve: h.invitation},
 		{method: http.MethodPost, path: "/invitations/{id}", page: "console-invitation", who: change, serve: h.act(h.invitation, h.resend)},
 		{method: http.MethodGet, path: "/invitations/{id}/cancel", page: "console-invitation-cancel", who: change, serve: h.cancelling},
-		{method: http.MethodPost, path: "/invitations/{id}/cancel", page: "console-invitation-cancel", who: change, serve: h.act(h.cancelling, h.cancel)},
+		{method: http.MethodPost, path: "/invitations/{id}/cancel", page: "console-invitation-cancel", who: change,
+			serve: h.act(h.cancelling, h.cancel)},
 	}
 }
 
@@ -34,7 +36,8 @@ func (v *visit) recipient(i invitation.Invitation) string {
 	return v.T("console.invitation.no-recipient", "reference", i.Reference())
 }
 
-// invitations is the list of the partner's own, newest first: what is open or ended less than 30 days ago, or whatever has a status.
+// invitations is the list of the partner's own, newest first: what is open or ended less than 30 days ago, or whatever
+// has a status.
 func (h *site) invitations(v *visit) (*page, error) {
 	q := invitation.Query{
 		Status: invitation.Status(v.chosen("status", "", "draft", "pending", "accepted", "declined", "cancelled", "expired", "all")),
@@ -241,8 +244,10 @@ func (h *site) cancelling(v *visit) (*page, error) {
 	reason := v.input("text", "reason", v.T("console.cancel.reason"), "")
 	reason.Optional, reason.Max, reason.Hint = true, invitation.MaxReason, v.T("console.cancel.reason.hint")
 	c := confirmation{
-		Printer: v.Printer, Action: invitationPath(i.ID) + "/cancel", Do: "cancel", Label: v.T("console.invitation.cancel"), Back: invitationPath(i.ID), Danger: true,
-		Text: []string{v.T("console.cancel.text"), v.T("console.cancel.nobody")}, Facts: v.invitationFacts(i)[2:], Fields: []field{reason}, Hidden: v.hiddenOf(i.Version),
+		Printer: v.Printer, Action: invitationPath(i.ID) + "/cancel", Do: "cancel", Label: v.T("console.invitation.cancel"), Back: invitationPath(i.ID),
+		Danger: true,
+		Text: []string{v.T("console.cancel.text"), v.T("console.cancel.nobody")}, Facts: v.invitationFacts(i)[2:], Fields: []field{reason},
+		Hidden: v.hiddenOf(i.Version),
 	}
 	if !i.StatusAt(v.now).Open() {
 		c.Blocked = []note{{State: info, Text: []string{v.T("console.cancel.ended")}}}

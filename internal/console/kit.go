@@ -8,7 +8,8 @@ import (
 	"concord/internal/problem"
 )
 
-// kitRoutes are those of the page that shows every component in every state: for tests and pictures, and on a local stack only.
+// kitRoutes are those of the page that shows every component in every state: for tests and pictures, and on a local
+// stack only.
 func (h *site) kitRoutes() []route {
 	if !h.Kit {
 		return nil

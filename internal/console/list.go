@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// How many rows a page has, how many an export has at most, and how often a page asks the store for more: a filter may leave nothing of
-// what was read while there is more.
+// How many rows a page has, how many an export has at most, and how often a page asks the store for more: a filter may
+// leave nothing of what was read while there is more.
 const (
 	pageRows   = 25
 	exportRows = 1000
@@ -19,7 +19,8 @@ const (
 
 const cursorUse = "cursor"
 
-// cursor reads where the page before ended; empty for the first page, and for what is no cursor of this list with these filters.
+// cursor reads where the page before ended; empty for the first page, and for what is no cursor of this list with
+// these filters.
 func (v *visit) cursor() (string, error) {
 	var after string
 	_, err := v.h.room.Unseal(v.ctx(), v.cursorName(), v.h.room.Use, v.r.URL.Query().Get(cursorUse), &after)

@@ -94,7 +94,8 @@ var programKeys = map[partner.ProgramRole]string{
 func (v *visit) role(r partner.Role) string           { return v.T(roleKeys[r]) }
 func (v *visit) program(r partner.ProgramRole) string { return v.T(programKeys[r]) }
 
-// sections are the menu, in its order: the key of each text. One is shown when a route begins it and who asks may see that.
+// sections are the menu, in its order: the key of each text. One is shown when a route begins it and who asks may see
+// that.
 var sections = []string{
 	"console.menu.today", "console.menu.customers", "console.menu.invitations", "console.menu.batches", "console.menu.resellers", "console.menu.providers",
 	"console.menu.subscriptions", "console.menu.administration", "console.menu.enrolment", "console.menu.account", "console.menu.audit", "console.menu.operator",

@@ -6,13 +6,15 @@ import (
 	"concord/internal/problem"
 )
 
-// saying is how a refusal is told: its status, and the key of its sentence. Of a code without one, the English detail is told.
+// saying is how a refusal is told: its status, and the key of its sentence. Of a code without one, the English detail
+// is told.
 type saying struct {
 	status int
 	key    string
 }
 
-// sayings are those of the codes that people can meet here. A code that is not among them is a conflict, told by its detail.
+// sayings are those of the codes that people can meet here. A code that is not among them is a conflict, told by its
+// detail.
 var sayings = map[problem.Code]saying{
 	problem.PartnerNotActive:            {http.StatusForbidden, "console.problem.partner-not-active"},
 	problem.SendingPaused:               {http.StatusConflict, "console.problem.sending-paused"},

@@ -18,7 +18,8 @@ import (
 type attempt struct {
 	session.Attempt
 	To string
-	// Silent is set when roles are fetched again of who is signed in: nobody is asked anything, and the session goes on.
+	// Silent is set when roles are fetched again of who is signed in: nobody is asked anything, and the session goes
+	// on.
 	Silent bool
 	Before session.Session `json:",omitzero"`
 }
@@ -82,8 +83,8 @@ func (v *visit) begin(c partner.Cloud, a attempt, prompt identity.Prompt) {
 	v.redirect(where)
 }
 
-// refresh fetches the roles of who is signed in again, without a question. While the provider does not answer, roles count that are not
-// older than [fresh]. It gives true when the page can be shown now.
+// refresh fetches the roles of who is signed in again, without a question. While the provider does not answer, roles
+// count that are not older than [fresh]. It gives true when the page can be shown now.
 func (v *visit) refresh(s *session.Session) bool {
 	cloud, err := v.h.Clouds.Cloud(s.Cloud)
 	if err == nil {

@@ -20,7 +20,8 @@ type today struct {
 	Funnel *chart
 }
 
-// looked is how many of the newest invitations and customers today's page looks at: one page of each, whatever there is.
+// looked is how many of the newest invitations and customers today's page looks at: one page of each, whatever there
+// is.
 const looked = 100
 
 const month = 30 * 24 * time.Hour

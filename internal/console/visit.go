@@ -65,8 +65,8 @@ func (h *site) visit(w http.ResponseWriter, r *http.Request, one *route) *visit 
 	return v
 }
 
-// enter finds out who asks. When it gives false, the request has been answered: nobody is signed in, the company has no account, or what
-// was sent cannot be done by who is signed in now.
+// enter finds out who asks. When it gives false, the request has been answered: nobody is signed in, the company has
+// no account, or what was sent cannot be done by who is signed in now.
 func (v *visit) enter() bool {
 	s, err := v.h.room.Current(v.w, v.r)
 	if err != nil {

@@ -1,8 +1,10 @@
-// Package session signs people in, keeps them signed in, and lets them go, for whatever has pages: the emailed links and the console.
+// Package session signs people in, keeps them signed in, and lets them go, for whatever has pages: the emailed links
+// and the console.
 //
-// Each of the two is a [Room] with cookies and keys of its own, so that who is signed in to one is nobody in the other. What has to
-// survive a redirect is in cookies, encrypted and authenticated with AES-256-GCM; each value is bound to its name, so that none can stand
-// for another. Their time is real time: the clock that a local stack moves is not theirs.
+// Each of the two is a [Room] with cookies and keys of its own, so that who is signed in to one is nobody in the
+// other. What has to survive a redirect is in cookies, encrypted and authenticated with AES-256-GCM; each value is
+// bound to its name, so that none can stand for another. Their time is real time: the clock that a local stack moves
+// is not theirs.
 package session
 
 import (
@@ -18,8 +20,8 @@ import (
 	"concord/internal/partner"
 )
 
-// Keys gives the keys of a use, the one to encrypt with first. Named are the ids of keys that cookies name: that such a key is not among
-// those given means that there is none. An error means that the keys could not be had.
+// Keys gives the keys of a use, the one to encrypt with first. Named are the ids of keys that cookies name: that such
+// a key is not among those given means that there is none. An error means that the keys could not be had.
 type Keys interface {
 	Keys(ctx context.Context, use string, named ...uint16) ([]link.Key, error)
 }

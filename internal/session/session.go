@@ -52,9 +52,10 @@ func (m *Room) Current(w http.ResponseWriter, r *http.Request) (*Session, error)
 	return &s, nil
 }
 
-// Keep sets the cookie of a session. A company with more domains than a cookie holds keeps the first ones, and the invited one among
-// them, which an answer is compared with. Another invitation that the same session answers may find its domain cut off: then
-// the partner is asked to confirm a customer that it need not have (domain, 0.25), never the other way round.
+// Keep sets the cookie of a session. A company with more domains than a cookie holds keeps the first ones, and the
+// invited one among them, which an answer is compared with. Another invitation that the same session answers may find
+// its domain cut off: then the partner is asked to confirm a customer that it need not have (domain, 0.25), never the
+// other way round.
 func (m *Room) Keep(ctx context.Context, w http.ResponseWriter, c partner.Cloud, s Session, invited string) error {
 	now := time.Now()
 	if s.Since == 0 {
@@ -107,8 +108,8 @@ func DomainOf(address string) string {
 // formDomains is how many domains of a company a form knows.
 const formDomains = 4
 
-// Filler says in a form who began to fill it in. That proves nothing: it only tells whose words a form holds whose session has ended
-// meanwhile, so that they are shown again to nobody else, and how the page of that person looks.
+// Filler says in a form who began to fill it in. That proves nothing: it only tells whose words a form holds whose
+// session has ended meanwhile, so that they are shown again to nobody else, and how the page of that person looks.
 func (m *Room) Filler(ctx context.Context, p invitation.Person, invited string) (string, error) {
 	if n := len(p.Company.Domains); n > formDomains {
 		p.Company.Domains = someDomains(p.Company.Domains, formDomains, invited)

@@ -74,7 +74,8 @@ func TestSeal(t *testing.T) {
 	}
 }
 
-// TestHostCookies holds that a cloud served over https gets cookies that other hosts cannot set, and that its names alone count.
+// TestHostCookies holds that a cloud served over https gets cookies that other hosts cannot set, and that its names
+// alone count.
 func TestHostCookies(t *testing.T) {
 	secure, plain := partner.Cloud{ID: "s", BaseURL: "https://a.example"}, partner.Cloud{ID: "p", BaseURL: "http://127.0.0.1"}
 	person := invitation.Person{Subject: "u", Roles: []partner.Role{partner.GlobalAdmin}}
@@ -124,7 +125,8 @@ func FuzzUnseal(f *testing.F) {
 	})
 }
 
-// A session slides: a page renews its cookie when that is some minutes old, and no longer than eight hours after the sign-in.
+// A session slides: a page renews its cookie when that is some minutes old, and no longer than eight hours after the
+// sign-in.
 func TestSessionSlides(t *testing.T) {
 	cloud := partner.Cloud{ID: "p", BaseURL: "http://127.0.0.1"}
 	h := roomOf(cloud)
@@ -165,7 +167,8 @@ func TestSessionSlides(t *testing.T) {
 	}
 }
 
-// What one room gives is nothing in another, though both have one browser: neither under its own name nor put under the other's.
+// What one room gives is nothing in another, though both have one browser: neither under its own name nor put under
+// the other's.
 func TestRoomsDoNotKnowOneAnother(t *testing.T) {
 	cloud := partner.Cloud{ID: "p", BaseURL: "http://127.0.0.1"}
 	keys := perUse{}

@@ -24,8 +24,8 @@ const (
 	maxAttempts = 4
 )
 
-// Attempt is one sign-in under way. Its cookie is named after its state, so that several can be. Who needs to know more when it comes
-// back embeds it into a struct of its own, and gives [Room.Begin] and [Room.Resume] that.
+// Attempt is one sign-in under way. Its cookie is named after its state, so that several can be. Who needs to know
+// more when it comes back embeds it into a struct of its own, and gives [Room.Begin] and [Room.Resume] that.
 type Attempt struct {
 	Cloud    partner.CloudID
 	State    string
@@ -43,7 +43,8 @@ func (a Attempt) proof() identity.Attempt {
 	return identity.Attempt{State: a.State, Nonce: a.Nonce, Verifier: a.Verifier}
 }
 
-// Begin returns where somebody signs in at the portal of a cloud, and keeps the attempt, which whole holds, for when it comes back.
+// Begin returns where somebody signs in at the portal of a cloud, and keeps the attempt, which whole holds, for when
+// it comes back.
 func (m *Room) Begin(w http.ResponseWriter, r *http.Request, c partner.Cloud, a Attempt, whole any, prompt identity.Prompt) (string, error) {
 	where, err := m.Authorities.Begin(a.Cloud, c.BaseURL+m.Callback, a.proof(), prompt)
 	if err != nil {
@@ -78,7 +79,8 @@ func (m *Room) attempts(r *http.Request) []string {
 	return names
 }
 
-// Resume reads the attempt that a request comes back from into whole, in which a is. It gives false where none of this browser's is meant.
+// Resume reads the attempt that a request comes back from into whole, in which a is. It gives false where none of this
+// browser's is meant.
 func (m *Room) Resume(r *http.Request, whole any, a *Attempt) (bool, error) {
 	state := r.URL.Query().Get("state")
 	ok, err := m.recall(r, m.Attempts+suffix(state), m.AttemptUse, whole)
@@ -98,8 +100,8 @@ var (
 	ErrAgain = errors.New("session: the sign-in has to begin anew")
 )
 
-// Identify finds out who came back from an attempt. Errors: [ErrDenied], [ErrAgain], [identity.ErrRefused], [identity.ErrNoCompany];
-// anything else is the provider's trouble.
+// Identify finds out who came back from an attempt. Errors: [ErrDenied], [ErrAgain], [identity.ErrRefused],
+// [identity.ErrNoCompany]; anything else is the provider's trouble.
 func (m *Room) Identify(r *http.Request, c partner.Cloud, a Attempt) (invitation.Person, error) {
 	q := r.URL.Query()
 	if code := q.Get("error"); code != "" {

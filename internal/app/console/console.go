@@ -39,10 +39,12 @@ type Config struct {
 	Daily      int `env:"DAILY_QUOTA" default:"500"`
 	Partners   int `env:"PARTNERS_PER_RECIPIENT" default:"3"`
 	Domain     int `env:"DOMAIN_QUOTA" default:"50"`
-	// SalesAgentsRequest lets sales agents request partnerships (0.1); AdminAgentsAsk keeps them from delegated administration (0.5).
+	// SalesAgentsRequest lets sales agents request partnerships (0.1); AdminAgentsAsk keeps them from delegated
+	// administration (0.5).
 	SalesAgentsRequest bool `env:"SALES_AGENT_MAY_REQUEST_PARTNERSHIP" default:"false"`
 	AdminAgentsAsk     bool `env:"DELEGATED_ADMIN_NEEDS_ADMIN_AGENT" default:"false"`
-	// AllowReserved accepts addresses under .example and .test and serves the page of components: only a local stack does.
+	// AllowReserved accepts addresses under .example and .test and serves the page of components: only a local stack
+	// does.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
 
