@@ -246,7 +246,7 @@ func (h *site) cancelling(v *visit) (*page, error) {
 	c := confirmation{
 		Printer: v.Printer, Action: invitationPath(i.ID) + "/cancel", Do: "cancel", Label: v.T("console.invitation.cancel"), Back: invitationPath(i.ID),
 		Danger: true,
-		Text: []string{v.T("console.cancel.text"), v.T("console.cancel.nobody")}, Facts: v.invitationFacts(i)[2:], Fields: []field{reason},
+		Text:   []string{v.T("console.cancel.text"), v.T("console.cancel.nobody")}, Facts: v.invitationFacts(i)[2:], Fields: []field{reason},
 		Hidden: v.hiddenOf(i.Version),
 	}
 	if !i.StatusAt(v.now).Open() {
