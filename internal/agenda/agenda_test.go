@@ -88,3 +88,21 @@ func TestOldestDueIsSaidOnlyWhenItIsKnown(t *testing.T) {
 		})
 	}
 }
+
+// TestTheOldestIsTheOldest: whichever is listed last, and however young.
+func TestTheOldestIsTheOldest(t *testing.T) {
+	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	due := func(ago ...time.Duration) (list []agenda.Appointment) {
+		for _, d := range ago {
+			list = append(list, agenda.Appointment{Kind: agenda.Invitation, Partner: "a", ID: "b", At: now.Add(-d)})
+		}
+		return list
+	}
+	for _, order := range [][]time.Duration{{3 * time.Hour, time.Minute}, {time.Minute, 3 * time.Hour}, {time.Minute, 3 * time.Hour, time.Hour}} {
+		duties := map[agenda.Kind]agenda.Duty{agenda.Invitation: duty{}}
+		round := agenda.Round{Agenda: book{appointments: due(order...)}, Duties: duties, Now: func() time.Time { return now }}
+		if tally, err := round.Run(t.Context()); err != nil || tally.Oldest != 3*time.Hour {
+			t.Errorf("%v: the oldest is %s, %v", order, tally.Oldest, err)
+		}
+	}
+}

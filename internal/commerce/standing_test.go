@@ -482,3 +482,34 @@ func TestDecision043(t *testing.T) {
 		t.Errorf("%+v", sub)
 	}
 }
+
+// TestTheNearestProviderIsSaid: of several providers a reseller is told of the one that could order with the fewest things in the way, in
+// whichever order they are found, and of one that has the agreement before one that has less in the way and no agreement.
+func TestTheNearestProviderIsSaid(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare  func(s *shop)
+		blockers int
+	}{
+		"nothing in the way of one": {func(s *shop) {
+			s.relate(alderID, larchID)
+			s.attest(alderID, larchID)
+			s.relate(alderID, larchID, gone)
+		}, 0},
+		"the other has no agreement":                      {func(s *shop) { s.relate(alderID, larchID) }, 0},
+		"one blocker and an agreement beats no agreement": {func(s *shop) { s.relate(alderID, larchID); s.relate(birchID, larchID, gone) }, 1},
+	} {
+		for range 20 { // a map's order is another one each time
+			s := open(t)
+			s.resells(alderID, partner.IndirectProvider)
+			s.pairs[[2]partner.TenantID{alderID, cedarID}] = true
+			s.relate(cedarID, larchID)
+			s.relate(birchID, larchID)
+			s.attest(birchID, larchID)
+			c.prepare(s)
+			e, err := s.s.Eligibility(t.Context(), s.user(cedarID), string(larchID), nil)
+			if err != nil || e.Seller != birchID || len(e.Blockers) != c.blockers {
+				t.Fatalf("%s: %+v, %v", name, e, err)
+			}
+		}
+	}
+}

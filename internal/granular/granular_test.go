@@ -935,6 +935,14 @@ func TestTime(t *testing.T) {
 			t.Errorf("that it ends after all is said %s", at)
 		}
 	})
+	t.Run("an extension begins the count of reminders anew", func(t *testing.T) {
+		o := open(t)
+		r := o.approve(o.lock(o.create(func(t *granular.Terms) { t.AutoExtendDuration = new("P180D") })))
+		r.Reminded = 2 // as in items from before the terms could change
+		if at := r.At(r.EndAt); at.Reminded != 0 || !at.EndAt.Equal(r.EndAt.Add(granular.Extension)) {
+			t.Errorf("%d reminders are behind an end at %s", at.Reminded, at.EndAt)
+		}
+	})
 	t.Run("what was extended and not noticed yet", func(t *testing.T) {
 		o := open(t)
 		r := o.approve(o.lock(o.create(func(t *granular.Terms) { t.AutoExtendDuration = new("P180D") })))

@@ -233,7 +233,8 @@ func (s *Service) Extend(ctx context.Context, c Command, id string, open *time.D
 		case inv.ExpiresAt.IsZero():
 			inv.Duration = d
 		default:
-			inv.ExpiresAt = until
+			inv.ExpiresAt, inv.Reminded = until, 0 // what was said of the end before does not hold
+			inv.unowe(ReminderNotice)
 		}
 		return f.Err()
 	})
@@ -268,17 +269,7 @@ func (s *Service) Renew(ctx context.Context, c Command, id string) (inv Invitati
 	}
 	c.scope = "renewal|" + id
 	now := s.now()
-	again := Invitation{
-		Key: Key{Inviter: old.Inviter}, Kind: old.Kind, ActingRole: old.ActingRole, Provider: old.Provider, RecipientEmail: old.RecipientEmail, RecipientName: old.RecipientName, Locale: old.Locale, LocaleAsked: old.LocaleAsked,
-		Cloud: old.Cloud, RequestDelegatedAdmin: old.RequestDelegatedAdmin, Source: old.Source, Tags: old.Tags, Reminders: old.Reminders,
-		Duration: old.Duration, Replaces: old.ID, Message: old.Message, Sandbox: old.Sandbox,
-	}
-	if status := old.StatusAt(now); status == Cancelled || status == Expired {
-		again.GranularID = old.GranularID // nobody has answered that either
-	}
-	if old.Bound {
-		again.Customer, again.Bound = old.Customer, true
-	}
+	again := old.again(old.StatusAt(now))
 	if !c.expects(old) {
 		err = problem.New(problem.PreconditionFailed, "The invitation was changed since you read it.")
 	} else {
@@ -294,6 +285,24 @@ func (s *Service) Renew(ctx context.Context, c Command, id string) (inv Invitati
 		inv, replayed, err = s.create(ctx, c, again, now)
 	}
 	return s.unlessMadeBefore(ctx, c, inv, replayed, err, now)
+}
+
+// again gives a draft that asks once more for what an invitation asked that has ended with a status: a copy, without what was of that one
+// alone. What was answered is not asked again: whom the answer bound, and granular administration.
+func (i Invitation) again(ended Status) Invitation {
+	n := i
+	n.ID, n.Replaces, n.Version, n.Generation, n.Status = "", i.ID, 0, 0, ""
+	n.CreatedAt, n.CreatedBy, n.ExpiresAt, n.EndedAt, n.EraseAt = time.Time{}, "", time.Time{}, time.Time{}, time.Time{}
+	n.Orderer, n.RegionTable, n.BatchID, n.Edited = "", "", "", false
+	n.Mail, n.Post, n.Reminded, n.RemindedAt = Mail{}, Post{}, 0, time.Time{}
+	n.Asked, n.Reported, n.Answer, n.DisputedAt, n.Moot, n.History = 0, 0, nil, time.Time{}, nil, nil
+	if !i.Bound {
+		n.Customer = ""
+	}
+	if ended != Cancelled && ended != Expired {
+		n.GranularID = ""
+	}
+	return n
 }
 
 // renewable looks at what stands already: an accepted invitation is renewed for what was ended since.

@@ -3,6 +3,7 @@ package invitation_test
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -576,5 +577,26 @@ func TestExtend(t *testing.T) {
 	got, _, err := o.Extend(t.Context(), by(alder), waiting.ID, ptr(45*day))
 	if err != nil || !got.ExpiresAt.IsZero() || got.Duration != 45*day {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestExtendedInvitationsAreRemindedAnew: what was said of the end before does not hold, and the new end has its reminders (0.41, G3).
+func TestExtendedInvitationsAreRemindedAnew(t *testing.T) {
+	const day = 24 * time.Hour
+	o := open(t)
+	inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
+	o.pass(24 * day)
+	o.clean(t)
+	if inv = o.stored(t, inv.Key); inv.Reminded != 1 || !slices.Contains(inv.Post.Owed, invitation.ReminderNotice) {
+		t.Fatalf("no reminder is owed: %+v", inv)
+	}
+	inv, _, err := o.Extend(t.Context(), by(alder), inv.ID, ptr(60*day))
+	if err != nil || inv.Reminded != 0 || slices.Contains(inv.Post.Owed, invitation.ReminderNotice) {
+		t.Fatalf("%+v, %v", inv, err)
+	}
+	o.pass(53 * day)
+	o.clean(t)
+	if inv = o.stored(t, inv.Key); inv.Reminded != 1 || !slices.Contains(inv.Post.Owed, invitation.ReminderNotice) {
+		t.Errorf("nobody is reminded of the new end: %+v", inv)
 	}
 }
