@@ -12,7 +12,6 @@ import (
 	"concord/internal/dynamo"
 	"concord/internal/env"
 	"concord/internal/feedback"
-	"concord/internal/invitation"
 	"concord/internal/observe"
 	"concord/internal/registry"
 )
@@ -45,8 +44,7 @@ func main() {
 		Complaints: registry.Threshold{PerMille: c.ComplaintsPerMille, Least: c.ComplaintsLeast},
 		Bounces:    registry.Threshold{PerMille: c.BouncesPerMille, Least: c.BouncesLeast},
 	}
-	recorder := invitation.Feedback{Store: store, Granular: store, Ledger: store, Reputation: reputation, Now: now}
-	enrolments := feedback.Enrolments{Recorder: recorder, Store: store, Suppress: recorder.Suppress}
-	queue := &feedback.Queue{Recorder: enrolments, Log: log, Metrics: metrics, Reserve: 5 * time.Second}
+	recorder := feedback.Recorder{Invitations: store, Granular: store, Enrolments: store, Ledger: store, Reputation: reputation, Now: now}
+	queue := &feedback.Queue{Recorder: recorder, Log: log, Metrics: metrics, Reserve: 5 * time.Second}
 	lambda.Start(queue.Handle)
 }

@@ -33,6 +33,7 @@ import (
 	"concord/internal/dynamo"
 	"concord/internal/invitation"
 	"concord/internal/link"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 )
@@ -176,9 +177,9 @@ func (d *deployment) happen() {
 	email, administered := "lena@larch.example", true
 	i := must(s.Invite(ctx, command(), invitation.Proposal{Kind: invitation.Reseller, RecipientEmail: &email, RequestDelegatedAdmin: &administered}))
 	i = must(s.Send(ctx, command(), i.ID))
-	claimed, _, _ := i.Claim(d.now, "owner")
+	claimed, _ := i.Claim(d.now, "owner")
 	i = write(i, claimed) // which is no news
-	mailed, _ := i.Settle(d.now, "owner", invitation.MailOutcome{State: invitation.MailSent, MessageID: "ses-1"})
+	mailed, _ := i.Settle(d.now, "owner", outbox.Outcome{State: outbox.Sent, MessageID: "ses-1"})
 	i = write(i, mailed)
 	_, c, err := s.Respond(ctx, link.Link{Tenant: string(alder), ID: i.ID, Generation: i.Generation}, invitation.Person{
 		Subject: "lena", Name: "Lena Larch", Email: email, Roles: []partner.Role{partner.GlobalAdmin},

@@ -15,6 +15,9 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"concord/internal/enrolment"
+	"concord/internal/granular"
+	"concord/internal/invitation"
 	"concord/internal/partner"
 )
 
@@ -1037,6 +1040,27 @@ func TestOwnMetricsAreOfThisStack(t *testing.T) {
 	}
 	if found == 0 {
 		t.Error("no alarm watches a metric of ours")
+	}
+}
+
+// TestWhatIsGivenUpIsWatched: a mail of any kind that is given up raises an alarm, whether the mailer gives it up or cleanup does.
+func TestWhatIsGivenUpIsWatched(t *testing.T) {
+	s := readTemplate(t)
+	watched := map[string]bool{}
+	for _, m := range s.watched("MailFailedAlarm") {
+		dimensions, _ := at(m, "Dimensions").([]any)
+		for _, d := range dimensions {
+			if function, ok := at(d, "Value").(string); ok && at(d, "Name") == "Function" && at(m, "MetricName") == "MailFailed" {
+				watched[function] = true
+			}
+		}
+	}
+	if !watched["mailer"] || !watched["cleanup"] {
+		t.Errorf("MailFailed is watched of %v, want of mailer and cleanup", watched)
+	}
+	counts := slices.Concat(invitation.Cleanup{}.Counts(), granular.Cleanup{}.Counts(), enrolment.Cleanup{}.Counts())
+	if n := len(slices.DeleteFunc(counts, func(name string) bool { return name != "MailFailed" })); n != 3 {
+		t.Errorf("%d of the three duties that give up mail count it as MailFailed", n)
 	}
 }
 

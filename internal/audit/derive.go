@@ -10,6 +10,7 @@ import (
 
 	"concord/internal/enrolment"
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/relationship"
@@ -80,10 +81,10 @@ const (
 )
 
 // delivered are the entries that say what became of the mail, with the state that partners see.
-var delivered = map[string]invitation.Delivery{
-	"sent": invitation.DeliveryQueued, "resent": invitation.DeliveryQueued, "mailed": invitation.DeliverySent, "mail failed": invitation.DeliveryFailed,
-	"delayed": invitation.DeliveryDelayed, "delivered": invitation.DeliveryDelivered, "bounced": invitation.DeliveryBounced,
-	"rejected": invitation.DeliveryRejected, "suppressed": invitation.DeliverySuppressed, "complained": invitation.DeliveryComplained,
+var delivered = map[string]outbox.Delivery{
+	"sent": outbox.DeliveryQueued, "resent": outbox.DeliveryQueued, "mailed": outbox.DeliverySent, "mail failed": outbox.DeliveryFailed,
+	"delayed": outbox.DeliveryDelayed, "delivered": outbox.DeliveryDelivered, "bounced": outbox.DeliveryBounced,
+	"rejected": outbox.DeliveryRejected, "suppressed": outbox.DeliverySuppressed, "complained": outbox.DeliveryComplained,
 }
 
 // step goes over one entry and gives the states that changed. The delivery before a report is the one reported before it: that a
@@ -92,7 +93,7 @@ func (s *standing) step(action string) (was, is map[string]string) {
 	next := *s
 	switch to, about := delivered[action], delivered[action] != ""; {
 	case action == "created":
-		next = standing{string(invitation.Draft), string(invitation.DeliveryNotSent)}
+		next = standing{string(invitation.Draft), string(outbox.DeliveryNotSent)}
 		*s = standing{delivery: next.delivery} // nothing was sent before it was there, either
 	case action == "done":
 		next.status = string(invitation.Pending)

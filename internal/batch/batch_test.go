@@ -19,6 +19,7 @@ import (
 	"concord/internal/batch"
 	"concord/internal/contact"
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/storetest"
@@ -162,7 +163,7 @@ func (o *office) check(t *testing.T, b batch.Batch, bad map[int]problem.Code) {
 			if made++; !seen[i.ID] {
 				t.Errorf("%s is of no row", i.ID)
 			}
-			if b.Send != (i.Mail.State != invitation.MailNone) {
+			if b.Send != (i.Mail.State != outbox.None) {
 				t.Errorf("%s: mail %q", i.ID, i.Mail.State)
 			}
 		}
@@ -395,7 +396,7 @@ func TestMailsWaitForTheirQuota(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := map[bool]time.Time{true: second, false: third}[r.Number <= 100]
-		switch waits := i.Mail.State == invitation.MailWaiting; {
+		switch waits := i.Mail.State == outbox.Waiting; {
 		case waits != (r.Number > 50), waits && !i.Mail.At.Equal(want), !i.ExpiresAt.IsZero(), i.Status != invitation.Pending:
 			t.Fatalf("row %d: %+v", r.Number, i)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"concord/internal/contact"
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/problem"
 )
 
@@ -190,7 +191,7 @@ func (s *shift) row(ctx context.Context, r *Row) error {
 		r.Outcome, err = s.refused(ctx, inv.ID, err)
 		return err
 	}
-	if sent.Mail.State == invitation.MailWaiting {
+	if sent.Mail.State == outbox.Waiting {
 		s.delay(sent.Mail.At)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"concord/internal/contact"
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 )
 
@@ -44,10 +45,10 @@ func (h *site) invitations(v *visit) (*page, error) {
 		Kind:   invitation.Kind(v.chosen("kind", "", "reseller", "dualReseller", "partnership")),
 	}
 	deliveries := []string{""}
-	for _, d := range invitation.Deliveries {
+	for _, d := range outbox.Deliveries {
 		deliveries = append(deliveries, string(d))
 	}
-	q.DeliveryState = invitation.Delivery(v.chosen("deliveryState", deliveries...))
+	q.DeliveryState = outbox.Delivery(v.chosen("deliveryState", deliveries...))
 	if to := v.typed("recipientEmail", contact.MaxAddress); to != "" {
 		if _, err := h.Invitations.Addresses.Check(to); err == nil {
 			q.RecipientEmail = to
@@ -103,7 +104,7 @@ func (v *visit) invitationFilters(q invitation.Query) filters {
 		kinds = append(kinds, option{string(k), v.T(kindKeys[k]), "", q.Kind == k})
 	}
 	deliveries := []option{{"", v.T("console.filter.any"), "", q.DeliveryState == ""}}
-	for _, d := range invitation.Deliveries {
+	for _, d := range outbox.Deliveries {
 		deliveries = append(deliveries, option{string(d), v.T(deliveryKeys[d]), "", q.DeliveryState == d})
 	}
 	f.Fields = []field{
@@ -212,7 +213,7 @@ func (v *visit) invitationActions(i invitation.Invitation) (resend, cancel *acti
 		return nil, nil
 	}
 	cancel = &action{Label: v.T("console.invitation.cancel"), Href: invitationPath(i.ID) + "/cancel", Quiet: true}
-	if i.Status == invitation.Pending && (i.Mail.State != invitation.MailNone || !i.Mail.SentAt.IsZero()) {
+	if i.Status == invitation.Pending && (i.Mail.State != outbox.None || !i.Mail.SentAt.IsZero()) {
 		resend = &action{Label: v.T("console.invitation.resend"), Do: "resend"}
 		if until := i.Mail.SentAt.Add(invitation.Cooldown); until.After(v.now) {
 			resend.Blocked = v.T("console.invitation.cooldown", "date", v.DateTime(until.Add(time.Minute).Truncate(time.Minute)))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 )
@@ -103,7 +104,7 @@ func (v *visit) funnel(all []invitation.Invitation) *chart {
 			}
 		}
 		count(&mailed, !i.Mail.SentAt.IsZero() || i.Answer != nil)
-		count(&delivered, i.Mail.State.Delivery() == invitation.DeliveryDelivered || i.Answer != nil)
+		count(&delivered, i.Mail.State.Delivery() == outbox.DeliveryDelivered || i.Answer != nil)
 		count(&answered, i.Answer != nil)
 		count(&accepted, i.Status == invitation.Accepted)
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 )
 
 // The words of what the use cases name, by key.
@@ -16,18 +17,18 @@ var (
 		invitation.Draft: plainState, invitation.Pending: wait, invitation.Accepted: good, invitation.Declined: stop, invitation.Cancelled: plainState,
 		invitation.Expired: plainState,
 	}
-	deliveryKeys = map[invitation.Delivery]string{
-		invitation.DeliveryNotSent: "console.delivery.not-sent", invitation.DeliveryQueued: "console.delivery.queued",
-		invitation.DeliverySending: "console.delivery.sending", invitation.DeliverySent: "console.delivery.sent",
-		invitation.DeliveryDelayed: "console.delivery.delayed", invitation.DeliveryDelivered: "console.delivery.delivered",
-		invitation.DeliveryBounced: "console.delivery.bounced", invitation.DeliveryRejected: "console.delivery.rejected",
-		invitation.DeliverySuppressed: "console.delivery.suppressed", invitation.DeliveryComplained: "console.delivery.complained",
-		invitation.DeliveryFailed: "console.delivery.failed",
+	deliveryKeys = map[outbox.Delivery]string{
+		outbox.DeliveryNotSent: "console.delivery.not-sent", outbox.DeliveryQueued: "console.delivery.queued",
+		outbox.DeliverySending: "console.delivery.sending", outbox.DeliverySent: "console.delivery.sent",
+		outbox.DeliveryDelayed: "console.delivery.delayed", outbox.DeliveryDelivered: "console.delivery.delivered",
+		outbox.DeliveryBounced: "console.delivery.bounced", outbox.DeliveryRejected: "console.delivery.rejected",
+		outbox.DeliverySuppressed: "console.delivery.suppressed", outbox.DeliveryComplained: "console.delivery.complained",
+		outbox.DeliveryFailed: "console.delivery.failed",
 	}
-	deliveryStates = map[invitation.Delivery]state{
-		invitation.DeliveryNotSent: plainState, invitation.DeliveryQueued: wait, invitation.DeliverySending: wait, invitation.DeliverySent: info,
-		invitation.DeliveryDelayed: wait, invitation.DeliveryDelivered: good, invitation.DeliveryBounced: stop, invitation.DeliveryRejected: stop,
-		invitation.DeliverySuppressed: stop, invitation.DeliveryComplained: stop, invitation.DeliveryFailed: stop,
+	deliveryStates = map[outbox.Delivery]state{
+		outbox.DeliveryNotSent: plainState, outbox.DeliveryQueued: wait, outbox.DeliverySending: wait, outbox.DeliverySent: info,
+		outbox.DeliveryDelayed: wait, outbox.DeliveryDelivered: good, outbox.DeliveryBounced: stop, outbox.DeliveryRejected: stop,
+		outbox.DeliverySuppressed: stop, outbox.DeliveryComplained: stop, outbox.DeliveryFailed: stop,
 	}
 	kindKeys = map[invitation.Kind]string{
 		invitation.Reseller: "console.kind.reseller", invitation.DualReseller: "console.kind.dual", invitation.Partnership: "console.kind.partnership",

@@ -30,6 +30,7 @@ import (
 	"concord/internal/dynamo"
 	"concord/internal/invitation"
 	"concord/internal/link"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -211,16 +212,16 @@ func (s *setting) claim(ctx context.Context, before invitation.Invitation) (invi
 	if _, err := s.store.Account(ctx, before.Inviter, false); err != nil {
 		return before, err
 	}
-	after, changed, send := before.Claim(s.now, "mailer/0123456789abcdef0123456789abcdef")
-	if !changed || !send {
-		return after, fmt.Errorf("nothing to send: %s", before.Mail.State)
+	after, did := before.Claim(s.now, "mailer/0123456789abcdef0123456789abcdef")
+	if !did.Changed || !did.Send {
+		return after, fmt.Errorf("nothing to did.Send: %s", before.Mail.State)
 	}
 	return after, s.store.Write(ctx, invitation.Change{Before: &before, After: after})
 }
 
 func (s *setting) settle(ctx context.Context, before invitation.Invitation) (invitation.Invitation, error) {
-	after, changed := before.Settle(s.now, before.Mail.Owner, invitation.MailOutcome{
-		State: invitation.MailSent, MessageID: "0100019523ab4c5d-01234567-89ab-cdef-0123-456789abcdef-000000",
+	after, changed := before.Settle(s.now, before.Mail.Owner, outbox.Outcome{
+		State: outbox.Sent, MessageID: "0100019523ab4c5d-01234567-89ab-cdef-0123-456789abcdef-000000",
 	})
 	if !changed {
 		return after, fmt.Errorf("the claim is not its own: %s", before.Mail.State)
@@ -229,17 +230,17 @@ func (s *setting) settle(ctx context.Context, before invitation.Invitation) (inv
 }
 
 func (s *setting) claimPost(ctx context.Context, before invitation.Invitation) (invitation.Invitation, error) {
-	after, changed, send := before.ClaimPost(s.now, "0123456789")
-	if !changed || !send {
-		return after, fmt.Errorf("no notice to send: %+v", before.Post)
+	after, did := before.ClaimPost(s.now, "0123456789")
+	if !did.Changed || !did.Send {
+		return after, fmt.Errorf("no notice to did.Send: %+v", before.Post)
 	}
 	return after, s.store.Write(ctx, invitation.Change{Before: &before, After: after})
 }
 
 func (s *setting) settlePost(ctx context.Context, before invitation.Invitation) (invitation.Invitation, error) {
-	went := map[invitation.Notice]invitation.MailOutcome{}
+	went := map[outbox.Kind]outbox.Outcome{}
 	for _, n := range before.Post.Owed {
-		went[n] = invitation.MailOutcome{State: invitation.MailSent}
+		went[n] = outbox.Outcome{State: outbox.Sent}
 	}
 	after, changed := before.SettlePost(s.now, before.Post.Owner, went)
 	if !changed {

@@ -15,6 +15,7 @@ import (
 
 	"concord/internal/enrolment"
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -276,7 +277,7 @@ func encodeEnrolment(e enrolment.Enrolment) item {
 	verification.time("at", e.Verification.VerifiedAt)
 	verification.text("by", e.Verification.VerifiedBy)
 	verification.text("domain", e.Verification.Domain)
-	verification.text("delivery", e.Verification.Delivery)
+	verification.text("delivery", string(e.Verification.Delivery))
 	verification.text("reason", e.Verification.DeliveryReason)
 	i.group("verification", verification)
 	vetting := item{}
@@ -301,7 +302,7 @@ func encodeEnrolment(e enrolment.Enrolment) item {
 		i["questions"] = &types.AttributeValueMemberL{Value: questions}
 	}
 	steps := item{}
-	for n, s := range e.Post.Steps {
+	for n, s := range e.Steps {
 		g := item{}
 		g.text("reason", s.Reason)
 		g.flag("located", s.Located)
@@ -317,16 +318,7 @@ func encodeEnrolment(e enrolment.Enrolment) item {
 		g.text("language", e.MPALanguage)
 		i["mpa"] = &types.AttributeValueMemberM{Value: g}
 	}
-	i.text(aPost, string(e.Post.State))
-	owed := make([]string, len(e.Post.Owed))
-	for n, o := range e.Post.Owed {
-		owed[n] = string(o)
-	}
-	i.texts(aPostOwed, owed)
-	i.number(aPostAttempts, e.Post.Attempts)
-	i.text(aPostOwner, e.Post.Owner)
-	i.time(aPostAt, e.Post.At)
-	i.text(aPostReason, e.Post.Reason)
+	i.box(e.Post)
 	i.time("created", e.CreatedAt)
 	i.text(aCreatedBy, e.CreatedBy)
 	history := make([]string, len(e.History))
@@ -393,12 +385,7 @@ func EnrolmentFromImage(image map[string]types.AttributeValue) (enrolment.Enrolm
 		Path: enrolment.Path(f.needText("path")), Status: enrolment.Status(f.needText(aStatus)), Locale: f.text(aLocale), LocaleAsked: f.text(aTongue), Country: f.text("country"),
 		Contact: f.person("contact"), Support: f.support("support"), SubmittedAt: f.time("submitted"), ReviewDueAt: f.time("review"),
 		Overdue: f.flag("overdue"), Reason: f.text("reason"), CreatedAt: f.time("created"), CreatedBy: f.text(aCreatedBy), Version: f.needNumber(aVersion),
-		Post: enrolment.Post{
-			State: enrolment.PostState(f.text(aPost)), Attempts: f.number(aPostAttempts), Owner: f.text(aPostOwner), At: f.time(aPostAt), Reason: f.text(aPostReason),
-		},
-	}
-	for _, o := range f.texts(aPostOwed) {
-		e.Post.Owed = append(e.Post.Owed, enrolment.Notice(o))
+		Post: f.box(),
 	}
 	if g := f.group("legal"); g != nil {
 		e.Legal = enrolment.Legal{Entry: enrolment.Entry(g.text("entry")), Name: g.text("name"), DUNS: g.text("duns"), Address: g.address("address")}
@@ -450,10 +437,10 @@ func (f *fields) questions(e *enrolment.Enrolment) {
 		}
 	}
 	if steps := f.group("steps"); steps != nil {
-		e.Post.Steps = map[enrolment.Notice]enrolment.Step{}
+		e.Steps = map[outbox.Kind]enrolment.Step{}
 		for n := range steps.item {
 			if g := steps.group(n); g != nil {
-				e.Post.Steps[enrolment.Notice(n)] = enrolment.Step{Reason: g.text("reason"), Located: g.flag("located")}
+				e.Steps[outbox.Kind(n)] = enrolment.Step{Reason: g.text("reason"), Located: g.flag("located")}
 				steps.join(n, g)
 			}
 		}
@@ -487,7 +474,7 @@ func (f *fields) verification(e *enrolment.Enrolment) {
 	}
 	e.Verification = enrolment.Verification{
 		Generation: g.number("generation"), ExpiresAt: g.time("expires"), Lapsed: g.flag("lapsed"), VerifiedAt: g.time("at"), VerifiedBy: g.text("by"),
-		Domain: g.text("domain"), Delivery: g.text("delivery"), DeliveryReason: g.text("reason"),
+		Domain: g.text("domain"), Delivery: outbox.State(g.text("delivery")), DeliveryReason: g.text("reason"),
 	}
 	if l, ok := get[*types.AttributeValueMemberL](g, "asked", false); ok {
 		for _, each := range l.Value {

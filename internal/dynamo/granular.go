@@ -14,6 +14,7 @@ import (
 
 	"concord/internal/granular"
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -31,7 +32,6 @@ const (
 	aApproveBy   = "ap"
 	aActivated   = "ac"
 	aEnds        = "en"
-	aOwed        = "po" // what of its "post" is owed, in order
 	aDisplayName = "dn"
 	aAskedWith   = "iv" // the id of the invitation
 )
@@ -299,16 +299,7 @@ func encodeGranular(r granular.Relationship) item {
 	i.text(aMessageID, r.Mail.MessageID)
 	i.time(aMailSent, r.Mail.SentAt)
 	i.text(aReason, r.Mail.Reason)
-	owed := make([]string, len(r.Post.Owed))
-	for n, notice := range r.Post.Owed {
-		owed[n] = string(notice)
-	}
-	i.text(aPost, string(r.Post.State))
-	i.texts(aOwed, owed)
-	i.number(aPostAttempts, r.Post.Attempts)
-	i.text(aPostOwner, r.Post.Owner)
-	i.time(aPostAt, r.Post.At)
-	i.text(aPostReason, r.Post.Reason)
+	i.box(r.Post)
 	answeredBy := ""
 	if r.Answer != nil {
 		answeredBy = r.Answer.Subject
@@ -376,14 +367,9 @@ func GranularFromImage(image map[string]types.AttributeValue) (granular.Relation
 		ModifiedAt: f.time(aModified), ApproveBy: f.time(aApproveBy), ActivatedAt: f.time(aActivated), EndAt: f.time(aEnds), Reminded: f.number(aReminded), Reported: f.number(aReported),
 	}
 	r.Mail = granular.Mail{
-		To: f.text(aEmail), Locale: f.text(aLocale), LocaleAsked: f.text(aTongue), State: granular.MailState(f.text(aMail)), MessageID: f.text(aMessageID), SentAt: f.time(aMailSent), Reason: f.text(aReason),
+		To: f.text(aEmail), Locale: f.text(aLocale), LocaleAsked: f.text(aTongue), State: outbox.State(f.text(aMail)), MessageID: f.text(aMessageID), SentAt: f.time(aMailSent), Reason: f.text(aReason),
 	}
-	r.Post = granular.Post{
-		State: granular.MailState(f.text(aPost)), Attempts: f.number(aPostAttempts), Owner: f.text(aPostOwner), At: f.time(aPostAt), Reason: f.text(aPostReason),
-	}
-	for _, notice := range f.texts(aOwed) {
-		r.Post.Owed = append(r.Post.Owed, granular.Notice(notice))
-	}
+	r.Post = f.box()
 	answeredBy := ""
 	if g := f.group(aAnswer); g != nil {
 		a := decodeAnswer(g)

@@ -17,6 +17,7 @@ import (
 	"concord/internal/commerce"
 	"concord/internal/granular"
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -180,7 +181,7 @@ func encodeInvitation(i invitation.Invitation) item {
 		m.time(name, at)
 	}
 	tell(aMailAt, i.Mail.At, i.Mail.State.Owed())
-	tell(aPostAt, i.Post.At, i.Post.State != invitation.MailNone)
+	tell(aPostAt, i.Post.At, i.Post.State != outbox.None)
 	tell(aErase, i.EraseAt, !i.Status.Open())
 	m.time(ttlAttr, i.ForgetAt())
 
@@ -198,12 +199,12 @@ func encodeInvitation(i invitation.Invitation) item {
 }
 
 // notices are kept by one letter each.
-var notices = map[invitation.Notice]string{
+var notices = map[outbox.Kind]string{
 	invitation.ReminderNotice: "m", invitation.ReceiptNotice: "r", invitation.CopyNotice: "c",
 	invitation.AnswerNotice: "a", invitation.RenewalNotice: "n", invitation.DisputeNotice: "d",
 }
 
-func encodeNotices(owed []invitation.Notice) string {
+func encodeNotices(owed []outbox.Kind) string {
 	var b strings.Builder
 	for _, n := range owed {
 		b.WriteString(notices[n])
@@ -212,7 +213,7 @@ func encodeNotices(owed []invitation.Notice) string {
 }
 
 // decodeNotices leaves out a letter that it does not know: a newer version of us wrote it, and sends it.
-func decodeNotices(s string) (owed []invitation.Notice) {
+func decodeNotices(s string) (owed []outbox.Kind) {
 	for letter := range strings.SplitSeq(s, "") {
 		for n, l := range notices {
 			if l == letter {
@@ -274,12 +275,12 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 		Duration: time.Duration(f.needNumber(aDuration)) * time.Second, ExpiresAt: f.time(aExpires), CreatedBy: f.text(aCreatedBy),
 		ActingRole: partner.ProgramRole(f.text(aActingRole)), EndedAt: f.time(aEnded), Edited: f.flag(aEdited), Replaces: f.text(aReplaces), GranularID: f.text(aGranular),
 		Mail: invitation.Mail{
-			State: invitation.MailState(f.text(aMail)), Attempts: f.number(aAttempts), Owner: f.text(aOwner), At: f.time(aMailAt),
+			State: outbox.State(f.text(aMail)), Attempts: f.number(aAttempts), Owner: f.text(aOwner), At: f.time(aMailAt),
 			MessageID: f.text(aMessageID), SentAt: f.time(aMailSent), Reason: f.text(aReason),
 		},
 	}
-	i.Post = invitation.Post{
-		State: invitation.MailState(f.text(aPost)), Owed: decodeNotices(f.text(aPostOwed)), Attempts: f.number(aPostAttempts), Owner: f.text(aPostOwner),
+	i.Post = outbox.Box{
+		State: outbox.State(f.text(aPost)), Owed: decodeNotices(f.text(aPostOwed)), Attempts: f.number(aPostAttempts), Owner: f.text(aPostOwner),
 		At: f.time(aPostAt), Reason: f.text(aPostReason),
 	}
 	i.Reminded, i.RemindedAt, i.Asked, i.Reported = f.number(aReminded), f.time(aRemindedAt), f.number(aAsked), f.number(aReported)
@@ -295,7 +296,7 @@ func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invi
 	switch {
 	case i.Mail.State.Owed() && i.Mail.At.IsZero():
 		i.Mail.At = due
-	case i.Post.State != invitation.MailNone && i.Post.At.IsZero():
+	case i.Post.State != outbox.None && i.Post.At.IsZero():
 		i.Post.At = due
 	case !i.Status.Open() && i.EraseAt.IsZero():
 		i.EraseAt = due

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"concord/internal/agenda"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -23,7 +24,7 @@ func (e Enrolment) Due() (at time.Time, waits bool) {
 }
 
 func (e Enrolment) postDue() time.Time {
-	if e.Post.State == PostNone {
+	if e.Post.State == outbox.None {
 		return time.Time{}
 	}
 	return e.Post.At
@@ -68,7 +69,7 @@ func (e *Enrolment) erase(now time.Time) {
 // Forget gives an application that came to nothing without whom it names, before its time (domain, 0.23), and false for one that goes on, that
 // still owes a mail, or that names nobody any more.
 func (e Enrolment) Forget(now time.Time) (Enrolment, bool) {
-	if e.eraseDue().IsZero() || e.Post.State != PostNone {
+	if e.eraseDue().IsZero() || e.Post.State != outbox.None {
 		return e, false
 	}
 	n := e.next()
@@ -85,11 +86,13 @@ const (
 	CountOverdue = "EnrolmentOverdue"
 	CountQueued  = "EnrolmentMailRequeued"
 	CountErased  = "EnrolmentErased"
+	// CountMailFailed counts what any kind gives up, whatever it is about.
+	CountMailFailed = "MailFailed"
 )
 
 // Counts is that of [agenda.Duty].
 func (c Cleanup) Counts() []string {
-	return []string{CountLapsed, CountOverdue, CountQueued, CountErased}
+	return []string{CountLapsed, CountOverdue, CountQueued, CountErased, CountMailFailed}
 }
 
 // Do is that of [agenda.Duty].
@@ -135,10 +138,11 @@ func (e Enrolment) tend(now time.Time) (Enrolment, []string) {
 		n.erase(now)
 		did = append(did, CountErased)
 	}
-	if at := e.postDue(); !at.IsZero() && !now.Before(at) {
-		// A waiting mail keeps its attempts; a claim that nobody settled is over.
-		n.Post.State, n.Post.Owner, n.Post.At = PostQueued, "", now.Add(streamGrace)
+	if given, due := Mails.Resume(&n, now); due {
 		did = append(did, CountQueued)
+		for range given {
+			did = append(did, CountMailFailed)
+		}
 	}
 	if len(did) == 0 {
 		return e, nil

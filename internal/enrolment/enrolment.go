@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/registry"
@@ -155,7 +156,8 @@ type Verification struct {
 	VerifiedAt time.Time
 	VerifiedBy string // the subject who signed in
 	// Delivery is what became of the newest mail with a link, and why; empty before it went.
-	Delivery, DeliveryReason string
+	Delivery       outbox.State
+	DeliveryReason string
 }
 
 // Asking is one mail with a link that was asked for.
@@ -163,21 +165,6 @@ type Asking struct {
 	At time.Time
 	// To stands for the address without saying it; empty in those from before it was kept, which stand for any.
 	To string
-}
-
-// deliveries are what can become of a mail, each over the ones before it. The words are those of the delivery of invitations (domain, 2.2).
-var deliveries = []string{"", "sent", "delayed", "delivered", "bounced", "rejected", "suppressed", "complained", "failed"}
-
-// Reported gives the enrolment after SES has said what became of a mail, and false when that says nothing new: of another kind of mail, of an
-// older link, or of what came before what is known.
-func (e Enrolment) Reported(n Notice, generation int, state, reason string) (Enrolment, bool) {
-	is := slices.Index(deliveries, state)
-	if n != VerificationNotice || generation != e.Verification.Generation || is <= slices.Index(deliveries, e.Verification.Delivery) {
-		return e, false
-	}
-	after := e.next()
-	after.Verification.Delivery, after.Verification.DeliveryReason = state, reason
-	return after, true
 }
 
 // Result is what came out of one part of vetting.
@@ -240,7 +227,9 @@ type Enrolment struct {
 	MPA         *partner.Agreement
 	MPALanguage string // of the text that was signed, BCP 47
 
-	Post      Post
+	Post outbox.Box
+	// Steps is what was true when a mail came to be owed, where its words depend on that: the enrolment may be on before it goes.
+	Steps     map[outbox.Kind]Step
 	CreatedAt time.Time
 	CreatedBy string
 	History   []HistoryEntry // oldest first
@@ -302,7 +291,7 @@ func (e Enrolment) next() Enrolment {
 	e.Post.Owed = slices.Clone(e.Post.Owed)
 	e.Verification.Asked = slices.Clone(e.Verification.Asked)
 	e.Questions = slices.Clone(e.Questions)
-	e.Post.Steps = maps.Clone(e.Post.Steps)
+	e.Steps = maps.Clone(e.Steps)
 	return e
 }
 

@@ -14,6 +14,7 @@ import (
 	"concord/internal/agenda"
 	"concord/internal/contact"
 	"concord/internal/link"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/publicid"
@@ -291,13 +292,13 @@ func TestEveryStateAndAction(t *testing.T) {
 
 // Rules E12, E13: mails go to the contact once it has confirmed, one for each state; before, the one with the link alone.
 func TestMailsOfEveryState(t *testing.T) {
-	for s, want := range map[Status][]Notice{
+	for s, want := range map[Status][]outbox.Kind{
 		Draft: nil, EmailVerification: {VerificationNotice}, InVetting: {VerificationNotice, VettingNotice},
 		ActionRequired: {VerificationNotice, VettingNotice, ActionRequiredNotice}, Authorized: {VerificationNotice, VettingNotice, AuthorizedNotice},
 		Rejected: {VerificationNotice, VettingNotice, RejectedNotice}, Withdrawn: nil,
 	} {
 		d := open(t)
-		if e := d.at(s); !slices.Equal(e.Post.Owed, want) || (e.Post.State == PostQueued) != (want != nil) {
+		if e := d.at(s); !slices.Equal(e.Post.Owed, want) || (e.Post.State == outbox.Queued) != (want != nil) {
 			t.Errorf("%s owes %v", s, e.Post)
 		}
 	}
@@ -307,8 +308,8 @@ func TestMailsOfEveryState(t *testing.T) {
 	if err != nil || slices.Contains(e.Post.Owed, WithdrawnNotice) {
 		t.Errorf("withdrawn before anybody confirmed: %v, %v", e.Post, err)
 	}
-	e, changed, send := e.ClaimPost(d.now, "m")
-	if !changed || send || e.Post.State != PostNone {
+	e, did := e.ClaimPost(d.now, "m")
+	if !did.Changed || did.Send || e.Post.State != outbox.None {
 		t.Errorf("a link that leads nowhere is mailed: %+v", e.Post)
 	}
 }
@@ -749,7 +750,7 @@ func TestFastTrack(t *testing.T) {
 	d.accounts[gorse] = account
 	e = d.must(d.Start(t.Context(), admin(), support))
 	e = d.must(d.Submit(t.Context(), admin(), e.ID, nil))
-	if a := d.accounts[gorse]; e.Status != Active || a.Status != partner.Active || a.Version != 4 || a.Support != *help() || e.Post.State != PostNone {
+	if a := d.accounts[gorse]; e.Status != Active || a.Status != partner.Active || a.Version != 4 || a.Support != *help() || e.Post.State != outbox.None {
 		t.Errorf("%s, %+v", e.Status, a)
 	}
 
@@ -808,7 +809,7 @@ func TestCleanup(t *testing.T) {
 	if err := cleanup.Do(t.Context(), agenda.Appointment{ID: "enr_none"}, d.now, nil); err != nil {
 		t.Error(err)
 	}
-	if !slices.Equal(cleanup.Counts(), []string{CountLapsed, CountOverdue, CountQueued, CountErased}) {
+	if !slices.Equal(cleanup.Counts(), []string{CountLapsed, CountOverdue, CountQueued, CountErased, CountMailFailed}) {
 		t.Error(cleanup.Counts())
 	}
 }
@@ -817,40 +818,40 @@ func TestCleanup(t *testing.T) {
 func TestPost(t *testing.T) {
 	d := open(t)
 	e := d.at(InVetting)
-	claimed, changed, send := e.ClaimPost(d.now, "m")
-	if !changed || !send || !slices.Equal(claimed.Post.Owed, []Notice{VettingNotice}) || claimed.Post.Attempts != 1 {
+	claimed, did := e.ClaimPost(d.now, "m")
+	if !did.Changed || !did.Send || !slices.Equal(claimed.Post.Owed, []outbox.Kind{VettingNotice}) || claimed.Post.Attempts != 1 {
 		t.Fatalf("%+v", claimed.Post)
 	}
-	if _, changed, _ := claimed.ClaimPost(d.now.Add(lease-time.Second), "n"); changed {
+	if _, did := claimed.ClaimPost(d.now.Add(outbox.Lease-time.Second), "n"); did.Changed {
 		t.Error("claimed twice")
 	}
-	if taken, changed, send := claimed.ClaimPost(d.now.Add(lease), "n"); !changed || !send || taken.Post.Owner != "n" {
-		t.Error("not free at the end of the lease")
+	if taken, did := claimed.ClaimPost(d.now.Add(outbox.Lease), "n"); !did.Changed || !did.Send || taken.Post.Owner != "n" {
+		t.Error("not free at the end of the outbox.Lease")
 	}
 	if _, mine := claimed.SettlePost(d.now, "n", nil); mine {
 		t.Error("settled by somebody else")
 	}
-	waiting, _ := claimed.SettlePost(d.now, "m", map[Notice]Sent{VettingNotice: {Reason: "throttled"}})
-	if waiting.Post.State != PostWaiting || !waiting.Post.At.Equal(d.now.Add(time.Minute)) || waiting.Post.Attempts != 1 || waiting.Post.Reason != "throttled" {
+	waiting, _ := claimed.SettlePost(d.now, "m", map[outbox.Kind]outbox.Outcome{VettingNotice: {State: outbox.Waiting, Reason: "throttled"}})
+	if waiting.Post.State != outbox.Waiting || !waiting.Post.At.Equal(d.now.Add(30*time.Second)) || waiting.Post.Attempts != 1 || waiting.Post.Reason != "throttled" {
 		t.Errorf("%+v", waiting.Post)
 	}
-	later, _ := claimed.SettlePost(d.now, "m", map[Notice]Sent{VettingNotice: {Later: time.Hour}})
+	later, _ := claimed.SettlePost(d.now, "m", map[outbox.Kind]outbox.Outcome{VettingNotice: {State: outbox.Waiting, Later: time.Hour}})
 	if later.Post.Attempts != 0 || !later.Post.At.Equal(d.now.Add(time.Hour)) {
 		t.Errorf("%+v", later.Post)
 	}
-	failed, _ := claimed.SettlePost(d.now, "m", map[Notice]Sent{VettingNotice: {Done: true, Failed: true, Reason: "recipient_suppressed"}})
-	if last := failed.History[len(failed.History)-1]; failed.Post.State != PostNone || last.Action != MailFailed || last.Why != "vetting recipient_suppressed" {
+	failed, _ := claimed.SettlePost(d.now, "m", map[outbox.Kind]outbox.Outcome{VettingNotice: {State: outbox.Failed, Reason: "recipient_suppressed"}})
+	if last := failed.History[len(failed.History)-1]; failed.Post.State != outbox.None || last.Action != MailFailed || last.Why != "vetting recipient_suppressed" {
 		t.Errorf("%+v", last)
 	}
 	// What comes to be owed under a claim goes with the next.
 	claimed.Status = ActionRequired
 	claimed.owe(d.now, ActionRequiredNotice)
-	left, _ := claimed.SettlePost(d.now, "m", map[Notice]Sent{VettingNotice: {Done: true}})
-	if left.Post.State != PostQueued || !slices.Equal(left.Post.Owed, []Notice{ActionRequiredNotice}) {
+	left, _ := claimed.SettlePost(d.now, "m", map[outbox.Kind]outbox.Outcome{VettingNotice: {State: outbox.Sent}})
+	if left.Post.State != outbox.Queued || !slices.Equal(left.Post.Owed, []outbox.Kind{ActionRequiredNotice}) {
 		t.Errorf("%+v", left.Post)
 	}
-	e.Post.Attempts = maxAttempts
-	if given, changed, send := e.ClaimPost(d.now, "m"); !changed || send || given.Post.State != PostNone {
+	e.Post.Attempts = outbox.MaxAttempts
+	if given, did := e.ClaimPost(d.now, "m"); !did.Changed || did.Send || given.Post.State != outbox.None {
 		t.Errorf("%+v", given.Post)
 	}
 }
@@ -994,7 +995,7 @@ func TestForgottenPeople(t *testing.T) {
 	for _, s := range []Status{Rejected, Withdrawn} {
 		d := open(t)
 		e := d.at(s)
-		e.Post = Post{}
+		e.Post = outbox.Box{}
 		d.enrolments[e.ID] = e
 		ended := e.History[len(e.History)-1].At
 		if at, waits := e.Due(); !waits || !at.Equal(ended.Add(Forgotten)) {
@@ -1024,24 +1025,25 @@ func TestForgottenPeople(t *testing.T) {
 func TestReported(t *testing.T) {
 	d := open(t)
 	e := d.at(EmailVerification)
-	claimed, _, _ := e.ClaimPost(d.now, "m")
-	gave, _ := claimed.SettlePost(d.now, "m", map[Notice]Sent{VerificationNotice: {Done: true, Failed: true, Reason: "message_rejected"}})
+	claimed, _ := e.ClaimPost(d.now, "m")
+	gave, _ := claimed.SettlePost(d.now, "m", map[outbox.Kind]outbox.Outcome{VerificationNotice: {State: outbox.Failed, Reason: "message_rejected"}})
 	if gave.Verification.Delivery != "failed" || gave.Verification.DeliveryReason != "message_rejected" {
 		t.Errorf("%+v", gave.Verification)
 	}
-	e, _ = claimed.SettlePost(d.now, "m", map[Notice]Sent{VerificationNotice: {Done: true}})
+	e, _ = claimed.SettlePost(d.now, "m", map[outbox.Kind]outbox.Outcome{VerificationNotice: {State: outbox.Sent}})
 	for _, c := range []struct {
-		notice     Notice
+		notice     outbox.Kind
 		generation int
-		state      string
-		want       string
+		state      outbox.State
+		want       outbox.State
 	}{
 		{VerificationNotice, 1, "sent", "sent"}, {VerificationNotice, 1, "bounced", "bounced"}, {VerificationNotice, 1, "delivered", "bounced"},
 		{VerificationNotice, 2, "complained", "bounced"}, {VettingNotice, 1, "complained", "bounced"}, {VerificationNotice, 1, "odd", "bounced"},
 		{VerificationNotice, 1, "complained", "complained"},
 	} {
 		was := e.Verification.Delivery
-		after, changed := e.Reported(c.notice, c.generation, c.state, "why")
+		after, verdict := e.Feedback(d.now, outbox.Report{Kind: c.notice, Generation: c.generation, State: c.state, Reason: "why"})
+		changed := verdict == outbox.Recorded
 		if after.Verification.Delivery != c.want || changed != (was != c.want) || changed && after.Version != e.Version+1 {
 			t.Errorf("%+v: %+v", c, after.Verification)
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -130,8 +131,8 @@ func TestMailsSpeakOfTheirStep(t *testing.T) {
 	e = d.must(d.Submit(t.Context(), admin(), e.ID, new("the long one")))
 	e = d.must(d.Decide(t.Context(), operator(), e.ID, Decision{Action: Approve}))
 	e = d.must(d.Associate(t.Context(), admin(), e.ID, new("4100007")))
-	claimed, _, send := e.ClaimPost(d.now, "m")
-	if !send || !slices.Contains(claimed.Post.Owed, ActionRequiredNotice) || !slices.Contains(claimed.Post.Owed, AuthorizedNotice) {
+	claimed, did := e.ClaimPost(d.now, "m")
+	if !did.Send || !slices.Contains(claimed.Post.Owed, ActionRequiredNotice) || !slices.Contains(claimed.Post.Owed, AuthorizedNotice) {
 		t.Fatalf("%+v", claimed.Post)
 	}
 	if at := claimed.AtStep(ActionRequiredNotice); e.Reason != "" || at.Reason != "which street?" {
@@ -143,8 +144,8 @@ func TestMailsSpeakOfTheirStep(t *testing.T) {
 	if at := claimed.AtStep(VettingNotice); at.Location == nil {
 		t.Errorf("%+v", at.Location)
 	}
-	left, mine := claimed.SettlePost(d.now, "m", map[Notice]Sent{ActionRequiredNotice: {Done: true}, AuthorizedNotice: {Reason: "throttled"}, VettingNotice: {Done: true}})
-	if _, kept := left.Post.Steps[ActionRequiredNotice]; !mine || kept || len(left.Post.Steps) != 1 || len(left.Post.Owed) != 1 {
+	left, mine := claimed.SettlePost(d.now, "m", map[outbox.Kind]outbox.Outcome{ActionRequiredNotice: {State: outbox.Sent}, AuthorizedNotice: {State: outbox.Waiting, Reason: "throttled"}, VettingNotice: {State: outbox.Sent}})
+	if _, kept := left.Steps[ActionRequiredNotice]; !mine || kept || len(left.Steps) != 1 || len(left.Post.Owed) != 1 {
 		t.Errorf("%+v", left.Post)
 	}
 }
@@ -157,7 +158,7 @@ func TestNoMailBeforeTheNewContactConfirms(t *testing.T) {
 	p := whole()
 	p.Contact.Email = "gus@gorse.example"
 	e = d.must(d.Save(t.Context(), admin(), e.ID, Particulars{Contact: p.Contact}))
-	if claimed, _, send := e.ClaimPost(d.now, "m"); send || len(claimed.Post.Owed) != 0 {
+	if claimed, did := e.ClaimPost(d.now, "m"); did.Send || len(claimed.Post.Owed) != 0 {
 		t.Errorf("%+v", claimed.Post)
 	}
 }

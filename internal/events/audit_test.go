@@ -18,6 +18,7 @@ import (
 	"concord/internal/dynamo"
 	"concord/internal/invitation"
 	"concord/internal/link"
+	"concord/internal/outbox"
 	"concord/internal/relationship"
 	"concord/internal/stream"
 )
@@ -54,13 +55,13 @@ var steps = []step{
 		}
 	}},
 	{"mail", func(o *office, r *rand.Rand, i invitation.Invitation) {
-		outcome := []invitation.MailOutcome{
-			taken, taken, taken, taken, {State: invitation.MailWaiting, Reason: "sender_unreachable"}, {State: invitation.MailUnknown, Reason: "sender_silent"},
-			{State: invitation.MailFailed, Reason: "message_rejected"},
+		outcome := []outbox.Outcome{
+			taken, taken, taken, taken, {State: outbox.Waiting, Reason: "sender_unreachable"}, {State: outbox.Unknown, Reason: "sender_silent"},
+			{State: outbox.Failed, Reason: "message_rejected"},
 		}[r.IntN(7)]
 		o.try(i.Key, func(i invitation.Invitation) (invitation.Invitation, bool) {
-			n, changed, _ := i.Claim(o.clock, "sandbox")
-			return n, changed
+			n, did := i.Claim(o.clock, "sandbox")
+			return n, did.Changed
 		})
 		o.try(i.Key, func(i invitation.Invitation) (invitation.Invitation, bool) {
 			return i.Settle(o.clock, "sandbox", outcome)
@@ -69,10 +70,10 @@ var steps = []step{
 	{"claim notices", claimNotices},
 	{"settle notices", settleNotices},
 	{"feedback", func(o *office, r *rand.Rand, i invitation.Invitation) {
-		state := []invitation.MailState{invitation.MailSent, invitation.MailDelayed, invitation.MailDelivered, invitation.MailBounced, invitation.MailComplained}[r.IntN(5)]
+		state := []outbox.State{outbox.Sent, outbox.Delayed, outbox.Delivered, outbox.Bounced, outbox.Complained}[r.IntN(5)]
 		o.try(i.Key, func(i invitation.Invitation) (invitation.Invitation, bool) {
-			n, verdict := i.Feedback(o.clock, invitation.Report{State: state, Reason: "a_word", MessageID: "ses-1", Generation: i.Generation})
-			return n, verdict == invitation.ReportRecorded
+			n, verdict := i.Feedback(o.clock, outbox.Report{State: state, Reason: "a_word", MessageID: "ses-1", Generation: i.Generation})
+			return n, verdict == outbox.Recorded
 		})
 	}},
 	{"cancel", func(o *office, r *rand.Rand, i invitation.Invitation) {
@@ -121,16 +122,16 @@ var steps = []step{
 
 func claimNotices(o *office, _ *rand.Rand, i invitation.Invitation) {
 	o.try(i.Key, func(i invitation.Invitation) (invitation.Invitation, bool) {
-		n, changed, _ := i.ClaimPost(o.clock, "sandbox")
-		return n, changed
+		n, did := i.ClaimPost(o.clock, "sandbox")
+		return n, did.Changed
 	})
 }
 
 func settleNotices(o *office, r *rand.Rand, i invitation.Invitation) {
 	o.try(i.Key, func(i invitation.Invitation) (invitation.Invitation, bool) {
-		outcomes := map[invitation.Notice]invitation.MailOutcome{}
+		outcomes := map[outbox.Kind]outbox.Outcome{}
 		for _, n := range i.Post.Owed {
-			outcomes[n] = []invitation.MailOutcome{taken, taken, {State: invitation.MailWaiting, Reason: "slow"}, {State: invitation.MailFailed, Reason: "message_rejected"}}[r.IntN(4)]
+			outcomes[n] = []outbox.Outcome{taken, taken, {State: outbox.Waiting, Reason: "slow"}, {State: outbox.Failed, Reason: "message_rejected"}}[r.IntN(4)]
 		}
 		return i.SettlePost(o.clock, "sandbox", outcomes)
 	})

@@ -22,6 +22,7 @@ import (
 	"concord/internal/dynamo"
 	"concord/internal/enrolment"
 	"concord/internal/link"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/storetest"
 	"concord/internal/terms"
@@ -125,9 +126,9 @@ func applied(t *testing.T) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	claimed, _, send := stored.ClaimPost(o.clock, "m")
-	gone, mine := claimed.SettlePost(o.clock, "m", map[enrolment.Notice]enrolment.Sent{enrolment.VettingNotice: {Done: true, Failed: true, Reason: "message_rejected"}})
-	if gone.Version = stored.Version + 1; !send || !mine {
+	claimed, did := stored.ClaimPost(o.clock, "m")
+	gone, mine := claimed.SettlePost(o.clock, "m", map[outbox.Kind]outbox.Outcome{enrolment.VettingNotice: {State: outbox.Failed, Reason: "message_rejected"}})
+	if gone.Version = stored.Version + 1; !did.Send || !mine {
 		t.Fatal("nothing to mail")
 	}
 	do(gone, false, filed{o.store, o}.WriteEnrolment(ctx, enrolment.Change{Before: &stored, After: gone}))

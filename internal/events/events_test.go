@@ -31,6 +31,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/observe"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/relationship"
@@ -326,19 +327,19 @@ func (o *office) change(k invitation.Key, do func(invitation.Invitation) (invita
 	}
 }
 
-func (o *office) mail(k invitation.Key, outcome invitation.MailOutcome) {
+func (o *office) mail(k invitation.Key, outcome outbox.Outcome) {
 	o.t.Helper()
 	o.clock = o.clock.Add(time.Minute)
 	o.change(k, func(i invitation.Invitation) (invitation.Invitation, bool) {
-		n, changed, _ := i.Claim(o.clock, "sandbox")
-		return n, changed
+		n, did := i.Claim(o.clock, "sandbox")
+		return n, did.Changed
 	})
 	o.change(k, func(i invitation.Invitation) (invitation.Invitation, bool) {
 		return i.Settle(o.clock, "sandbox", outcome)
 	})
 }
 
-var taken = invitation.MailOutcome{State: invitation.MailSent, MessageID: "ses-1"}
+var taken = outbox.Outcome{State: outbox.Sent, MessageID: "ses-1"}
 
 func (o *office) respond(k invitation.Key, answer string) {
 	o.t.Helper()
@@ -371,11 +372,11 @@ func customer() invitation.Person {
 func (o *office) notices(k invitation.Key) {
 	o.t.Helper()
 	o.change(k, func(i invitation.Invitation) (invitation.Invitation, bool) {
-		n, changed, _ := i.ClaimPost(o.clock, "sandbox")
-		return n, changed
+		n, did := i.ClaimPost(o.clock, "sandbox")
+		return n, did.Changed
 	})
 	o.change(k, func(i invitation.Invitation) (invitation.Invitation, bool) {
-		went := map[invitation.Notice]invitation.MailOutcome{}
+		went := map[outbox.Kind]outbox.Outcome{}
 		for _, n := range i.Post.Owed {
 			went[n] = taken
 		}
@@ -438,8 +439,8 @@ func TestWhatATransitionTells(t *testing.T) {
 			o.send(i)
 			command := o.command()
 			o.change(i.Key, func(i invitation.Invitation) (invitation.Invitation, bool) {
-				n, changed, _ := i.Claim(o.clock, "sandbox")
-				return n, changed
+				n, did := i.Claim(o.clock, "sandbox")
+				return n, did.Changed
 			})
 			must[invitation.Invitation](o.t)(o.Cancel(o.t.Context(), command, i.ID, "Nora Berg said no"))
 			o.change(i.Key, func(i invitation.Invitation) (invitation.Invitation, bool) {
@@ -461,18 +462,18 @@ func TestWhatATransitionTells(t *testing.T) {
 		{"waiting and then failed", func(o *office) {
 			i := o.invite()
 			o.send(i)
-			o.mail(i.Key, invitation.MailOutcome{State: invitation.MailWaiting, Reason: "sender_unreachable"})
+			o.mail(i.Key, outbox.Outcome{State: outbox.Waiting, Reason: "sender_unreachable"})
 			o.clock = o.clock.Add(time.Hour)
 			o.change(i.Key, func(i invitation.Invitation) (invitation.Invitation, bool) { return i.Tick(o.clock) })
-			o.mail(i.Key, invitation.MailOutcome{State: invitation.MailFailed, Reason: "message_rejected"})
+			o.mail(i.Key, outbox.Outcome{State: outbox.Failed, Reason: "message_rejected"})
 		}, []string{"invitation-created draft", "invitation-delivery-failed pending message_rejected"}},
 		{"of unknown outcome and then bounced", func(o *office) {
 			i := o.invite()
 			o.send(i)
-			o.mail(i.Key, invitation.MailOutcome{State: invitation.MailUnknown, Reason: "sender_silent"})
+			o.mail(i.Key, outbox.Outcome{State: outbox.Unknown, Reason: "sender_silent"})
 			o.change(i.Key, func(i invitation.Invitation) (invitation.Invitation, bool) {
-				n, verdict := i.Feedback(o.clock, invitation.Report{State: invitation.MailBounced, Reason: "address_unknown", MessageID: "ses-1", Generation: 1})
-				return n, verdict == invitation.ReportRecorded
+				n, verdict := i.Feedback(o.clock, outbox.Report{State: outbox.Bounced, Reason: "address_unknown", MessageID: "ses-1", Generation: 1})
+				return n, verdict == outbox.Recorded
 			})
 		}, []string{"invitation-created draft", "invitation-sent pending concord", "invitation-delivery-failed pending address_unknown"}},
 		{"delivered", func(o *office) {
@@ -480,8 +481,8 @@ func TestWhatATransitionTells(t *testing.T) {
 			o.send(i)
 			o.mail(i.Key, taken)
 			o.change(i.Key, func(i invitation.Invitation) (invitation.Invitation, bool) {
-				n, verdict := i.Feedback(o.clock, invitation.Report{State: invitation.MailDelivered, MessageID: "ses-1", Generation: 1})
-				return n, verdict == invitation.ReportRecorded
+				n, verdict := i.Feedback(o.clock, outbox.Report{State: outbox.Delivered, MessageID: "ses-1", Generation: 1})
+				return n, verdict == outbox.Recorded
 			})
 		}, []string{"invitation-created draft", "invitation-sent pending concord"}},
 		{"expired", func(o *office) {

@@ -17,6 +17,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 )
 
@@ -116,14 +117,14 @@ func (g *grantor) step(do func(granular.Relationship) (granular.Relationship, bo
 }
 
 // mails has the mailer try what is owed.
-func (g *grantor) mails(outcome granular.MailOutcome) *grantor {
+func (g *grantor) mails(outcome outbox.Outcome) *grantor {
 	g.t.Helper()
 	g.step(func(r granular.Relationship) (granular.Relationship, bool) {
-		n, changed, _ := r.ClaimPost(g.clock, "sandbox")
-		return n, changed
+		n, did := r.ClaimPost(g.clock, "sandbox")
+		return n, did.Changed
 	})
 	return g.step(func(r granular.Relationship) (granular.Relationship, bool) {
-		all := map[granular.Notice]granular.MailOutcome{}
+		all := map[outbox.Kind]outbox.Outcome{}
 		for _, n := range r.Post.Owed {
 			all[n] = outcome
 		}
@@ -137,7 +138,7 @@ func (g *grantor) sends() *grantor {
 	return g
 }
 
-var granularTaken = granular.MailOutcome{State: granular.MailSent, MessageID: "ses-1"}
+var granularTaken = outbox.Outcome{State: outbox.Sent, MessageID: "ses-1"}
 
 // granularCases are the ways of granular administration, with the events and the transitions of its audit that they come to.
 var granularCases = []struct {
@@ -210,12 +211,13 @@ var granularCases = []struct {
 		"customer terminationRequested terminationRequested", "customer terminating terminating", "customer terminated terminated",
 	}},
 	{"the mail failed, and another bounced", func(o *office) *grantor {
-		g := o.proposes("P0D").lock().sends().mails(granular.MailOutcome{State: granular.MailFailed, Reason: "message_rejected"})
+		g := o.proposes("P0D").lock().sends().mails(outbox.Outcome{State: outbox.Failed, Reason: "message_rejected"})
 		g.sends().mails(granularTaken)
-		for _, state := range []granular.MailState{granular.MailDelayed, granular.MailDelivered, granular.MailRejected, granular.MailSuppressed, granular.MailBounced, granular.MailComplained} {
+		for _, state := range []outbox.State{outbox.Delayed, outbox.Delivered, outbox.Rejected, outbox.Suppressed, outbox.Bounced, outbox.Complained} {
 			g.clock = g.clock.Add(time.Minute)
 			g.step(func(r granular.Relationship) (granular.Relationship, bool) {
-				return r.Feedback(g.clock, 2, state, "a_word", "ses-1")
+				n, verdict := r.Feedback(g.clock, outbox.Report{Kind: granular.RequestNotice, Generation: 2, State: state, Reason: "a_word", MessageID: "ses-1"})
+				return n, verdict == outbox.Recorded
 			})
 		}
 		return g
@@ -237,7 +239,7 @@ var granularCases = []struct {
 	}, []string{"granular-admin-created created", "granular-admin-locked approvalPending", "granular-admin-sent approvalPending", "granular-admin-reported approvalPending impersonation"},
 		[]string{"user created created", "user approvalPending approvalPending", "user sent queued", "system mailed sent", "customer reported ", "customer mailAllowed "}},
 	{"a reminder that nobody knows of", func(o *office) *grantor {
-		return o.proposes("P0D").lock().answers("accept").after(60).mails(granular.MailOutcome{State: granular.MailUnknown, Reason: "sender_silent"})
+		return o.proposes("P0D").lock().answers("accept").after(60).mails(outbox.Outcome{State: outbox.Unknown, Reason: "sender_silent"})
 	}, []string{"granular-admin-created created", "granular-admin-locked approvalPending", "granular-admin-activated active"}, []string{
 		"user created created", "user approvalPending approvalPending", "customer approved approved", "customer activating activating", "customer active active",
 		"system noticeFailed ", "system noticeFailed ",

@@ -8,9 +8,23 @@ import (
 	"time"
 
 	"concord/internal/enrolment"
-	"concord/internal/invitation"
+	"concord/internal/outbox"
+	"concord/internal/publicid"
 	"concord/internal/storetest"
 )
+
+// both records reports about enrolments, and takes every other.
+type both struct {
+	rest       *recorder
+	enrolments Recorder
+}
+
+func (b both) Record(ctx context.Context, k Key, r outbox.Report) (outbox.State, outbox.Verdict, error) {
+	if publicid.Is(publicid.Enrolment, k.ID) {
+		return b.enrolments.Record(ctx, k, r)
+	}
+	return b.rest.Record(ctx, k, r)
+}
 
 // What SES says of the mail with a link is said with the enrolment, and an address that does not exist gets no more of them (G8).
 func TestEnrolmentFeedback(t *testing.T) {
@@ -18,13 +32,12 @@ func TestEnrolmentFeedback(t *testing.T) {
 	store := &storetest.Memory{}
 	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	if err := store.WriteEnrolment(t.Context(), enrolment.Change{After: enrolment.Enrolment{
-		ID: id, Tenant: key.Inviter, Path: enrolment.Full, Status: enrolment.EmailVerification, CreatedAt: at, Version: 1,
+		ID: id, Tenant: key.Tenant, Path: enrolment.Full, Status: enrolment.EmailVerification, CreatedAt: at, Version: 1,
 		Verification: enrolment.Verification{Generation: 1, Delivery: "sent"},
 	}}); err != nil {
 		t.Fatal(err)
 	}
 	rest := &recorder{}
-	others := invitation.Feedback{Ledger: store, Now: func() time.Time { return at }}
 	conflicts := 1
 	store.Inject(func(op storetest.Operation) storetest.Fault {
 		if op == storetest.WriteEnrolment && conflicts > 0 {
@@ -34,7 +47,7 @@ func TestEnrolmentFeedback(t *testing.T) {
 		return storetest.Fault{}
 	})
 	q, out := desk(rest)
-	q.Recorder = Enrolments{Recorder: rest, Store: store, Suppress: others.Suppress}
+	q.Recorder = both{rest, Recorder{Enrolments: store, Ledger: store, Now: func() time.Time { return at }}}
 	for _, name := range []string{"delivery", "bounce-permanent", "delivery", "complaint"} {
 		b := file(t, "feedback-"+name+".json")
 		b.Records[0].Body = strings.ReplaceAll(strings.ReplaceAll(b.Records[0].Body, key.ID, id), `\"invitation\"`, `\"enrolment\"`)
@@ -54,14 +67,14 @@ func TestEnrolmentFeedback(t *testing.T) {
 		t.Errorf("%v, %v", answer, err)
 	}
 	recorder := q.Recorder
-	for name, k := range map[string]invitation.Key{"no such": {Inviter: key.Inviter, ID: "enr_aaaaaaaaaaaaaaaaaaaaaaaaaa"}, "of another company": {Inviter: "x", ID: id}} {
-		if _, verdict, err := recorder.Record(t.Context(), k, invitation.Report{State: invitation.MailDelivered}); err != nil || verdict != invitation.ReportUnknown {
+	for name, k := range map[string]Key{"no such": {Tenant: key.Tenant, ID: "enr_aaaaaaaaaaaaaaaaaaaaaaaaaa"}, "of another company": {Tenant: "x", ID: id}} {
+		if _, verdict, err := recorder.Record(t.Context(), k, outbox.Report{State: outbox.Delivered}); err != nil || verdict != outbox.OfNobody {
 			t.Errorf("%s: %s, %v", name, verdict, err)
 		}
 	}
 	down := errors.New("down")
 	store.Inject(func(storetest.Operation) storetest.Fault { return storetest.Fault{Err: down} })
-	if _, _, err := recorder.Record(context.Background(), invitation.Key{Inviter: key.Inviter, ID: id}, invitation.Report{}); !errors.Is(err, down) {
+	if _, _, err := recorder.Record(context.Background(), Key{Tenant: key.Tenant, ID: id}, outbox.Report{}); !errors.Is(err, down) {
 		t.Error(err)
 	}
 }

@@ -2,7 +2,7 @@
 //
 // An event names the mail by its message id and by the tags that the mail was sent with: invitation, granular or enrolment, tenant, generation, kind.
 // The address that it repeats is read of a notice to a partner's contact and of mails about granular administration and enrolment alone, the headers never. Events come at least once, in no order,
-// as late as a day or more; what they come to is the domain's ([invitation.Feedback]), and each can be given to it again.
+// as late as a day or more; what they come to is the domain's ([outbox.Report]), and each can be given to it again.
 //
 // A message of a batch that fails stays in the queue and comes again by itself; the others are done. One that nobody can ever read
 // fails each time, until the queue moves it to its dead letters: there a person can see it, and it holds up nothing.
@@ -23,22 +23,21 @@ import (
 	"concord/internal/enrolment"
 	"concord/internal/invitation"
 	"concord/internal/observe"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/publicid"
 )
 
 // Queue works off batches of messages.
 type Queue struct {
-	Recorder Recorder
-	Log      *slog.Logger
-	Metrics  *observe.Metrics
+	// Recorder records reports; see [Recorder.Record], whose contract it is.
+	Recorder interface {
+		Record(ctx context.Context, k Key, r outbox.Report) (outbox.State, outbox.Verdict, error)
+	}
+	Log     *slog.Logger
+	Metrics *observe.Metrics
 	// Reserve is what one message may take. When less is left before the deadline, the rest is left to the next batch.
 	Reserve time.Duration
-}
-
-// Recorder records reports; see [invitation.Feedback], whose contract it is.
-type Recorder interface {
-	Record(ctx context.Context, k invitation.Key, r invitation.Report) (invitation.Invitation, invitation.Verdict, error)
 }
 
 // ErrUnreadable is a message that is no event of SES in a notification of SNS.
@@ -73,12 +72,12 @@ func (q *Queue) one(ctx context.Context, m events.SQSMessage) error {
 		q.Metrics.Put(map[string]float64{"FeedbackIgnored": 1})
 		return nil
 	}
-	inv, verdict, err := q.Recorder.Record(ctx, key, report)
+	state, verdict, err := q.Recorder.Record(ctx, key, report)
 	if err != nil {
 		return fmt.Errorf("feedback: record %s: %w", key.ID, err)
 	}
-	q.Log.InfoContext(ctx, "feedback", "invitation", key.ID, "tenant", key.Inviter, "said", report.State, "reason", report.Reason,
-		"verdict", verdict, "delivery", inv.Mail.State, "messageId", report.MessageID)
+	q.Log.InfoContext(ctx, "feedback", "invitation", key.ID, "tenant", key.Tenant, "said", report.State, "reason", report.Reason,
+		"verdict", verdict, "delivery", state, "messageId", report.MessageID)
 	q.Metrics.Put(map[string]float64{figures[report.State]: 1, verdicts[verdict]: 1})
 	return nil
 }
@@ -86,13 +85,13 @@ func (q *Queue) one(ctx context.Context, m events.SQSMessage) error {
 // figures are the metrics of what SES says, verdicts those of what it came to. Together in one line they tell the rate of
 // either.
 var (
-	figures = map[invitation.MailState]string{
-		invitation.MailSent: "SaidSent", invitation.MailDelayed: "SaidDelayed", invitation.MailDelivered: "SaidDelivered", invitation.MailBounced: "SaidBounced",
-		invitation.MailRejected: "SaidRejected", invitation.MailSuppressed: "SaidSuppressed", invitation.MailComplained: "SaidComplained",
+	figures = map[outbox.State]string{
+		outbox.Sent: "SaidSent", outbox.Delayed: "SaidDelayed", outbox.Delivered: "SaidDelivered", outbox.Bounced: "SaidBounced",
+		outbox.Rejected: "SaidRejected", outbox.Suppressed: "SaidSuppressed", outbox.Complained: "SaidComplained",
 	}
-	verdicts = map[invitation.Verdict]string{
-		invitation.ReportRecorded: "FeedbackRecorded", invitation.ReportKnown: "FeedbackKnown", invitation.ReportStale: "FeedbackStale",
-		invitation.ReportUnknown: "FeedbackUnknown", invitation.ReportNotice: "FeedbackOfNotice",
+	verdicts = map[outbox.Verdict]string{
+		outbox.Recorded: "FeedbackRecorded", outbox.Known: "FeedbackKnown", outbox.Stale: "FeedbackStale",
+		outbox.OfNobody: "FeedbackUnknown", outbox.OfNotice: "FeedbackOfNotice",
 	}
 )
 
@@ -128,9 +127,9 @@ type event struct {
 
 // Parse reads the body of a message. Ours is false for what says nothing of a mail of ours: a kind of event that was not asked for, a mail
 // without our tags, the words with which SES greets a new topic. The error is [ErrUnreadable] and repeats nothing of the body.
-func Parse(body []byte) (k invitation.Key, r invitation.Report, ours bool, err error) {
-	unreadable := func(what string) (invitation.Key, invitation.Report, bool, error) {
-		return invitation.Key{}, invitation.Report{}, false, fmt.Errorf("%w: %s", ErrUnreadable, what)
+func Parse(body []byte) (k Key, r outbox.Report, ours bool, err error) {
+	unreadable := func(what string) (Key, outbox.Report, bool, error) {
+		return Key{}, outbox.Report{}, false, fmt.Errorf("%w: %s", ErrUnreadable, what)
 	}
 	var n notification
 	if json.Unmarshal(body, &n) != nil || n.Type != "Notification" || n.Message == nil {
@@ -163,59 +162,59 @@ func Parse(body []byte) (k invitation.Key, r invitation.Report, ours bool, err e
 	if !known || !isTenant || notNumber != nil || !isGranular && !isEnrolment && !strings.HasPrefix(id, "inv_") {
 		return k, r, false, nil //nolint:nilerr // a mail that somebody else sent is no error
 	}
-	report.MessageID, report.Generation, report.Notice = e.Mail.MessageID, generation, notice(tag("kind"))
-	if (isGranular || isEnrolment || report.Notice.ToInviter()) && len(e.Mail.Destination) == 1 {
+	report.MessageID, report.Generation, report.Kind = e.Mail.MessageID, generation, notice(tag("kind"))
+	if (isGranular || isEnrolment || invitation.Notices.ToPartner(report.Kind)) && len(e.Mail.Destination) == 1 {
 		report.To = e.Mail.Destination[0]
 	}
-	return invitation.Key{Inviter: tenant, ID: id}, report, true, nil
+	return Key{Tenant: tenant, ID: id}, report, true, nil
 }
 
 // notice gives what a mail's tag says of its kind: empty for the mail that invites, the older ones of which have no such tag.
-func notice(kind string) invitation.Notice {
+func notice(kind string) outbox.Kind {
 	if kind == "invitation" {
 		return ""
 	}
-	return invitation.Notice(kind)
+	return outbox.Kind(kind)
 }
 
 // report says what an event means, and false for a kind of event that says nothing about the delivery.
-func (e event) report() (invitation.Report, bool) {
+func (e event) report() (outbox.Report, bool) {
 	switch e.EventType {
 	case "Send":
-		return invitation.Report{State: invitation.MailSent}, true
+		return outbox.Report{State: outbox.Sent}, true
 	case "Delivery":
-		return invitation.Report{State: invitation.MailDelivered}, true
+		return outbox.Report{State: outbox.Delivered}, true
 	case "DeliveryDelay":
-		return invitation.Report{State: invitation.MailDelayed, Reason: word(delays, e.Delay.Type, "delayed")}, true
+		return outbox.Report{State: outbox.Delayed, Reason: word(delays, e.Delay.Type, "delayed")}, true
 	case "Reject":
-		return invitation.Report{State: invitation.MailRejected, Reason: "bad_content"}, true
+		return outbox.Report{State: outbox.Rejected, Reason: "bad_content"}, true
 	case "Bounce":
 		return e.bounce(), true
 	case "Complaint":
 		switch {
 		case e.Complaint.SubType == onList:
-			return invitation.Report{State: invitation.MailSuppressed, Reason: "complained_before", Undeliverable: true}, true
+			return outbox.Report{State: outbox.Suppressed, Reason: "complained_before", Undeliverable: true}, true
 		case e.Complaint.Type == "not-spam":
 			// Somebody took it out of the unwanted mail: the opposite of a complaint, and proof that it arrived.
-			return invitation.Report{State: invitation.MailDelivered}, true
+			return outbox.Report{State: outbox.Delivered}, true
 		}
-		return invitation.Report{State: invitation.MailComplained, Reason: word(complaints, e.Complaint.Type, "complaint"), Undeliverable: true}, true
+		return outbox.Report{State: outbox.Complained, Reason: word(complaints, e.Complaint.Type, "complaint"), Undeliverable: true}, true
 	}
-	return invitation.Report{}, false
+	return outbox.Report{}, false
 }
 
-func (e event) bounce() invitation.Report {
-	r := invitation.Report{State: invitation.MailBounced}
+func (e event) bounce() outbox.Report {
+	r := outbox.Report{State: outbox.Bounced}
 	switch e.Bounce.Type {
 	case "Permanent":
 		if reason, listed := lists[e.Bounce.SubType]; listed {
-			r.State, r.Reason = invitation.MailSuppressed, reason
+			r.State, r.Reason = outbox.Suppressed, reason
 		} else {
 			r.Reason = word(permanent, e.Bounce.SubType, "bounce_permanent")
 		}
 		r.Undeliverable = true
 	case "Transient":
-		r.Reason = word(temporary, e.Bounce.SubType, invitation.TransientBounce)
+		r.Reason = word(temporary, e.Bounce.SubType, outbox.TransientBounce)
 	default:
 		r.Reason = "bounce_undetermined"
 	}
@@ -231,7 +230,7 @@ var (
 	// SES did not try, because of what happened to earlier mail to the address.
 	lists     = map[string]string{"Suppressed": "bounced_before", onList: "bounced_before", "UnsubscribedRecipient": "unsubscribed"}
 	temporary = map[string]string{
-		"General": invitation.TransientBounce, "MailboxFull": "mailbox_full", "MessageTooLarge": "message_too_large",
+		"General": outbox.TransientBounce, "MailboxFull": "mailbox_full", "MessageTooLarge": "message_too_large",
 		"CustomTimeoutExceeded": "not_delivered_in_time", "ContentRejected": "content_refused", "AttachmentRejected": "attachment_refused",
 	}
 	delays = map[string]string{

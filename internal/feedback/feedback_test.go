@@ -19,27 +19,28 @@ import (
 
 	"concord/internal/invitation"
 	"concord/internal/observe"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/registry"
 )
 
-var key = invitation.Key{Inviter: partner.TenantID("11111111-1111-4111-8111-111111111111"), ID: "inv_jyedebystj55lcqjojbu43wh4u"}
+var key = Key{Tenant: partner.TenantID("11111111-1111-4111-8111-111111111111"), ID: "inv_jyedebystj55lcqjojbu43wh4u"}
 
 const messageID = "0100019523ab4c5d-5f0f2a1e-7c1d-4b5e-9d0a-3c2b1a0f9e8d-000000"
 
 // recorder takes reports.
 type recorder struct {
-	keys    []invitation.Key
-	reports []invitation.Report
+	keys    []Key
+	reports []outbox.Report
 	fail    error
 }
 
-func (r *recorder) Record(_ context.Context, k invitation.Key, report invitation.Report) (invitation.Invitation, invitation.Verdict, error) {
+func (r *recorder) Record(_ context.Context, k Key, report outbox.Report) (outbox.State, outbox.Verdict, error) {
 	if r.fail != nil {
-		return invitation.Invitation{}, "", r.fail
+		return outbox.None, "", r.fail
 	}
 	r.keys, r.reports = append(r.keys, k), append(r.reports, report)
-	return invitation.Invitation{Key: k}, invitation.ReportRecorded, nil
+	return outbox.None, outbox.Recorded, nil
 }
 
 // desk is a queue whose output is kept.
@@ -62,15 +63,15 @@ func file(t testing.TB, name string) events.SQSEvent {
 }
 
 func TestEvents(t *testing.T) {
-	for name, want := range map[string]invitation.Report{
-		"send":              {State: invitation.MailSent},
-		"delivery":          {State: invitation.MailDelivered},
-		"delay":             {State: invitation.MailDelayed, Reason: "recipient_server_unreachable"},
-		"reject":            {State: invitation.MailRejected, Reason: "bad_content"},
-		"bounce-permanent":  {State: invitation.MailBounced, Reason: "address_unknown", Undeliverable: true},
-		"bounce-transient":  {State: invitation.MailBounced, Reason: "mailbox_full"},
-		"bounce-suppressed": {State: invitation.MailSuppressed, Reason: "bounced_before", Undeliverable: true},
-		"complaint":         {State: invitation.MailComplained, Reason: "complaint_abuse", Undeliverable: true},
+	for name, want := range map[string]outbox.Report{
+		"send":              {State: outbox.Sent},
+		"delivery":          {State: outbox.Delivered},
+		"delay":             {State: outbox.Delayed, Reason: "recipient_server_unreachable"},
+		"reject":            {State: outbox.Rejected, Reason: "bad_content"},
+		"bounce-permanent":  {State: outbox.Bounced, Reason: "address_unknown", Undeliverable: true},
+		"bounce-transient":  {State: outbox.Bounced, Reason: "mailbox_full"},
+		"bounce-suppressed": {State: outbox.Suppressed, Reason: "bounced_before", Undeliverable: true},
+		"complaint":         {State: outbox.Complained, Reason: "complaint_abuse", Undeliverable: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want.MessageID, want.Generation = messageID, 1
@@ -80,7 +81,7 @@ func TestEvents(t *testing.T) {
 			if err != nil || len(answer.BatchItemFailures) != 0 {
 				t.Fatalf("%v, %v", err, answer)
 			}
-			if d := cmp.Diff([]invitation.Report{want}, r.reports); d != "" || r.keys[0] != key {
+			if d := cmp.Diff([]outbox.Report{want}, r.reports); d != "" || r.keys[0] != key {
 				t.Errorf("%v: %s", r.keys, d)
 			}
 			quiet(t, out.String())
@@ -99,7 +100,7 @@ func TestGranularEvent(t *testing.T) {
 	if err != nil || len(answer.BatchItemFailures) != 0 || len(r.reports) != 1 {
 		t.Fatalf("%v, %v, %v", err, answer, r.reports)
 	}
-	if got := r.reports[0]; r.keys[0] != (invitation.Key{Inviter: key.Inviter, ID: id}) || got.State != invitation.MailBounced || !got.Undeliverable || !strings.Contains(got.To, "@") {
+	if got := r.reports[0]; r.keys[0] != (Key{Tenant: key.Tenant, ID: id}) || got.State != outbox.Bounced || !got.Undeliverable || !strings.Contains(got.To, "@") {
 		t.Errorf("%v %+v", r.keys, got)
 	}
 	quiet(t, out.String())
@@ -134,7 +135,7 @@ func TestBatch(t *testing.T) {
 	if d := cmp.Diff([]string{b.Records[3].MessageId, b.Records[4].MessageId}, again); d != "" {
 		t.Error(d)
 	}
-	if len(r.reports) != 3 || r.reports[0].State != invitation.MailSent || r.reports[1].State != invitation.MailDelivered || r.reports[2] != r.reports[1] {
+	if len(r.reports) != 3 || r.reports[0].State != outbox.Sent || r.reports[1].State != outbox.Delivered || r.reports[2] != r.reports[1] {
 		t.Errorf("recorded %+v", r.reports)
 	}
 	if n := strings.Count(out.String(), `"FeedbackIgnored":1`); n != 3 {
@@ -189,19 +190,19 @@ const tags = `"mail":{"messageId":"m","tags":{"invitation":["inv_a"],"tenant":["
 
 // Every kind and sort that SES documents, and one that it may add.
 func TestWords(t *testing.T) {
-	type want = invitation.Report
-	bounced := func(reason string) want { return want{State: invitation.MailBounced, Reason: reason} }
+	type want = outbox.Report
+	bounced := func(reason string) want { return want{State: outbox.Bounced, Reason: reason} }
 	gone := func(reason string) want {
-		return want{State: invitation.MailBounced, Reason: reason, Undeliverable: true}
+		return want{State: outbox.Bounced, Reason: reason, Undeliverable: true}
 	}
 	listed := func(reason string) want {
-		return want{State: invitation.MailSuppressed, Reason: reason, Undeliverable: true}
+		return want{State: outbox.Suppressed, Reason: reason, Undeliverable: true}
 	}
-	delayed := func(reason string) want { return want{State: invitation.MailDelayed, Reason: reason} }
+	delayed := func(reason string) want { return want{State: outbox.Delayed, Reason: reason} }
 	complained := func(reason string) want {
-		return want{State: invitation.MailComplained, Reason: reason, Undeliverable: true}
+		return want{State: outbox.Complained, Reason: reason, Undeliverable: true}
 	}
-	for said, want := range map[string]invitation.Report{
+	for said, want := range map[string]outbox.Report{
 		"Bounce Permanent General": gone("bounce_permanent"), "Bounce Permanent NoEmail": gone("address_unknown"), "Bounce Permanent Novel": gone("bounce_permanent"),
 		"Bounce Permanent Suppressed": listed("bounced_before"), "Bounce Permanent OnAccountSuppressionList": listed("bounced_before"),
 		"Bounce Permanent UnsubscribedRecipient": listed("unsubscribed"),
@@ -216,16 +217,16 @@ func TestWords(t *testing.T) {
 		"DeliveryDelay SendingDeferral": delayed("sending_deferred"), "DeliveryDelay Novel": delayed("delayed"),
 		"Complaint abuse": complained("complaint_abuse"), "Complaint auth-failure": complained("complaint_authentication"), "Complaint fraud": complained("complaint_fraud"),
 		"Complaint virus": complained("complaint_virus"), "Complaint other": complained("complaint"), "Complaint ": complained("complaint"),
-		"Complaint not-spam":                       {State: invitation.MailDelivered},
+		"Complaint not-spam":                       {State: outbox.Delivered},
 		"Complaint abuse OnAccountSuppressionList": listed("complained_before"),
-		"Send": {State: invitation.MailSent}, "Delivery": {State: invitation.MailDelivered}, "Reject": {State: invitation.MailRejected, Reason: "bad_content"},
+		"Send": {State: outbox.Sent}, "Delivery": {State: outbox.Delivered}, "Reject": {State: outbox.Rejected, Reason: "bad_content"},
 	} {
 		f := append(strings.Split(said, " "), "", "")
 		message := fmt.Sprintf(`{"eventType":%q,%s,"bounce":{"bounceType":%q,"bounceSubType":%q},"deliveryDelay":{"delayType":%q},"complaint":{"complaintFeedbackType":%q,"complaintSubType":%q}}`,
 			f[0], tags, f[1], f[2], f[1], f[1], f[2])
 		want.MessageID, want.Generation = "m", 3
 		k, got, ours, err := Parse(body(t, message))
-		if err != nil || !ours || got != want || k.ID != "inv_a" || k.Inviter != key.Inviter {
+		if err != nil || !ours || got != want || k.ID != "inv_a" || k.Tenant != key.Tenant {
 			t.Errorf("%s: %+v, %v, %v, %v", said, got, ours, err, k)
 		}
 	}
@@ -233,19 +234,19 @@ func TestWords(t *testing.T) {
 
 // A report says of which mail it is. Where it went is read of the mails to a partner's contact alone.
 func TestKindsOfMail(t *testing.T) {
-	for kind, want := range map[string]invitation.Report{
+	for kind, want := range map[string]outbox.Report{
 		``:                        {},
 		`,"kind":["invitation"]`:  {},
-		`,"kind":["reminder"]`:    {Notice: invitation.ReminderNotice},
-		`,"kind":["receipt"]`:     {Notice: invitation.ReceiptNotice},
-		`,"kind":["copy"]`:        {Notice: invitation.CopyNotice},
-		`,"kind":["answer"]`:      {Notice: invitation.AnswerNotice, To: "hello@alder.example"},
-		`,"kind":["renewal"]`:     {Notice: invitation.RenewalNotice, To: "hello@alder.example"},
-		`,"kind":["dispute"]`:     {Notice: invitation.DisputeNotice, To: "hello@alder.example"},
-		`,"kind":["of tomorrow"]`: {Notice: "of tomorrow"},
+		`,"kind":["reminder"]`:    {Kind: invitation.ReminderNotice},
+		`,"kind":["receipt"]`:     {Kind: invitation.ReceiptNotice},
+		`,"kind":["copy"]`:        {Kind: invitation.CopyNotice},
+		`,"kind":["answer"]`:      {Kind: invitation.AnswerNotice, To: "hello@alder.example"},
+		`,"kind":["renewal"]`:     {Kind: invitation.RenewalNotice, To: "hello@alder.example"},
+		`,"kind":["dispute"]`:     {Kind: invitation.DisputeNotice, To: "hello@alder.example"},
+		`,"kind":["of tomorrow"]`: {Kind: "of tomorrow"},
 	} {
 		mail := strings.Replace(strings.Replace(tags, `["3"]`, `["3"]`+kind, 1), `"messageId":"m",`, `"messageId":"m","destination":["hello@alder.example"],`, 1)
-		want.State, want.Reason, want.Undeliverable, want.MessageID, want.Generation = invitation.MailBounced, "address_unknown", true, "m", 3
+		want.State, want.Reason, want.Undeliverable, want.MessageID, want.Generation = outbox.Bounced, "address_unknown", true, "m", 3
 		_, got, ours, err := Parse(body(t, `{"eventType":"Bounce",`+mail+`,"bounce":{"bounceType":"Permanent","bounceSubType":"NoEmail"}}`))
 		if err != nil || !ours || got != want {
 			t.Errorf("%s: %+v, want %+v, %v, %v", kind, got, want, ours, err)
@@ -300,8 +301,8 @@ func FuzzParse(f *testing.F) {
 		if err != nil || r.MessageID == "" || figures[r.State] == "" || !strings.HasPrefix(k.ID, "inv_") {
 			t.Errorf("%v, %+v, %v", k, r, err)
 		}
-		if _, ok := partner.ParseTenantID(string(k.Inviter)); !ok {
-			t.Errorf("tenant %q", k.Inviter)
+		if _, ok := partner.ParseTenantID(string(k.Tenant)); !ok {
+			t.Errorf("tenant %q", k.Tenant)
 		}
 	})
 }
@@ -309,8 +310,8 @@ func FuzzParse(f *testing.F) {
 func TestPausedIsTold(t *testing.T) {
 	var out bytes.Buffer
 	tell := Paused(slog.New(slog.NewJSONHandler(&out, nil)), &observe.Metrics{Stack: "s", Function: "feedback", Out: &out})
-	tell(t.Context(), key.Inviter, partner.Pause{At: time.Unix(0, 0), Reason: partner.Complaints}, registry.Standing{Mails: 640, Complaints: 3})
-	for _, part := range []string{`"msg":"sending paused"`, `"level":"WARN"`, `"tenant":"` + string(key.Inviter) + `"`, `"reason":"complaints"`, `"mails":640`, `"complaints":3`, `"SendingPaused":1`, `"Function":"feedback"`} {
+	tell(t.Context(), key.Tenant, partner.Pause{At: time.Unix(0, 0), Reason: partner.Complaints}, registry.Standing{Mails: 640, Complaints: 3})
+	for _, part := range []string{`"msg":"sending paused"`, `"level":"WARN"`, `"tenant":"` + string(key.Tenant) + `"`, `"reason":"complaints"`, `"mails":640`, `"complaints":3`, `"SendingPaused":1`, `"Function":"feedback"`} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("no %s in %s", part, &out)
 		}

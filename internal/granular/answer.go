@@ -256,8 +256,8 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 	after.Version++
 	after.Answer = &given
 	e := Entry{At: now, Actor: ByCustomer, By: who.Subject, CorrelationID: r.CorrelationID}
-	after.unowe(RequestNotice)
-	after.owe(now, AnswerNotice) // beside an invitation, that tells it
+	after.Post.Abandon(RequestNotice)
+	after.Post.Enqueue(now, AnswerNotice) // beside an invitation, that tells it
 	if r.Answer == "accept" {
 		if who.Customer, err = s.kept(ctx, id, q.Key.Partner); err != nil {
 			return q, c, err
@@ -317,7 +317,7 @@ func (r Relationship) Refused(g Given, e Entry) Relationship {
 func (r *Relationship) answered(g Given, e *Entry) {
 	r.Version++
 	r.Answer, e.Actor = &g, ByCustomer
-	r.unowe(RequestNotice)
+	r.Post.Abandon(RequestNotice)
 	if r.Status == Created {
 		r.ApproveBy = e.At
 		r.note(Entry{At: e.At, Action: string(Pending), Actor: ByPartner, By: r.CreatedBy, CorrelationID: e.CorrelationID})
@@ -332,7 +332,7 @@ func (r *Relationship) approve(who Person, e Entry) {
 	r.ActivatedAt, r.EndAt = e.At, r.Duration.From(e.At)
 	r.step(e, Active, approved, activating, string(Active))
 	if r.Answer.Email != "" {
-		r.owe(e.At, ReceiptNotice)
+		r.Post.Enqueue(e.At, ReceiptNotice)
 	}
 }
 

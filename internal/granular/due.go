@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"concord/internal/agenda"
+	"concord/internal/outbox"
 	"concord/internal/problem"
 )
 
@@ -19,11 +20,13 @@ const (
 	CountExtended = "GranularExtended"
 	CountReminded = "GranularReminded"
 	CountRequeued = "GranularRequeued"
+	// CountMailFailed counts what any kind gives up, whatever it is about.
+	CountMailFailed = "MailFailed"
 )
 
 // Counts is that of [agenda.Duty].
 func (c Cleanup) Counts() []string {
-	return []string{CountExpired, CountExtended, CountReminded, CountRequeued}
+	return []string{CountExpired, CountExtended, CountReminded, CountRequeued, CountMailFailed}
 }
 
 // tally counts what one step did.
@@ -36,7 +39,7 @@ func tally(before, after Relationship, count func(string)) {
 	one(CountExpired, before.Status != Expired && after.Status == Expired)
 	one(CountExtended, after.Status == Active && after.EndAt.After(before.EndAt))
 	one(CountReminded, after.Reminded > before.Reminded)
-	one(CountRequeued, after.Post.State == MailQueued && slices.Equal(before.Post.Owed, after.Post.Owed))
+	one(CountRequeued, after.Post.State == outbox.Queued && slices.Equal(before.Post.Owed, after.Post.Owed))
 }
 
 // Do is that of [agenda.Duty].
@@ -49,7 +52,7 @@ func (c Cleanup) Do(ctx context.Context, a agenda.Appointment, now time.Time, co
 		if err != nil {
 			return err
 		}
-		after, changed := before.Tick(now)
+		after, given, changed := before.tick(now)
 		if !changed {
 			return nil
 		}
@@ -59,6 +62,9 @@ func (c Cleanup) Do(ctx context.Context, a agenda.Appointment, now time.Time, co
 		}
 		if err == nil {
 			tally(before, after, count)
+			for range given {
+				count(CountMailFailed)
+			}
 		}
 		return err
 	}

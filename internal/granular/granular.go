@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 )
@@ -107,7 +108,7 @@ type Relationship struct {
 	EndAt       time.Time // when it ends or has ended; zero while that is open
 	Answer      *Given
 	Mail        Mail
-	Post        Post
+	Post        outbox.Box
 	Reported    int // the newest generation by whose link the mail was reported
 	Reminded    int // how many of the moments for a reminder are behind the end of now
 	Version     int // 1 for a new one, raised by each write
@@ -178,13 +179,18 @@ func (r Relationship) At(now time.Time) Relationship {
 
 // Tick gives the relationship after what a moment does to it, as its next version, and false when that is nothing.
 func (r Relationship) Tick(now time.Time) (Relationship, bool) {
-	n := r
-	n.Version++
-	resumed := n.resume(now)
+	n, _, changed := r.tick(now)
+	return n, changed
+}
+
+// tick is Tick, and gives which mails were given up.
+func (r Relationship) tick(now time.Time) (n Relationship, given []outbox.Loss, changed bool) {
+	n = Mails.Next(r)
+	given, resumed := Mails.Resume(&n, now)
 	if !n.elapse(now) && !resumed {
-		return r, false
+		return r, nil, false
 	}
-	return n, true
+	return n, given, true
 }
 
 // Open reports whether the customer can still give or refuse it.
@@ -195,7 +201,7 @@ func (r *Relationship) elapse(now time.Time) (happened bool) {
 	if r.Status == Pending && !now.Before(r.ApproveBy) {
 		r.EndAt = r.ApproveBy
 		r.step(Entry{At: r.EndAt, Actor: BySchedule, Why: notApproved}, Expired, expiring, string(Expired))
-		r.unowe(RequestNotice)
+		r.Post.Abandon(RequestNotice)
 		return true
 	}
 	if r.Status != Active {
@@ -207,7 +213,7 @@ func (r *Relationship) elapse(now time.Time) (happened bool) {
 	}
 	if !now.Before(r.EndAt) {
 		r.step(Entry{At: r.EndAt, Actor: BySchedule}, Expired, expiring, string(Expired))
-		r.unowe(ReceiptNotice, EndingNotice, CustomerEndingNotice)
+		r.Post.Abandon(ReceiptNotice, EndingNotice, CustomerEndingNotice)
 		return true
 	}
 	for {
@@ -216,22 +222,11 @@ func (r *Relationship) elapse(now time.Time) (happened bool) {
 			return happened
 		}
 		r.Reminded, happened = passed, true
-		r.owe(now, EndingNotice)
+		r.Post.Enqueue(now, EndingNotice)
 		if r.Answer != nil && r.Answer.Email != "" {
-			r.owe(now, CustomerEndingNotice)
+			r.Post.Enqueue(now, CustomerEndingNotice)
 		}
 	}
-}
-
-// resume queues again what waited, or what nobody has sent in its time.
-func (r *Relationship) resume(now time.Time) bool {
-	if r.Post.State == MailNone || now.Before(r.Post.At) {
-		return false
-	}
-	if r.lapse(now); len(r.Post.Owed) > 0 {
-		r.Post.At = now.Add(StreamGrace)
-	}
-	return true
 }
 
 // thresholds are how long before the end a reminder goes, and thresholdNames how the history calls them.
@@ -268,7 +263,7 @@ func (r Relationship) Due() (at time.Time, waits bool) {
 		}
 		waits = true
 	}
-	if r.Post.State != MailNone && (!waits || r.Post.At.Before(at)) {
+	if r.Post.State != outbox.None && (!waits || r.Post.At.Before(at)) {
 		at, waits = r.Post.At, true
 	}
 	return at, waits

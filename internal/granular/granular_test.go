@@ -17,6 +17,7 @@ import (
 	"concord/internal/contact"
 	"concord/internal/granular"
 	"concord/internal/link"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/storetest"
@@ -131,7 +132,7 @@ func (o *office) approve(r granular.Relationship) granular.Relationship {
 // received has the receipt of an approval gone.
 func (o *office) received(r granular.Relationship) granular.Relationship {
 	o.Helper()
-	return o.settle(o.claim(r), granular.MailOutcome{State: granular.MailSent, MessageID: "0100-0"})
+	return o.settle(o.claim(r), outbox.Outcome{State: outbox.Sent, MessageID: "0100-0"})
 }
 
 // stored gives the relationship as it is kept, whatever time has done since.
@@ -865,7 +866,7 @@ func TestTime(t *testing.T) {
 			if s := o.stored(r); s.Status == granular.Active { // as if a mailer had sent what is owed
 				n := s
 				n.Version++
-				n.Post = granular.Post{}
+				n.Post = outbox.Box{}
 				if err := o.store.WriteGranular(t.Context(), granular.Change{Before: &s, After: n}); err != nil {
 					t.Fatal(err)
 				}
@@ -900,7 +901,7 @@ func TestTime(t *testing.T) {
 		o.clock = o.clock.Add(85 * day)
 		cleanup(o, r)
 		s := o.stored(r)
-		if at, _ := s.Due(); s.Reminded != 2 || len(s.Post.Owed) != 2 || !at.Equal(s.Post.At) || !s.Post.At.Equal(o.clock.Add(granular.StreamGrace)) {
+		if at, _ := s.Due(); s.Reminded != 2 || len(s.Post.Owed) != 2 || !at.Equal(s.Post.At) || !s.Post.At.Equal(o.clock.Add(outbox.StreamGrace)) {
 			t.Errorf("%+v, due %s", s, at)
 		}
 	})
@@ -912,7 +913,7 @@ func TestTime(t *testing.T) {
 		}
 		o.clock = o.clock.Add(60 * day)
 		cleanup(o, r)
-		if owed := o.stored(r).Post.Owed; !slices.Equal(owed, []granular.Notice{granular.AnswerNotice, granular.EndingNotice}) {
+		if owed := o.stored(r).Post.Owed; !slices.Equal(owed, []outbox.Kind{granular.AnswerNotice, granular.EndingNotice}) {
 			t.Errorf("%v", owed)
 		}
 	})
@@ -1054,7 +1055,7 @@ func (o *office) create0() string {
 
 // settled leaves out what is mailed about it, which goes on after its end.
 func settled(r granular.Relationship) granular.Relationship {
-	r.Post, r.Version = granular.Post{}, 0
+	r.Post, r.Version = outbox.Box{}, 0
 	return r
 }
 

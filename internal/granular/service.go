@@ -502,7 +502,7 @@ func (s *Service) Revise(ctx context.Context, c Command, id string, t Terms) (r 
 			return problem.New(problem.InvalidTransition, "An invitation asks for this: delete it, or cancel the invitation.")
 		case r.AutoExtend != extended:
 			r.Reminded = 0 // what was said of its end no longer holds
-			r.unowe(EndingNotice, CustomerEndingNotice)
+			r.Post.Abandon(EndingNotice, CustomerEndingNotice)
 		}
 		r.note(e)
 		return nil
@@ -556,7 +556,7 @@ func (s *Service) Send(ctx context.Context, c Command, id string, to Letter) (r 
 		}
 		r.Mail = Mail{To: r.Mail.To, Locale: r.Mail.Locale, LocaleAsked: r.Mail.LocaleAsked}
 		r.note(e)
-		r.owe(e.At, RequestNotice)
+		r.Post.Enqueue(e.At, RequestNotice)
 		return nil
 	}})
 }
@@ -611,14 +611,14 @@ func (s *Service) Terminate(ctx context.Context, c Command, id string) (r Relati
 
 func (r *Relationship) terminate(e Entry) {
 	r.EndAt = e.At
-	r.unowe(ReceiptNotice, EndingNotice, CustomerEndingNotice)
+	r.Post.Abandon(ReceiptNotice, EndingNotice, CustomerEndingNotice)
 	r.step(e, Terminated, terminationRequested, terminating, string(Terminated))
 }
 
 // withdraw ends a request that nobody has answered. The entry says in the last step alone why.
 func (r *Relationship) withdraw(e Entry) {
 	r.EndAt, r.Reason = e.At, Withdrawn
-	r.unowe(RequestNotice)
+	r.Post.Abandon(RequestNotice)
 	last := e
 	e.Why = ""
 	r.step(e, Terminated, terminationRequested, terminating)

@@ -12,6 +12,7 @@ import (
 
 	"concord/internal/invitation"
 	"concord/internal/link"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/publicid"
@@ -266,7 +267,7 @@ func TestCases(t *testing.T) {
 		}
 	}
 	send := func(t *testing.T, o *office, l link.Link) {
-		o.mailed(t, o.stored(t, invitation.Key{Inviter: alder, ID: l.ID}), invitation.MailSent)
+		o.mailed(t, o.stored(t, invitation.Key{Inviter: alder, ID: l.ID}), outbox.Sent)
 	}
 	resend := func(t *testing.T, o *office, l link.Link) {
 		o.pass(invitation.Cooldown)
@@ -398,7 +399,7 @@ func TestCases(t *testing.T) {
 // Promise 2: whoever races, one answer wins; the same person sees the same result, others that it was answered.
 func TestManyAcceptAtOnce(t *testing.T) {
 	o := open(t)
-	inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
+	inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
 	people := []invitation.Person{admin(larch), admin(oak)}
 	for i := range 6 {
 		people = append(people, admin(company(partner.TenantID(fmt.Sprintf("0c000000-0000-4000-8000-%012d", i)), fmt.Sprintf("c%d.example", i), "US", "public")))
@@ -448,7 +449,7 @@ func TestManyAcceptAtOnce(t *testing.T) {
 func TestOneEndWins(t *testing.T) {
 	for range 50 {
 		o := open(t)
-		inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
+		inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
 		o.pass(invitation.Cooldown)
 		var ends atomic.Int32
 		var wg sync.WaitGroup

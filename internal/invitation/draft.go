@@ -10,6 +10,7 @@ import (
 
 	"concord/internal/contact"
 	"concord/internal/link"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -234,7 +235,7 @@ func (s *Service) Extend(ctx context.Context, c Command, id string, open *time.D
 			inv.Duration = d
 		default:
 			inv.ExpiresAt, inv.Reminded = until, 0 // what was said of the end before does not hold
-			inv.unowe(ReminderNotice)
+			inv.Post.Abandon(ReminderNotice)
 		}
 		return f.Err()
 	})
@@ -294,7 +295,7 @@ func (i Invitation) again(ended Status) Invitation {
 	n.ID, n.Replaces, n.Version, n.Generation, n.Status = "", i.ID, 0, 0, ""
 	n.CreatedAt, n.CreatedBy, n.ExpiresAt, n.EndedAt, n.EraseAt = time.Time{}, "", time.Time{}, time.Time{}, time.Time{}
 	n.Orderer, n.RegionTable, n.BatchID, n.Edited = "", "", "", false
-	n.Mail, n.Post, n.Reminded, n.RemindedAt = Mail{}, Post{}, 0, time.Time{}
+	n.Mail, n.Post, n.Reminded, n.RemindedAt = Mail{}, outbox.Box{}, 0, time.Time{}
 	n.Asked, n.Reported, n.Answer, n.DisputedAt, n.Moot, n.History = 0, 0, nil, time.Time{}, nil, nil
 	if !i.Bound {
 		n.Customer = ""

@@ -10,6 +10,7 @@ import (
 
 	"concord/internal/invitation"
 	"concord/internal/link"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/publicid"
@@ -262,7 +263,7 @@ func TestDoneStartsTheTime(t *testing.T) {
 	inv := o.invite(t, by(alder), p)
 	o.pass(47 * time.Hour)
 	inv = o.done(t, inv)
-	if inv.Status != invitation.Pending || inv.ExpiresAt != o.now().Add(48*time.Hour) || inv.Generation != 1 || inv.Mail.State != invitation.MailNone {
+	if inv.Status != invitation.Pending || inv.ExpiresAt != o.now().Add(48*time.Hour) || inv.Generation != 1 || inv.Mail.State != outbox.None {
 		t.Fatalf("%+v", inv)
 	}
 	o.pass(48*time.Hour - time.Second)
@@ -289,7 +290,7 @@ func TestSendAfterDone(t *testing.T) {
 	_, _, err := o.Resend(t.Context(), by(alder), inv.ID)
 	wantCode(t, err, problem.InvalidTransition)
 	sent, _, err := o.Send(t.Context(), by(alder), inv.ID)
-	if err != nil || sent.Generation != 1 || sent.Mail.State != invitation.MailQueued || !sent.ExpiresAt.IsZero() {
+	if err != nil || sent.Generation != 1 || sent.Mail.State != outbox.Queued || !sent.ExpiresAt.IsZero() {
 		t.Fatalf("%+v, %v", sent, err)
 	}
 	_, _, err = o.Send(t.Context(), by(alder), inv.ID)
@@ -555,7 +556,7 @@ func TestAfterDone(t *testing.T) {
 func TestExtend(t *testing.T) {
 	const day = 24 * time.Hour
 	o := open(t)
-	inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
+	inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
 	o.pass(10 * day)
 	for _, c := range []struct {
 		open *time.Duration
@@ -573,7 +574,7 @@ func TestExtend(t *testing.T) {
 		}
 	}
 	// While the first mail waits, the time that begins with it is what changes.
-	waiting := o.mailed(t, o.invite(t, by(alder), to("lena@larch.example")), invitation.MailWaiting)
+	waiting := o.mailed(t, o.invite(t, by(alder), to("lena@larch.example")), outbox.Waiting)
 	got, _, err := o.Extend(t.Context(), by(alder), waiting.ID, ptr(45*day))
 	if err != nil || !got.ExpiresAt.IsZero() || got.Duration != 45*day {
 		t.Errorf("%+v, %v", got, err)
@@ -584,7 +585,7 @@ func TestExtend(t *testing.T) {
 func TestExtendedInvitationsAreRemindedAnew(t *testing.T) {
 	const day = 24 * time.Hour
 	o := open(t)
-	inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
+	inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
 	o.pass(24 * day)
 	o.clean(t)
 	if inv = o.stored(t, inv.Key); inv.Reminded != 1 || !slices.Contains(inv.Post.Owed, invitation.ReminderNotice) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"concord/internal/agenda"
+	"concord/internal/outbox"
 	"concord/internal/problem"
 )
 
@@ -34,11 +35,11 @@ func tally(before, after Invitation, count func(string)) {
 			count(name)
 		}
 	}
-	requeued := after.Mail.State == MailQueued || after.Post.State == MailQueued && slices.Equal(before.Post.Owed, after.Post.Owed)
+	requeued := after.Mail.State == outbox.Queued || after.Post.State == outbox.Queued && slices.Equal(before.Post.Owed, after.Post.Owed)
 	one(CountExpired, before.Status != Expired && after.Status == Expired)
 	one(CountRequeued, requeued)
-	one(CountMailFailed, before.Mail.State != MailFailed && after.Mail.State == MailFailed)
-	one(CountReminded, slices.Contains(after.Post.Owed, ReminderNotice) && !slices.Contains(before.Post.Owed, ReminderNotice))
+	one(CountMailFailed, before.Mail.State != outbox.Failed && after.Mail.State == outbox.Failed)
+	one(CountReminded, after.Post.Owes(ReminderNotice) && !before.Post.Owes(ReminderNotice))
 	one(CountErased, !before.EraseAt.Equal(after.EraseAt) && after.EraseAt.IsZero())
 }
 
@@ -52,7 +53,7 @@ func (c Cleanup) Do(ctx context.Context, a agenda.Appointment, now time.Time, co
 		if err != nil {
 			return err
 		}
-		after, changed := before.Tick(now)
+		after, given, changed := before.tick(now)
 		if !changed {
 			return nil
 		}
@@ -66,6 +67,9 @@ func (c Cleanup) Do(ctx context.Context, a agenda.Appointment, now time.Time, co
 		}
 		if err == nil {
 			tally(before, after, count)
+			for range given {
+				count(CountMailFailed)
+			}
 		}
 		return err
 	}

@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"concord/internal/feedback"
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/storetest"
@@ -22,20 +24,20 @@ const (
 )
 
 // reports are one of each kind.
-var reports = []invitation.Report{
-	{State: invitation.MailSent},
-	{State: invitation.MailDelayed, Reason: "mailbox_full"},
-	{State: invitation.MailBounced, Reason: invitation.TransientBounce},
-	{State: invitation.MailDelivered},
-	{State: invitation.MailRejected, Reason: "bad_content"},
-	{State: invitation.MailSuppressed, Reason: "bounced_before", Undeliverable: true},
-	{State: invitation.MailBounced, Reason: "address_unknown", Undeliverable: true},
-	{State: invitation.MailComplained, Reason: "complaint_abuse", Undeliverable: true},
+var reports = []outbox.Report{
+	{State: outbox.Sent},
+	{State: outbox.Delayed, Reason: "mailbox_full"},
+	{State: outbox.Bounced, Reason: outbox.TransientBounce},
+	{State: outbox.Delivered},
+	{State: outbox.Rejected, Reason: "bad_content"},
+	{State: outbox.Suppressed, Reason: "bounced_before", Undeliverable: true},
+	{State: outbox.Bounced, Reason: "address_unknown", Undeliverable: true},
+	{State: outbox.Complained, Reason: "complaint_abuse", Undeliverable: true},
 }
 
 // after are the states of a mail that SES is known to have, in their order: a report is recorded over those before it.
 var after = []struct{ state, reason string }{
-	{"sent", ""}, {"delayed", "mailbox_full"}, {"bounced", invitation.TransientBounce}, {"delivered", ""}, {"rejected", "bad_content"},
+	{"sent", ""}, {"delayed", "mailbox_full"}, {"bounced", outbox.TransientBounce}, {"delivered", ""}, {"rejected", "bad_content"},
 	{"suppressed", "bounced_before"}, {"bounced", "address_unknown"}, {"complained", "complaint_abuse"},
 }
 
@@ -66,7 +68,7 @@ func TestFeedback(t *testing.T) {
 					t.Errorf("%s: now %s, generation %d", name, got.Status, got.Generation)
 				}
 				if n <= known {
-					if verdict != invitation.ReportKnown || got.Version != i.Version || got.Mail != i.Mail {
+					if verdict != outbox.Known || got.Version != i.Version || got.Mail != i.Mail {
 						t.Errorf("%s: %s, %+v", name, verdict, got.Mail)
 					}
 					continue
@@ -81,10 +83,10 @@ func TestFeedback(t *testing.T) {
 						expires = now.Add(48 * time.Hour)
 					}
 				}
-				if r.State == invitation.MailSent {
+				if r.State == outbox.Sent {
 					lines = []string{"mailed"}
 				}
-				if verdict != invitation.ReportRecorded || got.Version != i.Version+1 || got.Mail != want || !got.ExpiresAt.Equal(expires) {
+				if verdict != outbox.Recorded || got.Version != i.Version+1 || got.Mail != want || !got.ExpiresAt.Equal(expires) {
 					t.Errorf("%s: %s, %+v, expires %s", name, verdict, got.Mail, got.ExpiresAt)
 				}
 				var noted []string
@@ -97,24 +99,24 @@ func TestFeedback(t *testing.T) {
 				if !slices.Equal(noted, lines) {
 					t.Errorf("%s: noted %v, want %v", name, noted, lines)
 				}
-				if twice, verdict := got.Feedback(now.Add(time.Hour), r); verdict != invitation.ReportKnown || twice.Version != got.Version {
+				if twice, verdict := got.Feedback(now.Add(time.Hour), r); verdict != outbox.Known || twice.Version != got.Version {
 					t.Errorf("%s: the second time %s", name, verdict)
 				}
 				if due, ok := got.Due(); got.Mail.State.Owed() || ok && !due.Equal(got.ExpiresAt) {
 					t.Errorf("%s: due %s for a mail that SES has", name, due)
 				}
 
-				for what, stale := range map[string]func(*invitation.Invitation, *invitation.Report){
-					"an older link":     func(i *invitation.Invitation, _ *invitation.Report) { i.Generation, i.Mail.MessageID = 2, "" },
-					"another mail":      func(i *invitation.Invitation, _ *invitation.Report) { i.Mail.MessageID = olderID },
-					"no attempt":        func(i *invitation.Invitation, _ *invitation.Report) { i.Mail.Attempts, i.Mail.MessageID = 0, "" },
-					"no word of SES":    func(_ *invitation.Invitation, r *invitation.Report) { r.State = invitation.MailWaiting },
-					"no id of the mail": func(i *invitation.Invitation, r *invitation.Report) { i.Mail.MessageID, r.MessageID = olderID, "" },
+				for what, stale := range map[string]func(*invitation.Invitation, *outbox.Report){
+					"an older link":     func(i *invitation.Invitation, _ *outbox.Report) { i.Generation, i.Mail.MessageID = 2, "" },
+					"another mail":      func(i *invitation.Invitation, _ *outbox.Report) { i.Mail.MessageID = olderID },
+					"no attempt":        func(i *invitation.Invitation, _ *outbox.Report) { i.Mail.Attempts, i.Mail.MessageID = 0, "" },
+					"no word of SES":    func(_ *invitation.Invitation, r *outbox.Report) { r.State = outbox.Waiting },
+					"no id of the mail": func(i *invitation.Invitation, r *outbox.Report) { i.Mail.MessageID, r.MessageID = olderID, "" },
 				} {
 					cells++
 					i, r := i, r
 					stale(&i, &r)
-					if got, verdict := i.Feedback(now, r); verdict != invitation.ReportStale || got.Version != i.Version || got.Mail != i.Mail {
+					if got, verdict := i.Feedback(now, r); verdict != outbox.Stale || got.Version != i.Version || got.Mail != i.Mail {
 						t.Errorf("%s, %s: %s, %+v", name, what, verdict, got.Mail)
 					}
 				}
@@ -126,10 +128,10 @@ func TestFeedback(t *testing.T) {
 
 // However reports are ordered and doubled, the mail ends in the same state.
 func TestFeedbackInAnyOrder(t *testing.T) {
-	sent := letterIn(invitation.Pending, invitation.MailUnknown)
+	sent := letterIn(invitation.Pending, outbox.Unknown)
 	orders := 0
-	var permute func(left, taken []invitation.Report, want invitation.Report)
-	permute = func(left, taken []invitation.Report, want invitation.Report) {
+	var permute func(left, taken []outbox.Report, want outbox.Report)
+	permute = func(left, taken []outbox.Report, want outbox.Report) {
 		if len(left) == 0 {
 			orders++
 			i := sent
@@ -153,11 +155,11 @@ func TestFeedbackInAnyOrder(t *testing.T) {
 }
 
 // reporting is the use case over a store with one mailed invitation.
-func reporting(t *testing.T) (*office, invitation.Feedback, invitation.Invitation) {
+func reporting(t *testing.T) (*office, feedback.Recorder, invitation.Invitation) {
 	t.Helper()
 	o := open(t)
-	inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
-	return o, invitation.Feedback{Store: o.store, Ledger: o.store, Now: o.now}, inv
+	inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
+	return o, feedback.Recorder{Invitations: o.store, Ledger: o.store, Now: o.now}, inv
 }
 
 // meddler does something before the first write.
@@ -175,41 +177,41 @@ func (m *meddler) Write(ctx context.Context, c invitation.Change) error {
 }
 
 func TestRecord(t *testing.T) {
-	delivered := invitation.Report{State: invitation.MailDelivered}
-	about := func(inv invitation.Invitation, r invitation.Report) invitation.Report {
+	delivered := outbox.Report{State: outbox.Delivered}
+	about := func(inv invitation.Invitation, r outbox.Report) outbox.Report {
 		r.MessageID, r.Generation = inv.Mail.MessageID, inv.Generation
 		return r
 	}
 	t.Run("delivered", func(t *testing.T) {
 		o, f, inv := reporting(t)
-		got, verdict, err := f.Record(t.Context(), inv.Key, about(inv, delivered))
-		if err != nil || verdict != invitation.ReportRecorded || got.Mail.State != invitation.MailDelivered {
-			t.Fatalf("%s, %v, %+v", verdict, err, got.Mail)
+		got, verdict, err := f.Record(t.Context(), feedback.Key{Tenant: inv.Inviter, ID: inv.ID}, about(inv, delivered))
+		if err != nil || verdict != outbox.Recorded || got != outbox.Delivered {
+			t.Fatalf("%s, %v, %+v", verdict, err, got)
 		}
-		if stored := o.stored(t, inv.Key); stored.Mail.State != invitation.MailDelivered || stored.Status != invitation.Pending {
+		if stored := o.stored(t, inv.Key); stored.Mail.State != outbox.Delivered || stored.Status != invitation.Pending {
 			t.Errorf("stored %s %+v", stored.Status, stored.Mail)
 		}
-		if _, verdict, err := f.Record(t.Context(), inv.Key, about(inv, delivered)); err != nil || verdict != invitation.ReportKnown {
+		if _, verdict, err := f.Record(t.Context(), feedback.Key{Tenant: inv.Inviter, ID: inv.ID}, about(inv, delivered)); err != nil || verdict != outbox.Known {
 			t.Errorf("the second time: %s, %v", verdict, err)
 		}
 	})
 	t.Run("an invitation that does not exist", func(t *testing.T) {
 		_, f, inv := reporting(t)
-		if _, verdict, err := f.Record(t.Context(), invitation.Key{Inviter: fir, ID: inv.ID}, about(inv, delivered)); err != nil || verdict != invitation.ReportUnknown {
+		if _, verdict, err := f.Record(t.Context(), feedback.Key{Tenant: fir, ID: inv.ID}, about(inv, delivered)); err != nil || verdict != outbox.OfNobody {
 			t.Errorf("%s, %v", verdict, err)
 		}
 	})
 	t.Run("somebody else is quicker", func(t *testing.T) {
 		o, f, inv := reporting(t)
-		f.Store = &meddler{Memory: o.store, before: func() {
+		f.Invitations = &meddler{Memory: o.store, before: func() {
 			if _, _, err := o.Cancel(t.Context(), by(alder), inv.ID, ""); err != nil {
 				t.Fatal(err)
 			}
 		}}
-		if _, verdict, err := f.Record(t.Context(), inv.Key, about(inv, delivered)); err != nil || verdict != invitation.ReportRecorded {
+		if _, verdict, err := f.Record(t.Context(), feedback.Key{Tenant: inv.Inviter, ID: inv.ID}, about(inv, delivered)); err != nil || verdict != outbox.Recorded {
 			t.Fatalf("%s, %v", verdict, err)
 		}
-		if stored := o.stored(t, inv.Key); stored.Status != invitation.Cancelled || stored.Mail.State != invitation.MailDelivered {
+		if stored := o.stored(t, inv.Key); stored.Status != invitation.Cancelled || stored.Mail.State != outbox.Delivered {
 			t.Errorf("stored %s %+v", stored.Status, stored.Mail)
 		}
 	})
@@ -222,12 +224,12 @@ func TestRecord(t *testing.T) {
 				}
 				return storetest.Fault{}
 			})
-			if _, _, err := f.Record(t.Context(), inv.Key, about(inv, delivered)); err == nil || errors.Is(err, invitation.ErrConflict) {
+			if _, _, err := f.Record(t.Context(), feedback.Key{Tenant: inv.Inviter, ID: inv.ID}, about(inv, delivered)); err == nil || errors.Is(err, invitation.ErrConflict) {
 				t.Errorf("%s: %v", operation, err)
 			}
 			o.store.Inject(nil)
 		}
-		if stored := o.stored(t, inv.Key); stored.Mail.State != invitation.MailSent {
+		if stored := o.stored(t, inv.Key); stored.Mail.State != outbox.Sent {
 			t.Errorf("stored %+v", stored.Mail)
 		}
 	})
@@ -235,11 +237,11 @@ func TestRecord(t *testing.T) {
 
 // What bounced for good, or was complained about, gets no more mail of anybody.
 func TestSuppression(t *testing.T) {
-	bounced := invitation.Report{State: invitation.MailBounced, Reason: "address_unknown", Undeliverable: true}
+	bounced := outbox.Report{State: outbox.Bounced, Reason: "address_unknown", Undeliverable: true}
 	t.Run("sending to it", func(t *testing.T) {
 		o, f, inv := reporting(t)
 		bounced.MessageID, bounced.Generation = inv.Mail.MessageID, inv.Generation
-		if _, _, err := f.Record(t.Context(), inv.Key, bounced); err != nil {
+		if _, _, err := f.Record(t.Context(), feedback.Key{Tenant: inv.Inviter, ID: inv.ID}, bounced); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := o.Resend(t.Context(), by(alder), inv.ID); !problem.Is(err, problem.RecipientSuppressed) {
@@ -264,7 +266,7 @@ func TestSuppression(t *testing.T) {
 	t.Run("by an older mail", func(t *testing.T) {
 		o, f, inv := reporting(t)
 		bounced.MessageID, bounced.Generation = olderID, 0
-		if _, verdict, err := f.Record(t.Context(), inv.Key, bounced); err != nil || verdict != invitation.ReportStale {
+		if _, verdict, err := f.Record(t.Context(), feedback.Key{Tenant: inv.Inviter, ID: inv.ID}, bounced); err != nil || verdict != outbox.Stale {
 			t.Fatalf("%s, %v", verdict, err)
 		}
 		if _, _, err := o.Resend(t.Context(), by(alder), inv.ID); !problem.Is(err, problem.RecipientSuppressed) {
@@ -273,24 +275,24 @@ func TestSuppression(t *testing.T) {
 	})
 	t.Run("what may yet arrive", func(t *testing.T) {
 		o, f, inv := reporting(t)
-		for _, r := range []invitation.Report{{State: invitation.MailDelayed, Reason: "mailbox_full"}, {State: invitation.MailBounced, Reason: "mailbox_full"}} {
+		for _, r := range []outbox.Report{{State: outbox.Delayed, Reason: "mailbox_full"}, {State: outbox.Bounced, Reason: "mailbox_full"}} {
 			r.MessageID, r.Generation = inv.Mail.MessageID, inv.Generation
-			if _, verdict, err := f.Record(t.Context(), inv.Key, r); err != nil || verdict != invitation.ReportRecorded {
+			if _, verdict, err := f.Record(t.Context(), feedback.Key{Tenant: inv.Inviter, ID: inv.ID}, r); err != nil || verdict != outbox.Recorded {
 				t.Fatalf("%s, %v", verdict, err)
 			}
 		}
 		o.pass(invitation.Cooldown)
 		again, _, err := o.Resend(t.Context(), by(alder), inv.ID)
-		if err != nil || again.Mail.State != invitation.MailQueued || again.Mail.Reason != "" || again.Mail.MessageID != "" {
+		if err != nil || again.Mail.State != outbox.Queued || again.Mail.Reason != "" || again.Mail.MessageID != "" {
 			t.Errorf("%v, %+v", err, again.Mail)
 		}
 	})
 	t.Run("the simulator", func(t *testing.T) {
 		o := open(t)
-		inv := o.mailed(t, o.invite(t, by(alder), to("Bounce+1@Simulator.AmazonSES.com")), invitation.MailSent)
+		inv := o.mailed(t, o.invite(t, by(alder), to("Bounce+1@Simulator.AmazonSES.com")), outbox.Sent)
 		bounced.MessageID, bounced.Generation = inv.Mail.MessageID, inv.Generation
-		f := invitation.Feedback{Store: o.store, Ledger: o.store, Now: o.now}
-		if _, _, err := f.Record(t.Context(), inv.Key, bounced); err != nil {
+		f := feedback.Recorder{Invitations: o.store, Ledger: o.store, Now: o.now}
+		if _, _, err := f.Record(t.Context(), feedback.Key{Tenant: inv.Inviter, ID: inv.ID}, bounced); err != nil {
 			t.Fatal(err)
 		}
 		o.pass(invitation.Cooldown)
@@ -308,10 +310,10 @@ func TestSuppression(t *testing.T) {
 			}
 			return storetest.Fault{}
 		})
-		if _, _, err := f.Record(t.Context(), inv.Key, bounced); err == nil {
+		if _, _, err := f.Record(t.Context(), feedback.Key{Tenant: inv.Inviter, ID: inv.ID}, bounced); err == nil {
 			t.Fatal("no error")
 		}
-		if _, verdict, err := f.Record(t.Context(), inv.Key, bounced); err != nil || verdict != invitation.ReportKnown {
+		if _, verdict, err := f.Record(t.Context(), feedback.Key{Tenant: inv.Inviter, ID: inv.ID}, bounced); err != nil || verdict != outbox.Known {
 			t.Fatalf("%s, %v", verdict, err)
 		}
 		o.store.Inject(nil)
@@ -325,49 +327,49 @@ func TestSuppression(t *testing.T) {
 // complains, is said of it.
 func TestFeedbackOfNotices(t *testing.T) {
 	for _, c := range []struct {
-		notice        invitation.Notice
-		state         invitation.MailState
+		notice        outbox.Kind
+		state         outbox.State
 		undeliverable bool
 		generation    int
-		verdict       invitation.Verdict
-		delivery      invitation.MailState
+		verdict       outbox.Verdict
+		delivery      outbox.State
 	}{
-		{invitation.ReminderNotice, invitation.MailDelivered, false, 1, invitation.ReportNotice, invitation.MailSent},
-		{invitation.ReminderNotice, invitation.MailBounced, true, 1, invitation.ReportRecorded, invitation.MailBounced},
-		{invitation.ReminderNotice, invitation.MailComplained, true, 1, invitation.ReportRecorded, invitation.MailComplained},
-		{invitation.ReminderNotice, invitation.MailComplained, true, 2, invitation.ReportNotice, invitation.MailSent},
-		{invitation.ReceiptNotice, invitation.MailComplained, true, 1, invitation.ReportNotice, invitation.MailSent},
-		{invitation.CopyNotice, invitation.MailBounced, true, 1, invitation.ReportNotice, invitation.MailSent},
-		{invitation.AnswerNotice, invitation.MailBounced, true, 1, invitation.ReportNotice, invitation.MailSent},
-		{"of a later version", invitation.MailBounced, true, 1, invitation.ReportNotice, invitation.MailSent},
-		{invitation.RenewalNotice, invitation.MailComplained, true, 1, invitation.ReportNotice, invitation.MailSent},
-		{invitation.DisputeNotice, invitation.MailSuppressed, true, 1, invitation.ReportNotice, invitation.MailSent},
-		{invitation.ReminderNotice, invitation.MailSuppressed, true, 1, invitation.ReportRecorded, invitation.MailSuppressed},
-		{invitation.ReminderNotice, invitation.MailRejected, false, 1, invitation.ReportNotice, invitation.MailSent},
-		{invitation.ReminderNotice, invitation.MailDelayed, false, 1, invitation.ReportNotice, invitation.MailSent},
+		{invitation.ReminderNotice, outbox.Delivered, false, 1, outbox.OfNotice, outbox.Sent},
+		{invitation.ReminderNotice, outbox.Bounced, true, 1, outbox.Recorded, outbox.Bounced},
+		{invitation.ReminderNotice, outbox.Complained, true, 1, outbox.Recorded, outbox.Complained},
+		{invitation.ReminderNotice, outbox.Complained, true, 2, outbox.OfNotice, outbox.Sent},
+		{invitation.ReceiptNotice, outbox.Complained, true, 1, outbox.OfNotice, outbox.Sent},
+		{invitation.CopyNotice, outbox.Bounced, true, 1, outbox.OfNotice, outbox.Sent},
+		{invitation.AnswerNotice, outbox.Bounced, true, 1, outbox.OfNotice, outbox.Sent},
+		{"of a later version", outbox.Bounced, true, 1, outbox.OfNotice, outbox.Sent},
+		{invitation.RenewalNotice, outbox.Complained, true, 1, outbox.OfNotice, outbox.Sent},
+		{invitation.DisputeNotice, outbox.Suppressed, true, 1, outbox.OfNotice, outbox.Sent},
+		{invitation.ReminderNotice, outbox.Suppressed, true, 1, outbox.Recorded, outbox.Suppressed},
+		{invitation.ReminderNotice, outbox.Rejected, false, 1, outbox.OfNotice, outbox.Sent},
+		{invitation.ReminderNotice, outbox.Delayed, false, 1, outbox.OfNotice, outbox.Sent},
 	} {
 		o := open(t)
-		inv := mailIs(invitation.MailSent)(t, o)
+		inv := mailIs(outbox.Sent)(t, o)
 		o.answer(t, linkOf(inv), admin(larch), acceptance)
-		f := invitation.Feedback{Store: o.store, Ledger: o.store, Now: o.now}
-		report := invitation.Report{State: c.state, Reason: "a word", MessageID: "ses-9", Generation: c.generation, Notice: c.notice, Undeliverable: c.undeliverable}
+		f := feedback.Recorder{Invitations: o.store, Ledger: o.store, Now: o.now}
+		report := outbox.Report{State: c.state, Reason: "a word", MessageID: "ses-9", Generation: c.generation, Kind: c.notice, Undeliverable: c.undeliverable}
 		for round := range 2 {
-			got, verdict, err := f.Record(t.Context(), inv.Key, report)
+			got, verdict, err := f.Record(t.Context(), feedback.Key{Tenant: inv.Inviter, ID: inv.ID}, report)
 			want := c.verdict
-			if round > 0 && want == invitation.ReportRecorded {
-				want = invitation.ReportKnown
+			if round > 0 && want == outbox.Recorded {
+				want = outbox.Known
 			}
-			if err != nil || verdict != want || got.Mail.State != c.delivery {
-				t.Errorf("%s, %s: %s, %s, %v", c.notice, c.state, verdict, got.Mail.State, err)
+			if err != nil || verdict != want || got != c.delivery {
+				t.Errorf("%s, %s: %s, %s, %v", c.notice, c.state, verdict, got, err)
 			}
 		}
 		// A notice to the inviter says itself where it went.
 		report.To = "Hello@Alder.example"
-		if _, _, err := f.Record(t.Context(), inv.Key, report); err != nil {
+		if _, _, err := f.Record(t.Context(), feedback.Key{Tenant: inv.Inviter, ID: inv.ID}, report); err != nil {
 			t.Error(err)
 		}
 		for address, suppressed := range map[string]bool{
-			"hello@alder.example": c.undeliverable && c.notice.ToInviter(),
+			"hello@alder.example": c.undeliverable && invitation.Notices.ToPartner(c.notice),
 			"nora@larch.example":  c.undeliverable && (c.notice == invitation.ReminderNotice || c.notice == invitation.ReceiptNotice),
 			"admin@larch.example": c.undeliverable && c.notice == invitation.CopyNotice,
 		} {
@@ -410,17 +412,17 @@ func TestWhatCountsAgainstAPartner(t *testing.T) {
 	complaint, bounce := reports[len(reports)-1], reports[len(reports)-2]
 	for name, c := range map[string]struct {
 		edit   func(*invitation.Invitation)
-		report invitation.Report
-		alter  func(*invitation.Report)
+		report outbox.Report
+		alter  func(*outbox.Report)
 		want   string
 		by     string // whose voice it is, where it is not the mail
 	}{
 		"complaint":                     {report: complaint, want: "complained", by: voiceOfLarch},
 		"bounce for good":               {report: bounce, want: "bounced"},
-		"complaint that is known":       {report: complaint, edit: func(i *invitation.Invitation) { i.Mail.State = invitation.MailComplained }, want: "complained", by: voiceOfLarch},
-		"complaint about an older mail": {report: complaint, alter: func(r *invitation.Report) { r.MessageID = olderID }, want: "complained", by: voiceOfLarch},
-		"complaint about a reminder":    {report: complaint, alter: func(r *invitation.Report) { r.Notice = invitation.ReminderNotice }, want: "complained", by: voiceOfLarch},
-		"complaint of the partner":      {report: complaint, alter: func(r *invitation.Report) { r.Notice, r.To = invitation.AnswerNotice, "hello@alder.example" }},
+		"complaint that is known":       {report: complaint, edit: func(i *invitation.Invitation) { i.Mail.State = outbox.Complained }, want: "complained", by: voiceOfLarch},
+		"complaint about an older mail": {report: complaint, alter: func(r *outbox.Report) { r.MessageID = olderID }, want: "complained", by: voiceOfLarch},
+		"complaint about a reminder":    {report: complaint, alter: func(r *outbox.Report) { r.Kind = invitation.ReminderNotice }, want: "complained", by: voiceOfLarch},
+		"complaint of the partner":      {report: complaint, alter: func(r *outbox.Report) { r.Kind, r.To = invitation.AnswerNotice, "hello@alder.example" }},
 		"complaint in a rehearsal":      {report: complaint, edit: func(i *invitation.Invitation) { i.Sandbox = true }},
 		"complaint of the simulator":    {report: complaint, edit: func(i *invitation.Invitation) { i.RecipientEmail = "complaint@simulator.amazonses.com" }},
 		"bounce at the simulator":       {report: bounce, edit: func(i *invitation.Invitation) { i.RecipientEmail = "bounce+1@simulator.amazonses.com" }},
@@ -431,7 +433,7 @@ func TestWhatCountsAgainstAPartner(t *testing.T) {
 		"refused for what it says":      {report: reports[4]},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inv := letterIn(invitation.Pending, invitation.MailDelivered)
+			inv := letterIn(invitation.Pending, outbox.Delivered)
 			inv.Mail.MessageID, inv.Mail.SentAt, inv.RecipientEmail = sesID, start, "nora@larch.example"
 			if c.edit != nil {
 				c.edit(&inv)
@@ -443,8 +445,8 @@ func TestWhatCountsAgainstAPartner(t *testing.T) {
 			}
 			store, against := &storetest.Memory{}, &counted{}
 			store.PutInvitation(inv)
-			f := invitation.Feedback{Store: store, Ledger: store, Reputation: against, Now: func() time.Time { return start }}
-			if _, _, err := f.Record(t.Context(), inv.Key, r); err != nil {
+			f := feedback.Recorder{Invitations: store, Ledger: store, Reputation: against, Now: func() time.Time { return start }}
+			if _, _, err := f.Record(t.Context(), feedback.Key{Tenant: inv.Inviter, ID: inv.ID}, r); err != nil {
 				t.Fatal(err)
 			}
 			var want []string
@@ -459,7 +461,7 @@ func TestWhatCountsAgainstAPartner(t *testing.T) {
 			}
 			// What cannot be counted comes again.
 			against.fail = errors.New("the table is away")
-			if _, _, err := f.Record(t.Context(), inv.Key, r); !errors.Is(err, against.fail) {
+			if _, _, err := f.Record(t.Context(), feedback.Key{Tenant: inv.Inviter, ID: inv.ID}, r); !errors.Is(err, against.fail) {
 				t.Errorf("%v", err)
 			}
 		})
@@ -471,7 +473,7 @@ func TestWhatCountsAgainstAPartner(t *testing.T) {
 func TestWhoseVoiceCounts(t *testing.T) {
 	against := &counted{}
 	voice := func(address string) string {
-		inv := letterIn(invitation.Pending, invitation.MailDelivered)
+		inv := letterIn(invitation.Pending, outbox.Delivered)
 		inv.RecipientEmail = address
 		if err := invitation.HoldAgainst(t.Context(), against, inv); err != nil {
 			t.Fatal(err)
@@ -501,7 +503,7 @@ func TestWhoseVoiceCounts(t *testing.T) {
 
 // A recipient that reports a request by its link is held against the partner as a complaint is.
 func TestHoldAgainst(t *testing.T) {
-	inv := letterIn(invitation.Pending, invitation.MailDelivered)
+	inv := letterIn(invitation.Pending, outbox.Delivered)
 	inv.RecipientEmail = "nora@larch.example"
 	against := &counted{}
 	rehearsal, simulated := inv, inv

@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"concord/internal/feedback"
 	"concord/internal/granular"
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/storetest"
 )
 
@@ -19,28 +21,28 @@ func TestGranularFeedback(t *testing.T) {
 	memory := &storetest.Memory{}
 	memory.PutGranular(granular.Relationship{
 		Key: granular.Key{Partner: k.Inviter, ID: k.ID}, Status: granular.Pending, Generation: 1, CreatedAt: start, ApproveBy: start.Add(granular.ApprovalTime), Version: 4,
-		Mail: granular.Mail{To: "ada@larch.example", State: granular.MailSent, MessageID: "0100-1", SentAt: start},
+		Mail: granular.Mail{To: "ada@larch.example", State: outbox.Sent, MessageID: "0100-1", SentAt: start},
 	})
 	against := &counted{}
-	f := invitation.Feedback{Store: memory, Granular: memory, Ledger: memory, Reputation: against, Now: func() time.Time { return start }}
-	request := invitation.Notice(granular.RequestNotice)
+	f := feedback.Recorder{Invitations: memory, Granular: memory, Ledger: memory, Reputation: against, Now: func() time.Time { return start }}
+	request := outbox.Kind(granular.RequestNotice)
 	bounced, complained := "bounced a1de0000-0000-4000-8000-000000000001 gdap_qmzx3vjl2a5c7hpkywtr4e6n2u", "complained a1de0000-0000-4000-8000-000000000001 "+voiceOfLarch
 	for _, c := range []struct {
-		report   invitation.Report
-		verdict  invitation.Verdict
+		report   outbox.Report
+		verdict  outbox.Verdict
 		delivery string
 		counts   []string
 	}{
-		{invitation.Report{State: invitation.MailDelivered, MessageID: "0100-1", Generation: 1, Notice: request, To: "ada@larch.example"}, invitation.ReportRecorded, "delivered", nil},
-		{invitation.Report{State: invitation.MailDelivered, MessageID: "0100-1", Generation: 1, Notice: request, To: "ada@larch.example"}, invitation.ReportKnown, "delivered", nil},
-		{invitation.Report{State: invitation.MailBounced, MessageID: "0100-2", Generation: 1, Notice: invitation.Notice(granular.CustomerEndingNotice), To: "x@larch.example", Undeliverable: true},
-			invitation.ReportNotice, "delivered", nil},
-		{invitation.Report{State: invitation.MailBounced, Reason: "address_unknown", MessageID: "0100-1", Generation: 1, Notice: request, To: "ada@larch.example", Undeliverable: true},
-			invitation.ReportRecorded, "bounced", []string{bounced}},
-		{invitation.Report{State: invitation.MailComplained, Reason: "complaint", MessageID: "0100-1", Generation: 1, Notice: request, To: "ada@larch.example", Undeliverable: true},
-			invitation.ReportRecorded, "complained", []string{bounced, complained}},
+		{outbox.Report{State: outbox.Delivered, MessageID: "0100-1", Generation: 1, Kind: request, To: "ada@larch.example"}, outbox.Recorded, "delivered", nil},
+		{outbox.Report{State: outbox.Delivered, MessageID: "0100-1", Generation: 1, Kind: request, To: "ada@larch.example"}, outbox.Known, "delivered", nil},
+		{outbox.Report{State: outbox.Bounced, MessageID: "0100-2", Generation: 1, Kind: outbox.Kind(granular.CustomerEndingNotice), To: "x@larch.example", Undeliverable: true},
+			outbox.OfNotice, "delivered", nil},
+		{outbox.Report{State: outbox.Bounced, Reason: "address_unknown", MessageID: "0100-1", Generation: 1, Kind: request, To: "ada@larch.example", Undeliverable: true},
+			outbox.Recorded, "bounced", []string{bounced}},
+		{outbox.Report{State: outbox.Complained, Reason: "complaint", MessageID: "0100-1", Generation: 1, Kind: request, To: "ada@larch.example", Undeliverable: true},
+			outbox.Recorded, "complained", []string{bounced, complained}},
 	} {
-		_, verdict, err := f.Record(t.Context(), k, c.report)
+		_, verdict, err := f.Record(t.Context(), feedback.Key{Tenant: k.Inviter, ID: k.ID}, c.report)
 		if err != nil || verdict != c.verdict {
 			t.Errorf("%s: %s, %v", c.report.State, verdict, err)
 		}
@@ -54,7 +56,7 @@ func TestGranularFeedback(t *testing.T) {
 			t.Errorf("%s: %v, %v", address, why, err)
 		}
 	}
-	if _, verdict, err := f.Record(t.Context(), invitation.Key{Inviter: k.Inviter, ID: "gdap_aaaaaaaaaaaaaaaaaaaaaaaaaa"}, invitation.Report{Notice: request}); verdict != invitation.ReportUnknown || err != nil {
+	if _, verdict, err := f.Record(t.Context(), feedback.Key{Tenant: k.Inviter, ID: "gdap_aaaaaaaaaaaaaaaaaaaaaaaaaa"}, outbox.Report{Kind: request}); verdict != outbox.OfNobody || err != nil {
 		t.Error(verdict, err)
 	}
 	memory.Inject(func(op storetest.Operation) storetest.Fault {
@@ -63,7 +65,7 @@ func TestGranularFeedback(t *testing.T) {
 		}
 		return storetest.Fault{}
 	})
-	if _, _, err := f.Record(t.Context(), k, invitation.Report{Notice: request}); err == nil {
+	if _, _, err := f.Record(t.Context(), feedback.Key{Tenant: k.Inviter, ID: k.ID}, outbox.Report{Kind: request}); err == nil {
 		t.Error("a report is lost")
 	}
 }

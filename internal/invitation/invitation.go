@@ -23,6 +23,7 @@ import (
 	"concord/internal/contact"
 	"concord/internal/granular"
 	"concord/internal/locale"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
@@ -143,7 +144,7 @@ type Invitation struct {
 	Edited    bool   // the partner has words of its own for the draft
 	Replaces  string // the id of the ended invitation that this one renews
 	Answer    *Given
-	Post      Post
+	Post      outbox.Box
 	// Reminded counts the moments for a reminder that are behind the link of now, and RemindedAt is when the last one went.
 	Reminded   int
 	RemindedAt time.Time
@@ -343,7 +344,7 @@ type Query struct {
 	RecipientEmail string
 	Customer       partner.TenantID
 	Also           []partner.TenantID // the other ids of that customer
-	DeliveryState  Delivery
+	DeliveryState  outbox.Delivery
 	BatchID        string
 	CreatedAfter   time.Time // inclusive
 	CreatedBefore  time.Time // exclusive

@@ -7,109 +7,29 @@ import (
 	"time"
 
 	"concord/internal/granular"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 )
 
-// MailState is where the mail of an invitation stands with us (reliability, "The mail sender").
-type MailState string
+// InviteMail is the mail that invites; its box is apart from that of the notices.
+const InviteMail outbox.Kind = "invitation"
 
-// The states of the sender. Only a person's action, or the job for what waited, writes MailQueued: the stream wakes the
-// mailer on that word alone.
-const (
-	MailNone    MailState = ""
-	MailQueued  MailState = "queued"
-	MailClaimed MailState = "claimed" // a mailer has it until its lease is over
-	MailWaiting MailState = "waiting" // certainly not sent; to be tried again
-	MailUnknown MailState = "unknown" // SES may have taken it; nobody can tell yet
-	MailSent    MailState = "sent"
-	MailFailed  MailState = "failed" // not sent and not to be tried again
-)
-
-// What SES says of a mail that it took; see [Invitation.Feedback].
-const (
-	MailDelayed    MailState = "delayed"    // SES still tries
-	MailDelivered  MailState = "delivered"  // the recipient's mail server has it
-	MailBounced    MailState = "bounced"    // the recipient's mail server gave it back, at once or later
-	MailRejected   MailState = "rejected"   // SES found something in it that it does not send
-	MailSuppressed MailState = "suppressed" // SES sends nothing to this address
-	MailComplained MailState = "complained" // the recipient called it unwanted
-)
-
-// Owed reports whether the mailer still has something to do.
-func (s MailState) Owed() bool {
-	switch s {
-	case MailQueued, MailClaimed, MailWaiting, MailUnknown:
-		return true
-	}
-	return false
+// Invites is what there is to know of the mail that invites.
+var Invites = outbox.Table[Invitation]{
+	Kinds: []outbox.Mail[Invitation]{{
+		Kind: InviteMail, To: recipientAddress,
+		Sent:    func(i *Invitation, now time.Time, messageID string) { i.taken(now, messageID, "mailer") },
+		GivenUp: (*Invitation).fail,
+	}},
+	Load: func(i Invitation) outbox.Box { return i.Mail.box() },
+	Save: func(i *Invitation, b outbox.Box) { i.Mail.put(b) },
+	Next: Invitation.next,
+	Goes: func(i Invitation, now time.Time) bool { return i.StatusAt(now) == Pending && i.Moot == nil },
 }
-
-// Delivery is what partners see of a mail's way (domain, 2.2).
-type Delivery string
-
-// The states that partners see.
-const (
-	DeliveryNotSent Delivery = "notSent"
-	DeliveryQueued  Delivery = "queued"
-	DeliverySending Delivery = "sending"
-	DeliverySent    Delivery = "sent"
-	DeliveryFailed  Delivery = "failed"
-
-	DeliveryDelayed    Delivery = "delayed"
-	DeliveryDelivered  Delivery = "delivered"
-	DeliveryBounced    Delivery = "bounced"
-	DeliveryRejected   Delivery = "rejected"
-	DeliverySuppressed Delivery = "suppressed"
-	DeliveryComplained Delivery = "complained"
-)
-
-// Deliveries are all of them.
-var Deliveries = []Delivery{
-	DeliveryNotSent, DeliveryQueued, DeliverySending, DeliverySent, DeliveryDelayed, DeliveryDelivered, DeliveryBounced, DeliveryRejected,
-	DeliverySuppressed, DeliveryComplained, DeliveryFailed,
-}
-
-// Delivery gives what partners see.
-func (s MailState) Delivery() Delivery {
-	switch s {
-	case MailQueued:
-		return DeliveryQueued
-	case MailClaimed, MailWaiting, MailUnknown:
-		return DeliverySending
-	case MailSent:
-		return DeliverySent
-	case MailFailed:
-		return DeliveryFailed
-	case MailDelayed:
-		return DeliveryDelayed
-	case MailDelivered:
-		return DeliveryDelivered
-	case MailBounced:
-		return DeliveryBounced
-	case MailRejected:
-		return DeliveryRejected
-	case MailSuppressed:
-		return DeliverySuppressed
-	case MailComplained:
-		return DeliveryComplained
-	default:
-		return DeliveryNotSent
-	}
-}
-
-// How the sender tries (reliability, promise 3).
-const (
-	MaxAttempts  = 8
-	Lease        = 2 * time.Minute  // longer than one send with its time-outs
-	StreamGrace  = 5 * time.Minute  // after which a queued mail that nobody claimed is queued again
-	UnknownGrace = 15 * time.Minute // in which SES can still say that it took the mail
-	firstBackoff = 30 * time.Second // doubled by each attempt
-	maxBackoff   = time.Hour
-)
 
 // Mail is the one mail that an invitation owes or has sent.
 type Mail struct {
-	State MailState
+	State outbox.State
 	// Attempts counts claims since the mail was asked for; it is raised before the send.
 	Attempts int
 	Owner    string // who holds the claim
@@ -120,93 +40,62 @@ type Mail struct {
 	Reason    string // why it waits, failed, or did not arrive: one of the fixed words of the sender or of the feedback
 }
 
+// box is what the invitation owes of the mail that invites.
+func (m Mail) box() outbox.Box {
+	if !m.State.Owed() {
+		return outbox.Box{}
+	}
+	return outbox.Box{State: m.State, Owed: []outbox.Kind{InviteMail}, Attempts: m.Attempts, Owner: m.Owner, At: m.At, Reason: m.Reason}
+}
+
+// put takes a box over. Of an empty one the mail itself says what became of it, and how often it was tried.
+func (m *Mail) put(b outbox.Box) {
+	if m.Owner, m.At, m.Reason = b.Owner, b.At, b.Reason; len(b.Owed) > 0 {
+		m.State, m.Attempts = b.State, b.Attempts
+	}
+}
+
 // queue asks for the mail.
 func (i *Invitation) queue(now time.Time) {
-	i.Mail = Mail{State: MailQueued, At: now.Add(StreamGrace), SentAt: i.Mail.SentAt}
+	i.Mail = Mail{State: outbox.Queued, At: now.Add(outbox.StreamGrace), SentAt: i.Mail.SentAt}
 	i.ExpiresAt = time.Time{}
 	i.Reminded, i.RemindedAt = 0, time.Time{}
-	i.unowe(ReminderNotice)
+	i.Post.Abandon(ReminderNotice)
 }
 
 // drop forgets a mail that is still owed when its invitation ends. One that a mailer holds is left to it: it may be
 // on its way already.
 func (i *Invitation) drop(now time.Time, reason string) {
-	if i.Mail.State == MailClaimed && now.Before(i.Mail.At) {
+	if i.Mail.State == outbox.Claimed && now.Before(i.Mail.At) {
 		return
 	}
 	switch {
 	case !i.Mail.State.Owed():
 		return
-	case i.Mail.State == MailUnknown || i.Mail.State == MailClaimed:
-		i.Mail.State = MailUnknown // perhaps it went out; nobody sends it again
+	case i.Mail.State == outbox.Unknown || i.Mail.State == outbox.Claimed:
+		i.Mail.State = outbox.Unknown // perhaps it went out; nobody sends it again
 	case !i.Mail.SentAt.IsZero():
-		i.Mail.State = MailSent // the one before it
+		i.Mail.State = outbox.Sent // the one before it
 	default:
-		i.Mail.State = MailNone
+		i.Mail.State = outbox.None
 	}
 	i.Mail.Owner, i.Mail.At, i.Mail.Reason = "", time.Time{}, reason
 }
 
-// Claim gives the invitation as a mailer holds it, and false when there is nothing to send: it was sent, it ended, or
-// another mailer holds it. When the attempts are used up the mail has failed, and Claim gives that with false.
-func (i Invitation) Claim(now time.Time, owner string) (claimed Invitation, changed, send bool) {
-	free := i.Mail.State == MailQueued || i.Mail.State == MailClaimed && !now.Before(i.Mail.At)
-	if !free || i.StatusAt(now) != Pending || i.Moot != nil {
-		return i, false, false
-	}
-	n := i.next()
-	if n.Mail.Attempts >= MaxAttempts {
-		n.fail(now, "attempts_used_up")
-		return n, true, false
-	}
-	n.Mail.State, n.Mail.Owner = MailClaimed, owner
-	// A time that is far enough away is left as it is: to move it would cost two writes of the due index.
-	if lease := now.Add(Lease); n.Mail.At.Before(lease) {
-		n.Mail.At = lease
-	}
-	n.Mail.Attempts++
-	return n, true, true
+// Claim is [outbox.Table.Claim] for the mail that invites: there is nothing to send once the invitation has ended or is moot.
+func (i Invitation) Claim(now time.Time, owner string) (Invitation, outbox.Claim) {
+	return Invites.Claim(i, now, owner)
 }
 
-// MailOutcome is what became of one attempt.
-type MailOutcome struct {
-	State     MailState // MailSent, MailWaiting, MailUnknown or MailFailed
-	MessageID string
-	Reason    string
-	// Later, when a mail waits, is for how long although it is not at fault: rate or quota of the account are used up. Such an
-	// attempt does not count, so that mail over the quota waits and is never given up (reliability, "The mail sender").
-	Later time.Duration
-}
-
-// Settle gives the invitation after an attempt of owner, and false when the claim is no longer its own. The first mail that
-// SES takes starts the time in which the customer can answer (domain, 0.9).
-func (i Invitation) Settle(now time.Time, owner string, o MailOutcome) (Invitation, bool) {
-	if i.Mail.State != MailClaimed || i.Mail.Owner != owner {
-		return i, false
-	}
-	n := i.next()
-	n.Mail.Owner, n.Mail.Reason = "", o.Reason
-	switch o.State {
-	case MailSent:
-		n.taken(now, o.MessageID, "mailer")
-	case MailFailed:
-		n.fail(now, o.Reason)
-	case MailUnknown:
-		n.Mail.State, n.Mail.At = MailUnknown, now.Add(UnknownGrace)
-	default:
-		wait := backoff(n.Mail.Attempts)
-		if o.Later > 0 {
-			wait = o.Later
-			n.Mail.Attempts--
-		}
-		n.Mail.State, n.Mail.At = MailWaiting, now.Add(wait)
-	}
-	return n, true
+// Settle is [outbox.Table.Settle] for the mail that invites. The first mail that SES takes starts the time in which the customer can answer
+// (domain, 0.9).
+func (i Invitation) Settle(now time.Time, owner string, o outbox.Outcome) (Invitation, bool) {
+	return Invites.Settle(i, now, owner, map[outbox.Kind]outbox.Outcome{InviteMail: o})
 }
 
 // taken notes that SES has the mail.
 func (i *Invitation) taken(now time.Time, messageID, by string) {
-	i.Mail.State, i.Mail.MessageID, i.Mail.SentAt, i.Mail.Owner, i.Mail.At, i.Mail.Reason = MailSent, messageID, now, "", time.Time{}, ""
+	i.Mail.State, i.Mail.MessageID, i.Mail.SentAt, i.Mail.Owner, i.Mail.At, i.Mail.Reason = outbox.Sent, messageID, now, "", time.Time{}, ""
 	i.note(Entry{At: now, Action: "mailed", By: by})
 	if i.Status.Open() {
 		i.ExpiresAt = now.Add(i.Duration)
@@ -214,25 +103,27 @@ func (i *Invitation) taken(now time.Time, messageID, by string) {
 }
 
 func (i *Invitation) fail(now time.Time, reason string) {
-	i.Mail.State, i.Mail.Owner, i.Mail.At, i.Mail.Reason = MailFailed, "", time.Time{}, reason
+	i.Mail.State, i.Mail.Owner, i.Mail.At, i.Mail.Reason = outbox.Failed, "", time.Time{}, reason
 	i.note(Entry{At: now, Action: "mail failed", By: "mailer", Why: reason})
 	if i.Status.Open() {
 		i.ExpiresAt = now.Add(i.Duration) // it ends some day although no mail went out
 	}
 }
 
-func backoff(attempt int) time.Duration {
-	return min(firstBackoff<<(max(attempt, 1)-1), maxBackoff)
-}
-
 // Tick gives the invitation after what was due at a moment, and false when nothing is: it expires, it owes a reminder, its mail is
 // queued again, or its people's data is erased.
 func (i Invitation) Tick(now time.Time) (Invitation, bool) {
+	n, _, changed := i.tick(now)
+	return n, changed
+}
+
+// tick is Tick, and gives which notices were given up.
+func (i Invitation) tick(now time.Time) (n Invitation, given []outbox.Loss, changed bool) {
 	at, ok := i.Due()
 	if !ok || now.Before(at) {
-		return i, false
+		return i, nil, false
 	}
-	n := i.next()
+	n = i.next()
 	over := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
 	if n.Mail.State.Owed() && over(n.Mail.At) {
 		n.mailDue(now)
@@ -240,18 +131,14 @@ func (i Invitation) Tick(now time.Time) (Invitation, bool) {
 	if n.Status == Pending && !n.Mail.State.Owed() && over(n.ExpiresAt) {
 		n.expire(now)
 	}
-	if over(n.Post.At) {
-		if n.lapse(now); n.Post.State != MailNone {
-			n.Post.At = now.Add(StreamGrace)
-		}
-	}
-	if at, _, ok := n.nextReminder(); ok && over(at) && !slices.Contains(n.Post.Owed, ReminderNotice) {
+	given, _ = Notices.Resume(&n, now)
+	if at, _, ok := n.nextReminder(); ok && over(at) && !n.Post.Owes(ReminderNotice) {
 		n.remind(now)
 	}
 	if !n.Status.Open() && over(n.EraseAt) {
 		n.erase(now)
 	}
-	return n, true
+	return n, given, true
 }
 
 // mailDue does what is due for a mail that is owed.
@@ -261,10 +148,10 @@ func (i *Invitation) mailDue(now time.Time) {
 		i.drop(now, string(i.Status))
 	case i.Moot != nil:
 		i.fail(now, wasMoot) // a mailer had it when it came to be moot
-	case i.Mail.Attempts >= MaxAttempts:
-		i.fail(now, "attempts_used_up")
+	case i.Mail.Attempts >= outbox.MaxAttempts:
+		i.fail(now, outbox.AttemptsUsedUp)
 	default:
-		i.Mail.State, i.Mail.Owner, i.Mail.At = MailQueued, "", now.Add(StreamGrace)
+		i.Mail.State, i.Mail.Owner, i.Mail.At = outbox.Queued, "", now.Add(outbox.StreamGrace)
 	}
 }
 
@@ -277,7 +164,7 @@ func (i *Invitation) expire(now time.Time) {
 func (i *Invitation) end(now time.Time, status Status, keep time.Duration) {
 	i.Status, i.EndedAt, i.EraseAt = status, now, now.Add(keep)
 	i.drop(now, string(status))
-	i.unowe(ReminderNotice)
+	i.Post.Abandon(ReminderNotice)
 }
 
 // Letter is what a mail or a page says of a request.

@@ -12,21 +12,22 @@ import (
 
 	"concord/internal/agenda"
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/storetest"
 )
 
-var allMailStates = []invitation.MailState{invitation.MailNone, invitation.MailQueued, invitation.MailClaimed, invitation.MailWaiting, invitation.MailUnknown, invitation.MailSent, invitation.MailFailed,
-	invitation.MailDelayed, invitation.MailDelivered, invitation.MailBounced, invitation.MailRejected, invitation.MailSuppressed, invitation.MailComplained}
+var allMailStates = []outbox.State{outbox.None, outbox.Queued, outbox.Claimed, outbox.Waiting, outbox.Unknown, outbox.Sent, outbox.Failed,
+	outbox.Delayed, outbox.Delivered, outbox.Bounced, outbox.Rejected, outbox.Suppressed, outbox.Complained}
 
-func letterIn(status invitation.Status, state invitation.MailState) invitation.Invitation {
+func letterIn(status invitation.Status, state outbox.State) invitation.Invitation {
 	i := invitation.Invitation{Key: invitation.Key{Inviter: alder, ID: "inv_1"}, Kind: invitation.Reseller, Status: status, Generation: 1, Duration: 48 * time.Hour, Version: 5}
 	i.Mail = invitation.Mail{State: state, Attempts: 2}
 	if state.Owed() {
 		i.Mail.At = start.Add(time.Minute)
 	}
-	if state == invitation.MailClaimed {
+	if state == outbox.Claimed {
 		i.Mail.Owner = "first"
 	}
 	return i
@@ -43,14 +44,14 @@ func TestClaim(t *testing.T) {
 				if late {
 					now = i.Mail.At
 				}
-				want := status == invitation.Pending && (state == invitation.MailQueued || state == invitation.MailClaimed && late)
-				got, changed, send := i.Claim(now, "second")
-				if send != want || changed != want {
-					t.Errorf("%s, %q, late %v: changed %v, send %v", status, state, late, changed, send)
+				want := status == invitation.Pending && (state == outbox.Queued || state == outbox.Claimed && late)
+				got, did := i.Claim(now, "second")
+				if did.Send != want || did.Changed != want {
+					t.Errorf("%s, %q, late %v: did.Changed %v, did.Send %v", status, state, late, did.Changed, did.Send)
 				}
 				expected := i
 				if want {
-					expected.Version, expected.Mail = 6, invitation.Mail{State: invitation.MailClaimed, Attempts: 3, Owner: "second", At: now.Add(invitation.Lease)}
+					expected.Version, expected.Mail = 6, invitation.Mail{State: outbox.Claimed, Attempts: 3, Owner: "second", At: now.Add(outbox.Lease)}
 				}
 				if !reflect.DeepEqual(got, expected) {
 					t.Errorf("%s, %q: %+v", status, state, got)
@@ -60,36 +61,36 @@ func TestClaim(t *testing.T) {
 	}
 	t.Logf("%d cells", cells)
 	t.Run("an invitation whose time is over", func(t *testing.T) {
-		i := letterIn(invitation.Pending, invitation.MailQueued)
+		i := letterIn(invitation.Pending, outbox.Queued)
 		i.ExpiresAt = start
-		if _, changed, send := i.Claim(start, "x"); changed || send {
+		if _, did := i.Claim(start, "x"); did.Changed || did.Send {
 			t.Error("its mail is sent")
 		}
 	})
 	t.Run("a lease that a second is left of", func(t *testing.T) {
-		i := letterIn(invitation.Pending, invitation.MailClaimed)
-		if _, changed, _ := i.Claim(i.Mail.At.Add(-time.Second), "second"); changed {
+		i := letterIn(invitation.Pending, outbox.Claimed)
+		if _, did := i.Claim(i.Mail.At.Add(-time.Second), "second"); did.Changed {
 			t.Error("two mailers hold it")
 		}
 	})
 }
 
 func TestTheLastAttempt(t *testing.T) {
-	i := letterIn(invitation.Pending, invitation.MailQueued)
-	i.Mail.Attempts = invitation.MaxAttempts - 1
-	last, _, send := i.Claim(start, "m")
-	if !send || last.Mail.Attempts != invitation.MaxAttempts {
+	i := letterIn(invitation.Pending, outbox.Queued)
+	i.Mail.Attempts = outbox.MaxAttempts - 1
+	last, did := i.Claim(start, "m")
+	if !did.Send || last.Mail.Attempts != outbox.MaxAttempts {
 		t.Fatalf("%+v", last.Mail)
 	}
-	last.Mail.State = invitation.MailQueued
-	failed, changed, send := last.Claim(start, "m")
-	if send || !changed || failed.Mail.State != invitation.MailFailed || failed.Mail.Reason != "attempts_used_up" || failed.ExpiresAt != start.Add(48*time.Hour) {
-		t.Errorf("%v, %v, %+v", changed, send, failed)
+	last.Mail.State = outbox.Queued
+	failed, did := last.Claim(start, "m")
+	if did.Send || !did.Changed || failed.Mail.State != outbox.Failed || failed.Mail.Reason != "attempts_used_up" || failed.ExpiresAt != start.Add(48*time.Hour) {
+		t.Errorf("%v, %v, %+v", did.Changed, did.Send, failed)
 	}
-	last.Mail.State, last.Mail.At = invitation.MailWaiting, start
-	failed, changed = last.Tick(start)
-	if !changed || failed.Mail.State != invitation.MailFailed || failed.Mail.Reason != "attempts_used_up" {
-		t.Errorf("%v, %+v", changed, failed.Mail)
+	last.Mail.State, last.Mail.At = outbox.Waiting, start
+	failed, did.Changed = last.Tick(start)
+	if !did.Changed || failed.Mail.State != outbox.Failed || failed.Mail.Reason != "attempts_used_up" {
+		t.Errorf("%v, %+v", did.Changed, failed.Mail)
 	}
 }
 
@@ -97,24 +98,24 @@ func TestSettle(t *testing.T) {
 	later := start.Add(30 * time.Second)
 	for _, c := range []struct {
 		name    string
-		outcome invitation.MailOutcome
+		outcome outbox.Outcome
 		want    invitation.Mail
 		expires time.Time
 		noted   string
 	}{
-		{"sent", invitation.MailOutcome{State: invitation.MailSent, MessageID: "ses-1"},
-			invitation.Mail{State: invitation.MailSent, Attempts: 2, MessageID: "ses-1", SentAt: later}, later.Add(48 * time.Hour), "mailed"},
-		{"refused for good", invitation.MailOutcome{State: invitation.MailFailed, Reason: "rejected"},
-			invitation.Mail{State: invitation.MailFailed, Attempts: 2, Reason: "rejected"}, later.Add(48 * time.Hour), "mail failed"},
-		{"nobody knows", invitation.MailOutcome{State: invitation.MailUnknown, Reason: "timeout"},
-			invitation.Mail{State: invitation.MailUnknown, Attempts: 2, Reason: "timeout", At: later.Add(invitation.UnknownGrace)}, time.Time{}, ""},
-		{"not sent", invitation.MailOutcome{State: invitation.MailWaiting, Reason: "throttled"},
-			invitation.Mail{State: invitation.MailWaiting, Attempts: 2, Reason: "throttled", At: later.Add(time.Minute)}, time.Time{}, ""},
-		{"over the quota, which does not count", invitation.MailOutcome{State: invitation.MailWaiting, Reason: "quota", Later: 6 * time.Hour},
-			invitation.Mail{State: invitation.MailWaiting, Attempts: 1, Reason: "quota", At: later.Add(6 * time.Hour)}, time.Time{}, ""},
+		{"sent", outbox.Outcome{State: outbox.Sent, MessageID: "ses-1"},
+			invitation.Mail{State: outbox.Sent, Attempts: 2, MessageID: "ses-1", SentAt: later}, later.Add(48 * time.Hour), "mailed"},
+		{"refused for good", outbox.Outcome{State: outbox.Failed, Reason: "rejected"},
+			invitation.Mail{State: outbox.Failed, Attempts: 2, Reason: "rejected"}, later.Add(48 * time.Hour), "mail failed"},
+		{"nobody knows", outbox.Outcome{State: outbox.Unknown, Reason: "timeout"},
+			invitation.Mail{State: outbox.Unknown, Attempts: 2, Reason: "timeout", At: later.Add(outbox.UnknownGrace)}, time.Time{}, ""},
+		{"not sent", outbox.Outcome{State: outbox.Waiting, Reason: "throttled"},
+			invitation.Mail{State: outbox.Waiting, Attempts: 2, Reason: "throttled", At: later.Add(time.Minute)}, time.Time{}, ""},
+		{"over the quota, which does not count", outbox.Outcome{State: outbox.Waiting, Reason: "quota", Later: 6 * time.Hour},
+			invitation.Mail{State: outbox.Waiting, Attempts: 1, Reason: "quota", At: later.Add(6 * time.Hour)}, time.Time{}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			i := letterIn(invitation.Pending, invitation.MailClaimed)
+			i := letterIn(invitation.Pending, outbox.Claimed)
 			got, ok := i.Settle(later, "first", c.outcome)
 			if !ok || got.Mail != c.want || !got.ExpiresAt.Equal(c.expires) || got.Version != 6 || got.Status != invitation.Pending {
 				t.Errorf("%v, %+v\nwant %+v, %v", ok, got, c.want, c.expires)
@@ -131,7 +132,7 @@ func TestSettle(t *testing.T) {
 		})
 	}
 	for _, state := range allMailStates {
-		if _, ok := letterIn(invitation.Pending, state).Settle(later, "", invitation.MailOutcome{State: invitation.MailSent}); ok {
+		if _, ok := letterIn(invitation.Pending, state).Settle(later, "", outbox.Outcome{State: outbox.Sent}); ok {
 			t.Errorf("%q is settled without a claim", state)
 		}
 	}
@@ -140,22 +141,22 @@ func TestSettle(t *testing.T) {
 // 30 seconds, doubled by each attempt, an hour at most.
 func TestBackoff(t *testing.T) {
 	want := []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, time.Hour}
-	if len(want) != invitation.MaxAttempts {
-		t.Fatalf("%d attempts", invitation.MaxAttempts)
+	if len(want) != outbox.MaxAttempts {
+		t.Fatalf("%d attempts", outbox.MaxAttempts)
 	}
-	i := letterIn(invitation.Pending, invitation.MailQueued)
+	i := letterIn(invitation.Pending, outbox.Queued)
 	i.Mail.Attempts = 0
 	for attempt, wait := range want {
-		claimed, _, send := i.Claim(start, "m")
-		if !send || claimed.Mail.Attempts != attempt+1 {
+		claimed, did := i.Claim(start, "m")
+		if !did.Send || claimed.Mail.Attempts != attempt+1 {
 			t.Fatalf("attempt %d: %+v", attempt+1, claimed.Mail)
 		}
-		waits, _ := claimed.Settle(start, "m", invitation.MailOutcome{State: invitation.MailWaiting})
+		waits, _ := claimed.Settle(start, "m", outbox.Outcome{State: outbox.Waiting})
 		if got := waits.Mail.At.Sub(start); got != wait {
 			t.Errorf("after attempt %d: %v, want %v", attempt+1, got, wait)
 		}
 		i = waits
-		i.Mail.State = invitation.MailQueued
+		i.Mail.State = outbox.Queued
 	}
 }
 
@@ -175,9 +176,9 @@ func TestTick(t *testing.T) {
 			due := true
 			switch {
 			case state.Owed() && status.Open():
-				want.Mail = invitation.Mail{State: invitation.MailQueued, Attempts: 2, At: at.Add(invitation.StreamGrace)}
-			case state == invitation.MailClaimed || state == invitation.MailUnknown: // perhaps it went out
-				want.Mail = invitation.Mail{State: invitation.MailUnknown, Attempts: 2, Reason: string(status)}
+				want.Mail = invitation.Mail{State: outbox.Queued, Attempts: 2, At: at.Add(outbox.StreamGrace)}
+			case state == outbox.Claimed || state == outbox.Unknown: // perhaps it went out
+				want.Mail = invitation.Mail{State: outbox.Unknown, Attempts: 2, Reason: string(status)}
 			case state.Owed():
 				want.Mail = invitation.Mail{Attempts: 2, Reason: string(status)}
 			case status == invitation.Pending:
@@ -206,17 +207,17 @@ func TestTick(t *testing.T) {
 }
 
 func TestDelivery(t *testing.T) {
-	want := map[invitation.MailState]invitation.Delivery{
-		invitation.MailNone: invitation.DeliveryNotSent, invitation.MailQueued: invitation.DeliveryQueued, invitation.MailClaimed: invitation.DeliverySending,
-		invitation.MailWaiting: invitation.DeliverySending, invitation.MailUnknown: invitation.DeliverySending, invitation.MailSent: invitation.DeliverySent, invitation.MailFailed: invitation.DeliveryFailed,
-		invitation.MailDelayed: invitation.DeliveryDelayed, invitation.MailDelivered: invitation.DeliveryDelivered, invitation.MailBounced: invitation.DeliveryBounced,
-		invitation.MailRejected: invitation.DeliveryRejected, invitation.MailSuppressed: invitation.DeliverySuppressed, invitation.MailComplained: invitation.DeliveryComplained,
+	want := map[outbox.State]outbox.Delivery{
+		outbox.None: outbox.DeliveryNotSent, outbox.Queued: outbox.DeliveryQueued, outbox.Claimed: outbox.DeliverySending,
+		outbox.Waiting: outbox.DeliverySending, outbox.Unknown: outbox.DeliverySending, outbox.Sent: outbox.DeliverySent, outbox.Failed: outbox.DeliveryFailed,
+		outbox.Delayed: outbox.DeliveryDelayed, outbox.Delivered: outbox.DeliveryDelivered, outbox.Bounced: outbox.DeliveryBounced,
+		outbox.Rejected: outbox.DeliveryRejected, outbox.Suppressed: outbox.DeliverySuppressed, outbox.Complained: outbox.DeliveryComplained,
 	}
 	for _, state := range allMailStates {
 		if got := state.Delivery(); got != want[state] {
 			t.Errorf("%q is shown as %s", state, got)
 		}
-		if !slices.Contains(invitation.Deliveries, state.Delivery()) {
+		if !slices.Contains(outbox.Deliveries, state.Delivery()) {
 			t.Errorf("%s is not among the deliveries", state.Delivery())
 		}
 	}
@@ -239,37 +240,37 @@ func TestTheMailOfAnEndedInvitation(t *testing.T) {
 		},
 	}
 	for name, end := range ends {
-		for _, state := range []invitation.MailState{invitation.MailQueued, invitation.MailWaiting, invitation.MailUnknown} {
+		for _, state := range []outbox.State{outbox.Queued, outbox.Waiting, outbox.Unknown} {
 			o := open(t)
 			inv := mailIs(state)(t, o)
 			if err := end(o, inv); err != nil {
 				t.Fatal(err)
 			}
 			got := o.stored(t, inv.Key)
-			left := invitation.MailNone
-			if state == invitation.MailUnknown {
-				left = invitation.MailUnknown // perhaps it went out; nobody sends it again
+			left := outbox.None
+			if state == outbox.Unknown {
+				left = outbox.Unknown // perhaps it went out; nobody sends it again
 			}
 			if got.Mail.State != left || got.Mail.Reason != name || !got.Mail.At.IsZero() {
 				t.Errorf("%s while %s: %+v", name, state, got.Mail)
 			}
-			if at, due := got.Due(); !due || at.Before(got.EndedAt.Add(invitation.StreamGrace)) {
+			if at, due := got.Due(); !due || at.Before(got.EndedAt.Add(outbox.StreamGrace)) {
 				t.Errorf("%s while %s: it is due for ever", name, state)
 			}
 		}
-		for _, outcome := range []invitation.MailState{invitation.MailSent, invitation.MailWaiting, invitation.MailUnknown, invitation.MailFailed, "a crash"} {
+		for _, outcome := range []outbox.State{outbox.Sent, outbox.Waiting, outbox.Unknown, outbox.Failed, "a crash"} {
 			t.Run(name+" while claimed, then "+string(outcome), func(t *testing.T) {
 				o := open(t)
-				inv := mailIs(invitation.MailClaimed)(t, o)
+				inv := mailIs(outbox.Claimed)(t, o)
 				if err := end(o, inv); err != nil {
 					t.Fatal(err)
 				}
 				ended := o.stored(t, inv.Key)
-				if ended.Mail.State != invitation.MailClaimed || ended.Mail.Owner != "mailer-1" {
+				if ended.Mail.State != outbox.Claimed || ended.Mail.Owner != "mailer-1" {
 					t.Fatalf("%+v", ended.Mail)
 				}
 				if outcome != "a crash" {
-					settled, ok := ended.Settle(o.now(), "mailer-1", invitation.MailOutcome{State: outcome, MessageID: "ses-1"})
+					settled, ok := ended.Settle(o.now(), "mailer-1", outbox.Outcome{State: outcome, MessageID: "ses-1"})
 					if !ok || settled.Status != ended.Status || !settled.ExpiresAt.IsZero() {
 						t.Fatalf("%v, %+v", ok, settled)
 					}
@@ -278,11 +279,11 @@ func TestTheMailOfAnEndedInvitation(t *testing.T) {
 				o.pass(time.Hour)
 				o.clean(t)
 				got := o.stored(t, inv.Key)
-				got.Post = invitation.Post{} // the notices are another queue
-				if at, due := got.Due(); !due || !at.Equal(got.EraseAt) || got.Mail.State.Owed() && got.Mail.State != invitation.MailUnknown || string(got.Status) != name {
+				got.Post = outbox.Box{} // the notices are another queue
+				if at, due := got.Due(); !due || !at.Equal(got.EraseAt) || got.Mail.State.Owed() && got.Mail.State != outbox.Unknown || string(got.Status) != name {
 					t.Errorf("it is due for ever: %+v", got)
 				}
-				if _, _, send := got.Claim(o.now(), "mailer-2"); send {
+				if _, did := got.Claim(o.now(), "mailer-2"); did.Send {
 					t.Error("its mail is sent again")
 				}
 			})
@@ -292,13 +293,13 @@ func TestTheMailOfAnEndedInvitation(t *testing.T) {
 
 func TestAMailThatIsAskedForAgainBelongsToNobody(t *testing.T) {
 	o := open(t)
-	inv := mailIs(invitation.MailClaimed)(t, o)
+	inv := mailIs(outbox.Claimed)(t, o)
 	o.pass(invitation.Cooldown)
 	again, _, err := o.Resend(t.Context(), by(alder), inv.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := again.Settle(o.now(), "mailer-1", invitation.MailOutcome{State: invitation.MailSent}); ok {
+	if _, ok := again.Settle(o.now(), "mailer-1", outbox.Outcome{State: outbox.Sent}); ok {
 		t.Error("the older attempt settles the younger mail")
 	}
 }
@@ -325,7 +326,7 @@ func TestCleanupBringsEverythingHome(t *testing.T) {
 func TestOneItemThatCannotBeDoneHoldsUpNoOther(t *testing.T) {
 	o := open(t)
 	for i := range 3 {
-		o.mailed(t, o.invite(t, by(alder), to(fmt.Sprintf("n%d@larch.example", i))), invitation.MailSent)
+		o.mailed(t, o.invite(t, by(alder), to(fmt.Sprintf("n%d@larch.example", i))), outbox.Sent)
 	}
 	o.pass(invitation.DefaultDuration)
 	poison := errors.New("poison")
@@ -351,7 +352,7 @@ func TestOneItemThatCannotBeDoneHoldsUpNoOther(t *testing.T) {
 func TestCleanupMeetsOthers(t *testing.T) {
 	prepare := func() (*office, agenda.Round) {
 		o := open(t)
-		o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
+		o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
 		o.pass(invitation.DefaultDuration)
 		return o, o.round()
 	}
@@ -463,7 +464,7 @@ func TestReference(t *testing.T) {
 }
 
 func TestQueryMatches(t *testing.T) {
-	i := letterIn(invitation.Pending, invitation.MailSent)
+	i := letterIn(invitation.Pending, outbox.Sent)
 	i.RecipientEmail, i.CreatedAt, i.ExpiresAt, i.Customer = "Nora@Müller.de", start, start.Add(time.Hour), larch.Tenant
 	for name, c := range map[string]struct {
 		q    invitation.Query
@@ -480,8 +481,8 @@ func TestQueryMatches(t *testing.T) {
 		"what is no address":              {invitation.Query{RecipientEmail: "nora"}, false},
 		"customer":                        {invitation.Query{Customer: larch.Tenant}, true},
 		"another customer":                {invitation.Query{Customer: partner.TenantID("x")}, false},
-		"delivery":                        {invitation.Query{DeliveryState: invitation.DeliverySent}, true},
-		"another delivery":                {invitation.Query{DeliveryState: invitation.DeliverySending}, false},
+		"delivery":                        {invitation.Query{DeliveryState: outbox.DeliverySent}, true},
+		"another delivery":                {invitation.Query{DeliveryState: outbox.DeliverySending}, false},
 		"created at the second":           {invitation.Query{CreatedAfter: start}, true},
 		"created before":                  {invitation.Query{CreatedAfter: start.Add(time.Second)}, false},
 		"created by the second":           {invitation.Query{CreatedBefore: start}, false},

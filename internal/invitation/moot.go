@@ -9,6 +9,7 @@ import (
 
 	"concord/internal/contact"
 	"concord/internal/granular"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
@@ -33,11 +34,11 @@ const wasMoot = "moot"
 func (i Invitation) made(m Moot, now time.Time) Invitation {
 	n := i.next()
 	n.Moot = &m
-	n.unowe(ReminderNotice)
-	if n.Mail.State == MailQueued || n.Mail.State == MailWaiting {
-		n.Mail.State, n.Mail.Owner, n.Mail.At, n.Mail.Reason = MailNone, "", time.Time{}, wasMoot
+	n.Post.Abandon(ReminderNotice)
+	if n.Mail.State == outbox.Queued || n.Mail.State == outbox.Waiting {
+		n.Mail.State, n.Mail.Owner, n.Mail.At, n.Mail.Reason = outbox.None, "", time.Time{}, wasMoot
 		if !n.Mail.SentAt.IsZero() {
-			n.Mail.State = MailSent // the one before it
+			n.Mail.State = outbox.Sent // the one before it
 		}
 	}
 	if n.ExpiresAt.IsZero() && !n.Mail.State.Owed() {

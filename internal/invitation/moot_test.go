@@ -8,6 +8,7 @@ import (
 
 	"concord/internal/granular"
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -49,25 +50,25 @@ func TestWhatAnAcceptanceMakesMoot(t *testing.T) {
 	o := open(t)
 	larch := larch
 	larch.Domains = []string{"larch.example", "bücher.example"}
-	accepted := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
-	sent := o.mailed(t, o.invite(t, by(alder), to("ada@LARCH.example")), invitation.MailSent)
-	queued := o.mailed(t, o.invite(t, by(alder), to("paul@xn--bcher-kva.example")), invitation.MailQueued)
-	waits := o.mailed(t, o.invite(t, by(alder), to("rosa@larch.example")), invitation.MailWaiting)
-	held := o.mailed(t, o.invite(t, by(alder), to("tom@larch.example")), invitation.MailClaimed)
+	accepted := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
+	sent := o.mailed(t, o.invite(t, by(alder), to("ada@LARCH.example")), outbox.Sent)
+	queued := o.mailed(t, o.invite(t, by(alder), to("paul@xn--bcher-kva.example")), outbox.Queued)
+	waits := o.mailed(t, o.invite(t, by(alder), to("rosa@larch.example")), outbox.Waiting)
+	held := o.mailed(t, o.invite(t, by(alder), to("tom@larch.example")), outbox.Claimed)
 	draft := o.invite(t, by(alder), to("draft@larch.example"))
 	named := to("head@elsewhere.example")
 	named.CustomerTenantID = ptr(string(larch.Tenant))
-	bound := o.mailed(t, o.invite(t, by(alder), named), invitation.MailSent)
+	bound := o.mailed(t, o.invite(t, by(alder), named), outbox.Sent)
 	rights := to("more@larch.example")
 	rights.RequestDelegatedAdmin = ptr(true)
-	grants := o.mailed(t, o.invite(t, by(alder), rights), invitation.MailSent)
-	elsewhere := o.mailed(t, o.invite(t, by(alder), to("ada@oak.example")), invitation.MailSent)
-	below := o.mailed(t, o.invite(t, by(alder), to("ada@mail.larch.example")), invitation.MailSent) // not proven
-	theirs := o.mailed(t, o.invite(t, by(cedar), to("ada@larch.example")), invitation.MailSent)
+	grants := o.mailed(t, o.invite(t, by(alder), rights), outbox.Sent)
+	elsewhere := o.mailed(t, o.invite(t, by(alder), to("ada@oak.example")), outbox.Sent)
+	below := o.mailed(t, o.invite(t, by(alder), to("ada@mail.larch.example")), outbox.Sent) // not proven
+	theirs := o.mailed(t, o.invite(t, by(cedar), to("ada@larch.example")), outbox.Sent)
 	o.pass(day)
 	o.answer(t, linkOf(accepted), admin(larch), acceptance)
 	o.pass(time.Minute)
-	later := o.mailed(t, o.invite(t, by(alder), to("later@larch.example")), invitation.MailSent)
+	later := o.mailed(t, o.invite(t, by(alder), to("later@larch.example")), outbox.Sent)
 	o.sweep(t, accepted.Key)
 	for _, each := range []invitation.Invitation{sent, queued, waits, held, draft, bound} {
 		got := o.isMoot(t, each, problem.RelationshipExists)
@@ -90,20 +91,20 @@ func TestWhatAnAcceptanceMakesMoot(t *testing.T) {
 	}
 	// What a mailer held may have gone; that it was not is no reason to try it again.
 	got := o.stored(t, held.Key)
-	if got.Mail.State != invitation.MailClaimed {
+	if got.Mail.State != outbox.Claimed {
 		t.Fatalf("%+v", got.Mail)
 	}
-	settled, _ := got.Settle(o.now(), "mailer-1", invitation.MailOutcome{State: invitation.MailWaiting, Reason: "throttled"})
+	settled, _ := got.Settle(o.now(), "mailer-1", outbox.Outcome{State: outbox.Waiting, Reason: "throttled"})
 	o.put(t, got, settled)
 	for range 40 {
 		o.pass(day)
 		o.clean(t)
 		for _, each := range []invitation.Invitation{sent, queued, waits, held, draft, bound} {
 			got := o.stored(t, each.Key)
-			if _, _, send := got.Claim(o.now(), "mailer-1"); send {
+			if _, did := got.Claim(o.now(), "mailer-1"); did.Send {
 				t.Errorf("the mail to %s goes out", each.RecipientEmail)
 			}
-			if _, _, send := got.ClaimPost(o.now(), "mailer-1"); send {
+			if _, did := got.ClaimPost(o.now(), "mailer-1"); did.Send {
 				t.Errorf("%s is reminded", each.RecipientEmail)
 			}
 		}
@@ -121,8 +122,8 @@ func TestWhatAnAcceptanceMakesMoot(t *testing.T) {
 // A moot request is not mailed by its partner either, as long as what makes it so stands; it can be answered, and says so before.
 func TestAMootRequest(t *testing.T) {
 	o := open(t)
-	accepted := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
-	moot := o.mailed(t, o.invite(t, by(alder), to("ada@larch.example")), invitation.MailSent)
+	accepted := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
+	moot := o.mailed(t, o.invite(t, by(alder), to("ada@larch.example")), outbox.Sent)
 	draft := o.invite(t, by(alder), to("paul@larch.example"))
 	o.answer(t, linkOf(accepted), admin(larch), acceptance)
 	o.sweep(t, accepted.Key)
@@ -138,7 +139,7 @@ func TestAMootRequest(t *testing.T) {
 	if letter, c := o.look(t, linkOf(moot), &who); c != invitation.Form || !letter.Already {
 		t.Errorf("before the answer: %s, %v", c, letter.Already)
 	}
-	later := o.mailed(t, o.invite(t, by(alder), to("later@larch.example")), invitation.MailSent)
+	later := o.mailed(t, o.invite(t, by(alder), to("later@larch.example")), outbox.Sent)
 	if letter, c := o.look(t, linkOf(later), &who); c != invitation.Form || !letter.Already {
 		t.Errorf("one that was asked later: %s, %v", c, letter.Already)
 	}
@@ -149,7 +150,7 @@ func TestAMootRequest(t *testing.T) {
 		t.Errorf("%s, %+v", c, letter.Invitation.Answer)
 	}
 	stranger := admin(oak)
-	other := o.mailed(t, o.invite(t, by(alder), to("nora@oak.example")), invitation.MailSent)
+	other := o.mailed(t, o.invite(t, by(alder), to("nora@oak.example")), outbox.Sent)
 	if letter, c := o.look(t, linkOf(other), &stranger); c != invitation.Form || letter.Already {
 		t.Errorf("a company that has nothing yet: %s, %v", c, letter.Already)
 	}
@@ -163,8 +164,8 @@ func TestAMootRequest(t *testing.T) {
 // When what stood has ended, what was moot can be mailed again.
 func TestWhatIsMootNoLonger(t *testing.T) {
 	o := open(t)
-	accepted := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
-	moot := o.mailed(t, o.invite(t, by(alder), to("ada@larch.example")), invitation.MailSent)
+	accepted := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
+	moot := o.mailed(t, o.invite(t, by(alder), to("ada@larch.example")), outbox.Sent)
 	o.answer(t, linkOf(accepted), admin(larch), acceptance)
 	o.sweep(t, accepted.Key)
 	o.pass(time.Hour)
@@ -174,7 +175,7 @@ func TestWhatIsMootNoLonger(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, _, err := o.Resend(t.Context(), by(alder), moot.ID)
-	if err != nil || again.Moot != nil || again.Mail.State != invitation.MailQueued {
+	if err != nil || again.Moot != nil || again.Mail.State != outbox.Queued {
 		t.Errorf("%v, %+v", err, again)
 	}
 	o.sweep(t, accepted.Key) // which comes late, and grants nothing any more
@@ -184,13 +185,13 @@ func TestWhatIsMootNoLonger(t *testing.T) {
 // Of two tiers each partner's requests are looked at; a dual one is moot where both have all of it.
 func TestWhatTwoTiersMakeMoot(t *testing.T) {
 	o := tiers(t)
-	accepted := o.mailed(t, o.invite(t, by(cedar), dual("nora@larch.example")), invitation.MailSent)
-	single := o.mailed(t, o.invite(t, by(cedar), to("ada@larch.example")), invitation.MailSent)
-	same := o.mailed(t, o.invite(t, by(cedar), dual("tom@larch.example")), invitation.MailQueued)
-	provider := o.mailed(t, o.invite(t, by(birch), to("ada@larch.example")), invitation.MailSent)
+	accepted := o.mailed(t, o.invite(t, by(cedar), dual("nora@larch.example")), outbox.Sent)
+	single := o.mailed(t, o.invite(t, by(cedar), to("ada@larch.example")), outbox.Sent)
+	same := o.mailed(t, o.invite(t, by(cedar), dual("tom@larch.example")), outbox.Queued)
+	provider := o.mailed(t, o.invite(t, by(birch), to("ada@larch.example")), outbox.Sent)
 	more := to("paul@larch.example")
 	more.RequestDelegatedAdmin = ptr(true)
-	grants := o.mailed(t, o.invite(t, by(birch), more), invitation.MailSent)
+	grants := o.mailed(t, o.invite(t, by(birch), more), outbox.Sent)
 	o.answer(t, linkOf(accepted), admin(larch), acceptance)
 	o.sweep(t, accepted.Key)
 	for _, each := range []invitation.Invitation{single, same, provider} {
@@ -199,8 +200,8 @@ func TestWhatTwoTiersMakeMoot(t *testing.T) {
 	o.isMoot(t, grants, "")
 
 	o = tiers(t)
-	alone := o.mailed(t, o.invite(t, by(cedar), to("nora@larch.example")), invitation.MailSent)
-	both := o.mailed(t, o.invite(t, by(cedar), dual("ada@larch.example")), invitation.MailSent)
+	alone := o.mailed(t, o.invite(t, by(cedar), to("nora@larch.example")), outbox.Sent)
+	both := o.mailed(t, o.invite(t, by(cedar), dual("ada@larch.example")), outbox.Sent)
 	o.answer(t, linkOf(alone), admin(larch), acceptance)
 	o.sweep(t, alone.Key)
 	o.isMoot(t, both, "")
@@ -212,10 +213,10 @@ func TestWhatAPartnershipMakesMoot(t *testing.T) {
 	ask := func(address string) invitation.Invitation {
 		p := to(address)
 		p.Kind = invitation.Partnership
-		return o.mailed(t, o.invite(t, by(birch), p), invitation.MailSent)
+		return o.mailed(t, o.invite(t, by(birch), p), outbox.Sent)
 	}
 	accepted, second, other := ask("nora@larch.example"), ask("ada@larch.example"), ask("ada@oak.example")
-	customer := o.mailed(t, o.invite(t, by(birch), to("tom@larch.example")), invitation.MailSent)
+	customer := o.mailed(t, o.invite(t, by(birch), to("tom@larch.example")), outbox.Sent)
 	r := acceptance
 	r.AuthorizeProvider = true
 	if _, c := o.answer(t, linkOf(accepted), admin(larch), r); c != invitation.AcceptedBy {
@@ -234,9 +235,9 @@ func TestWhatAPartnershipMakesMoot(t *testing.T) {
 // Granular administration that is still to be approved is something new.
 func TestGranularAdministrationIsNotMoot(t *testing.T) {
 	o := open(t)
-	accepted := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
+	accepted := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
 	asks := func(address string, status granular.Status) invitation.Invitation {
-		inv := o.mailed(t, o.invite(t, by(alder), to(address)), invitation.MailSent)
+		inv := o.mailed(t, o.invite(t, by(alder), to(address)), outbox.Sent)
 		next := inv
 		next.Version++
 		next.GranularID = fmt.Sprintf("gdap_%026d", next.Version+len(address))
@@ -256,8 +257,8 @@ func TestWhatIsOnlyDeclaredMakesNothingMoot(t *testing.T) {
 	declared := larch
 	declared.CountrySource = "partner"
 	o.store.PutRelationship(relationship.Relationship{ID: "rel_1", Partner: alder, Customer: declared, Status: relationship.Active, DelegatedAdmin: relationship.NoAdministration, Version: 1})
-	accepted := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
-	other := o.mailed(t, o.invite(t, by(alder), to("ada@larch.example")), invitation.MailSent)
+	accepted := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
+	other := o.mailed(t, o.invite(t, by(alder), to("ada@larch.example")), outbox.Sent)
 	o.answer(t, linkOf(accepted), admin(larch), acceptance)
 	o.sweep(t, accepted.Key)
 	o.isMoot(t, other, "")
@@ -265,8 +266,8 @@ func TestWhatIsOnlyDeclaredMakesNothingMoot(t *testing.T) {
 	o = open(t)
 	p := to("success@simulator.amazonses.com")
 	p.Sandbox = ptr(true)
-	test := o.mailed(t, o.invite(t, by(alder), p), invitation.MailSent)
-	other = o.mailed(t, o.invite(t, by(alder), to("ada@larch.example")), invitation.MailSent)
+	test := o.mailed(t, o.invite(t, by(alder), p), outbox.Sent)
+	other = o.mailed(t, o.invite(t, by(alder), to("ada@larch.example")), outbox.Sent)
 	o.answer(t, linkOf(test), admin(larch), acceptance)
 	o.sweep(t, test.Key)
 	o.isMoot(t, other, "")
@@ -275,7 +276,7 @@ func TestWhatIsOnlyDeclaredMakesNothingMoot(t *testing.T) {
 // A partner with many open requests to one company: each call does a bounded part, and the calls together all of it.
 func TestManyOpenRequests(t *testing.T) {
 	o := open(t)
-	accepted := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
+	accepted := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
 	var all []invitation.Invitation
 	for n := range 2*invitation.MaxSwept + 50 {
 		all = append(all, o.invite(t, by(alder), to(fmt.Sprintf("n%d@larch.example", n))))
@@ -292,10 +293,10 @@ func TestManyOpenRequests(t *testing.T) {
 // Whatever fails or runs at the same time, the next call makes it good: a sweep beside partners who resend and customers who answer.
 func TestSweepingBesideOthers(t *testing.T) {
 	o := open(t)
-	accepted := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
+	accepted := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
 	var all []invitation.Invitation
 	for n := range 12 {
-		all = append(all, o.mailed(t, o.invite(t, by(alder), to(fmt.Sprintf("n%d@larch.example", n))), invitation.MailSent))
+		all = append(all, o.mailed(t, o.invite(t, by(alder), to(fmt.Sprintf("n%d@larch.example", n))), outbox.Sent))
 	}
 	o.pass(time.Hour)
 	o.answer(t, linkOf(accepted), admin(larch), acceptance)
@@ -328,7 +329,7 @@ func TestSweepingBesideOthers(t *testing.T) {
 	o.sweep(t, accepted.Key)
 	for n, each := range all {
 		got := o.stored(t, each.Key)
-		if got.Status == invitation.Pending && (got.Moot == nil || got.Mail.State == invitation.MailQueued) || n%3 == 1 && got.Status != invitation.Cancelled {
+		if got.Status == invitation.Pending && (got.Moot == nil || got.Mail.State == outbox.Queued) || n%3 == 1 && got.Status != invitation.Cancelled {
 			t.Errorf("%d: %s, %+v, %s", n, got.Status, got.Moot, got.Mail.State)
 		}
 	}

@@ -1,190 +1,81 @@
 package invitation
 
 import (
-	"slices"
 	"time"
+
+	"concord/internal/outbox"
 )
 
-// Notice is a kind of mail about an invitation, other than the mail that invites.
-type Notice string
-
-// The notices. None of them changes what partners see as the delivery of the invitation, but for what SES reports about the
-// address of a reminded recipient.
+// The kinds of mail about an invitation, other than the one that invites. None of them changes what partners see as the delivery of the
+// invitation, but for what SES reports about the address of a reminded recipient.
 const (
 	// ReminderNotice goes to the recipient 7 days and 1 day before the end, with the same link (G3).
-	ReminderNotice Notice = "reminder"
+	ReminderNotice outbox.Kind = "reminder"
 	// ReceiptNotice goes to the recipient after the answer, with the link by which it can say that this was not its answer.
-	ReceiptNotice Notice = "receipt"
+	ReceiptNotice outbox.Kind = "receipt"
 	// CopyNotice is the receipt for who answered, where that is another address.
-	CopyNotice Notice = "copy"
+	CopyNotice outbox.Kind = "copy"
 	// AnswerNotice tells the inviter's contact of the answer.
-	AnswerNotice Notice = "answer"
+	AnswerNotice outbox.Kind = "answer"
 	// RenewalNotice tells the inviter's contact that a new link was asked for.
-	RenewalNotice Notice = "renewal"
+	RenewalNotice outbox.Kind = "renewal"
 	// DisputeNotice tells the inviter's contact that the answer was disputed.
-	DisputeNotice Notice = "dispute"
+	DisputeNotice outbox.Kind = "dispute"
 )
 
-// ToInviter reports whether the notice goes to the contact of the partner.
-func (n Notice) ToInviter() bool {
-	return n == AnswerNotice || n == RenewalNotice || n == DisputeNotice
+// Notices is what there is to know of each of them.
+var Notices = outbox.Table[Invitation]{
+	Kinds: []outbox.Mail[Invitation]{
+		{Kind: ReminderNotice, To: recipientAddress, Once: true, Pointless: notPending, Sent: remindedOf},
+		{Kind: ReceiptNotice, To: recipientAddress},
+		{Kind: CopyNotice, To: answerer},
+		{Kind: AnswerNotice, ToPartner: true},
+		{Kind: RenewalNotice, ToPartner: true},
+		{Kind: DisputeNotice, ToPartner: true},
+	},
+	Load: func(i Invitation) outbox.Box { return i.Post },
+	Save: func(i *Invitation, b outbox.Box) { i.Post = b },
+	Next: Invitation.next,
+	GivenUp: func(i *Invitation, now time.Time, k outbox.Kind, reason string) {
+		i.note(Entry{At: now, Action: "notice failed", By: "mailer", Why: string(k) + " " + reason})
+	},
 }
 
-// Address gives where a notice goes, apart from those that go to the inviter; empty for nowhere.
-func (i Invitation) Address(n Notice) string {
-	switch n {
-	case ReminderNotice, ReceiptNotice:
-		return i.RecipientEmail
-	case CopyNotice:
-		if i.Answer != nil {
-			return i.Answer.Email
-		}
+func recipientAddress(i Invitation) string { return i.RecipientEmail }
+
+func answerer(i Invitation) string {
+	if i.Answer == nil {
+		return ""
 	}
-	return ""
+	return i.Answer.Email
 }
 
-// Post is what an invitation owes of notices, apart from the mail that invites: another queue of the same sender, with the same
-// states. It is empty when nothing is owed.
-type Post struct {
-	State    MailState // MailNone, MailQueued, MailClaimed or MailWaiting
-	Owed     []Notice  // in the order in which they go
-	Attempts int
-	Owner    string
-	At       time.Time // when the state is over
-	Reason   string    // why it waits
-}
+func notPending(i Invitation, now time.Time) bool { return i.StatusAt(now) != Pending || i.Moot != nil }
 
-// owe asks for a notice, unless it is owed already. A mailer that has a claim goes on with what it has claimed and leaves the rest.
-func (i *Invitation) owe(now time.Time, notices ...Notice) {
-	i.Post.Owed = slices.Clone(i.Post.Owed)
-	for _, n := range notices {
-		// A rehearsal mails the simulator alone.
-		if !slices.Contains(i.Post.Owed, n) && (!i.Sandbox || !n.ToInviter()) {
-			i.Post.Owed = append(i.Post.Owed, n)
-		}
-	}
-	if i.Post.State != MailClaimed && len(i.Post.Owed) > 0 {
-		i.Post = Post{State: MailQueued, Owed: i.Post.Owed, At: now.Add(StreamGrace)}
-	}
-}
-
-// unowe forgets a notice that has lost its point. One that a mailer holds is left to it.
-func (i *Invitation) unowe(notice Notice) {
-	if i.Post.State == MailClaimed || !slices.Contains(i.Post.Owed, notice) {
-		return
-	}
-	i.Post.Owed = slices.DeleteFunc(slices.Clone(i.Post.Owed), func(n Notice) bool { return n == notice })
-	if len(i.Post.Owed) == 0 {
-		i.Post = Post{}
-	}
-}
-
-// ClaimPost is [Invitation.Claim] for the notices: all that are owed are claimed together. A reminder whose invitation has ended
-// is forgotten, and one of a claim that nobody settled is given up.
-func (i Invitation) ClaimPost(now time.Time, owner string) (claimed Invitation, changed, send bool) {
-	free := i.Post.State == MailQueued || i.Post.State == MailClaimed && !now.Before(i.Post.At)
-	if !free {
-		return i, false, false
-	}
-	n := i.next()
-	n.lapse(now)
-	if n.StatusAt(now) != Pending || n.Moot != nil {
-		n.unowe(ReminderNotice)
-	}
-	switch {
-	case len(n.Post.Owed) == 0:
-		n.Post = Post{}
-		return n, true, false
-	case n.Post.Attempts >= MaxAttempts:
-		n.undone(now, "attempts_used_up", n.Post.Owed...)
-		n.Post = Post{}
-		return n, true, false
-	}
-	n.Post.State, n.Post.Owner, n.Post.Reason = MailClaimed, owner, ""
-	if lease := now.Add(Lease); n.Post.At.Before(lease) {
-		n.Post.At = lease
-	}
-	n.Post.Attempts++
-	return n, true, true
-}
-
-// lapse ends a claim that nobody settled in its time: what it had claimed is queued again, but for a reminder. It may have gone, and
-// goes once at most (domain, 2.2).
-func (i *Invitation) lapse(now time.Time) {
-	unsettled := i.Post.State == MailClaimed
-	i.Post.State, i.Post.Owner = MailQueued, ""
-	if unsettled && slices.Contains(i.Post.Owed, ReminderNotice) {
-		i.unowe(ReminderNotice)
-		i.undone(now, "outcome_unknown", ReminderNotice)
-	}
-}
-
-// SettlePost gives the invitation after each of some claimed notices was tried, and false when the claim is no longer owner's.
-// What waits is tried again, what was not tried too; an unknown outcome is a retry after [UnknownGrace], since a second receipt does
-// no harm, but for a reminder, which never goes twice (domain, 2.2).
-func (i Invitation) SettlePost(now time.Time, owner string, outcomes map[Notice]MailOutcome) (Invitation, bool) {
-	if i.Post.State != MailClaimed || i.Post.Owner != owner {
-		return i, false
-	}
-	n := i.next()
-	var left []Notice
-	var wait time.Duration
-	var reason string
-	blameless := true // every one that is left waits for no fault of its own
-	for _, notice := range i.Post.Owed {
-		o, tried := outcomes[notice]
-		again := time.Duration(0)
-		switch {
-		case tried && o.State == MailSent:
-			n.went(now, notice)
-			continue
-		case tried && (o.State == MailFailed || o.State == MailUnknown && notice == ReminderNotice):
-			n.undone(now, o.Reason, notice)
-			continue
-		case tried && o.State == MailUnknown:
-			again, blameless = UnknownGrace, false
-		case tried && o.Later > 0:
-			again = o.Later
-		case tried:
-			again, blameless = backoff(i.Post.Attempts), false
-		}
-		left = append(left, notice)
-		if again > 0 && (wait == 0 || again < wait) {
-			wait, reason = again, o.Reason
-		}
-	}
-	if len(left) == 0 {
-		n.Post = Post{}
-		return n, true
-	}
-	if wait == 0 { // they came to be owed since the claim
-		n.Post = Post{State: MailQueued, Owed: left, At: now.Add(StreamGrace)}
-		return n, true
-	}
-	attempts := i.Post.Attempts
-	if blameless {
-		attempts--
-	}
-	n.Post = Post{State: MailWaiting, Owed: left, Attempts: attempts, At: now.Add(wait), Reason: reason}
-	return n, true
-}
-
-// went notes that SES has a notice.
-func (i *Invitation) went(now time.Time, n Notice) {
-	if n != ReminderNotice {
-		return
-	}
+func remindedOf(i *Invitation, now time.Time, _ string) {
 	i.RemindedAt = now
 	i.note(Entry{At: now, Action: reminded, By: "mailer", Why: thresholds[max(0, min(i.Reminded, len(thresholds))-1)].name})
 }
 
 const reminded = "reminded"
 
-// undone notes that notices are given up.
-func (i *Invitation) undone(now time.Time, reason string, notices ...Notice) {
-	for _, n := range notices {
-		i.note(Entry{At: now, Action: "notice failed", By: "mailer", Why: string(n) + " " + reason})
+// owe asks for notices. A rehearsal mails the simulator alone.
+func (i *Invitation) owe(now time.Time, notices ...outbox.Kind) {
+	for _, k := range notices {
+		if !i.Sandbox || !Notices.ToPartner(k) {
+			i.Post.Enqueue(now, k)
+		}
 	}
+}
+
+// ClaimPost is [outbox.Table.Claim] for the notices.
+func (i Invitation) ClaimPost(now time.Time, owner string) (Invitation, outbox.Claim) {
+	return Notices.Claim(i, now, owner)
+}
+
+// SettlePost is [outbox.Table.Settle] for the notices.
+func (i Invitation) SettlePost(now time.Time, owner string, outcomes map[outbox.Kind]outbox.Outcome) (Invitation, bool) {
+	return Notices.Settle(i, now, owner, outcomes)
 }
 
 // thresholds are how long before the end a reminder goes (G3).
@@ -207,7 +98,7 @@ func (i Invitation) nextReminder() (at time.Time, passed int, ok bool) {
 		return time.Time{}, 0, false
 	}
 	switch i.Mail.State {
-	case MailSent, MailDelayed, MailDelivered:
+	case outbox.Sent, outbox.Delayed, outbox.Delivered:
 	default:
 		return time.Time{}, 0, false
 	}

@@ -6,22 +6,23 @@ import (
 	"time"
 
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/problem"
 )
 
 // posts claims the notices that an invitation owes and settles each as said, as the mailer does. It gives what was claimed.
-func (o *office) posts(t *testing.T, k invitation.Key, outcome func(invitation.Notice) invitation.MailOutcome) []invitation.Notice {
+func (o *office) posts(t *testing.T, k invitation.Key, outcome func(outbox.Kind) outbox.Outcome) []outbox.Kind {
 	t.Helper()
 	before := o.stored(t, k)
-	claimed, changed, send := before.ClaimPost(o.now(), "mailer-1")
-	if !changed {
+	claimed, did := before.ClaimPost(o.now(), "mailer-1")
+	if !did.Changed {
 		return nil
 	}
 	o.put(t, before, claimed)
-	if !send {
+	if !did.Send {
 		return nil
 	}
-	outcomes := map[invitation.Notice]invitation.MailOutcome{}
+	outcomes := map[outbox.Kind]outbox.Outcome{}
 	for _, n := range claimed.Post.Owed {
 		outcomes[n] = outcome(n)
 	}
@@ -33,8 +34,8 @@ func (o *office) posts(t *testing.T, k invitation.Key, outcome func(invitation.N
 	return claimed.Post.Owed
 }
 
-func taken(invitation.Notice) invitation.MailOutcome {
-	return invitation.MailOutcome{State: invitation.MailSent, MessageID: "ses-2"}
+func taken(outbox.Kind) outbox.Outcome {
+	return outbox.Outcome{State: outbox.Sent, MessageID: "ses-2"}
 }
 
 const day = 24 * time.Hour
@@ -62,7 +63,7 @@ func TestReminders(t *testing.T) {
 			o := open(t)
 			p := to("nora@larch.example")
 			p.Duration = &c.duration
-			inv := o.mailed(t, o.invite(t, by(alder), p), invitation.MailSent)
+			inv := o.mailed(t, o.invite(t, by(alder), p), outbox.Sent)
 			sent := o.now()
 			var got []time.Duration
 			for _, at := range c.runs {
@@ -95,25 +96,25 @@ func TestNoReminder(t *testing.T) {
 		"not wanted by the partner": func(t *testing.T, o *office) invitation.Invitation {
 			p := to("nora@larch.example")
 			p.Reminders = ptr(false)
-			return o.mailed(t, o.invite(t, by(alder), p), invitation.MailSent)
+			return o.mailed(t, o.invite(t, by(alder), p), outbox.Sent)
 		},
 		"mailed by the partner": func(t *testing.T, o *office) invitation.Invitation {
 			return o.done(t, o.invite(t, by(alder), to("nora@larch.example")))
 		},
 		"its mail bounced": func(t *testing.T, o *office) invitation.Invitation {
-			inv := mailIs(invitation.MailSent)(t, o)
-			after, _ := inv.Feedback(o.now(), invitation.Report{State: invitation.MailBounced, MessageID: inv.Mail.MessageID, Generation: 1})
+			inv := mailIs(outbox.Sent)(t, o)
+			after, _ := inv.Feedback(o.now(), outbox.Report{State: outbox.Bounced, MessageID: inv.Mail.MessageID, Generation: 1})
 			return o.put(t, inv, after)
 		},
 		"unsubscribed": func(t *testing.T, o *office) invitation.Invitation {
-			inv := mailIs(invitation.MailSent)(t, o)
+			inv := mailIs(outbox.Sent)(t, o)
 			if _, c, err := o.Unsubscribe(t.Context(), linkOf(inv), &invitation.Plea{}); err != nil || c != invitation.Unsubscribed {
 				t.Fatal(c, err)
 			}
 			return inv
 		},
 		"accepted": func(t *testing.T, o *office) invitation.Invitation {
-			inv := mailIs(invitation.MailSent)(t, o)
+			inv := mailIs(outbox.Sent)(t, o)
 			o.answer(t, linkOf(inv), admin(larch), acceptance)
 			return inv
 		},
@@ -133,14 +134,14 @@ func TestNoReminder(t *testing.T) {
 // A new link has reminders of its own, and takes those that the old one owed.
 func TestResendingStartsTheRemindersAgain(t *testing.T) {
 	o := open(t)
-	inv := mailIs(invitation.MailSent)(t, o)
+	inv := mailIs(outbox.Sent)(t, o)
 	o.pass(23 * day)
 	o.clean(t)
-	if owed := o.stored(t, inv.Key).Post.Owed; !slices.Equal(owed, []invitation.Notice{invitation.ReminderNotice}) {
+	if owed := o.stored(t, inv.Key).Post.Owed; !slices.Equal(owed, []outbox.Kind{invitation.ReminderNotice}) {
 		t.Fatal(owed)
 	}
 	again, _, err := o.Resend(t.Context(), by(alder), inv.ID)
-	if err != nil || len(again.Post.Owed) != 0 || again.Post.State != invitation.MailNone || again.Reminded != 0 {
+	if err != nil || len(again.Post.Owed) != 0 || again.Post.State != outbox.None || again.Reminded != 0 {
 		t.Fatalf("%v, %+v", err, again.Post)
 	}
 }
@@ -152,14 +153,14 @@ func TestAnAnswerOwesReceipts(t *testing.T) {
 		address *string
 		signer  string
 		sandbox bool
-		want    []invitation.Notice
+		want    []outbox.Kind
 	}{
-		{"by whom it was sent to", ptr("nora@larch.example"), "Nora@LARCH.example", false, []invitation.Notice{invitation.ReceiptNotice, invitation.AnswerNotice}},
-		{"by somebody else", ptr("nora@larch.example"), "admin@larch.example", false, []invitation.Notice{invitation.ReceiptNotice, invitation.CopyNotice, invitation.AnswerNotice}},
-		{"sent to nobody", nil, "admin@larch.example", false, []invitation.Notice{invitation.CopyNotice, invitation.AnswerNotice}},
-		{"by somebody without an address", ptr("nora@larch.example"), "", false, []invitation.Notice{invitation.ReceiptNotice, invitation.AnswerNotice}},
-		{"by somebody with something else", nil, "nora at larch", false, []invitation.Notice{invitation.AnswerNotice}},
-		{"a rehearsal", ptr("success@simulator.amazonses.com"), "admin@larch.example", true, []invitation.Notice{invitation.ReceiptNotice}},
+		{"by whom it was sent to", ptr("nora@larch.example"), "Nora@LARCH.example", false, []outbox.Kind{invitation.ReceiptNotice, invitation.AnswerNotice}},
+		{"by somebody else", ptr("nora@larch.example"), "admin@larch.example", false, []outbox.Kind{invitation.ReceiptNotice, invitation.CopyNotice, invitation.AnswerNotice}},
+		{"sent to nobody", nil, "admin@larch.example", false, []outbox.Kind{invitation.CopyNotice, invitation.AnswerNotice}},
+		{"by somebody without an address", ptr("nora@larch.example"), "", false, []outbox.Kind{invitation.ReceiptNotice, invitation.AnswerNotice}},
+		{"by somebody with something else", nil, "nora at larch", false, []outbox.Kind{invitation.AnswerNotice}},
+		{"a rehearsal", ptr("success@simulator.amazonses.com"), "admin@larch.example", true, []outbox.Kind{invitation.ReceiptNotice}},
 	} {
 		for _, r := range []invitation.Response{acceptance, refusal} {
 			o := open(t)
@@ -168,7 +169,7 @@ func TestAnAnswerOwesReceipts(t *testing.T) {
 			who.Email = c.signer
 			o.answer(t, linkOf(inv), who, r)
 			got := o.stored(t, inv.Key)
-			if !slices.Equal(got.Post.Owed, c.want) || got.Post.State != invitation.MailQueued {
+			if !slices.Equal(got.Post.Owed, c.want) || got.Post.State != outbox.Queued {
 				t.Errorf("%s, %s: %+v", c.name, r.Answer, got.Post)
 			}
 			for _, n := range got.Post.Owed {
@@ -176,9 +177,9 @@ func TestAnAnswerOwesReceipts(t *testing.T) {
 				if c.address != nil {
 					address = *c.address
 				}
-				want := map[invitation.Notice]string{invitation.ReceiptNotice: address, invitation.CopyNotice: c.signer}[n]
-				if got.Address(n) != want || n.ToInviter() != (n == invitation.AnswerNotice) {
-					t.Errorf("%s: the %s goes to %q", c.name, n, got.Address(n))
+				want := map[outbox.Kind]string{invitation.ReceiptNotice: address, invitation.CopyNotice: c.signer}[n]
+				if invitation.Notices.Address(got, n) != want || invitation.Notices.ToPartner(n) != (n == invitation.AnswerNotice) {
+					t.Errorf("%s: the %s goes to %q", c.name, n, invitation.Notices.Address(got, n))
 				}
 			}
 		}
@@ -189,32 +190,36 @@ func TestAnAnswerOwesReceipts(t *testing.T) {
 func TestSettlePost(t *testing.T) {
 	for _, c := range []struct {
 		name     string
-		notice   invitation.Notice
-		outcome  invitation.MailOutcome
+		notice   outbox.Kind
+		outcome  outbox.Outcome
 		left     bool
 		wait     time.Duration
 		attempts int
 		history  bool
 	}{
-		{"sent", invitation.ReceiptNotice, invitation.MailOutcome{State: invitation.MailSent}, false, 0, 0, false},
-		{"failed", invitation.ReceiptNotice, invitation.MailOutcome{State: invitation.MailFailed, Reason: "refused"}, false, 0, 0, true},
-		{"waiting", invitation.ReceiptNotice, invitation.MailOutcome{State: invitation.MailWaiting, Reason: "throttled"}, true, 30 * time.Second, 1, false},
-		{"over the rate", invitation.ReceiptNotice, invitation.MailOutcome{State: invitation.MailWaiting, Reason: "quota", Later: time.Hour}, true, time.Hour, 0, false},
-		{"unknown", invitation.ReceiptNotice, invitation.MailOutcome{State: invitation.MailUnknown, Reason: "timeout"}, true, invitation.UnknownGrace, 1, false},
-		{"a reminder, unknown", invitation.ReminderNotice, invitation.MailOutcome{State: invitation.MailUnknown, Reason: "timeout"}, false, 0, 0, true},
-		{"a reminder, waiting", invitation.ReminderNotice, invitation.MailOutcome{State: invitation.MailWaiting, Reason: "throttled"}, true, 30 * time.Second, 1, false},
-		{"a reminder, sent", invitation.ReminderNotice, invitation.MailOutcome{State: invitation.MailSent}, false, 0, 0, true},
+		{"sent", invitation.ReceiptNotice, outbox.Outcome{State: outbox.Sent}, false, 0, 0, false},
+		{"failed", invitation.ReceiptNotice, outbox.Outcome{State: outbox.Failed, Reason: "refused"}, false, 0, 0, true},
+		{"waiting", invitation.ReceiptNotice, outbox.Outcome{State: outbox.Waiting, Reason: "throttled"}, true, 30 * time.Second, 1, false},
+		{"over the rate", invitation.ReceiptNotice, outbox.Outcome{State: outbox.Waiting, Reason: "quota", Later: time.Hour}, true, time.Hour, 0, false},
+		{"unknown", invitation.ReceiptNotice, outbox.Outcome{State: outbox.Unknown, Reason: "timeout"}, true, outbox.UnknownGrace, 1, false},
+		{"a reminder, unknown", invitation.ReminderNotice, outbox.Outcome{State: outbox.Unknown, Reason: "timeout"}, false, 0, 0, true},
+		{"a reminder, waiting", invitation.ReminderNotice, outbox.Outcome{State: outbox.Waiting, Reason: "throttled"}, true, 30 * time.Second, 1, false},
+		{"a reminder, sent", invitation.ReminderNotice, outbox.Outcome{State: outbox.Sent}, false, 0, 0, true},
 	} {
-		i := letterIn(invitation.Pending, invitation.MailSent)
+		i := letterIn(invitation.Pending, outbox.Sent)
 		i.Reminded = 1
-		i.Post = invitation.Post{State: invitation.MailClaimed, Owed: []invitation.Notice{c.notice, invitation.AnswerNotice}, Attempts: 1, Owner: "me", At: start.Add(invitation.Lease)}
+		i.Post = outbox.Box{State: outbox.Claimed, Owed: []outbox.Kind{c.notice, invitation.AnswerNotice}, Attempts: 1, Owner: "me", At: start.Add(outbox.Lease)}
 		if _, mine := i.SettlePost(start, "somebody else", nil); mine {
 			t.Fatal("somebody else's claim is settled")
 		}
-		got, mine := i.SettlePost(start, "me", map[invitation.Notice]invitation.MailOutcome{c.notice: c.outcome, invitation.AnswerNotice: {State: invitation.MailSent}})
-		want := invitation.Post{}
+		got, mine := i.SettlePost(start, "me", map[outbox.Kind]outbox.Outcome{c.notice: c.outcome, invitation.AnswerNotice: {State: outbox.Sent}})
+		want := outbox.Box{}
 		if c.left {
-			want = invitation.Post{State: invitation.MailWaiting, Owed: []invitation.Notice{c.notice}, Attempts: c.attempts, At: start.Add(c.wait), Reason: c.outcome.Reason}
+			state := outbox.Waiting
+			if c.outcome.State == outbox.Unknown {
+				state = outbox.Unknown
+			}
+			want = outbox.Box{State: state, Owed: []outbox.Kind{c.notice}, Attempts: c.attempts, At: start.Add(c.wait), Reason: c.outcome.Reason}
 		}
 		if !mine || got.Post.State != want.State || !slices.Equal(got.Post.Owed, want.Owed) || got.Post.Attempts != want.Attempts || !got.Post.At.Equal(want.At) ||
 			got.Post.Reason != want.Reason || got.Post.Owner != "" || (len(got.History) > len(i.History)) != c.history || got.Mail != i.Mail {
@@ -226,34 +231,34 @@ func TestSettlePost(t *testing.T) {
 // What came to be owed while a mailer was at work goes after it, at once.
 func TestNoticesThatCameDuringAClaim(t *testing.T) {
 	o := open(t)
-	inv := mailIs(invitation.MailSent)(t, o)
+	inv := mailIs(outbox.Sent)(t, o)
 	o.pass(23 * day)
 	o.clean(t)
 	before := o.stored(t, inv.Key)
-	claimed, _, send := before.ClaimPost(o.now(), "me")
-	if !send {
+	claimed, did := before.ClaimPost(o.now(), "me")
+	if !did.Send {
 		t.Fatal(before.Post)
 	}
 	o.put(t, before, claimed)
 	o.answer(t, linkOf(inv), admin(larch), acceptance)
 	now := o.stored(t, inv.Key)
-	if now.Post.State != invitation.MailClaimed || len(now.Post.Owed) != 4 {
+	if now.Post.State != outbox.Claimed || len(now.Post.Owed) != 4 {
 		t.Fatalf("%+v", now.Post)
 	}
-	settled, mine := now.SettlePost(o.now(), "me", map[invitation.Notice]invitation.MailOutcome{invitation.ReminderNotice: taken("")})
-	if !mine || settled.Post.State != invitation.MailQueued || slices.Contains(settled.Post.Owed, invitation.ReminderNotice) || len(settled.Post.Owed) != 3 {
+	settled, mine := now.SettlePost(o.now(), "me", map[outbox.Kind]outbox.Outcome{invitation.ReminderNotice: taken("")})
+	if !mine || settled.Post.State != outbox.Queued || slices.Contains(settled.Post.Owed, invitation.ReminderNotice) || len(settled.Post.Owed) != 3 {
 		t.Errorf("%v, %+v", mine, settled.Post)
 	}
 }
 
 func TestNoticesAreGivenUpInTheEnd(t *testing.T) {
 	o := open(t)
-	inv := mailIs(invitation.MailSent)(t, o)
+	inv := mailIs(outbox.Sent)(t, o)
 	o.answer(t, linkOf(inv), admin(larch), acceptance)
 	tries := 0
-	for range 3 * invitation.MaxAttempts {
-		if o.posts(t, inv.Key, func(invitation.Notice) invitation.MailOutcome {
-			return invitation.MailOutcome{State: invitation.MailWaiting, Reason: "throttled"}
+	for range 3 * outbox.MaxAttempts {
+		if o.posts(t, inv.Key, func(outbox.Kind) outbox.Outcome {
+			return outbox.Outcome{State: outbox.Waiting, Reason: "throttled"}
 		}) != nil {
 			tries++
 		}
@@ -261,7 +266,7 @@ func TestNoticesAreGivenUpInTheEnd(t *testing.T) {
 		o.clean(t)
 	}
 	got := o.stored(t, inv.Key)
-	if tries != invitation.MaxAttempts || got.Post.State != invitation.MailNone || got.History[len(got.History)-1].Action != "notice failed" {
+	if tries != outbox.MaxAttempts || got.Post.State != outbox.None || got.History[len(got.History)-1].Action != "notice failed" {
 		t.Errorf("%d tries, %+v, %v", tries, got.Post, got.History)
 	}
 }
@@ -269,7 +274,7 @@ func TestNoticesAreGivenUpInTheEnd(t *testing.T) {
 // A reminder counts for the cooldown of its recipient, and not for a partner's mails of the day.
 func TestAReminderIsAMailToItsRecipient(t *testing.T) {
 	o := open(t)
-	inv := mailIs(invitation.MailSent)(t, o)
+	inv := mailIs(outbox.Sent)(t, o)
 	o.pass(23 * day)
 	o.clean(t)
 	owing := o.stored(t, inv.Key)
@@ -298,34 +303,34 @@ func TestAReminderIsAMailToItsRecipient(t *testing.T) {
 // gone and does not go again; everything else does.
 func TestAClaimThatNobodySettled(t *testing.T) {
 	for _, c := range []struct {
-		owed []invitation.Notice
-		left []invitation.Notice
+		owed []outbox.Kind
+		left []outbox.Kind
 	}{
-		{[]invitation.Notice{invitation.ReminderNotice}, nil},
-		{[]invitation.Notice{invitation.ReminderNotice, invitation.RenewalNotice}, []invitation.Notice{invitation.RenewalNotice}},
-		{[]invitation.Notice{invitation.ReceiptNotice, invitation.AnswerNotice}, []invitation.Notice{invitation.ReceiptNotice, invitation.AnswerNotice}},
+		{[]outbox.Kind{invitation.ReminderNotice}, nil},
+		{[]outbox.Kind{invitation.ReminderNotice, invitation.RenewalNotice}, []outbox.Kind{invitation.RenewalNotice}},
+		{[]outbox.Kind{invitation.ReceiptNotice, invitation.AnswerNotice}, []outbox.Kind{invitation.ReceiptNotice, invitation.AnswerNotice}},
 	} {
-		i := letterIn(invitation.Pending, invitation.MailSent)
+		i := letterIn(invitation.Pending, outbox.Sent)
 		i.ExpiresAt, i.Reminded = start.Add(day), 2
-		i.Post = invitation.Post{State: invitation.MailClaimed, Owed: c.owed, Attempts: 1, Owner: "dead", At: start.Add(invitation.Lease)}
+		i.Post = outbox.Box{State: outbox.Claimed, Owed: c.owed, Attempts: 1, Owner: "dead", At: start.Add(outbox.Lease)}
 		if _, changed := i.Tick(start); changed {
 			t.Error("cleanup ends a lease early")
 		}
-		if _, changed, _ := i.ClaimPost(start, "next"); changed {
+		if _, did := i.ClaimPost(start, "next"); did.Changed {
 			t.Error("a mailer ends a lease early")
 		}
-		late := start.Add(invitation.Lease)
+		late := start.Add(outbox.Lease)
 		ticked, changed := i.Tick(late)
-		queued := invitation.MailQueued
+		queued := outbox.Queued
 		if len(c.left) == 0 {
-			queued = invitation.MailNone
+			queued = outbox.None
 		}
 		if !changed || ticked.Post.State != queued || !slices.Equal(ticked.Post.Owed, c.left) || ticked.Post.Owner != "" {
 			t.Errorf("%v: cleanup makes it %+v", c.owed, ticked.Post)
 		}
-		claimed, changed, send := i.ClaimPost(late, "next")
-		if !changed || send != (len(c.left) > 0) || !slices.Equal(claimed.Post.Owed, c.left) || send && (claimed.Post.Owner != "next" || claimed.Post.Attempts != 2) {
-			t.Errorf("%v: the next mailer has %+v, %v", c.owed, claimed.Post, send)
+		claimed, did := i.ClaimPost(late, "next")
+		if !did.Changed || did.Send != (len(c.left) > 0) || !slices.Equal(claimed.Post.Owed, c.left) || did.Send && (claimed.Post.Owner != "next" || claimed.Post.Attempts != 2) {
+			t.Errorf("%v: the next mailer has %+v, %v", c.owed, claimed.Post, did.Send)
 		}
 		given := slices.ContainsFunc(claimed.History, func(e invitation.Entry) bool { return e.Why == "reminder outcome_unknown" })
 		if given != (c.owed[0] == invitation.ReminderNotice) || len(ticked.History) != len(claimed.History) {
@@ -333,10 +338,10 @@ func TestAClaimThatNobodySettled(t *testing.T) {
 		}
 	}
 	// One that waits was never handed over.
-	i := letterIn(invitation.Pending, invitation.MailSent)
+	i := letterIn(invitation.Pending, outbox.Sent)
 	i.ExpiresAt, i.Reminded = start.Add(day), 2
-	i.Post = invitation.Post{State: invitation.MailWaiting, Owed: []invitation.Notice{invitation.ReminderNotice}, Attempts: 1, At: start.Add(time.Minute)}
-	if again, _ := i.Tick(start.Add(time.Minute)); again.Post.State != invitation.MailQueued || len(again.Post.Owed) != 1 {
+	i.Post = outbox.Box{State: outbox.Waiting, Owed: []outbox.Kind{invitation.ReminderNotice}, Attempts: 1, At: start.Add(time.Minute)}
+	if again, _ := i.Tick(start.Add(time.Minute)); again.Post.State != outbox.Queued || len(again.Post.Owed) != 1 {
 		t.Errorf("%+v", again.Post)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/storetest"
@@ -372,15 +373,14 @@ func TestOneMailboxIsOneRecipient(t *testing.T) {
 // 0.37: a bounce ends the mail to the exact address alone, a complaint that to the mailbox. The operator lifts what it names.
 func TestWhatIsSuppressed(t *testing.T) {
 	o := open(t)
-	f := invitation.Feedback{Store: o.store, Ledger: o.store, Now: o.now}
 	for _, each := range []struct {
-		state   invitation.MailState
+		state   outbox.State
 		address string
 	}{
-		{invitation.MailBounced, "nora+gone@larch.example"}, {invitation.MailSuppressed, "ada@larch.example"}, {invitation.MailComplained, "paul+x@larch.example"},
+		{outbox.Bounced, "nora+gone@larch.example"}, {outbox.Suppressed, "ada@larch.example"}, {outbox.Complained, "paul+x@larch.example"},
 	} {
 		for range 2 {
-			if err := f.Suppress(t.Context(), each.address, invitation.Report{State: each.state, Reason: "said"}); err != nil {
+			if err := invitation.Suppress(t.Context(), o.store, each.address, outbox.Report{State: each.state, Reason: "said"}, o.now()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -465,7 +465,7 @@ func TestMailsToOneDomain(t *testing.T) {
 		t.Errorf("resend: wait for %v", e.RetryAfter)
 	}
 	waiting, _, err := o.SendWhenAllowed(t.Context(), by(alder), o.another(t, alder, "d@larch.example").ID, o.now())
-	if err != nil || waiting.Mail.State != invitation.MailWaiting || !waiting.Mail.At.Equal(start.Add(tomorrow)) {
+	if err != nil || waiting.Mail.State != outbox.Waiting || !waiting.Mail.At.Equal(start.Add(tomorrow)) {
 		t.Errorf("%v, %+v", err, waiting.Mail)
 	}
 	o.pass(tomorrow)

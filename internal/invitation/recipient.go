@@ -110,7 +110,7 @@ func (s *Service) Report(ctx context.Context, l link.Link, plea *Plea) (Letter, 
 			}
 		}
 		i.Reported, i.Reminders = l.Generation, false
-		i.unowe(ReminderNotice)
+		i.Post.Abandon(ReminderNotice)
 		i.note(Entry{At: now, Action: "reported", By: byRecipient, CorrelationID: p.CorrelationID, Why: p.Reason})
 		return Reported, nil
 	})
@@ -134,7 +134,7 @@ func (s *Service) Unsubscribe(ctx context.Context, l link.Link, plea *Plea) (Let
 			return "", err
 		}
 		i.Reminders = false
-		i.unowe(ReminderNotice)
+		i.Post.Abandon(ReminderNotice)
 		i.note(Entry{At: now, Action: unsubscribed, By: byRecipient, CorrelationID: p.CorrelationID})
 		return Unsubscribed, nil
 	})

@@ -11,6 +11,7 @@ import (
 
 	"concord/internal/invitation"
 	"concord/internal/link"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -31,13 +32,13 @@ func (o *office) plead(t *testing.T, f pleading, l link.Link, reason string, wan
 // Looking changes nothing, and a plea needs a reason of the list.
 func TestAPleaNeedsAReason(t *testing.T) {
 	o := open(t)
-	inv := mailIs(invitation.MailSent)(t, o)
+	inv := mailIs(outbox.Sent)(t, o)
 	o.answer(t, linkOf(inv), admin(larch), acceptance)
-	expired := o.mailed(t, o.invite(t, by(alder), to("ada@larch.example")), invitation.MailSent)
+	expired := o.mailed(t, o.invite(t, by(alder), to("ada@larch.example")), outbox.Sent)
 	o.pass(time.Hour)
 	disputable := o.stored(t, inv.Key)
 	later := open(t)
-	late := mailIs(invitation.MailSent)(t, later)
+	late := mailIs(outbox.Sent)(t, later)
 	later.pass(31 * day)
 	for _, c := range []struct {
 		office  *office
@@ -70,7 +71,7 @@ func TestAPleaNeedsAReason(t *testing.T) {
 // A new link is asked for once per link; the partner is told by mail.
 func TestAskingForANewLink(t *testing.T) {
 	o := open(t)
-	inv := mailIs(invitation.MailSent)(t, o)
+	inv := mailIs(outbox.Sent)(t, o)
 	first := linkOf(inv)
 	o.plead(t, o.AskAgain, first, "mail-lost", invitation.NoRenewal) // it works
 	o.pass(time.Hour)
@@ -80,7 +81,7 @@ func TestAskingForANewLink(t *testing.T) {
 	}
 	o.plead(t, o.AskAgain, first, "mail-lost", invitation.RenewalAsked)
 	asked := o.stored(t, inv.Key)
-	if asked.Asked != 1 || asked.Status != invitation.Pending || asked.Generation != 2 || !slices.Equal(asked.Post.Owed, []invitation.Notice{invitation.RenewalNotice}) {
+	if asked.Asked != 1 || asked.Status != invitation.Pending || asked.Generation != 2 || !slices.Equal(asked.Post.Owed, []outbox.Kind{invitation.RenewalNotice}) {
 		t.Fatalf("%+v", asked)
 	}
 	if e := asked.History[len(asked.History)-1]; e != (invitation.Entry{At: o.now(), Action: "renewal requested", By: "recipient", CorrelationID: "corr-3", Why: "mail-lost"}) {
@@ -116,7 +117,7 @@ func TestWhoWantsNoMailGetsNone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := open(t)
-			inv := mailIs(invitation.MailSent)(t, o)
+			inv := mailIs(outbox.Sent)(t, o)
 			want := map[string]invitation.Case{"report": invitation.Reported, "unsubscribe": invitation.Unsubscribed}[name]
 			o.plead(t, f(o), linkOf(inv), "impersonation", want)
 			o.plead(t, f(o), linkOf(inv), "impersonation", want)
@@ -173,7 +174,7 @@ func TestWhoWantsNoMailGetsNone(t *testing.T) {
 // TestTheWishIsTakenBackElsewhere: the mail about one invitation lets mail through again, and the page of another does not say otherwise.
 func TestTheWishIsTakenBackElsewhere(t *testing.T) {
 	o := open(t)
-	first := mailIs(invitation.MailSent)(t, o)
+	first := mailIs(outbox.Sent)(t, o)
 	o.pass(31 * day)
 	o.plead(t, o.Unsubscribe, linkOf(first), "", invitation.Unsubscribed)
 	second := o.invite(t, by(alder), to("nora@larch.example"))
@@ -219,7 +220,7 @@ func TestAReportIsAComplaint(t *testing.T) {
 	o := open(t)
 	counted := &complaints{refuse: errors.New("no table")}
 	o.Reputation = counted
-	inv := mailIs(invitation.MailSent)(t, o)
+	inv := mailIs(outbox.Sent)(t, o)
 	if _, _, err := o.Report(t.Context(), linkOf(inv), &invitation.Plea{Reason: "not-asked-for"}); err == nil {
 		t.Fatal("an error is passed over")
 	}
@@ -241,7 +242,7 @@ func TestAReportIsAComplaint(t *testing.T) {
 	if counted.of[string(alder)+voiceOfLarch] != 1 {
 		t.Errorf("%v", counted.of)
 	}
-	other := o.mailed(t, o.invite(t, by(alder), to("ada@larch.example")), invitation.MailSent)
+	other := o.mailed(t, o.invite(t, by(alder), to("ada@larch.example")), outbox.Sent)
 	o.plead(t, o.Report, linkOf(other), "wrong-person", invitation.Reported)
 	if counted.of[string(alder)+voiceOfLarch] != 1 {
 		t.Error("somebody at the wrong desk counts against the partner")
@@ -276,7 +277,7 @@ func TestADisputedAnswer(t *testing.T) {
 			}
 			p := to("nora@larch.example")
 			p.RequestDelegatedAdmin = &c.asks
-			inv := o.mailed(t, o.invite(t, by(alder), p), invitation.MailSent)
+			inv := o.mailed(t, o.invite(t, by(alder), p), outbox.Sent)
 			r := acceptance
 			if c.decline {
 				r = refusal
@@ -289,7 +290,7 @@ func TestADisputedAnswer(t *testing.T) {
 			o.plead(t, o.Dispute, linkOf(inv), "mistake", c.want)
 			got := o.stored(t, inv.Key)
 			if disputed := c.want == invitation.Disputed; got.Status != before.Status || !disputed && got.Version != before.Version ||
-				disputed && (got.Version != before.Version+1 || got.DisputedAt != o.now() || !slices.Equal(got.Post.Owed, []invitation.Notice{invitation.DisputeNotice})) {
+				disputed && (got.Version != before.Version+1 || got.DisputedAt != o.now() || !slices.Equal(got.Post.Owed, []outbox.Kind{invitation.DisputeNotice})) {
 				t.Errorf("%+v", got)
 			}
 			rel := o.relationship(t, alder, larch.Tenant)
@@ -325,7 +326,7 @@ func TestARehearsal(t *testing.T) {
 		}
 		_, _, err = o.Revise(t.Context(), ifMatch(inv.Version), inv.ID, invitation.Revision{RecipientEmail: ptr("nora@larch.com")})
 		wantCode(t, err, problem.EmailInvalid)
-		inv = o.mailed(t, inv, invitation.MailSent)
+		inv = o.mailed(t, inv, outbox.Sent)
 		letter, got := o.answer(t, linkOf(inv), admin(larch), acceptance)
 		if got != invitation.AcceptedBy || !letter.Invitation.Answer.NoChange || letter.Invitation.Customer != "" {
 			t.Errorf("%s, %+v", got, letter.Invitation)
@@ -384,7 +385,7 @@ func TestRetention(t *testing.T) {
 			o.Evidence = 2 * 365 * day
 			p := to("nora@larch.example")
 			p.RecipientName = ptr("Nora Berg")
-			inv := o.mailed(t, o.invite(t, by(alder), p), invitation.MailSent)
+			inv := o.mailed(t, o.invite(t, by(alder), p), outbox.Sent)
 			c.end(t, o, inv)
 			o.posts(t, inv.Key, taken)
 			ended := o.stored(t, inv.Key)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"concord/internal/contact"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/registry"
@@ -33,16 +34,33 @@ func voice(address, mail string) string {
 	return hashed(contact.Registered(address))
 }
 
-// reputable reports whether what is said of a mail counts for its partner: a rehearsal, and what SES's simulator answers, do not.
-func (i Invitation) reputable(address string) bool { return !i.Sandbox && !contact.Simulated(address) }
-
-// HoldAgainst holds against a partner that a recipient has reported its mail, as [Feedback] does with what SES says. With an error it is
+// HoldAgainst holds against a partner that a recipient has reported its mail, as with what SES says. With an error it is
 // to be called again; it may be called any number of times for one invitation.
 func HoldAgainst(ctx context.Context, r Reputation, i Invitation) error {
-	if r == nil || !i.reputable(i.RecipientEmail) {
+	if i.Sandbox {
 		return nil
 	}
-	return r.Complained(ctx, i.Inviter, voice(i.RecipientEmail, i.ID))
+	return Complain(ctx, r, i.Inviter, i.RecipientEmail, i.ID)
+}
+
+// Complain holds a complaint about a mail that went to an address against its partner.
+func Complain(ctx context.Context, r Reputation, p partner.TenantID, address, mail string) error {
+	if r == nil || contact.Simulated(address) {
+		return nil
+	}
+	return r.Complained(ctx, p, voice(address, mail))
+}
+
+// HoldReport holds against a partner what SES has reported of a mail that went to an address: a complaint, or that it bounced for good.
+func HoldReport(ctx context.Context, r Reputation, p partner.TenantID, address, mail string, report outbox.Report) error {
+	switch {
+	case report.State == outbox.Complained:
+		return Complain(ctx, r, p, address, mail)
+	case r == nil || contact.Simulated(address) || report.State != outbox.Bounced || !report.Undeliverable:
+		return nil
+	default:
+		return r.Bounced(ctx, p, mail)
+	}
 }
 
 // Scope says whose mails a suppression keeps from an address.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"concord/internal/outbox"
 )
 
 // How long the data of people is kept (domain, 0.23).
@@ -29,7 +31,7 @@ func (i Invitation) ForgetAt() time.Time {
 // Forget gives an ended invitation without what it says of a person, before its time (domain, 0.23), and false for one that is open, that
 // was answered and is evidence until its time, that still owes a mail, or that names nobody any more.
 func (i Invitation) Forget(now time.Time) (Invitation, bool) {
-	if i.Status.Open() || i.Answer != nil || i.EraseAt.IsZero() || i.Mail.State.Owed() || i.Post.State != MailNone {
+	if i.Status.Open() || i.Answer != nil || i.EraseAt.IsZero() || i.Mail.State.Owed() || i.Post.State != outbox.None {
 		return i, false
 	}
 	n := i.next()

@@ -19,6 +19,7 @@ import (
 	"concord/internal/contact"
 	"concord/internal/granular"
 	"concord/internal/locale"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
@@ -783,7 +784,7 @@ func (i *Invitation) mailAgain(now time.Time) error {
 }
 
 // mailed reports whether we were ever asked to mail the invitation. One that is done, the partner mails.
-func (i Invitation) mailed() bool { return i.Mail.State != MailNone || !i.Mail.SentAt.IsZero() }
+func (i Invitation) mailed() bool { return i.Mail.State != outbox.None || !i.Mail.SentAt.IsZero() }
 
 // Cancel ends an open invitation; its link then leads nowhere. A partner that is suspended may do so too (0.43). Replayed reports that the
 // command's key had ended it. Codes: [problem.RoleNotPermitted], [problem.NotFound], those of an ended invitation.
@@ -869,7 +870,7 @@ func (s *Service) changeOnce(ctx context.Context, c Command, account partner.Acc
 			return Invitation{}, err
 		}
 		if at.After(now) {
-			after.Mail.State, after.Mail.At, after.Mail.Reason = MailWaiting, at, "quota"
+			after.Mail.State, after.Mail.At, after.Mail.Reason = outbox.Waiting, at, "quota"
 		}
 	}
 	after.note(c.entry(now, action))

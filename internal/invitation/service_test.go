@@ -19,6 +19,7 @@ import (
 	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/link"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/publicid"
@@ -143,24 +144,24 @@ func (o *office) put(t *testing.T, before, after invitation.Invitation) invitati
 }
 
 // mailed sends an invitation's mail until it is in the given state.
-func (o *office) mailed(t *testing.T, inv invitation.Invitation, state invitation.MailState) invitation.Invitation {
+func (o *office) mailed(t *testing.T, inv invitation.Invitation, state outbox.State) invitation.Invitation {
 	t.Helper()
 	inv, _, err := o.Send(t.Context(), by(inv.Inviter), inv.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if state == invitation.MailQueued {
+	if state == outbox.Queued {
 		return inv
 	}
-	claimed, _, send := inv.Claim(o.now(), "mailer-1")
-	if !send {
+	claimed, did := inv.Claim(o.now(), "mailer-1")
+	if !did.Send {
 		t.Fatal("nothing to send")
 	}
 	inv = o.put(t, inv, claimed)
-	if state == invitation.MailClaimed {
+	if state == outbox.Claimed {
 		return inv
 	}
-	settled, ok := inv.Settle(o.now(), "mailer-1", invitation.MailOutcome{State: state, MessageID: "ses-1"})
+	settled, ok := inv.Settle(o.now(), "mailer-1", outbox.Outcome{State: state, MessageID: "ses-1"})
 	if !ok {
 		t.Fatal("not settled")
 	}
@@ -227,12 +228,12 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 		{"draft", func(t *testing.T, o *office) invitation.Invitation {
 			return o.invite(t, by(alder), to("nora@larch.example"))
 		}},
-		{"queued", mailIs(invitation.MailQueued)},
-		{"claimed", mailIs(invitation.MailClaimed)},
-		{"waiting", mailIs(invitation.MailWaiting)},
-		{"unknown", mailIs(invitation.MailUnknown)},
-		{"mailed", mailIs(invitation.MailSent)},
-		{"mail failed", mailIs(invitation.MailFailed)},
+		{"queued", mailIs(outbox.Queued)},
+		{"claimed", mailIs(outbox.Claimed)},
+		{"waiting", mailIs(outbox.Waiting)},
+		{"unknown", mailIs(outbox.Unknown)},
+		{"mailed", mailIs(outbox.Sent)},
+		{"mail failed", mailIs(outbox.Failed)},
 		{"edited", func(t *testing.T, o *office) invitation.Invitation {
 			return o.edit(t, o.invite(t, by(alder), to("nora@larch.example")))
 		}},
@@ -243,27 +244,27 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 			return o.done(t, o.edit(t, o.invite(t, by(alder), to("nora@larch.example"))))
 		}},
 		{"done, then mailed", func(t *testing.T, o *office) invitation.Invitation {
-			return o.mailed(t, o.done(t, o.invite(t, by(alder), to("nora@larch.example"))), invitation.MailSent)
+			return o.mailed(t, o.done(t, o.invite(t, by(alder), to("nora@larch.example"))), outbox.Sent)
 		}},
 		{"accepted", func(t *testing.T, o *office) invitation.Invitation {
-			inv := mailIs(invitation.MailSent)(t, o)
+			inv := mailIs(outbox.Sent)(t, o)
 			letter, _ := o.answer(t, linkOf(inv), admin(larch), acceptance)
 			return letter.Invitation
 		}},
 		{"declined", func(t *testing.T, o *office) invitation.Invitation {
-			inv := mailIs(invitation.MailSent)(t, o)
+			inv := mailIs(outbox.Sent)(t, o)
 			letter, _ := o.answer(t, linkOf(inv), admin(larch), refusal)
 			return letter.Invitation
 		}},
 		{"cancelled", func(t *testing.T, o *office) invitation.Invitation {
-			inv := mailIs(invitation.MailSent)(t, o)
+			inv := mailIs(outbox.Sent)(t, o)
 			if _, _, err := o.Cancel(t.Context(), by(alder), inv.ID, ""); err != nil {
 				t.Fatal(err)
 			}
 			return inv // with the link that was mailed
 		}},
 		{"expired", func(t *testing.T, o *office) invitation.Invitation {
-			inv := mailIs(invitation.MailSent)(t, o)
+			inv := mailIs(outbox.Sent)(t, o)
 			o.pass(invitation.DefaultDuration)
 			if tally := o.clean(t); tally.Done["Expired"] != 1 {
 				t.Fatalf("cleanup: %+v", tally)
@@ -271,7 +272,7 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 			return inv
 		}},
 		{"mailed, time over", func(t *testing.T, o *office) invitation.Invitation {
-			inv := mailIs(invitation.MailSent)(t, o)
+			inv := mailIs(outbox.Sent)(t, o)
 			o.pass(invitation.DefaultDuration)
 			return inv
 		}},
@@ -462,7 +463,7 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 	t.Logf("%d cells", cells)
 }
 
-func mailIs(state invitation.MailState) func(*testing.T, *office) invitation.Invitation {
+func mailIs(state outbox.State) func(*testing.T, *office) invitation.Invitation {
 	return func(t *testing.T, o *office) invitation.Invitation {
 		return o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), state)
 	}
@@ -941,7 +942,7 @@ func TestSendQueuesTheMailInTheSameWrite(t *testing.T) {
 	o.store.OnQueued(func(i invitation.Invitation) { queued = append(queued, i) })
 	inv := o.invite(t, by(alder), to("nora@larch.example"))
 	sent, _, err := o.Send(t.Context(), by(alder), inv.ID)
-	if err != nil || sent.Status != invitation.Pending || sent.Mail.State != invitation.MailQueued || !sent.ExpiresAt.IsZero() || sent.Generation != 1 {
+	if err != nil || sent.Status != invitation.Pending || sent.Mail.State != outbox.Queued || !sent.ExpiresAt.IsZero() || sent.Generation != 1 {
 		t.Errorf("%+v, %v", sent, err)
 	}
 	if len(queued) != 1 || queued[0].Version != 2 {
@@ -971,7 +972,7 @@ func TestResend(t *testing.T) {
 	}
 	o.pass(time.Second)
 	again, _, err := o.Resend(t.Context(), by(alder), inv.ID)
-	if err != nil || again.Generation != 2 || again.Mail.State != invitation.MailQueued || again.Mail.Attempts != 0 || !again.ExpiresAt.IsZero() {
+	if err != nil || again.Generation != 2 || again.Mail.State != outbox.Queued || again.Mail.Attempts != 0 || !again.ExpiresAt.IsZero() {
 		t.Fatalf("%+v, %v", again, err)
 	}
 	if _, c, err := o.Look(t.Context(), linkOf(sent), nil, false); err != nil || c != invitation.Superseded {
@@ -994,12 +995,12 @@ func TestResend(t *testing.T) {
 func (o *office) mailedAgain(t *testing.T, k invitation.Key) invitation.Invitation {
 	t.Helper()
 	inv := o.stored(t, k)
-	claimed, _, send := inv.Claim(o.now(), "mailer-2")
-	if !send {
+	claimed, did := inv.Claim(o.now(), "mailer-2")
+	if !did.Send {
 		t.Fatal("nothing to send")
 	}
 	o.put(t, inv, claimed)
-	sent, _ := claimed.Settle(o.now(), "mailer-2", invitation.MailOutcome{State: invitation.MailSent, MessageID: "ses-2"})
+	sent, _ := claimed.Settle(o.now(), "mailer-2", outbox.Outcome{State: outbox.Sent, MessageID: "ses-2"})
 	return o.put(t, claimed, sent)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"concord/internal/invitation"
 	"concord/internal/link"
+	"concord/internal/outbox"
 	"concord/internal/problem"
 )
 
@@ -61,7 +62,7 @@ func TestTimeline(t *testing.T) {
 
 func TestTimelineOfWhatNobodyAnswered(t *testing.T) {
 	o := open(t)
-	inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), invitation.MailSent)
+	inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
 	last := func() invitation.Event {
 		all := o.stored(t, inv.Key).Timeline(o.now())
 		return all[len(all)-1]

@@ -7,11 +7,12 @@ import (
 	"concord/internal/enrolment"
 	"concord/internal/invitation"
 	"concord/internal/locale"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 )
 
 // applications writes what differs between the mails about an enrolment; all of them go to its primary contact.
-var applications = map[enrolment.Notice]func(*locale.Printer, enrolment.Enrolment, string) Content{
+var applications = map[outbox.Kind]func(*locale.Printer, enrolment.Enrolment, string) Content{
 	enrolment.VerificationNotice:   verify,
 	enrolment.VettingNotice:        vetting,
 	enrolment.ActionRequiredNotice: needed,
@@ -22,12 +23,12 @@ var applications = map[enrolment.Notice]func(*locale.Printer, enrolment.Enrolmen
 }
 
 // WritesEnrolment reports whether there are words for a notice about an enrolment.
-func WritesEnrolment(n enrolment.Notice) bool { return applications[n] != nil }
+func WritesEnrolment(n outbox.Kind) bool { return applications[n] != nil }
 
 // Enrol writes a mail about an enrolment, in its language. Link is where the address is confirmed, empty for every other notice. What the
 // company says of itself stands in the facts alone, for nobody has checked it; what the operator wrote is quoted. The notice is one that
 // [WritesEnrolment] knows.
-func Enrol(n enrolment.Notice, e enrolment.Enrolment, link string, cloud partner.Cloud, operator contact.Operator) Content {
+func Enrol(n outbox.Kind, e enrolment.Enrolment, link string, cloud partner.Cloud, operator contact.Operator) Content {
 	p := printer(e.Locale)
 	e.Legal.Name = contact.Disarm(e.Legal.Name) // 0.38
 	c := applications[n](p, e, operator.Name)

@@ -5,12 +5,13 @@ import (
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/locale"
+	"concord/internal/outbox"
 )
 
 // Granular writes a mail about granular administration: the request to approve it, or that it will end. The links are the customer's, and there
 // are none in what goes to the partner; that to report the mail and to let mails through again stand in the request alone. The names of roles are those of the table, in English as the directory has them. It gives false for a notice
 // without words.
-func Granular(n granular.Notice, q granular.Request, roles granular.Table, links Links, operator contact.Operator) (Content, bool) {
+func Granular(n outbox.Kind, q granular.Request, roles granular.Table, links Links, operator contact.Operator) (Content, bool) {
 	var c Content
 	p := printer(q.Mail.Locale)
 	q.Partner.DisplayName, q.CustomerName = contact.Disarm(q.Partner.DisplayName), contact.Disarm(q.CustomerName) // 0.38
@@ -31,7 +32,7 @@ func Granular(n granular.Notice, q granular.Request, roles granular.Table, links
 		return c, false
 	}
 	l := asLetter(q)
-	if !n.ToPartner() {
+	if !granular.Mails.ToPartner(n) {
 		c.Facts = whoAsks(p, l, p.T("mail.fact.company"))
 	}
 	c.Facts = append(c.Facts, granularFacts(p, q, roles)...)
@@ -43,10 +44,10 @@ func Granular(n granular.Notice, q granular.Request, roles granular.Table, links
 	if n == granular.ReceiptNotice || n == granular.CustomerEndingNotice {
 		c.overview(p, q.Portal)
 	}
-	if !n.ToPartner() {
+	if !granular.Mails.ToPartner(n) {
 		c.check(p, operator)
 	}
-	c.finish(p, l, operator, !n.ToPartner() && q.Partner.Contact.Email != "")
+	c.finish(p, l, operator, !granular.Mails.ToPartner(n) && q.Partner.Contact.Email != "")
 	return c, true
 }
 

@@ -6,6 +6,7 @@ import (
 	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/locale"
+	"concord/internal/outbox"
 )
 
 // Links are those of one mail. All of them are bearer values: never log them.
@@ -87,10 +88,10 @@ func Receipt(l invitation.Letter, links Links, operator contact.Operator) Conten
 }
 
 // Tells reports whether there are words for a notice to a partner's contact.
-func Tells(n invitation.Notice) bool { return notices[n] != nil }
+func Tells(n outbox.Kind) bool { return notices[n] != nil }
 
 // notices writes what differs between the notices to a partner's contact.
-var notices = map[invitation.Notice]func(*locale.Printer, invitation.Letter) Content{
+var notices = map[outbox.Kind]func(*locale.Printer, invitation.Letter) Content{
 	invitation.AnswerNotice:  answerNotice,
 	invitation.RenewalNotice: renewalNotice,
 	invitation.DisputeNotice: disputeNotice,
@@ -98,7 +99,7 @@ var notices = map[invitation.Notice]func(*locale.Printer, invitation.Letter) Con
 
 // Tell writes a notice to the contact of the partner, in the partner's language and without any personal link. Of the customer it says
 // what a person has typed or a tenant calls itself, in the facts and in a quote only. The notice is one that [Tells] knows.
-func Tell(n invitation.Notice, l invitation.Letter, operator contact.Operator) Content {
+func Tell(n outbox.Kind, l invitation.Letter, operator contact.Operator) Content {
 	l = disarmed(l)
 	p := printer(l.Inviter.Locale)
 	c := notices[n](p, l)

@@ -12,6 +12,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/locale"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 )
 
@@ -73,11 +74,11 @@ func TestEveryReasonHasWords(t *testing.T) {
 
 // There are words for every notice to a partner's contact, and for no other.
 func TestTells(t *testing.T) {
-	for n, want := range map[invitation.Notice]bool{
+	for n, want := range map[outbox.Kind]bool{
 		invitation.AnswerNotice: true, invitation.RenewalNotice: true, invitation.DisputeNotice: true,
 		invitation.ReminderNotice: false, invitation.ReceiptNotice: false, invitation.CopyNotice: false, "of a later version": false,
 	} {
-		if Tells(n) != want || n.ToInviter() != want {
+		if Tells(n) != want || invitation.Notices.ToPartner(n) != want {
 			t.Errorf("%s: %v", n, Tells(n))
 		}
 	}
@@ -252,7 +253,7 @@ func TestNoNameOfAnApplicationBecomesALink(t *testing.T) {
 		}
 	}
 	q := granular.Request{Partner: partner.Account{DisplayName: "Rowanberry.com Holdings"}, Relationship: granular.Relationship{CustomerName: "37-rowans.net"}}
-	for _, n := range []granular.Notice{granular.RequestNotice, granular.ReceiptNotice, granular.CustomerEndingNotice, granular.AnswerNotice, granular.EndingNotice} {
+	for _, n := range []outbox.Kind{granular.RequestNotice, granular.ReceiptNotice, granular.CustomerEndingNotice, granular.AnswerNotice, granular.EndingNotice} {
 		c, known := Granular(n, q, granular.ShippedRoles(), Links{}, operator)
 		if text := c.Subject + c.Text(); !known || strings.Contains(text, "Rowanberry.com") || strings.Contains(text, "rowans.net") || !strings.Contains(text, "\u2060") {
 			t.Errorf("%s: %q", n, text)

@@ -22,11 +22,13 @@ import (
 
 	"concord/internal/agenda"
 	"concord/internal/contact"
+	"concord/internal/feedback"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/observe"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
@@ -353,22 +355,22 @@ func die(process func()) (was bool) {
 func TestOutcomes(t *testing.T) {
 	for _, c := range []struct {
 		answer   answer
-		state    invitation.MailState
+		state    outbox.State
 		reason   string
 		attempts int
 		due      time.Duration
 		mails    int // in the end, when everything works again
 	}{
-		{takes, invitation.MailSent, "", 1, 0, 1},
-		{throttles, invitation.MailWaiting, "rate_exceeded", 0, time.Minute, 1},
-		{overQuota, invitation.MailWaiting, "quota_exceeded", 0, 15 * time.Minute, 1},
-		{paused, invitation.MailWaiting, "sending_paused", 0, 15 * time.Minute, 1},
-		{rejects, invitation.MailFailed, "message_rejected", 1, 0, 0},
-		{failsBefore, invitation.MailUnknown, "sender_unavailable", 1, invitation.UnknownGrace, 1},
-		{failsAfter, invitation.MailUnknown, "sender_unavailable", 1, invitation.UnknownGrace, 2},
-		{silentBefore, invitation.MailUnknown, "sender_silent", 1, invitation.UnknownGrace, 1},
-		{silentAfter, invitation.MailUnknown, "sender_silent", 1, invitation.UnknownGrace, 2},
-		{unreachable, invitation.MailWaiting, "sender_unreachable", 1, 30 * time.Second, 1},
+		{takes, outbox.Sent, "", 1, 0, 1},
+		{throttles, outbox.Waiting, "rate_exceeded", 0, time.Minute, 1},
+		{overQuota, outbox.Waiting, "quota_exceeded", 0, 15 * time.Minute, 1},
+		{paused, outbox.Waiting, "sending_paused", 0, 15 * time.Minute, 1},
+		{rejects, outbox.Failed, "message_rejected", 1, 0, 0},
+		{failsBefore, outbox.Unknown, "sender_unavailable", 1, outbox.UnknownGrace, 1},
+		{failsAfter, outbox.Unknown, "sender_unavailable", 1, outbox.UnknownGrace, 2},
+		{silentBefore, outbox.Unknown, "sender_silent", 1, outbox.UnknownGrace, 1},
+		{silentAfter, outbox.Unknown, "sender_silent", 1, outbox.UnknownGrace, 2},
+		{unreachable, outbox.Waiting, "sender_unreachable", 1, 30 * time.Second, 1},
 	} {
 		t.Run(answers[c.answer], func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -447,7 +449,7 @@ func TestOverQuotaIsNeverDropped(t *testing.T) {
 			time.Sleep(5 * time.Minute)
 			w.cleanup()
 		}
-		if m := w.get(id).Mail; m.State != invitation.MailSent {
+		if m := w.get(id).Mail; m.State != outbox.Sent {
 			t.Errorf("after the quota came back: %+v", m)
 		}
 	})
@@ -464,10 +466,10 @@ func TestAttemptsUsedUp(t *testing.T) {
 			w.cleanup()
 		}
 		inv := w.get(id)
-		if inv.Mail.State != invitation.MailFailed || inv.Mail.Reason != "attempts_used_up" || inv.Mail.Attempts != invitation.MaxAttempts {
+		if inv.Mail.State != outbox.Failed || inv.Mail.Reason != "attempts_used_up" || inv.Mail.Attempts != outbox.MaxAttempts {
 			t.Errorf("mail is %+v", inv.Mail)
 		}
-		if inv.Mail.State.Delivery() != invitation.DeliveryFailed || inv.ExpiresAt.IsZero() {
+		if inv.Mail.State.Delivery() != outbox.DeliveryFailed || inv.ExpiresAt.IsZero() {
 			t.Errorf("the partner sees %s, it expires %v", inv.Mail.State.Delivery(), inv.ExpiresAt)
 		}
 	})
@@ -498,7 +500,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 				t.Error(err)
 			}
 			for range 2 {
-				time.Sleep(invitation.Lease + invitation.StreamGrace)
+				time.Sleep(outbox.Lease + outbox.StreamGrace)
 				w.cleanup()
 				w.deliver()
 			}
@@ -515,7 +517,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 					t.Errorf("killed %s: a second mail has another link", where)
 				}
 			}
-			if m := w.get(id).Mail; m.State != invitation.MailSent {
+			if m := w.get(id).Mail; m.State != outbox.Sent {
 				t.Errorf("killed %s: mail is %+v", where, m)
 			}
 		})
@@ -543,12 +545,12 @@ func TestOneMailWhoeverIsWoken(t *testing.T) {
 			w := newWorld(t)
 			id := w.invite(1)
 			w.records()
-			time.Sleep(invitation.StreamGrace)
+			time.Sleep(outbox.StreamGrace)
 			if tally := w.cleanup(); tally.Done["Requeued"] != 1 {
 				t.Errorf("cleanup: %+v", tally)
 			}
 			w.deliver()
-			if n := len(w.ses.all()); n != 1 || w.get(id).Mail.State != invitation.MailSent {
+			if n := len(w.ses.all()); n != 1 || w.get(id).Mail.State != outbox.Sent {
 				t.Errorf("%d mails, %+v", n, w.get(id).Mail)
 			}
 		})
@@ -558,26 +560,26 @@ func TestOneMailWhoeverIsWoken(t *testing.T) {
 			w := newWorld(t)
 			id := w.invite(1)
 			record := w.records()[0]
-			claimed, _, _ := record.Claim(time.Now().UTC().Truncate(time.Second), "me")
+			claimed, _ := record.Claim(time.Now().UTC().Truncate(time.Second), "me")
 			if err := w.memory.Write(t.Context(), invitation.Change{Before: &record, After: claimed}); err != nil {
 				t.Fatal(err)
 			}
-			report := invitation.Report{State: invitation.MailDelivered, MessageID: "ses-1", Generation: claimed.Generation}
-			if _, verdict, err := (invitation.Feedback{Store: w.memory, Ledger: w.memory, Now: time.Now}).Record(t.Context(), claimed.Key, report); err != nil || verdict != invitation.ReportRecorded {
+			report := outbox.Report{State: outbox.Delivered, MessageID: "ses-1", Generation: claimed.Generation}
+			if _, verdict, err := (feedback.Recorder{Invitations: w.memory, Ledger: w.memory, Now: time.Now}).Record(t.Context(), feedback.Key{Tenant: claimed.Inviter, ID: claimed.ID}, report); err != nil || verdict != outbox.Recorded {
 				t.Fatalf("%s, %v", verdict, err)
 			}
 			var lines bytes.Buffer
 			d := w.dispatcher(nil)
 			d.Log = slog.New(slog.NewTextHandler(&lines, nil))
-			o := Outcome{MailOutcome: invitation.MailOutcome{State: invitation.MailSent, MessageID: "ses-1"}}
-			if err := d.settle(t.Context(), claimed, "me", o); err != nil || strings.Contains(lines.String(), "claim lost") {
+			o := Outcome{Outcome: outbox.Outcome{State: outbox.Sent, MessageID: "ses-1"}}
+			if err := settle(t.Context(), d, ofInvites{invitations{d}}, claimed, "me", map[outbox.Kind]outbox.Outcome{invitation.InviteMail: o.Outcome}); err != nil || strings.Contains(lines.String(), "claim lost") {
 				t.Errorf("%v: %s", err, &lines)
 			}
-			if m := w.get(id).Mail; m.State != invitation.MailDelivered || m.MessageID != "ses-1" {
+			if m := w.get(id).Mail; m.State != outbox.Delivered || m.MessageID != "ses-1" {
 				t.Errorf("%+v", m)
 			}
 			o.MessageID = "ses-2"
-			if err := d.settle(t.Context(), claimed, "me", o); err != nil || !strings.Contains(lines.String(), "claim lost") {
+			if err := settle(t.Context(), d, ofInvites{invitations{d}}, claimed, "me", map[outbox.Kind]outbox.Outcome{invitation.InviteMail: o.Outcome}); err != nil || !strings.Contains(lines.String(), "claim lost") {
 				t.Errorf("another mail: %v: %s", err, &lines)
 			}
 		})
@@ -607,11 +609,11 @@ func TestCancelledMeanwhile(t *testing.T) {
 	for name, c := range map[string]struct {
 		when  string
 		mails int
-		state invitation.MailState
+		state outbox.State
 	}{
-		"before the claim":  {"before write of claimed", 0, invitation.MailNone},
-		"while it is held":  {"before the send", 1, invitation.MailSent},
-		"after it was sent": {"after the send", 1, invitation.MailSent},
+		"before the claim":  {"before write of claimed", 0, outbox.None},
+		"while it is held":  {"before the send", 1, outbox.Sent},
+		"after it was sent": {"after the send", 1, outbox.Sent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -645,13 +647,13 @@ func TestCancelledMeanwhile(t *testing.T) {
 func TestNotSentForAReason(t *testing.T) {
 	for name, c := range map[string]struct {
 		broken func(*world, *Dispatcher)
-		state  invitation.MailState
+		state  outbox.State
 		reason string
 	}{
 		"partner suspended": {func(w *world, _ *Dispatcher) {
 			w.memory.PutAccount(partner.Account{Tenant: alder, Status: partner.Suspended, Version: 1})
-		}, invitation.MailFailed, "partner_not_active"},
-		"cloud no longer served": {func(_ *world, d *Dispatcher) { d.Clouds = nil }, invitation.MailWaiting, "cloud_not_served"},
+		}, outbox.Failed, "partner_not_active"},
+		"cloud no longer served": {func(_ *world, d *Dispatcher) { d.Clouds = nil }, outbox.Waiting, "cloud_not_served"},
 		"account cannot be read": {func(w *world, _ *Dispatcher) {
 			w.memory.Inject(func(op storetest.Operation) storetest.Fault {
 				if op == storetest.Account {
@@ -659,11 +661,11 @@ func TestNotSentForAReason(t *testing.T) {
 				}
 				return storetest.Fault{}
 			})
-		}, invitation.MailWaiting, "store_unavailable"},
-		"secret cannot be read": {func(_ *world, d *Dispatcher) { d.Links = brokenLinks{} }, invitation.MailWaiting, "link_unavailable"},
+		}, outbox.Waiting, "store_unavailable"},
+		"secret cannot be read": {func(_ *world, d *Dispatcher) { d.Links = brokenLinks{} }, outbox.Waiting, "link_unavailable"},
 		"held up until the lease is nearly over": {func(_ *world, d *Dispatcher) {
 			d.Links = slowLinks{d.Links}
-		}, invitation.MailWaiting, "out_of_time"},
+		}, outbox.Waiting, "out_of_time"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -691,7 +693,7 @@ func (brokenLinks) Sign(context.Context, link.Purpose, link.Link) (link.Secret, 
 type slowLinks struct{ Links }
 
 func (s slowLinks) Sign(ctx context.Context, p link.Purpose, l link.Link) (link.Secret, error) {
-	time.Sleep(max(invitation.Lease, invitation.StreamGrace) - SendTimeout + 2*time.Second)
+	time.Sleep(max(outbox.Lease, outbox.StreamGrace) - SendTimeout + 2*time.Second)
 	return s.Links.Sign(ctx, p, l)
 }
 
@@ -719,10 +721,10 @@ func TestStoreDown(t *testing.T) {
 					if err := w.dispatcher(nil).Dispatch(t.Context(), record); err != nil {
 						t.Error(err)
 					}
-					time.Sleep(invitation.Lease + invitation.StreamGrace)
+					time.Sleep(outbox.Lease + outbox.StreamGrace)
 					w.cleanup()
 					w.deliver()
-					if m := w.get(id).Mail; m.State != invitation.MailSent {
+					if m := w.get(id).Mail; m.State != outbox.Sent {
 						t.Errorf("in the end: %+v", m)
 					}
 					want := 1

@@ -15,14 +15,18 @@ import (
 
 	"golang.org/x/text/language"
 
+	"concord/internal/agenda"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/enrolment"
+	"concord/internal/feedback"
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/letter"
 	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/observe"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/storetest"
 	"concord/internal/stream"
@@ -45,7 +49,7 @@ func applying(tag language.Tag) enrolment.Enrolment {
 func TestEveryEnrolmentMailInEveryLanguage(t *testing.T) {
 	const confirm = "https://portal.example/e/AQID-verify"
 	for _, tag := range locale.Tags {
-		for name, notice := range map[string]enrolment.Notice{
+		for name, notice := range map[string]outbox.Kind{
 			"verification": enrolment.VerificationNotice, "vetting": enrolment.VettingNotice, "vetting.answered": enrolment.VettingNotice, "action-required": enrolment.ActionRequiredNotice,
 			"authorized": enrolment.AuthorizedNotice, "authorized.located": enrolment.AuthorizedNotice, "active": enrolment.ActiveNotice,
 			"rejected": enrolment.RejectedNotice, "withdrawn": enrolment.WithdrawnNotice,
@@ -151,7 +155,7 @@ func TestEnrolmentIsMailed(t *testing.T) {
 		queued := b.now()
 		e := b.send()
 		mails := b.ses.all()
-		if len(mails) != 1 || mails[0].kind != "verification" || mails[0].to != "grace@gorse.example" || mails[0].replyTo != "" || e.Post.State != enrolment.PostNone {
+		if len(mails) != 1 || mails[0].kind != "verification" || mails[0].to != "grace@gorse.example" || mails[0].replyTo != "" || e.Post.State != outbox.None {
 			t.Fatalf("%+v, %+v", mails, e.Post)
 		}
 		token := mails[0].link[strings.LastIndex(mails[0].link, "/")+1:]
@@ -192,12 +196,12 @@ func TestEnrolmentIsMailed(t *testing.T) {
 // Whatever SES answers, the mail goes in the end, or is given up for a reason that the history has.
 func TestOutcomesOfEnrolmentMails(t *testing.T) {
 	for what, want := range map[answer]struct {
-		state  enrolment.PostState
+		state  outbox.State
 		reason string
 		wait   time.Duration
 	}{
-		takes: {enrolment.PostNone, "", 0}, throttles: {enrolment.PostWaiting, "rate_exceeded", time.Minute}, overQuota: {enrolment.PostWaiting, "quota_exceeded", 0},
-		rejects: {enrolment.PostNone, "", 0}, silentAfter: {enrolment.PostWaiting, "", invitation.UnknownGrace}, unreachable: {enrolment.PostWaiting, "", 0},
+		takes: {outbox.None, "", 0}, throttles: {outbox.Waiting, "rate_exceeded", time.Minute}, overQuota: {outbox.Waiting, "quota_exceeded", 0},
+		rejects: {outbox.None, "", 0}, silentAfter: {outbox.Unknown, "", outbox.UnknownGrace}, unreachable: {outbox.Waiting, "", 0},
 	} {
 		t.Run(answers[what], func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -224,7 +228,7 @@ func TestOutcomesOfEnrolmentMails(t *testing.T) {
 					}
 					b.send()
 				}
-				if got := len(b.ses.all()); b.now().Post.State != enrolment.PostNone || (what == rejects) != (got == 0) {
+				if got := len(b.ses.all()); b.now().Post.State != outbox.None || (what == rejects) != (got == 0) {
 					t.Errorf("%d mails, %+v", got, b.now().Post)
 				}
 			})
@@ -232,7 +236,7 @@ func TestOutcomesOfEnrolmentMails(t *testing.T) {
 	}
 }
 
-// A mailer that dies holds the mail for the length of its lease and no longer.
+// A mailer that dies holds the mail until its claim is over and no longer.
 func TestEnrolmentMailerDies(t *testing.T) {
 	for _, step := range []string{"before making the link", "before the send", "after the send"} {
 		t.Run(step, func(t *testing.T) {
@@ -249,8 +253,8 @@ func TestEnrolmentMailerDies(t *testing.T) {
 				}
 				b.send()
 				before := len(b.ses.all())
-				time.Sleep(3 * time.Minute)
-				if e := b.send(); e.Post.State != enrolment.PostNone || len(b.ses.all()) != before+1 {
+				time.Sleep(time.Until(b.now().Post.At))
+				if e := b.send(); e.Post.State != outbox.None || len(b.ses.all()) != before+1 {
 					t.Errorf("%d mails before, %d after, %+v", before, len(b.ses.all()), e.Post)
 				}
 			})
@@ -267,7 +271,7 @@ func TestEnrolmentMailStopped(t *testing.T) {
 		}{
 			"no address":        {func(_ *bureau, e *enrolment.Enrolment) { e.Contact.Email = "" }, "verification no_address"},
 			"a cloud elsewhere": {func(_ *bureau, e *enrolment.Enrolment) { e.Cloud = "moon" }, ""},
-			"a later notice":    {func(_ *bureau, e *enrolment.Enrolment) { e.Post.Owed = []enrolment.Notice{"later"} }, ""},
+			"a later notice":    {func(_ *bureau, e *enrolment.Enrolment) { e.Post.Owed = []outbox.Kind{"later"} }, ""},
 			"suppressed": {func(b *bureau, _ *enrolment.Enrolment) {
 				b.dispatcher.Ledger = suppressing{b.memory}
 			}, "verification recipient_suppressed"},
@@ -283,7 +287,7 @@ func TestEnrolmentMailStopped(t *testing.T) {
 			}
 			e := b.send()
 			last := e.History[len(e.History)-1]
-			if c.want == "" && e.Post.State != enrolment.PostWaiting || c.want != "" && (e.Post.State != enrolment.PostNone || last.Why != c.want) || len(b.ses.all()) != 0 {
+			if c.want == "" && e.Post.State != outbox.Waiting || c.want != "" && (e.Post.State != outbox.None || last.Why != c.want) || len(b.ses.all()) != 0 {
 				t.Errorf("%s: %+v, %+v", name, e.Post, last)
 			}
 		}
@@ -375,8 +379,86 @@ func TestEnrolmentEvent(t *testing.T) {
 			got, err = dynamo.EnrolmentFromImage(r.New)
 			return err
 		})(t.Context(), batch)
-		if err != nil || got.ID != fresh.ID || got.Post.State != enrolment.PostQueued || got.Contact != fresh.Contact {
+		if err != nil || got.ID != fresh.ID || got.Post.State != outbox.Queued || got.Contact != fresh.Contact {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})
+}
+
+// silent is SES that takes each mail and never says so.
+type silent struct{ taken map[string]int }
+
+func (s *silent) Send(_ context.Context, m Message) Outcome {
+	s.taken[m.Tags["kind"]]++
+	return unsent(outbox.Unknown, "sender_unavailable")
+}
+
+// TestAnUnknownOutcomeCounts: a mail of which nobody ever learns whether it went is tried as often as any other, and then given up in a way that
+// the company, and the operator by the alarm's metric, can see (reliability, promise 3). It was sent 672 times in eight days.
+func TestAnUnknownOutcomeCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBureau(t)
+		ses, metrics := &silent{map[string]int{}}, &bytes.Buffer{}
+		b.dispatcher.Sender, b.dispatcher.Metrics = ses, &observe.Metrics{Stack: "concord", Function: "mailer", Out: metrics}
+		cleanup := enrolment.Cleanup{Store: b.memory}
+		for began := time.Now(); time.Since(began) < 6*24*time.Hour; time.Sleep(5 * time.Minute) {
+			if err := cleanup.Do(t.Context(), agenda.Appointment{ID: b.id}, b.dispatcher.now(), func(string) {}); err != nil {
+				t.Fatal(err)
+			}
+			if b.now().Post.State == outbox.Queued {
+				b.send()
+			}
+		}
+		e := b.now()
+		if n := ses.taken["verification"]; n != outbox.MaxAttempts {
+			t.Errorf("sent %d times, want %d", n, outbox.MaxAttempts)
+		}
+		if e.Post.State != outbox.None || e.Verification.Delivery != outbox.Failed || e.Verification.DeliveryReason != outbox.AttemptsUsedUp {
+			t.Errorf("%+v, %+v", e.Post, e.Verification)
+		}
+		if n := strings.Count(metrics.String(), `"MailFailed":1`); n != 1 {
+			t.Errorf("given up %d times for the alarm, want once:\n%s", n, metrics)
+		}
+	})
+}
+
+// TestATakenMailIsNotSentAgain: SES's own event says that it has the mail while nobody knew: then it is owed no more.
+func TestATakenMailIsNotSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBureau(t)
+		b.dispatcher.Sender = &silent{map[string]int{}}
+		if e := b.send(); e.Post.State != outbox.Unknown {
+			t.Fatalf("%+v", e.Post)
+		}
+		recorder := feedback.Recorder{Enrolments: b.memory, Ledger: b.memory, Now: time.Now}
+		said := outbox.Report{State: outbox.Delivered, Kind: enrolment.VerificationNotice, Generation: 1, MessageID: "ses-1"}
+		_, verdict, err := recorder.Record(t.Context(), feedback.Key{Tenant: gorse, ID: b.id}, said)
+		if e := b.now(); err != nil || verdict != outbox.Recorded || e.Post.State != outbox.None || e.Verification.Delivery != outbox.Delivered {
+			t.Errorf("%s, %v: %+v, %s", verdict, err, e.Post, e.Verification.Delivery)
+		}
+	})
+}
+
+// TestWhatIsGivenUpIsCounted: one metric counts what any kind gives up, for the alarm; a kind whose address gets no mail any more raises none.
+func TestWhatIsGivenUpIsCounted(t *testing.T) {
+	figures := func(k outbox.Kind, reason string, givenUp bool) map[string]any {
+		var out bytes.Buffer
+		d := Dispatcher{Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Stack: "concord", Function: "mailer", Out: &out}}
+		d.count(t.Context(), about{what: "granular"}, k, 1, unsent(outbox.Failed, reason), givenUp)
+		var line map[string]any
+		if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+			t.Fatal(err)
+		}
+		return line
+	}
+	for _, k := range []outbox.Kind{granular.RequestNotice, granular.EndingNotice, enrolment.ActiveNotice, invitation.ReminderNotice} {
+		for reason, counts := range map[string]bool{outbox.AttemptsUsedUp: true, "message_rejected": true, "recipient_suppressed": false, "no_contact": false} {
+			if line := figures(k, reason, true); (line["MailFailed"] == 1.0) != counts {
+				t.Errorf("%s, %s: %v", k, reason, line)
+			}
+		}
+	}
+	if line := figures(granular.RequestNotice, "throttled", false); line["MailFailed"] != nil {
+		t.Errorf("one that is tried again counts: %v", line)
+	}
 }

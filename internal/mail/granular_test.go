@@ -19,6 +19,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/observe"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/storetest"
 )
@@ -56,7 +57,7 @@ func (d *desk) Sign(_ context.Context, p link.Purpose, l link.Link) (link.Secret
 func newDesk(t *testing.T) *desk {
 	d := &desk{
 		T: t, memory: &storetest.Memory{}, clock: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC), signer: link.NewSigner(link.Key{ID: 1, Secret: bytes.Repeat([]byte{7}, 32)}),
-		sender: &counter{next: Outcome{MailOutcome: invitation.MailOutcome{State: invitation.MailSent, MessageID: "0100-1"}}},
+		sender: &counter{next: Outcome{Outcome: outbox.Outcome{State: outbox.Sent, MessageID: "0100-1"}}},
 		key:    granular.Key{Partner: "a1de0000-0000-4000-8000-000000000001", ID: "gdap_qmzx3vjl2a5c7hpkywtr4e6n2u"},
 	}
 	d.account(partner.Active)
@@ -69,7 +70,7 @@ func newDesk(t *testing.T) *desk {
 		Key: d.key, DisplayName: "Larch support", Cloud: "public", Roles: []string{"729827e3-9c14-49f7-bb1b-9608f156bbb8"}, Duration: granular.Period{Days: 90},
 		Status: granular.Pending, Generation: 2, CreatedAt: d.clock, ApproveBy: d.clock.Add(granular.ApprovalTime), Version: 3,
 		Mail: granular.Mail{To: "ada@larch.example", Locale: "fr"},
-		Post: granular.Post{State: granular.MailQueued, Owed: []granular.Notice{granular.RequestNotice}, At: d.clock.Add(granular.StreamGrace)},
+		Post: outbox.Box{State: outbox.Queued, Owed: []outbox.Kind{granular.RequestNotice}, At: d.clock.Add(outbox.StreamGrace)},
 	})
 	return d
 }
@@ -194,11 +195,10 @@ func TestGranularIsHeldBack(t *testing.T) {
 		"no such cloud":  {func(d *desk) { d.Clouds = nil }, "sending", "cloud_not_served"},
 		"no link":        {func(d *desk) { d.failing = errors.New("no key") }, "sending", "link_unavailable"},
 		"it has to wait": {func(d *desk) { d.sender.next = later("throttled", time.Minute) }, "sending", "throttled"},
-		"SES refuses":    {func(d *desk) { d.sender.next = unsent(invitation.MailFailed, "message_rejected") }, "failed", "message_rejected"},
-		"who can tell":   {func(d *desk) { d.sender.next = unsent(invitation.MailUnknown, "timeout") }, "sending", "timeout"},
+		"SES refuses":    {func(d *desk) { d.sender.next = unsent(outbox.Failed, "message_rejected") }, "failed", "message_rejected"},
+		"who can tell":   {func(d *desk) { d.sender.next = unsent(outbox.Unknown, "timeout") }, "sending", "timeout"},
 		"suppressed": {func(d *desk) {
-			feedback := invitation.Feedback{Store: d.memory, Ledger: d.memory, Now: d.Now}
-			if err := feedback.Suppress(d.Context(), "Ada@larch.example", invitation.Report{State: invitation.MailBounced, Reason: "bounce_permanent"}); err != nil {
+			if err := invitation.Suppress(d.Context(), d.memory, "Ada@larch.example", outbox.Report{State: outbox.Bounced, Reason: "bounce_permanent"}, d.Now()); err != nil {
 				d.Fatal(err)
 			}
 		}, "failed", "recipient_suppressed"},
@@ -237,7 +237,7 @@ func TestGranularMailFaults(t *testing.T) {
 				t.Errorf("%d: %v", n, err)
 			}
 			d.memory.Inject(nil)
-			d.clock = d.clock.Add(granular.StreamGrace + granular.Lease)
+			d.clock = d.clock.Add(outbox.StreamGrace + outbox.Lease)
 			d.tick()
 			r := d.dispatch()
 			if len(d.sender.sent) == 0 || r.Delivery() != "sent" {

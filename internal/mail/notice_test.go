@@ -14,11 +14,13 @@ import (
 
 	"golang.org/x/text/language"
 
+	"concord/internal/feedback"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/letter"
 	"concord/internal/link"
 	"concord/internal/locale"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/storetest"
 )
@@ -38,7 +40,7 @@ func answered(tag language.Tag, status invitation.Status, edit func(*invitation.
 }
 
 // administration is an example of a mail about granular administration.
-func administration(tag language.Tag, n granular.Notice, reason ...string) letter.Content {
+func administration(tag language.Tag, n outbox.Kind, reason ...string) letter.Content {
 	l := example(tag, false)
 	l.Inviter.Locale = tag.String()
 	r := granular.Relationship{
@@ -81,7 +83,7 @@ func further(tag language.Tag) map[string]struct {
 	receipt := func(l letter.Links, status invitation.Status, edit func(*invitation.Invitation)) letter.Content {
 		return letter.Receipt(answered(tag, status, edit), l, operator)
 	}
-	tell := func(n invitation.Notice, status invitation.Status, edit func(*invitation.Invitation)) letter.Content {
+	tell := func(n outbox.Kind, status invitation.Status, edit func(*invitation.Invitation)) letter.Content {
 		return letter.Tell(n, answered(tag, status, edit), operator)
 	}
 	history := func(action, why string) func(*invitation.Invitation) {
@@ -253,7 +255,7 @@ func TestNoticesAreMailed(t *testing.T) {
 		if len(mails[0].headers) != 0 {
 			t.Errorf("the invitation has headers %v", mails[0].headers)
 		}
-		if inv.Post.State != invitation.MailNone || inv.RemindedAt.IsZero() || inv.Mail.State != invitation.MailSent {
+		if inv.Post.State != outbox.None || inv.RemindedAt.IsZero() || inv.Mail.State != outbox.Sent {
 			t.Errorf("%+v", inv)
 		}
 		w.accept(inv)
@@ -269,7 +271,7 @@ func TestNoticesAreMailed(t *testing.T) {
 		if !strings.Contains(kinds["receipt"].link, "/r/") || kinds["copy"].link != "" || kinds["answer"].link != "" || kinds["answer"].replyTo != "" {
 			t.Errorf("%+v", kinds)
 		}
-		if inv.Post.State != invitation.MailNone {
+		if inv.Post.State != outbox.None {
 			t.Errorf("%+v", inv.Post)
 		}
 	})
@@ -300,7 +302,7 @@ func TestAnAcceptanceSilencesTheOthers(t *testing.T) {
 				}
 			}
 		}
-		if inv := w.get(first); !slices.Equal(inv.Post.Owed, []invitation.Notice{invitation.AnswerNotice}) || inv.Post.State != invitation.MailWaiting {
+		if inv := w.get(first); !slices.Equal(inv.Post.Owed, []outbox.Kind{invitation.AnswerNotice}) || inv.Post.State != outbox.Waiting {
 			t.Fatalf("the partner is told before the others are silent: %+v", inv.Post)
 		}
 		away = false
@@ -363,8 +365,8 @@ func TestWhatStopsNotices(t *testing.T) {
 			w.memory.PutAccount(a)
 		}, []string{"reminder", "receipt", "copy"}},
 		{"the recipient's address is suppressed", func(t *testing.T, w *world, i invitation.Invitation) {
-			f := invitation.Feedback{Store: w.memory, Ledger: w.memory, Now: time.Now}
-			if _, _, err := f.Record(t.Context(), i.Key, invitation.Report{State: invitation.MailDelivered, Generation: 7, Notice: invitation.ReceiptNotice, Undeliverable: true}); err != nil {
+			f := feedback.Recorder{Invitations: w.memory, Ledger: w.memory, Now: time.Now}
+			if _, _, err := f.Record(t.Context(), feedback.Key{Tenant: i.Inviter, ID: i.ID}, outbox.Report{State: outbox.Delivered, Generation: 7, Kind: invitation.ReceiptNotice, Undeliverable: true}); err != nil {
 				t.Fatal(err)
 			}
 		}, []string{"copy", "answer"}},
@@ -402,7 +404,7 @@ func TestWhatStopsNotices(t *testing.T) {
 				if !slices.Equal(got, c.want) {
 					t.Errorf("%v, want %v", got, c.want)
 				}
-				if inv := w.get(id); inv.Post.State != invitation.MailNone {
+				if inv := w.get(id); inv.Post.State != outbox.None {
 					t.Errorf("%+v", inv.Post)
 				}
 			})
@@ -423,7 +425,7 @@ func (w *world) owing(answer bool) (id string, record invitation.Invitation) {
 		w.cleanup()
 	}
 	records := w.records()
-	if len(records) != 1 || records[0].Post.State != invitation.MailQueued {
+	if len(records) != 1 || records[0].Post.State != outbox.Queued {
 		w.t.Fatalf("%+v", records)
 	}
 	w.ses.forget()
@@ -459,7 +461,7 @@ func givenUp(inv invitation.Invitation) (why []string) {
 func TestOutcomesOfNotices(t *testing.T) {
 	for _, c := range []struct {
 		answer    answer
-		state     invitation.MailState
+		state     outbox.State
 		reason    string
 		attempts  int
 		due       time.Duration
@@ -469,15 +471,15 @@ func TestOutcomesOfNotices(t *testing.T) {
 		refused   bool
 	}{
 		{answer: takes, receipts: 1, reminders: 1},
-		{answer: throttles, state: invitation.MailWaiting, reason: "rate_exceeded", due: time.Minute, receipts: 1, reminders: 1},
-		{answer: overQuota, state: invitation.MailWaiting, reason: "quota_exceeded", due: 15 * time.Minute, receipts: 1, reminders: 1},
-		{answer: paused, state: invitation.MailWaiting, reason: "sending_paused", due: 15 * time.Minute, receipts: 1, reminders: 1},
+		{answer: throttles, state: outbox.Waiting, reason: "rate_exceeded", due: time.Minute, receipts: 1, reminders: 1},
+		{answer: overQuota, state: outbox.Waiting, reason: "quota_exceeded", due: 15 * time.Minute, receipts: 1, reminders: 1},
+		{answer: paused, state: outbox.Waiting, reason: "sending_paused", due: 15 * time.Minute, receipts: 1, reminders: 1},
 		{answer: rejects, reason: "message_rejected", reminder: "message_rejected", refused: true},
-		{answer: failsBefore, state: invitation.MailWaiting, reason: "sender_unavailable", attempts: 1, due: invitation.UnknownGrace, receipts: 1, reminder: "sender_unavailable"},
-		{answer: failsAfter, state: invitation.MailWaiting, reason: "sender_unavailable", attempts: 1, due: invitation.UnknownGrace, receipts: 2, reminder: "sender_unavailable", reminders: 1},
-		{answer: silentBefore, state: invitation.MailWaiting, reason: "sender_silent", attempts: 1, due: invitation.UnknownGrace, receipts: 1, reminder: "sender_silent"},
-		{answer: silentAfter, state: invitation.MailWaiting, reason: "sender_silent", attempts: 1, due: invitation.UnknownGrace, receipts: 2, reminder: "sender_silent", reminders: 1},
-		{answer: unreachable, state: invitation.MailWaiting, reason: "sender_unreachable", attempts: 1, due: 30 * time.Second, receipts: 1, reminders: 1},
+		{answer: failsBefore, state: outbox.Unknown, reason: "sender_unavailable", attempts: 1, due: outbox.UnknownGrace, receipts: 1, reminder: "sender_unavailable"},
+		{answer: failsAfter, state: outbox.Unknown, reason: "sender_unavailable", attempts: 1, due: outbox.UnknownGrace, receipts: 2, reminder: "sender_unavailable", reminders: 1},
+		{answer: silentBefore, state: outbox.Unknown, reason: "sender_silent", attempts: 1, due: outbox.UnknownGrace, receipts: 1, reminder: "sender_silent"},
+		{answer: silentAfter, state: outbox.Unknown, reason: "sender_silent", attempts: 1, due: outbox.UnknownGrace, receipts: 2, reminder: "sender_silent", reminders: 1},
+		{answer: unreachable, state: outbox.Waiting, reason: "sender_unreachable", attempts: 1, due: 30 * time.Second, receipts: 1, reminders: 1},
 	} {
 		for _, answered := range []bool{true, false} {
 			t.Run(answers[c.answer]+map[bool]string{true: ", receipts", false: ", a reminder"}[answered], func(t *testing.T) {
@@ -489,20 +491,20 @@ func TestOutcomesOfNotices(t *testing.T) {
 						t.Fatal(err)
 					}
 					inv := w.get(id)
-					want, why := invitation.Post{State: c.state, Attempts: c.attempts, Reason: c.reason}, []string(nil)
+					want, why := outbox.Box{State: c.state, Attempts: c.attempts, Reason: c.reason}, []string(nil)
 					switch {
 					case c.refused && answered:
-						want, why = invitation.Post{}, []string{"receipt message_rejected", "copy message_rejected", "answer message_rejected"}
+						want, why = outbox.Box{}, []string{"receipt message_rejected", "copy message_rejected", "answer message_rejected"}
 					case c.reminder != "" && !answered:
-						want, why = invitation.Post{}, []string{"reminder " + c.reminder}
+						want, why = outbox.Box{}, []string{"reminder " + c.reminder}
 					}
 					if p := inv.Post; p.State != want.State || p.Attempts != want.Attempts || p.Reason != want.Reason || p.Owner != "" || !slices.Equal(givenUp(inv), why) {
 						t.Errorf("%+v, given up %q", p, givenUp(inv))
 					}
-					if want.State != invitation.MailNone && time.Until(inv.Post.At).Round(2*time.Second) != c.due {
+					if want.State != outbox.None && time.Until(inv.Post.At).Round(2*time.Second) != c.due {
 						t.Errorf("due in %v", time.Until(inv.Post.At))
 					}
-					if inv.Mail.State != invitation.MailSent || inv.Mail.MessageID != "m" {
+					if inv.Mail.State != outbox.Sent || inv.Mail.MessageID != "m" {
 						t.Errorf("the mail that invites is %+v", inv.Mail)
 					}
 					w.ses.next = nil
@@ -513,7 +515,7 @@ func TestOutcomesOfNotices(t *testing.T) {
 					if answered && (got["receipt"] != c.receipts || got["copy"] != c.receipts || got["answer"] != c.receipts) || !answered && got["reminder"] != c.reminders {
 						t.Errorf("SES took %v", got)
 					}
-					if inv := w.get(id); inv.Post.State != invitation.MailNone {
+					if inv := w.get(id); inv.Post.State != outbox.None {
 						t.Errorf("in the end: %+v", inv.Post)
 					}
 				})
@@ -555,12 +557,12 @@ func TestNoticesKilledAtEveryStep(t *testing.T) {
 					if err := w.dispatcher(nil).Dispatch(t.Context(), record); err != nil {
 						t.Error(err)
 					}
-					time.Sleep(invitation.Lease + invitation.StreamGrace)
+					time.Sleep(outbox.Lease + outbox.StreamGrace)
 					w.cleanup()
 					w.deliver()
 				}
 				inv := w.get(id)
-				if inv.Post.State != invitation.MailNone {
+				if inv.Post.State != outbox.None {
 					t.Errorf("killed %s: %+v", where, inv.Post)
 				}
 				mails := w.ses.all()
@@ -606,7 +608,7 @@ func TestBothQueues(t *testing.T) {
 			t.Fatal(c, err)
 		}
 		inv := w.get(id)
-		if inv.Mail.State != invitation.MailQueued || inv.Post.State != invitation.MailQueued || len(inv.Post.Owed) != 1 {
+		if inv.Mail.State != outbox.Queued || inv.Post.State != outbox.Queued || len(inv.Post.Owed) != 1 {
 			t.Fatalf("%+v %+v", inv.Mail, inv.Post)
 		}
 		w.records()
@@ -621,7 +623,7 @@ func TestBothQueues(t *testing.T) {
 		if got := w.ses.kinds(); len(w.ses.all()) != 2 || got["invitation"] != 1 || got["renewal"] != 1 {
 			t.Errorf("SES has %v", got)
 		}
-		if inv := w.get(id); inv.Mail.State != invitation.MailSent || inv.Post.State != invitation.MailNone {
+		if inv := w.get(id); inv.Mail.State != outbox.Sent || inv.Post.State != outbox.None {
 			t.Errorf("%+v %+v", inv.Mail, inv.Post)
 		}
 	})
@@ -642,11 +644,11 @@ func TestNoTimeForAllNotices(t *testing.T) {
 		if err := d.Dispatch(ctx, record); err != nil || ctx.Err() != nil {
 			t.Fatal(err, ctx.Err())
 		}
-		if inv := w.get(id); len(w.ses.all()) != 2 || inv.Post.State != invitation.MailQueued || !slices.Equal(inv.Post.Owed, []invitation.Notice{invitation.AnswerNotice}) {
+		if inv := w.get(id); len(w.ses.all()) != 2 || inv.Post.State != outbox.Queued || !slices.Equal(inv.Post.Owed, []outbox.Kind{invitation.AnswerNotice}) {
 			t.Errorf("SES has %v, %+v", w.ses.kinds(), inv.Post)
 		}
 		w.deliver()
-		if inv := w.get(id); len(w.ses.all()) != 3 || inv.Post.State != invitation.MailNone {
+		if inv := w.get(id); len(w.ses.all()) != 3 || inv.Post.State != outbox.None {
 			t.Errorf("SES has %v, %+v", w.ses.kinds(), inv.Post)
 		}
 	})
@@ -659,7 +661,7 @@ func TestANoticeOfALaterVersion(t *testing.T) {
 		_, record := w.owing(true)
 		d := w.dispatcher(nil)
 		for _, c := range []struct {
-			notice invitation.Notice
+			notice outbox.Kind
 			edit   func(*invitation.Invitation)
 		}{
 			{"thanks", func(*invitation.Invitation) {}},
@@ -670,11 +672,11 @@ func TestANoticeOfALaterVersion(t *testing.T) {
 			inv := record
 			c.edit(&inv)
 			l := invitation.Letter{Invitation: inv, Inviter: w.account(), Cloud: clouds[0]}
-			if _, err := d.compose(t.Context(), c.notice, l, &Message{}); !errors.Is(err, errNoWords) {
+			if _, err := d.words(t.Context(), c.notice, l, &Message{}); !errors.Is(err, errNoWords) {
 				t.Errorf("%s: %v", c.notice, err)
 			}
 		}
-		if got := d.notice(t.Context(), record, invitation.CopyNotice); got.State != invitation.MailSent {
+		if got := attempt(t.Context(), d, ofNotices{invitations{d}}, record, invitation.CopyNotice, record.Post.At); got.State != outbox.Sent {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -688,12 +690,12 @@ func TestPurposes(t *testing.T) {
 		record.History = append(record.History, invitation.Entry{Action: "disputed", Why: "not-us"})
 		d := w.dispatcher(nil)
 		l := invitation.Letter{Invitation: record, Inviter: w.account(), Cloud: clouds[0]}
-		for notice, want := range map[invitation.Notice][]link.Purpose{
+		for notice, want := range map[outbox.Kind][]link.Purpose{
 			invitation.ReminderNotice: {link.Answer, link.Answer, link.Allow, link.Unsubscribe}, invitation.ReceiptNotice: {link.Receipt}, invitation.CopyNotice: nil,
 			invitation.AnswerNotice: nil, invitation.RenewalNotice: nil, invitation.DisputeNotice: nil,
 		} {
 			var m Message
-			c, err := d.compose(t.Context(), notice, l, &m)
+			c, err := d.words(t.Context(), notice, l, &m)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -808,9 +810,9 @@ func TestNoticesNotSentForAReason(t *testing.T) {
 				}
 				w.memory.Inject(nil)
 				inv := w.get(id)
-				state := invitation.MailNone
+				state := outbox.None
 				if c.waits != "" {
-					state = invitation.MailWaiting
+					state = outbox.Waiting
 				}
 				if inv.Post.State != state || inv.Post.Reason != c.waits || !slices.Equal(givenUp(inv), c.gone) {
 					t.Errorf("%+v, given up %q", inv.Post, givenUp(inv))
@@ -841,7 +843,7 @@ func TestPausedPartner(t *testing.T) {
 		w.memory.PutAccount(a)
 		for range 48 {
 			w.deliver()
-			if m := w.get(id).Mail; m.State != invitation.MailWaiting || m.Reason != "partner_paused" || m.Attempts != 0 {
+			if m := w.get(id).Mail; m.State != outbox.Waiting || m.Reason != "partner_paused" || m.Attempts != 0 {
 				t.Fatalf("%+v", m)
 			}
 			time.Sleep(time.Hour)
@@ -850,7 +852,7 @@ func TestPausedPartner(t *testing.T) {
 		a.Paused = nil
 		w.memory.PutAccount(a)
 		w.deliver()
-		if m := w.get(id).Mail; m.State != invitation.MailSent || len(w.ses.all()) != 1 {
+		if m := w.get(id).Mail; m.State != outbox.Sent || len(w.ses.all()) != 1 {
 			t.Errorf("%+v", m)
 		}
 	})

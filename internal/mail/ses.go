@@ -21,7 +21,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"concord/internal/awsenv"
-	"concord/internal/invitation"
+	"concord/internal/outbox"
 )
 
 // SendTimeout bounds one send, connection included. It is far shorter than a claim's lease.
@@ -105,7 +105,7 @@ func (s *SES) Send(ctx context.Context, m Message) Outcome {
 	if err != nil {
 		return classify(err, connected.Load())
 	}
-	return Outcome{MailOutcome: invitation.MailOutcome{State: invitation.MailSent, MessageID: aws.ToString(out.MessageId)}}
+	return Outcome{Outcome: outbox.Outcome{State: outbox.Sent, MessageID: aws.ToString(out.MessageId)}}
 }
 
 func utf8(s string) *types.Content { return &types.Content{Data: &s, Charset: aws.String("UTF-8")} }
@@ -123,7 +123,7 @@ func isASCII(s string) bool { return !strings.ContainsFunc(s, func(r rune) bool 
 
 // Outcome is what became of one attempt. Reasons are words that partners see and that never change.
 type Outcome struct {
-	invitation.MailOutcome
+	outbox.Outcome
 	// Code is what SES or the network called it, for the log; it holds nothing of the mail.
 	Code string
 }
@@ -135,26 +135,26 @@ type Outcome struct {
 var verdicts = []struct {
 	code  string // of the error; SES and the API in front of it have different ones for the same
 	says  string // part of the message that tells this row from another with its code; usually empty
-	state invitation.MailState
+	state outbox.State
 	word  string
 	later time.Duration
 }{
-	{"TooManyRequestsException", "", invitation.MailWaiting, "rate_exceeded", time.Minute},
-	{"ThrottlingException", "", invitation.MailWaiting, "rate_exceeded", time.Minute},
-	{"Throttling", "", invitation.MailWaiting, "rate_exceeded", time.Minute},
-	{"LimitExceededException", "", invitation.MailWaiting, "quota_exceeded", 15 * time.Minute},
-	{"SendingPausedException", "", invitation.MailWaiting, "sending_paused", 15 * time.Minute},
-	{"AccountSuspendedException", "", invitation.MailFailed, "sender_suspended", 0},
-	{"MailFromDomainNotVerifiedException", "", invitation.MailWaiting, "sender_not_verified", 15 * time.Minute},
-	{"NotFoundException", "", invitation.MailWaiting, "sender_misconfigured", 0}, // no such configuration set
+	{"TooManyRequestsException", "", outbox.Waiting, "rate_exceeded", time.Minute},
+	{"ThrottlingException", "", outbox.Waiting, "rate_exceeded", time.Minute},
+	{"Throttling", "", outbox.Waiting, "rate_exceeded", time.Minute},
+	{"LimitExceededException", "", outbox.Waiting, "quota_exceeded", 15 * time.Minute},
+	{"SendingPausedException", "", outbox.Waiting, "sending_paused", 15 * time.Minute},
+	{"AccountSuspendedException", "", outbox.Failed, "sender_suspended", 0},
+	{"MailFromDomainNotVerifiedException", "", outbox.Waiting, "sender_not_verified", 15 * time.Minute},
+	{"NotFoundException", "", outbox.Waiting, "sender_misconfigured", 0}, // no such configuration set
 	// SES has no code of its own for a sender whose DKIM records it has not seen, nor for a recipient while the account is in
 	// the sandbox: both are "Email address is not verified", and the mail itself is as good as before.
-	{"MessageRejected", "not verified", invitation.MailWaiting, "sender_not_verified", 15 * time.Minute},
+	{"MessageRejected", "not verified", outbox.Waiting, "sender_not_verified", 15 * time.Minute},
 	// The role of the mailer does not allow it: in the sandbox, where SES asks for the recipient's identity too, or by somebody's hand.
-	{"AccessDeniedException", "", invitation.MailWaiting, "sender_refused", 15 * time.Minute},
-	{"AccessDenied", "", invitation.MailWaiting, "sender_refused", 15 * time.Minute},
-	{"MessageRejected", "", invitation.MailFailed, "message_rejected", 0},
-	{"BadRequestException", "", invitation.MailFailed, "message_invalid", 0},
+	{"AccessDeniedException", "", outbox.Waiting, "sender_refused", 15 * time.Minute},
+	{"AccessDenied", "", outbox.Waiting, "sender_refused", 15 * time.Minute},
+	{"MessageRejected", "", outbox.Failed, "message_rejected", 0},
+	{"BadRequestException", "", outbox.Failed, "message_invalid", 0},
 }
 
 // blocked are the reasons for which no mail leaves, or soon none will, until an operator puts something right.
@@ -162,8 +162,8 @@ var blocked = []string{"quota_exceeded", "sending_paused", "sender_suspended", "
 
 // classify says what an error means. Connected tells whether SES can have received anything.
 func classify(err error, connected bool) Outcome {
-	verdict := func(state invitation.MailState, word, code string, later time.Duration) Outcome {
-		return Outcome{invitation.MailOutcome{State: state, Reason: word, Later: later}, code}
+	verdict := func(state outbox.State, word, code string, later time.Duration) Outcome {
+		return Outcome{outbox.Outcome{State: state, Reason: word, Later: later}, code}
 	}
 	status := 0
 	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok {
@@ -173,7 +173,7 @@ func classify(err error, connected bool) Outcome {
 	switch {
 	case status >= http.StatusInternalServerError:
 		// SES may have taken the mail and failed afterwards.
-		return verdict(invitation.MailUnknown, "sender_unavailable", "HTTP "+strconv.Itoa(status), 0)
+		return verdict(outbox.Unknown, "sender_unavailable", "HTTP "+strconv.Itoa(status), 0)
 	case answered && status >= http.StatusBadRequest:
 		for _, v := range verdicts {
 			if v.code == api.ErrorCode() && strings.Contains(strings.ToLower(api.ErrorMessage()), v.says) {
@@ -181,13 +181,13 @@ func classify(err error, connected bool) Outcome {
 			}
 		}
 		if status == http.StatusTooManyRequests {
-			return verdict(invitation.MailWaiting, "rate_exceeded", api.ErrorCode(), time.Minute)
+			return verdict(outbox.Waiting, "rate_exceeded", api.ErrorCode(), time.Minute)
 		}
-		return verdict(invitation.MailWaiting, "sender_refused", api.ErrorCode(), 0) // credentials and the like
+		return verdict(outbox.Waiting, "sender_refused", api.ErrorCode(), 0) // credentials and the like
 	case !connected:
-		return verdict(invitation.MailWaiting, "sender_unreachable", cause(err), 0)
+		return verdict(outbox.Waiting, "sender_unreachable", cause(err), 0)
 	default:
-		return verdict(invitation.MailUnknown, "sender_silent", cause(err), 0)
+		return verdict(outbox.Unknown, "sender_silent", cause(err), 0)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"concord/internal/invitation"
 	"concord/internal/observe"
+	"concord/internal/outbox"
 )
 
 // credentials are those of nobody.
@@ -46,36 +47,36 @@ var message = Message{
 
 func TestClassification(t *testing.T) {
 	const (
-		waiting = invitation.MailWaiting
-		unknown = invitation.MailUnknown
-		failed  = invitation.MailFailed
+		waiting = outbox.Waiting
+		unknown = outbox.Unknown
+		failed  = outbox.Failed
 	)
 	// What SES says of a sender whose DKIM records it has not seen.
 	const notVerified = "Email address is not verified. The following identities failed the check in region US-EAST-1:"
 	rows := []struct {
 		code   string
 		status int
-		want   invitation.MailOutcome
+		want   outbox.Outcome
 		says   string
 	}{
-		{"TooManyRequestsException", 429, invitation.MailOutcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}, ""},
-		{"ThrottlingException", 400, invitation.MailOutcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}, ""},
-		{"Throttling", 400, invitation.MailOutcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}, ""},
-		{"SomethingElse", 429, invitation.MailOutcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}, ""},
-		{"LimitExceededException", 400, invitation.MailOutcome{State: waiting, Reason: "quota_exceeded", Later: 15 * time.Minute}, ""},
-		{"SendingPausedException", 400, invitation.MailOutcome{State: waiting, Reason: "sending_paused", Later: 15 * time.Minute}, ""},
-		{"AccountSuspendedException", 400, invitation.MailOutcome{State: failed, Reason: "sender_suspended"}, ""},
-		{"MailFromDomainNotVerifiedException", 400, invitation.MailOutcome{State: waiting, Reason: "sender_not_verified", Later: 15 * time.Minute}, ""},
-		{"NotFoundException", 404, invitation.MailOutcome{State: waiting, Reason: "sender_misconfigured"}, ""},
-		{"MessageRejected", 400, invitation.MailOutcome{State: failed, Reason: "message_rejected"}, "Email contains a virus."},
-		{"MessageRejected", 400, invitation.MailOutcome{State: waiting, Reason: "sender_not_verified", Later: 15 * time.Minute}, notVerified},
-		{"BadRequestException", 400, invitation.MailOutcome{State: failed, Reason: "message_invalid"}, ""},
-		{"AccessDeniedException", 403, invitation.MailOutcome{State: waiting, Reason: "sender_refused", Later: 15 * time.Minute}, ""},
-		{"AccessDenied", 403, invitation.MailOutcome{State: waiting, Reason: "sender_refused", Later: 15 * time.Minute}, ""},
-		{"ExpiredTokenException", 403, invitation.MailOutcome{State: waiting, Reason: "sender_refused"}, ""},
-		{"InternalServiceErrorException", 500, invitation.MailOutcome{State: unknown, Reason: "sender_unavailable"}, ""},
-		{"TooManyRequestsException", 503, invitation.MailOutcome{State: unknown, Reason: "sender_unavailable"}, ""},
-		{"", 502, invitation.MailOutcome{State: unknown, Reason: "sender_unavailable"}, ""},
+		{"TooManyRequestsException", 429, outbox.Outcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}, ""},
+		{"ThrottlingException", 400, outbox.Outcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}, ""},
+		{"Throttling", 400, outbox.Outcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}, ""},
+		{"SomethingElse", 429, outbox.Outcome{State: waiting, Reason: "rate_exceeded", Later: time.Minute}, ""},
+		{"LimitExceededException", 400, outbox.Outcome{State: waiting, Reason: "quota_exceeded", Later: 15 * time.Minute}, ""},
+		{"SendingPausedException", 400, outbox.Outcome{State: waiting, Reason: "sending_paused", Later: 15 * time.Minute}, ""},
+		{"AccountSuspendedException", 400, outbox.Outcome{State: failed, Reason: "sender_suspended"}, ""},
+		{"MailFromDomainNotVerifiedException", 400, outbox.Outcome{State: waiting, Reason: "sender_not_verified", Later: 15 * time.Minute}, ""},
+		{"NotFoundException", 404, outbox.Outcome{State: waiting, Reason: "sender_misconfigured"}, ""},
+		{"MessageRejected", 400, outbox.Outcome{State: failed, Reason: "message_rejected"}, "Email contains a virus."},
+		{"MessageRejected", 400, outbox.Outcome{State: waiting, Reason: "sender_not_verified", Later: 15 * time.Minute}, notVerified},
+		{"BadRequestException", 400, outbox.Outcome{State: failed, Reason: "message_invalid"}, ""},
+		{"AccessDeniedException", 403, outbox.Outcome{State: waiting, Reason: "sender_refused", Later: 15 * time.Minute}, ""},
+		{"AccessDenied", 403, outbox.Outcome{State: waiting, Reason: "sender_refused", Later: 15 * time.Minute}, ""},
+		{"ExpiredTokenException", 403, outbox.Outcome{State: waiting, Reason: "sender_refused"}, ""},
+		{"InternalServiceErrorException", 500, outbox.Outcome{State: unknown, Reason: "sender_unavailable"}, ""},
+		{"TooManyRequestsException", 503, outbox.Outcome{State: unknown, Reason: "sender_unavailable"}, ""},
+		{"", 502, outbox.Outcome{State: unknown, Reason: "sender_unavailable"}, ""},
 	}
 	seen := map[string]bool{}
 	for _, row := range rows {
@@ -91,7 +92,7 @@ func TestClassification(t *testing.T) {
 			}))
 			defer server.Close()
 			got := sender(t, server.URL).Send(t.Context(), message)
-			if d := cmp.Diff(row.want, got.MailOutcome); d != "" {
+			if d := cmp.Diff(row.want, got.Outcome); d != "" {
 				t.Error(d)
 			}
 			if got.Code == "" || strings.Contains(got.Code, "ada") {
@@ -113,7 +114,7 @@ func TestWhatAnOperatorHasToPutRightIsCounted(t *testing.T) {
 	figures := func(o Outcome) map[string]any {
 		var out bytes.Buffer
 		d := Dispatcher{Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Stack: "concord", Function: "mailer", Out: &out}}
-		d.count(t.Context(), invitation.Invitation{}, kindInvitation, 1, o)
+		d.count(t.Context(), about{what: "invitation", figures: "Mail"}, invitation.InviteMail, 1, o, o.State == outbox.Failed)
 		var line map[string]any
 		if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 			t.Fatal(err)
@@ -123,7 +124,7 @@ func TestWhatAnOperatorHasToPutRightIsCounted(t *testing.T) {
 	words := map[string]bool{"sender_refused": true}
 	for _, v := range verdicts {
 		words[v.word] = true
-		line := figures(Outcome{MailOutcome: invitation.MailOutcome{State: v.state, Reason: v.word}})
+		line := figures(Outcome{Outcome: outbox.Outcome{State: v.state, Reason: v.word}})
 		if want := slices.Contains(blocked, v.word); (line["MailBlocked"] == 1.0) != want || line["MailRetried"] == line["MailFailed"] {
 			t.Errorf("%s: %v", v.word, line)
 		}
@@ -133,10 +134,10 @@ func TestWhatAnOperatorHasToPutRightIsCounted(t *testing.T) {
 			t.Errorf("no outcome has the reason %s", word)
 		}
 	}
-	if line := figures(Outcome{MailOutcome: invitation.MailOutcome{State: invitation.MailSent}}); line["MailBlocked"] != nil || line["MailSent"] != 1.0 {
+	if line := figures(Outcome{Outcome: outbox.Outcome{State: outbox.Sent}}); line["MailBlocked"] != nil || line["MailSent"] != 1.0 {
 		t.Errorf("sent: %v", line)
 	}
-	if line := figures(Outcome{MailOutcome: invitation.MailOutcome{State: invitation.MailWaiting, Reason: "sending_paused"}}); line["MailBlocked"] != 1.0 {
+	if line := figures(Outcome{Outcome: outbox.Outcome{State: outbox.Waiting, Reason: "sending_paused"}}); line["MailBlocked"] != 1.0 {
 		t.Errorf("paused: %v", line)
 	}
 }
@@ -145,20 +146,20 @@ func TestWithoutAnAnswer(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		handler http.HandlerFunc // nil for a server that is not there
-		want    invitation.MailOutcome
+		want    outbox.Outcome
 		code    string
 	}{
-		{"nobody listens", nil, invitation.MailOutcome{State: invitation.MailWaiting, Reason: "sender_unreachable"}, "connection"},
+		{"nobody listens", nil, outbox.Outcome{State: outbox.Waiting, Reason: "sender_unreachable"}, "connection"},
 		{"time-out after accept", func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			<-r.Context().Done()
-		}, invitation.MailOutcome{State: invitation.MailUnknown, Reason: "sender_silent"}, "timeout"},
+		}, outbox.Outcome{State: outbox.Unknown, Reason: "sender_silent"}, "timeout"},
 		{"hangs up after accept", func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			panic(http.ErrAbortHandler)
-		}, invitation.MailOutcome{State: invitation.MailUnknown, Reason: "sender_silent"}, "connection"},
+		}, outbox.Outcome{State: outbox.Unknown, Reason: "sender_silent"}, "connection"},
 		{"answer is garbled", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"MessageId":`) },
-			invitation.MailOutcome{State: invitation.MailUnknown, Reason: "sender_silent"}, "connection"},
+			outbox.Outcome{State: outbox.Unknown, Reason: "sender_silent"}, "connection"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			handler := c.handler
@@ -197,7 +198,7 @@ func TestRequest(t *testing.T) {
 	m.To = "Ada+x@lärche.example"
 	m.Unsubscribe, m.Automatic = "https://portal.example/u/AQID", true
 	o := sender(t, server.URL).Send(t.Context(), m)
-	if d := cmp.Diff(Outcome{MailOutcome: invitation.MailOutcome{State: invitation.MailSent, MessageID: "0100"}}, o); d != "" {
+	if d := cmp.Diff(Outcome{Outcome: outbox.Outcome{State: outbox.Sent, MessageID: "0100"}}, o); d != "" {
 		t.Error(d)
 	}
 	part := func(s string) any { return map[string]any{"Data": s, "Charset": "UTF-8"} }
@@ -242,7 +243,7 @@ func TestSenderAddress(t *testing.T) {
 }
 
 func TestLease(t *testing.T) {
-	if SendTimeout*3 > invitation.Lease {
+	if SendTimeout*3 > outbox.Lease {
 		t.Error("a lease has to be longer than a send")
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"concord/internal/invitation"
 	"concord/internal/link"
+	"concord/internal/outbox"
 	"concord/internal/storetest"
 )
 
@@ -263,23 +264,23 @@ func simulate(t *testing.T, seed uint64) tally {
 		if inv.Moot != nil {
 			sum.moot++
 		}
-		of := func(kind invitation.Notice) []taken { return sent[fmt.Sprintf("%s %d %s", id, inv.Generation, kind)] }
+		of := func(kind outbox.Kind) []taken { return sent[fmt.Sprintf("%s %d %s", id, inv.Generation, kind)] }
 		sum.home(t, inv, of)
 		switch m := inv.Mail; {
-		case m.State == invitation.MailUnknown && !inv.Status.Open():
+		case m.State == outbox.Unknown && !inv.Status.Open():
 			// It ended before anybody could tell; nobody sends it again.
 		case inv.Moot != nil && m.Reason == "moot":
 			// It was not needed any more, and neither was the mail that waited.
 		case m.State.Owed():
 			sum.stuck++
 			t.Logf("stuck: %s %+v", inv.Status, m)
-		case m.State == invitation.MailSent && inv.Status == invitation.Pending:
+		case m.State == outbox.Sent && inv.Status == invitation.Pending:
 			sum.sent++
-			if len(of(kindInvitation)) == 0 {
+			if len(of(invitation.InviteMail)) == 0 {
 				sum.lost++
 				t.Logf("lost: %+v", m)
 			}
-		case m.State == invitation.MailFailed && m.Reason != "":
+		case m.State == outbox.Failed && m.Reason != "":
 			sum.failed++
 		case inv.Status == invitation.Pending:
 			sum.lost++
@@ -289,7 +290,7 @@ func simulate(t *testing.T, seed uint64) tally {
 	for _, mails := range sent {
 		for _, m := range mails[1:] {
 			switch m.kind {
-			case kindInvitation:
+			case string(invitation.InviteMail):
 				sum.duplicates++
 			case string(invitation.ReminderNotice):
 				sum.remindedTwice++
@@ -306,12 +307,12 @@ func simulate(t *testing.T, seed uint64) tally {
 }
 
 // home looks whether every notice that an invitation has come to owe has gone, or was given up where everybody can see it.
-func (a *tally) home(t *testing.T, inv invitation.Invitation, of func(invitation.Notice) []taken) {
-	if inv.Post.State != invitation.MailNone {
+func (a *tally) home(t *testing.T, inv invitation.Invitation, of func(outbox.Kind) []taken) {
+	if inv.Post.State != outbox.None {
 		a.stuck++
 		t.Logf("stuck: %s %+v", inv.Status, inv.Post)
 	}
-	var due []invitation.Notice
+	var due []outbox.Kind
 	if inv.Answer != nil {
 		due = append(due, invitation.ReceiptNotice, invitation.CopyNotice, invitation.AnswerNotice)
 	}

@@ -13,6 +13,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/locale"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/storetest"
@@ -409,7 +410,7 @@ func TestGranularIsReported(t *testing.T) {
 		b.post(path+"/report", url.Values{"reason": {"impersonation"}}).is(t, http.StatusOK, "reported")
 	}
 	now := d.storedGranular(r)
-	if now.Status != granular.Pending || now.Reported != 1 || now.Post.State != granular.MailNone || d.writes.Load() != writes+2 {
+	if now.Status != granular.Pending || now.Reported != 1 || now.Post.State != outbox.None || d.writes.Load() != writes+2 {
 		t.Errorf("%+v after %d writes", now, d.writes.Load()-writes)
 	}
 	d.clock.Add(int64(11 * time.Minute))

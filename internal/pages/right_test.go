@@ -17,6 +17,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/letter"
 	"concord/internal/locale"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 )
@@ -137,7 +138,7 @@ func TestStrongestRightOfGranularAdministration(t *testing.T) {
 				}
 				return out.String()
 			}
-			mail := func(n granular.Notice) letter.Content {
+			mail := func(n outbox.Kind) letter.Content {
 				c, _ := letter.Granular(n, q, granular.ShippedRoles(), letter.Links{Answer: "https://portal.example/g/AQID"}, contact.Operator{Name: "O"})
 				return c
 			}

@@ -25,6 +25,7 @@ import (
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
@@ -253,7 +254,7 @@ func next(i invitation.Invitation, edit func(*invitation.Invitation)) invitation
 func pending(i invitation.Invitation) invitation.Invitation {
 	return next(i, func(n *invitation.Invitation) {
 		n.Status = invitation.Pending
-		n.Mail = invitation.Mail{State: invitation.MailSent, MessageID: "m", SentAt: second(noon)}
+		n.Mail = invitation.Mail{State: outbox.Sent, MessageID: "m", SentAt: second(noon)}
 	})
 }
 
@@ -359,12 +360,12 @@ func (s *suite) roundTrip() {
 	s.same(i, s.stored(i.Key))
 
 	for _, mail := range []invitation.Mail{
-		{State: invitation.MailQueued, At: second(noon)},
-		{State: invitation.MailClaimed, Attempts: 3, Owner: "o", At: second(noon)},
-		{State: invitation.MailWaiting, Attempts: 3, At: second(noon), Reason: "throttled"},
-		{State: invitation.MailUnknown, Attempts: 3, At: second(noon), Reason: "timeout", SentAt: second(noon)},
-		{State: invitation.MailFailed, Attempts: 8, Reason: "attempts_used_up"},
-		{State: invitation.MailSent, Attempts: 1, MessageID: "0100018", SentAt: second(noon)},
+		{State: outbox.Queued, At: second(noon)},
+		{State: outbox.Claimed, Attempts: 3, Owner: "o", At: second(noon)},
+		{State: outbox.Waiting, Attempts: 3, At: second(noon), Reason: "throttled"},
+		{State: outbox.Unknown, Attempts: 3, At: second(noon), Reason: "timeout", SentAt: second(noon)},
+		{State: outbox.Failed, Attempts: 8, Reason: "attempts_used_up"},
+		{State: outbox.Sent, Attempts: 1, MessageID: "0100018", SentAt: second(noon)},
 	} {
 		before := i
 		i = s.write(&before, next(i, func(n *invitation.Invitation) {
@@ -378,18 +379,18 @@ func (s *suite) roundTrip() {
 	}
 
 	// Every queue may be the one that is due, and neither.
-	all := []invitation.Notice{
+	all := []outbox.Kind{
 		invitation.ReminderNotice, invitation.ReceiptNotice, invitation.CopyNotice, invitation.AnswerNotice, invitation.RenewalNotice, invitation.DisputeNotice,
 	}
-	for n, post := range []invitation.Post{
-		{State: invitation.MailQueued, Owed: all, At: second(noon)},
-		{State: invitation.MailClaimed, Owed: all[1:2], Attempts: 2, Owner: "o", At: second(noon.Add(time.Hour))},
-		{State: invitation.MailWaiting, Owed: all[2:4], Attempts: 3, At: second(noon.Add(2 * time.Hour)), Reason: "throttled"},
+	for n, post := range []outbox.Box{
+		{State: outbox.Queued, Owed: all, At: second(noon)},
+		{State: outbox.Claimed, Owed: all[1:2], Attempts: 2, Owner: "o", At: second(noon.Add(time.Hour))},
+		{State: outbox.Waiting, Owed: all[2:4], Attempts: 3, At: second(noon.Add(2 * time.Hour)), Reason: "throttled"},
 		{},
 	} {
 		for _, mail := range []invitation.Mail{
-			{State: invitation.MailSent, MessageID: "0100018", SentAt: second(noon)},
-			{State: invitation.MailWaiting, Attempts: 1, At: second(noon.Add(time.Hour)), Reason: "throttled"},
+			{State: outbox.Sent, MessageID: "0100018", SentAt: second(noon)},
+			{State: outbox.Waiting, Attempts: 1, At: second(noon.Add(time.Hour)), Reason: "throttled"},
 		} {
 			before := i
 			i = s.write(&before, next(i, func(i *invitation.Invitation) {
@@ -406,9 +407,9 @@ func (s *suite) roundTrip() {
 		before := i
 		i = s.write(&before, next(before, func(i *invitation.Invitation) {
 			i.Status, i.EndedAt, i.EraseAt, i.DisputedAt = invitation.Declined, second(noon), erase, erase
-			i.Mail = invitation.Mail{State: invitation.MailSent, MessageID: "0100018", SentAt: second(noon)}
-			if i.Post = (invitation.Post{}); !erase.IsZero() {
-				i.Post = invitation.Post{State: invitation.MailQueued, Owed: all[1:], At: second(noon)}
+			i.Mail = invitation.Mail{State: outbox.Sent, MessageID: "0100018", SentAt: second(noon)}
+			if i.Post = (outbox.Box{}); !erase.IsZero() {
+				i.Post = outbox.Box{State: outbox.Queued, Owed: all[1:], At: second(noon)}
 			}
 		}))
 		s.same(i, s.stored(i.Key))
@@ -846,7 +847,7 @@ func (s *suite) filters() {
 	slices.Reverse(oldest)
 	s.write(&oldest[4], pending(oldest[4]))
 	s.write(&oldest[5], next(oldest[5], func(n *invitation.Invitation) {
-		n.Status, n.Mail, n.ExpiresAt = invitation.Pending, invitation.Mail{State: invitation.MailWaiting, At: second(noon)}, time.Time{}
+		n.Status, n.Mail, n.ExpiresAt = invitation.Pending, invitation.Mail{State: outbox.Waiting, At: second(noon)}, time.Time{}
 	}))
 	s.write(&oldest[6], next(oldest[6], func(n *invitation.Invitation) { n.Status, n.EndedAt = invitation.Cancelled, second(noon) }))
 	now := noon.Add(2 * time.Hour)
@@ -864,9 +865,9 @@ func (s *suite) filters() {
 		"other kind":          {invitation.Query{Kind: "indirect"}, nil},
 		"recipient":           {invitation.Query{RecipientEmail: "ada@larch.example"}, []int{2}},
 		"customer":            {invitation.Query{Customer: customer}, []int{1}},
-		"not sent":            {invitation.Query{DeliveryState: invitation.DeliveryNotSent}, []int{0, 1, 2, 3, 6, 7}},
-		"sending":             {invitation.Query{DeliveryState: invitation.DeliverySending}, []int{5}},
-		"sent":                {invitation.Query{DeliveryState: invitation.DeliverySent}, []int{4}},
+		"not sent":            {invitation.Query{DeliveryState: outbox.DeliveryNotSent}, []int{0, 1, 2, 3, 6, 7}},
+		"sending":             {invitation.Query{DeliveryState: outbox.DeliverySending}, []int{5}},
+		"sent":                {invitation.Query{DeliveryState: outbox.DeliverySent}, []int{4}},
 		"created after":       {invitation.Query{CreatedAfter: minute(5)}, []int{5, 6, 7}},
 		"just after":          {invitation.Query{CreatedAfter: minute(5).Add(time.Millisecond)}, []int{6, 7}},
 		"created before":      {invitation.Query{CreatedBefore: minute(2)}, []int{0, 1}},
@@ -944,9 +945,9 @@ func (s *suite) due() {
 		i = s.write(&i, next(i, func(n *invitation.Invitation) {
 			n.Status = invitation.Pending
 			if k%2 == 0 {
-				n.Mail, n.ExpiresAt = invitation.Mail{State: invitation.MailWaiting, At: when}, time.Time{}
+				n.Mail, n.ExpiresAt = invitation.Mail{State: outbox.Waiting, At: when}, time.Time{}
 			} else {
-				n.Mail, n.ExpiresAt = invitation.Mail{State: invitation.MailSent, SentAt: at}, when
+				n.Mail, n.ExpiresAt = invitation.Mail{State: outbox.Sent, SentAt: at}, when
 			}
 		}))
 		if !when.After(at) {

@@ -13,6 +13,7 @@ import (
 
 	"concord/internal/agenda"
 	"concord/internal/enrolment"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/publicid"
@@ -133,7 +134,7 @@ func copyEnrolment(e enrolment.Enrolment) enrolment.Enrolment {
 	for n := range e.Verification.Asked {
 		e.Verification.Asked[n].At = second(e.Verification.Asked[n].At)
 	}
-	e.Post.Steps = maps.Clone(e.Post.Steps)
+	e.Steps = maps.Clone(e.Steps)
 	e.Questions = slices.Clone(e.Questions)
 	for n, q := range e.Questions {
 		e.Questions[n].At, e.Questions[n].AnsweredAt = second(q.At), second(q.AnsweredAt)
@@ -173,8 +174,8 @@ func applied(p partner.TenantID) enrolment.Enrolment {
 		SubmittedAt: at, ReviewDueAt: at.Add(time.Hour), Overdue: true, Reason: "which street?", MPALanguage: "fr",
 		Questions: []enrolment.Question{{At: at, Text: "which street?", Answer: "the one\nbehind the church", AnsweredAt: at.Add(time.Hour)}, {At: at.Add(2 * time.Hour), Text: "which church?"}},
 		MPA:       &partner.Agreement{SignedAt: at, SignedBy: "someone", Version: "1", Hash: "00ff"},
-		Post: enrolment.Post{State: enrolment.PostWaiting, Owed: []enrolment.Notice{enrolment.VettingNotice, enrolment.ActiveNotice}, Attempts: 2, Owner: "x", At: at.Add(time.Minute), Reason: "throttled",
-			Steps: map[enrolment.Notice]enrolment.Step{enrolment.ActionRequiredNotice: {Reason: "which street?", Located: true}, enrolment.AuthorizedNotice: {}}},
+		Post:      outbox.Box{State: outbox.Waiting, Owed: []outbox.Kind{enrolment.VettingNotice, enrolment.ActiveNotice}, Attempts: 2, Owner: "x", At: at.Add(time.Minute), Reason: "throttled"},
+		Steps:     map[outbox.Kind]enrolment.Step{enrolment.ActionRequiredNotice: {Reason: "which street?", Located: true}, enrolment.AuthorizedNotice: {}},
 		CreatedAt: at, CreatedBy: "creator", Version: 1,
 		History: []enrolment.HistoryEntry{
 			{At: at, Action: enrolment.Start, By: "creator", CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001", Key: "0123456789ab", Body: "ba9876543210", Why: "draft"},
@@ -348,7 +349,7 @@ func (s *suite) enrolmentsNewestFirst() {
 
 func (s *suite) enrolmentDue() {
 	e := applied(tenant())
-	e.Post, e.Overdue, e.Verification.Lapsed = enrolment.Post{}, false, false
+	e.Post, e.Overdue, e.Verification.Lapsed = outbox.Box{}, false, false
 	s.enrolled(e)
 	listed := func(at time.Time) bool {
 		for a, err := range s.Agenda.Due(s.Context(), at) {

@@ -13,6 +13,7 @@ import (
 
 	"concord/internal/granular"
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/publicid"
@@ -288,13 +289,13 @@ func (s *suite) granularRoundTrip() {
 		func(n *granular.Relationship) {
 			n.Status, n.ApproveBy, n.Generation, n.Reported = granular.Pending, second(noon.Add(time.Hour)), 2, 1
 			n.Mail = granular.Mail{To: "ada@larch.example", Locale: "fr", LocaleAsked: "fr-CA"}
-			n.Post = granular.Post{State: granular.MailQueued, Owed: []granular.Notice{granular.RequestNotice}, At: second(noon.Add(time.Minute))}
+			n.Post = outbox.Box{State: outbox.Queued, Owed: []outbox.Kind{granular.RequestNotice}, At: second(noon.Add(time.Minute))}
 		},
 		func(n *granular.Relationship) {
-			n.Post.State, n.Post.Owner, n.Post.Attempts, n.Post.Reason, n.Post.At = granular.MailClaimed, "somebody", 3, "throttled", second(noon.Add(2*time.Minute))
+			n.Post.State, n.Post.Owner, n.Post.Attempts, n.Post.Reason, n.Post.At = outbox.Claimed, "somebody", 3, "throttled", second(noon.Add(2*time.Minute))
 		},
 		func(n *granular.Relationship) {
-			n.Mail.State, n.Mail.MessageID, n.Mail.SentAt, n.Mail.Reason, n.Post = granular.MailBounced, "0100-1", second(noon), "mailbox_full", granular.Post{}
+			n.Mail.State, n.Mail.MessageID, n.Mail.SentAt, n.Mail.Reason, n.Post = outbox.Bounced, "0100-1", second(noon), "mailbox_full", outbox.Box{}
 		},
 		func(n *granular.Relationship) {
 			n.Status, n.ActivatedAt, n.EndAt, n.Reminded = granular.Active, second(noon), second(noon.Add(grantedFor)), 2
@@ -302,11 +303,11 @@ func (s *suite) granularRoundTrip() {
 				Subject: "who", Tenant: n.Customer, FullName: "Ada Larch", JobTitle: "Head", Email: "head@larch.example", At: second(noon),
 				Consent: granular.ConsentText{Version: "1", Language: "fr", Hash: sha},
 			}
-			n.Post = granular.Post{State: granular.MailWaiting, Owed: []granular.Notice{granular.EndingNotice, granular.CustomerEndingNotice}, At: second(noon.Add(time.Hour))}
+			n.Post = outbox.Box{State: outbox.Waiting, Owed: []outbox.Kind{granular.EndingNotice, granular.CustomerEndingNotice}, At: second(noon.Add(time.Hour))}
 			n.History = append(n.History, granular.Entry{At: second(noon), Action: "approved", Actor: granular.ByCustomer, By: "who"})
 		},
 		func(n *granular.Relationship) {
-			n.Status, n.Reason, n.Post, n.Reminded, n.AutoExtend = granular.Terminated, granular.Rejected, granular.Post{}, 0, false
+			n.Status, n.Reason, n.Post, n.Reminded, n.AutoExtend = granular.Terminated, granular.Rejected, outbox.Box{}, 0, false
 			n.ModifiedAt = second(noon.Add(time.Minute))
 		},
 	} {

@@ -22,6 +22,7 @@ import (
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
@@ -307,7 +308,7 @@ func (m *Memory) wake(i invitation.Invitation) {
 	m.mu.Lock()
 	queued := m.queued
 	m.mu.Unlock()
-	if queued != nil && (i.Mail.State == invitation.MailQueued || i.Post.State == invitation.MailQueued) {
+	if queued != nil && (i.Mail.State == outbox.Queued || i.Post.State == outbox.Queued) {
 		queued(copyInvitation(i))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/problem"
 	"concord/internal/storetest"
 )
@@ -16,7 +17,7 @@ func TestMemory(t *testing.T) {
 func TestFaults(t *testing.T) {
 	lost := errors.New("lost")
 	inv := invitation.Invitation{
-		Key: invitation.Key{Inviter: "p", ID: "inv_a"}, Version: 1, Status: invitation.Pending, Mail: invitation.Mail{State: invitation.MailQueued},
+		Key: invitation.Key{Inviter: "p", ID: "inv_a"}, Version: 1, Status: invitation.Pending, Mail: invitation.Mail{State: outbox.Queued},
 	}
 	for name, stored := range map[string]bool{"not stored": false, "stored": true} {
 		t.Run(name, func(t *testing.T) {

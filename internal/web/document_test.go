@@ -10,8 +10,8 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"concord/internal/invitation"
 	"concord/internal/locale"
+	"concord/internal/outbox"
 	"concord/internal/web"
 	"concord/internal/web/contracttest"
 )
@@ -68,7 +68,7 @@ func TestEnumerationsOfTheDocument(t *testing.T) {
 	for _, tag := range locale.Tags {
 		written = append(written, tag.String())
 	}
-	for _, state := range invitation.Deliveries {
+	for _, state := range outbox.Deliveries {
 		states = append(states, string(state))
 	}
 	slices.Sort(states)

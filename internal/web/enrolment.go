@@ -180,7 +180,7 @@ func verificationOf(a enrolment.Enrolment, now time.Time) *verificationDocument 
 	if v.Generation == 0 {
 		return nil
 	}
-	d := &verificationDocument{State: "pending", ExpiresAt: moment(v.ExpiresAt), Delivery: v.Delivery, DeliveryReason: v.DeliveryReason}
+	d := &verificationDocument{State: "pending", ExpiresAt: moment(v.ExpiresAt), Delivery: string(v.Delivery), DeliveryReason: v.DeliveryReason}
 	if n := len(v.Asked); n > 0 {
 		d.SentAt = moment(v.Asked[n-1].At)
 	}

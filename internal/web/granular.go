@@ -10,7 +10,7 @@ import (
 
 	"concord/internal/commerce"
 	"concord/internal/granular"
-	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -84,7 +84,7 @@ func (granulars) row(r granular.Relationship) granularDocument {
 	}
 	if r.Mail.To != "" {
 		d.RecipientEmail, d.Locale, d.RequestedLocale = r.Mail.To, r.Mail.Locale, r.Mail.LocaleAsked
-		d.Delivery = &deliveryDocument{invitation.Delivery(r.Delivery()), cmp.Or(r.Post.Reason, r.Mail.Reason)}
+		d.Delivery = &deliveryDocument{outbox.Delivery(r.Delivery()), cmp.Or(r.Post.Reason, r.Mail.Reason)}
 	}
 	for _, id := range r.Roles {
 		d.AccessDetails.UnifiedRoles = append(d.AccessDetails.UnifiedRoles, unifiedRole{id})

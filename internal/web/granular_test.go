@@ -14,6 +14,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/locale"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
@@ -517,8 +518,7 @@ func TestGranularIsSent(t *testing.T) {
 	few.DailyMails = 5
 	a.store.PutAccount(few)
 	a.call(send("4", `{"recipientEmail":"other@larch.example"}`)).is(429, "partner_quota_exceeded")
-	feedback := invitation.Feedback{Store: a.store, Ledger: a.store, Now: func() time.Time { return a.now }}
-	if err := feedback.Suppress(t.Context(), "gone@larch.example", invitation.Report{State: invitation.MailBounced, Reason: "address_unknown"}); err != nil {
+	if err := invitation.Suppress(t.Context(), a.store, "gone@larch.example", outbox.Report{State: outbox.Bounced, Reason: "address_unknown"}, a.now); err != nil {
 		t.Fatal(err)
 	}
 	a.call(send("5", `{"recipientEmail":"gone@larch.example"}`)).is(409, "recipient_suppressed")

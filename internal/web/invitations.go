@@ -11,6 +11,7 @@ import (
 	"concord/internal/batch"
 	"concord/internal/contact"
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -80,8 +81,8 @@ type invitationDocument struct {
 }
 
 type deliveryDocument struct {
-	State  invitation.Delivery `json:"state"`
-	Reason string              `json:"reason,omitempty"`
+	State  outbox.Delivery `json:"state"`
+	Reason string          `json:"reason,omitempty"`
 }
 
 // mootDocument says that the company has agreed to all of it in another invitation.
@@ -243,7 +244,7 @@ func (i invitations) list(c *call) error {
 	q := invitation.Query{
 		Status: oneOf(l, "status", invitation.Draft, invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Cancelled, invitation.Expired,
 			invitation.AnyStatus),
-		Kind: oneOf(l, "kind", invitation.Kinds...), DeliveryState: oneOf(l, "deliveryState", invitation.Deliveries...),
+		Kind: oneOf(l, "kind", invitation.Kinds...), DeliveryState: oneOf(l, "deliveryState", outbox.Deliveries...),
 		RecipientEmail: l.text("recipientEmail", contact.MaxAddress), Customer: l.tenant("customerTenantId"), BatchID: l.text("batchId", maxID),
 		CreatedAfter: l.moment("createdAfter"), CreatedBefore: l.moment("createdBefore"), Limit: l.Limit, After: l.After,
 	}

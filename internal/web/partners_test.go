@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"concord/internal/contact"
+	"concord/internal/feedback"
 	"concord/internal/invitation"
 	"concord/internal/locale"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/registry"
 	"concord/internal/storetest"
@@ -449,11 +451,11 @@ func TestSuppressionsAreSeenAndLifted(t *testing.T) {
 	}
 	a.call(mailing(path, "send", "s")).is(202)
 	a.stored(path, func(i *invitation.Invitation) {
-		i.Mail.Attempts, i.Mail.State, i.Mail.MessageID = 1, invitation.MailSent, "m-1"
+		i.Mail.Attempts, i.Mail.State, i.Mail.MessageID = 1, outbox.Sent, "m-1"
 	})
-	f := invitation.Feedback{Store: a.store, Ledger: a.store, Now: func() time.Time { return a.now }}
-	report := invitation.Report{State: invitation.MailComplained, Reason: "complaint_abuse", MessageID: "m-1", Generation: 1, Undeliverable: true}
-	if _, _, err := f.Record(t.Context(), invitation.Key{Inviter: alder, ID: inv}, report); err != nil {
+	f := feedback.Recorder{Invitations: a.store, Ledger: a.store, Now: func() time.Time { return a.now }}
+	report := outbox.Report{State: outbox.Complained, Reason: "complaint_abuse", MessageID: "m-1", Generation: 1, Undeliverable: true}
+	if _, _, err := f.Record(t.Context(), feedback.Key{Tenant: alder, ID: inv}, report); err != nil {
 		t.Fatal(err)
 	}
 	all := `{"scope":"all","reason":"complaint_abuse","at":"2026-03-01T09:00:00Z"}`

@@ -18,6 +18,7 @@ import (
 	"concord/internal/events"
 	"concord/internal/invitation"
 	"concord/internal/link"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/relationship"
@@ -165,7 +166,7 @@ func TestRemoval(t *testing.T) {
 		}
 	}
 	a.stored(open, func(i *invitation.Invitation) {
-		if i.Mail.State.Owed() || i.Post.State != invitation.MailNone {
+		if i.Mail.State.Owed() || i.Post.State != outbox.None {
 			t.Errorf("a mail is owed: %+v, %+v", i.Mail, i.Post)
 		}
 		if e := i.History[len(i.History)-1]; e.Action != "cancelled" || e.By != "alder" || e.Why == "" {

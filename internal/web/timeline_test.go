@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"concord/internal/invitation"
+	"concord/internal/outbox"
 )
 
 func (a *api) listed(query string) []string {
@@ -70,7 +71,7 @@ func TestListsLeaveOutWhatEndedLongAgo(t *testing.T) {
 		declined: func(i *invitation.Invitation) {
 			i.Status, i.EndedAt = invitation.Declined, start
 			i.Answer = &invitation.Given{FullName: "Lena Larch", At: start}
-			i.Mail = invitation.Mail{State: invitation.MailBounced, Reason: "bounce_permanent"}
+			i.Mail = invitation.Mail{State: outbox.Bounced, Reason: "bounce_permanent"}
 		},
 		open: func(i *invitation.Invitation) { i.ExpiresAt = start.AddDate(1, 0, 0) },
 	} {

@@ -32,6 +32,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/locale"
+	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -829,7 +830,7 @@ func TestSendResendCancel(t *testing.T) {
 	a.now = a.now.Add(time.Minute)
 	a.call(post("resend", "6", "")).is(202)
 	a.stored(path, func(i *invitation.Invitation) {
-		i.Mail = invitation.Mail{State: invitation.MailFailed, Reason: "rejected"}
+		i.Mail = invitation.Mail{State: outbox.Failed, Reason: "rejected"}
 	})
 	if d := a.call(reads(path)["read"]).object()["delivery"]; fmt.Sprint(d) != "map[reason:rejected state:failed]" {
 		t.Errorf("delivery: %v", d)
