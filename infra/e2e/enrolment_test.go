@@ -141,8 +141,9 @@ func TestEnrolment(t *testing.T) {
 
 	// More is needed, and given; then it is approved.
 	operator.do("POST", path+"/decide", `{"decision":"needInformation","reason":"Which register is the company in?"}`).want(t, 200)
-	if asks := mailTo(t, "grace@gorse.example", 5)[4]; !strings.Contains(asks.Body.Text, "> Which register is the company in?") || !strings.Contains(asks.Body.Text, "answer in a few words") {
-		t.Errorf("%s", asks.Body.Text)
+	asks := mailTo(t, "grace@gorse.example", 5)[4].Body.Text
+	if !strings.Contains(asks, "> Which register is the company in?") || !strings.Contains(asks, "answer in a few words") {
+		t.Errorf("%s", asks)
 	}
 	gorse.do("POST", path+"/submit", "").code(t, 422, "validation_failed")
 	gorse.do("POST", path+"/submit", `{"answer":"The register of the county."}`).want(t, 202)

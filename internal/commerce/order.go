@@ -159,12 +159,14 @@ func (s *Service) place(ctx context.Context, c Command, seller partner.Account, 
 	return o, false, s.Orders.PlaceOrder(ctx, o, subscriptions, relationship.Change{Before: p.Relationship, After: after})
 }
 
-// isConflict reports whether a blocker says what is still to be done, which comes after the request was looked at (domain, 2.5).
+// isConflict reports whether a blocker says what is still to be done, which comes after the request was looked at
+// (domain, 2.5).
 func isConflict(code problem.Code) bool {
 	return slices.Index(severity, code) >= slices.Index(severity, problem.PartnerIDRequired)
 }
 
-// faultsPartnerID reports whether a blocker says what is wrong with a PartnerID, whoever asks for it to go on record (invariant 11).
+// faultsPartnerID reports whether a blocker says what is wrong with a PartnerID, whoever asks for it to go on record
+// (invariant 11).
 func faultsPartnerID(code problem.Code) bool {
 	return slices.Contains([]problem.Code{
 		problem.PartnerIDNotIndirectReseller, problem.PartnerIDWrongType, problem.PartnerIDWrongCountry, problem.PartnerIDNotOnboardingLocation,

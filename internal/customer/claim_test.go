@@ -299,8 +299,9 @@ func TestClaimedCompanyIsAskedOnce(t *testing.T) {
 	}
 }
 
-// Invariant 1, 0.30: what was asked by the company's tenant before it was claimed by another partner's request is in the way of the same request
-// afterwards, although the company is kept under the id of its record from then on; once it has ended it no longer is.
+// Invariant 1, 0.30: what was asked by the company's tenant before it was claimed by another partner's request is in
+// the way of the same request afterwards, although the company is kept under the id of its record from then on; once it
+// has ended it no longer is.
 func TestClaimedCompanyWasAskedBefore(t *testing.T) {
 	w := newTown(t)
 	id := w.creates(birch, "spruce.example", "US")

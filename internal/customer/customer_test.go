@@ -216,9 +216,10 @@ func TestSupportFallsBack(t *testing.T) {
 	}
 }
 
-// 0.44: what is more than fits into the write of the end falls back before it. So whenever the process dies, before a write or after it, no
-// ended relationship leaves a support contact behind: until the last write the relationship stands, and with it the contacts that have not
-// fallen back; the same call goes on where it was cut off and tells of each once.
+// 0.44: what is more than fits into the write of the end falls back before it. So whenever the process dies, before a
+// write or after it, no ended relationship leaves a support contact behind: until the last write the relationship
+// stands, and with it the contacts that have not fallen back; the same call goes on where it was cut off and tells of
+// each once.
 func TestSupportFallsBackThroughACrash(t *testing.T) {
 	const birch partner.TenantID = "0d000000-0000-4000-8000-000000000001"
 	const count, before = 54, 4 // of which so many fall back before the end

@@ -75,8 +75,8 @@
 //	relationship folded into the invitation        5             8       3       2     16, see 4
 //	an item per transition                         7            19       8       5     34, see 5
 //
-// Beside them, and alike in each, an acceptance owes receipts and enters the relationship into index served, and the first answer of a company
-// says whose its domains are: one unit each.
+// Beside them, and alike in each, an acceptance owes receipts and enters the relationship into index served, and the
+// first answer of a company says whose its domains are: one unit each.
 //
 // What speaks against the others:
 //
@@ -152,9 +152,10 @@
 // a page however many there are; in the table they stand by their tenant, so that the newest would be found by reading all. The list may be
 // a moment behind; a customer read by its id is not.
 //
-// Partnerships are listed as their ids stand in the table and not by when they began. To be in this index would cost a unit for each side; what
-// decides is that the list of partnerships is read strongly, so that who has accepted before the call is in it, which no global index
-// can promise, and that a partnership which an earlier version wrote would be in no list until somebody changes it.
+// Partnerships are listed as their ids stand in the table and not by when they began. To be in this index would cost a
+// unit for each side; what decides is that the list of partnerships is read strongly, so that who has accepted before
+// the call is in it, which no global index can promise, and that a partnership which an earlier version wrote would be
+// in no list until somebody changes it.
 //
 // Who is known without a relationship stands there too, by the newest trace: an invitation that names a customer enters with its slot, the
 // slot leaves for the next invitation that takes it, and what a customer gives by granular administration with its small item: one unit each.

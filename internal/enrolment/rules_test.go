@@ -88,8 +88,8 @@ func TestAnswerInText(t *testing.T) {
 	}
 }
 
-// E2, 0.34: the fast track of who is an indirect reseller in every respect would change nothing, and says where its support contact is changed.
-// Where anything is left to be done it goes on.
+// E2, 0.34: the fast track of who is an indirect reseller in every respect would change nothing, and says where its
+// support contact is changed. Where anything is left to be done it goes on.
 func TestFastTrackOfAnIndirectReseller(t *testing.T) {
 	account := partner.Account{
 		Tenant: gorse, DisplayName: "Gorse Ltd", Role: partner.IndirectReseller, Cloud: "public", Country: "US", Status: partner.Active,

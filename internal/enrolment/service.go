@@ -128,8 +128,8 @@ type LegalForm struct {
 // Start begins an application: in full, or on the fast track for a company that has an account (rules E1, E2). What was said is checked, and
 // may be incomplete until it is submitted. Replayed reports that the command's key had started it. Codes: [problem.RoleNotPermitted];
 // [problem.PartnerNotActive] for an account that was suspended or rejected; [problem.CloudMismatch]; those of a field, such as
-// [problem.WebmailNotAllowed] (rule E11) and those of [Service.Associate]; [problem.EnrolmentStateConflict] while another one is open, and
-// where the account is already what the enrolment would make it.
+// [problem.WebmailNotAllowed] (rule E11) and those of [Service.Associate]; [problem.EnrolmentStateConflict] while
+// another one is open, and where the account is already what the enrolment would make it.
 func (s *Service) Start(ctx context.Context, c Command, p Particulars) (e Enrolment, replayed bool, err error) {
 	if err := c.User.Permit(partner.Enrol); err != nil {
 		return e, false, err
@@ -651,7 +651,8 @@ func (s *Service) apply(ctx context.Context, given problem.Findings, e *Enrolmen
 	if p.Contact != nil {
 		e.Contact = s.person(&f, "/primaryContact", *p.Contact)
 		if name, ok := contact.Webmail(e.Contact.Email); ok {
-			f.Add("/primaryContact/email", problem.WebmailNotAllowed, "Anybody can have an address at %s: give one at a domain that is a company's own.", name)
+			f.Add("/primaryContact/email", problem.WebmailNotAllowed,
+				"Anybody can have an address at %s: give one at a domain that is a company's own.", name)
 		}
 	}
 	if p.Support != nil {

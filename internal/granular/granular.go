@@ -52,8 +52,8 @@ const (
 	terminating          = "terminating"
 )
 
-// Why a relationship was terminated that nobody has approved: by the customer's answer, or because who asked, or the operator for it, took the
-// request back (0.43).
+// Why a relationship was terminated that nobody has approved: by the customer's answer, or because who asked, or the
+// operator for it, took the request back (0.43).
 const (
 	Rejected  = "rejected"
 	Withdrawn = "withdrawn"

@@ -372,8 +372,8 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// TestWithdrawn: who asked takes an open request back, also while its account is suspended, and so does the operator; the link is then that of
-// nothing, for good, and what waited to be mailed is not (domain, 0.43).
+// TestWithdrawn: who asked takes an open request back, also while its account is suspended, and so does the operator;
+// the link is then that of nothing, for good, and what waited to be mailed is not (domain, 0.43).
 func TestWithdrawn(t *testing.T) {
 	by := map[string]func(*office, granular.Relationship) granular.Relationship{
 		"partner": func(o *office, r granular.Relationship) granular.Relationship {

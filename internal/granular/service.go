@@ -584,9 +584,9 @@ func (s *Service) address(f *problem.Findings, r *Relationship, to Letter, accou
 	}
 }
 
-// Terminate ends an active relationship, or withdraws a request that waits for its answer: its link then leads nowhere. What gives
-// administration back, or no longer asks for it, needs no active partner (0.43). Codes: [problem.RoleNotPermitted], [problem.NotFound],
-// [problem.PreconditionFailed], [problem.InvalidTransition].
+// Terminate ends an active relationship, or withdraws a request that waits for its answer: its link then leads nowhere.
+// What gives administration back, or no longer asks for it, needs no active partner (0.43). Codes:
+// [problem.RoleNotPermitted], [problem.NotFound], [problem.PreconditionFailed], [problem.InvalidTransition].
 func (s *Service) Terminate(ctx context.Context, c Command, id string) (r Relationship, replayed bool, err error) {
 	if err := c.User.Permit(partner.AdministerGranularly); err != nil {
 		return Relationship{}, false, err
@@ -626,8 +626,8 @@ func (r *Relationship) withdraw(e Entry) {
 	r.note(last)
 }
 
-// Cancelled gives the relationship after the operator has withdrawn an open request of its partner, and false when it is none (0.43). The
-// entry says why.
+// Cancelled gives the relationship after the operator has withdrawn an open request of its partner, and false when it
+// is none (0.43). The entry says why.
 func (r Relationship) Cancelled(e Entry) (Relationship, bool) {
 	n := r.At(e.At)
 	if n.Status != Pending {

@@ -47,13 +47,14 @@ type Sweeping struct {
 	Findings      problem.Findings
 }
 
-// afterInvitations begins the place to go on at after the last invitation: among the requests for granular administration. No place among
-// invitations begins so.
+// afterInvitations begins the place to go on at after the last invitation: among the requests for granular
+// administration. No place among invitations begins so.
 const afterInvitations = "granular|"
 
-// Cancel cancels the open requests among the next ones of a partner, invitations newest first and then those for granular administration, and
-// gives how many that were and where to go on, empty at the end. Their links then lead nowhere, whoever mailed them. What an answer has ended
-// meanwhile stays as it was answered. Codes: [problem.RoleNotPermitted], [problem.NotFound], those of a field.
+// Cancel cancels the open requests among the next ones of a partner, invitations newest first and then those for
+// granular administration, and gives how many that were and where to go on, empty at the end. Their links then lead
+// nowhere, whoever mailed them. What an answer has ended meanwhile stays as it was answered. Codes:
+// [problem.RoleNotPermitted], [problem.NotFound], those of a field.
 func (c Clearing) Cancel(ctx context.Context, u partner.User, s Sweeping) (cancelled int, next string, err error) {
 	if err := u.Permit(partner.OperatePartners); err != nil {
 		return 0, "", err

@@ -472,8 +472,8 @@ type Store interface {
 
 // Slots knows who holds a slot.
 //
-// Occupant gives the id of the invitation of a partner that took a slot last, whether or not it has ended or left the slot since, and empty for
-// none. Every write that was acknowledged before the call is included.
+// Occupant gives the id of the invitation of a partner that took a slot last, whether or not it has ended or left the
+// slot since, and empty for none. Every write that was acknowledged before the call is included.
 type Slots interface {
 	Occupant(ctx context.Context, p partner.TenantID, slot string) (id string, err error)
 }

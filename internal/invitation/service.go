@@ -35,7 +35,8 @@ type Service struct {
 	Partnerships  partnership.Store
 	// Recognition tells which company answers (domain, 0.30).
 	Recognition relationship.Recognition
-	// Slots finds what was asked of a company by the id that it had before it was claimed; nil where nobody creates companies.
+	// Slots finds what was asked of a company by the id that it had before it was claimed; nil where nobody creates
+	// companies.
 	Slots Slots
 	// Granular and GranularRoles are for invitations that ask for granular administration as well.
 	Granular      granular.Store
@@ -619,8 +620,9 @@ func (s *Service) named(ctx context.Context, inv *Invitation) error {
 	return nil
 }
 
-// askedBefore refuses a request for a company that is kept under another id than it was named by, where an open one that was made before the
-// company was claimed asks by that for the same: that one keeps the slot of its time (invariant 1; domain, 0.30).
+// askedBefore refuses a request for a company that is kept under another id than it was named by, where an open one
+// that was made before the company was claimed asks by that for the same: that one keeps the slot of its time
+// (invariant 1; domain, 0.30).
 func (s *Service) askedBefore(ctx context.Context, inv Invitation, named partner.TenantID, now time.Time) error {
 	if s.Slots == nil || !inv.Bound || named == inv.Customer {
 		return nil
@@ -639,7 +641,9 @@ func (s *Service) askedBefore(ctx context.Context, inv Invitation, named partner
 
 // duplicates says that an open request asks for the same.
 func duplicates(holder Invitation) error {
-	return &problem.Error{Code: problem.DuplicateOpenInvitation, Resource: holder.ID, Detail: "An open invitation already asks this recipient for the same."}
+	return &problem.Error{
+		Code: problem.DuplicateOpenInvitation, Resource: holder.ID, Detail: "An open invitation already asks this recipient for the same.",
+	}
 }
 
 // Invitation gives one of the partner's own invitations. Codes: [problem.RoleNotPermitted], [problem.NotFound].

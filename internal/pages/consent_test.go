@@ -94,8 +94,8 @@ func (s *shown) call(name string) {
 	}
 }
 
-// TestEveryTextOfTheFormsIsInTheConsent: whatever the forms say, by their code or by their templates, is among the words whose hash an answer
-// records (invariant 14), in every language.
+// TestEveryTextOfTheFormsIsInTheConsent: whatever the forms say, by their code or by their templates, is among the
+// words whose hash an answer records (invariant 14), in every language.
 func TestEveryTextOfTheFormsIsInTheConsent(t *testing.T) {
 	s := &shown{map[string][]*ast.FuncDecl{}, map[string]ast.Expr{}, map[string]bool{}, map[string]bool{}}
 	s.read(t, ".")

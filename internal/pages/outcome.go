@@ -255,7 +255,8 @@ func (p *page) lead(r *http.Request) {
 // show writes a page; for HEAD only its header.
 func (h *site) show(w http.ResponseWriter, r *http.Request, v *visit, o outcome) {
 	p := &page{
-		Printer: h.printer(r, v), visit: v, Name: o.name, Portal: h.cloud(v).PortalName, Operator: h.Operator.Name, contactOf: h.Operator.Contact,
+		Printer: h.printer(r, v), visit: v, Name: o.name, Portal: h.cloud(v).PortalName,
+		Operator: h.Operator.Name, contactOf: h.Operator.Contact,
 		Now: h.Invitations.Now().UTC(), roles: h.Granular.Roles, regions: h.Invitations.Regions, clouds: h.clouds, chosen: chosen(r.URL.Query().Get("lang")),
 		needsAgreement: h.Invitations.NeedsAgreement, mayLeave: h.Customers.MayLeave,
 	}

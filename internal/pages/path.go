@@ -50,7 +50,9 @@ func ofLink(p string) bool {
 }
 
 // places are the pages that need no link.
-var places = regexp.MustCompile(`^(/customer(/agreement|/sign-in/[^/]+|/partners/[^/]+(/end|/roles/[^/]+)?|/providers/[^/]+|/records/[^/]+)?|/sign-out|/sign-in/callback)$`)
+var places = regexp.MustCompile(`^(/customer(` +
+	`/agreement|/sign-in/[^/]+|/partners/[^/]+(/end|/roles/[^/]+)?|/providers/[^/]+|/records/[^/]+` +
+	`)?|/sign-out|/sign-in/callback)$`)
 
 // placeOf gives the place at which a path begins that has only litter behind it.
 func placeOf(p string) (place string, ok bool) {

@@ -104,7 +104,8 @@ func TestCrookedPaths(t *testing.T) {
 	}
 }
 
-// Every page that needs no link is found with litter behind its path, as a link is; what says something else is another page.
+// Every page that needs no link is found with litter behind its path, as a link is; what says something else is another
+// page.
 func TestWhatIsBehindAPlace(t *testing.T) {
 	d := deploy(t)
 	b := d.browser()

@@ -109,7 +109,8 @@ func with(path, word string) string {
 	return path + "?" + word
 }
 
-// standsBeside reports whether a page is where a sign-in in another tab has led: the form is in the first one, filled in, and not here.
+// standsBeside reports whether a page is where a sign-in in another tab has led: the form is in the first one, filled
+// in, and not here.
 func standsBeside(r *http.Request, v *visit) bool {
 	return v.person != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.Query().Has(besideForm)
 }

@@ -350,7 +350,9 @@ func unsubscribed(p *page) any {
 		p.Title = p.T("page.unsubscribe.title", "partner", p.partner())
 		return notice{Text: []string{p.T("page.unsubscribe.erased", "partner", p.partner())}}
 	}
-	return notice{Text: append(p.silence(), p.T("page.unsubscribe.stays")), Link: customerPath + p.chosen, Label: p.T("page.customer.all")}
+	return notice{
+		Text: append(p.silence(), p.T("page.unsubscribe.stays")), Link: customerPath + p.chosen, Label: p.T("page.customer.all"),
+	}
 }
 
 func allow(p *page) any {

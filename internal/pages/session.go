@@ -130,7 +130,10 @@ type hurdle struct {
 func (p *page) Hurdle() *hurdle {
 	switch p.obstacle {
 	case sessionIsOver:
-		return &hurdle{p.T("session.form.title"), []string{p.T("session.form.text"), p.T("session.form.again")}, leadBeside(p.SignIn), p.T("session.form.sign-in")}
+		return &hurdle{
+			p.T("session.form.title"), []string{p.T("session.form.text"), p.T("session.form.again")},
+			leadBeside(p.SignIn), p.T("session.form.sign-in"),
+		}
 	case anotherPerson:
 		return &hurdle{Title: p.T("session.other.title"), Text: []string{p.T("session.other.text", "account", p.account())}}
 	default:

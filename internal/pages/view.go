@@ -21,16 +21,17 @@ import (
 // ConsentVersion names the words of the answer page. Raise it whenever what they mean changes.
 const ConsentVersion = "2026-12.2"
 
-// consentWords begin the keys of all that who answers reads of what is agreed to: what is asked for and by whom, what it means, what is decided, and
-// what stands beside each field of the form. What frames every page, who is signed in, and what is wrong with a form are not among them.
+// consentWords begin the keys of all that who answers reads of what is agreed to: what is asked for and by whom, what
+// it means, what is decided, and what stands beside each field of the form. What frames every page, who is signed in,
+// and what is wrong with a form are not among them.
 var consentWords = []string{
-	"order.", "page.agreement.", "page.already.answer", "page.answer.", "page.company", "page.consent.", "page.fact.", "page.form.", "page.granular.choice",
-	"page.granular.days.", "page.granular.fact.", "page.granular.heading", "page.granular.months.", "page.granular.title", "page.reason.", "page.review.title",
-	"right.choice.", "right.gives.", "right.title.",
+	"order.", "page.agreement.", "page.already.answer", "page.answer.", "page.company", "page.consent.", "page.fact.", "page.form.",
+	"page.granular.choice", "page.granular.days.", "page.granular.fact.", "page.granular.heading", "page.granular.months.",
+	"page.granular.title", "page.reason.", "page.review.title", "right.choice.", "right.gives.", "right.title.",
 }
 
-// consent says which words stand on the answer page in a language: the hash is that of every text of [consentWords], each group in the order of
-// its keys, as "key=text" lines.
+// consent says which words stand on the answer page in a language: the hash is that of every text of [consentWords],
+// each group in the order of its keys, as "key=text" lines.
 func consent(p *locale.Printer) invitation.ConsentText {
 	h := sha256.New()
 	for _, group := range consentWords {

@@ -21,7 +21,8 @@ func (p SupportProfile) Check(f *problem.Findings, at string, addresses contact.
 		email, err := addresses.Check(p.Email)
 		f.Note(at+"/email", err)
 		if name, ok := contact.Webmail(email); ok {
-			f.Add(at+"/email", problem.WebmailNotAllowed, "Anybody can have an address at %s: give one at a domain that is a company's own.", name)
+			f.Add(at+"/email", problem.WebmailNotAllowed,
+				"Anybody can have an address at %s: give one at a domain that is a company's own.", name)
 		}
 		p.Email = email
 	}

@@ -627,8 +627,8 @@ func TestTheOperatorCancelsOpenInvitations(t *testing.T) {
 	a.operate("POST", "/v1/partners/x/cancel-invitations", `{"reason":"x"}`).is(404, "not_found")
 }
 
-// 0.43: what a suspended partner asks for with granular administration ends by its own hand or the operator's, and stays ended when it is
-// active again; what a customer has given stays until who may end it does.
+// 0.43: what a suspended partner asks for with granular administration ends by its own hand or the operator's, and
+// stays ended when it is active again; what a customer has given stays until who may end it does.
 func TestTheOperatorCancelsOpenGranularRequests(t *testing.T) {
 	a := newAPI(t)
 	paths := map[string]string{}
