@@ -28,6 +28,7 @@ import (
 	"concord/infra/local/template"
 	"concord/internal/audit"
 	"concord/internal/awsenv"
+	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
@@ -368,8 +369,8 @@ func TestTheAuditOfPurchasesIsRebuilt(t *testing.T) {
 		Accounts: d.store, Holders: d.store, Relationships: d.store, Agreements: d.store, Orders: d.store, Subscriptions: d.store, Texts: d.store,
 		Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: contact.Addresses{AllowReserved: true}, Now: func() time.Time { return d.now },
 	}
-	c := commerce.Command{
-		User: partner.User{Subject: "agent", Tenant: alder, Roles: []partner.Role{partner.SalesAgent}, Cloud: "public"}, Key: "order", Body: "00", IfVersion: commerce.AnyVersion,
+	c := command.Command{
+		User: partner.User{Subject: "agent", Tenant: alder, Roles: []partner.Role{partner.SalesAgent}, Cloud: "public"}, Key: "order", Body: "00", IfVersion: command.AnyVersion,
 	}
 	if _, _, err := s.Attest(ctx, c, string(larch), commerce.Attestation{
 		Type: new(commerce.CustomerAgreement), FirstName: new("Lena"), LastName: new("Larch"), Email: new("lena@larch.example"), AgreedAt: &d.now,

@@ -41,7 +41,7 @@ var (
 	lambda  = []string{"github.com/aws/aws-lambda-go/"}
 
 	ground = append(slices.Clone(words), "env")
-	domain = append(slices.Clone(ground), "iso8601", "contact", "partner", "registry", "agenda", "link", "terms", "outbox", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
+	domain = append(slices.Clone(ground), "iso8601", "contact", "partner", "command", "registry", "agenda", "link", "terms", "outbox", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
 	// Adapters know the domain, the words, and the small rooms that make clients and keys and write logs. They never know one another.
 	below = append(slices.Clone(domain), "audit", "batch", "customer", "letter", "awsenv", "masterkey", "observe")
 )
@@ -59,23 +59,24 @@ var house = map[string]room{
 	// Levels 1 to 3, the domain: pure.
 	"contact":      {neighbours: append(slices.Clone(words), "link"), foreign: domains},
 	"partner":      {neighbours: append(slices.Clone(words), "contact"), foreign: append(slices.Clone(text), "github.com/google/uuid")},
-	"registry":     {neighbours: append(slices.Clone(words), "contact", "partner"), foreign: text},
+	"registry":     {neighbours: append(slices.Clone(words), "command", "contact", "partner"), foreign: text},
+	"command":      {neighbours: append(slices.Clone(words), "partner")},
 	"agenda":       {neighbours: append(slices.Clone(words), "partner")},
 	"link":         {neighbours: words, foreign: []string{"github.com/google/uuid"}},
 	"terms":        {neighbours: words, foreign: text},
 	"outbox":       {},
 	"relationship": {neighbours: append(slices.Clone(words), "contact", "partner"), foreign: text},
-	"granular":     {neighbours: append(slices.Clone(words), "outbox", "iso8601", "agenda", "contact", "link", "partner", "relationship"), foreign: text},
-	"partnership":  {neighbours: append(slices.Clone(words), "link", "partner", "relationship", "terms")},
-	"invitation":   {neighbours: append(slices.Clone(words), "outbox", "agenda", "contact", "granular", "link", "partner", "registry", "relationship", "partnership", "commerce"), foreign: text},
-	"commerce":     {neighbours: append(slices.Clone(words), "agenda", "contact", "link", "partner", "relationship", "terms", "partnership")},
-	"enrolment":    {neighbours: append(slices.Clone(words), "outbox", "agenda", "contact", "link", "partner", "registry", "terms"), foreign: text},
+	"granular":     {neighbours: append(slices.Clone(words), "command", "outbox", "iso8601", "agenda", "contact", "link", "partner", "relationship"), foreign: text},
+	"partnership":  {neighbours: append(slices.Clone(words), "command", "link", "partner", "relationship", "terms")},
+	"invitation":   {neighbours: append(slices.Clone(words), "command", "outbox", "agenda", "contact", "granular", "link", "partner", "registry", "relationship", "partnership", "commerce"), foreign: text},
+	"commerce":     {neighbours: append(slices.Clone(words), "command", "agenda", "contact", "link", "partner", "relationship", "terms", "partnership")},
+	"enrolment":    {neighbours: append(slices.Clone(words), "command", "outbox", "agenda", "contact", "link", "partner", "registry", "terms"), foreign: text},
 	// What has happened, derived from the histories of the domain.
 	"audit": {neighbours: append(slices.Clone(words), "outbox", "partner", "granular", "relationship", "partnership", "invitation", "commerce", "enrolment")},
 	// What a partner does with a customer once the relationship stands.
-	"customer": {neighbours: append(slices.Clone(words), "contact", "link", "partner", "terms", "relationship", "partnership", "commerce", "granular", "invitation"), foreign: []string{"github.com/google/uuid"}},
+	"customer": {neighbours: append(slices.Clone(words), "command", "contact", "link", "partner", "terms", "relationship", "partnership", "commerce", "granular", "invitation"), foreign: []string{"github.com/google/uuid"}},
 	// Bulk invitations.
-	"batch": {neighbours: append(slices.Clone(words), "outbox", "agenda", "contact", "link", "partner", "invitation")},
+	"batch": {neighbours: append(slices.Clone(words), "command", "outbox", "agenda", "contact", "link", "partner", "invitation")},
 	// What mails and drafts say.
 	"letter": {neighbours: domain, foreign: text},
 	// Level 4, adapters, and what they are made with.
@@ -106,7 +107,7 @@ var house = map[string]room{
 }
 
 // pure are the packages whose structs carry no tags: what is stored and what is sent is an adapter's business.
-var pure = []string{"publicid", "iso8601", "contact", "partner", "registry", "agenda", "link", "terms", "outbox", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment", "audit", "batch"}
+var pure = []string{"publicid", "iso8601", "contact", "partner", "command", "registry", "agenda", "link", "terms", "outbox", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment", "audit", "batch"}
 
 // onlyIn says which functions may carry a dependency; every other function that links it starts slower for nothing.
 var onlyIn = []struct {

@@ -3,11 +3,11 @@ package commerce
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -64,7 +64,7 @@ type Agreement struct {
 // Agreements gives what a customer has signed itself and what a partner attests of it (empty for nobody), of either oldest first, every
 // write included that was acknowledged before the call.
 //
-// AddAgreement stores a record and, beside it, a change of the partner's relationship: both, or neither and [ErrConflict] when the
+// AddAgreement stores a record and, beside it, a change of the partner's relationship: both, or neither and [command.ErrConflict] when the
 // number is taken or the relationship is not as it was before.
 //
 // ForgetSigner takes the contact and who recorded it out of an agreement whose time for that has come at a moment, and gives false for
@@ -225,7 +225,7 @@ type Attestation struct {
 // Codes: [problem.RoleNotPermitted], also for a reseller, which attests nothing; [problem.PartnerNotActive]; [problem.NotFound],
 // [problem.RelationshipNotFound] for a customer with which no relationship is active; those of a field;
 // [problem.AgreementDateInFuture]; [problem.AgreementAlreadyConfirmed] for what is recorded already; [problem.IdempotencyKeyReused].
-func (s *Service) Attest(ctx context.Context, c Command, tenant string, said Attestation) (a Agreement, replayed bool, err error) {
+func (s *Service) Attest(ctx context.Context, c command.Command, tenant string, said Attestation) (a Agreement, replayed bool, err error) {
 	account, err := s.active(ctx, c.User, partner.Trade)
 	if err != nil {
 		return a, false, err
@@ -233,16 +233,14 @@ func (s *Service) Attest(ctx context.Context, c Command, tenant string, said Att
 	if !account.Sells() {
 		return a, false, problem.New(problem.RoleNotPermitted, "An indirect reseller attests no customer agreement; its provider does.")
 	}
-	for range maxRounds {
+	err = command.Retry(func() (err error) {
 		a, replayed, err = s.attest(ctx, c, account, tenant, said)
-		if !errors.Is(err, ErrConflict) {
-			return a, replayed, err
-		}
-	}
-	return Agreement{}, false, busy(err)
+		return err
+	})
+	return a, replayed, err
 }
 
-func (s *Service) attest(ctx context.Context, c Command, account partner.Account, tenant string, said Attestation) (a Agreement, replayed bool, err error) {
+func (s *Service) attest(ctx context.Context, c command.Command, account partner.Account, tenant string, said Attestation) (a Agreement, replayed bool, err error) {
 	r, err := s.customer(ctx, account.Tenant, tenant)
 	if err != nil {
 		return a, false, err
@@ -256,7 +254,7 @@ func (s *Service) attest(ctx context.Context, c Command, account partner.Account
 		if before.Partner != account.Tenant || before.Source != PartnerAttested {
 			continue
 		}
-		if was, err := c.replays(now, before.At, before.Key, before.Body); was || err != nil {
+		if was, err := c.Replays(now, before.At, before.Key, before.Body); was || err != nil {
 			return before, was, err
 		}
 	}
@@ -270,8 +268,8 @@ func (s *Service) attest(ctx context.Context, c Command, account partner.Account
 	if a.Text, err = s.words(ctx, account, r, a.AgreedAt); err != nil {
 		return Agreement{}, false, err
 	}
-	a.ID, a.Customer, a.Partner, a.By = c.newID("agr_", "agreement|"+string(r.Customer.Tenant), now.Format(time.DateOnly)), r.Customer.Tenant, account.Tenant, c.User.Subject
-	a.At, a.CorrelationID, a.Key, a.Body = now, c.CorrelationID, fingerprint(c.Key), c.Body
+	a.ID, a.Customer, a.Partner, a.By = c.ID("agr_", "agreement|"+string(r.Customer.Tenant), now.Format(time.DateOnly)), r.Customer.Tenant, account.Tenant, c.User.Subject
+	a.At, a.CorrelationID, a.Key, a.Body = now, c.CorrelationID, command.Fingerprint(c.Key), c.Body
 	a.Number, a.EraseAt = 1, now.Add(cmp.Or(s.Evidence, evidence))
 	for _, before := range all {
 		if before.Source != PartnerAttested {

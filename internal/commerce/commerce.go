@@ -9,17 +9,11 @@ package commerce
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"fmt"
 	"time"
 
 	"concord/internal/contact"
 	"concord/internal/partner"
 	"concord/internal/problem"
-	"concord/internal/publicid"
 	"concord/internal/relationship"
 	"concord/internal/terms"
 )
@@ -78,76 +72,6 @@ type Granular interface {
 	CoversSubscriptions(ctx context.Context, p, customer partner.TenantID) (bool, error)
 }
 
-// ErrConflict means that somebody else was quicker: read again and decide again.
-var ErrConflict = errors.New("commerce: changed by somebody else")
-
-// Command is who asks for a change, and under which condition.
-type Command struct {
-	User          partner.User
-	CorrelationID string
-	// Key is the Idempotency-Key, empty for none; Body is a fingerprint of the method, the path and the body.
-	Key, Body string
-	// IfVersion is the version that the caller has seen (If-Match), or [AnyVersion]; zero for none.
-	IfVersion int
-	// Findings is what is wrong with the form of the request already.
-	Findings problem.Findings
-}
-
-// AnyVersion is a condition that every version fulfils.
-const AnyVersion = -1
-
-// idempotencyWindow is how long an Idempotency-Key is remembered (api, Norms).
-const idempotencyWindow = 24 * time.Hour
-
-// maxRounds bounds how often a decision is made anew after somebody else was quicker.
-const maxRounds = 8
-
-func fingerprint(s string) string {
-	if s == "" {
-		return ""
-	}
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:6])
-}
-
-// replays reports whether what was done at a moment with a key and a body was this command. The same key with another body is
-// [problem.IdempotencyKeyReused].
-func (c Command) replays(now, at time.Time, key, body string) (bool, error) {
-	if c.Key == "" || key != fingerprint(c.Key) || now.Sub(at) >= idempotencyWindow {
-		return false, nil
-	}
-	if body != c.Body {
-		return false, problem.New(problem.IdempotencyKeyReused, "This Idempotency-Key was used with another request.")
-	}
-	return true, nil
-}
-
-// newID derives an id from the Idempotency-Key, so that the same command finds what it made; without a key it is random.
-func (c Command) newID(prefix, scope, day string) string {
-	var b [16]byte
-	if c.Key == "" {
-		_, _ = rand.Read(b[:])
-	} else {
-		sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s|%s", scope, c.User.Tenant, day, c.Key))
-		copy(b[:], sum[:])
-	}
-	return publicid.Format(prefix, b)
-}
-
-// keyDays gives the days for which a key can have an id: none, for the first time that it is used, and for one that comes back
-// after its 24 hours the day on which it does, which for a replay can be the day before.
-func keyDays(now time.Time) []string {
-	return []string{"", now.Add(-idempotencyWindow).Format(time.DateOnly), now.Format(time.DateOnly)}
-}
-
-// busy is what a conflict comes to after [maxRounds].
-func busy(err error) error {
-	if errors.Is(err, ErrConflict) {
-		return &problem.Error{Code: problem.Unavailable, Detail: "Too many changes at once; try again.", RetryAfter: time.Second}
-	}
-	return err
-}
-
 // now gives the time as it is stored: in UTC, to the second.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Second) }
 
@@ -180,17 +104,6 @@ func (s *Service) customer(ctx context.Context, p partner.TenantID, tenant strin
 		return relationship.Relationship{}, problem.New(problem.NotFound, "There is no such customer.")
 	}
 	return s.Relationships.Relationship(ctx, p, id)
-}
-
-// expects gives nil when a version is the one that the command is about.
-func (c Command) expects(version int) error {
-	switch c.IfVersion {
-	case 0:
-		return problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
-	case AnyVersion, version:
-		return nil
-	}
-	return problem.New(problem.PreconditionFailed, "The resource was changed since you read it.")
 }
 
 // Page asks for a page of a list, newest first.

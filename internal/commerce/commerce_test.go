@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"concord/internal/agenda"
+	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/partner"
@@ -102,9 +103,9 @@ func (s *shop) user(p partner.TenantID, roles ...partner.Role) partner.User {
 	return partner.User{Subject: "agent of " + string(p), Tenant: p, Roles: roles}
 }
 
-func (s *shop) command(p partner.TenantID) commerce.Command {
+func (s *shop) command(p partner.TenantID) command.Command {
 	s.calls++
-	return commerce.Command{User: s.user(p), CorrelationID: fmt.Sprint("correlation ", s.calls), Key: fmt.Sprint("key ", s.calls), Body: fmt.Sprint("body ", s.calls), IfVersion: commerce.AnyVersion}
+	return command.Command{User: s.user(p), CorrelationID: fmt.Sprint("correlation ", s.calls), Key: fmt.Sprint("key ", s.calls), Body: fmt.Sprint("body ", s.calls), IfVersion: command.AnyVersion}
 }
 
 func (s *shop) attestation(edit ...func(*commerce.Attestation)) commerce.Attestation {

@@ -2,11 +2,11 @@ package commerce
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/publicid"
@@ -64,7 +64,7 @@ type OrderPage struct {
 
 // OrderStore keeps orders.
 //
-// PlaceOrder stores an order, its subscriptions and the change of the seller's relationship: all, or nothing and [ErrConflict] when an id
+// PlaceOrder stores an order, its subscriptions and the change of the seller's relationship: all, or nothing and [command.ErrConflict] when an id
 // is taken or the relationship is not as it was before. A partner finds the orders that it placed and those that were placed on its
 // behalf: Order reads strongly and gives [problem.NotFound] for any other. A page of ListOrders may miss what was placed within the last
 // second.
@@ -95,7 +95,7 @@ type WishedLine struct {
 //
 // Codes: [problem.RoleNotPermitted]; those of [Blockers], all of them as findings; [problem.PartnerIDNotFound]; those of a field and of
 // [RecordReasons]; [problem.IdempotencyKeyReused]; [problem.NotFound] for what is no tenant id.
-func (s *Service) Place(ctx context.Context, c Command, tenant string, w Wish) (o Order, replayed bool, err error) {
+func (s *Service) Place(ctx context.Context, c command.Command, tenant string, w Wish) (o Order, replayed bool, err error) {
 	seller, err := s.account(ctx, c.User, partner.Trade, true)
 	if err != nil {
 		return o, false, err
@@ -104,16 +104,14 @@ func (s *Service) Place(ctx context.Context, c Command, tenant string, w Wish) (
 	if !ok {
 		return o, false, problem.New(problem.NotFound, "There is no such customer.")
 	}
-	for range maxRounds {
+	err = command.Retry(func() (err error) {
 		o, replayed, err = s.place(ctx, c, seller, customer, w)
-		if !errors.Is(err, ErrConflict) {
-			return o, replayed, err
-		}
-	}
-	return Order{}, false, busy(err)
+		return err
+	})
+	return o, replayed, err
 }
 
-func (s *Service) place(ctx context.Context, c Command, seller partner.Account, customer partner.TenantID, w Wish) (Order, bool, error) {
+func (s *Service) place(ctx context.Context, c command.Command, seller partner.Account, customer partner.TenantID, w Wish) (Order, bool, error) {
 	now := s.now()
 	id, before, err := s.orderID(ctx, c, seller.Tenant, customer, now)
 	if err != nil || before != nil {
@@ -142,7 +140,7 @@ func (s *Service) place(ctx context.Context, c Command, seller partner.Account, 
 	}
 	o := Order{
 		ID: id, Seller: seller.Tenant, Customer: customer, ActingRole: p.Seller.Role, Status: OrderCompleted, PlacedAt: now, PlacedBy: c.User.Subject,
-		CorrelationID: c.CorrelationID, Key: fingerprint(c.Key), Body: c.Body, Version: 1,
+		CorrelationID: c.CorrelationID, Key: command.Fingerprint(c.Key), Body: c.Body, Version: 1,
 	}
 	if p.For != nil {
 		o.PartnerIDOnRecord = p.For.PartnerID
@@ -179,10 +177,10 @@ func forbids(code problem.Code) bool {
 }
 
 // orderID gives the id for a new order, or the order that the command's key has placed.
-func (s *Service) orderID(ctx context.Context, c Command, seller, customer partner.TenantID, now time.Time) (id string, before *Order, err error) {
-	days := keyDays(now)
+func (s *Service) orderID(ctx context.Context, c command.Command, seller, customer partner.TenantID, now time.Time) (id string, before *Order, err error) {
+	days := command.Days(now)
 	for n, day := range days {
-		id = c.newID("ord_", "order|"+string(customer), day)
+		id = c.ID("ord_", "order|"+string(customer), day)
 		if c.Key == "" {
 			return id, nil, nil
 		}
@@ -196,15 +194,15 @@ func (s *Service) orderID(ctx context.Context, c Command, seller, customer partn
 		if err != nil {
 			return "", nil, err
 		}
-		if was, err := c.replays(now, o.PlacedAt, o.Key, o.Body); was || err != nil {
+		if was, err := c.Replays(now, o.PlacedAt, o.Key, o.Body); was || err != nil {
 			return "", &o, err
 		}
 	}
-	return "", nil, ErrConflict
+	return "", nil, command.ErrConflict
 }
 
 // wished reads what decides about an order, and whose PartnerID goes on record.
-func (s *Service) wished(ctx context.Context, c Command, seller partner.Account, customer partner.TenantID, w Wish) (Purchase, problem.Findings, error) {
+func (s *Service) wished(ctx context.Context, c command.Command, seller partner.Account, customer partner.TenantID, w Wish) (Purchase, problem.Findings, error) {
 	f := slices.Clone(c.Findings)
 	if as := w.ActingRole; as != nil && seller.Has(*as) { // one that does not order is refused as such
 		seller = seller.As(*as)
@@ -290,7 +288,7 @@ func (o Offer) sells(quantity int) bool {
 }
 
 // subscribe gives the order its lines, and the subscriptions that come of them, whose ids are made of the order's.
-func (s *Service) subscribe(o *Order, lines []Line, p Purchase, c Command) []Subscription {
+func (s *Service) subscribe(o *Order, lines []Line, p Purchase, c command.Command) []Subscription {
 	subscriptions := make([]Subscription, len(lines))
 	for n := range lines {
 		offer, _ := s.Offers.Find(lines[n].Offer)
@@ -299,7 +297,7 @@ func (s *Service) subscribe(o *Order, lines []Line, p Purchase, c Command) []Sub
 			ID: lines[n].Subscription, Seller: o.Seller, Customer: o.Customer, Order: o.ID, Offer: offer.ID, OfferName: offer.Name, Family: offer.Family,
 			Term: lines[n].Term, Quantity: lines[n].Quantity, Status: SubscriptionActive, CreatedAt: o.PlacedAt,
 		}
-		e := c.entry(o.PlacedAt)
+		e := entryOf(c, o.PlacedAt)
 		sub.note(e.of(WasCreated, fmt.Sprint(sub.Quantity)))
 		if p.For != nil {
 			sub.PartnerIDOfRecord, sub.Reseller = p.For.PartnerID, p.For.Tenant

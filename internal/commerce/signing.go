@@ -91,7 +91,7 @@ type Signer struct {
 }
 
 // Sign records that the company of a relationship signs what it was offered, apart from any answer (rule P1). It counts for the purchases of
-// every partner, and the one of the relationship is told. Codes: those of a field. [ErrConflict] when somebody else was quicker.
+// every partner, and the one of the relationship is told. Codes: those of a field. [command.ErrConflict] when somebody else was quicker.
 func (s Signing) Sign(ctx context.Context, r relationship.Relationship, o Signable, by Signer, addresses contact.Addresses, a Agreement) (Agreement, error) {
 	var f problem.Findings
 	var err error

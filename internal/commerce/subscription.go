@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -89,8 +90,8 @@ const (
 // maxHistory bounds the history: the first entry says how it began, and the newest are kept.
 const maxHistory = 20
 
-func (c Command) entry(at time.Time) Entry {
-	return Entry{At: at, By: c.User.Subject, Tenant: c.User.Tenant, CorrelationID: c.CorrelationID, Key: fingerprint(c.Key), Body: c.Body}
+func entryOf(c command.Command, at time.Time) Entry {
+	return Entry{At: at, By: c.User.Subject, Tenant: c.User.Tenant, CorrelationID: c.CorrelationID, Key: command.Fingerprint(c.Key), Body: c.Body}
 }
 
 func (e Entry) of(action, is string) Entry {
@@ -150,7 +151,7 @@ func (v View) Has(s Subscription) bool {
 // SubscriptionStore keeps subscriptions.
 //
 // Subscription reads strongly and gives [problem.NotFound] for what is not in the view. WriteSubscription stores a version over the one
-// before and beside it, when not nil, a change of the seller's relationship: both, or neither and [ErrConflict]. A page of
+// before and beside it, when not nil, a change of the seller's relationship: both, or neither and [command.ErrConflict]. A page of
 // ListSubscriptions has each subscription of the view once, newest first; it may be a second behind in which there are, never in what it
 // says of one.
 type SubscriptionStore interface {
@@ -305,7 +306,7 @@ type Amendment struct {
 // Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.DelegatedAdminMissing], those of [Blockers], [problem.NotFound],
 // [problem.PartnerIDNotFound], [problem.PreconditionRequired], [problem.PreconditionFailed], those of a field and of [RecordReasons],
 // [problem.SupportContactNotEligible], [problem.InvalidTransition], [problem.IdempotencyKeyReused].
-func (s *Service) Amend(ctx context.Context, c Command, tenant, id string, a Amendment) (sub Seen, replayed bool, err error) {
+func (s *Service) Amend(ctx context.Context, c command.Command, tenant, id string, a Amendment) (sub Seen, replayed bool, err error) {
 	account, err := s.account(ctx, c.User, partner.Trade, true)
 	if err != nil {
 		return sub, false, err
@@ -314,16 +315,14 @@ func (s *Service) Amend(ctx context.Context, c Command, tenant, id string, a Ame
 	if !ok {
 		return sub, false, problem.New(problem.NotFound, "There is no such customer.")
 	}
-	for range maxRounds {
+	err = command.Retry(func() (err error) {
 		sub, replayed, err = s.amend(ctx, c, account, customer, id, a)
-		if !errors.Is(err, ErrConflict) {
-			return sub, replayed, err
-		}
-	}
-	return Seen{}, false, busy(err)
+		return err
+	})
+	return sub, replayed, err
 }
 
-func (s *Service) amend(ctx context.Context, c Command, account partner.Account, customer partner.TenantID, id string, a Amendment) (Seen, bool, error) {
+func (s *Service) amend(ctx context.Context, c command.Command, account partner.Account, customer partner.TenantID, id string, a Amendment) (Seen, bool, error) {
 	st, err := s.standing(ctx, account, customer)
 	if err != nil {
 		return Seen{}, false, err
@@ -340,7 +339,7 @@ func (s *Service) amend(ctx context.Context, c Command, account partner.Account,
 		if e.Action == WasCreated || e.Tenant != account.Tenant {
 			continue
 		}
-		if was, err := c.replays(now, e.At, e.Key, e.Body); was || err != nil {
+		if was, err := c.Replays(now, e.At, e.Key, e.Body); was || err != nil {
 			return st.seen(before), was, err
 		}
 	}
@@ -357,7 +356,7 @@ func (s *Service) amend(ctx context.Context, c Command, account partner.Account,
 	if missing != nil {
 		return Seen{}, false, missing
 	}
-	if err := c.expects(before.Version); err != nil {
+	if err := c.Expects(before.Version, "resource"); err != nil {
 		return Seen{}, false, err
 	}
 	after, err := s.amended(ctx, c, before, a, record, now)
@@ -387,9 +386,9 @@ func (s *Service) recorded(ctx context.Context, seller partner.Account, a Amendm
 }
 
 // amended gives the subscription after a change, of the same version when nothing changes.
-func (s *Service) amended(ctx context.Context, c Command, before Subscription, a Amendment, record *Validation, now time.Time) (Subscription, error) {
+func (s *Service) amended(ctx context.Context, c command.Command, before Subscription, a Amendment, record *Validation, now time.Time) (Subscription, error) {
 	f := slices.Clone(c.Findings)
-	after, e := before, c.entry(now)
+	after, e := before, entryOf(c, now)
 	change := func(action, was, is string, to *string) {
 		if was != is {
 			*to = is

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/customer"
@@ -107,7 +108,7 @@ func (w *town) made(p partner.TenantID, domain, country string, reseller ...part
 	for _, r := range reseller {
 		n.Reseller = new(string(r))
 	}
-	r, _, err := w.create.Create(w.Context(), customer.Command{User: user(p), CorrelationID: "corr", Key: w.key(), Body: "body"}, n)
+	r, _, err := w.create.Create(w.Context(), command.Command{User: user(p), CorrelationID: "corr", Key: w.key(), Body: "body"}, n)
 	return r.Customer.Tenant, err
 }
 
@@ -183,7 +184,7 @@ func (w *town) record(id partner.TenantID) relationship.Record {
 func (w *town) attests(p, id partner.TenantID) {
 	w.Helper()
 	at := time.Now().Add(-time.Hour)
-	_, _, err := w.shop.Attest(w.Context(), commerce.Command{User: user(p), Key: w.key(), Body: "body"}, string(id), commerce.Attestation{
+	_, _, err := w.shop.Attest(w.Context(), command.Command{User: user(p), Key: w.key(), Body: "body"}, string(id), commerce.Attestation{
 		Type: new("MicrosoftCustomerAgreement"), FirstName: new("A"), LastName: new("B"), Email: new("a@b.example"), AgreedAt: &at,
 	})
 	if err != nil {
@@ -192,7 +193,7 @@ func (w *town) attests(p, id partner.TenantID) {
 }
 
 func (w *town) orders(p, id partner.TenantID) error {
-	_, _, err := w.shop.Place(w.Context(), commerce.Command{User: user(p), Key: w.key(), Body: "body"}, string(id), commerce.Wish{
+	_, _, err := w.shop.Place(w.Context(), command.Command{User: user(p), Key: w.key(), Body: "body"}, string(id), commerce.Wish{
 		Lines: []commerce.WishedLine{{Offer: new("ofr-office-basic"), Quantity: new(5)}},
 	})
 	return err
@@ -355,7 +356,7 @@ func TestClaimIsJudgedAnew(t *testing.T) {
 		t.Errorf("an order before the agent confirms: %v", err)
 	}
 	yes := true
-	if _, err := w.create.Change(t.Context(), customer.Command{User: user(fir), IfVersion: invitation.AnyVersion}, string(spruce), customer.Change{IdentityConfirmed: &yes}); err != nil {
+	if _, err := w.create.Change(t.Context(), command.Command{User: user(fir), IfVersion: invitation.AnyVersion}, string(spruce), customer.Change{IdentityConfirmed: &yes}); err != nil {
 		t.Error(err)
 	}
 	if err := w.orders(fir, id); err != nil {
@@ -386,7 +387,7 @@ func TestRecordStaysApart(t *testing.T) {
 	if err := w.orders(alder, id); !problem.Is(err, problem.CustomerIdentityUnconfirmed) || !strings.Contains(err.Error(), "/customer") {
 		t.Errorf("an order while it is apart: %v", err)
 	}
-	yes, agent := true, customer.Command{User: user(alder), IfVersion: invitation.AnyVersion}
+	yes, agent := true, command.Command{User: user(alder), IfVersion: invitation.AnyVersion}
 	if _, err := w.create.Change(t.Context(), agent, string(id), customer.Change{IdentityConfirmed: &yes}); !problem.Is(err, problem.CustomerIdentityUnconfirmed) {
 		t.Errorf("the agent confirms it: %v", err)
 	}
@@ -448,7 +449,7 @@ func TestRecordIsDisowned(t *testing.T) {
 	w.store.Inject(func(op storetest.Operation) storetest.Fault {
 		if op == storetest.Spoken && quicker {
 			quicker = false
-			return storetest.Fault{Err: invitation.ErrConflict}
+			return storetest.Fault{Err: command.ErrConflict}
 		}
 		return storetest.Fault{}
 	})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/country"
 	"concord/internal/invitation"
@@ -23,7 +24,7 @@ import (
 
 // Register keeps which companies were created, and by which command.
 //
-// Create stores all of a creation or nothing: [invitation.ErrConflict] when a relationship is not as it was before, the domain, one above or
+// Create stores all of a creation or nothing: [command.ErrConflict] when a relationship is not as it was before, the domain, one above or
 // one below it has a holder, the key was used meanwhile, the invitation's slot is taken or what has to stand is not active; [ErrManyCreated]
 // when the partner has created as many that day as it may.
 //
@@ -32,7 +33,7 @@ import (
 // no tenant has claimed; it may be a second behind.
 //
 // Spoken stores what a company says of records, with the relationships that change with it, all of it over the version before, or nothing:
-// [invitation.ErrConflict].
+// [command.ErrConflict].
 type Register interface {
 	Create(ctx context.Context, c Creation) error
 	Created(ctx context.Context, p partner.TenantID, key string) (Made, error)
@@ -90,18 +91,16 @@ type New struct {
 // Codes: [problem.RoleNotPermitted], also for an indirect reseller; [problem.PartnershipRequired]; [problem.PartnerNotActive]; those of a field;
 // [problem.WebmailNotAllowed]; [problem.RegionNotAllowed] (I16), [problem.CloudMismatch]; [problem.RelationshipExists];
 // [problem.InvitationRequired]; [problem.IdempotencyKeyReused]; [problem.PartnerQuotaExceeded].
-func (s Service) Create(ctx context.Context, c Command, n New) (r relationship.Relationship, replayed bool, err error) {
+func (s Service) Create(ctx context.Context, c command.Command, n New) (r relationship.Relationship, replayed bool, err error) {
 	account, err := s.seller(ctx, c.User)
 	if err != nil {
 		return r, false, err
 	}
-	for range maxRounds {
+	err = command.Retry(func() (err error) {
 		r, replayed, err = s.create(ctx, c, account, n)
-		if !errors.Is(err, invitation.ErrConflict) {
-			return r, replayed, err
-		}
-	}
-	return relationship.Relationship{}, false, busy()
+		return err
+	})
+	return r, replayed, err
 }
 
 // seller gives the account of a partner that may have customers of its own: an indirect reseller has them with its provider alone.
@@ -123,7 +122,7 @@ func (s Service) seller(ctx context.Context, u partner.User) (partner.Account, e
 	return account, nil
 }
 
-func (s Service) create(ctx context.Context, c Command, account partner.Account, n New) (relationship.Relationship, bool, error) {
+func (s Service) create(ctx context.Context, c command.Command, account partner.Account, n New) (relationship.Relationship, bool, error) {
 	none := relationship.Relationship{}
 	now := s.Now().UTC().Truncate(time.Second)
 	key := fingerprint(c.Key)
@@ -163,7 +162,7 @@ func (s Service) create(ctx context.Context, c Command, account partner.Account,
 	if err := s.unknown(ctx, account, creation); err != nil {
 		// What makes the domain known may be the same command, carried out since its key was looked for.
 		if made, merr := s.Register.Created(ctx, account.Tenant, key); merr == nil && now.Sub(made.At) < KeyWindow {
-			err = invitation.ErrConflict
+			err = command.ErrConflict
 		}
 		return none, false, err
 	}

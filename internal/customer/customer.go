@@ -4,10 +4,10 @@ package customer
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -62,18 +62,6 @@ type Store interface {
 	Commit(ctx context.Context, invitations []invitation.Change, relationships []relationship.Change) error
 }
 
-// Command is who asks for a change of a customer, and under which condition.
-type Command struct {
-	User          partner.User
-	CorrelationID string
-	Key           string // Idempotency-Key; empty for none
-	Body          string // a fingerprint of the request
-	// IfVersion is the version that the caller has seen (If-Match), or [invitation.AnyVersion]; zero for none.
-	IfVersion int
-	// Findings is what is wrong with the form of the request already.
-	Findings problem.Findings
-}
-
 // Change is what is asked for, exactly one of it. Nil means "not said".
 type Change struct {
 	IdentityConfirmed     *bool              // true: the agent knows that the right company answered (domain, 0.25)
@@ -88,24 +76,16 @@ type Change struct {
 // customer with which no relationship is active, for a removal one with which there never was any; [problem.PreconditionRequired],
 // [problem.PreconditionFailed]; [problem.ValidationFailed], [problem.AttestationRequired], [problem.AttestationOutdated];
 // [problem.AgreementTextNotConfigured], [problem.ActiveSubscriptionsExist].
-func (s Service) Change(ctx context.Context, c Command, tenant string, change Change) (relationship.Relationship, error) {
-	for range maxRounds {
-		r, err := s.once(ctx, c, tenant, change)
-		if !errors.Is(err, invitation.ErrConflict) {
-			return r, err
-		}
-	}
-	return relationship.Relationship{}, busy()
+func (s Service) Change(ctx context.Context, c command.Command, tenant string, change Change) (relationship.Relationship, error) {
+	var r relationship.Relationship
+	err := command.Retry(func() (err error) {
+		r, err = s.once(ctx, c, tenant, change)
+		return err
+	})
+	return r, err
 }
 
-func busy() error {
-	return &problem.Error{Code: problem.Unavailable, Detail: "Too many changes at once; try again.", RetryAfter: time.Second}
-}
-
-// maxRounds bounds how often a decision is made anew after somebody else was quicker.
-const maxRounds = 8
-
-func (s Service) once(ctx context.Context, c Command, tenant string, change Change) (relationship.Relationship, error) {
+func (s Service) once(ctx context.Context, c command.Command, tenant string, change Change) (relationship.Relationship, error) {
 	none := relationship.Relationship{}
 	if err := c.User.Permit(partner.KeepRelationships); err != nil {
 		return none, err
@@ -124,11 +104,12 @@ func (s Service) once(ctx context.Context, c Command, tenant string, change Chan
 	}
 	// A removal that was carried out is what was asked for, whichever version it was asked of (RFC 9110, 13.1.1; G14).
 	gone := before.Status == relationship.Removed
-	switch {
-	case c.IfVersion == 0:
-		return none, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
-	case c.IfVersion != invitation.AnyVersion && c.IfVersion != before.Version && !gone:
-		return none, problem.New(problem.PreconditionFailed, "The customer was changed since you read it.")
+	seen := before.Version
+	if gone {
+		seen = c.IfVersion
+	}
+	if err := c.Expects(seen, "customer"); err != nil {
+		return none, err
 	}
 	if err := change.check(c.Findings).Err(); err != nil {
 		return none, err

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/customer"
 	"concord/internal/invitation"
@@ -25,14 +26,14 @@ const (
 	larch partner.TenantID = "0b000000-0000-4000-8000-000000000001"
 )
 
-func open() (*storetest.Memory, customer.Service, customer.Command) {
+func open() (*storetest.Memory, customer.Service, command.Command) {
 	store := &storetest.Memory{}
 	store.PutRelationship(relationship.Relationship{
 		ID: "rel_1", Partner: alder, Customer: relationship.Customer{Tenant: larch}, Status: relationship.Active,
 		DelegatedAdmin: relationship.ActiveDAP, IdentityCheck: relationship.Unproven, Version: 1,
 	})
 	user := partner.User{Subject: "agent", Tenant: alder, Roles: []partner.Role{partner.SalesAgent}}
-	return store, customer.Service{Store: store, Support: store, Now: time.Now}, customer.Command{User: user, CorrelationID: "corr", IfVersion: invitation.AnyVersion}
+	return store, customer.Service{Store: store, Support: store, Now: time.Now}, command.Command{User: user, CorrelationID: "corr", IfVersion: invitation.AnyVersion}
 }
 
 func said(b bool) *bool { return &b }
@@ -65,7 +66,7 @@ func TestManyAtOnce(t *testing.T) {
 type contested struct{ *storetest.Memory }
 
 func (contested) Commit(context.Context, []invitation.Change, []relationship.Change) error {
-	return invitation.ErrConflict
+	return command.ErrConflict
 }
 
 func TestAStormIsToldAsOne(t *testing.T) {
@@ -80,7 +81,7 @@ func TestAStormIsToldAsOne(t *testing.T) {
 const oak partner.TenantID = "0c000000-0000-4000-8000-000000000001"
 
 // removal gives a service with a text to attest, a relationship with oak of which nothing was granted, and the attestation.
-func removal(t *testing.T, role partner.ProgramRole) (*storetest.Memory, customer.Service, customer.Command, customer.Change) {
+func removal(t *testing.T, role partner.ProgramRole) (*storetest.Memory, customer.Service, command.Command, customer.Change) {
 	t.Helper()
 	store, s, c := open()
 	store.PutAccount(partner.Account{Tenant: alder, Role: role, Locale: "en", Country: "US", Status: partner.Suspended, Version: 1})
@@ -179,7 +180,7 @@ func TestSupportFallsBack(t *testing.T) {
 		store.Inject(func(op storetest.Operation) storetest.Fault {
 			if op == storetest.EndRelationship && once {
 				once = false
-				return storetest.Fault{Err: invitation.ErrConflict}
+				return storetest.Fault{Err: command.ErrConflict}
 			}
 			return storetest.Fault{}
 		})

@@ -2,10 +2,10 @@ package customer
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -121,29 +121,27 @@ func (s Self) record(ctx context.Context, who invitation.Person, id string) (r r
 // Claim says that a record is of the company: it is its partners' customer from then on, under both ids (domain, 0.30). Codes: those of
 // [Self.Record]; [problem.RegionNotAllowed], [problem.CloudMismatch] for a company that may not be their customer.
 func (s Self) Claim(ctx context.Context, who invitation.Person, id, correlationID string) (Found, error) {
-	for range maxRounds {
+	var f Found
+	err := command.Retry(func() error {
 		r, err := s.record(ctx, who, id)
 		if err != nil {
-			return Found{}, err
+			return err
 		}
-		f, _, err := s.describe(ctx, r)
-		if err != nil {
-			return f, err
+		if f, _, err = s.describe(ctx, r); err != nil {
+			return err
 		}
 		is, err := s.Recognition.Recognise(ctx, relationship.Inquiry{Company: who.Company, Meant: r.ID, Entry: s.entry(who, correlationID), Strong: true})
 		if err == nil {
 			err = is.Barred
 		}
 		if err != nil {
-			return f, err
+			return err
 		}
 		told := is.Discovery
 		told.Domains = append(told.Domains, is.Learnt...)
-		if err = s.Register.Spoken(ctx, told, is.Rows); !errors.Is(err, invitation.ErrConflict) {
-			return f, err
-		}
-	}
-	return Found{}, busy()
+		return s.Register.Spoken(ctx, told, is.Rows)
+	})
+	return f, err
 }
 
 func (s Self) entry(who invitation.Person, correlationID string) relationship.Entry {
@@ -153,20 +151,19 @@ func (s Self) entry(who invitation.Person, correlationID string) relationship.En
 // Disown says that a record is not of the company: what was sold is suspended, its partners' support falls back (0.44), the relationships end,
 // and the domain is the company's. When the process dies in between, the record is still there, and the same can be said again. Codes: those of [Self.Record].
 func (s Self) Disown(ctx context.Context, who invitation.Person, id, correlationID string) (Found, error) {
-	for range maxRounds {
+	var f Found
+	err := command.Retry(func() error {
 		r, err := s.record(ctx, who, id)
 		if err != nil {
-			return Found{}, err
+			return err
 		}
-		f, rows, err := s.describe(ctx, r)
-		if err == nil {
-			err = s.disown(ctx, who, r, rows, s.entry(who, correlationID))
+		var rows []relationship.Relationship
+		if f, rows, err = s.describe(ctx, r); err != nil {
+			return err
 		}
-		if !errors.Is(err, invitation.ErrConflict) && !errors.Is(err, commerce.ErrConflict) {
-			return f, err
-		}
-	}
-	return Found{}, busy()
+		return s.disown(ctx, who, r, rows, s.entry(who, correlationID))
+	})
+	return f, err
 }
 
 func (s Self) disown(ctx context.Context, who invitation.Person, r relationship.Record, rows []relationship.Relationship, e relationship.Entry) error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/granular"
@@ -55,7 +56,7 @@ type Granular interface {
 type Tiers interface {
 	Partnership(ctx context.Context, u partner.User, id string) (partnership.Seen, error)
 	Partnerships(ctx context.Context, u partner.User, q partnership.Query) (list []partnership.Seen, next string, err error)
-	RevokeAccess(ctx context.Context, c partnership.Command, id string) (partnership.Seen, error)
+	RevokeAccess(ctx context.Context, c command.Command, id string) (partnership.Seen, error)
 }
 
 // Purchases says what a company has bought and signed. Its contracts are those of [commerce.SubscriptionStore] and
@@ -322,21 +323,17 @@ func (s Self) former(ctx context.Context, who invitation.Person, id partner.Tena
 func (s Self) change(
 	ctx context.Context, who invitation.Person, tenant, correlationID string, do func(before relationship.Relationship, e relationship.Entry) error,
 ) (Partner, error) {
-	for range maxRounds {
-		p, err := s.Partner(ctx, who, tenant)
-		if err != nil {
-			return p, err
+	var p Partner
+	err := command.Retry(func() (err error) {
+		if p, err = s.Partner(ctx, who, tenant); err != nil {
+			return err
 		}
-		err = do(p.Relationship, relationship.Entry{At: s.Now().UTC().Truncate(time.Second), By: who.Subject, CorrelationID: correlationID})
-		if err == nil {
-			p, err := s.Partner(ctx, who, tenant)
-			return p, err
-		}
-		if !errors.Is(err, invitation.ErrConflict) {
-			return p, err
-		}
+		return do(p.Relationship, s.entry(who, correlationID))
+	})
+	if err != nil {
+		return p, err
 	}
-	return Partner{}, busy()
+	return s.Partner(ctx, who, tenant)
 }
 
 // Roles gives one granular administration of a partner, and whether it still stands. Codes: [problem.RoleNotPermitted], [problem.NotFound].
@@ -408,7 +405,7 @@ func (s Self) RevokeAccess(ctx context.Context, who invitation.Person, tenant, c
 	if err != nil {
 		return partnership.Seen{}, err
 	}
-	return s.Tiers.RevokeAccess(ctx, partnership.Command{User: user(who), CorrelationID: correlationID}, id)
+	return s.Tiers.RevokeAccess(ctx, command.Command{User: user(who), CorrelationID: correlationID}, id)
 }
 
 // with gives the id of a company's partnership with a provider.
@@ -438,30 +435,28 @@ var ErrReworded = errors.New("customer: other words are in force")
 // Sign signs the customer agreement whose words were read (rule P1). Codes: [problem.RoleNotPermitted]; [problem.NotFound] for a company
 // without a partner, or that has signed; [problem.AgreementTextNotConfigured]; those of a field. [ErrReworded].
 func (s Self) Sign(ctx context.Context, who invitation.Person, lang string, read relationship.AttestedText, by commerce.Signer, correlationID string) (commerce.Agreement, error) {
-	none := commerce.Agreement{}
-	for range maxRounds {
+	var a commerce.Agreement
+	err := command.Retry(func() error {
 		offer, err := s.Offer(ctx, who, lang)
 		switch {
 		case err != nil:
-			return none, err
+			return err
 		case offer == nil:
-			return none, notMine()
+			return notMine()
 		case offer.Words() != read:
-			return none, ErrReworded
+			return ErrReworded
 		}
 		r, err := s.told(ctx, who)
 		if err != nil {
-			return none, err
+			return err
 		}
-		now := s.Now().UTC().Truncate(time.Second)
-		a, err := s.Signing.Sign(ctx, r, *offer, by, s.Addresses, commerce.Agreement{
+		now := command.Now(s.Now)
+		a, err = s.Signing.Sign(ctx, r, *offer, by, s.Addresses, commerce.Agreement{
 			ID: publicid.Random("agr_"), At: now, By: who.Subject, CorrelationID: correlationID, EraseAt: now.Add(s.Evidence),
 		})
-		if !errors.Is(err, commerce.ErrConflict) {
-			return a, err
-		}
-	}
-	return none, busy()
+		return err
+	})
+	return a, err
 }
 
 // told gives the relationship whose partner is told of a signature: of those that wait for one the newest.

@@ -2,7 +2,6 @@ package customer
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"concord/internal/commerce"
@@ -14,7 +13,7 @@ import (
 // Support knows what a partner supports, and ends it with the relationship.
 //
 // Supported gives the subscriptions of a customer whose support contact a partner is, every write included that was acknowledged before the
-// call. End stores all of an ending or nothing: [invitation.ErrConflict] when something is not as it was before. WriteSubscription is that of
+// call. End stores all of an ending or nothing: [command.ErrConflict] when something is not as it was before. WriteSubscription is that of
 // [commerce.SubscriptionStore].
 type Support interface {
 	Supported(ctx context.Context, p, customer partner.TenantID) ([]commerce.Subscription, error)
@@ -43,7 +42,7 @@ func end(ctx context.Context, support Support, e Ending) error {
 	return support.End(ctx, e)
 }
 
-// fallBack gives what falls back with the end of a relationship, at most fit; it has written the rest. [invitation.ErrConflict] when something
+// fallBack gives what falls back with the end of a relationship, at most fit; it has written the rest. [command.ErrConflict] when something
 // is not as it was read.
 func fallBack(ctx context.Context, support Support, ended relationship.Relationship, fit int) ([]commerce.SubscriptionChange, error) {
 	supported, err := support.Supported(ctx, ended.Partner, ended.Customer.Tenant)
@@ -57,9 +56,6 @@ func fallBack(ctx context.Context, support Support, ended relationship.Relations
 	fit = min(fit, len(all))
 	for _, c := range all[fit:] {
 		if err := support.WriteSubscription(ctx, c, nil); err != nil {
-			if errors.Is(err, commerce.ErrConflict) {
-				err = invitation.ErrConflict // read again
-			}
 			return nil, err
 		}
 	}

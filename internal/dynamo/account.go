@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"concord/internal/command"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -115,7 +116,7 @@ func (s *Store) CreateAccount(ctx context.Context, a partner.Account) (err error
 			return errInUse()
 		}
 	}
-	return registry.ErrConflict
+	return command.ErrConflict
 }
 
 // verifiedBy gives the writes that make a domain known as that of a partner's tenant, where it was another one before. A domain that has a
@@ -154,13 +155,13 @@ func (s *Store) WriteAccount(ctx context.Context, before, after partner.Account)
 		case refused == nil:
 			return err
 		case refused[0] != nil || slices.ContainsFunc(refused[own:], stood):
-			return registry.ErrConflict
+			return command.ErrConflict
 		}
 		return errInUse()
 	}
 	err = s.single(ctx, write, i)
 	if errors.Is(err, invitation.ErrConflict) {
-		return registry.ErrConflict
+		return command.ErrConflict
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/customer"
 	"concord/internal/invitation"
@@ -70,7 +71,7 @@ func (s *Store) AddAgreement(ctx context.Context, a commerce.Agreement, r *relat
 	put := s.agreed(a)
 	if r == nil {
 		if err = s.single(ctx, put, put.Put.Item); errors.Is(err, invitation.ErrConflict) {
-			return commerce.ErrConflict
+			return command.ErrConflict
 		}
 		return err
 	}
@@ -86,7 +87,7 @@ func (s *Store) agreed(a commerce.Agreement) types.TransactWriteItem {
 func (s *Store) traded(ctx context.Context, items ...types.TransactWriteItem) error {
 	refused, err := s.together(ctx, items)
 	if err == nil && refused != nil {
-		return commerce.ErrConflict
+		return command.ErrConflict
 	}
 	return err
 }
@@ -493,7 +494,7 @@ func (s *Store) WriteSubscription(ctx context.Context, c commerce.SubscriptionCh
 		return s.traded(ctx, items...)
 	}
 	if err = s.single(ctx, items[0], encodeSubscription(c.After)); errors.Is(err, invitation.ErrConflict) {
-		return commerce.ErrConflict
+		return command.ErrConflict
 	}
 	return err
 }

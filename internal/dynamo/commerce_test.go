@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"concord/infra/local/engine"
+	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
@@ -49,9 +50,9 @@ func TestCostOfCommerce(t *testing.T) {
 		Accounts: store, Holders: store, Relationships: store, Agreements: store, Orders: store, Subscriptions: store, Texts: store, Partnerships: commerce.Tiers{Store: store},
 		Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: contact.Addresses{AllowReserved: true}, Now: s.service.Now,
 	}
-	command := func() commerce.Command {
+	command := func() command.Command {
 		c := s.command()
-		return commerce.Command{User: c.User, CorrelationID: c.CorrelationID, Key: c.Key, Body: c.Body, IfVersion: commerce.AnyVersion}
+		return command.Command{User: c.User, CorrelationID: c.CorrelationID, Key: c.Key, Body: c.Body, IfVersion: command.AnyVersion}
 	}
 	measure("attest", "2 GetItem, 3 Query, 1 TransactWriteItems | 4 | 0 | 1 | **5** | 4.5 | 0 | 0 | **4.5**", func() error {
 		_, _, err := service.Attest(ctx, command(), string(customer), commerce.Attestation{

@@ -25,6 +25,7 @@ import (
 	"concord/internal/agenda"
 	"concord/internal/audit"
 	"concord/internal/batch"
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/dynamo"
@@ -598,7 +599,7 @@ func TestCost(t *testing.T) {
 		Store: store, Register: store, Support: store, Customers: store, Directory: store, Grants: store, Partnerships: store, Accounts: store, Texts: store,
 		Regions: l.service.Regions, Clouds: l.service.Clouds, Addresses: l.service.Addresses, Now: func() time.Time { return l.now },
 	}
-	asked := customer.Command{User: l.user, CorrelationID: "6f1c9d3e-2222-4000-8000-000000000002", Key: "pine", Body: "body", IfVersion: invitation.AnyVersion}
+	asked := command.Command{User: l.user, CorrelationID: "6f1c9d3e-2222-4000-8000-000000000002", Key: "pine", Body: "body", IfVersion: invitation.AnyVersion}
 	var pine relationship.Relationship
 	measure("create a customer", "1 BatchGetItem, 2 GetItem, 1 TransactWriteItems | 8 | 1 | 0 | **10** | 2.5 | 0 | 0 | **2.5**", func() (err error) {
 		name, domain, country := "Pine Ltd", "pine.example", "US"

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/infra/local/engine"
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/invitation"
@@ -31,8 +32,8 @@ func TestAccountSize(t *testing.T) {
 		Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://concord.example"}},
 	}
 	operator := partner.User{Subject: "3f8e3a52-6d0c-4f55-9a4e-0d4bb1f1a001", Roles: []partner.Role{partner.Operator}}
-	command := func(n int) registry.Command {
-		return registry.Command{User: operator, CorrelationID: fmt.Sprintf("6f1c9d3e-1111-4000-8000-%012d", n), Key: fmt.Sprint(n), Body: "00ff00ff00ff", IfVersion: registry.AnyVersion}
+	command := func(n int) command.Command {
+		return command.Command{User: operator, CorrelationID: fmt.Sprintf("6f1c9d3e-1111-4000-8000-%012d", n), Key: fmt.Sprint(n), Body: "00ff00ff00ff", IfVersion: command.AnyVersion}
 	}
 	tenant := randomTenant()
 	ids := []partner.PartnerID{{ID: "4100001", Type: partner.Location, Country: "US", OnboardingLocation: true}, {ID: "4100002", Type: partner.Headquarters, Country: "US"}}

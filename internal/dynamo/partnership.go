@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"concord/internal/command"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/partnership"
@@ -89,7 +90,7 @@ func (s *Store) WritePartnership(ctx context.Context, c partnership.Change) (err
 	defer func() { wrap(&err, "write %s", c.After.ID()) }()
 	refused, err := s.together(ctx, s.partnered(c))
 	if err == nil && refused != nil {
-		return partnership.ErrConflict
+		return command.ErrConflict
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"concord/infra/local/engine"
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/invitation"
@@ -87,7 +88,7 @@ func (s *together) turn(ctx context.Context, active bool) (bool, error) {
 		if !changed {
 			return false, nil
 		}
-		if err := s.store.WritePartnership(ctx, c); !errors.Is(err, partnership.ErrConflict) {
+		if err := s.store.WritePartnership(ctx, c); !errors.Is(err, command.ErrConflict) {
 			return err == nil, err
 		}
 	}
@@ -391,7 +392,7 @@ func TestCostOfTiers(t *testing.T) {
 	})
 	measure("revoke the provider's administration", "1 BatchGetItem, 1 GetItem, 1 TransactWriteItems | 4 | 0 | 0 | **4** | 1.5 | 0 | 0 | **1.5**", func() error {
 		admin := partner.User{Subject: "admin", Tenant: s.reseller, Roles: []partner.Role{partner.GlobalAdmin}}
-		_, err := use.RevokeAccess(ctx, partnership.Command{User: admin}, s.pair().ID())
+		_, err := use.RevokeAccess(ctx, command.Command{User: admin}, s.pair().ID())
 		return err
 	})
 }

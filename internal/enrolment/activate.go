@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -182,7 +183,7 @@ func (s *Service) SignAgreement(ctx context.Context, c Command, lang string, a *
 	}
 	for range maxRounds {
 		g, replayed, err := s.signOnce(ctx, c, lang, a)
-		if !errors.Is(err, ErrConflict) && !errors.Is(err, registry.ErrConflict) {
+		if !errors.Is(err, ErrConflict) && !errors.Is(err, command.ErrConflict) {
 			return g, replayed, err
 		}
 	}

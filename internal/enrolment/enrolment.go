@@ -8,12 +8,12 @@ package enrolment
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -343,7 +343,7 @@ type Page struct {
 }
 
 // ErrConflict means that somebody else was quicker: read again and decide again.
-var ErrConflict = errors.New("enrolment: changed by somebody else")
+var ErrConflict = command.ErrConflict
 
 // Store keeps enrolments.
 //

@@ -12,13 +12,13 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/internal/agenda"
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/link"
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/publicid"
-	"concord/internal/registry"
 	"concord/internal/terms"
 )
 
@@ -91,7 +91,7 @@ func (m *memory) Holder(_ context.Context, id string) (partner.TenantID, error) 
 
 func (m *memory) WriteAccount(_ context.Context, before, after partner.Account) error {
 	if m.accounts[after.Tenant].Version != before.Version {
-		return registry.ErrConflict
+		return command.ErrConflict
 	}
 	m.accounts[after.Tenant] = after
 	return nil

@@ -12,12 +12,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/relationship"
@@ -391,7 +391,7 @@ type Store interface {
 }
 
 // ErrConflict means that somebody else was quicker: read again and decide again.
-var ErrConflict = errors.New("granular: changed by somebody else")
+var ErrConflict = command.ErrConflict
 
 // SlotTaken means that another relationship holds the slot. It may have another name since: holders do not give a slot back.
 type SlotTaken struct{ By string }

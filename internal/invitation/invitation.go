@@ -13,13 +13,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/granular"
 	"concord/internal/locale"
@@ -479,7 +479,7 @@ type Slots interface {
 }
 
 // ErrConflict means that somebody else was quicker: read again and decide again.
-var ErrConflict = errors.New("invitation: changed by somebody else")
+var ErrConflict = command.ErrConflict
 
 // SlotTaken means that another invitation holds the slot. It may have ended since: holders do not give a slot back.
 type SlotTaken struct{ By string }

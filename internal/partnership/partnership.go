@@ -6,7 +6,6 @@ package partnership
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"slices"
 	"time"
 
@@ -237,16 +236,13 @@ type Page struct {
 	Next         string
 }
 
-// ErrConflict means that somebody else was quicker: read again and decide again.
-var ErrConflict = errors.New("partnership: changed by somebody else")
-
 // Store keeps partnerships. Each stands in the directories of both sides, which always say the same: a write changes both or neither
 // (rule N6). Reads include every write that was acknowledged before the call.
 //
 // Partnership gives an error with code [problem.NotFound] when the company of has none with the id.
 //
 // WritePartnership is compare-and-swap: it stores After when what is stored is still the version of Before, and otherwise gives
-// [ErrConflict].
+// [command.ErrConflict].
 type Store interface {
 	Partnership(ctx context.Context, of partner.TenantID, id string) (Partnership, error)
 	Partnerships(ctx context.Context, of partner.TenantID, q Query) (Page, error)

@@ -2,10 +2,10 @@ package partnership
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -207,23 +207,10 @@ func (s Service) ResellersOf(ctx context.Context, u partner.User, customer strin
 	return list, page.Next, err
 }
 
-// Command is who asks for a change of a partnership, and under which condition.
-type Command struct {
-	User          partner.User
-	CorrelationID string
-	// IfVersion is the version that the caller has seen (If-Match), or [AnyVersion]; zero for none.
-	IfVersion int
-	// Findings is what is wrong with the form of the request already.
-	Findings problem.Findings
-}
-
-// AnyVersion is a condition that every version fulfils.
-const AnyVersion = -1
-
 // RevokeAccess ends the provider's administration of the reseller's own account; the partnership stays as it is, active or removed (rules
 // N8, X9). What is revoked already is no error: a call can be repeated. Codes: [problem.RoleNotPermitted] for who is no Global
 // admin; [problem.NotFound]; [problem.PreconditionFailed]; those of a field; [problem.InvalidTransition] for the provider's side.
-func (s Service) RevokeAccess(ctx context.Context, c Command, id string) (Seen, error) {
+func (s Service) RevokeAccess(ctx context.Context, c command.Command, id string) (Seen, error) {
 	over := func(p Partnership) bool { return p.ProviderAccess != Granted && p.Reseller == c.User.Tenant }
 	return s.change(ctx, c, partner.KeepOwnAccount, id, over, func(p Partnership, e Entry) (Partnership, bool, error) {
 		if err := c.Findings.Err(); err != nil {
@@ -241,7 +228,7 @@ func (s Service) RevokeAccess(ctx context.Context, c Command, id string) (Seen, 
 // X6, X8, X9): an open dual invitation of the pair is refused from then on (invariant 4). What has ended is no error: a call can be
 // repeated. Codes: [problem.RoleNotPermitted]; [problem.NotFound]; [problem.PreconditionFailed]; those of a field;
 // [problem.AttestationRequired], [problem.AttestationOutdated]; [problem.AgreementTextNotConfigured].
-func (s Service) Remove(ctx context.Context, c Command, id string, a *terms.Attestation) (Seen, error) {
+func (s Service) Remove(ctx context.Context, c command.Command, id string, a *terms.Attestation) (Seen, error) {
 	over := func(p Partnership) bool { return p.Status != Active }
 	return s.change(ctx, c, partner.KeepRelationships, id, over, func(p Partnership, e Entry) (Partnership, bool, error) {
 		f := slices.Clone(c.Findings)
@@ -268,39 +255,34 @@ func (s Service) Remove(ctx context.Context, c Command, id string, a *terms.Atte
 	})
 }
 
-// maxRounds bounds how often a decision is made anew after somebody else was quicker.
-const maxRounds = 8
-
 // change reads, decides and writes until nobody else was quicker. What is over already was asked for of whichever version (RFC 9110, 13.1.1;
 // G14).
 func (s Service) change(
-	ctx context.Context, c Command, op partner.Operation, id string, over func(Partnership) bool, do func(Partnership, Entry) (after Partnership, changed bool, err error),
+	ctx context.Context, c command.Command, op partner.Operation, id string, over func(Partnership) bool, do func(Partnership, Entry) (after Partnership, changed bool, err error),
 ) (Seen, error) {
 	if err := c.User.Permit(op); err != nil {
 		return Seen{}, err
 	}
-	for range maxRounds {
+	var after Partnership
+	err := command.Retry(func() error {
 		before, err := s.find(ctx, c.User.Tenant, id)
 		if err != nil {
-			return Seen{}, err
+			return err
 		}
-		if c.IfVersion != 0 && c.IfVersion != AnyVersion && c.IfVersion != before.Version && !over(before) {
-			return Seen{}, problem.New(problem.PreconditionFailed, "The partnership was changed since you read it.")
+		if !over(before) {
+			if err := c.Allows(before.Version, "partnership"); err != nil {
+				return err
+			}
 		}
-		e := Entry{At: s.Now().UTC().Truncate(time.Second), Side: before.Side(c.User.Tenant), By: c.User.Subject, CorrelationID: c.CorrelationID}
-		after, changed, err := do(before, e)
-		if err != nil {
-			return Seen{}, err
+		e := Entry{At: command.Now(s.Now), Side: before.Side(c.User.Tenant), By: c.User.Subject, CorrelationID: c.CorrelationID}
+		changed := false
+		if after, changed, err = do(before, e); err != nil || !changed {
+			return err
 		}
-		if changed {
-			err = s.Store.WritePartnership(ctx, Change{Before: &before, After: after})
-		}
-		if err == nil {
-			return s.one(ctx, c.User.Tenant, after)
-		}
-		if !errors.Is(err, ErrConflict) {
-			return Seen{}, err
-		}
+		return s.Store.WritePartnership(ctx, Change{Before: &before, After: after})
+	})
+	if err != nil {
+		return Seen{}, err
 	}
-	return Seen{}, &problem.Error{Code: problem.Unavailable, Detail: "Too many changes at once; try again.", RetryAfter: time.Second}
+	return s.one(ctx, c.User.Tenant, after)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"concord/internal/command"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -28,7 +29,7 @@ func (r *Service) own(ctx context.Context, u partner.User) (partner.Account, err
 // ChangeSupport changes whom a partner's customers ask for help; nil is what was not said, and a profile that says the same as before changes
 // nothing. Replayed reports that the command's key had made the change. Codes: [problem.RoleNotPermitted], also for a company without an
 // account; [problem.IdempotencyKeyReused]; [problem.PreconditionRequired] without a version; [problem.PreconditionFailed]; those of a field.
-func (r *Service) ChangeSupport(ctx context.Context, c Command, p *partner.SupportProfile) (a partner.Account, replayed bool, err error) {
+func (r *Service) ChangeSupport(ctx context.Context, c command.Command, p *partner.SupportProfile) (a partner.Account, replayed bool, err error) {
 	if err := c.User.Permit(partner.KeepSupport); err != nil {
 		return partner.Account{}, false, err
 	}
@@ -37,10 +38,10 @@ func (r *Service) ChangeSupport(ctx context.Context, c Command, p *partner.Suppo
 		return partner.Account{}, false, err
 	}
 	now := r.now()
-	if was, err := c.replays(now, before, false); was || err != nil {
+	if was, err := replays(c, now, before, false); was || err != nil {
 		return before, was, err
 	}
-	if err := c.expects(before); err != nil {
+	if err := c.Expects(before.Version, "account"); err != nil {
 		return partner.Account{}, false, err
 	}
 	f := slices.Clone(c.Findings)
@@ -54,10 +55,10 @@ func (r *Service) ChangeSupport(ctx context.Context, c Command, p *partner.Suppo
 	if err := f.Err(); err != nil || after.Support == before.Support {
 		return before, false, err
 	}
-	after = after.Next(c.entry(now, "", partner.SupportChanged))
+	after = after.Next(entryOf(c, now, "", partner.SupportChanged))
 	if err := r.Store.WriteAccount(ctx, before, after); err != nil {
-		if errors.Is(err, ErrConflict) {
-			err = outdated()
+		if errors.Is(err, command.ErrConflict) {
+			err = command.Outdated("account")
 		}
 		return partner.Account{}, false, err
 	}

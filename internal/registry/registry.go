@@ -3,8 +3,6 @@ package registry
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"net/url"
 	"regexp"
@@ -14,6 +12,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/country"
 	"concord/internal/locale"
@@ -32,9 +31,6 @@ const (
 	MaxWhy        = 100 // characters of why something was changed
 	MaxPartnerIDs = 20
 	MaxDailyMails = 100_000
-
-	// idempotencyWindow is how long an Idempotency-Key is remembered (api, Norms).
-	idempotencyWindow = 24 * time.Hour
 )
 
 // paused returns the account with its sending paused.
@@ -69,7 +65,7 @@ type Page struct {
 // Store keeps accounts.
 //
 // CreateAccount adds one of version 1, and gives [problem.PartnerExists] when the tenant has one. WriteAccount stores after over before,
-// one version on, or nothing and [ErrConflict]; tenant and creation stay as they are. Both give [problem.PartnerIDInUse] when another
+// one version on, or nothing and [command.ErrConflict]; tenant and creation stay as they are. Both give [problem.PartnerIDInUse] when another
 // account has one of the PartnerIDs that are new to this one; one that is given up is free. Whatever was acknowledged is in every list that
 // begins later. A page of ListAccounts looks at a bounded number of accounts; its code is [problem.MalformedRequest] for a place
 // where no page ended.
@@ -79,9 +75,6 @@ type Store interface {
 	WriteAccount(ctx context.Context, before, after partner.Account) error
 	ListAccounts(ctx context.Context, q Query) (Page, error)
 }
-
-// ErrConflict means that somebody else was quicker: read again and decide again.
-var ErrConflict = errors.New("registry: changed by somebody else")
 
 // Service is what the operator does with partner accounts (api, Operations; domain, 2.1 and 2.4).
 type Service struct {
@@ -93,43 +86,22 @@ type Service struct {
 	Now     func() time.Time
 }
 
-// Command is who asks for a change of an account, and under which conditions.
-type Command struct {
-	User          partner.User
-	CorrelationID string
-	Key           string // Idempotency-Key; empty for none
-	Body          string // a hash of the request
-	IfVersion     int    // the version that the caller has seen; 0 for none, AnyVersion for any
-	Findings      problem.Findings
-}
-
-// AnyVersion is a condition that every version fulfils.
-const AnyVersion = -1
-
-func (c Command) entry(now time.Time, why string, changed ...string) partner.Entry {
-	e := partner.Entry{At: now, Changed: changed, By: c.User.Subject, CorrelationID: c.CorrelationID, Body: c.Body, Why: why}
-	if c.Key != "" {
-		e.Key = hash(c.Key)
+func entryOf(c command.Command, now time.Time, why string, changed ...string) partner.Entry {
+	return partner.Entry{
+		At: now, Changed: changed, By: c.User.Subject, CorrelationID: c.CorrelationID, Key: command.Fingerprint(c.Key), Body: c.Body, Why: why,
 	}
-	return e
-}
-
-func hash(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:6])
 }
 
 // replays reports whether the account shows that the command was carried out before. A key that was used for the same kind of change with
 // another body is [problem.IdempotencyKeyReused].
-func (c Command) replays(now time.Time, a partner.Account, creation bool) (bool, error) {
+func replays(c command.Command, now time.Time, a partner.Account, creation bool) (bool, error) {
 	for _, e := range a.History {
-		if c.Key == "" || e.Key != hash(c.Key) || (len(e.Changed) == 0) != creation || now.Sub(e.At) >= idempotencyWindow {
+		if (len(e.Changed) == 0) != creation {
 			continue
 		}
-		if e.Body != c.Body {
-			return false, problem.New(problem.IdempotencyKeyReused, "This Idempotency-Key was used with another request.")
+		if was, err := c.Replays(now, e.At, e.Key, e.Body); was || err != nil {
+			return was, err
 		}
-		return true, nil
 	}
 	return false, nil
 }
@@ -159,7 +131,7 @@ type Founding struct {
 
 // Create makes an account, active unless the particulars say pending. Replayed reports that the command's key had made it. Codes:
 // [problem.RoleNotPermitted]; those of a field; [problem.PartnerExists]; [problem.PartnerIDInUse]; [problem.IdempotencyKeyReused].
-func (r *Service) Create(ctx context.Context, c Command, of Founding, p Particulars) (a partner.Account, replayed bool, err error) {
+func (r *Service) Create(ctx context.Context, c command.Command, of Founding, p Particulars) (a partner.Account, replayed bool, err error) {
 	if err := c.User.Permit(partner.OperatePartners); err != nil {
 		return a, false, err
 	}
@@ -184,7 +156,7 @@ func (r *Service) Create(ctx context.Context, c Command, of Founding, p Particul
 	if p.Why != nil {
 		why = *p.Why
 	}
-	a.History = []partner.Entry{c.entry(now, why)}
+	a.History = []partner.Entry{entryOf(c, now, why)}
 	err = r.Store.CreateAccount(ctx, a)
 	if !problem.Is(err, problem.PartnerExists) {
 		return a, false, err
@@ -193,7 +165,7 @@ func (r *Service) Create(ctx context.Context, c Command, of Founding, p Particul
 	if readErr != nil {
 		return partner.Account{}, false, readErr
 	}
-	if was, reuse := c.replays(now, there, true); was || reuse != nil {
+	if was, reuse := replays(c, now, there, true); was || reuse != nil {
 		return there, was, reuse
 	}
 	return partner.Account{}, false, err
@@ -379,7 +351,7 @@ func (r *Service) Directory(ctx context.Context, u partner.User, regions partner
 // reason. Replayed reports that the command's key had made the change. Codes: [problem.RoleNotPermitted], [problem.NotFound],
 // [problem.IdempotencyKeyReused], [problem.PreconditionRequired] without a version, [problem.PreconditionFailed], those of a
 // field, [problem.PartnerIDInUse], [problem.InvalidTransition] for the status of an account that is neither active nor suspended.
-func (r *Service) Change(ctx context.Context, c Command, tenant string, p Particulars) (a partner.Account, replayed bool, err error) {
+func (r *Service) Change(ctx context.Context, c command.Command, tenant string, p Particulars) (a partner.Account, replayed bool, err error) {
 	if err := c.User.Permit(partner.OperatePartners); err != nil {
 		return partner.Account{}, false, err
 	}
@@ -388,10 +360,10 @@ func (r *Service) Change(ctx context.Context, c Command, tenant string, p Partic
 		return partner.Account{}, false, err
 	}
 	now := r.now()
-	if was, err := c.replays(now, before, false); was || err != nil {
+	if was, err := replays(c, now, before, false); was || err != nil {
 		return before, was, err
 	}
-	if err := c.expects(before); err != nil {
+	if err := c.Expects(before.Version, "account"); err != nil {
 		return partner.Account{}, false, err
 	}
 	after, err := r.changed(c, before, p, now)
@@ -399,31 +371,16 @@ func (r *Service) Change(ctx context.Context, c Command, tenant string, p Partic
 		return after, false, err
 	}
 	if err := r.Store.WriteAccount(ctx, before, after); err != nil {
-		if errors.Is(err, ErrConflict) {
-			err = outdated()
+		if errors.Is(err, command.ErrConflict) {
+			err = command.Outdated("account")
 		}
 		return partner.Account{}, false, err
 	}
 	return after, false, nil
 }
 
-// expects gives nil when an account has the version that the command is about.
-func (c Command) expects(a partner.Account) error {
-	switch c.IfVersion {
-	case 0:
-		return problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
-	case AnyVersion, a.Version:
-		return nil
-	}
-	return outdated()
-}
-
-func outdated() error {
-	return problem.New(problem.PreconditionFailed, "The account was changed since you read it.")
-}
-
 // changed gives the account after a change, of the same version when nothing changes.
-func (r *Service) changed(c Command, before partner.Account, p Particulars, now time.Time) (partner.Account, error) {
+func (r *Service) changed(c command.Command, before partner.Account, p Particulars, now time.Time) (partner.Account, error) {
 	f := slices.Clone(c.Findings)
 	after := before
 	r.apply(&f, &after, p)
@@ -462,7 +419,7 @@ func (r *Service) changed(c Command, before partner.Account, p Particulars, now 
 	if p.Why != nil {
 		why = *p.Why
 	}
-	return after.Next(c.entry(now, why, what...)), nil
+	return after.Next(entryOf(c, now, why, what...)), nil
 }
 
 // differences names the particulars in which two versions differ.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -125,11 +126,11 @@ func (r Reputation) object(ctx context.Context, p partner.TenantID, kind Objecti
 		if err == nil && r.Paused != nil {
 			r.Paused(ctx, p, why, s)
 		}
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, command.ErrConflict) {
 			return err
 		}
 	}
-	return ErrConflict
+	return command.ErrConflict
 }
 
 // Standing gives what counts for or against a partner: the last seven days, but nothing from before its sending was last let on

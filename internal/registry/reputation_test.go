@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/registry"
@@ -233,7 +234,7 @@ func TestComplaintsSurviveFaults(t *testing.T) {
 	b.store.Inject(func(o storetest.Operation) storetest.Fault {
 		if o == storetest.WriteAccount {
 			if rounds++; rounds < 3 {
-				return storetest.Fault{Err: registry.ErrConflict}
+				return storetest.Fault{Err: command.ErrConflict}
 			}
 		}
 		return storetest.Fault{}
@@ -244,11 +245,11 @@ func TestComplaintsSurviveFaults(t *testing.T) {
 	b.complain(1, 2)
 	b.store.Inject(func(o storetest.Operation) storetest.Fault {
 		if o == storetest.WriteAccount {
-			return storetest.Fault{Err: registry.ErrConflict}
+			return storetest.Fault{Err: command.ErrConflict}
 		}
 		return storetest.Fault{}
 	})
-	if err := b.rule.Complained(t.Context(), alder, "inv_3"); !errors.Is(err, registry.ErrConflict) {
+	if err := b.rule.Complained(t.Context(), alder, "inv_3"); !errors.Is(err, command.ErrConflict) {
 		t.Errorf("%v", err)
 	}
 }

@@ -11,12 +11,12 @@ import (
 	"time"
 
 	"concord/internal/agenda"
+	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/customer"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
-	"concord/internal/registry"
 	"concord/internal/relationship"
 )
 
@@ -127,7 +127,7 @@ func (m *Memory) AddAgreement(ctx context.Context, a commerce.Agreement, r *rela
 	}
 	return m.do(AddAgreement, func() error {
 		if !m.numbered(a) || r != nil && !m.unchanged(*r) {
-			return commerce.ErrConflict
+			return command.ErrConflict
 		}
 		m.agree(a)
 		if r != nil {
@@ -191,7 +191,7 @@ func (m *Memory) PlaceOrder(ctx context.Context, o commerce.Order, subscriptions
 	return m.do(PlaceOrder, func() error {
 		_, taken := m.orders[trade{o.Seller, o.Customer, o.ID}]
 		if taken || !m.unchanged(r) {
-			return commerce.ErrConflict
+			return command.ErrConflict
 		}
 		o.PlacedAt, o.Lines = second(o.PlacedAt), slices.Clone(o.Lines)
 		set(&m.orders, trade{o.Seller, o.Customer, o.ID}, o)
@@ -313,7 +313,7 @@ func (m *Memory) WriteSubscription(ctx context.Context, c commerce.SubscriptionC
 	}
 	return m.do(WriteSubscription, func() error {
 		if m.subscriptions[c.After.ID].Version != c.Before.Version || r != nil && !m.unchanged(*r) {
-			return commerce.ErrConflict
+			return command.ErrConflict
 		}
 		set(&m.subscriptions, c.After.ID, copySubscription(c.After))
 		if r != nil {
@@ -417,7 +417,7 @@ func (s *suite) partnerIDs() {
 	}
 	holder(first, b.Tenant)
 	holder(third, b.Tenant)
-	s.refused(s.Accounts.WriteAccount(s.Context(), b, taking), registry.ErrConflict)
+	s.refused(s.Accounts.WriteAccount(s.Context(), b, taking), command.ErrConflict)
 	holder("", "")
 	holder(strings.Repeat("9", 2000), "")
 }
@@ -498,8 +498,8 @@ func (s *suite) agreements() {
 	add(foreign, nil)
 	has(p, first)
 	// Neither without the other.
-	s.refused(s.Trade.AddAgreement(s.Context(), second, &change), commerce.ErrConflict)
-	s.refused(s.Trade.AddAgreement(s.Context(), first, nil), commerce.ErrConflict)
+	s.refused(s.Trade.AddAgreement(s.Context(), second, &change), command.ErrConflict)
+	s.refused(s.Trade.AddAgreement(s.Context(), first, nil), command.ErrConflict)
 	has(p, first)
 	add(second, nil)
 	add(signed, nil)
@@ -527,7 +527,7 @@ func (s *suite) agreementOnce() {
 		s.Fatalf("%d of 64 were stored", n)
 	}
 	for _, err := range refused {
-		if err != nil && !errors.Is(err, commerce.ErrConflict) && !problem.Is(err, problem.Unavailable) {
+		if err != nil && !errors.Is(err, command.ErrConflict) && !problem.Is(err, problem.Unavailable) {
 			s.Fatal(err)
 		}
 	}
@@ -642,7 +642,7 @@ func (s *suite) orders() {
 	}
 	// The id is taken: nothing of a second order is stored, its subscription included.
 	_, again, c2 := bought(c.After, 1)
-	s.refused(s.Trade.PlaceOrder(s.Context(), o, []commerce.Subscription{again}, c2), commerce.ErrConflict)
+	s.refused(s.Trade.PlaceOrder(s.Context(), o, []commerce.Subscription{again}, c2), command.ErrConflict)
 	_, err = s.Trade.Subscription(s.Context(), commerce.View{Partner: o.Seller, Customer: o.Customer}, again.ID)
 	s.code(err, problem.NotFound)
 }
@@ -652,7 +652,7 @@ func (s *suite) orderOutdated() {
 	o, sub, c := bought(r, 0)
 	s.place(o, sub, c)
 	late, lateSub, _ := bought(r, 1)
-	s.refused(s.Trade.PlaceOrder(s.Context(), late, []commerce.Subscription{lateSub}, c), commerce.ErrConflict)
+	s.refused(s.Trade.PlaceOrder(s.Context(), late, []commerce.Subscription{lateSub}, c), command.ErrConflict)
 	_, err := s.Trade.Order(s.Context(), late.Seller, late.Customer, late.ID)
 	s.code(err, problem.NotFound)
 }
@@ -748,10 +748,10 @@ func (s *suite) subscriptions() {
 		s.Fatal(err)
 	}
 	has(after)
-	s.refused(s.Trade.WriteSubscription(s.Context(), commerce.SubscriptionChange{Before: &sub, After: after}, nil), commerce.ErrConflict)
+	s.refused(s.Trade.WriteSubscription(s.Context(), commerce.SubscriptionChange{Before: &sub, After: after}, nil), command.ErrConflict)
 	third := after
 	third.Status, third.SupportContact, third.SupportedSince, third.Version = commerce.SubscriptionActive, "", time.Time{}, 3
-	s.refused(s.Trade.WriteSubscription(s.Context(), commerce.SubscriptionChange{Before: &after, After: third}, &change), commerce.ErrConflict)
+	s.refused(s.Trade.WriteSubscription(s.Context(), commerce.SubscriptionChange{Before: &after, After: third}, &change), command.ErrConflict)
 	has(after)
 	if err := s.Trade.WriteSubscription(s.Context(), commerce.SubscriptionChange{Before: &after, After: third}, nil); err != nil {
 		s.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"concord/internal/command"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -53,7 +54,7 @@ func (m *Memory) WriteAccount(ctx context.Context, before, after partner.Account
 	}
 	return m.do(WriteAccount, func() error {
 		if m.accounts[after.Tenant].Version != before.Version {
-			return registry.ErrConflict
+			return command.ErrConflict
 		}
 		if err := m.holds(after); err != nil {
 			return err
@@ -208,12 +209,12 @@ func (s *suite) accountOutdated() {
 	if err := s.Accounts.WriteAccount(s.Context(), a, b); err != nil {
 		s.Fatal(err)
 	}
-	s.refused(s.Accounts.WriteAccount(s.Context(), a, c), registry.ErrConflict)
+	s.refused(s.Accounts.WriteAccount(s.Context(), a, c), command.ErrConflict)
 	s.isAccount(b)
 	nothing := registered()
 	next := nothing
 	next.Version = 2
-	s.refused(s.Accounts.WriteAccount(s.Context(), nothing, next), registry.ErrConflict)
+	s.refused(s.Accounts.WriteAccount(s.Context(), nothing, next), command.ErrConflict)
 	_, err := s.Accounts.Account(s.Context(), nothing.Tenant, true)
 	s.code(err, problem.NotFound)
 }
@@ -241,7 +242,7 @@ func (s *suite) accountOnce() {
 		switch {
 		case err == nil:
 			count["done"]++
-		case problem.Is(err, problem.PartnerExists), errors.Is(err, registry.ErrConflict):
+		case problem.Is(err, problem.PartnerExists), errors.Is(err, command.ErrConflict):
 			count["refused"]++
 		case !problem.Is(err, problem.Unavailable):
 			s.Errorf("%v", err)

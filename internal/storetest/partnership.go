@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/partnership"
@@ -85,7 +86,7 @@ func (m *Memory) WritePartnership(ctx context.Context, c partnership.Change) err
 	}
 	return m.do(WritePartnership, func() error {
 		if !m.partners(c) {
-			return partnership.ErrConflict
+			return command.ErrConflict
 		}
 		set(&m.partnerships, c.After.Pair, copyPartnership(c.After))
 		return nil
@@ -241,10 +242,10 @@ func (s *suite) partnership() {
 
 func (s *suite) partnershipOutdated() {
 	first := s.partner(nil, partnered(tenant(), tenant()))
-	s.refused(s.Tiers.WritePartnership(s.Context(), partnership.Change{After: partnered(first.Provider, first.Reseller)}), partnership.ErrConflict)
+	s.refused(s.Tiers.WritePartnership(s.Context(), partnership.Change{After: partnered(first.Provider, first.Reseller)}), command.ErrConflict)
 	revoked, _ := first.Revoke(partnership.Entry{At: noon, Side: partnership.ResellerSide})
 	second := s.partner(&first, revoked)
-	s.refused(s.Tiers.WritePartnership(s.Context(), partnership.Change{Before: &first, After: revoked}), partnership.ErrConflict)
+	s.refused(s.Tiers.WritePartnership(s.Context(), partnership.Change{Before: &first, After: revoked}), command.ErrConflict)
 	s.isPartnership(second)
 }
 
@@ -264,7 +265,7 @@ func (s *suite) partnershipOnce() {
 		switch {
 		case err == nil:
 			won++
-		case !errors.Is(err, partnership.ErrConflict) && problem.CodeOf(err) != problem.Unavailable:
+		case !errors.Is(err, command.ErrConflict) && problem.CodeOf(err) != problem.Unavailable:
 			s.Error(err)
 		}
 	}

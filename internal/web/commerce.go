@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -44,13 +45,13 @@ type trade struct {
 }
 
 // ordering reads a change that package commerce decides about.
-func (c *call) ordering(keyRequired bool) (*body, commerce.Command, error) {
+func (c *call) ordering(keyRequired bool) (*body, command.Command, error) {
 	b, err := c.body(true)
 	if err != nil {
-		return nil, commerce.Command{}, err
+		return nil, command.Command{}, err
 	}
 	cmd, err := c.command(b, keyRequired)
-	return b, commerce.Command{User: cmd.User, CorrelationID: cmd.CorrelationID, Key: cmd.Key, Body: cmd.Body, IfVersion: cmd.IfVersion}, err
+	return b, command.Command{User: cmd.User, CorrelationID: cmd.CorrelationID, Key: cmd.Key, Body: cmd.Body, IfVersion: cmd.IfVersion}, err
 }
 
 // done answers with a resource that a command made or changed, or had before.

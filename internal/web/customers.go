@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"concord/internal/audit"
+	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/customer"
 	"concord/internal/granular"
@@ -236,7 +237,7 @@ func (cs customers) create(c *call) error {
 		return err
 	}
 	wanted := customer.New{CompanyName: b.text("companyName"), Domain: b.text("domain"), Country: b.text("country"), Tenant: b.text("tenantId"), Reseller: b.text("forReseller")}
-	r, replayed, err := cs.Service.Create(c.r.Context(), customer.Command{
+	r, replayed, err := cs.Service.Create(c.r.Context(), command.Command{
 		User: cmd.User, CorrelationID: cmd.CorrelationID, Key: cmd.Key, Body: cmd.Body, Findings: b.end(),
 	}, wanted)
 	if err != nil {
@@ -263,7 +264,7 @@ func (cs customers) change(c *call) error {
 		IdentityConfirmed: b.flag("identityConfirmed"), AllowDelegatedAccess: b.flag("allowDelegatedAccess"),
 		RelationshipToPartner: b.text("relationshipToPartner"), Attestation: b.attestation(),
 	}
-	r, err := cs.Service.Change(c.r.Context(), customer.Command{
+	r, err := cs.Service.Change(c.r.Context(), command.Command{
 		User: cmd.User, CorrelationID: cmd.CorrelationID, IfVersion: cmd.IfVersion, Findings: b.end(),
 	}, c.r.PathValue("tenantId"), asked)
 	if err != nil {

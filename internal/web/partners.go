@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -164,13 +165,13 @@ func (d Desk) create(c *call) error {
 }
 
 // order reads a change of an account.
-func (c *call) order() (*body, registry.Command, error) {
+func (c *call) order() (*body, command.Command, error) {
 	b, err := c.body(true)
 	if err != nil {
-		return nil, registry.Command{}, err
+		return nil, command.Command{}, err
 	}
 	cmd, err := c.command(b, false)
-	return b, registry.Command{User: cmd.User, CorrelationID: cmd.CorrelationID, Key: cmd.Key, Body: cmd.Body, IfVersion: cmd.IfVersion}, err
+	return b, command.Command{User: cmd.User, CorrelationID: cmd.CorrelationID, Key: cmd.Key, Body: cmd.Body, IfVersion: cmd.IfVersion}, err
 }
 
 // particulars takes what can be said of an account at any time out of a body.

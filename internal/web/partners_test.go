@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/feedback"
 	"concord/internal/invitation"
@@ -286,7 +287,7 @@ func TestPartnerIsChanged(t *testing.T) {
 		b.store.Inject(func(op storetest.Operation) storetest.Fault {
 			if op == storetest.WriteAccount && first {
 				first = false
-				return storetest.Fault{Err: registry.ErrConflict}
+				return storetest.Fault{Err: command.ErrConflict}
 			}
 			return storetest.Fault{}
 		})

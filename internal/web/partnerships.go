@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
@@ -198,7 +199,7 @@ func (ps partnerships) remove(c *call) error {
 		return err
 	}
 	attested := b.attestation()
-	p, err := ps.service.Remove(c.r.Context(), partnership.Command{
+	p, err := ps.service.Remove(c.r.Context(), command.Command{
 		User: cmd.User, CorrelationID: cmd.CorrelationID, IfVersion: cmd.IfVersion, Findings: b.end(),
 	}, c.r.PathValue("id"), attested)
 	if err != nil {
@@ -216,7 +217,7 @@ func (ps partnerships) revoke(c *call) error {
 	if err != nil {
 		return err
 	}
-	p, err := ps.service.RevokeAccess(c.r.Context(), partnership.Command{
+	p, err := ps.service.RevokeAccess(c.r.Context(), command.Command{
 		User: cmd.User, CorrelationID: cmd.CorrelationID, IfVersion: cmd.IfVersion, Findings: b.end(),
 	}, c.r.PathValue("id"))
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"concord/internal/audit"
+	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/customer"
@@ -400,7 +401,7 @@ func TestCustomerIsCreatedOnce(t *testing.T) {
 	for n := range made {
 		wg.Go(func() {
 			name, domain, country := "Pine", "pine.example", "US"
-			r, _, err := cs.Create(t.Context(), customer.Command{
+			r, _, err := cs.Create(t.Context(), command.Command{
 				User: partner.User{Subject: "s", Tenant: alder, Roles: []partner.Role{partner.AdminAgent}}, Key: "same", Body: "same",
 			}, customer.New{CompanyName: &name, Domain: &domain, Country: &country})
 			if err != nil {
@@ -498,7 +499,7 @@ func TestAssociationMayGrant(t *testing.T) {
 	cs := a.customers().Service
 	cs.AssociationGrants = true
 	name, domain, country, reseller := "Pine", "pine.example", "US", cedar
-	r, _, err := cs.Create(t.Context(), customer.Command{User: partner.User{Subject: "s", Tenant: birch, Roles: []partner.Role{partner.SalesAgent}}, Key: "k"},
+	r, _, err := cs.Create(t.Context(), command.Command{User: partner.User{Subject: "s", Tenant: birch, Roles: []partner.Role{partner.SalesAgent}}, Key: "k"},
 		customer.New{CompanyName: &name, Domain: &domain, Country: &country, Reseller: &reseller})
 	if err != nil || r.DelegatedAdmin != relationship.NoAdministration {
 		t.Fatalf("the provider gets none: %+v, %v", r, err)
