@@ -62,7 +62,7 @@ rie: tools-run build ## every event of events/ through AWS's Runtime Interface E
 	cd infra/rie && go build -o ../../$(RIE) -ldflags "-s -w" github.com/aws/aws-lambda-runtime-interface-emulator/cmd/aws-lambda-rie
 	$(HEAVY) '^TestRuntimeInterfaceEmulator$$'
 
-CHECK_PARTS := gofmt vet staticcheck golangci-lint govulncheck cfn-lint expansion rules
+CHECK_PARTS := gofmt vet staticcheck golangci-lint govulncheck cfn-lint expansion checkov rules
 
 .PHONY: check
 check: $(CHECK_PARTS) ## everything that reads the code without running it; each part is a target of its own
@@ -165,6 +165,7 @@ CHECK_BIN  := .build/checks
 checksum    = $(firstword $(shell cat $(1) | cksum))
 GO_CHECKS  := $(CHECK_BIN)/.built-$(call checksum,$(CHECKS)/go.mod $(CHECKS)/go.sum)
 CFN_LINT   := $(CHECK_BIN)/python/.installed-$(call checksum,$(CHECKS)/requirements.txt)
+CHECKOV    := $(CHECK_BIN)/checkov/.installed-$(call checksum,$(CHECKS)/checkov/requirements.txt)
 GO_SOURCES  = $(wildcard $(shell git ls-files --cached --others --exclude-standard '*.go'))
 
 $(GO_CHECKS):
@@ -177,6 +178,13 @@ $(CFN_LINT):
 	@rm -rf $(CHECK_BIN)/python
 	@python3 -m venv $(CHECK_BIN)/python || { echo 'cfn-lint: Python 3 with its venv module is missing (Debian: apt-get install python3-venv)'; exit 1; }
 	$(CHECK_BIN)/python/bin/pip install --quiet --disable-pip-version-check --requirement $(CHECKS)/requirements.txt
+	@touch $@
+
+# An environment of its own: it wants other versions than cfn-lint of what both have.
+$(CHECKOV):
+	@rm -rf $(CHECK_BIN)/checkov
+	@python3 -m venv $(CHECK_BIN)/checkov || { echo 'checkov: Python 3 with its venv module is missing (Debian: apt-get install python3-venv)'; exit 1; }
+	$(CHECK_BIN)/checkov/bin/pip install --quiet --disable-pip-version-check --requirement $(CHECKS)/checkov/requirements.txt
 	@touch $@
 
 .PHONY: check-parts $(CHECK_PARTS)
@@ -200,13 +208,18 @@ govulncheck: $(GO_CHECKS)
 	@$(CHECKS)/govulncheck $(CHECK_BIN)/govulncheck
 
 cfn-lint: $(CFN_LINT)
-	$(CHECK_BIN)/python/bin/cfn-lint --template template.yaml
+	$(CHECK_BIN)/python/bin/cfn-lint --template template.yaml infra/edge.yaml
 
 # The template as CloudFormation gets it, after the SAM transform, held to the rules for it.
 EXPANDED := $(abspath .build/expanded.json)
 expansion: $(CFN_LINT)
 	$(CHECK_BIN)/python/bin/python $(CHECKS)/expand.py template.yaml >$(EXPANDED)
 	EXPANDED_TEMPLATE=$(EXPANDED) go test -count=1 -run 'TestNamesAreOfTheStack' ./infra/rules
+
+# What a scanner for security misses, in the template as CloudFormation gets it; what stays as it is says why in waivers.json.
+checkov: $(CFN_LINT) $(CHECKOV)
+	$(CHECK_BIN)/python/bin/python $(CHECKS)/expand.py template.yaml >$(EXPANDED)
+	$(CHECK_BIN)/checkov/bin/python $(CHECKS)/checkov/check.py $(CHECK_BIN)/checkov/bin/checkov $(EXPANDED) infra/edge.yaml
 
 # Who imports whom, the template, the repository.
 rules:
