@@ -1,6 +1,7 @@
 """Writes template.yaml to standard output as CloudFormation gets it: with everything that the SAM transform makes of it, as JSON."""
 
 import json
+import logging
 import os
 import sys
 
@@ -19,6 +20,7 @@ class NoManagedPolicies(ManagedPolicyLoader):
         return {}
 
 
+logging.disable(logging.WARNING)  # of switches that AWS has and we have not
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 with open(sys.argv[1], encoding="utf-8") as file:
     template = yaml_parse(file.read())

@@ -1,11 +1,12 @@
-// People shows, exports and erases what a deployment keeps of a person or of a partner. It is an operator's command and no part of the
-// stack:
+// People shows, exports and erases what a deployment keeps of a person or of a partner. It is an operator's command and
+// no part of the stack:
 //
 //	go run ./infra/people -address ADDRESS [-partner TENANT] [-export FILE] [-erase]   of a person
 //	go run ./infra/people -partner TENANT [-export FILE] [-erase]                      of a partner
 //
-// Without -erase nothing is written: it says of every trace what would become of it, and why what stays does. With it, each write is on
-// condition that nobody changed the item meanwhile, so that it can be stopped and run again. infra/operations.md says what it cannot find.
+// Without -erase nothing is written: it says of every trace what would become of it, and why what stays does. With it,
+// each write is on condition that nobody changed the item meanwhile, so that it can be stopped and run again.
+// infra/operations.md says what it cannot find.
 package main
 
 import (
@@ -50,7 +51,8 @@ func run(ctx context.Context, arguments []string, out io.Writer) int {
 		return 2
 	}
 	p, ok := partner.ParseTenantID(*tenant)
-	if flags.NArg() > 0 || *address == "" && *tenant == "" || *tenant != "" && !ok || *address != "" && !strings.Contains(*address, "@") {
+	if flags.NArg() > 0 || *address == "" && *tenant == "" || *tenant != "" && !ok || *address != "" &&
+		!strings.Contains(*address, "@") {
 		flags.Usage()
 		return 2
 	}
@@ -59,7 +61,8 @@ func run(ctx context.Context, arguments []string, out io.Writer) int {
 		_, _ = fmt.Fprintln(out, err)
 		return 2
 	}
-	w := work{store: dynamo.New(awsenv.Config(), c.Table), address: strings.ToLower(*address), partner: p, erase: *erase, now: time.Now, out: out}
+	w := work{store: dynamo.New(awsenv.Config(), c.Table), address: strings.ToLower(*address), partner: p, erase: *erase,
+		now: time.Now, out: out}
 	err := w.into(ctx, *export)
 	if err != nil {
 		_, _ = fmt.Fprintln(out, err)

@@ -78,7 +78,8 @@ func (w *work) do(ctx context.Context) error {
 			return err
 		}
 	}
-	_, _ = fmt.Fprintf(w.out, "%d found, %d %s, %d stay\n", w.found, w.erased, map[bool]string{true: "erased", false: "to be erased with -erase"}[w.erase], w.stay)
+	done := map[bool]string{true: "erased", false: "to be erased with -erase"}[w.erase]
+	_, _ = fmt.Fprintf(w.out, "%d found, %d %s, %d stay\n", w.found, w.erased, done, w.stay)
 	return nil
 }
 
@@ -321,7 +322,9 @@ func (w *work) leave(ctx context.Context) error {
 	if w.erase {
 		after := a
 		after.Contact, after.Support = partner.Contact{}, partner.SupportProfile{}
-		after = after.Next(partner.Entry{At: w.now().UTC().Truncate(time.Second), By: by, Changed: []string{"contact", "supportProfile"}, Why: "the partner has left"})
+		after = after.Next(partner.Entry{
+			At: w.now().UTC().Truncate(time.Second), By: by, Changed: []string{"contact", "supportProfile"}, Why: "the partner has left",
+		})
 		if err := w.store.WriteAccount(ctx, a, after); err != nil {
 			return err
 		}

@@ -1,10 +1,10 @@
-// Records puts companies, PartnerIDs and the days on which enrolments are reviewed into a deployment's table (rules E6, E8, E14). It is an
-// operator's command and no part of the stack:
+// Records puts companies, PartnerIDs and the days on which enrolments are reviewed into a deployment's table (rules E6,
+// E8, E14). It is an operator's command and no part of the stack:
 //
 //	go run ./infra/records FILE [WHY]
 //
-// What the file does not name stays as it is; a record is retired, not deleted. It can be repeated, and says what became of each record.
-// infra/operations.md says what a file holds.
+// What the file does not name stays as it is; a record is retired, not deleted. It can be repeated, and says what
+// became of each record. infra/operations.md says what a file holds.
 package main
 
 import (

@@ -21,7 +21,8 @@ func load(t *testing.T, content string) ([]file.Entry, error) {
 	return file.Load(path)
 }
 
-// A file can be put twice; what it says anew is a change, what it does not name stays, and what is wrong keeps nothing else back.
+// A file can be put twice; what it says anew is a change, what it does not name stays, and what is wrong keeps nothing
+// else back.
 func TestPut(t *testing.T) {
 	kept := enrolment.Records{Store: &storetest.Memory{}, Now: time.Now}
 	say := func(content, why string) (string, int) {
@@ -35,14 +36,16 @@ func TestPut(t *testing.T) {
 	}
 	const one = `{"duns":"000000701","name":"Gorse","address":{"line1":"1","country":"US"}}`
 	const first = `{"companies":[` + one + `],"partnerIds":[{"partnerId":"4100072","name":"Hawthorn","type":"location","country":"FR"}],"calendar":{"holidays":["2026-12-25"]}}`
-	if said, code := say(first, "w"); code != 0 || said != "company 000000701: made\npartnerId 4100072: made\ncalendar vetting: made\n" {
+	if said, code := say(first, "w"); code != 0 ||
+		said != "company 000000701: made\npartnerId 4100072: made\ncalendar vetting: made\n" {
 		t.Errorf("%d: %s", code, said)
 	}
 	if said, code := say(first, "w"); code != 0 || strings.Count(said, "unchanged") != 3 {
 		t.Errorf("%d: %s", code, said)
 	}
 	said, code := say(`{"companies":[{"duns":"7"},`+strings.Replace(one, `}}`, `},"retired":true}`, 1)+`]}`, "wound up")
-	if code != 1 || !strings.Contains(said, "company 7: not_found") || !strings.HasSuffix(said, "company 000000701: changed\n") {
+	if code != 1 || !strings.Contains(said, "company 7: not_found") || !strings.HasSuffix(said,
+		"company 000000701: changed\n") {
 		t.Errorf("%d: %s", code, said)
 	}
 	r, err := kept.Store.KeptRecord(t.Context(), enrolment.CompanyRecord, "000000701", true)
@@ -55,7 +58,8 @@ func TestPut(t *testing.T) {
 }
 
 func TestFaultsOfAFile(t *testing.T) {
-	for _, wrong := range []string{``, `[]`, `{} {}`, `{"others":1}`, `{"companies":[{"dunsId":"1"}]}`, `{"calendar":{"days":[]}}`} {
+	for _, wrong := range []string{``, `[]`, `{} {}`, `{"others":1}`, `{"companies":[{"dunsId":"1"}]}`,
+		`{"calendar":{"days":[]}}`} {
 		if entries, err := load(t, wrong); err == nil {
 			t.Errorf("%s are records: %+v", wrong, entries)
 		}

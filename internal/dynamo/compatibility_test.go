@@ -25,7 +25,8 @@ import (
 	"concord/internal/storetest"
 )
 
-// missing writes an item of each kind that has none in testdata/items yet. What is there was written by an earlier version and stays.
+// missing writes an item of each kind that has none in testdata/items yet. What is there was written by an earlier
+// version and stays.
 var missing = flag.Bool("missing", false, "write an item of each kind that testdata/items has none of")
 
 var itemsFolder = filepath.Join("testdata", "items")
@@ -34,10 +35,13 @@ const keptCompany = "record-company"
 
 // readers read an item of a kind, as whoever gets it from the table's stream does.
 var readers = map[string]func(image) (any, error){
-	"invitation": reader(dynamo.InvitationFromImage), "batch": reader(dynamo.BatchFromImage), "account": reader(dynamo.AccountFromImage),
-	"agreement": reader(dynamo.AgreementFromImage), "order": reader(dynamo.OrderFromImage), "subscription": reader(dynamo.SubscriptionFromImage),
-	"granular": reader(dynamo.GranularFromImage), "enrolment": reader(dynamo.EnrolmentFromImage), "relationship": reader(dynamo.RelationshipFromImage),
-	keptCompany: func(i image) (any, error) { return i["name"], nil }, // read by its store alone, below
+	"invitation": reader(dynamo.InvitationFromImage), "batch": reader(dynamo.BatchFromImage),
+	"account":   reader(dynamo.AccountFromImage),
+	"agreement": reader(dynamo.AgreementFromImage), "order": reader(dynamo.OrderFromImage),
+	"subscription": reader(dynamo.SubscriptionFromImage),
+	"granular":     reader(dynamo.GranularFromImage), "enrolment": reader(dynamo.EnrolmentFromImage),
+	"relationship": reader(dynamo.RelationshipFromImage),
+	keptCompany:    func(i image) (any, error) { return i["name"], nil }, // read by its store alone, below
 	"partnership": func(i image) (any, error) {
 		p, of, err := dynamo.PartnershipFromImage(i)
 		return []any{of, p}, err
@@ -118,7 +122,8 @@ func earlier(t *testing.T) map[string]image {
 		if err := d.Decode(&m); err != nil {
 			t.Fatal(err)
 		}
-		all[strings.TrimSuffix(filepath.Base(name), ".json")] = attribute(t, map[string]any{"M": m}).(*types.AttributeValueMemberM).Value
+		all[strings.TrimSuffix(filepath.Base(name), ".json")] = attribute(t,
+			map[string]any{"M": m}).(*types.AttributeValueMemberM).Value
 	}
 	return all
 }
@@ -138,8 +143,8 @@ func later(i image) image {
 	return out
 }
 
-// TestItemsOfOtherVersions: functions of two versions work on one table while a release goes on, and after it was taken back. What an earlier
-// version wrote is read (testdata/items), and so is what a later one may write: attributes more.
+// TestItemsOfOtherVersions: functions of two versions work on one table while a release goes on, and after it was taken
+// back. What an earlier version wrote is read (testdata/items), and so is what a later one may write: attributes more.
 func TestItemsOfOtherVersions(t *testing.T) {
 	if *missing {
 		writeMissing(t)
@@ -214,7 +219,8 @@ func TestUnknownAttributesSurvive(t *testing.T) {
 			continue
 		}
 		strong := true
-		got, err := client.GetItem(ctx, &sdk.GetItemInput{TableName: &table, Key: image{"pk": item["pk"], "sk": item["sk"]}, ConsistentRead: &strong})
+		got, err := client.GetItem(ctx, &sdk.GetItemInput{TableName: &table, Key: image{"pk": item["pk"], "sk": item["sk"]},
+			ConsistentRead: &strong})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,8 +18,8 @@ type Holding struct {
 	Item map[string]types.AttributeValue
 }
 
-// Holdings gives everything in the partition of a partner or of a company that enrols, in the order of the keys: a query of as many
-// pages as it has. It ends with the first error.
+// Holdings gives everything in the partition of a partner or of a company that enrols, in the order of the keys: a
+// query of as many pages as it has. It ends with the first error.
 func (s *Store) Holdings(ctx context.Context, tenant partner.TenantID) iter.Seq2[Holding, error] {
 	return func(yield func(Holding, error) bool) {
 		pages := dynamodb.NewQueryPaginator(s.client, &dynamodb.QueryInput{

@@ -17,7 +17,9 @@ import (
 )
 
 // KeptRecord is that of [enrolment.RecordStore]: one item.
-func (s *Store) KeptRecord(ctx context.Context, k enrolment.RecordKind, id string, strong bool) (r enrolment.Record, err error) {
+func (s *Store) KeptRecord(ctx context.Context, k enrolment.RecordKind, id string, strong bool) (
+	r enrolment.Record, err error,
+) {
 	defer func() { wrap(&err, "record of a %s", k) }()
 	stored, err := s.read(ctx, recordKey(k, id), strong, "There is no such record.")
 	if err != nil {
@@ -27,10 +29,13 @@ func (s *Store) KeptRecord(ctx context.Context, k enrolment.RecordKind, id strin
 }
 
 // KeptRecords is that of [enrolment.RecordStore].
-func (s *Store) KeptRecords(ctx context.Context, k enrolment.RecordKind, limit int, after string) (page enrolment.RecordPage, err error) {
+func (s *Store) KeptRecords(ctx context.Context, k enrolment.RecordKind, limit int, after string) (
+	page enrolment.RecordPage, err error,
+) {
 	defer func() { wrap(&err, "records of %s", k) }()
 	in := &dynamodb.QueryInput{
-		TableName: s.table, ConsistentRead: aws.Bool(true), Limit: aws.Int32(int32(limit)), KeyConditionExpression: aws.String("pk = :pk"),
+		TableName: s.table, ConsistentRead: aws.Bool(true), Limit: aws.Int32(int32(limit)),
+		KeyConditionExpression:    aws.String("pk = :pk"),
 		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(recordsPrefix + string(k))},
 	}
 	if after != "" {
@@ -102,15 +107,16 @@ func decodeKept(stored map[string]types.AttributeValue) (enrolment.Record, error
 		return enrolment.Record{}, err
 	}
 	r := enrolment.Record{
-		Kind: enrolment.RecordKind(strings.TrimPrefix(f.needText(pkAttr), recordsPrefix)), ID: f.needText(skAttr), Retired: f.flag("retired"),
-		Version: f.needNumber(aVersion), History: f.history(),
+		Kind: enrolment.RecordKind(strings.TrimPrefix(f.needText(pkAttr), recordsPrefix)),
+		ID:   f.needText(skAttr), Retired: f.flag("retired"), Version: f.needNumber(aVersion), History: f.history(),
 	}
 	switch r.Kind {
 	case enrolment.CompanyRecord:
 		r.Company = enrolment.Company{DUNS: r.ID, Name: f.needText("name"), Address: f.address("address")}
 	case enrolment.PartnerIDRecord:
 		r.Location = enrolment.Location{
-			ID: r.ID, Name: f.needText("name"), Type: f.needText("kind"), Country: f.needText("country"), Tenant: partner.TenantID(f.text("tenant")),
+			ID: r.ID, Name: f.needText("name"), Type: f.needText("kind"), Country: f.needText("country"),
+			Tenant: partner.TenantID(f.text("tenant")),
 		}
 	case enrolment.CalendarRecord:
 		for _, name := range f.texts("weekend") {

@@ -22,8 +22,8 @@ type Directory interface {
 // Location is a PartnerID that somebody has (rule E6).
 type Location = partner.Listing
 
-// Locations finds PartnerIDs, also those that are held under other credentials than the account's (rule E6). Location gives
-// [problem.NotFound] for one that it does not know.
+// Locations finds PartnerIDs, also those that are held under other credentials than the account's (rule E6). Location
+// gives [problem.NotFound] for one that it does not know.
 type Locations interface {
 	Location(ctx context.Context, partnerID string) (Location, error)
 }

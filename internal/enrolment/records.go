@@ -28,8 +28,8 @@ const (
 // VettingCalendar is the id of the only record of its kind.
 const VettingCalendar = "vetting"
 
-// Record is what the operator keeps of companies, PartnerIDs and its own days. One that was retired stays, with its history, and counts no
-// more.
+// Record is what the operator keeps of companies, PartnerIDs and its own days. One that was retired stays, with its
+// history, and counts no more.
 type Record struct {
 	Kind     RecordKind
 	ID       string   // the D-U-N-S number, the PartnerID, or [VettingCalendar]
@@ -43,8 +43,8 @@ type Record struct {
 
 // says reports whether two records say the same, whichever their versions are.
 func (r Record) says(o Record) bool {
-	return r.Company == o.Company && r.Location == o.Location && r.Retired == o.Retired && slices.Equal(r.Calendar.Weekend, o.Calendar.Weekend) &&
-		slices.Equal(r.Calendar.Holidays, o.Calendar.Holidays)
+	return r.Company == o.Company && r.Location == o.Location && r.Retired == o.Retired &&
+		slices.Equal(r.Calendar.Weekend, o.Calendar.Weekend) && slices.Equal(r.Calendar.Holidays, o.Calendar.Holidays)
 }
 
 // RecordChange is a write of a record. Before is nil for a new one.
@@ -53,7 +53,8 @@ type RecordChange struct {
 	After  Record
 }
 
-// RecordPage is an answer of [RecordStore].KeptRecords, in the order of the ids. Next is where it ended, empty for the last.
+// RecordPage is an answer of [RecordStore].KeptRecords, in the order of the ids. Next is where it ended, empty for the
+// last.
 type RecordPage struct {
 	Records []Record
 	Next    string
@@ -61,16 +62,17 @@ type RecordPage struct {
 
 // RecordStore keeps records.
 //
-// KeptRecord gives one, retired ones too, or [problem.NotFound]; with strong set, every write included that was acknowledged before the
-// call. KeptRecords gives a page of one kind, with everything that was acknowledged before the call. KeepRecord stores after over before,
-// one version on, or a new one of version 1, or nothing and [ErrConflict].
+// KeptRecord gives one, retired ones too, or [problem.NotFound]; with strong set, every write included that was
+// acknowledged before the call. KeptRecords gives a page of one kind, with everything that was acknowledged before the
+// call. KeepRecord stores after over before, one version on, or a new one of version 1, or nothing and [ErrConflict].
 type RecordStore interface {
 	KeptRecord(ctx context.Context, k RecordKind, id string, strong bool) (Record, error)
 	KeptRecords(ctx context.Context, k RecordKind, limit int, after string) (RecordPage, error)
 	KeepRecord(ctx context.Context, c RecordChange) error
 }
 
-// Records are what the operator keeps: companies by their D-U-N-S numbers, PartnerIDs beside those of accounts, and its calendar.
+// Records are what the operator keeps: companies by their D-U-N-S numbers, PartnerIDs beside those of accounts, and its
+// calendar.
 type Records struct {
 	Store RecordStore
 	Now   func() time.Time // needed to change records alone
@@ -141,10 +143,13 @@ func possible(k RecordKind, id string) bool {
 	return k == CalendarRecord && id == VettingCalendar
 }
 
-// Put makes a record, or writes over one; what says the same as before changes nothing. Created reports that there was none. Codes:
-// [problem.RoleNotPermitted]; [problem.NotFound] for an id that none can have; those of a field; [problem.PreconditionRequired] without
-// a version where there is a record that says something else; [problem.PreconditionFailed].
-func (s Records) Put(ctx context.Context, c Command, k RecordKind, id string, st Statement) (r Record, created bool, err error) {
+// Put makes a record, or writes over one; what says the same as before changes nothing. Created reports that there was
+// none. Codes: [problem.RoleNotPermitted]; [problem.NotFound] for an id that none can have; those of a field;
+// [problem.PreconditionRequired] without a version where there is a record that says something else;
+// [problem.PreconditionFailed].
+func (s Records) Put(ctx context.Context, c Command, k RecordKind, id string, st Statement) (
+	r Record, created bool, err error,
+) {
 	if err := c.User.Permit(partner.OperatePartners); err != nil {
 		return r, false, err
 	}
@@ -214,7 +219,9 @@ func changedIn(a, b Record) (names []string) {
 func (c Command) over(version int) error {
 	switch c.IfVersion {
 	case 0:
-		return problem.New(problem.PreconditionRequired, "There is a record that says something else. Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
+		return problem.New(problem.PreconditionRequired,
+			"There is a record that says something else. "+
+				"Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
 	case AnyVersion, version:
 		return nil
 	}

@@ -53,32 +53,41 @@ func samples() Records {
 		return Record{Kind: CompanyRecord, ID: duns, Company: Company{duns, name, a}, Version: 1}
 	}
 	id := func(id, name, kind, country string, tenant partner.TenantID) Record {
-		return Record{Kind: PartnerIDRecord, ID: id, Location: Location{ID: id, Name: name, Type: kind, Country: country, Tenant: tenant}, Version: 1}
+		return Record{Kind: PartnerIDRecord, ID: id, Location: Location{ID: id, Name: name, Type: kind, Country: country,
+			Tenant: tenant}, Version: 1}
 	}
 	s := &shelf{kept: map[RecordKind]map[string]Record{CompanyRecord: {}, PartnerIDRecord: {}}}
 	for _, r := range []Record{
-		company("000000701", "Gorse Networks", Address{Line1: "12 Heath Road", City: "Springfield", State: "OR", PostalCode: "97477", Country: "US"}),
-		company("000000702", "Hawthorn Informatique", Address{Line1: "4 rue de l'Exemple", City: "Lyon", PostalCode: "69002", Country: "FR"}),
-		id("4100007", "Gorse Networks, Springfield", partner.Location, "US", gorse), id("4100070", "Gorse Networks", partner.Headquarters, "US", gorse),
-		id("4100071", "Gorse Networks, Lyon", partner.Location, "FR", gorse), id("4100072", "Hawthorn Informatique, Lyon", partner.Location, "FR", ""),
+		company("000000701", "Gorse Networks", Address{Line1: "12 Heath Road", City: "Springfield", State: "OR",
+			PostalCode: "97477", Country: "US"}),
+		company("000000702", "Hawthorn Informatique", Address{Line1: "4 rue de l'Exemple", City: "Lyon", PostalCode: "69002",
+			Country: "FR"}),
+		id("4100007", "Gorse Networks, Springfield", partner.Location, "US", gorse), id("4100070", "Gorse Networks",
+			partner.Headquarters, "US", gorse),
+		id("4100071", "Gorse Networks, Lyon", partner.Location, "FR", gorse), id("4100072", "Hawthorn Informatique, Lyon",
+			partner.Location, "FR", ""),
 	} {
 		s.kept[r.Kind][r.ID] = r
 	}
 	return Records{Store: s, Now: func() time.Time { return monday }}
 }
 
-var sampleCompany = Statement{Name: "Juniper Data", Address: Address{Line1: "3 Sample Way", City: "Leeds", PostalCode: "LS1 1AA", Country: "GB"}, Why: "from the register"}
+var sampleCompany = Statement{Name: "Juniper Data", Address: Address{Line1: "3 Sample Way", City: "Leeds",
+	PostalCode: "LS1 1AA", Country: "GB"}, Why: "from the register"}
 
-// A record is made, said again, changed over the version that was seen, and retired; each change is a line of its history (rules E6, E8, E14).
+// A record is made, said again, changed over the version that was seen, and retired; each change is a line of its
+// history (rules E6, E8, E14).
 func TestRecords(t *testing.T) {
 	s := samples()
 	c := operator()
 	c.IfVersion = 0
 	r, created, err := s.Put(t.Context(), c, CompanyRecord, "000000704", sampleCompany)
-	if err != nil || !created || r.Version != 1 || r.Company.Name != "Juniper Data" || len(r.History) != 1 || r.History[0].Why != "from the register" || r.History[0].By != "olga" {
+	if err != nil || !created || r.Version != 1 || r.Company.Name != "Juniper Data" || len(r.History) != 1 ||
+		r.History[0].Why != "from the register" || r.History[0].By != "olga" {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	if again, created, err := s.Put(t.Context(), c, CompanyRecord, "000000704", sampleCompany); err != nil || created || again.Version != 1 {
+	if again, created, err := s.Put(t.Context(), c, CompanyRecord, "000000704", sampleCompany); err != nil || created ||
+		again.Version != 1 {
 		t.Errorf("said again: %+v, %v", again, err)
 	}
 	renamed := sampleCompany
@@ -91,7 +100,8 @@ func TestRecords(t *testing.T) {
 	_, _, err = s.Put(t.Context(), c, CompanyRecord, "000000705", renamed)
 	wants(t, err, problem.PreconditionFailed)
 	c.IfVersion = 1
-	if r, _, err = s.Put(t.Context(), c, CompanyRecord, "000000704", renamed); err != nil || r.Version != 2 || !slices.Equal(r.History[1].Changed, []string{"name"}) {
+	if r, _, err = s.Put(t.Context(), c, CompanyRecord, "000000704", renamed); err != nil || r.Version != 2 ||
+		!slices.Equal(r.History[1].Changed, []string{"name"}) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	renamed.Retired, c.IfVersion = true, AnyVersion
@@ -160,21 +170,32 @@ func TestFaultsOfRecords(t *testing.T) {
 		change  func(*Statement)
 		pointer string // empty where there can be no such record
 	}{
-		"a number of eight digits":       {CompanyRecord, "00000070", func(*Statement) {}, ""},
-		"a PartnerID with a sign":        {PartnerIDRecord, "41-1", func(*Statement) {}, ""},
-		"a PartnerID that is too long":   {PartnerIDRecord, strings.Repeat("4", 21), func(*Statement) {}, ""},
-		"another calendar":               {CalendarRecord, "mine", func(*Statement) {}, ""},
-		"another kind":                   {"shop", "1", func(*Statement) {}, ""},
-		"a company without a name":       {CompanyRecord, "000000704", func(s *Statement) { s.Name = "" }, "/name"},
-		"a company nowhere":              {CompanyRecord, "000000704", func(s *Statement) { s.Address.Country = "ZZ" }, "/address/country"},
-		"a company without a street":     {CompanyRecord, "000000704", func(s *Statement) { s.Address.Line1 = "" }, "/address/line1"},
-		"a PartnerID of a shop":          {PartnerIDRecord, "4100073", func(s *Statement) { s.Type, s.Country = "shop", "US" }, "/type"},
-		"a PartnerID of nowhere":         {PartnerIDRecord, "4100073", func(s *Statement) { s.Type = "location" }, "/country"},
-		"a PartnerID of nobody's tenant": {PartnerIDRecord, "4100073", func(s *Statement) { s.Type, s.Country, s.Tenant = "location", "US", "me" }, "/tenantId"},
-		"a reason of two lines":          {CompanyRecord, "000000704", func(s *Statement) { s.Why = "a\nb" }, "/reason"},
-		"a weekend of someday":           {CalendarRecord, VettingCalendar, func(s *Statement) { s.Weekend = []string{"someday"} }, "/weekend"},
-		"a week of weekends":             {CalendarRecord, VettingCalendar, func(s *Statement) { s.Weekend = Weekdays }, "/weekend"},
-		"a holiday without a date":       {CalendarRecord, VettingCalendar, func(s *Statement) { s.Holidays = []string{"Christmas"} }, "/holidays"},
+		"a number of eight digits":     {CompanyRecord, "00000070", func(*Statement) {}, ""},
+		"a PartnerID with a sign":      {PartnerIDRecord, "41-1", func(*Statement) {}, ""},
+		"a PartnerID that is too long": {PartnerIDRecord, strings.Repeat("4", 21), func(*Statement) {}, ""},
+		"another calendar":             {CalendarRecord, "mine", func(*Statement) {}, ""},
+		"another kind":                 {"shop", "1", func(*Statement) {}, ""},
+		"a company without a name":     {CompanyRecord, "000000704", func(s *Statement) { s.Name = "" }, "/name"},
+		"a company nowhere": {CompanyRecord, "000000704", func(s *Statement) { s.Address.Country = "ZZ" },
+			"/address/country"},
+		"a company without a street": {CompanyRecord, "000000704", func(s *Statement) { s.Address.Line1 = "" },
+			"/address/line1"},
+		"a PartnerID of a shop": {PartnerIDRecord, "4100073", func(s *Statement) {
+			s.Type, s.Country = "shop",
+				"US"
+		}, "/type"},
+		"a PartnerID of nowhere": {PartnerIDRecord, "4100073", func(s *Statement) { s.Type = "location" }, "/country"},
+		"a PartnerID of nobody's tenant": {PartnerIDRecord, "4100073", func(s *Statement) {
+			s.Type, s.Country,
+				s.Tenant = "location", "US", "me"
+		}, "/tenantId"},
+		"a reason of two lines": {CompanyRecord, "000000704", func(s *Statement) { s.Why = "a\nb" }, "/reason"},
+		"a weekend of someday": {CalendarRecord, VettingCalendar,
+			func(s *Statement) { s.Weekend = []string{"someday"} }, "/weekend"},
+		"a week of weekends": {CalendarRecord, VettingCalendar, func(s *Statement) { s.Weekend = Weekdays },
+			"/weekend"},
+		"a holiday without a date": {CalendarRecord, VettingCalendar,
+			func(s *Statement) { s.Holidays = []string{"Christmas"} }, "/holidays"},
 		"more holidays than a calendar has": {CalendarRecord, VettingCalendar, func(s *Statement) {
 			for n := range MaxHolidays + 1 {
 				s.Holidays = append(s.Holidays, monday.AddDate(0, 0, n).Format(time.DateOnly))
@@ -204,7 +225,8 @@ func TestFaultsOfRecords(t *testing.T) {
 	wants(t, err, problem.NotFound)
 }
 
-// A review that begins while the operator has days off is due after them (rule E14), and a calendar that cannot be read begins none.
+// A review that begins while the operator has days off is due after them (rule E14), and a calendar that cannot be read
+// begins none.
 func TestReviewByTheCalendar(t *testing.T) {
 	d, s := open(t), samples()
 	d.Calendar = s
@@ -212,7 +234,8 @@ func TestReviewByTheCalendar(t *testing.T) {
 	c.IfVersion = 0
 	gulf := Statement{Weekend: []string{"Saturday", "friday"}, Holidays: []string{"2026-11-18", "2026-11-17", "2026-11-18"}}
 	r, _, err := s.Put(t.Context(), c, CalendarRecord, VettingCalendar, gulf)
-	if err != nil || !slices.Equal(r.Calendar.Weekend, []time.Weekday{time.Friday, time.Saturday}) || !slices.Equal(r.Calendar.Holidays, []string{"2026-11-17", "2026-11-18"}) {
+	if err != nil || !slices.Equal(r.Calendar.Weekend, []time.Weekday{time.Friday, time.Saturday}) ||
+		!slices.Equal(r.Calendar.Holidays, []string{"2026-11-17", "2026-11-18"}) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	e := d.must(d.Start(t.Context(), admin(), whole()))
@@ -226,7 +249,8 @@ func TestReviewByTheCalendar(t *testing.T) {
 	}
 	keep.err = nil
 	e, _, err = confirmation.Confirm(t.Context(), linkOf(e), visitor(), "")
-	if err != nil || !e.ReviewDueAt.Equal(r.Calendar.Add(d.now, ReviewDays)) || e.ReviewDueAt.Equal((Calendar{}).Add(d.now, ReviewDays)) {
+	if err != nil || !e.ReviewDueAt.Equal(r.Calendar.Add(d.now, ReviewDays)) || e.ReviewDueAt.Equal((Calendar{}).Add(d.now,
+		ReviewDays)) {
 		t.Errorf("due at %s, %v", e.ReviewDueAt, err)
 	}
 	if got, err := samples().Calendar(t.Context()); err != nil || got.Weekend != nil || got.Holidays != nil {

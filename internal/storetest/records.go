@@ -36,7 +36,9 @@ func (m *Memory) KeptRecord(ctx context.Context, k enrolment.RecordKind, id stri
 }
 
 // KeptRecords is that of [enrolment.RecordStore].
-func (m *Memory) KeptRecords(ctx context.Context, k enrolment.RecordKind, limit int, after string) (page enrolment.RecordPage, err error) {
+func (m *Memory) KeptRecords(ctx context.Context, k enrolment.RecordKind, limit int, after string) (
+	page enrolment.RecordPage, err error,
+) {
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
@@ -63,7 +65,8 @@ func (m *Memory) KeepRecord(ctx context.Context, c enrolment.RecordChange) error
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if c.Before == nil && c.After.Version != 1 || c.Before != nil && (c.After.Version != c.Before.Version+1 || c.After.ID != c.Before.ID || c.After.Kind != c.Before.Kind) {
+	if c.Before == nil && c.After.Version != 1 ||
+		c.Before != nil && (c.After.Version != c.Before.Version+1 || c.After.ID != c.Before.ID || c.After.Kind != c.Before.Kind) {
 		panic(fmt.Sprintf("storetest: version %d of record %s over %+v", c.After.Version, c.After.ID, c.Before))
 	}
 	return m.do(KeepRecord, func() error {
@@ -77,14 +80,16 @@ func (m *Memory) KeepRecord(ctx context.Context, c enrolment.RecordChange) error
 }
 
 func copyRecord(r enrolment.Record) enrolment.Record {
-	r.Calendar.Weekend, r.Calendar.Holidays, r.History = slices.Clone(r.Calendar.Weekend), slices.Clone(r.Calendar.Holidays), slices.Clone(r.History)
+	r.Calendar.Weekend, r.Calendar.Holidays = slices.Clone(r.Calendar.Weekend), slices.Clone(r.Calendar.Holidays)
+	r.History = slices.Clone(r.History)
 	for n := range r.History {
 		r.History[n].At, r.History[n].Changed = second(r.History[n].At), slices.Clone(r.History[n].Changed)
 	}
 	return r
 }
 
-// Samples are records of companies that do not exist, and of a PartnerID of one of them that no account has: as the local stack has them.
+// Samples are records of companies that do not exist, and of a PartnerID of one of them that no account has: as the
+// local stack has them.
 func Samples() enrolment.Records {
 	m := &Memory{}
 	company := func(duns, name string, a enrolment.Address) {
@@ -92,8 +97,10 @@ func Samples() enrolment.Records {
 			Kind: enrolment.CompanyRecord, ID: duns, Company: enrolment.Company{DUNS: duns, Name: name, Address: a}, Version: 1,
 		})
 	}
-	company("000000701", "Gorse Networks", enrolment.Address{Line1: "12 Heath Road", City: "Springfield", State: "OR", PostalCode: "97477", Country: "US"})
-	company("000000702", "Hawthorn Informatique", enrolment.Address{Line1: "4 rue de l'Exemple", City: "Lyon", PostalCode: "69002", Country: "FR"})
+	company("000000701", "Gorse Networks", enrolment.Address{Line1: "12 Heath Road", City: "Springfield", State: "OR",
+		PostalCode: "97477", Country: "US"})
+	company("000000702", "Hawthorn Informatique", enrolment.Address{Line1: "4 rue de l'Exemple", City: "Lyon",
+		PostalCode: "69002", Country: "FR"})
 	const gorse = partner.TenantID("9025e000-0000-4000-8000-000000000007")
 	for _, l := range []enrolment.Location{
 		{ID: "4100007", Name: "Gorse Networks, Springfield", Type: partner.Location, Country: "US", Tenant: gorse},
@@ -101,7 +108,8 @@ func Samples() enrolment.Records {
 		{ID: "4100071", Name: "Gorse Networks, Lyon", Type: partner.Location, Country: "FR", Tenant: gorse},
 		{ID: "4100072", Name: "Hawthorn Informatique, Lyon", Type: partner.Location, Country: "FR"},
 	} {
-		set(&m.kept, keptKey{enrolment.PartnerIDRecord, l.ID}, enrolment.Record{Kind: enrolment.PartnerIDRecord, ID: l.ID, Location: l, Version: 1})
+		set(&m.kept, keptKey{enrolment.PartnerIDRecord, l.ID}, enrolment.Record{Kind: enrolment.PartnerIDRecord, ID: l.ID,
+			Location: l, Version: 1})
 	}
 	return enrolment.Records{Store: m}
 }
@@ -114,7 +122,8 @@ func records() []enrolment.Record {
 	return []enrolment.Record{
 		{
 			Kind: enrolment.CompanyRecord, ID: id, Version: 1, Retired: true, History: []partner.Entry{line, changed},
-			Company: enrolment.Company{DUNS: id, Name: "Grand Chêne", Address: enrolment.Address{Line1: "1", Line2: "2", City: "Lyon", State: "S", PostalCode: "69002", Country: "FR"}},
+			Company: enrolment.Company{DUNS: id, Name: "Grand Chêne", Address: enrolment.Address{Line1: "1", Line2: "2",
+				City: "Lyon", State: "S", PostalCode: "69002", Country: "FR"}},
 		},
 		{
 			Kind: enrolment.PartnerIDRecord, ID: id, Version: 1, History: []partner.Entry{line},
@@ -122,7 +131,8 @@ func records() []enrolment.Record {
 		},
 		{
 			Kind: enrolment.CalendarRecord, ID: id, Version: 1, History: []partner.Entry{line},
-			Calendar: enrolment.Calendar{Weekend: []time.Weekday{time.Friday, time.Saturday}, Holidays: []string{"2026-12-25", "2027-01-01"}},
+			Calendar: enrolment.Calendar{Weekend: []time.Weekday{time.Friday, time.Saturday}, Holidays: []string{"2026-12-25",
+				"2027-01-01"}},
 		},
 	}
 }
@@ -147,7 +157,8 @@ func (s *suite) recordRoundTrip() {
 		got, err = s.Kept.KeptRecord(s.Context(), r.Kind, r.ID, true)
 		s.ok(err)
 		same(s.T, "changed "+string(r.Kind), got, after)
-		if err := s.Kept.KeepRecord(s.Context(), enrolment.RecordChange{Before: &r, After: after}); !errors.Is(err, enrolment.ErrConflict) {
+		err = s.Kept.KeepRecord(s.Context(), enrolment.RecordChange{Before: &r, After: after})
+		if !errors.Is(err, enrolment.ErrConflict) {
 			s.Errorf("an outdated change: %v", err)
 		}
 		if err := s.Kept.KeepRecord(s.Context(), enrolment.RecordChange{After: r}); !errors.Is(err, enrolment.ErrConflict) {
@@ -157,7 +168,8 @@ func (s *suite) recordRoundTrip() {
 	other := records()[1]
 	next := other
 	next.Version = 2
-	if err := s.Kept.KeepRecord(s.Context(), enrolment.RecordChange{Before: &other, After: next}); !errors.Is(err, enrolment.ErrConflict) {
+	err := s.Kept.KeepRecord(s.Context(), enrolment.RecordChange{Before: &other, After: next})
+	if !errors.Is(err, enrolment.ErrConflict) {
 		s.Errorf("a change of none: %v", err)
 	}
 }

@@ -32,7 +32,8 @@ func (records) row(r enrolment.Record) keptDocument {
 	case enrolment.CompanyRecord:
 		d.DUNS, d.Name, d.Address = r.ID, r.Company.Name, new(addressOf(r.Company.Address))
 	case enrolment.PartnerIDRecord:
-		d.PartnerID, d.Name, d.Type, d.Country, d.TenantID = r.ID, r.Location.Name, r.Location.Type, r.Location.Country, r.Location.Tenant
+		l := r.Location
+		d.PartnerID, d.Name, d.Type, d.Country, d.TenantID = r.ID, l.Name, l.Type, l.Country, l.Tenant
 	case enrolment.CalendarRecord:
 		for _, day := range r.Calendar.Weekend {
 			d.Weekend = append(d.Weekend, enrolment.Weekdays[day])
@@ -115,7 +116,8 @@ func (s records) put(k enrolment.RecordKind) func(*call) error {
 func statement(b *body, k enrolment.RecordKind) enrolment.Statement {
 	st := enrolment.Statement{Why: said(b.text("reason"))}
 	if k == enrolment.CalendarRecord {
-		st.Weekend, st.Holidays = several(take[[]string](b, "weekend", "a list of days")), several(take[[]string](b, "holidays", "a list of dates"))
+		st.Weekend = several(take[[]string](b, "weekend", "a list of days"))
+		st.Holidays = several(take[[]string](b, "holidays", "a list of dates"))
 		return st
 	}
 	st.Name = said(b.text("name"))

@@ -1,4 +1,5 @@
-// Package file reads what the operator keeps of companies, PartnerIDs and its own days from a file, and puts it into a table.
+// Package file reads what the operator keeps of companies, PartnerIDs and its own days from a file, and puts it into a
+// table.
 package file
 
 import (
@@ -36,8 +37,8 @@ type location struct {
 	Retired   bool   `json:"retired"`
 }
 
-// Load reads a file: {"companies":[{duns, name, address, retired?}], "partnerIds":[{partnerId, name, type, country, tenantId?, retired?}],
-// "calendar":{weekend?, holidays?}}, each of them optional and without unknown members.
+// Load reads a file: {"companies":[{duns, name, address, retired?}], "partnerIds":[{partnerId, name, type, country,
+// tenantId?, retired?}], "calendar":{weekend?, holidays?}}, each of them optional and without unknown members.
 func Load(path string) ([]Entry, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -62,13 +63,16 @@ func Load(path string) ([]Entry, error) {
 	}
 	var entries []Entry
 	for _, c := range f.Companies {
-		entries = append(entries, Entry{enrolment.CompanyRecord, c.DUNS, enrolment.Statement{Name: c.Name, Address: c.Address, Retired: c.Retired}})
+		entries = append(entries, Entry{enrolment.CompanyRecord, c.DUNS, enrolment.Statement{Name: c.Name, Address: c.Address,
+			Retired: c.Retired}})
 	}
 	for _, l := range f.PartnerIDs {
-		entries = append(entries, Entry{enrolment.PartnerIDRecord, l.PartnerID, enrolment.Statement{Name: l.Name, Type: l.Type, Country: l.Country, Tenant: l.TenantID, Retired: l.Retired}})
+		entries = append(entries, Entry{enrolment.PartnerIDRecord, l.PartnerID, enrolment.Statement{Name: l.Name,
+			Type: l.Type, Country: l.Country, Tenant: l.TenantID, Retired: l.Retired}})
 	}
 	if c := f.Calendar; c != nil {
-		entries = append(entries, Entry{enrolment.CalendarRecord, enrolment.VettingCalendar, enrolment.Statement{Weekend: c.Weekend, Holidays: c.Holidays}})
+		entries = append(entries, Entry{enrolment.CalendarRecord, enrolment.VettingCalendar,
+			enrolment.Statement{Weekend: c.Weekend, Holidays: c.Holidays}})
 	}
 	return entries, nil
 }
@@ -83,8 +87,8 @@ const (
 	Unchanged Outcome = "unchanged"
 )
 
-// Put makes a record say what the file says, whatever it said before, unless somebody changes it at the same moment. By is who does it, for
-// the record's history.
+// Put makes a record say what the file says, whatever it said before, unless somebody changes it at the same moment. By
+// is who does it, for the record's history.
 func Put(ctx context.Context, kept enrolment.Records, by, why string, e Entry) (Outcome, error) {
 	c := enrolment.Command{User: partner.User{Subject: by, Roles: []partner.Role{partner.Operator}}}
 	st := e.Statement
