@@ -976,7 +976,7 @@ func TestReleases(t *testing.T) {
 	s := readTemplate(t)
 	for _, id := range s.functions() {
 		if s.property(id, "AutoPublishAlias") != "live" || s.property(id, "AutoPublishAliasAllProperties") != true || at(s.property(id, "AutoPublishCodeSha256"), "Ref") != "Release" {
-			t.Errorf("%s: AutoPublishCodeSha256: !Ref Release, and what Globals say of its alias", id)
+			t.Errorf("%s: AutoPublishCodeSha256: !Ref Release, AutoPublishAliasAllProperties, and what Globals say of its alias", id)
 		}
 		const preference = "DeploymentPreference"
 		alarms, _ := s.property(id, preference, "Alarms").([]any)
