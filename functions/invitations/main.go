@@ -9,6 +9,7 @@ import (
 	"concord/internal/awsenv"
 	"concord/internal/batch"
 	"concord/internal/contact"
+	"concord/internal/draft"
 	"concord/internal/dynamo"
 	"concord/internal/env"
 	"concord/internal/granular"
@@ -64,5 +65,5 @@ func main() {
 	}
 	bulk := &batch.Service{Store: store, Accounts: store, Now: now}
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: log}
-	apigw.Start(web.Invitations(gate, service, web.Drafts{Sign: keys.Sign, Operator: contact.Operator{Name: c.Operator, Contact: c.Contact}}, bulk), "", log)
+	apigw.Start(web.Invitations(gate, service, draft.Desk{Invitations: service, Sign: keys.Sign, Operator: contact.Operator{Name: c.Operator, Contact: c.Contact}}, bulk), "", log)
 }

@@ -27,6 +27,7 @@ import (
 	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/customer"
+	"concord/internal/draft"
 	"concord/internal/dynamo"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
@@ -168,7 +169,7 @@ func (w *world) invitations() lambda.Handler {
 	}
 	gate := web.Gate{Accounts: s, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: w.keys.Keys, Customers: s,
 		Log: w.log}
-	return lambda.NewHandler(apigw.Handler(web.Invitations(gate, service, web.Drafts{Sign: w.keys.Sign,
+	return lambda.NewHandler(apigw.Handler(web.Invitations(gate, service, draft.Desk{Invitations: service, Sign: w.keys.Sign,
 		Operator: operator}, &batch.Service{Store: s, Accounts: s, Now: time.Now}), "", w.log))
 }
 

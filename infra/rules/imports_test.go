@@ -43,7 +43,7 @@ var (
 	ground = append(slices.Clone(words), "env")
 	domain = append(slices.Clone(ground), "iso8601", "contact", "partner", "command", "registry", "agenda", "link", "terms", "outbox", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
 	// Adapters know the domain, the words, and the small rooms that make clients and keys and write logs. They never know one another.
-	below = append(slices.Clone(domain), "audit", "batch", "customer", "letter", "awsenv", "masterkey", "observe")
+	below = append(slices.Clone(domain), "audit", "batch", "customer", "letter", "letter/markup", "draft", "awsenv", "masterkey", "observe")
 )
 
 // house is the table "who may import whom". A package that is not in it does not exist yet: add it here, in its level.
@@ -79,6 +79,10 @@ var house = map[string]room{
 	"batch": {neighbours: append(slices.Clone(words), "command", "outbox", "agenda", "contact", "link", "partner", "invitation")},
 	// What mails and drafts say.
 	"letter": {neighbours: domain, foreign: text},
+	// A letter as HTML, for who mails it and who shows it first.
+	"letter/markup": {neighbours: []string{"letter"}},
+	// The draft that a partner mails itself.
+	"draft": {neighbours: append(slices.Clone(domain), "letter")},
 	// Level 4, adapters, and what they are made with.
 	"awsenv":    {neighbours: ground, foreign: sdk},
 	"masterkey": {neighbours: append(slices.Clone(ground), "awsenv", "link"), foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/secretsmanager")},

@@ -160,9 +160,11 @@ type field struct {
 // ID is that of the control, where the summary of errors leads.
 func (f field) ID() string { return "f-" + f.Name }
 
+// option is one of several. Blocked, when not empty, is why it cannot be chosen, and the way out.
 type option struct {
 	Value, Label, Hint string
 	Selected           bool
+	Blocked            string
 }
 
 // choice is a group of cards of which one is chosen.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"path"
@@ -10,11 +11,14 @@ import (
 	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/customer"
+	"concord/internal/draft"
 	"concord/internal/granular"
 	"concord/internal/identity"
 	"concord/internal/invitation"
+	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/registry"
 	"concord/internal/relationship"
 	"concord/internal/session"
 )
@@ -25,6 +29,10 @@ type Console struct {
 	Customers     customer.Service
 	Relationships relationship.Store
 	Granular      *granular.Service
+	// Week says how many mails of a partner went out on a day.
+	Week interface {
+		Week(ctx context.Context, p partner.TenantID, from, to string) (registry.Week, error)
+	}
 	// Agreed says which customers have signed the customer agreement.
 	Agreed      commerce.Agreed
 	Accounts    partner.Accounts
@@ -53,8 +61,9 @@ const fresh = time.Hour
 
 type site struct {
 	Console
-	room  *session.Room
-	table []route
+	room   *session.Room
+	drafts draft.Desk
+	table  []route
 }
 
 // Handler gives the console as one handler. It fails when a cloud's base URL is no origin.
@@ -63,6 +72,7 @@ func (c Console) Handler() (http.Handler, error) {
 		Cookie: "concord-console", Attempts: "concord-console-sign-in-", Use: "console", AttemptUse: "console sign-in", Callback: callbackPath,
 		Keys: c.Keys, Clouds: c.Clouds, Authorities: c.Authorities, Log: c.Log,
 	}}
+	h.drafts = draft.Desk{Invitations: c.Invitations, Operator: c.Operator, Sign: h.sign}
 	h.table = h.routes()
 	mux := http.NewServeMux()
 	for _, one := range h.table {
@@ -86,6 +96,15 @@ func (c Console) Handler() (http.Handler, error) {
 		}
 		guarded.ServeHTTP(w, r)
 	}), nil
+}
+
+// sign makes the token of a link, by the keys of links.
+func (h *site) sign(ctx context.Context, p link.Purpose, l link.Link) (link.Secret, error) {
+	keys, err := h.Keys.Keys(ctx, "link")
+	if err != nil {
+		return "", err
+	}
+	return link.NewSigner(keys...).Sign(p, l)
 }
 
 // route is a row of the table: what a page is called, where it is, and who may see it or do what it does.
@@ -125,7 +144,7 @@ func (a audience) operates() bool { return a.operation == partner.OperatePartner
 
 // routes are all of them. A section has its own in its file.
 func (h *site) routes() []route {
-	return slices.Concat(h.todayRoutes(), h.invitationRoutes(), h.customerRoutes(), h.enrolmentRoutes(), h.kitRoutes())
+	return slices.Concat(h.todayRoutes(), h.invitationRoutes(), h.newRoutes(), h.draftRoutes(), h.customerRoutes(), h.enrolmentRoutes(), h.kitRoutes())
 }
 
 // serve makes the handler of a row: who asks, whether that person may, and what comes of it.

@@ -72,14 +72,14 @@ func open(t *testing.T) *desk {
 	d.service = &invitation.Service{
 		Store: d.store, Accounts: d.store, Relationships: d.store, Partnerships: d.store, Granular: d.store, GranularRoles: granular.ShippedRoles(),
 		Regions: partner.ShippedRegions(), Clouds: clouds, Locales: locale.Tags, Addresses: addresses, Now: time.Now, Ledger: d.store, Limits: limits,
-		Recognition: relationship.Recognition{Companies: d.store},
+		Recognition: relationship.Recognition{Companies: d.store}, Slots: d.store,
 	}
 	authorities, err := identity.New([]identity.Authority{{Cloud: "public", Issuer: d.idp.URL, ClientID: identitytest.ClientID}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := console.Console{
-		Invitations: d.service, Relationships: d.store, Accounts: d.store, Clouds: clouds, Keys: keys{}, Authorities: authorities, Kit: true, Now: time.Now,
+		Invitations: d.service, Relationships: d.store, Accounts: d.store, Clouds: clouds, Keys: keys{}, Authorities: authorities, Kit: true, Now: time.Now, Week: d.store,
 		Customers: customer.Service{
 			Store: d.store, Register: d.store, Support: d.store, Customers: d.store, Directory: d.store, Grants: d.store, Partnerships: d.store,
 			Accounts: d.store, Texts: d.store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Now: time.Now,

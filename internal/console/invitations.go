@@ -92,20 +92,20 @@ func (h *site) invitations(v *visit) (*page, error) {
 
 func (v *visit) invitationFilters(q invitation.Query) filters {
 	f := filters{Printer: v.Printer, Action: root + "/invitations"}
-	status := []option{{"", v.T("console.filter.recent"), "", q.Status == ""}}
+	status := []option{{Value: "", Label: v.T("console.filter.recent"), Selected: q.Status == ""}}
 	for _, s := range []invitation.Status{
 		invitation.Draft, invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Cancelled, invitation.Expired,
 	} {
-		status = append(status, option{string(s), v.T(statusKeys[s]), "", q.Status == s})
+		status = append(status, option{Value: string(s), Label: v.T(statusKeys[s]), Selected: q.Status == s})
 	}
-	status = append(status, option{string(invitation.AnyStatus), v.T("console.filter.all"), "", q.Status == invitation.AnyStatus})
-	kinds := []option{{"", v.T("console.filter.any"), "", q.Kind == ""}}
+	status = append(status, option{Value: string(invitation.AnyStatus), Label: v.T("console.filter.all"), Selected: q.Status == invitation.AnyStatus})
+	kinds := []option{{Value: "", Label: v.T("console.filter.any"), Selected: q.Kind == ""}}
 	for _, k := range invitation.Kinds {
-		kinds = append(kinds, option{string(k), v.T(kindKeys[k]), "", q.Kind == k})
+		kinds = append(kinds, option{Value: string(k), Label: v.T(kindKeys[k]), Selected: q.Kind == k})
 	}
-	deliveries := []option{{"", v.T("console.filter.any"), "", q.DeliveryState == ""}}
+	deliveries := []option{{Value: "", Label: v.T("console.filter.any"), Selected: q.DeliveryState == ""}}
 	for _, d := range outbox.Deliveries {
-		deliveries = append(deliveries, option{string(d), v.T(deliveryKeys[d]), "", q.DeliveryState == d})
+		deliveries = append(deliveries, option{Value: string(d), Label: v.T(deliveryKeys[d]), Selected: q.DeliveryState == d})
 	}
 	f.Fields = []field{
 		{Printer: v.Printer, Kind: "select", Name: "status", Label: v.T("console.column.status"), Options: status},

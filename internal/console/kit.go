@@ -124,7 +124,8 @@ func (k *kit) controls(v *visit) {
 	box.Checked = v.form.on("accepted")
 	k.Fields = []field{name, mail, text, list, box}
 	k.Choice = choice{Printer: v.Printer, Name: "kind", Legend: "What do you ask for?", Options: []option{
-		{"reseller", "A reseller relationship", "You sell to the customer and bill it.", false}, {"dualReseller", "With your provider", "Your provider orders.", false},
+		{Value: "reseller", Label: "A reseller relationship", Hint: "You sell to the customer and bill it."},
+		{Value: "dualReseller", Label: "With your provider", Hint: "Your provider orders.", Blocked: "Only indirect resellers can."},
 	}}
 	reason := v.input("text", "reason", "Reason", "")
 	k.Confirm = confirmation{

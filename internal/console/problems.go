@@ -43,6 +43,12 @@ var sayings = map[problem.Code]saying{
 	problem.ResendCooldown:              {http.StatusTooManyRequests, "console.problem.cooldown"},
 	problem.RecipientQuotaExceeded:      {http.StatusTooManyRequests, "console.problem.recipient-quota"},
 	problem.PartnerQuotaExceeded:        {http.StatusTooManyRequests, "console.problem.partner-quota"},
+	problem.InvitationLinkMissing:       {http.StatusUnprocessableEntity, "console-invite.problem.link-missing"},
+	problem.InvitationLinkAltered:       {http.StatusUnprocessableEntity, "console-invite.problem.link-altered"},
+	problem.PartnershipRequired:         {http.StatusConflict, "console-invite.problem.partnership-required"},
+	problem.PartnershipExists:           {http.StatusConflict, "console-invite.problem.partnership-exists"},
+	problem.CloudMismatch:               {http.StatusUnprocessableEntity, "console-invite.problem.cloud"},
+	problem.DelegatedAdminRequired:      {http.StatusUnprocessableEntity, "console-invite.problem.admin-required"},
 	problem.Unavailable:                 {http.StatusServiceUnavailable, "console.trouble.text"},
 	problem.Internal:                    {http.StatusInternalServerError, "console.trouble.text"},
 }

@@ -140,8 +140,12 @@ type flash struct{ Path, Key string }
 
 const flashCookie = "concord-console-flash"
 
-// done leads to a page that says what was done, by the key of the sentence.
+// done leads to a page that says what was done, by the key of the sentence; empty for nothing to say.
 func (v *visit) done(to, key string) {
+	if key == "" {
+		v.redirect(to)
+		return
+	}
 	at, _, _ := strings.Cut(to, "?")
 	if err := v.h.room.Put(v.r.Context(), v.w, v.cloud, flashCookie, v.h.room.Use, flash{at, key}, time.Minute); err != nil {
 		v.h.Log.WarnContext(v.r.Context(), "nothing said of what was done", "route", v.r.Pattern, "error", err.Error())

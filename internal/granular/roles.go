@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -16,6 +17,33 @@ type Role struct {
 	Name string // in English
 	// Subscriptions says that who has the role manages what was sold to the customer (domain, 0.32).
 	Subscriptions bool
+	// Privileged says that who has the role can change who signs in or what others may do, or read everybody's mail and files.
+	Privileged bool
+}
+
+// Risk is how much harm can be done with a role.
+type Risk int
+
+// The risks, the least first.
+const (
+	ReadingRisk    Risk = iota // it reads
+	ChangingRisk               // it changes what it is for
+	PrivilegedRisk             // it leads to other rights, or to everybody's mail and files
+	GlobalRisk                 // it may do everything
+)
+
+// Risk gives that of a role.
+func (t Table) Risk(r Role) Risk {
+	switch {
+	case r.ID == t.GlobalAdministrator:
+		return GlobalRisk
+	case r.Privileged:
+		return PrivilegedRisk
+	case strings.HasSuffix(r.Name, "Reader"), strings.HasSuffix(r.Name, "Readers"):
+		return ReadingRisk
+	default:
+		return ChangingRisk
+	}
 }
 
 // Table lists the roles that a partner can ask for. It is data with a version, and a relationship keeps the version that its roles were

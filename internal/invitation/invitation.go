@@ -339,18 +339,28 @@ func (i Invitation) next() Invitation {
 // Query asks for a page of one partner's invitations, newest first.
 type Query struct {
 	// Status is that of the moment Now, or AnyStatus. Empty, it asks for whatever is open or ended less than 30 days ago (domain, 0.9).
-	Status         Status
+	Status Status
+	// Others are further states: whatever has one of them is listed too.
+	Others         []Status
 	Kind           Kind
 	RecipientEmail string
 	Customer       partner.TenantID
 	Also           []partner.TenantID // the other ids of that customer
 	DeliveryState  outbox.Delivery
 	BatchID        string
-	CreatedAfter   time.Time // inclusive
-	CreatedBefore  time.Time // exclusive
-	Limit          int
-	After          string // where the page before ended; empty for the first page
-	Now            time.Time
+	Provider       partner.TenantID
+	CreatedBy      string // the subject of who made it
+	Reference      string // as [Invitation.Reference] has it; in any case, with or without its hyphen
+	Tag            string // the name of a tag, or name=value
+	// Text is looked for in the recipient, the source and the tags, in any case.
+	Text string
+	// Waiting keeps what needs somebody of the partner.
+	Waiting       bool
+	CreatedAfter  time.Time // inclusive
+	CreatedBefore time.Time // exclusive
+	Limit         int
+	After         string // where the page before ended; empty for the first page
+	Now           time.Time
 }
 
 // Matches reports whether an invitation is among those asked for.
@@ -360,6 +370,11 @@ func (q Query) Matches(i Invitation) bool {
 		(q.RecipientEmail == "" || strings.EqualFold(contact.Normalise(q.RecipientEmail), contact.Normalise(i.RecipientEmail))) &&
 		(q.Customer == "" || q.Customer == i.Customer || slices.Contains(q.Also, i.Customer)) &&
 		(q.BatchID == "" || q.BatchID == i.BatchID) &&
+		(q.Provider == "" || q.Provider == i.Provider) &&
+		(q.CreatedBy == "" || q.CreatedBy == i.CreatedBy) &&
+		(q.Reference == "" || quoted(q.Reference) == quoted(i.Reference())) &&
+		(q.Tag == "" || i.tagged(q.Tag)) && (q.Text == "" || i.says(q.Text)) &&
+		(!q.Waiting || i.Need(q.Now) != NoNeed) &&
 		(q.DeliveryState == "" || q.DeliveryState == i.Mail.State.Delivery()) &&
 		(q.CreatedAfter.IsZero() || !i.CreatedAt.Before(q.CreatedAfter)) &&
 		(q.CreatedBefore.IsZero() || i.CreatedAt.Before(q.CreatedBefore))
@@ -379,8 +394,34 @@ func (q Query) status(i Invitation) bool {
 		at, ended := i.ended(q.Now)
 		return !ended || q.Now.Sub(at) < listed
 	default:
-		return q.Status == i.StatusAt(q.Now)
+		status := i.StatusAt(q.Now)
+		return q.Status == status || slices.Contains(q.Others, status)
 	}
+}
+
+// quoted gives a reference as people copy it.
+func quoted(reference string) string {
+	return strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(reference), "-", ""))
+}
+
+func (i Invitation) tagged(tag string) bool {
+	name, value, valued := strings.Cut(tag, "=")
+	has, ok := i.Tags[name]
+	return ok && (!valued || has == value)
+}
+
+func (i Invitation) says(text string) bool {
+	text = strings.ToLower(text)
+	in := func(s string) bool { return strings.Contains(strings.ToLower(s), text) }
+	if in(i.RecipientEmail) || in(i.RecipientName) || in(i.Source) {
+		return true
+	}
+	for name, value := range i.Tags {
+		if in(name) || in(value) {
+			return true
+		}
+	}
+	return false
 }
 
 // ended gives since when nothing can be done any more with the invitation, and false for an open one. One whose time is over has

@@ -174,32 +174,13 @@ type Proposal struct {
 // [problem.DuplicateOpenInvitation] with the open one as resource (invariant 1); [problem.IdempotencyKeyReused]; of a dual one
 // [problem.PartnershipRequired] (invariant 4), of a partnership [problem.PartnershipExists]; of one that is mailed also [problem.RecipientEmailRequired], [problem.SendingPaused] and [problem.RecipientSuppressed].
 func (s *Service) Invite(ctx context.Context, c Command, p Proposal) (inv Invitation, replayed bool, err error) {
-	account, err := s.inviter(ctx, c.User)
-	if err == nil {
-		err = s.mayAsk(c.User, p.Kind, p.RequestDelegatedAdmin != nil && *p.RequestDelegatedAdmin)
-	}
-	if err != nil {
+	account, inv, err := s.formed(ctx, &c, p)
+	if problem.Is(err, problem.RoleNotPermitted) || problem.Is(err, problem.PartnerNotActive) {
 		return Invitation{}, false, err
 	}
 	now := s.now()
-	if p.Granular != nil {
-		if err := c.User.Permit(partner.AdministerGranularly); err != nil {
-			return Invitation{}, false, err
-		}
-	}
-	inv, c.granular, err = s.draft(account, c, p)
-	if err == nil { // it may ask for administration although nobody said so (0.14)
-		err = s.mayAsk(c.User, inv.Kind, inv.RequestDelegatedAdmin)
-	}
-	asked := inv.Customer
 	if err == nil {
-		err = s.target(ctx, account, &inv)
-	}
-	if err == nil {
-		err = s.askedBefore(ctx, inv, asked, now)
-	}
-	if c.granular != nil && problem.Is(err, problem.RelationshipExists) {
-		err = nil // there is something new to ask for
+		err = s.grounded(ctx, account, &inv, c.granular != nil)
 	}
 	if err == nil && p.Mailed {
 		err = s.mailable(ctx, account, inv)

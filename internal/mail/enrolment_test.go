@@ -23,6 +23,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/letter"
+	"concord/internal/letter/markup"
 	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/observe"
@@ -71,7 +72,7 @@ func TestEveryEnrolmentMailInEveryLanguage(t *testing.T) {
 					t.Fatal("nobody has words for it")
 				}
 				c := letter.Enrol(notice, e, url, partner.Cloud{PortalName: "Concord Portal"}, operator)
-				html, err := HTML(c)
+				html, err := markup.HTML(c)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -21,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"concord/internal/letter"
+	"concord/internal/letter/markup"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -103,7 +104,7 @@ func goldenMail(t *testing.T, tag language.Tag, name string, c letter.Content, p
 	}
 	shape, model := shapeOf(c)
 	file := filepath.Join("testdata", "shapes", shape+".html")
-	got, err := HTML(model)
+	got, err := markup.HTML(model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +296,7 @@ func TestHTMLAndTextSayTheSame(t *testing.T) {
 		if rapid.Bool().Draw(t, "quoted") {
 			c.Quote = &letter.Quote{By: words.Draw(t, "by"), Lines: rapid.SliceOfN(words, 1, 3).Draw(t, "lines"), Language: "fr"}
 		}
-		page, err := HTML(c)
+		page, err := markup.HTML(c)
 		if err != nil {
 			t.Fatal(err)
 		}

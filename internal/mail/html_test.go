@@ -12,6 +12,7 @@ import (
 	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/letter"
+	"concord/internal/letter/markup"
 	"concord/internal/locale"
 	"concord/internal/palette"
 	"concord/internal/partner"
@@ -55,7 +56,7 @@ func TestEveryKindInEveryLanguage(t *testing.T) {
 						t.Errorf("a draft has one link (invariant 15), this one %q", got)
 					}
 					c := letter.Mail(l, links, operator)
-					html, err := HTML(c)
+					html, err := markup.HTML(c)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -92,7 +93,7 @@ func TestLongestNames(t *testing.T) {
 		l.Inviter.DisplayName = strings.Repeat("&", 100)
 		l.Inviter.VerifiedDomain = strings.Repeat("a", 253)
 		l.Inviter.Contact = partner.Contact{Email: strings.Repeat("'", 254), Phone: strings.Repeat("0", 100)}
-		html, err := HTML(letter.Compose(l, url, contact.Operator{Name: strings.Repeat("&", 100)}))
+		html, err := markup.HTML(letter.Compose(l, url, contact.Operator{Name: strings.Repeat("&", 100)}))
 		if err != nil || len(html) >= maxHTML {
 			t.Errorf("%v: %d bytes, %v", tag, len(html), err)
 		}
@@ -102,7 +103,7 @@ func TestLongestNames(t *testing.T) {
 func TestNamesAreText(t *testing.T) {
 	l := example(language.English, true)
 	l.Inviter.DisplayName = `</td><a href="https://evil.example">x</a>`
-	html, err := HTML(letter.Compose(l, url, contact.Operator{Name: `<img src=x>`}))
+	html, err := markup.HTML(letter.Compose(l, url, contact.Operator{Name: `<img src=x>`}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +121,7 @@ var colours = regexp.MustCompile(`#[0-9a-f]{3,6}\b`)
 
 // TestOnePalette: mail looks like the site. Every colour of a letter is one of the palette's, of the same light.
 func TestOnePalette(t *testing.T) {
-	layout, err := os.ReadFile("letter.html")
+	layout, err := os.ReadFile("../letter/markup/letter.html")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +161,7 @@ func TestOnePalette(t *testing.T) {
 // thing that is read is the portal's name, and beside the subject a mail program shows more than the subject says.
 func TestWhatOutlookKeeps(t *testing.T) {
 	c := letter.Mail(example(language.English, true), links, operator)
-	html, err := HTML(c)
+	html, err := markup.HTML(c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/letter"
+	"concord/internal/letter/markup"
 	"concord/internal/link"
 	"concord/internal/observe"
 	"concord/internal/outbox"
@@ -95,7 +96,7 @@ func stop(o Outcome) (letter.Content, Message, *Outcome) { return letter.Content
 
 // hand sends a letter under a claim that is good until a moment. Up to the last line nothing has left.
 func (d *Dispatcher) hand(ctx context.Context, c letter.Content, m Message, until time.Time) Outcome {
-	html, err := HTML(c)
+	html, err := markup.HTML(c)
 	if err != nil {
 		return unsent(outbox.Failed, "message_invalid")
 	}

@@ -18,6 +18,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/letter"
+	"concord/internal/letter/markup"
 	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/outbox"
@@ -165,7 +166,7 @@ func TestEveryNoticeInEveryLanguage(t *testing.T) {
 		for name, each := range further(tag) {
 			t.Run(name+"."+tag.String(), func(t *testing.T) {
 				c := each.content
-				html, err := HTML(c)
+				html, err := markup.HTML(c)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -10,6 +10,7 @@ import (
 
 	"concord/internal/batch"
 	"concord/internal/contact"
+	"concord/internal/draft"
 	"concord/internal/invitation"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -17,7 +18,7 @@ import (
 )
 
 // Invitations serves the invitations, drafts and batches of the calling partner.
-func Invitations(g Gate, s *invitation.Service, d Drafts, bulk *batch.Service) http.Handler {
+func Invitations(g Gate, s *invitation.Service, d draft.Desk, bulk *batch.Service) http.Handler {
 	i, b := invitations{s, d}, batches{bulk}
 	return g.routes(map[string]func(*call) error{
 		"POST /v1/invitations":                  i.create,
@@ -44,7 +45,7 @@ func Invitations(g Gate, s *invitation.Service, d Drafts, bulk *batch.Service) h
 
 type invitations struct {
 	service *invitation.Service
-	drafts  Drafts
+	drafts  draft.Desk
 }
 
 type invitationDocument struct {

@@ -27,6 +27,7 @@ import (
 	"concord/internal/apigw"
 	"concord/internal/batch"
 	"concord/internal/contact"
+	"concord/internal/draft"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -111,7 +112,7 @@ func newAPI(t *testing.T) *api {
 			return []link.Key{{ID: 7, Secret: []byte("key of " + use)}}, nil
 		},
 	}
-	drafts := web.Drafts{Operator: contact.Operator{Name: "Concord Operations"}, Sign: func(_ context.Context, p link.Purpose, l link.Link) (link.Secret, error) { return signer.Sign(p, l) }}
+	drafts := draft.Desk{Invitations: service, Operator: contact.Operator{Name: "Concord Operations"}, Sign: func(_ context.Context, p link.Purpose, l link.Link) (link.Secret, error) { return signer.Sign(p, l) }}
 	a.invitations = apigw.Handler(web.Invitations(gate, service, drafts, &batch.Service{Store: a.store, Accounts: a.store, Now: service.Now}), "", log)
 	a.service = service
 	a.relationships = apigw.Handler(web.Relationships(gate, a.customers(), a.granted(), a.partnerships(), a.store, a.desk(), func() time.Time { return a.now }), "", log)

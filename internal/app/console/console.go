@@ -62,7 +62,7 @@ func New(c Config, to aws.Config, now func() time.Time, log *slog.Logger) (http.
 	handler, err := pages.Console{
 		Invitations: &invitation.Service{
 			Store: store, Accounts: store, Relationships: store, Partnerships: store, Granular: store, GranularRoles: granular.ShippedRoles(),
-			Regions: partner.ShippedRegions(), Clouds: clouds, Recognition: relationship.Recognition{Companies: store},
+			Regions: partner.ShippedRegions(), Clouds: clouds, Recognition: relationship.Recognition{Companies: store}, Slots: store,
 			Addresses: addresses, Locales: locale.Tags, Ledger: store, Limits: limits, Now: now,
 			SalesAgentsRequestPartnerships: c.SalesAgentsRequest, DelegatedAdminNeedsAdminAgent: c.AdminAgentsAsk,
 		},
@@ -70,7 +70,7 @@ func New(c Config, to aws.Config, now func() time.Time, log *slog.Logger) (http.
 			Store: store, Register: store, Support: store, Customers: store, Directory: store, Grants: store, Partnerships: store, Accounts: store,
 			Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Webmail: contact.Webmail, Now: now,
 		},
-		Relationships: store,
+		Relationships: store, Week: store,
 		Granular: &granular.Service{
 			Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: now,
 			Quota: invitation.Quota{Ledger: store, Limits: limits},

@@ -5,5 +5,5 @@ import "embed"
 
 // Console has what only the console says.
 //
-//go:embed console.*.json
+//go:embed console.*.json console-*.json
 var Console embed.FS

@@ -1,4 +1,5 @@
-package mail
+// Package markup sets a letter as HTML: the mailer mails it, and the console shows it before anything is mailed.
+package markup
 
 import (
 	"embed"
@@ -39,7 +40,7 @@ func (s sheet) Start() string {
 func HTML(c letter.Content) (string, error) {
 	var b strings.Builder
 	if err := letterHTML().Execute(&b, sheet{c}); err != nil {
-		return "", fmt.Errorf("mail: %w", err)
+		return "", fmt.Errorf("markup: %w", err)
 	}
 	return b.String(), nil
 }
