@@ -156,10 +156,10 @@ func (d *deployment) happen() {
 		Limits: invitation.Limits{Partners: 3, FirstMonth: 50, Daily: 500}, Now: func() time.Time { return d.now },
 	}
 	n := 0
-	command := func() invitation.Command {
+	command := func() command.Command {
 		n++
 		d.now = d.now.Add(time.Minute)
-		return invitation.Command{User: partner.User{Subject: "agent", Tenant: alder, Roles: []partner.Role{partner.AdminAgent}, Cloud: "public"}, Key: fmt.Sprint("key ", n), Body: "00"}
+		return command.Command{User: partner.User{Subject: "agent", Tenant: alder, Roles: []partner.Role{partner.AdminAgent}, Cloud: "public"}, Key: fmt.Sprint("key ", n), Body: "00"}
 	}
 	must := func(i invitation.Invitation, _ bool, err error) invitation.Invitation {
 		d.t.Helper()

@@ -17,6 +17,7 @@ import (
 
 	"concord/internal/agenda"
 	"concord/internal/batch"
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/outbox"
@@ -59,8 +60,8 @@ func (o *office) limits() *invitation.Limits {
 	return &o.worker.Invitations.(*invitation.Service).Limits
 }
 
-func by(key string) invitation.Command {
-	return invitation.Command{User: partner.User{Subject: "ann", Tenant: alder, Roles: []partner.Role{partner.SalesAgent}, Cloud: "public"}, Key: key, Body: "b0d1", CorrelationID: "c-1"}
+func by(key string) command.Command {
+	return command.Command{User: partner.User{Subject: "ann", Tenant: alder, Roles: []partner.Role{partner.SalesAgent}, Cloud: "public"}, Key: key, Body: "b0d1", CorrelationID: "c-1"}
 }
 
 // planted are the rows that fail, by what is wrong with them.
@@ -309,7 +310,7 @@ type stubborn struct {
 	err     error
 }
 
-func (s stubborn) Invite(ctx context.Context, c invitation.Command, p invitation.Proposal) (invitation.Invitation, bool, error) {
+func (s stubborn) Invite(ctx context.Context, c command.Command, p invitation.Proposal) (invitation.Invitation, bool, error) {
 	if p.RecipientEmail != nil && *p.RecipientEmail == s.address {
 		return invitation.Invitation{}, false, s.err
 	}

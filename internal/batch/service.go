@@ -2,13 +2,11 @@ package batch
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -33,7 +31,7 @@ type Submission struct {
 
 // Submit takes a batch in. Replayed reports that the command's key had submitted it before. Codes: [problem.RoleNotPermitted],
 // [problem.PartnerNotActive]; [problem.ValidationFailed] for too few or too many rows; [problem.IdempotencyKeyReused].
-func (s *Service) Submit(ctx context.Context, c invitation.Command, sub Submission) (b Batch, replayed bool, err error) {
+func (s *Service) Submit(ctx context.Context, c command.Command, sub Submission) (b Batch, replayed bool, err error) {
 	if err := s.permitted(ctx, c.User); err != nil {
 		return Batch{}, false, err
 	}
@@ -44,8 +42,8 @@ func (s *Service) Submit(ctx context.Context, c invitation.Command, sub Submissi
 		return Batch{}, false, err
 	}
 	now := s.Now().UTC().Truncate(time.Second)
-	for _, day := range keyDays(now) {
-		k := Key{c.User.Tenant, newID(c, day)}
+	for _, day := range c.Days(now) {
+		k := Key{c.User.Tenant, c.ID(prefix, "batch", day)}
 		b, err := s.Store.Batch(ctx, k)
 		if problem.Is(err, problem.NotFound) {
 			return s.take(ctx, c, k, sub, now)
@@ -53,42 +51,22 @@ func (s *Service) Submit(ctx context.Context, c invitation.Command, sub Submissi
 		if err != nil {
 			return Batch{}, false, err
 		}
-		if now.Sub(b.CreatedAt) < idempotencyWindow {
+		if now.Sub(b.CreatedAt) < command.Window {
 			return replay(c, b)
 		}
 	}
-	return Batch{}, false, problem.New(problem.IdempotencyKeyReused, "This Idempotency-Key was used with another request.")
+	return Batch{}, false, command.Reused()
 }
 
-// idempotencyWindow is how long an Idempotency-Key is remembered (api, Norms).
-const idempotencyWindow = 24 * time.Hour
-
-// keyDays gives the days for which a key can have an id: none, for the first time that it is used, and for one that comes back after
-// its 24 hours the day on which it does.
-func keyDays(now time.Time) []string {
-	return []string{"", now.Add(-idempotencyWindow).Format(time.DateOnly), now.Format(time.DateOnly)}
-}
-
-// newID derives the id from the Idempotency-Key, so that the same command finds what it made.
-func newID(c invitation.Command, day string) string {
-	var b [16]byte
-	sum := sha256.Sum256(fmt.Appendf(nil, "batch|%s|%s|%s", c.User.Tenant, day, c.Key))
-	copy(b[:], sum[:])
-	if c.Key == "" {
-		_, _ = rand.Read(b[:])
-	}
-	return publicid.Format(prefix, b)
-}
-
-func replay(c invitation.Command, b Batch) (Batch, bool, error) {
+func replay(c command.Command, b Batch) (Batch, bool, error) {
 	if b.Body != c.Body {
-		return Batch{}, false, problem.New(problem.IdempotencyKeyReused, "This Idempotency-Key was used with another request.")
+		return Batch{}, false, command.Reused()
 	}
 	return b, true, nil
 }
 
 // take stores the rows and then the head. A crash in between leaves rows that nobody sees; they are forgotten by themselves.
-func (s *Service) take(ctx context.Context, c invitation.Command, k Key, sub Submission, now time.Time) (Batch, bool, error) {
+func (s *Service) take(ctx context.Context, c command.Command, k Key, sub Submission, now time.Time) (Batch, bool, error) {
 	b := Batch{
 		Key: k, Send: sub.Send, Total: len(sub.Rows), By: c.User, CorrelationID: c.CorrelationID, Body: c.Body, CreatedAt: now,
 		Job: JobQueued, At: now.Add(StreamGrace), Version: 1,

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/outbox"
@@ -20,8 +21,8 @@ import (
 type Worker struct {
 	Store       Store
 	Invitations interface {
-		Invite(ctx context.Context, c invitation.Command, p invitation.Proposal) (invitation.Invitation, bool, error)
-		SendWhenAllowed(ctx context.Context, c invitation.Command, id string, from time.Time) (invitation.Invitation, bool, error)
+		Invite(ctx context.Context, c command.Command, p invitation.Proposal) (invitation.Invitation, bool, error)
+		SendWhenAllowed(ctx context.Context, c command.Command, id string, from time.Time) (invitation.Invitation, bool, error)
 	}
 	// Limiter returns from Wait when the next row may begin: all rows of a partner are in one partition of the table.
 	Limiter interface {
@@ -171,7 +172,7 @@ func (s *shift) row(ctx context.Context, r *Row) error {
 	if err := s.w.Limiter.Wait(ctx); err != nil {
 		return err
 	}
-	c := invitation.Command{
+	c := command.Command{
 		User: s.b.By, CorrelationID: s.b.CorrelationID, Key: fmt.Sprintf("%s/%d", s.b.ID, r.Number), Lasting: true, Body: s.b.Body, Findings: r.Findings,
 	}
 	p := r.Proposal

@@ -24,6 +24,11 @@ type Command struct {
 	IfVersion int
 	// Findings is what is wrong with the form of the request already: a service adds its own and refuses, in the order of checks (domain, 2.5).
 	Findings problem.Findings
+	// Generation, when not zero, is that of the link that the command is about: with another one it changes nothing.
+	Generation int
+	// Lasting has the key remembered for good, not for its [Window]: for machines that may come back to a task later than that. Its key makes one
+	// thing, ever.
+	Lasting bool
 }
 
 // AnyVersion is a condition that every version fulfils (If-Match: *).
@@ -53,7 +58,7 @@ func Fingerprint(key string) string {
 // Replays reports whether what was done at a moment, with the fingerprint of a key and a body, was this command. The same key with another body
 // is [problem.IdempotencyKeyReused].
 func (c Command) Replays(now, at time.Time, key, body string) (bool, error) {
-	if c.Key == "" || key != Fingerprint(c.Key) || now.Sub(at) >= Window {
+	if c.Key == "" || key != Fingerprint(c.Key) || now.Sub(at) >= Window && !c.Lasting {
 		return false, nil
 	}
 	if body != c.Body {
@@ -90,7 +95,7 @@ func Outdated(what string) error {
 }
 
 // ID derives a public id from the Idempotency-Key, so that the same command finds what it made and no item for the key is needed; without
-// a key the id is random. The scope says of what kind the id is, the day is one of [Days].
+// a key the id is random. The scope says of what kind the id is, the day is one of [Command.Days].
 func (c Command) ID(prefix, scope, day string) string {
 	if c.Key == "" {
 		return publicid.Random(prefix)
@@ -99,9 +104,12 @@ func (c Command) ID(prefix, scope, day string) string {
 	return publicid.Format(prefix, [publicid.Size]byte(sum[:publicid.Size]))
 }
 
-// Days are the days for which a key can have an id: none, for the first time that it is used, and for one that comes back after its window
-// the day on which it does, which for a replay can be the day before.
-func Days(now time.Time) []string {
+// Days are the days for which the key can have an id: none, for the first time that it is used, and for one that comes back after its window
+// the day on which it does, which for a replay can be the day before. A lasting key has the first alone.
+func (c Command) Days(now time.Time) []string {
+	if c.Lasting {
+		return []string{""}
+	}
 	return []string{"", now.Add(-Window).Format(time.DateOnly), now.Format(time.DateOnly)}
 }
 

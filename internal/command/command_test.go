@@ -27,6 +27,7 @@ func TestReplays(t *testing.T) {
 		"no key":                {Command{Body: "body"}, noon, "", "body", false, ""},
 		"a second before a day": {c, noon.Add(time.Second - Window), Fingerprint("key"), "body", true, ""},
 		"a day later":           {c, noon.Add(-Window), Fingerprint("key"), "other", false, ""},
+		"a lasting key":         {Command{Key: "key", Body: "body", Lasting: true}, noon.Add(-9 * Window), Fingerprint("key"), "body", true, ""},
 	} {
 		was, err := each.c.Replays(noon, each.at, each.key, each.body)
 		if was != each.was || (err != nil) != (each.code != "") || err != nil && !problem.Is(err, each.code) {
@@ -69,7 +70,7 @@ func TestIDs(t *testing.T) {
 	if c.ID("ord_", "order", "") == c.ID("ord_", "order", "") {
 		t.Error("without a key an id is made twice")
 	}
-	if days := Days(noon); len(days) != 3 || days[0] != "" || days[1] != "2026-02-28" || days[2] != "2026-03-01" {
+	if days := c.Days(noon); len(days) != 3 || days[0] != "" || days[1] != "2026-02-28" || days[2] != "2026-03-01" {
 		t.Error(days)
 	}
 }

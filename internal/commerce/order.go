@@ -178,7 +178,7 @@ func forbids(code problem.Code) bool {
 
 // orderID gives the id for a new order, or the order that the command's key has placed.
 func (s *Service) orderID(ctx context.Context, c command.Command, seller, customer partner.TenantID, now time.Time) (id string, before *Order, err error) {
-	days := command.Days(now)
+	days := c.Days(now)
 	for n, day := range days {
 		id = c.ID("ord_", "order|"+string(customer), day)
 		if c.Key == "" {

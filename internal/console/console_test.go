@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/console"
 	"concord/internal/contact"
@@ -335,7 +336,7 @@ func (s seen) sound(t *testing.T) {
 func (d *desk) invite(p partner.TenantID, to string) invitation.Invitation {
 	d.t.Helper()
 	kind := invitation.Reseller
-	i, _, err := d.service.Invite(d.t.Context(), invitation.Command{User: partner.User{Subject: "a", Tenant: p, Cloud: "public", Roles: []partner.Role{partner.AdminAgent}}},
+	i, _, err := d.service.Invite(d.t.Context(), command.Command{User: partner.User{Subject: "a", Tenant: p, Cloud: "public", Roles: []partner.Role{partner.AdminAgent}}},
 		invitation.Proposal{Kind: kind, RecipientEmail: &to})
 	if err != nil {
 		d.t.Fatal(err)
@@ -509,7 +510,7 @@ func TestConflict(t *testing.T) {
 	b.signIn("/console", person(alder, partner.AdminAgent))
 	fields := b.get("/console/invitations/" + i.ID + "/cancel").fields("cancel")
 	open := 60 * 24 * time.Hour
-	if _, _, err := d.service.Extend(t.Context(), invitation.Command{User: partner.User{Subject: "b", Tenant: alder, Roles: []partner.Role{partner.AdminAgent}}, IfVersion: invitation.AnyVersion}, i.ID, &open); err != nil {
+	if _, _, err := d.service.Extend(t.Context(), command.Command{User: partner.User{Subject: "b", Tenant: alder, Roles: []partner.Role{partner.AdminAgent}}, IfVersion: command.AnyVersion}, i.ID, &open); err != nil {
 		t.Fatal(err)
 	}
 	fields.Set("reason", "My own words")

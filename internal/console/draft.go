@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/draft"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -199,7 +200,7 @@ func (h *site) changeDraft(v *visit) (to, said string, err error) {
 }
 
 // keepWords saves a subject and a body that differ from the draft, and gives the command for what comes next.
-func (h *site) keepWords(v *visit, c invitation.Command, id, do string) (invitation.Command, error) {
+func (h *site) keepWords(v *visit, c command.Command, id, do string) (command.Command, error) {
 	now, err := h.drafts.Of(v.ctx(), v.user, id)
 	if err != nil {
 		return c, err

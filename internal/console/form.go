@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"concord/internal/invitation"
+	"concord/internal/command"
 	"concord/internal/problem"
 	"concord/internal/session"
 )
@@ -110,12 +110,12 @@ func (f form) body(path string) string {
 }
 
 // command is who asks for what a form says.
-func (v *visit) command() invitation.Command {
+func (v *visit) command() command.Command {
 	key := v.form.values.Get(fieldKey)
 	if len(key) > 128 {
 		key = ""
 	}
-	return invitation.Command{
+	return command.Command{
 		User: v.user, CorrelationID: correlationID(), Key: key, Body: v.form.body(v.r.URL.Path), IfVersion: v.form.version(),
 	}
 }

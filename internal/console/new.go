@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -429,7 +430,7 @@ type seenCheck struct {
 
 func (h *site) checked(v *visit, typed url.Values) (*page, error) {
 	v.form.values = typed
-	c := invitation.Command{User: v.user, CorrelationID: correlationID()}
+	c := command.Command{User: v.user, CorrelationID: correlationID()}
 	asked, findings := proposal(typed, v.granularName())
 	c.Findings = findings
 	x, err := h.Invitations.Check(v.ctx(), c, asked)
@@ -528,7 +529,7 @@ func (v *visit) checkNotes(x invitation.Prospect) (all []note) {
 func (h *site) showMail(v *visit, typed url.Values) error {
 	v.form.values = typed
 	asked, findings := proposal(typed, v.granularName())
-	x, err := h.Invitations.Check(v.ctx(), invitation.Command{User: v.user, Findings: findings}, asked)
+	x, err := h.Invitations.Check(v.ctx(), command.Command{User: v.user, Findings: findings}, asked)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"concord/internal/command"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 )
@@ -135,7 +136,7 @@ func TestDraftKeepsWhatWasTyped(t *testing.T) {
 	sent.want(t, "console-invitation", http.StatusOK)
 	sent.has(t, "The email is on its way", "Queued")
 	// A request that has ended has no draft: its page says what became of it.
-	if _, _, err := d.service.Cancel(t.Context(), invitation.Command{User: partner.User{Tenant: alder, Roles: []partner.Role{partner.AdminAgent}}}, i.ID, ""); err != nil {
+	if _, _, err := d.service.Cancel(t.Context(), command.Command{User: partner.User{Tenant: alder, Roles: []partner.Role{partner.AdminAgent}}}, i.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	b.follow(b.get(at)).want(t, "console-invitation", http.StatusOK)

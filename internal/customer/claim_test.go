@@ -131,7 +131,7 @@ func (w *town) asks(p, bound partner.TenantID, edit ...func(*invitation.Proposal
 	for _, f := range edit {
 		f(&q)
 	}
-	i, _, err := w.ask.Invite(w.Context(), invitation.Command{User: user(p), CorrelationID: "corr", Key: w.key(), Body: "body"}, q)
+	i, _, err := w.ask.Invite(w.Context(), command.Command{User: user(p), CorrelationID: "corr", Key: w.key(), Body: "body"}, q)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func TestClaimedCompanyIsAskedOnce(t *testing.T) {
 	id := w.creates(birch, "spruce.example", "US")
 	w.answers(w.asks(birch, ""), person(spruce, "US", "spruce.example"), "accept", invitation.AcceptedBy)
 	ask := func(p, named partner.TenantID) (invitation.Invitation, error) {
-		i, _, err := w.ask.Invite(t.Context(), invitation.Command{User: user(p), CorrelationID: "corr", Key: w.key(), Body: "body"},
+		i, _, err := w.ask.Invite(t.Context(), command.Command{User: user(p), CorrelationID: "corr", Key: w.key(), Body: "body"},
 			invitation.Proposal{Kind: invitation.Reseller, CustomerTenantID: new(string(named)), RequestDelegatedAdmin: new(true)})
 		return i, err
 	}
@@ -309,7 +309,7 @@ func TestClaimedCompanyWasAskedBefore(t *testing.T) {
 	before := w.asks(alder, spruce)
 	w.answers(w.asks(birch, ""), person(spruce, "US", "spruce.example"), "accept", invitation.AcceptedBy)
 	ask := func() (invitation.Invitation, error) {
-		i, _, err := w.ask.Invite(t.Context(), invitation.Command{User: user(alder), CorrelationID: "corr", Key: w.key(), Body: "body"},
+		i, _, err := w.ask.Invite(t.Context(), command.Command{User: user(alder), CorrelationID: "corr", Key: w.key(), Body: "body"},
 			invitation.Proposal{Kind: invitation.Reseller, CustomerTenantID: new(string(spruce)), RequestDelegatedAdmin: new(true)})
 		return i, err
 	}
@@ -317,7 +317,7 @@ func TestClaimedCompanyWasAskedBefore(t *testing.T) {
 	if p, ok := errors.AsType[*problem.Error](err); !ok || p.Code != problem.DuplicateOpenInvitation || p.Resource != before.ID {
 		t.Errorf("while it is open: %v", err)
 	}
-	if _, _, err := w.ask.Cancel(t.Context(), invitation.Command{User: user(alder), CorrelationID: "corr", Key: w.key(), Body: "body"}, before.ID, ""); err != nil {
+	if _, _, err := w.ask.Cancel(t.Context(), command.Command{User: user(alder), CorrelationID: "corr", Key: w.key(), Body: "body"}, before.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	if i, err := ask(); err != nil || i.Customer != id {
@@ -356,7 +356,7 @@ func TestClaimIsJudgedAnew(t *testing.T) {
 		t.Errorf("an order before the agent confirms: %v", err)
 	}
 	yes := true
-	if _, err := w.create.Change(t.Context(), command.Command{User: user(fir), IfVersion: invitation.AnyVersion}, string(spruce), customer.Change{IdentityConfirmed: &yes}); err != nil {
+	if _, err := w.create.Change(t.Context(), command.Command{User: user(fir), IfVersion: command.AnyVersion}, string(spruce), customer.Change{IdentityConfirmed: &yes}); err != nil {
 		t.Error(err)
 	}
 	if err := w.orders(fir, id); err != nil {
@@ -387,7 +387,7 @@ func TestRecordStaysApart(t *testing.T) {
 	if err := w.orders(alder, id); !problem.Is(err, problem.CustomerIdentityUnconfirmed) || !strings.Contains(err.Error(), "/customer") {
 		t.Errorf("an order while it is apart: %v", err)
 	}
-	yes, agent := true, command.Command{User: user(alder), IfVersion: invitation.AnyVersion}
+	yes, agent := true, command.Command{User: user(alder), IfVersion: command.AnyVersion}
 	if _, err := w.create.Change(t.Context(), agent, string(id), customer.Change{IdentityConfirmed: &yes}); !problem.Is(err, problem.CustomerIdentityUnconfirmed) {
 		t.Errorf("the agent confirms it: %v", err)
 	}
@@ -539,9 +539,9 @@ func (w *town) granular(bound partner.TenantID) link.Link {
 	if bound != "" {
 		terms.Customer = new(string(bound))
 	}
-	r, _, err := w.grants.Create(w.Context(), granular.Command{User: user(alder), Key: w.key(), Body: "body"}, terms)
+	r, _, err := w.grants.Create(w.Context(), command.Command{User: user(alder), Key: w.key(), Body: "body"}, terms)
 	if err == nil {
-		_, _, err = w.grants.Lock(w.Context(), granular.Command{User: user(alder), Key: w.key(), Body: "body"}, r.ID)
+		_, _, err = w.grants.Lock(w.Context(), command.Command{User: user(alder), Key: w.key(), Body: "body"}, r.ID)
 	}
 	if err != nil {
 		w.Fatal(err)

@@ -33,7 +33,7 @@ func open() (*storetest.Memory, customer.Service, command.Command) {
 		DelegatedAdmin: relationship.ActiveDAP, IdentityCheck: relationship.Unproven, Version: 1,
 	})
 	user := partner.User{Subject: "agent", Tenant: alder, Roles: []partner.Role{partner.SalesAgent}}
-	return store, customer.Service{Store: store, Support: store, Now: time.Now}, command.Command{User: user, CorrelationID: "corr", IfVersion: invitation.AnyVersion}
+	return store, customer.Service{Store: store, Support: store, Now: time.Now}, command.Command{User: user, CorrelationID: "corr", IfVersion: command.AnyVersion}
 }
 
 func said(b bool) *bool { return &b }

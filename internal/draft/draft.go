@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/letter"
@@ -90,7 +91,7 @@ func (d Desk) address(ctx context.Context, inv invitation.Invitation) (current l
 }
 
 // Edit keeps the partner's own words. Codes: those of [invitation.Service.Edit].
-func (d Desk) Edit(ctx context.Context, c invitation.Command, id string, w invitation.Words) (x Draft, replayed bool, err error) {
+func (d Desk) Edit(ctx context.Context, c command.Command, id string, w invitation.Words) (x Draft, replayed bool, err error) {
 	// The link is made of what is read here: where it has another one by the time of writing, nothing is written. Who may only read learns
 	// nothing of what would be wrong with them.
 	if err := c.User.Permit(partner.InviteCustomers); err != nil {
@@ -115,7 +116,7 @@ func (d Desk) Edit(ctx context.Context, c invitation.Command, id string, w invit
 
 // Reset gives the draft the words of the letter again. Codes: those of [invitation.Service.Reset]. One that was reset before and has ended
 // since has no draft to show: that is told instead.
-func (d Desk) Reset(ctx context.Context, c invitation.Command, id string) (x Draft, replayed bool, err error) {
+func (d Desk) Reset(ctx context.Context, c command.Command, id string) (x Draft, replayed bool, err error) {
 	if _, replayed, err = d.Invitations.Reset(ctx, c, id); err != nil {
 		return Draft{}, replayed, err
 	}

@@ -152,11 +152,11 @@ func (u use) String() string {
 // nothingMade refuses every row.
 type nothingMade struct{}
 
-func (nothingMade) Invite(context.Context, invitation.Command, invitation.Proposal) (invitation.Invitation, bool, error) {
+func (nothingMade) Invite(context.Context, command.Command, invitation.Proposal) (invitation.Invitation, bool, error) {
 	return invitation.Invitation{}, false, problem.New(problem.DuplicateOpenInvitation, "An open invitation already asks this recipient for the same.")
 }
 
-func (nothingMade) SendWhenAllowed(context.Context, invitation.Command, string, time.Time) (invitation.Invitation, bool, error) {
+func (nothingMade) SendWhenAllowed(context.Context, command.Command, string, time.Time) (invitation.Invitation, bool, error) {
 	return invitation.Invitation{}, false, nil
 }
 
@@ -197,9 +197,9 @@ func newSetting(t testing.TB, store *dynamo.Store) *setting {
 }
 
 // command is a call as package web makes it: with a correlation id and an Idempotency-Key of its own.
-func (s *setting) command() invitation.Command {
+func (s *setting) command() command.Command {
 	s.calls++
-	return invitation.Command{User: s.user, CorrelationID: fmt.Sprintf("6f1c9d3e-1111-4000-8000-%012d", s.calls), Key: fmt.Sprintf("key-%d", s.calls), Body: "00ff00ff00ff"}
+	return command.Command{User: s.user, CorrelationID: fmt.Sprintf("6f1c9d3e-1111-4000-8000-%012d", s.calls), Key: fmt.Sprintf("key-%d", s.calls), Body: "00ff00ff00ff"}
 }
 
 func (s *setting) proposal() invitation.Proposal {
@@ -362,7 +362,7 @@ func TestCost(t *testing.T) {
 	})
 	measure("change a draft's language", "2 GetItem, 1 UpdateItem | 1 | 0 | 0 | **1** | 1 | 0 | 0 | **1**", func() error {
 		fr := "fr"
-		_, _, err := s.service.Revise(ctx, invitation.Command{User: s.user, IfVersion: 1}, bound.ID, invitation.Revision{Locale: &fr})
+		_, _, err := s.service.Revise(ctx, command.Command{User: s.user, IfVersion: 1}, bound.ID, invitation.Revision{Locale: &fr})
 		return err
 	})
 	measure("send", "3 GetItem, 1 PutItem, 2 UpdateItem | 3 | 0 | 1 | **4** | 1.5 | 0 | 0 | **1.5**", func() (err error) {
@@ -599,7 +599,7 @@ func TestCost(t *testing.T) {
 		Store: store, Register: store, Support: store, Customers: store, Directory: store, Grants: store, Partnerships: store, Accounts: store, Texts: store,
 		Regions: l.service.Regions, Clouds: l.service.Clouds, Addresses: l.service.Addresses, Now: func() time.Time { return l.now },
 	}
-	asked := command.Command{User: l.user, CorrelationID: "6f1c9d3e-2222-4000-8000-000000000002", Key: "pine", Body: "body", IfVersion: invitation.AnyVersion}
+	asked := command.Command{User: l.user, CorrelationID: "6f1c9d3e-2222-4000-8000-000000000002", Key: "pine", Body: "body", IfVersion: command.AnyVersion}
 	var pine relationship.Relationship
 	measure("create a customer", "1 BatchGetItem, 2 GetItem, 1 TransactWriteItems | 8 | 1 | 0 | **10** | 2.5 | 0 | 0 | **2.5**", func() (err error) {
 		name, domain, country := "Pine Ltd", "pine.example", "US"

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/infra/local/engine"
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/enrolment"
@@ -30,7 +31,7 @@ func TestCostOfEnrolment(t *testing.T) {
 	store := dynamo.New(cfg, newTable(t))
 	now := func() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) }
 	records := enrolment.Records{Store: store, Now: now}
-	kept := enrolment.Command{User: partner.User{Subject: "operator", Roles: []partner.Role{partner.Operator}}}
+	kept := command.Command{User: partner.User{Subject: "operator", Roles: []partner.Role{partner.Operator}}}
 	gorse := enrolment.Statement{Name: "Gorse Networks", Address: enrolment.Address{Line1: "12 Heath Road", City: "Springfield", Country: "US"}}
 	if _, _, err := records.Put(t.Context(), kept, enrolment.CompanyRecord, "000000701", gorse); err != nil {
 		t.Fatal(err)
@@ -46,11 +47,11 @@ func TestCostOfEnrolment(t *testing.T) {
 		Addresses: contact.Addresses{AllowReserved: true}, Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example"}},
 		Locales: []language.Tag{language.English}, Now: now,
 	}
-	admin := enrolment.Command{
+	admin := command.Command{
 		User:          partner.User{Subject: "50000000-0000-4000-8000-000000000008", Tenant: randomTenant(), Roles: []partner.Role{partner.GlobalAdmin}, Cloud: "public"},
 		CorrelationID: "6f1c9d3e-2222-4000-8000-000000000001",
 	}
-	operator := enrolment.Command{User: partner.User{Subject: "operator", Roles: []partner.Role{partner.Operator}}}
+	operator := command.Command{User: partner.User{Subject: "operator", Roles: []partner.Role{partner.Operator}}}
 	ctx, e := t.Context(), enrolment.Enrolment{}
 	for _, step := range []struct {
 		name, want string

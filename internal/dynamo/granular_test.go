@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"concord/infra/local/engine"
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/granular"
@@ -28,9 +29,9 @@ func TestGranularCost(t *testing.T) {
 	s := newSetting(t, store)
 	ctx, clock := t.Context(), func() time.Time { return s.now }
 	service := granular.Service{Store: store, Accounts: store, Clouds: s.service.Clouds, Addresses: contact.Addresses{AllowReserved: true}, Roles: granular.ShippedRoles(), Now: clock}
-	command := func() granular.Command {
+	command := func() command.Command {
 		c := s.command()
-		return granular.Command{User: c.User, CorrelationID: c.CorrelationID, Key: c.Key, Body: c.Body, IfVersion: granular.AnyVersion}
+		return command.Command{User: c.User, CorrelationID: c.CorrelationID, Key: c.Key, Body: c.Body, IfVersion: command.AnyVersion}
 	}
 	who := granular.Person{Subject: "aa8e3a52-6d0c-4f55-9a4e-0d4bb1f1a0ff", Email: "admin@larch.example", Tenant: randomTenant(), Company: "Larch Ltd", Cloud: "public", Roles: []partner.Role{partner.GlobalAdmin}}
 	var r granular.Relationship

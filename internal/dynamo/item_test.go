@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"concord/internal/command"
 	"concord/internal/dynamo"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -77,7 +78,7 @@ func rawItems(t *testing.T, table string, p partner.TenantID) map[string]image {
 }
 
 // live takes an invitation from creation to an answer and gives its stored item at each step.
-func live(t *testing.T, s *setting, table string, p invitation.Proposal, c func() invitation.Command, r invitation.Response, who invitation.Person) (steps []string, images []image) {
+func live(t *testing.T, s *setting, table string, p invitation.Proposal, c func() command.Command, r invitation.Response, who invitation.Person) (steps []string, images []image) {
 	t.Helper()
 	ctx := t.Context()
 	var inv invitation.Invitation
@@ -189,7 +190,7 @@ func TestNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, current := s.command(), link.Secret("https://concord.example"+link.Answer.Path(sign(edited.Key, 1)))
-	c.IfVersion = invitation.AnyVersion
+	c.IfVersion = command.AnyVersion
 	words := invitation.Words{Subject: "A request", Body: "Would you look at " + current.Reveal() + ", please?"}
 	if _, _, err := s.service.Edit(t.Context(), c, edited.ID, words, current, "https://concord.example/i/"); err != nil {
 		t.Fatal(err)
@@ -340,7 +341,7 @@ func TestWhatIsPurged(t *testing.T) {
 	}
 	current := link.Secret("https://concord.example/i/abc")
 	c := s.command()
-	c.IfVersion = invitation.AnyVersion
+	c.IfVersion = command.AnyVersion
 	if _, _, err := s.service.Edit(t.Context(), c, inv.ID, invitation.Words{Subject: "A request", Body: current.Reveal()}, current, "https://concord.example/i/"); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/anishathalye/porcupine"
 	"pgregory.net/rapid"
 
+	"concord/internal/command"
 	"concord/internal/dynamo"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -223,8 +224,8 @@ func said(err error) outcome {
 }
 
 // command is a call with a key of its own, unless one is given.
-func (s *stage) command(key string) invitation.Command {
-	return invitation.Command{User: s.user, Key: key, Body: "00", CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001"}
+func (s *stage) command(key string) command.Command {
+	return command.Command{User: s.user, Key: key, Body: "00", CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001"}
 }
 
 func (s *stage) carryOut(ctx context.Context, c call) (o outcome) {

@@ -63,8 +63,8 @@ func (s *together) pair() partnership.Pair {
 	return partnership.Pair{Provider: s.provider, Reseller: s.reseller}
 }
 
-func (s *together) command(tenant partner.TenantID) invitation.Command {
-	return invitation.Command{User: partner.User{Subject: "agent", Tenant: tenant, Roles: []partner.Role{partner.AdminAgent}}, CorrelationID: "c"}
+func (s *together) command(tenant partner.TenantID) command.Command {
+	return command.Command{User: partner.User{Subject: "agent", Tenant: tenant, Roles: []partner.Role{partner.AdminAgent}}, CorrelationID: "c"}
 }
 
 // turn makes the partnership active, or ends it; true when that was a change.

@@ -3,7 +3,6 @@ package enrolment
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -18,7 +17,7 @@ import (
 )
 
 // activateStanding makes a fast track active at once where PartnerID and agreement stand already (domain, 2.2).
-func (s *Service) activateStanding(ctx context.Context, c Command, ch *Change, now time.Time) error {
+func (s *Service) activateStanding(ctx context.Context, c command.Command, ch *Change, now time.Time) error {
 	if ch.After.Location == nil || ch.After.MPA == nil {
 		return nil
 	}
@@ -34,7 +33,7 @@ func (s *Service) activateStanding(ctx context.Context, c Command, ch *Change, n
 
 // account gives what an active enrolment makes of the partner account: a new one of an indirect reseller, or the one that there is, which
 // becomes active and an indirect reseller beside what it was (domain, 0.34).
-func (s *Service) account(ctx context.Context, c Command, e Enrolment, now time.Time) (*registry.Change, error) {
+func (s *Service) account(ctx context.Context, c command.Command, e Enrolment, now time.Time) (*registry.Change, error) {
 	id := partner.PartnerID{ID: e.Location.ID, Type: e.Location.Type, Country: e.Location.Country, OnboardingLocation: true}
 	line := partner.Entry{At: now, By: c.User.Subject, CorrelationID: c.CorrelationID, Why: e.ID}
 	before, err := s.Accounts.Account(ctx, e.Tenant, true)
@@ -177,20 +176,20 @@ func (s *Service) signing(ctx context.Context, tenant partner.TenantID) (Signing
 // the command's key had signed. Codes: [problem.RoleNotPermitted], [problem.AttestationRequired], [problem.AttestationOutdated],
 // [problem.AgreementTextNotConfigured], [problem.PartnerIDRequired] (rule P4), [problem.PartnerIDWrongCountry],
 // [problem.EnrolmentStateConflict], [problem.PartnerIDInUse].
-func (s *Service) SignAgreement(ctx context.Context, c Command, lang string, a *terms.Attestation) (Signing, bool, error) {
+func (s *Service) SignAgreement(ctx context.Context, c command.Command, lang string, a *terms.Attestation) (Signing, bool, error) {
 	if err := c.User.Permit(partner.Enrol); err != nil {
 		return Signing{}, false, err
 	}
-	for range maxRounds {
-		g, replayed, err := s.signOnce(ctx, c, lang, a)
-		if !errors.Is(err, ErrConflict) && !errors.Is(err, command.ErrConflict) {
-			return g, replayed, err
-		}
-	}
-	return Signing{}, false, busy()
+	var g Signing
+	replayed := false
+	err := command.Retry(func() (err error) {
+		g, replayed, err = s.signOnce(ctx, c, lang, a)
+		return err
+	})
+	return g, replayed, err
 }
 
-func (s *Service) signOnce(ctx context.Context, c Command, lang string, a *terms.Attestation) (Signing, bool, error) {
+func (s *Service) signOnce(ctx context.Context, c command.Command, lang string, a *terms.Attestation) (Signing, bool, error) {
 	now := s.now()
 	g, err := s.signing(ctx, c.User.Tenant)
 	if err != nil {
@@ -229,7 +228,7 @@ func (s *Service) signOnce(ctx context.Context, c Command, lang string, a *terms
 		return Signing{}, false, err
 	}
 	change.After.reach(now, Active)
-	change.After.note(c.entry(now, Sign, string(Active)))
+	change.After.note(entryOf(c, now, Sign, string(Active)))
 	if err := s.Store.WriteEnrolment(ctx, change); err != nil {
 		return Signing{}, false, err
 	}
@@ -237,13 +236,13 @@ func (s *Service) signOnce(ctx context.Context, c Command, lang string, a *terms
 }
 
 // signedBefore reports whether the command's key has signed already: then the application is active, and no more the one to sign for.
-func (s *Service) signedBefore(ctx context.Context, c Command, g Signing, now time.Time) (bool, error) {
+func (s *Service) signedBefore(ctx context.Context, c command.Command, g Signing, now time.Time) (bool, error) {
 	e, err := s.Store.LatestEnrolment(ctx, c.User.Tenant)
 	if err != nil && !problem.Is(err, problem.NotFound) {
 		return false, err
 	}
 	if err == nil {
-		if was, err := c.replays(now, e, Sign); was || err != nil {
+		if was, err := replays(c, now, e, Sign); was || err != nil {
 			return was, err
 		}
 	}
@@ -251,19 +250,18 @@ func (s *Service) signedBefore(ctx context.Context, c Command, g Signing, now ti
 		return false, nil
 	}
 	for _, h := range g.account.History {
-		if h.Key != hash(c.Key) || !slices.Equal(h.Changed, []string{"mpa"}) || now.Sub(h.At) >= idempotencyWindow {
+		if !slices.Equal(h.Changed, []string{"mpa"}) {
 			continue
 		}
-		if h.Body != c.Body {
-			return false, reused()
+		if was, err := c.Replays(now, h.At, h.Key, h.Body); was || err != nil {
+			return was, err
 		}
-		return true, nil
 	}
 	return false, nil
 }
 
 // signAccount signs for an account that has not.
-func (s *Service) signAccount(ctx context.Context, c Command, g Signing, text terms.Text, signed partner.Agreement) (Signing, bool, error) {
+func (s *Service) signAccount(ctx context.Context, c command.Command, g Signing, text terms.Text, signed partner.Agreement) (Signing, bool, error) {
 	switch a := g.account; {
 	case a == nil:
 		return Signing{}, false, problem.New(problem.EnrolmentStateConflict, "Your company has no enrolment to sign for.")
@@ -274,7 +272,7 @@ func (s *Service) signAccount(ctx context.Context, c Command, g Signing, text te
 	}
 	line := partner.Entry{At: signed.SignedAt, Changed: []string{"mpa"}, By: c.User.Subject, CorrelationID: c.CorrelationID, Body: c.Body}
 	if c.Key != "" {
-		line.Key = hash(c.Key)
+		line.Key = command.Fingerprint(c.Key)
 	}
 	after := *g.account
 	after.MPA = &signed

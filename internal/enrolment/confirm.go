@@ -2,10 +2,10 @@ package enrolment
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -86,32 +86,36 @@ func caseOf(e Enrolment, l link.Link, who *Visitor, now time.Time) Case {
 // Confirm notes that the address is the contact's, which begins the review (rule E13). Whether the person may act for the company is for
 // the operator to look at when the address is of none of its domains (invariant 19). Saying it again changes nothing.
 func (s Confirmation) Confirm(ctx context.Context, l link.Link, who Visitor, correlationID string) (Enrolment, Case, error) {
-	for range maxRounds {
-		before, c, err := s.Look(ctx, l, &who)
-		if err != nil || c != Form {
-			return before, c, err
-		}
-		now := s.now()
-		after := before.next()
-		after.Verification.VerifiedAt, after.Verification.VerifiedBy = now, who.Subject
-		after.Vetting = Vetting{EmailOwnership: Passed, Employment: NotLooked, Business: NotLooked}
-		domain, own := ownDomain(after.Contact.Email, who.Domains)
-		if after.Verification.Domain = domain; !own {
-			after.Vetting.Employment = Flagged
-		}
-		if err := after.review(ctx, s.Calendar, now); err != nil {
-			return Enrolment{}, "", err
-		}
-		after.note(HistoryEntry{At: now, Action: Confirm, By: who.Subject, CorrelationID: correlationID, Why: string(after.Status)})
-		err = s.Store.WriteEnrolment(ctx, Change{Before: &before, After: after})
-		if err == nil {
-			return after, Confirmed, nil
-		}
-		if !errors.Is(err, ErrConflict) {
-			return Enrolment{}, "", err
-		}
+	var e Enrolment
+	var c Case
+	err := command.Retry(func() (err error) {
+		e, c, err = s.confirm(ctx, l, who, correlationID)
+		return err
+	})
+	return e, c, err
+}
+
+func (s Confirmation) confirm(ctx context.Context, l link.Link, who Visitor, correlationID string) (Enrolment, Case, error) {
+	before, c, err := s.Look(ctx, l, &who)
+	if err != nil || c != Form {
+		return before, c, err
 	}
-	return Enrolment{}, "", busy()
+	now := s.now()
+	after := before.next()
+	after.Verification.VerifiedAt, after.Verification.VerifiedBy = now, who.Subject
+	after.Vetting = Vetting{EmailOwnership: Passed, Employment: NotLooked, Business: NotLooked}
+	domain, own := ownDomain(after.Contact.Email, who.Domains)
+	if after.Verification.Domain = domain; !own {
+		after.Vetting.Employment = Flagged
+	}
+	if err := after.review(ctx, s.Calendar, now); err != nil {
+		return Enrolment{}, "", err
+	}
+	after.note(HistoryEntry{At: now, Action: Confirm, By: who.Subject, CorrelationID: correlationID, Why: string(after.Status)})
+	if err := s.Store.WriteEnrolment(ctx, Change{Before: &before, After: after}); err != nil {
+		return Enrolment{}, "", err
+	}
+	return after, Confirmed, nil
 }
 
 // ownDomain gives the one of a company's proven domains that an address is of, or below, and whether there is such a one; else the first. An

@@ -128,12 +128,12 @@ func open(t *testing.T) *desk {
 	return d
 }
 
-func admin() Command {
-	return Command{User: partner.User{Subject: "grace", Tenant: gorse, Roles: []partner.Role{partner.GlobalAdmin}, Cloud: "public"}, CorrelationID: "c-1", IfVersion: AnyVersion}
+func admin() command.Command {
+	return command.Command{User: partner.User{Subject: "grace", Tenant: gorse, Roles: []partner.Role{partner.GlobalAdmin}, Cloud: "public"}, CorrelationID: "c-1", IfVersion: command.AnyVersion}
 }
 
-func operator() Command {
-	return Command{User: partner.User{Subject: "olga", Tenant: alder, Roles: []partner.Role{partner.Operator}}, IfVersion: AnyVersion}
+func operator() command.Command {
+	return command.Command{User: partner.User{Subject: "olga", Tenant: alder, Roles: []partner.Role{partner.Operator}}, IfVersion: command.AnyVersion}
 }
 
 // whole is all that a full application needs.
@@ -762,7 +762,7 @@ func TestFastTrack(t *testing.T) {
 		d.code(err, problem.PartnerNotActive)
 	}
 	d = open(t)
-	_, _, err = d.Start(t.Context(), Command{User: partner.User{Tenant: gorse, Roles: []partner.Role{partner.GlobalAdmin}, Cloud: "moon"}}, Particulars{})
+	_, _, err = d.Start(t.Context(), command.Command{User: partner.User{Tenant: gorse, Roles: []partner.Role{partner.GlobalAdmin}, Cloud: "moon"}}, Particulars{})
 	d.code(err, problem.CloudMismatch)
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/country"
 	"concord/internal/partner"
@@ -147,7 +148,7 @@ func possible(k RecordKind, id string) bool {
 // none. Codes: [problem.RoleNotPermitted]; [problem.NotFound] for an id that none can have; those of a field;
 // [problem.PreconditionRequired] without a version where there is a record that says something else;
 // [problem.PreconditionFailed].
-func (s Records) Put(ctx context.Context, c Command, k RecordKind, id string, st Statement) (
+func (s Records) Put(ctx context.Context, c command.Command, k RecordKind, id string, st Statement) (
 	r Record, created bool, err error,
 ) {
 	if err := c.User.Permit(partner.OperatePartners); err != nil {
@@ -168,7 +169,7 @@ func (s Records) Put(ctx context.Context, c Command, k RecordKind, id string, st
 		return before, false, nil
 	case err == nil:
 		change.Before = &before
-		err = c.over(before.Version)
+		err = over(c, before.Version)
 	case problem.Is(err, problem.NotFound):
 		if err = nil; c.IfVersion != 0 {
 			err = outdatedRecord()
@@ -216,13 +217,13 @@ func changedIn(a, b Record) (names []string) {
 }
 
 // over gives nil when a record has the version that the command is about.
-func (c Command) over(version int) error {
+func over(c command.Command, version int) error {
 	switch c.IfVersion {
 	case 0:
 		return problem.New(problem.PreconditionRequired,
 			"There is a record that says something else. "+
 				"Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
-	case AnyVersion, version:
+	case command.AnyVersion, version:
 		return nil
 	}
 	return outdatedRecord()

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -104,7 +105,7 @@ func TestRecords(t *testing.T) {
 		!slices.Equal(r.History[1].Changed, []string{"name"}) {
 		t.Errorf("%+v, %v", r, err)
 	}
-	renamed.Retired, c.IfVersion = true, AnyVersion
+	renamed.Retired, c.IfVersion = true, command.AnyVersion
 	if r, _, err = s.Put(t.Context(), c, CompanyRecord, "000000704", renamed); err != nil || !r.Retired {
 		t.Errorf("%+v, %v", r, err)
 	}

@@ -3,8 +3,6 @@ package enrolment
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
@@ -13,6 +11,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/country"
 	"concord/internal/locale"
@@ -56,54 +55,22 @@ const (
 	span         = 24 * time.Hour
 )
 
-// idempotencyWindow is how long an Idempotency-Key is remembered (api, Norms).
-const idempotencyWindow = 24 * time.Hour
-
-// Command is who asks for a change, and under which condition.
-type Command struct {
-	User          partner.User
-	CorrelationID string
-	Key           string // Idempotency-Key; empty for none
-	Body          string // a fingerprint of the request
-	IfVersion     int    // the version that the caller has seen; 0 for none, AnyVersion for any
-	Findings      problem.Findings
-}
-
-// AnyVersion is a condition that every version fulfils.
-const AnyVersion = -1
-
-func (c Command) entry(now time.Time, a Action, why string) HistoryEntry {
-	h := HistoryEntry{At: now, Action: a, By: c.User.Subject, CorrelationID: c.CorrelationID, Body: c.Body, Why: why}
-	if c.Key != "" {
-		h.Key = hash(c.Key)
+func entryOf(c command.Command, now time.Time, a Action, why string) HistoryEntry {
+	return HistoryEntry{
+		At: now, Action: a, By: c.User.Subject, CorrelationID: c.CorrelationID, Key: command.Fingerprint(c.Key), Body: c.Body, Why: why,
 	}
-	return h
-}
-
-func reused() error {
-	return problem.New(problem.IdempotencyKeyReused, "This Idempotency-Key was used with another request.")
-}
-
-func busy() error {
-	return &problem.Error{Code: problem.Unavailable, Detail: "Too many changes at once; try again.", RetryAfter: time.Second}
-}
-
-func hash(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:6])
 }
 
 // replays reports whether the enrolment shows that the command was carried out before. The same key with another body is
 // [problem.IdempotencyKeyReused].
-func (c Command) replays(now time.Time, e Enrolment, a Action) (bool, error) {
+func replays(c command.Command, now time.Time, e Enrolment, a Action) (bool, error) {
 	for _, h := range e.History {
-		if c.Key == "" || h.Key != hash(c.Key) || h.Action != a || now.Sub(h.At) >= idempotencyWindow {
+		if h.Action != a {
 			continue
 		}
-		if h.Body != c.Body {
-			return false, reused()
+		if was, err := c.Replays(now, h.At, h.Key, h.Body); was || err != nil {
+			return was, err
 		}
-		return true, nil
 	}
 	return false, nil
 }
@@ -130,7 +97,7 @@ type LegalForm struct {
 // [problem.PartnerNotActive] for an account that was suspended or rejected; [problem.CloudMismatch]; those of a field, such as
 // [problem.WebmailNotAllowed] (rule E11) and those of [Service.Associate]; [problem.EnrolmentStateConflict] while
 // another one is open, and where the account is already what the enrolment would make it.
-func (s *Service) Start(ctx context.Context, c Command, p Particulars) (e Enrolment, replayed bool, err error) {
+func (s *Service) Start(ctx context.Context, c command.Command, p Particulars) (e Enrolment, replayed bool, err error) {
 	if err := c.User.Permit(partner.Enrol); err != nil {
 		return e, false, err
 	}
@@ -155,7 +122,7 @@ func (s *Service) Start(ctx context.Context, c Command, p Particulars) (e Enrolm
 	}
 	first := err != nil
 	if !first {
-		if was, err := c.replays(now, latest, Start); was || err != nil {
+		if was, err := replays(c, now, latest, Start); was || err != nil {
 			return latest, was, err
 		}
 	}
@@ -171,7 +138,7 @@ func (s *Service) Start(ctx context.Context, c Command, p Particulars) (e Enrolm
 	}
 	e.ID, e.Previous = publicid.Random(Prefix), latest.ID
 	e.Verification.Asked = latest.Verification.Asked // so that starting again mails nobody more often
-	e.note(c.entry(now, Start, string(Draft)))
+	e.note(entryOf(c, now, Start, string(Draft)))
 	err = s.Store.WriteEnrolment(ctx, Change{After: e})
 	if errors.Is(err, ErrConflict) {
 		return s.startedBeside(ctx, c, now)
@@ -180,12 +147,12 @@ func (s *Service) Start(ctx context.Context, c Command, p Particulars) (e Enrolm
 }
 
 // startedBeside gives what somebody started at the same moment, when that was the same command.
-func (s *Service) startedBeside(ctx context.Context, c Command, now time.Time) (Enrolment, bool, error) {
+func (s *Service) startedBeside(ctx context.Context, c command.Command, now time.Time) (Enrolment, bool, error) {
 	there, err := s.Store.LatestEnrolment(ctx, c.User.Tenant)
 	if err != nil {
 		return Enrolment{}, false, err
 	}
-	if was, err := c.replays(now, there, Start); was || err != nil {
+	if was, err := replays(c, now, there, Start); was || err != nil {
 		return there, was, err
 	}
 	return Enrolment{}, false, another()
@@ -283,7 +250,7 @@ func (s *Service) own(ctx context.Context, tenant partner.TenantID, q Query) (pa
 // Save changes what a company says, while it is a draft or while information is needed. The command names the version that it changes.
 // Codes: [problem.RoleNotPermitted], [problem.NotFound], [problem.PreconditionRequired], [problem.PreconditionFailed], those of a field,
 // [problem.EnrolmentStateConflict].
-func (s *Service) Save(ctx context.Context, c Command, id string, p Particulars) (e Enrolment, replayed bool, err error) {
+func (s *Service) Save(ctx context.Context, c command.Command, id string, p Particulars) (e Enrolment, replayed bool, err error) {
 	return s.change(ctx, c, id, Save, func(e *Enrolment, now time.Time) error {
 		before := *e
 		if err := s.apply(ctx, c.Findings, e, p); err != nil {
@@ -292,7 +259,7 @@ func (s *Service) Save(ctx context.Context, c Command, id string, p Particulars)
 		if !strings.EqualFold(before.Contact.Email, e.Contact.Email) {
 			e.Verification.VerifiedAt, e.Verification.VerifiedBy, e.Verification.Domain = time.Time{}, "", ""
 		}
-		e.note(c.entry(now, Save, string(e.Status)))
+		e.note(entryOf(c, now, Save, string(e.Status)))
 		return nil
 	})
 }
@@ -300,7 +267,7 @@ func (s *Service) Save(ctx context.Context, c Command, id string, p Particulars)
 // Associate gives the company its PartnerID: a location in its country (rule E6), at any time before it is active (rule E7). Without an
 // id a new location is made, as for a company that has none. Codes: those of [Service.Save]; [problem.PartnerIDNotFound],
 // [problem.PartnerIDWrongType], [problem.PartnerIDWrongCountry].
-func (s *Service) Associate(ctx context.Context, c Command, id string, partnerID *string) (e Enrolment, replayed bool, err error) {
+func (s *Service) Associate(ctx context.Context, c command.Command, id string, partnerID *string) (e Enrolment, replayed bool, err error) {
 	return s.change(ctx, c, id, Associate, func(e *Enrolment, now time.Time) error {
 		f := slices.Clone(c.Findings)
 		if partnerID != nil {
@@ -313,7 +280,7 @@ func (s *Service) Associate(ctx context.Context, c Command, id string, partnerID
 		if err := f.Err(); err != nil {
 			return err
 		}
-		e.note(c.entry(now, Associate, e.Location.ID))
+		e.note(entryOf(c, now, Associate, e.Location.ID))
 		return nil
 	})
 }
@@ -369,7 +336,7 @@ func (s *Service) location(ctx context.Context, e Enrolment, id string) (Locatio
 // Submit hands the application in: for verification of the contact, or, when nothing is left to verify, for vetting again. On the fast track
 // it is approved at once (rule E2). What the operator needed to know can be answered in words. Codes: those of [Service.Save] without the version; [problem.AddressNotValidated] while no form of the
 // address was chosen; the limits of [Service.ResendVerification].
-func (s *Service) Submit(ctx context.Context, c Command, id string, answer *string) (e Enrolment, replayed bool, err error) {
+func (s *Service) Submit(ctx context.Context, c command.Command, id string, answer *string) (e Enrolment, replayed bool, err error) {
 	return s.change(ctx, c, id, Submit, func(e *Enrolment, now time.Time) error {
 		f := slices.Clone(c.Findings)
 		e.answer(&f, now, answer)
@@ -394,7 +361,7 @@ func (s *Service) Submit(ctx context.Context, c Command, id string, answer *stri
 				return err
 			}
 		}
-		e.note(c.entry(now, Submit, string(e.Status)))
+		e.note(entryOf(c, now, Submit, string(e.Status)))
 		return nil
 	})
 }
@@ -480,7 +447,7 @@ func (e Enrolment) complete(f *problem.Findings) {
 // verify asks for a mail with a new link; the one before no longer works.
 func (e *Enrolment) verify(now time.Time) error {
 	var recent []Asking
-	wait, to := time.Duration(0), hash(contact.Mailbox(e.Contact.Email))
+	wait, to := time.Duration(0), command.Fingerprint(contact.Mailbox(e.Contact.Email))
 	for _, a := range e.Verification.Asked {
 		if now.Sub(a.At) >= span {
 			continue
@@ -504,7 +471,7 @@ func (e *Enrolment) verify(now time.Time) error {
 
 // ResendVerification mails the primary contact a new link. Codes: [problem.RoleNotPermitted], [problem.NotFound],
 // [problem.EnrolmentStateConflict], [problem.ResendCooldown].
-func (s *Service) ResendVerification(ctx context.Context, c Command, id string) (e Enrolment, replayed bool, err error) {
+func (s *Service) ResendVerification(ctx context.Context, c command.Command, id string) (e Enrolment, replayed bool, err error) {
 	return s.change(ctx, c, id, Resend, func(e *Enrolment, now time.Time) error {
 		if err := c.Findings.Err(); err != nil {
 			return err
@@ -515,19 +482,19 @@ func (s *Service) ResendVerification(ctx context.Context, c Command, id string) 
 		if err := e.verify(now); err != nil {
 			return err
 		}
-		e.note(c.entry(now, Resend, string(e.Status)))
+		e.note(entryOf(c, now, Resend, string(e.Status)))
 		return nil
 	})
 }
 
 // Withdraw ends an application that is not active. Codes: [problem.RoleNotPermitted], [problem.NotFound], [problem.EnrolmentStateConflict].
-func (s *Service) Withdraw(ctx context.Context, c Command, id string) (e Enrolment, replayed bool, err error) {
+func (s *Service) Withdraw(ctx context.Context, c command.Command, id string) (e Enrolment, replayed bool, err error) {
 	return s.change(ctx, c, id, Withdraw, func(e *Enrolment, now time.Time) error {
 		if err := c.Findings.Err(); err != nil {
 			return err
 		}
 		e.reach(now, Withdrawn)
-		e.note(c.entry(now, Withdraw, string(e.Status)))
+		e.note(entryOf(c, now, Withdraw, string(e.Status)))
 		return nil
 	})
 }
@@ -540,7 +507,7 @@ type Decision struct {
 
 // Decide approves, rejects, or asks for more (rules E13, E14, E18). Codes: [problem.RoleNotPermitted], [problem.NotFound], those of a field,
 // [problem.EmailNotVerified] before the contact has confirmed, [problem.EnrolmentStateConflict].
-func (s *Service) Decide(ctx context.Context, c Command, id string, d Decision) (e Enrolment, replayed bool, err error) {
+func (s *Service) Decide(ctx context.Context, c command.Command, id string, d Decision) (e Enrolment, replayed bool, err error) {
 	return s.change(ctx, c, id, d.Action, func(e *Enrolment, now time.Time) error {
 		f := slices.Clone(c.Findings)
 		if d.Action != Approve && d.Reason == "" && len(f) == 0 {
@@ -564,16 +531,13 @@ func (s *Service) Decide(ctx context.Context, c Command, id string, d Decision) 
 			e.Questions = e.Questions[max(0, len(e.Questions)-maxQuestions):]
 			e.reach(now, ActionRequired)
 		}
-		e.note(c.entry(now, d.Action, string(e.Status)))
+		e.note(entryOf(c, now, d.Action, string(e.Status)))
 		return nil
 	})
 }
 
-// maxRounds bounds how often a decision is made anew after somebody else was quicker.
-const maxRounds = 8
-
 // change reads, decides and writes until nobody else was quicker.
-func (s *Service) change(ctx context.Context, c Command, id string, a Action, do func(*Enrolment, time.Time) error) (Enrolment, bool, error) {
+func (s *Service) change(ctx context.Context, c command.Command, id string, a Action, do func(*Enrolment, time.Time) error) (Enrolment, bool, error) {
 	op := partner.Enrol
 	if a == Approve || a == Reject || a == NeedInformation {
 		op = partner.OperatePartners
@@ -581,17 +545,17 @@ func (s *Service) change(ctx context.Context, c Command, id string, a Action, do
 	if err := c.User.Permit(op); err != nil {
 		return Enrolment{}, false, err
 	}
-	for range maxRounds {
-		e, replayed, err := s.once(ctx, c, id, a, op, do)
-		if !errors.Is(err, ErrConflict) {
-			return e, replayed, err
-		}
-	}
-	return Enrolment{}, false, busy()
+	var e Enrolment
+	replayed := false
+	err := command.Retry(func() (err error) {
+		e, replayed, err = s.once(ctx, c, id, a, op, do)
+		return err
+	})
+	return e, replayed, err
 }
 
 // once checks in the order of the domain (2.5): 404, 428, 412, 422, 409.
-func (s *Service) once(ctx context.Context, c Command, id string, a Action, op partner.Operation, do func(*Enrolment, time.Time) error) (Enrolment, bool, error) {
+func (s *Service) once(ctx context.Context, c command.Command, id string, a Action, op partner.Operation, do func(*Enrolment, time.Time) error) (Enrolment, bool, error) {
 	before, err := s.find(ctx, id)
 	if err != nil {
 		return Enrolment{}, false, err
@@ -600,17 +564,15 @@ func (s *Service) once(ctx context.Context, c Command, id string, a Action, op p
 		return Enrolment{}, false, missing()
 	}
 	now := s.now()
-	if was, err := c.replays(now, before, a); was || err != nil {
+	if was, err := replays(c, now, before, a); was || err != nil {
 		return before, was, err
 	}
-	switch c.IfVersion {
-	case 0:
-		if a == Save {
-			return Enrolment{}, false, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
-		}
-	case AnyVersion, before.Version:
-	default:
-		return Enrolment{}, false, problem.New(problem.PreconditionFailed, "The enrolment was changed since you read it.")
+	expects := c.Allows
+	if a == Save {
+		expects = c.Expects
+	}
+	if err := expects(before.Version, "enrolment"); err != nil {
+		return Enrolment{}, false, err
 	}
 	after := before.next()
 	err = do(&after, now)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"concord/internal/audit"
+	"concord/internal/command"
 	"concord/internal/dynamo"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -138,11 +139,11 @@ func settleNotices(o *office, r *rand.Rand, i invitation.Invitation) {
 }
 
 // anybody is a command about what stands, at this very second.
-func (o *office) anybody(i invitation.Invitation) invitation.Command {
+func (o *office) anybody(i invitation.Invitation) command.Command {
 	clock := o.clock
 	c := o.command()
 	o.clock = clock
-	c.IfVersion = invitation.AnyVersion
+	c.IfVersion = command.AnyVersion
 	c.Key = fmt.Sprint("key ", i.Version)
 	return c
 }

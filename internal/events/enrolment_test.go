@@ -18,6 +18,7 @@ import (
 
 	"concord/internal/agenda"
 	"concord/internal/audit"
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/enrolment"
@@ -64,15 +65,15 @@ func enrol(t *testing.T) (*office, *enrolment.Service, enrolment.Confirmation) {
 // applied goes the whole way of an application, by every action there is (invariant 18).
 func applied(t *testing.T) *office {
 	o, s, confirmation := enrol(t)
-	by := func(role partner.Role, subject string, tenant partner.TenantID) enrolment.Command {
+	by := func(role partner.Role, subject string, tenant partner.TenantID) command.Command {
 		o.clock = o.clock.Add(time.Hour)
-		return enrolment.Command{
+		return command.Command{
 			User:          partner.User{Subject: subject, Tenant: tenant, Roles: []partner.Role{role}, Cloud: "public"},
-			CorrelationID: "0b6c4a3e-9f5d-4c6e-8a51-2f7f6f0d9e11", IfVersion: enrolment.AnyVersion,
+			CorrelationID: "0b6c4a3e-9f5d-4c6e-8a51-2f7f6f0d9e11", IfVersion: command.AnyVersion,
 		}
 	}
-	admin := func() enrolment.Command { return by(partner.GlobalAdmin, "someone", gorse) }
-	operator := func() enrolment.Command { return by(partner.Operator, "operator", alder) }
+	admin := func() command.Command { return by(partner.GlobalAdmin, "someone", gorse) }
+	operator := func() command.Command { return by(partner.Operator, "operator", alder) }
 	e := enrolment.Enrolment{}
 	do := func(next enrolment.Enrolment, _ bool, err error) {
 		t.Helper()
@@ -222,7 +223,7 @@ func TestWhatAnEnrolmentTells(t *testing.T) {
 // The event of events/ for an application is what the store writes.
 func TestEnrolmentEventFile(t *testing.T) {
 	o, s, _ := enrol(t)
-	if _, _, err := s.Start(t.Context(), enrolment.Command{User: partner.User{Subject: "someone", Tenant: gorse, Roles: []partner.Role{partner.GlobalAdmin}, Cloud: "public"}}, enrolment.Particulars{}); err != nil {
+	if _, _, err := s.Start(t.Context(), command.Command{User: partner.User{Subject: "someone", Tenant: gorse, Roles: []partner.Role{partner.GlobalAdmin}, Cloud: "public"}}, enrolment.Particulars{}); err != nil {
 		t.Fatal(err)
 	}
 	e, err := o.store.LatestEnrolment(t.Context(), gorse)

@@ -25,6 +25,7 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/internal/audit"
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/events/schematest"
@@ -288,9 +289,9 @@ func must[T any](t *testing.T) func(T, bool, error) T {
 	}
 }
 
-func (o *office) command() invitation.Command {
+func (o *office) command() command.Command {
 	o.clock = o.clock.Add(time.Hour)
-	return invitation.Command{
+	return command.Command{
 		User:          partner.User{Subject: "someone@alder.example", Tenant: alder, Roles: []partner.Role{partner.AdminAgent}, Cloud: "public"},
 		CorrelationID: "0b6c4a3e-9f5d-4c6e-8a51-2f7f6f0d9e11",
 	}

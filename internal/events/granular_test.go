@@ -12,6 +12,7 @@ import (
 
 	"concord/internal/agenda"
 	"concord/internal/audit"
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/granular"
@@ -51,9 +52,9 @@ func (o *office) proposes(extend string) *grantor {
 	return g
 }
 
-func (g *grantor) agent() granular.Command {
+func (g *grantor) agent() command.Command {
 	c := g.office.command()
-	return granular.Command{User: c.User, CorrelationID: c.CorrelationID, Key: "key of " + g.clock.String(), Body: "00ff", IfVersion: granular.AnyVersion}
+	return command.Command{User: c.User, CorrelationID: c.CorrelationID, Key: "key of " + g.clock.String(), Body: "00ff", IfVersion: command.AnyVersion}
 }
 
 func (g *grantor) lock() *grantor {

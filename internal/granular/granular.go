@@ -298,7 +298,7 @@ func (r *Relationship) note(e Entry) {
 	if len(r.History) <= maxHistory {
 		return
 	}
-	old := slices.IndexFunc(r.History[1:], func(o Entry) bool { return o.Key == "" || e.At.Sub(o.At) >= idempotencyWindow })
+	old := slices.IndexFunc(r.History[1:], func(o Entry) bool { return o.Key == "" || e.At.Sub(o.At) >= command.Window })
 	r.History = slices.Delete(r.History, 1+max(old, 0), 2+max(old, 0))
 }
 

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"concord/internal/agenda"
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/granular"
 	"concord/internal/link"
@@ -61,9 +62,9 @@ func (o *office) account(status partner.ProgramStatus) {
 }
 
 // command is a call with a correlation id and an Idempotency-Key of its own.
-func (o *office) command(edit ...func(*granular.Command)) granular.Command {
+func (o *office) command(edit ...func(*command.Command)) command.Command {
 	o.calls++
-	c := granular.Command{
+	c := command.Command{
 		User:          partner.User{Subject: "ann", Tenant: alder, Roles: []partner.Role{partner.AdminAgent}, Cloud: "public"},
 		CorrelationID: fmt.Sprintf("6f1c9d3e-1111-4000-8000-%012d", o.calls), Key: fmt.Sprint("key ", o.calls), Body: "00ff00ff00ff",
 	}
@@ -73,7 +74,7 @@ func (o *office) command(edit ...func(*granular.Command)) granular.Command {
 	return c
 }
 
-func whatever(c *granular.Command) { c.IfVersion = granular.AnyVersion }
+func whatever(c *command.Command) { c.IfVersion = command.AnyVersion }
 
 func terms(edit ...func(*granular.Terms)) granular.Terms {
 	t := granular.Terms{DisplayName: new("Larch support"), Duration: new("P90D"), Roles: &[]string{helpdesk, globalReader}, Customer: new(string(larch))}
@@ -587,13 +588,13 @@ func TestIdempotency(t *testing.T) {
 	}
 	steps := []struct {
 		name string
-		do   func(granular.Command) (bool, error)
+		do   func(command.Command) (bool, error)
 	}{
-		{"change", func(c granular.Command) (bool, error) {
+		{"change", func(c command.Command) (bool, error) {
 			_, was, err := o.Revise(t.Context(), c, r.ID, granular.Terms{Duration: new("P1Y")})
 			return was, err
 		}},
-		{"delete", func(c granular.Command) (bool, error) { return o.Delete(t.Context(), c, r.ID) }},
+		{"delete", func(c command.Command) (bool, error) { return o.Delete(t.Context(), c, r.ID) }},
 	}
 	for _, step := range steps {
 		c := o.command(whatever)
@@ -650,7 +651,7 @@ func TestWhoMay(t *testing.T) {
 		"nobody":       {},
 	}
 	all := func(u partner.User) map[string]error {
-		c := o.command(whatever, func(c *granular.Command) { c.User = u })
+		c := o.command(whatever, func(c *command.Command) { c.User = u })
 		_, _, create := o.Create(t.Context(), c, terms())
 		_, read := o.Relationship(t.Context(), u, r.ID)
 		_, list := o.Relationships(t.Context(), u, granular.Query{Limit: 1})
@@ -712,16 +713,16 @@ func TestWhoMay(t *testing.T) {
 func TestVersions(t *testing.T) {
 	o := open(t)
 	r := o.create()
-	version := func(n int) func(*granular.Command) { return func(c *granular.Command) { c.IfVersion = n } }
-	revise := func(c granular.Command) error {
+	version := func(n int) func(*command.Command) { return func(c *command.Command) { c.IfVersion = n } }
+	revise := func(c command.Command) error {
 		_, _, err := o.Revise(t.Context(), c, r.ID, granular.Terms{Duration: new("P1Y"), DisplayName: new("\x00")})
 		return err
 	}
-	remove := func(c granular.Command) error { _, err := o.Delete(t.Context(), c, r.ID); return err }
-	lock := func(c granular.Command) error { _, _, err := o.Lock(t.Context(), c, r.ID); return err }
+	remove := func(c command.Command) error { _, err := o.Delete(t.Context(), c, r.ID); return err }
+	lock := func(c command.Command) error { _, _, err := o.Lock(t.Context(), c, r.ID); return err }
 	for _, each := range []struct {
 		name string
-		do   func(granular.Command) error
+		do   func(command.Command) error
 		n    int
 		want problem.Code
 	}{

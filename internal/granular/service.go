@@ -3,9 +3,7 @@ package granular
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,6 +14,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/locale"
 	"concord/internal/partner"
@@ -46,58 +45,29 @@ type Quota interface {
 	Allow(ctx context.Context, account partner.Account, recipient, id string, generation int, now time.Time) error
 }
 
-// Command is who asks for a change, and under which condition.
-type Command struct {
-	User          partner.User
-	CorrelationID string
-	// Key is the Idempotency-Key, empty for none; Body is a fingerprint of the method, the path and the body.
-	Key, Body string
-	// IfVersion, when not zero, is the version that the caller has seen (If-Match), or AnyVersion.
-	IfVersion int
-	// Findings is what is wrong with the form of the request already: the service adds its own and refuses, in the order of checks
-	// (domain, 2.5).
-	Findings problem.Findings
-}
-
-// AnyVersion is a condition that every version fulfils.
-const AnyVersion = -1
-
-// idempotencyWindow is how long an Idempotency-Key is remembered (api, Norms).
-const idempotencyWindow = 24 * time.Hour
-
-// maxRounds bounds how often a decision is made anew after somebody else was quicker.
+// maxRounds bounds how often a slot whose holder has ended is taken anew.
 const maxRounds = 8
 
-func (c Command) entry(now time.Time) Entry {
+func entryOf(c command.Command, now time.Time) Entry {
 	e := Entry{At: now, Actor: ByPartner, By: c.User.Subject, CorrelationID: c.CorrelationID}
 	if c.Key != "" {
-		e.Key, e.Body = fingerprint(c.Key), c.Body
+		e.Key, e.Body = command.Fingerprint(c.Key), c.Body
 	}
 	return e
 }
 
 // replays reports whether the relationship shows that the command was carried out before: the same key for the same action and body,
 // within 24 hours. The same key with another body is [problem.IdempotencyKeyReused].
-func (c Command) replays(now time.Time, r Relationship, action string) (bool, error) {
-	if c.Key == "" {
-		return false, nil
-	}
-	key := fingerprint(c.Key)
+func replays(c command.Command, now time.Time, r Relationship, action string) (bool, error) {
 	for _, e := range r.History {
-		if e.Key != key || e.Action != action || now.Sub(e.At) >= idempotencyWindow {
+		if e.Action != action {
 			continue
 		}
-		if e.Body != c.Body {
-			return false, problem.New(problem.IdempotencyKeyReused, "This Idempotency-Key was used with another request.")
+		if was, err := c.Replays(now, e.At, e.Key, e.Body); was || err != nil {
+			return was, err
 		}
-		return true, nil
 	}
 	return false, nil
-}
-
-func fingerprint(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:6])
 }
 
 // Terms is what a partner says of a relationship, before it was checked. Nil means "not said".
@@ -121,7 +91,7 @@ func (t Terms) beyond() bool {
 //
 // Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive]; [problem.ValidationFailed], [problem.NameInvalid],
 // [problem.SelfInvitation] (invariant 9); [problem.IdempotencyKeyReused]; [problem.InvalidTransition] when what the key made was deleted.
-func (s *Service) Create(ctx context.Context, c Command, t Terms) (r Relationship, replayed bool, err error) {
+func (s *Service) Create(ctx context.Context, c command.Command, t Terms) (r Relationship, replayed bool, err error) {
 	account, err := s.partner(ctx, c.User)
 	if err != nil {
 		return Relationship{}, false, err
@@ -142,7 +112,7 @@ func (s *Service) Create(ctx context.Context, c Command, t Terms) (r Relationshi
 		return Relationship{}, false, err
 	}
 	r.CreatedAt, r.CreatedBy = now, c.User.Subject
-	e := c.entry(now)
+	e := entryOf(c, now)
 	e.Action = string(Created)
 	r.note(e)
 	return s.create(ctx, c, r, now)
@@ -179,10 +149,10 @@ func (r Relationship) For(invitation, correlationID string, now time.Time) Relat
 }
 
 // create stores a checked relationship under the id that the command's key gives.
-func (s *Service) create(ctx context.Context, c Command, r Relationship, now time.Time) (made Relationship, replayed bool, err error) {
-	days := keyDays(now)
+func (s *Service) create(ctx context.Context, c command.Command, r Relationship, now time.Time) (made Relationship, replayed bool, err error) {
+	days := c.Days(now)
 	for range maxRounds {
-		r.ID = newID(c, days[0])
+		r.ID = c.ID(publicid.Granular, "granular", days[0])
 		err = ErrConflict
 		if len(days) != 2 { // the id of yesterday is looked for only
 			err = s.occupy(ctx, Change{After: r})
@@ -207,30 +177,12 @@ func (s *Service) create(ctx context.Context, c Command, r Relationship, now tim
 	return r, false, nil
 }
 
-// keyDays gives the days for which a key can have an id: none, for the first time that it is used, and for one that comes back after its
-// 24 hours the day on which it does.
-func keyDays(now time.Time) []string {
-	return []string{"", now.Add(-idempotencyWindow).Format(time.DateOnly), now.Format(time.DateOnly)}
-}
-
-// newID derives the id from the Idempotency-Key, so that the same command finds what it made. Without a key the id is random.
-func newID(c Command, day string) string {
-	var b [16]byte
-	if c.Key == "" {
-		_, _ = rand.Read(b[:])
-	} else {
-		sum := sha256.Sum256(fmt.Appendf(nil, "granular|%s|%s|%s", c.User.Tenant, day, c.Key))
-		copy(b[:], sum[:])
-	}
-	return publicid.Format(publicid.Granular, b)
-}
-
-func (s *Service) replayOf(ctx context.Context, c Command, k Key, now time.Time) (Relationship, bool, error) {
+func (s *Service) replayOf(ctx context.Context, c command.Command, k Key, now time.Time) (Relationship, bool, error) {
 	r, err := s.Store.GranularRelationship(ctx, k, true)
 	if err != nil {
 		return Relationship{}, false, err
 	}
-	was, err := c.replays(now, r, string(Created))
+	was, err := replays(c, now, r, string(Created))
 	if err == nil && was && r.Status == Deleted {
 		return Relationship{}, false, problem.New(problem.InvalidTransition, "What this request made was deleted since; use another Idempotency-Key.")
 	}
@@ -484,7 +436,7 @@ func (s *Service) Administered(ctx context.Context, p partner.TenantID, customer
 // names the version that it changes. Replayed reports that the command's key had changed it before. Codes: [problem.RoleNotPermitted],
 // [problem.PartnerNotActive], [problem.NotFound], [problem.PreconditionRequired] without a version, [problem.PreconditionFailed],
 // those of a field, [problem.InvalidTransition].
-func (s *Service) Revise(ctx context.Context, c Command, id string, t Terms) (r Relationship, replayed bool, err error) {
+func (s *Service) Revise(ctx context.Context, c command.Command, id string, t Terms) (r Relationship, replayed bool, err error) {
 	if _, err := s.partner(ctx, c.User); err != nil {
 		return Relationship{}, false, err
 	}
@@ -511,7 +463,7 @@ func (s *Service) Revise(ctx context.Context, c Command, id string, t Terms) (r 
 
 // Lock ends the partner's part: the terms stand, and the customer may approve for 90 days. Codes: [problem.RoleNotPermitted],
 // [problem.PartnerNotActive], [problem.NotFound], [problem.PreconditionFailed], [problem.InvalidTransition].
-func (s *Service) Lock(ctx context.Context, c Command, id string) (r Relationship, replayed bool, err error) {
+func (s *Service) Lock(ctx context.Context, c command.Command, id string) (r Relationship, replayed bool, err error) {
 	if _, err := s.partner(ctx, c.User); err != nil {
 		return Relationship{}, false, err
 	}
@@ -535,7 +487,7 @@ type Letter struct{ RecipientEmail, Locale *string }
 // Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], [problem.PreconditionFailed];
 // [problem.RecipientEmailRequired], those of an address, [problem.ValidationFailed]; [problem.InvalidTransition] unless the approval is
 // waited for; those of [Quota].
-func (s *Service) Send(ctx context.Context, c Command, id string, to Letter) (r Relationship, replayed bool, err error) {
+func (s *Service) Send(ctx context.Context, c command.Command, id string, to Letter) (r Relationship, replayed bool, err error) {
 	account, err := s.partner(ctx, c.User)
 	if err != nil {
 		return Relationship{}, false, err
@@ -587,7 +539,7 @@ func (s *Service) address(f *problem.Findings, r *Relationship, to Letter, accou
 // Terminate ends an active relationship, or withdraws a request that waits for its answer: its link then leads nowhere.
 // What gives administration back, or no longer asks for it, needs no active partner (0.43). Codes:
 // [problem.RoleNotPermitted], [problem.NotFound], [problem.PreconditionFailed], [problem.InvalidTransition].
-func (s *Service) Terminate(ctx context.Context, c Command, id string) (r Relationship, replayed bool, err error) {
+func (s *Service) Terminate(ctx context.Context, c command.Command, id string) (r Relationship, replayed bool, err error) {
 	if err := c.User.Permit(partner.AdministerGranularly); err != nil {
 		return Relationship{}, false, err
 	}
@@ -642,7 +594,7 @@ func (r Relationship) Cancelled(e Entry) (Relationship, bool) {
 // Delete takes a relationship back that nobody was asked to approve. The command names the version that it deletes. Codes:
 // [problem.RoleNotPermitted], [problem.NotFound], [problem.PreconditionRequired], [problem.PreconditionFailed],
 // [problem.InvalidTransition].
-func (s *Service) Delete(ctx context.Context, c Command, id string) (replayed bool, err error) {
+func (s *Service) Delete(ctx context.Context, c command.Command, id string) (replayed bool, err error) {
 	if err := c.User.Permit(partner.AdministerGranularly); err != nil {
 		return false, err
 	}
@@ -669,41 +621,41 @@ type action struct {
 }
 
 // change carries out an action once per Idempotency-Key, anew until nobody else was quicker.
-func (s *Service) change(ctx context.Context, c Command, id string, a action) (r Relationship, replayed bool, err error) {
-	for range maxRounds {
+func (s *Service) change(ctx context.Context, c command.Command, id string, a action) (r Relationship, replayed bool, err error) {
+	err = command.Retry(func() (err error) {
 		r, replayed, err = s.changeOnce(ctx, c, id, a)
-		if !errors.Is(err, ErrConflict) {
-			break
-		}
-	}
+		return err
+	})
 	if err != nil {
-		return Relationship{}, false, unavailable(err)
+		return Relationship{}, false, err
 	}
 	return r, replayed, nil
 }
 
 // changeOnce checks in the order of the domain (2.5).
-func (s *Service) changeOnce(ctx context.Context, c Command, id string, a action) (r Relationship, replayed bool, err error) {
+func (s *Service) changeOnce(ctx context.Context, c command.Command, id string, a action) (r Relationship, replayed bool, err error) {
 	before, err := s.own(ctx, c.User, id)
 	if err != nil {
 		return Relationship{}, false, err
 	}
 	now := s.now()
-	if was, err := c.replays(now, before, a.name); err != nil || was {
+	if was, err := replays(c, now, before, a.name); err != nil || was {
 		return before.At(now), was, err
 	}
-	switch {
-	case before.Status == Deleted:
+	if before.Status == Deleted {
 		return Relationship{}, false, missing()
-	case a.versioned && c.IfVersion == 0:
-		return Relationship{}, false, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
-	case c.IfVersion != 0 && c.IfVersion != AnyVersion && c.IfVersion != before.Version:
-		return Relationship{}, false, problem.New(problem.PreconditionFailed, "The relationship was changed since you read it.")
+	}
+	expects := c.Allows
+	if a.versioned {
+		expects = c.Expects
+	}
+	if err := expects(before.Version, "relationship"); err != nil {
+		return Relationship{}, false, err
 	}
 	after := before.At(now) // so that what time has done is written with it
 	after.Version++
 	f := slices.Clone(c.Findings)
-	e := c.entry(now)
+	e := entryOf(c, now)
 	e.Action = a.name
 	if err := a.do(&after, &f, e); err != nil {
 		return Relationship{}, false, err

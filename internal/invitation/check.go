@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -32,7 +33,8 @@ const related = 5
 
 // Check says what would come of a proposal, and makes nothing. Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], and those of a
 // field, as of [Service.Invite]; what else that would refuse is in the answer.
-func (s *Service) Check(ctx context.Context, c Command, p Proposal) (x Prospect, err error) {
+func (s *Service) Check(ctx context.Context, by command.Command, p Proposal) (x Prospect, err error) {
+	c := task{Command: by}
 	account, inv, err := s.formed(ctx, &c, p)
 	if err != nil {
 		return Prospect{}, err
@@ -121,7 +123,7 @@ func (s *Service) askedAlready(ctx context.Context, inv Invitation) error {
 }
 
 // formed checks who asks and what the proposal says, field by field; what it asks for beside its own is then in the command.
-func (s *Service) formed(ctx context.Context, c *Command, p Proposal) (account partner.Account, inv Invitation, err error) {
+func (s *Service) formed(ctx context.Context, c *task, p Proposal) (account partner.Account, inv Invitation, err error) {
 	account, err = s.inviter(ctx, c.User)
 	if err == nil {
 		err = s.mayAsk(c.User, p.Kind, p.RequestDelegatedAdmin != nil && *p.RequestDelegatedAdmin)

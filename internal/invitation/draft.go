@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/link"
 	"concord/internal/outbox"
@@ -132,7 +133,8 @@ const placeholder = "\x1a"
 // ours to this cloud begins with. Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound],
 // [problem.PreconditionRequired], [problem.PreconditionFailed], [problem.InvitationLinkMissing] and
 // [problem.InvitationLinkAltered] (X-a), those of an ended invitation, [problem.InvalidTransition] for one that is no draft.
-func (s *Service) Edit(ctx context.Context, c Command, id string, w Words, current link.Secret, origin string) (inv Invitation, replayed bool, err error) {
+func (s *Service) Edit(ctx context.Context, by command.Command, id string, w Words, current link.Secret, origin string) (inv Invitation, replayed bool, err error) {
+	c := task{Command: by}
 	c.words = &Words{w.Subject, strings.Replace(w.Body, current.Reveal(), placeholder, 1)}
 	return s.post(ctx, c, id, edited, func(inv *Invitation, _ time.Time) error {
 		f := slices.Clone(c.Findings)
@@ -159,7 +161,8 @@ func (s *Service) origins(own string) []string {
 }
 
 // Reset gives the draft its own words back. Codes: those of [Service.Edit] but for the link's.
-func (s *Service) Reset(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
+func (s *Service) Reset(ctx context.Context, by command.Command, id string) (inv Invitation, replayed bool, err error) {
+	c := task{Command: by}
 	c.words = &Words{}
 	return s.post(ctx, c, id, "reset", func(inv *Invitation, _ time.Time) error {
 		if err := c.Findings.Err(); err != nil {
@@ -176,7 +179,8 @@ func (s *Service) Reset(ctx context.Context, c Command, id string) (inv Invitati
 // Done says that the partner mails the draft itself (rule I9); the time in which the customer can answer begins. Codes:
 // [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], those of an ended invitation,
 // [problem.InvalidTransition] for one that is no draft.
-func (s *Service) Done(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
+func (s *Service) Done(ctx context.Context, by command.Command, id string) (inv Invitation, replayed bool, err error) {
+	c := task{Command: by}
 	return s.post(ctx, c, id, "done", func(inv *Invitation, now time.Time) error {
 		if err := c.Findings.Err(); err != nil {
 			return err
@@ -201,7 +205,8 @@ var errMailed = problem.New(problem.InvalidTransition,
 // Relink gives an invitation that we never mailed a new link; the older one no longer works (0.41). What the partner has written stays,
 // with the new link in it. Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], those of an ended invitation,
 // [problem.InvalidTransition] for one that we were asked to mail: then it is resent.
-func (s *Service) Relink(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
+func (s *Service) Relink(ctx context.Context, by command.Command, id string) (inv Invitation, replayed bool, err error) {
+	c := task{Command: by}
 	return s.post(ctx, c, id, relinked, func(inv *Invitation, _ time.Time) error {
 		if err := c.Findings.Err(); err != nil {
 			return err
@@ -217,7 +222,8 @@ func (s *Service) Relink(ctx context.Context, c Command, id string) (inv Invitat
 // Extend moves the end of an open invitation without a new link, to for so long from now; nil stands for as long as it was open at first
 // (0.41). While its first mail waits, the time that begins with that mail is changed. An end is never moved back: mails have said it. Codes:
 // [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], [problem.ValidationFailed], those of an ended invitation.
-func (s *Service) Extend(ctx context.Context, c Command, id string, open *time.Duration) (inv Invitation, replayed bool, err error) {
+func (s *Service) Extend(ctx context.Context, by command.Command, id string, open *time.Duration) (inv Invitation, replayed bool, err error) {
+	c := task{Command: by}
 	return s.post(ctx, c, id, extended, func(inv *Invitation, now time.Time) error {
 		f := slices.Clone(c.Findings)
 		d := inv.Duration
@@ -256,7 +262,8 @@ func (s *Service) Words(ctx context.Context, u partner.User, inv Invitation, cur
 // Renew makes a new draft of an invitation that has ended, with the same terms (G3). An accepted one can be renewed where
 // something it asks for does not stand any more (invariant 3b). Replayed reports that the command's key had made it. Codes:
 // those of [Service.Invite], [problem.NotFound], [problem.InvalidTransition] for one that is still open.
-func (s *Service) Renew(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
+func (s *Service) Renew(ctx context.Context, by command.Command, id string) (inv Invitation, replayed bool, err error) {
+	c := task{Command: by}
 	account, err := s.inviter(ctx, c.User)
 	if err != nil {
 		return Invitation{}, false, err
@@ -271,9 +278,7 @@ func (s *Service) Renew(ctx context.Context, c Command, id string) (inv Invitati
 	c.scope = "renewal|" + id
 	now := s.now()
 	again := old.again(old.StatusAt(now))
-	if !c.expects(old) {
-		err = problem.New(problem.PreconditionFailed, "The invitation was changed since you read it.")
-	} else {
+	if err = c.Allows(old.Version, "invitation"); err == nil {
 		err = c.Findings.Err()
 	}
 	if err == nil && old.StatusAt(now).Open() {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/outbox"
@@ -454,16 +455,16 @@ func TestDraftActionsAreReplayed(t *testing.T) {
 	inv := o.invite(t, by(alder), to("nora@larch.example"))
 	for _, each := range []struct {
 		name string
-		do   func(invitation.Command) (invitation.Invitation, bool, error)
+		do   func(command.Command) (invitation.Invitation, bool, error)
 	}{
-		{"edit", func(c invitation.Command) (invitation.Invitation, bool, error) {
+		{"edit", func(c command.Command) (invitation.Invitation, bool, error) {
 			c.IfVersion = max(1, c.IfVersion)
 			return o.Edit(t.Context(), c, inv.ID, words, personal, origin)
 		}},
-		{"reset", func(c invitation.Command) (invitation.Invitation, bool, error) {
+		{"reset", func(c command.Command) (invitation.Invitation, bool, error) {
 			return o.Reset(t.Context(), c, inv.ID)
 		}},
-		{"done", func(c invitation.Command) (invitation.Invitation, bool, error) { return o.Done(t.Context(), c, inv.ID) }},
+		{"done", func(c command.Command) (invitation.Invitation, bool, error) { return o.Done(t.Context(), c, inv.ID) }},
 	} {
 		first, replayed, err := each.do(keyed("k", each.name))
 		if err != nil || replayed {
@@ -528,7 +529,7 @@ func TestAfterDone(t *testing.T) {
 		t.Errorf("the words: %+v, %v", w, err)
 	}
 	// Words that were made for the older link are not written.
-	edit := ifMatch(invitation.AnyVersion)
+	edit := ifMatch(command.AnyVersion)
 	edit.Generation = 1
 	_, _, err = o.Edit(t.Context(), edit, inv.ID, words, personal, origin)
 	wantCode(t, err, problem.PreconditionFailed)

@@ -323,7 +323,7 @@ func (i *Invitation) note(e Entry) {
 		return
 	}
 	old := slices.IndexFunc(i.History[1:], func(o Entry) bool {
-		return o.Key == "" || e.At.Sub(o.At) >= idempotencyWindow || o.Action == revised || o.Action == edited
+		return o.Key == "" || e.At.Sub(o.At) >= command.Window || o.Action == revised || o.Action == edited
 	})
 	i.History = slices.Delete(i.History, 1+max(old, 0), 2+max(old, 0))
 }

@@ -110,7 +110,7 @@ type Tally struct {
 const MaxWait = 366 * 24 * time.Hour
 
 // slotFor gives when the mail of an invitation may go out: now, or for who is patient the first moment that the limits allow.
-func (s *Service) slotFor(ctx context.Context, c Command, account partner.Account, inv Invitation, now time.Time) (time.Time, error) {
+func (s *Service) slotFor(ctx context.Context, c task, account partner.Account, inv Invitation, now time.Time) (time.Time, error) {
 	at := now
 	if c.patient && c.from.After(now) {
 		at = c.from

@@ -3,11 +3,7 @@ package invitation
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -15,6 +11,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/granular"
@@ -67,25 +64,9 @@ type Service struct {
 	Now            func() time.Time
 }
 
-// Command is who asks for a change, and under which condition.
-type Command struct {
-	User          partner.User
-	CorrelationID string
-	// Key is the Idempotency-Key, empty for none; Body is a fingerprint of the method, the path and the body.
-	Key, Body string
-	// IfVersion, when not zero, is the version that the caller has seen (If-Match), or AnyVersion.
-	IfVersion int
-	// Findings is what is wrong with the form of the request already: the service adds its own and refuses, in the order
-	// of checks (domain, 2.5).
-	Findings problem.Findings
-
-	// Generation, when not zero, is that of the link that the command is about: with another one it changes nothing.
-	Generation int
-
-	// Lasting has the key remembered for good, not for 24 hours: for machines that may come back to a task later than that. Its key
-	// makes one invitation, ever.
-	Lasting bool
-
+// task is a command with what its service makes of it.
+type task struct {
+	command.Command
 	why   string // what the entry says of the reason
 	words *Words // what the draft says from now on, empty to forget what was edited
 	ends  bool   // the change only ends something, which a partner that is suspended may as well (0.43)
@@ -98,47 +79,29 @@ type Command struct {
 	from    time.Time
 }
 
-// AnyVersion is a condition that every version fulfils.
-const AnyVersion = -1
-
-// expects reports whether an invitation has the version that the command is about.
-func (c Command) expects(i Invitation) bool {
-	return c.IfVersion == 0 || c.IfVersion == AnyVersion || c.IfVersion == i.Version
-}
-
-func (c Command) entry(now time.Time, action string) Entry {
-	e := Entry{At: now, Action: action, By: c.User.Subject, CorrelationID: c.CorrelationID, Body: c.Body, Why: c.why}
-	if c.Key != "" {
-		e.Key = fingerprint(c.Key)
+func (c task) entry(now time.Time, action string) Entry {
+	return Entry{
+		At: now, Action: action, By: c.User.Subject, CorrelationID: c.CorrelationID, Key: command.Fingerprint(c.Key), Body: c.Body, Why: c.why,
 	}
-	return e
 }
 
-// idempotencyWindow is how long an Idempotency-Key is remembered (api, Norms).
-const idempotencyWindow = 24 * time.Hour
+// id is that of what the command makes for a day of its key.
+func (c task) id(day string) string {
+	return c.ID(publicid.Invitation, cmp.Or(c.scope, "invitation"), day)
+}
 
 // replays reports whether the invitation shows that the command was carried out before: the same key for the same
 // action and body, within 24 hours. The same key with another body is [problem.IdempotencyKeyReused].
-func (c Command) replays(now time.Time, i Invitation, action string) (bool, error) {
-	if c.Key == "" {
-		return false, nil
-	}
-	key := fingerprint(c.Key)
+func (c task) replays(now time.Time, i Invitation, action string) (bool, error) {
 	for _, e := range i.History {
-		if e.Key != key || e.Action != action || now.Sub(e.At) >= idempotencyWindow && !c.Lasting {
+		if e.Action != action {
 			continue
 		}
-		if e.Body != c.Body {
-			return false, problem.New(problem.IdempotencyKeyReused, "This Idempotency-Key was used with another request.")
+		if was, err := c.Replays(now, e.At, e.Key, e.Body); was || err != nil {
+			return was, err
 		}
-		return true, nil
 	}
 	return false, nil
-}
-
-func fingerprint(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:6])
 }
 
 // Proposal is what a partner wants to ask, before it was checked. Nil means "not said".
@@ -173,7 +136,8 @@ type Proposal struct {
 // [problem.RegionNotAllowed] (I16); [problem.SelfInvitation] (invariant 9); [problem.RelationshipExists] (invariant 3b);
 // [problem.DuplicateOpenInvitation] with the open one as resource (invariant 1); [problem.IdempotencyKeyReused]; of a dual one
 // [problem.PartnershipRequired] (invariant 4), of a partnership [problem.PartnershipExists]; of one that is mailed also [problem.RecipientEmailRequired], [problem.SendingPaused] and [problem.RecipientSuppressed].
-func (s *Service) Invite(ctx context.Context, c Command, p Proposal) (inv Invitation, replayed bool, err error) {
+func (s *Service) Invite(ctx context.Context, by command.Command, p Proposal) (inv Invitation, replayed bool, err error) {
+	c := task{Command: by}
 	account, inv, err := s.formed(ctx, &c, p)
 	if problem.Is(err, problem.RoleNotPermitted) || problem.Is(err, problem.PartnerNotActive) {
 		return Invitation{}, false, err
@@ -192,7 +156,7 @@ func (s *Service) Invite(ctx context.Context, c Command, p Proposal) (inv Invita
 }
 
 // unlessMadeBefore gives what a new invitation came to, and instead of a refusal what the same command had made before.
-func (s *Service) unlessMadeBefore(ctx context.Context, c Command, inv Invitation, replayed bool, err error, now time.Time) (Invitation, bool, error) {
+func (s *Service) unlessMadeBefore(ctx context.Context, c task, inv Invitation, replayed bool, err error, now time.Time) (Invitation, bool, error) {
 	if err == nil {
 		return inv, replayed, nil
 	}
@@ -207,15 +171,15 @@ func (s *Service) unlessMadeBefore(ctx context.Context, c Command, inv Invitatio
 }
 
 // create stores a checked draft under the id that the command's key gives.
-func (s *Service) create(ctx context.Context, c Command, inv Invitation, now time.Time) (made Invitation, replayed bool, err error) {
+func (s *Service) create(ctx context.Context, c task, inv Invitation, now time.Time) (made Invitation, replayed bool, err error) {
 	inv.Status, inv.Generation, inv.Version = Draft, 1, 1
 	inv.CreatedAt, inv.CreatedBy = now, c.User.Subject
 	inv.ExpiresAt = now.Add(inv.Duration)
 	inv.note(c.entry(now, "created"))
 
-	days := c.keyDays(now)
+	days := c.Days(now)
 	for range maxRounds {
-		inv.ID = newID(c, days[0])
+		inv.ID = c.id(days[0])
 		change := Change{After: inv}
 		if c.granular != nil {
 			made := c.granular.For(inv.ID, c.CorrelationID, now)
@@ -251,37 +215,15 @@ const maxRounds = 8
 
 func unavailable(err error) error {
 	if errors.Is(err, ErrConflict) {
-		return &problem.Error{Code: problem.Unavailable, Detail: "Too many changes at once; try again.", RetryAfter: time.Second}
+		return command.Busy()
 	}
 	return err
 }
 
-// newID derives the id from the Idempotency-Key, so that the same command finds what it made; an item of its own for
-// the key is thereby not needed. Without a key the id is random.
-func newID(c Command, day string) string {
-	var b [16]byte
-	if c.Key == "" {
-		_, _ = rand.Read(b[:])
-	} else {
-		sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s|%s", cmp.Or(c.scope, "invitation"), c.User.Tenant, day, c.Key))
-		copy(b[:], sum[:])
-	}
-	return publicid.Format("inv_", b)
-}
-
-// keyDays gives the days for which a key can have an id: none, for the first time that it is used, and for one that comes back
-// after its 24 hours the day on which it does.
-func (c Command) keyDays(now time.Time) []string {
-	if c.Lasting {
-		return []string{""}
-	}
-	return []string{"", now.Add(-idempotencyWindow).Format(time.DateOnly), now.Format(time.DateOnly)}
-}
-
 // invitedBefore finds the invitation that the command's key made within its 24 hours.
-func (s *Service) invitedBefore(ctx context.Context, c Command, now time.Time) (Invitation, bool, error) {
-	for _, day := range c.keyDays(now) {
-		inv, was, err := s.replayOf(ctx, c, Key{c.User.Tenant, newID(c, day)}, now)
+func (s *Service) invitedBefore(ctx context.Context, c task, now time.Time) (Invitation, bool, error) {
+	for _, day := range c.Days(now) {
+		inv, was, err := s.replayOf(ctx, c, Key{c.User.Tenant, c.id(day)}, now)
 		if problem.Is(err, problem.NotFound) {
 			if day == "" {
 				break // the key was never used
@@ -295,7 +237,7 @@ func (s *Service) invitedBefore(ctx context.Context, c Command, now time.Time) (
 	return Invitation{}, false, nil
 }
 
-func (s *Service) replayOf(ctx context.Context, c Command, k Key, now time.Time) (Invitation, bool, error) {
+func (s *Service) replayOf(ctx context.Context, c task, k Key, now time.Time) (Invitation, bool, error) {
 	inv, err := s.Store.Invitation(ctx, k, true)
 	if err != nil {
 		return Invitation{}, false, err
@@ -372,7 +314,7 @@ func (s *Service) account(ctx context.Context, u partner.User) (partner.Account,
 }
 
 // draft checks a proposal field by field and fills in what was not said.
-func (s *Service) draft(account partner.Account, c Command, p Proposal) (Invitation, *granular.Relationship, error) {
+func (s *Service) draft(account partner.Account, c task, p Proposal) (Invitation, *granular.Relationship, error) {
 	f := slices.Clone(c.Findings)
 	inv := Invitation{
 		Key: Key{Inviter: account.Tenant}, Kind: p.Kind, Cloud: account.Cloud, Locale: account.Locale,
@@ -682,7 +624,8 @@ type Revision struct {
 // changed it before. Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound],
 // [problem.PreconditionRequired] without a version, [problem.PreconditionFailed], those of a field,
 // [problem.DuplicateOpenInvitation], those of an ended invitation, [problem.InvalidTransition] for one that we were asked to mail.
-func (s *Service) Revise(ctx context.Context, c Command, id string, r Revision) (inv Invitation, replayed bool, err error) {
+func (s *Service) Revise(ctx context.Context, by command.Command, id string, r Revision) (inv Invitation, replayed bool, err error) {
+	c := task{Command: by}
 	// What nothing is written in falls back to the partner's language (0.39); whoever may not change it is refused below.
 	own := ""
 	if r.Locale != nil {
@@ -719,7 +662,11 @@ const revised = "changed"
 // an ended invitation, [problem.InvalidTransition] when the mail was asked for before: then it is resent; [problem.RelationshipExists] or
 // [problem.PartnershipExists] for one that is moot;
 // [problem.DraftEdited] (0.17); the limits of [Service.reserve].
-func (s *Service) Send(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
+func (s *Service) Send(ctx context.Context, by command.Command, id string) (inv Invitation, replayed bool, err error) {
+	return s.send(ctx, task{Command: by}, id)
+}
+
+func (s *Service) send(ctx context.Context, c task, id string) (Invitation, bool, error) {
 	c.mails = true
 	return s.post(ctx, c, id, "sent", func(inv *Invitation, now time.Time) error {
 		if err := c.Findings.Err(); err != nil {
@@ -735,14 +682,14 @@ func (s *Service) Send(ctx context.Context, c Command, id string) (inv Invitatio
 // SendWhenAllowed is [Service.Send] for who can wait: where a limit of mails stands against it now, the mail is asked for as soon
 // as it does not, at the earliest at from, and its room in the quota of that day is taken. What stands against it for good is refused, and so is
 // a mail that would wait for longer than [MaxWait].
-func (s *Service) SendWhenAllowed(ctx context.Context, c Command, id string, from time.Time) (inv Invitation, replayed bool, err error) {
-	c.patient, c.from = true, from
-	return s.Send(ctx, c, id)
+func (s *Service) SendWhenAllowed(ctx context.Context, by command.Command, id string, from time.Time) (inv Invitation, replayed bool, err error) {
+	return s.send(ctx, task{Command: by, patient: true, from: from}, id)
 }
 
 // Resend asks for the mail once more, with a new link; the older one no longer works (G2). Codes: those of [Service.Send];
 // [problem.InvalidTransition] for one that we were not asked to mail yet.
-func (s *Service) Resend(ctx context.Context, c Command, id string) (inv Invitation, replayed bool, err error) {
+func (s *Service) Resend(ctx context.Context, by command.Command, id string) (inv Invitation, replayed bool, err error) {
+	c := task{Command: by}
 	c.mails = true
 	return s.post(ctx, c, id, "resent", func(inv *Invitation, now time.Time) error {
 		if err := c.Findings.Err(); err != nil {
@@ -773,7 +720,8 @@ func (i Invitation) mailed() bool { return i.Mail.State != outbox.None || !i.Mai
 
 // Cancel ends an open invitation; its link then leads nowhere. A partner that is suspended may do so too (0.43). Replayed reports that the
 // command's key had ended it. Codes: [problem.RoleNotPermitted], [problem.NotFound], those of an ended invitation.
-func (s *Service) Cancel(ctx context.Context, c Command, id, reason string) (inv Invitation, replayed bool, err error) {
+func (s *Service) Cancel(ctx context.Context, by command.Command, id, reason string) (inv Invitation, replayed bool, err error) {
+	c := task{Command: by}
 	c.why, c.ends = reason, true
 	return s.post(ctx, c, id, "cancelled", func(inv *Invitation, now time.Time) error {
 		f := slices.Clone(c.Findings)
@@ -787,7 +735,7 @@ func (s *Service) Cancel(ctx context.Context, c Command, id, reason string) (inv
 }
 
 // post carries out an action once per Idempotency-Key.
-func (s *Service) post(ctx context.Context, c Command, id, action string, do func(*Invitation, time.Time) error) (inv Invitation, replayed bool, err error) {
+func (s *Service) post(ctx context.Context, c task, id, action string, do func(*Invitation, time.Time) error) (inv Invitation, replayed bool, err error) {
 	inv, err = s.change(ctx, c, id, action, do)
 	if errors.Is(err, errReplayed) {
 		return inv, true, nil
@@ -800,7 +748,7 @@ var errReplayed = errors.New("invitation: replayed")
 
 // change reads, decides and writes until nobody else was quicker. The first reading may be a second old, which the write's
 // condition finds out, and costs half; a refusal rests on a strong one only.
-func (s *Service) change(ctx context.Context, c Command, id, action string, do func(*Invitation, time.Time) error) (Invitation, error) {
+func (s *Service) change(ctx context.Context, c task, id, action string, do func(*Invitation, time.Time) error) (Invitation, error) {
 	find := s.inviter
 	if c.ends {
 		find = s.account
@@ -817,7 +765,7 @@ func (s *Service) change(ctx context.Context, c Command, id, action string, do f
 }
 
 // changeOnce checks in the order of the domain (2.5).
-func (s *Service) changeOnce(ctx context.Context, c Command, account partner.Account, id, action string, do func(*Invitation, time.Time) error, strong bool) (Invitation, error) {
+func (s *Service) changeOnce(ctx context.Context, c task, account partner.Account, id, action string, do func(*Invitation, time.Time) error, strong bool) (Invitation, error) {
 	before, err := s.own(ctx, c.User, id, strong)
 	if err == nil {
 		err = s.mayAsk(c.User, before.Kind, before.RequestDelegatedAdmin)
@@ -831,11 +779,15 @@ func (s *Service) changeOnce(ctx context.Context, c Command, account partner.Acc
 	} else if was {
 		return before, errReplayed
 	}
-	if c.IfVersion == 0 && (action == revised || action == edited) {
-		return Invitation{}, problem.New(problem.PreconditionRequired, "Say which version you change, with If-Match: the ETag that GET gives, or * for any.")
+	expects := c.Allows
+	if action == revised || action == edited {
+		expects = c.Expects
 	}
-	if !c.expects(before) || c.Generation != 0 && c.Generation != before.Generation {
-		return Invitation{}, problem.New(problem.PreconditionFailed, "The invitation was changed since you read it.")
+	if err := expects(before.Version, "invitation"); err != nil {
+		return Invitation{}, err
+	}
+	if c.Generation != 0 && c.Generation != before.Generation {
+		return Invitation{}, command.Outdated("invitation")
 	}
 	ended := before.StatusAt(now).ended()
 	after := before.next()

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/internal/agenda"
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -93,20 +94,20 @@ func (o *office) pass(d time.Duration) {
 	o.clock = o.clock.Add(d)
 }
 
-func by(tenant partner.TenantID, roles ...partner.Role) invitation.Command {
+func by(tenant partner.TenantID, roles ...partner.Role) command.Command {
 	if len(roles) == 0 {
 		roles = []partner.Role{partner.AdminAgent}
 	}
-	return invitation.Command{User: partner.User{Subject: "agent", Tenant: tenant, Roles: roles, Cloud: "public"}, CorrelationID: "corr"}
+	return command.Command{User: partner.User{Subject: "agent", Tenant: tenant, Roles: roles, Cloud: "public"}, CorrelationID: "corr"}
 }
 
-func keyed(key, body string) invitation.Command {
+func keyed(key, body string) command.Command {
 	c := by(alder)
 	c.Key, c.Body = key, body
 	return c
 }
 
-func ifMatch(version int) invitation.Command {
+func ifMatch(version int) command.Command {
 	c := by(alder)
 	c.IfVersion = version
 	return c
@@ -116,7 +117,7 @@ func to(address string) invitation.Proposal {
 	return invitation.Proposal{Kind: invitation.Reseller, RecipientEmail: &address}
 }
 
-func (o *office) invite(t *testing.T, c invitation.Command, p invitation.Proposal) invitation.Invitation {
+func (o *office) invite(t *testing.T, c command.Command, p invitation.Proposal) invitation.Invitation {
 	t.Helper()
 	inv, replayed, err := o.Invite(t.Context(), c, p)
 	if err != nil || replayed {
@@ -306,7 +307,7 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 	}{
 		{"revise", func(ctx context.Context, o *office, inv invitation.Invitation) (any, error) {
 			c := by(alder)
-			c.IfVersion = invitation.AnyVersion
+			c.IfVersion = command.AnyVersion
 			after, _, err := o.Revise(ctx, c, inv.ID, invitation.Revision{Locale: ptr("fr")})
 			return after.Status, err
 		}},
@@ -333,7 +334,7 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 			return after.StatusAt(o.now()), err
 		}},
 		{"edit", func(ctx context.Context, o *office, inv invitation.Invitation) (any, error) {
-			after, _, err := o.Edit(ctx, ifMatch(invitation.AnyVersion), inv.ID, words, personal, origin)
+			after, _, err := o.Edit(ctx, ifMatch(command.AnyVersion), inv.ID, words, personal, origin)
 			return after.Status, err
 		}},
 		{"reset", func(ctx context.Context, o *office, inv invitation.Invitation) (any, error) {
@@ -574,53 +575,53 @@ func TestEveryFieldOutOfItsBoundsIsFound(t *testing.T) {
 
 // Who may do what (rules R1, R2), and what another partner sees.
 func TestRolesAndTenants(t *testing.T) {
-	operations := map[string]func(context.Context, *office, invitation.Command, string) error{
-		"invite": func(ctx context.Context, o *office, c invitation.Command, _ string) error {
+	operations := map[string]func(context.Context, *office, command.Command, string) error{
+		"invite": func(ctx context.Context, o *office, c command.Command, _ string) error {
 			_, _, err := o.Invite(ctx, c, to("other@larch.example"))
 			return err
 		},
-		"revise": func(ctx context.Context, o *office, c invitation.Command, id string) error {
-			c.IfVersion = invitation.AnyVersion
+		"revise": func(ctx context.Context, o *office, c command.Command, id string) error {
+			c.IfVersion = command.AnyVersion
 			_, _, err := o.Revise(ctx, c, id, invitation.Revision{Reminders: ptr(false)})
 			return err
 		},
-		"send": func(ctx context.Context, o *office, c invitation.Command, id string) error {
+		"send": func(ctx context.Context, o *office, c command.Command, id string) error {
 			_, _, err := o.Send(ctx, c, id)
 			return err
 		},
-		"cancel": func(ctx context.Context, o *office, c invitation.Command, id string) error {
+		"cancel": func(ctx context.Context, o *office, c command.Command, id string) error {
 			_, _, err := o.Cancel(ctx, c, id, "")
 			return err
 		},
-		"edit": func(ctx context.Context, o *office, c invitation.Command, id string) error {
-			c.IfVersion = invitation.AnyVersion
+		"edit": func(ctx context.Context, o *office, c command.Command, id string) error {
+			c.IfVersion = command.AnyVersion
 			_, _, err := o.Edit(ctx, c, id, words, personal, origin)
 			return err
 		},
-		"reset": func(ctx context.Context, o *office, c invitation.Command, id string) error {
+		"reset": func(ctx context.Context, o *office, c command.Command, id string) error {
 			_, _, err := o.Reset(ctx, c, id)
 			return err
 		},
-		"done": func(ctx context.Context, o *office, c invitation.Command, id string) error {
+		"done": func(ctx context.Context, o *office, c command.Command, id string) error {
 			_, _, err := o.Done(ctx, c, id)
 			return err
 		},
-		"renew": func(ctx context.Context, o *office, c invitation.Command, id string) error {
+		"renew": func(ctx context.Context, o *office, c command.Command, id string) error {
 			if _, _, err := o.Cancel(ctx, by(alder), id, ""); err != nil && !problem.Is(err, problem.NotFound) && !problem.Is(err, problem.PartnerNotActive) {
 				return err
 			}
 			_, _, err := o.Renew(ctx, c, id)
 			return err
 		},
-		"read": func(ctx context.Context, o *office, c invitation.Command, id string) error {
+		"read": func(ctx context.Context, o *office, c command.Command, id string) error {
 			_, err := o.Invitation(ctx, c.User, id)
 			return err
 		},
-		"draft": func(ctx context.Context, o *office, c invitation.Command, id string) error {
+		"draft": func(ctx context.Context, o *office, c command.Command, id string) error {
 			_, err := o.Letter(ctx, c.User, id)
 			return err
 		},
-		"list": func(ctx context.Context, o *office, c invitation.Command, _ string) error {
+		"list": func(ctx context.Context, o *office, c command.Command, _ string) error {
 			_, err := o.Invitations(ctx, c.User, invitation.Query{Limit: 1})
 			return err
 		},
@@ -634,7 +635,7 @@ func TestRolesAndTenants(t *testing.T) {
 		}
 		for _, c := range []struct {
 			who  string
-			as   invitation.Command
+			as   command.Command
 			want problem.Code
 		}{
 			{"an admin agent", by(alder, partner.AdminAgent), ""},
@@ -642,7 +643,7 @@ func TestRolesAndTenants(t *testing.T) {
 			{"an admin who is also an agent", by(alder, partner.GlobalAdmin, partner.SalesAgent), ""},
 			{"a Global admin", by(alder, partner.GlobalAdmin), mayRead},
 			{"the operator", by(alder, partner.Operator), problem.RoleNotPermitted},
-			{"nobody", invitation.Command{User: partner.User{Tenant: alder}}, problem.RoleNotPermitted},
+			{"nobody", command.Command{User: partner.User{Tenant: alder}}, problem.RoleNotPermitted},
 		} {
 			t.Run(name+" by "+c.who, func(t *testing.T) {
 				o := open(t)
@@ -776,7 +777,7 @@ func TestANamedCustomer(t *testing.T) {
 func TestOneOpenInvitationPerRecipient(t *testing.T) {
 	o := open(t)
 	first := o.invite(t, by(alder), to("Nora@Larch.example"))
-	dup := func(c invitation.Command, p invitation.Proposal, holder invitation.Invitation) {
+	dup := func(c command.Command, p invitation.Proposal, holder invitation.Invitation) {
 		t.Helper()
 		_, _, err := o.Invite(t.Context(), c, p)
 		if e := wantCode(t, err, problem.DuplicateOpenInvitation); e.Resource != holder.ID {
@@ -906,12 +907,12 @@ func TestAShorterTimeCountsFromTheChange(t *testing.T) {
 }
 
 func TestIfMatchOnActions(t *testing.T) {
-	for name, do := range map[string]func(*office, invitation.Command, string) error{
-		"send": func(o *office, c invitation.Command, id string) error {
+	for name, do := range map[string]func(*office, command.Command, string) error{
+		"send": func(o *office, c command.Command, id string) error {
 			_, _, err := o.Send(t.Context(), c, id)
 			return err
 		},
-		"cancel": func(o *office, c invitation.Command, id string) error {
+		"cancel": func(o *office, c command.Command, id string) error {
 			_, _, err := o.Cancel(t.Context(), c, id, "")
 			return err
 		},
@@ -1121,16 +1122,16 @@ func TestAReplayGivesWhatWasMade(t *testing.T) {
 func TestActionsAreReplayed(t *testing.T) {
 	o := open(t)
 	inv := o.invite(t, by(alder), to("nora@larch.example"))
-	do := map[string]func(invitation.Command) (invitation.Invitation, bool, error){
-		"revise": func(c invitation.Command) (invitation.Invitation, bool, error) {
-			c.IfVersion = invitation.AnyVersion
+	do := map[string]func(command.Command) (invitation.Invitation, bool, error){
+		"revise": func(c command.Command) (invitation.Invitation, bool, error) {
+			c.IfVersion = command.AnyVersion
 			return o.Revise(t.Context(), c, inv.ID, invitation.Revision{Reminders: ptr(false)})
 		},
-		"send": func(c invitation.Command) (invitation.Invitation, bool, error) { return o.Send(t.Context(), c, inv.ID) },
-		"resend": func(c invitation.Command) (invitation.Invitation, bool, error) {
+		"send": func(c command.Command) (invitation.Invitation, bool, error) { return o.Send(t.Context(), c, inv.ID) },
+		"resend": func(c command.Command) (invitation.Invitation, bool, error) {
 			return o.Resend(t.Context(), c, inv.ID)
 		},
-		"cancel": func(c invitation.Command) (invitation.Invitation, bool, error) {
+		"cancel": func(c command.Command) (invitation.Invitation, bool, error) {
 			return o.Cancel(t.Context(), c, inv.ID, "reason")
 		},
 	}

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"concord/internal/agenda"
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/feedback"
 	"concord/internal/granular"
@@ -253,7 +254,7 @@ func (w *world) dispatcher(step func(string)) *Dispatcher {
 func (w *world) invite(n int) string {
 	w.t.Helper()
 	id := w.draft(n)
-	if _, _, err := w.service.Send(w.t.Context(), invitation.Command{User: agent}, id); err != nil {
+	if _, _, err := w.service.Send(w.t.Context(), command.Command{User: agent}, id); err != nil {
 		w.t.Fatal(err)
 	}
 	return id
@@ -265,7 +266,7 @@ func (w *world) draft(n int) string { return w.draftFor(n, invitation.DefaultDur
 func (w *world) draftFor(n int, open time.Duration) string {
 	w.t.Helper()
 	to := fmt.Sprintf("ada%d@%s", n, cmp.Or(w.domain(n), "larch.example"))
-	inv, _, err := w.service.Invite(w.t.Context(), invitation.Command{User: agent, Key: fmt.Sprint("invite ", n)},
+	inv, _, err := w.service.Invite(w.t.Context(), command.Command{User: agent, Key: fmt.Sprint("invite ", n)},
 		invitation.Proposal{Kind: invitation.Reseller, RecipientEmail: &to, Duration: &open})
 	if err != nil {
 		w.t.Fatal(err)
@@ -407,7 +408,7 @@ func TestWhatIsMailed(t *testing.T) {
 		id := w.invite(1)
 		w.deliver()
 		time.Sleep(invitation.Cooldown)
-		if _, _, err := w.service.Resend(t.Context(), invitation.Command{User: agent}, id); err != nil {
+		if _, _, err := w.service.Resend(t.Context(), command.Command{User: agent}, id); err != nil {
 			t.Fatal(err)
 		}
 		w.deliver()
@@ -625,7 +626,7 @@ func TestCancelledMeanwhile(t *testing.T) {
 						return
 					}
 					done = true
-					if _, _, err := w.service.Cancel(t.Context(), invitation.Command{User: agent}, id, ""); err != nil {
+					if _, _, err := w.service.Cancel(t.Context(), command.Command{User: agent}, id, ""); err != nil {
 						t.Error(err)
 					}
 				})

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/internal/agenda"
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/enrolment"
@@ -128,8 +129,8 @@ func newBureau(t *testing.T) *bureau {
 	return b
 }
 
-func (b *bureau) admin() enrolment.Command {
-	return enrolment.Command{User: partner.User{Subject: "grace", Tenant: gorse, Roles: []partner.Role{partner.GlobalAdmin}, Cloud: "public"}}
+func (b *bureau) admin() command.Command {
+	return command.Command{User: partner.User{Subject: "grace", Tenant: gorse, Roles: []partner.Role{partner.GlobalAdmin}, Cloud: "public"}}
 }
 
 func (b *bureau) now() enrolment.Enrolment {

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"concord/internal/command"
 	"concord/internal/feedback"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -602,7 +603,7 @@ func TestBothQueues(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(invitation.Cooldown)
-		if _, _, err := w.service.Resend(t.Context(), invitation.Command{User: agent}, id); err != nil {
+		if _, _, err := w.service.Resend(t.Context(), command.Command{User: agent}, id); err != nil {
 			t.Fatal(err)
 		}
 		if _, c, err := w.service.AskAgain(t.Context(), link.Link{Tenant: string(alder), ID: id, Generation: 1}, &invitation.Plea{Reason: "mail-lost"}); err != nil || c != invitation.RenewalAsked {

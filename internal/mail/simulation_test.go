@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/outbox"
@@ -220,11 +221,11 @@ func simulate(t *testing.T, seed uint64) tally {
 		early := time.Since(began) < 6*time.Hour
 		switch inv := w.read(id); {
 		case inv.Status == invitation.Draft:
-			_, _, _ = w.service.Send(t.Context(), invitation.Command{User: agent, Key: "send" + id}, id)
+			_, _, _ = w.service.Send(t.Context(), command.Command{User: agent, Key: "send" + id}, id)
 		case early && d.chance(0.03):
-			_, _, _ = w.service.Cancel(t.Context(), invitation.Command{User: agent}, id, "")
+			_, _, _ = w.service.Cancel(t.Context(), command.Command{User: agent}, id, "")
 		case early && d.chance(0.1):
-			_, _, _ = w.service.Resend(t.Context(), invitation.Command{User: agent}, id)
+			_, _, _ = w.service.Resend(t.Context(), command.Command{User: agent}, id)
 		case d.chance(0.03):
 			_, _, _ = w.respond(inv, []string{"accept", "decline"}[d.number(2)])
 		case inv.Answer != nil && d.chance(0.1):

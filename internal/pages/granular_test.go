@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -21,8 +22,8 @@ import (
 
 const helpdesk = "729827e3-9c14-49f7-bb1b-9608f156bbb8"
 
-func granularCommand() granular.Command {
-	return granular.Command{User: partner.User{Subject: "a", Tenant: alder, Roles: []partner.Role{partner.AdminAgent}}, IfVersion: granular.AnyVersion}
+func granularCommand() command.Command {
+	return command.Command{User: partner.User{Subject: "a", Tenant: alder, Roles: []partner.Role{partner.AdminAgent}}, IfVersion: command.AnyVersion}
 }
 
 // propose makes granular administration that waits for larch's approval, and gives the path of its link.

@@ -25,6 +25,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/customer"
@@ -219,7 +220,7 @@ func (d *deployment) invite(edit ...func(*invitation.Proposal)) (invitation.Invi
 	for _, e := range edit {
 		e(&p)
 	}
-	inv, _, err := d.service.Invite(d.t.Context(), invitation.Command{User: partner.User{Subject: "a", Tenant: alder, Roles: []partner.Role{partner.AdminAgent}}}, p)
+	inv, _, err := d.service.Invite(d.t.Context(), command.Command{User: partner.User{Subject: "a", Tenant: alder, Roles: []partner.Role{partner.AdminAgent}}}, p)
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/partner"
@@ -38,7 +39,7 @@ func (d *deployment) tiers(enrolled bool) partnership.Partnership {
 
 func (d *deployment) ask(tenant partner.TenantID, p invitation.Proposal) (invitation.Invitation, string) {
 	d.t.Helper()
-	inv, _, err := d.service.Invite(d.t.Context(), invitation.Command{User: partner.User{Subject: "a", Tenant: tenant, Roles: []partner.Role{partner.AdminAgent}}}, p)
+	inv, _, err := d.service.Invite(d.t.Context(), command.Command{User: partner.User{Subject: "a", Tenant: tenant, Roles: []partner.Role{partner.AdminAgent}}}, p)
 	if err != nil {
 		d.t.Fatal(err)
 	}

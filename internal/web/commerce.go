@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -42,16 +41,6 @@ func Commerce(g Gate, s *commerce.Service, texts terms.Catalogue) http.Handler {
 type trade struct {
 	service *commerce.Service
 	texts   terms.Catalogue
-}
-
-// ordering reads a change that package commerce decides about.
-func (c *call) ordering(keyRequired bool) (*body, command.Command, error) {
-	b, err := c.body(true)
-	if err != nil {
-		return nil, command.Command{}, err
-	}
-	cmd, err := c.command(b, keyRequired)
-	return b, command.Command{User: cmd.User, CorrelationID: cmd.CorrelationID, Key: cmd.Key, Body: cmd.Body, IfVersion: cmd.IfVersion}, err
 }
 
 // done answers with a resource that a command made or changed, or had before.
@@ -170,7 +159,7 @@ func (b *body) moment(name string) *time.Time {
 }
 
 func (t trade) attest(c *call) error {
-	b, cmd, err := c.ordering(true)
+	b, cmd, err := c.change(true, true)
 	if err != nil {
 		return err
 	}
@@ -368,7 +357,7 @@ func orderOf(o commerce.Order) orderDocument {
 }
 
 func (t trade) place(c *call) error {
-	b, cmd, err := c.ordering(true)
+	b, cmd, err := c.change(true, true)
 	if err != nil {
 		return err
 	}
@@ -499,7 +488,7 @@ func (t trade) found(c *call) (commerce.Seen, error) {
 }
 
 func (t trade) amend(c *call) error {
-	b, cmd, err := c.ordering(false)
+	b, cmd, err := c.change(true, false)
 	if err != nil {
 		return err
 	}
@@ -531,7 +520,7 @@ func (t trade) supporter(c *call) error {
 }
 
 func (t trade) support(c *call) error {
-	b, cmd, err := c.ordering(false)
+	b, cmd, err := c.change(true, false)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"concord/internal/audit"
-	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/customer"
 	"concord/internal/granular"
@@ -237,9 +236,8 @@ func (cs customers) create(c *call) error {
 		return err
 	}
 	wanted := customer.New{CompanyName: b.text("companyName"), Domain: b.text("domain"), Country: b.text("country"), Tenant: b.text("tenantId"), Reseller: b.text("forReseller")}
-	r, replayed, err := cs.Service.Create(c.r.Context(), command.Command{
-		User: cmd.User, CorrelationID: cmd.CorrelationID, Key: cmd.Key, Body: cmd.Body, Findings: b.end(),
-	}, wanted)
+	cmd.Findings = b.end()
+	r, replayed, err := cs.Service.Create(c.r.Context(), cmd, wanted)
 	if err != nil {
 		return err
 	}
@@ -264,9 +262,8 @@ func (cs customers) change(c *call) error {
 		IdentityConfirmed: b.flag("identityConfirmed"), AllowDelegatedAccess: b.flag("allowDelegatedAccess"),
 		RelationshipToPartner: b.text("relationshipToPartner"), Attestation: b.attestation(),
 	}
-	r, err := cs.Service.Change(c.r.Context(), command.Command{
-		User: cmd.User, CorrelationID: cmd.CorrelationID, IfVersion: cmd.IfVersion, Findings: b.end(),
-	}, c.r.PathValue("tenantId"), asked)
+	cmd.Findings = b.end()
+	r, err := cs.Service.Change(c.r.Context(), cmd, c.r.PathValue("tenantId"), asked)
 	if err != nil {
 		return err
 	}

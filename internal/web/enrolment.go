@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/enrolment"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -215,16 +216,6 @@ func (e enrolments) document(a enrolment.Enrolment) enrolmentDocument {
 	return d
 }
 
-// application reads a change of an enrolment.
-func (c *call) application(required, key bool) (*body, enrolment.Command, error) {
-	b, err := c.body(required)
-	if err != nil {
-		return nil, enrolment.Command{}, err
-	}
-	cmd, err := c.command(b, key)
-	return b, enrolment.Command{User: cmd.User, CorrelationID: cmd.CorrelationID, Key: cmd.Key, Body: cmd.Body, IfVersion: cmd.IfVersion}, err
-}
-
 // apply takes what a company says of itself out of a body.
 func apply(b *body) enrolment.Particulars {
 	p := enrolment.Particulars{
@@ -272,7 +263,7 @@ func (e enrolments) done(c *call, status int, a enrolment.Enrolment, replayed bo
 }
 
 func (e enrolments) start(c *call) error {
-	b, cmd, err := c.application(true, true)
+	b, cmd, err := c.change(true, true)
 	if err != nil {
 		return err
 	}
@@ -318,7 +309,7 @@ func (e enrolments) read(c *call) error {
 }
 
 func (e enrolments) save(c *call) error {
-	b, cmd, err := c.application(true, false)
+	b, cmd, err := c.change(true, false)
 	if err != nil {
 		return err
 	}
@@ -332,8 +323,8 @@ func (e enrolments) save(c *call) error {
 }
 
 // plainly carries out an action that takes no words.
-func (e enrolments) plainly(c *call, status int, act func(enrolment.Command, string) (enrolment.Enrolment, bool, error)) error {
-	b, cmd, err := c.application(false, false)
+func (e enrolments) plainly(c *call, status int, act func(command.Command, string) (enrolment.Enrolment, bool, error)) error {
+	b, cmd, err := c.change(false, false)
 	if err != nil {
 		return err
 	}
@@ -346,7 +337,7 @@ func (e enrolments) plainly(c *call, status int, act func(enrolment.Command, str
 }
 
 func (e enrolments) submit(c *call) error {
-	b, cmd, err := c.application(false, false)
+	b, cmd, err := c.change(false, false)
 	if err != nil {
 		return err
 	}
@@ -360,19 +351,19 @@ func (e enrolments) submit(c *call) error {
 }
 
 func (e enrolments) resend(c *call) error {
-	return e.plainly(c, http.StatusAccepted, func(cmd enrolment.Command, id string) (enrolment.Enrolment, bool, error) {
+	return e.plainly(c, http.StatusAccepted, func(cmd command.Command, id string) (enrolment.Enrolment, bool, error) {
 		return e.service.ResendVerification(c.r.Context(), cmd, id)
 	})
 }
 
 func (e enrolments) withdraw(c *call) error {
-	return e.plainly(c, http.StatusOK, func(cmd enrolment.Command, id string) (enrolment.Enrolment, bool, error) {
+	return e.plainly(c, http.StatusOK, func(cmd command.Command, id string) (enrolment.Enrolment, bool, error) {
 		return e.service.Withdraw(c.r.Context(), cmd, id)
 	})
 }
 
 func (e enrolments) associate(c *call) error {
-	b, cmd, err := c.application(true, false)
+	b, cmd, err := c.change(true, false)
 	if err != nil {
 		return err
 	}
@@ -390,7 +381,7 @@ func (e enrolments) associate(c *call) error {
 var decisions = map[string]enrolment.Action{"approve": enrolment.Approve, "reject": enrolment.Reject, "needInformation": enrolment.NeedInformation}
 
 func (e enrolments) decide(c *call) error {
-	b, cmd, err := c.application(true, false)
+	b, cmd, err := c.change(true, false)
 	if err != nil {
 		return err
 	}
@@ -494,7 +485,7 @@ func (e enrolments) agreement(c *call) error {
 }
 
 func (e enrolments) sign(c *call) error {
-	b, cmd, err := c.application(true, false)
+	b, cmd, err := c.change(true, false)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/granular"
 	"concord/internal/outbox"
@@ -111,12 +112,6 @@ func (g granulars) done(c *call, status int, r granular.Relationship, replayed b
 	return c.tagged(status, r.Version, g.document(r))
 }
 
-// granularCommand reads the headers of a change.
-func (c *call) granularCommand(b *body, keyRequired bool) (granular.Command, error) {
-	cmd, err := c.command(b, keyRequired)
-	return granular.Command{User: cmd.User, CorrelationID: cmd.CorrelationID, Key: cmd.Key, Body: cmd.Body, IfVersion: cmd.IfVersion}, err
-}
-
 // terms takes what can be said of a relationship out of a body.
 func granularTerms(b *body) granular.Terms {
 	t := granular.Terms{DisplayName: b.text("displayName"), Duration: b.text("duration"), AutoExtendDuration: b.text("autoExtendDuration")}
@@ -191,7 +186,7 @@ func (g granulars) create(c *call) error {
 	if err != nil {
 		return err
 	}
-	cmd, err := c.granularCommand(b, true)
+	cmd, err := c.command(b, true)
 	if err != nil {
 		return err
 	}
@@ -252,7 +247,7 @@ func (g granulars) revise(c *call) error {
 	if err != nil {
 		return err
 	}
-	cmd, err := c.granularCommand(b, false)
+	cmd, err := c.command(b, false)
 	if err != nil {
 		return err
 	}
@@ -270,7 +265,7 @@ func (g granulars) remove(c *call) error {
 	if err != nil {
 		return err
 	}
-	cmd, err := c.granularCommand(b, false)
+	cmd, err := c.command(b, false)
 	if err != nil {
 		return err
 	}
@@ -292,11 +287,11 @@ func (g granulars) request(c *call) error {
 	if err != nil {
 		return err
 	}
-	cmd, err := c.granularCommand(b, false)
+	cmd, err := c.command(b, false)
 	if err != nil {
 		return err
 	}
-	actions := map[string]func(context.Context, granular.Command, string) (granular.Relationship, bool, error){
+	actions := map[string]func(context.Context, command.Command, string) (granular.Relationship, bool, error){
 		"lockForApproval": g.service.Lock, "terminate": g.service.Terminate,
 	}
 	do, found := actions[said(b.text("action"))]
@@ -319,7 +314,7 @@ func (g granulars) send(c *call) error {
 	if err != nil {
 		return err
 	}
-	cmd, err := c.granularCommand(b, true)
+	cmd, err := c.command(b, true)
 	if err != nil {
 		return err
 	}

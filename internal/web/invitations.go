@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"concord/internal/batch"
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/draft"
 	"concord/internal/invitation"
@@ -143,9 +144,19 @@ func moment(t time.Time) *time.Time {
 
 func invitationPath(id string) string { return "/v1/invitations/" + id }
 
+// change reads the body and the headers of a change.
+func (c *call) change(required, keyRequired bool) (*body, command.Command, error) {
+	b, err := c.body(required)
+	if err != nil {
+		return nil, command.Command{}, err
+	}
+	cmd, err := c.command(b, keyRequired)
+	return b, cmd, err
+}
+
 // command reads the headers of a change. Its error is one of the 400s.
-func (c *call) command(b *body, keyRequired bool) (invitation.Command, error) {
-	cmd := invitation.Command{User: c.user(), CorrelationID: c.correlationID, Body: b.fingerprint}
+func (c *call) command(b *body, keyRequired bool) (command.Command, error) {
+	cmd := command.Command{User: c.user(), CorrelationID: c.correlationID, Body: b.fingerprint}
 	keys := c.r.Header.Values("Idempotency-Key")
 	switch {
 	case len(keys) == 0 && keyRequired:
@@ -175,7 +186,7 @@ const maxKey = 128
 // for a version that never is.
 func versionOf(tag string) (int, bool) {
 	if tag == "*" {
-		return invitation.AnyVersion, true
+		return command.AnyVersion, true
 	}
 	text, opened := strings.CutPrefix(tag, `"`)
 	text, closed := strings.CutSuffix(text, `"`)
@@ -348,7 +359,7 @@ func (i invitations) post(c *call, status int, keyRequired bool, do action) erro
 }
 
 // action is a use case that asks for nothing but an invitation's id.
-type action func(context.Context, invitation.Command, string) (invitation.Invitation, bool, error)
+type action func(context.Context, command.Command, string) (invitation.Invitation, bool, error)
 
 // act carries out an action that has no fields.
 func (c *call) act(keyRequired bool, do action) (inv invitation.Invitation, replayed bool, err error) {

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"concord/internal/command"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -143,7 +142,7 @@ func changes(history []partner.Entry) (lines []changeDocument) {
 }
 
 func (d Desk) create(c *call) error {
-	b, cmd, err := c.order()
+	b, cmd, err := c.change(true, false)
 	if err != nil {
 		return err
 	}
@@ -162,16 +161,6 @@ func (d Desk) create(c *call) error {
 	}
 	c.w.Header().Set("Location", "/v1/partners/"+string(a.Tenant))
 	return d.done(c, http.StatusCreated, a, replayed)
-}
-
-// order reads a change of an account.
-func (c *call) order() (*body, command.Command, error) {
-	b, err := c.body(true)
-	if err != nil {
-		return nil, command.Command{}, err
-	}
-	cmd, err := c.command(b, false)
-	return b, command.Command{User: cmd.User, CorrelationID: cmd.CorrelationID, Key: cmd.Key, Body: cmd.Body, IfVersion: cmd.IfVersion}, err
 }
 
 // particulars takes what can be said of an account at any time out of a body.
@@ -264,7 +253,7 @@ func (d Desk) read(c *call) error {
 }
 
 func (d Desk) change(c *call) error {
-	b, cmd, err := c.order()
+	b, cmd, err := c.change(true, false)
 	if err != nil {
 		return err
 	}
@@ -318,7 +307,7 @@ func (d Desk) own(c *call) error {
 }
 
 func (d Desk) changeOwn(c *call) error {
-	b, cmd, err := c.order()
+	b, cmd, err := c.change(true, false)
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func (s records) read(k enrolment.RecordKind) func(*call) error {
 
 func (s records) put(k enrolment.RecordKind) func(*call) error {
 	return func(c *call) error {
-		b, cmd, err := c.application(true, false)
+		b, cmd, err := c.change(true, false)
 		if err != nil {
 			return err
 		}

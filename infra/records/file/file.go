@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 
+	"concord/internal/command"
 	"concord/internal/enrolment"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -90,7 +91,7 @@ const (
 // Put makes a record say what the file says, whatever it said before, unless somebody changes it at the same moment. By
 // is who does it, for the record's history.
 func Put(ctx context.Context, kept enrolment.Records, by, why string, e Entry) (Outcome, error) {
-	c := enrolment.Command{User: partner.User{Subject: by, Roles: []partner.Role{partner.Operator}}}
+	c := command.Command{User: partner.User{Subject: by, Roles: []partner.Role{partner.Operator}}}
 	st := e.Statement
 	st.Why = why
 	_, made, err := kept.Put(ctx, c, e.Kind, e.ID, st)
@@ -99,7 +100,7 @@ func Put(ctx context.Context, kept enrolment.Records, by, why string, e Entry) (
 		outcome = Made
 	}
 	if problem.Is(err, problem.PreconditionRequired) {
-		c.IfVersion, outcome = enrolment.AnyVersion, Changed
+		c.IfVersion, outcome = command.AnyVersion, Changed
 		_, _, err = kept.Put(ctx, c, e.Kind, e.ID, st)
 	}
 	return outcome, err
