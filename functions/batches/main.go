@@ -20,6 +20,7 @@ import (
 	"concord/internal/locale"
 	"concord/internal/observe"
 	"concord/internal/partner"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 )
 
@@ -58,7 +59,7 @@ func main() {
 		Store: store, Accounts: store, Relationships: store, Partnerships: store, SalesAgentsRequestPartnerships: c.SalesAgentsRequest, DelegatedAdminNeedsAdminAgent: c.AdminAgentsAsk, Regions: partner.ShippedRegions(), Clouds: clouds,
 		Recognition: relationship.Recognition{Companies: store}, Slots: store,
 		Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Locales: locale.Tags, Now: now,
-		Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain},
+		Ledger: store, Limits: recipient.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain},
 		AllowMessage: c.AllowMessage,
 	}
 	worker := &batch.Worker{Store: store, Invitations: service, Limiter: rate.NewLimiter(rate.Limit(c.Rate), 1), Lanes: c.Lanes, Reserve: 30 * time.Second, Now: now}

@@ -18,6 +18,7 @@ import (
 	"concord/internal/masterkey"
 	"concord/internal/observe"
 	"concord/internal/partner"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 	"concord/internal/web"
 )
@@ -60,7 +61,7 @@ func main() {
 		Store: store, Accounts: store, Relationships: store, Partnerships: store, SalesAgentsRequestPartnerships: c.SalesAgentsRequest, DelegatedAdminNeedsAdminAgent: c.AdminAgentsAsk, Granular: store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds,
 		Recognition: relationship.Recognition{Companies: store}, Slots: store,
 		Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Locales: locale.Tags, Now: now,
-		Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain},
+		Ledger: store, Limits: recipient.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain},
 		AllowMessage: c.AllowMessage,
 	}
 	bulk := &batch.Service{Store: store, Accounts: store, Now: now}

@@ -20,6 +20,7 @@ import (
 	"concord/internal/observe"
 	"concord/internal/partner"
 	"concord/internal/partnership"
+	"concord/internal/recipient"
 	"concord/internal/registry"
 	"concord/internal/web"
 )
@@ -67,12 +68,12 @@ func main() {
 		Registry:   &registry.Service{Store: store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: clock},
 		Reputation: registry.Reputation{Store: store, Now: clock},
 		Clearing:   invitation.Clearing{Store: store, Granular: store, Accounts: store, Now: clock},
-		Pardon:     invitation.Pardon{Ledger: store, Addresses: addresses, Now: clock},
+		Pardon:     recipient.Pardon{Ledger: store, Addresses: addresses, Now: clock},
 		Regions:    partner.ShippedRegions(),
 	}
 	granted := &granular.Service{
 		Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: clock,
-		Quota: invitation.Quota{Ledger: store, Limits: invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain}},
+		Quota: recipient.Quota{Ledger: store, Limits: recipient.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain}},
 	}
 	agreed := commerce.Agreed{Signatures: store, Accounts: store, Partnerships: commerce.Tiers{Store: store}, Tiers: store}
 	customers := web.Customers{Store: store, Agreed: agreed, Texts: store, Service: customer.Service{

@@ -44,7 +44,7 @@ func people(folder string, companies int) (string, error) {
 		tenant := fmt.Sprintf("c0000000-0000-4000-8000-%012d", n)
 		file.Tenants = append(file.Tenants, accounts.Tenant{ID: tenant, Name: fmt.Sprintf("Company %d", n),
 			Domains: []string{fmt.Sprintf("c%d.example", n)}, Country: "US", Cloud: "public"})
-		file.People = append(file.People, accounts.Person{Username: recipient(n),
+		file.People = append(file.People, accounts.Person{Username: addressee(n),
 			ID: fmt.Sprintf("c1000000-0000-4000-8000-%012d",
 				n), Name: "Lena Larch", TenantID: tenant, Roles: []string{"globalAdmin"}})
 	}
@@ -56,7 +56,7 @@ func people(folder string, companies int) (string, error) {
 	return path, os.WriteFile(path, b, 0o600)
 }
 
-func recipient(n int) string { return fmt.Sprintf("admin@c%d.example", n) }
+func addressee(n int) string { return fmt.Sprintf("admin@c%d.example", n) }
 
 // newClient starts a local stack with some companies beside its own; close it.
 func newClient(ctx context.Context, companies int, m *meter.Meter) (*client, func(), error) {

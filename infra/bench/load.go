@@ -57,7 +57,7 @@ func (c *client) drive(ctx context.Context, first, count, callers int, say func(
 	began := time.Now()
 	if err := phase("create and send", false, func(n int) error {
 		key := fmt.Sprintf("%d-%d", first, n)
-		id, err := c.create(ctx, "c"+key, recipient(first+n))
+		id, err := c.create(ctx, "c"+key, addressee(first+n))
 		if err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func (c *client) drive(ctx context.Context, first, count, callers int, say func(
 		return err
 	}
 	if err := phase("sign in", false, func(n int) (err error) {
-		cookies[n], err = c.signIn(ctx, links[n], recipient(first+n))
+		cookies[n], err = c.signIn(ctx, links[n], addressee(first+n))
 		return err
 	}); err != nil {
 		return err

@@ -55,7 +55,7 @@ func complete(ctx context.Context) (Completed, error) {
 
 // whole is the way of one invitation, step by step as partners and people go it.
 func (c *client) whole(ctx context.Context, n int) (id string, err error) {
-	id, err = c.create(ctx, fmt.Sprint("create-", n), recipient(n))
+	id, err = c.create(ctx, fmt.Sprint("create-", n), addressee(n))
 	if err == nil {
 		err = c.send(ctx, fmt.Sprint("send-", n), id)
 	}
@@ -77,7 +77,7 @@ func (c *client) whole(ctx context.Context, n int) (id string, err error) {
 	if err := c.open(ctx, link, ""); err != nil {
 		return id, err
 	}
-	cookie, err := c.signIn(ctx, link, recipient(n)) // which ends on the form
+	cookie, err := c.signIn(ctx, link, addressee(n)) // which ends on the form
 	if err == nil {
 		err = c.accept(ctx, link, cookie)
 	}

@@ -41,6 +41,7 @@ import (
 	"concord/internal/pages"
 	"concord/internal/partner"
 	"concord/internal/partnership"
+	"concord/internal/recipient"
 	"concord/internal/registry"
 	"concord/internal/relationship"
 	"concord/internal/session"
@@ -165,7 +166,7 @@ func (w *world) invitations() lambda.Handler {
 		Regions: partner.ShippedRegions(), Clouds: w.clouds,
 		Recognition: relationship.Recognition{Companies: s}, Addresses: contact.Addresses{AllowReserved: true},
 		Locales: locale.Tags, Now: time.Now,
-		Ledger: s, Limits: invitation.Limits{Partners: 3, FirstMonth: 100000, Daily: 100000},
+		Ledger: s, Limits: recipient.Limits{Partners: 3, FirstMonth: 100000, Daily: 100000},
 	}
 	gate := web.Gate{Accounts: s, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: w.keys.Keys, Customers: s,
 		Log: w.log}

@@ -36,6 +36,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/outbox"
 	"concord/internal/partner"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 )
 
@@ -153,7 +154,7 @@ func (d *deployment) happen() {
 		Store: d.store, Accounts: d.store, Relationships: d.store, Partnerships: d.store, Regions: partner.ShippedRegions(),
 		Clouds:    partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://concord.example", AdministrationOptional: true}},
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English}, Ledger: d.store,
-		Limits: invitation.Limits{Partners: 3, FirstMonth: 50, Daily: 500}, Now: func() time.Time { return d.now },
+		Limits: recipient.Limits{Partners: 3, FirstMonth: 50, Daily: 500}, Now: func() time.Time { return d.now },
 	}
 	n := 0
 	command := func() command.Command {

@@ -41,7 +41,7 @@ var (
 	lambda  = []string{"github.com/aws/aws-lambda-go/"}
 
 	ground = append(slices.Clone(words), "env")
-	domain = append(slices.Clone(ground), "iso8601", "contact", "partner", "command", "registry", "agenda", "link", "terms", "outbox", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
+	domain = append(slices.Clone(ground), "iso8601", "contact", "partner", "command", "registry", "agenda", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
 	// Adapters know the domain, the words, and the small rooms that make clients and keys and write logs. They never know one another.
 	below = append(slices.Clone(domain), "audit", "batch", "customer", "letter", "letter/markup", "draft", "awsenv", "masterkey", "observe")
 )
@@ -65,12 +65,13 @@ var house = map[string]room{
 	"link":         {neighbours: words, foreign: []string{"github.com/google/uuid"}},
 	"terms":        {neighbours: words, foreign: text},
 	"outbox":       {},
+	"recipient":    {neighbours: append(slices.Clone(words), "command", "contact", "outbox", "partner", "registry")},
 	"relationship": {neighbours: append(slices.Clone(words), "contact", "partner"), foreign: text},
 	"granular":     {neighbours: append(slices.Clone(words), "command", "outbox", "iso8601", "agenda", "contact", "link", "partner", "relationship"), foreign: text},
 	"partnership":  {neighbours: append(slices.Clone(words), "command", "link", "partner", "relationship", "terms")},
-	"invitation":   {neighbours: append(slices.Clone(words), "command", "outbox", "agenda", "contact", "granular", "link", "partner", "registry", "relationship", "partnership", "commerce"), foreign: text},
+	"invitation":   {neighbours: append(slices.Clone(words), "recipient", "command", "outbox", "agenda", "contact", "granular", "link", "partner", "registry", "relationship", "partnership", "commerce"), foreign: text},
 	"commerce":     {neighbours: append(slices.Clone(words), "command", "agenda", "contact", "link", "partner", "relationship", "terms", "partnership")},
-	"enrolment":    {neighbours: append(slices.Clone(words), "command", "outbox", "agenda", "contact", "link", "partner", "registry", "terms"), foreign: text},
+	"enrolment":    {neighbours: append(slices.Clone(words), "recipient", "command", "outbox", "agenda", "contact", "link", "partner", "registry", "terms"), foreign: text},
 	// What has happened, derived from the histories of the domain.
 	"audit": {neighbours: append(slices.Clone(words), "outbox", "partner", "granular", "relationship", "partnership", "invitation", "commerce", "enrolment")},
 	// What a partner does with a customer once the relationship stands.
@@ -111,7 +112,7 @@ var house = map[string]room{
 }
 
 // pure are the packages whose structs carry no tags: what is stored and what is sent is an adapter's business.
-var pure = []string{"publicid", "iso8601", "contact", "partner", "command", "registry", "agenda", "link", "terms", "outbox", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment", "audit", "batch"}
+var pure = []string{"publicid", "iso8601", "contact", "partner", "command", "registry", "agenda", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment", "audit", "batch"}
 
 // onlyIn says which functions may carry a dependency; every other function that links it starts slower for nothing.
 var onlyIn = []struct {

@@ -23,6 +23,7 @@ import (
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 	"concord/internal/storetest"
 )
 
@@ -51,12 +52,12 @@ func open(t *testing.T) *office {
 		Store: o.store, Accounts: o.store, Relationships: o.store, Partnerships: o.store, Regions: partner.ShippedRegions(), Ledger: o.store, Now: now,
 		Clouds:    partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example", AdministrationOptional: true}},
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English},
-		Limits: invitation.Limits{Partners: 3, FirstMonth: 100_000, Daily: 100_000},
+		Limits: recipient.Limits{Partners: 3, FirstMonth: 100_000, Daily: 100_000},
 	}}
 	return o
 }
 
-func (o *office) limits() *invitation.Limits {
+func (o *office) limits() *recipient.Limits {
 	return &o.worker.Invitations.(*invitation.Service).Limits
 }
 
@@ -434,7 +435,7 @@ func TestNothingIsMadeThatCanNeverBeMailed(t *testing.T) {
 	}
 	if err == nil {
 		sum := sha256.Sum256([]byte("gone@larch.example"))
-		gone := invitation.Mailings{Recipient: hex.EncodeToString(sum[:16]), Suppressed: &invitation.Suppression{At: start, Reason: "bounced"}, Version: 1}
+		gone := recipient.Mailings{Recipient: hex.EncodeToString(sum[:16]), Suppressed: &recipient.Suppression{At: start, Reason: "bounced"}, Version: 1}
 		err = o.store.Record(t.Context(), gone)
 	}
 	if err != nil {
@@ -448,7 +449,7 @@ func TestNothingIsMadeThatCanNeverBeMailed(t *testing.T) {
 	}
 	o.check(t, b, map[int]problem.Code{2: problem.RecipientSuppressed, 3: problem.RecipientEmailRequired})
 	got, err := o.Batch(t.Context(), by("").User, b.ID)
-	if err != nil || got.Delayed != 1 || !got.ExpectedAt.Equal(o.clock.Add(invitation.Cooldown)) || !got.From.IsZero() {
+	if err != nil || got.Delayed != 1 || !got.ExpectedAt.Equal(o.clock.Add(recipient.Cooldown)) || !got.From.IsZero() {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -32,6 +32,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/partner"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
 )
@@ -69,7 +70,7 @@ func open(t *testing.T) *desk {
 	base := "http://" + d.Listener.Addr().String()
 	clouds := partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: base, AdministrationOptional: true}}
 	addresses := contact.Addresses{AllowReserved: true}
-	limits := invitation.Limits{FirstMonth: 1000, Daily: 1000}
+	limits := recipient.Limits{FirstMonth: 1000, Daily: 1000}
 	d.service = &invitation.Service{
 		Store: d.store, Accounts: d.store, Relationships: d.store, Partnerships: d.store, Granular: d.store, GranularRoles: granular.ShippedRoles(),
 		Regions: partner.ShippedRegions(), Clouds: clouds, Locales: locale.Tags, Addresses: addresses, Now: time.Now, Ledger: d.store, Limits: limits,
@@ -87,7 +88,7 @@ func open(t *testing.T) *desk {
 		},
 		Granular: &granular.Service{
 			Store: d.store, Accounts: d.store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: time.Now,
-			Quota: invitation.Quota{Ledger: d.store, Limits: limits},
+			Quota: recipient.Quota{Ledger: d.store, Limits: limits},
 		},
 		Agreed:   commerce.Agreed{Signatures: d.store, Accounts: d.store, Partnerships: commerce.Tiers{Store: d.store}, Tiers: d.store},
 		Operator: contact.Operator{Name: "Grove Ltd", Contact: "help@grove.example", Privacy: "https://grove.example/privacy"},

@@ -9,6 +9,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/outbox"
 	"concord/internal/partner"
+	"concord/internal/recipient"
 )
 
 func (h *site) invitationRoutes() []route {
@@ -215,7 +216,7 @@ func (v *visit) invitationActions(i invitation.Invitation) (resend, cancel *acti
 	cancel = &action{Label: v.T("console.invitation.cancel"), Href: invitationPath(i.ID) + "/cancel", Quiet: true}
 	if i.Status == invitation.Pending && (i.Mail.State != outbox.None || !i.Mail.SentAt.IsZero()) {
 		resend = &action{Label: v.T("console.invitation.resend"), Do: "resend"}
-		if until := i.Mail.SentAt.Add(invitation.Cooldown); until.After(v.now) {
+		if until := i.Mail.SentAt.Add(recipient.Cooldown); until.After(v.now) {
 			resend.Blocked = v.T("console.invitation.cooldown", "date", v.DateTime(until.Add(time.Minute).Truncate(time.Minute)))
 		}
 	}

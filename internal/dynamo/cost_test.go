@@ -34,6 +34,7 @@ import (
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 	"concord/internal/terms"
 )
@@ -181,7 +182,7 @@ func newSetting(t testing.TB, store *dynamo.Store) *setting {
 		Store: store, Accounts: store, Relationships: store, Partnerships: store, Regions: partner.ShippedRegions(),
 		Clouds:    partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://concord.example", AdministrationOptional: true}},
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English, language.French}, Now: clock,
-		Ledger: store, Limits: invitation.Limits{Partners: 3, FirstMonth: 50, Daily: 500},
+		Ledger: store, Limits: recipient.Limits{Partners: 3, FirstMonth: 50, Daily: 500},
 	}
 	s.service.Recognition = relationship.Recognition{Companies: store, Relationships: store, Accounts: store, Regions: partner.ShippedRegions(), Register: store}
 	s.cleanup = agenda.Round{Agenda: store, Now: clock, Duties: map[agenda.Kind]agenda.Duty{agenda.Invitation: invitation.Cleanup{Store: store}}}
@@ -464,7 +465,7 @@ func TestCost(t *testing.T) {
 		return result(c, invitation.DeclinedBy, err)
 	})
 	s.told(ctx, t, sent[0])
-	s.now = s.now.Add(invitation.Cooldown)
+	s.now = s.now.Add(recipient.Cooldown)
 	measure("resend", "3 GetItem, 1 PutItem, 2 UpdateItem | 3 | 0 | 2 | **5** | 1.5 | 0 | 0 | **1.5**", func() error {
 		_, _, err := s.service.Resend(ctx, s.command(), sent[1].ID)
 		return err
@@ -526,7 +527,7 @@ func TestCost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	measure("reminder: allowed", "1 GetItem, 1 PutItem | 1 | 0 | 0 | **1** | 1 | 0 | 0 | **1**", func() error { return invitation.AllowReminder(ctx, store, reminded, s.now) })
+	measure("reminder: allowed", "1 GetItem, 1 PutItem | 1 | 0 | 0 | **1** | 1 | 0 | 0 | **1**", func() error { return reminded.AllowReminder(ctx, store, s.now) })
 	s.told(ctx, t, reminded)
 	s.now = s.now.Add(8 * 24 * time.Hour)
 	measure("cleanup, one expires", "1 GetItem, 4 Query, 1 UpdateItem | 1 | 0 | 2 | **3** | 1 | 0 | 2 | **3**", func() error { return tally(map[string]int{"Expired": 1}) })

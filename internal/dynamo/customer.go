@@ -14,6 +14,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/partnership"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 )
 
@@ -75,7 +76,7 @@ func (s *Store) Create(ctx context.Context, c customer.Creation) (err error) {
 func (s *Store) counted(p partner.TenantID, at time.Time, limit int) types.TransactWriteItem {
 	day := at.UTC().Truncate(24 * time.Hour)
 	return types.TransactWriteItem{Update: &types.Update{
-		TableName: s.table, Key: countKey(p, invitation.Tally{Day: day.Format(time.DateOnly)}), ConditionExpression: aws.String("attribute_not_exists(#n) OR #n < :limit"),
+		TableName: s.table, Key: countKey(p, recipient.Tally{Day: day.Format(time.DateOnly)}), ConditionExpression: aws.String("attribute_not_exists(#n) OR #n < :limit"),
 		UpdateExpression:         aws.String("SET #type = :type, #ttl = :ttl ADD #n :one"),
 		ExpressionAttributeNames: map[string]string{"#type": typeAttr, "#ttl": ttlAttr, "#n": aCreations},
 		ExpressionAttributeValues: map[string]types.AttributeValue{

@@ -1,5 +1,5 @@
 // Package dynamo keeps everything in one DynamoDB table. [Store] is [invitation.Store], [agenda.Agenda],
-// [invitation.Ledger], [relationship.Store], [customer.Store], [customer.Register], [customer.Directory], [terms.Catalogue], [batch.Store], [granular.Store], [partnership.Store], [commerce.AgreementStore], [commerce.OrderStore], [commerce.SubscriptionStore], [audit.Log], [registry.Store], [registry.ReputationStore], [enrolment.Store] and [enrolment.RecordStore]; keys.go makes every key, and each kind of item has a file.
+// [recipient.Ledger], [relationship.Store], [customer.Store], [customer.Register], [customer.Directory], [terms.Catalogue], [batch.Store], [granular.Store], [partnership.Store], [commerce.AgreementStore], [commerce.OrderStore], [commerce.SubscriptionStore], [audit.Log], [registry.Store], [registry.ReputationStore], [enrolment.Store] and [enrolment.RecordStore]; keys.go makes every key, and each kind of item has a file.
 //
 // # Rules
 //

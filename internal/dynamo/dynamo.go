@@ -26,6 +26,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 	"concord/internal/registry"
 	"concord/internal/relationship"
 	"concord/internal/terms"
@@ -41,7 +42,7 @@ type Store struct {
 var (
 	_ invitation.Store         = (*Store)(nil)
 	_ agenda.Agenda            = (*Store)(nil)
-	_ invitation.Ledger        = (*Store)(nil)
+	_ recipient.Ledger         = (*Store)(nil)
 	_ relationship.Store       = (*Store)(nil)
 	_ granular.Store           = (*Store)(nil)
 	_ registry.Store           = (*Store)(nil)

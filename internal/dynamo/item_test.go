@@ -23,6 +23,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/publicid"
+	"concord/internal/recipient"
 )
 
 type image = map[string]types.AttributeValue
@@ -387,12 +388,12 @@ func TestWhatIsPurged(t *testing.T) {
 	}
 
 	// What says that a recipient gets no more mail is never purged.
-	recipient := strings.TrimPrefix(out.Items[0]["pk"].(*types.AttributeValueMemberS).Value, "N#")
-	m, err := s.store.Mailings(t.Context(), recipient, true)
+	known := strings.TrimPrefix(out.Items[0]["pk"].(*types.AttributeValueMemberS).Value, "N#")
+	m, err := s.store.Mailings(t.Context(), known, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Version, m.Suppressed = m.Version+1, &invitation.Suppression{At: s.now, Reason: "address_unknown"}
+	m.Version, m.Suppressed = m.Version+1, &recipient.Suppression{At: s.now, Reason: "address_unknown"}
 	if err := s.store.Record(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
@@ -407,9 +408,9 @@ func TestTheLongestLedger(t *testing.T) {
 	t.Parallel()
 	table := newTable(t)
 	store := dynamo.New(config(t), table)
-	m := invitation.Mailings{Recipient: strings.Repeat("0f", 16), Version: 1}
-	for n := range 3 * invitation.PerRecipient {
-		m.List = append(m.List, invitation.Mailing{
+	m := recipient.Mailings{Recipient: strings.Repeat("0f", 16), Version: 1}
+	for n := range 3 * recipient.PerRecipient {
+		m.List = append(m.List, recipient.Mailing{
 			Partner: randomTenant(), Invitation: publicid.Format("inv_", [16]byte{byte(n)}), Generation: 1 + n, At: time.Date(2031, 1, 1, 0, n, 0, 0, time.UTC),
 		})
 	}

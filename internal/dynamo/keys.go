@@ -14,6 +14,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
+	"concord/internal/recipient"
 	"concord/internal/terms"
 )
 
@@ -216,7 +217,7 @@ func recordKey(k enrolment.RecordKind, id string) key { return keyOf(recordsPref
 func wordsKey(k invitation.Key) key { return keyOf(partition(k.Inviter), wordsPrefix+k.ID) }
 
 // countKey is of a day; what goes to one domain stands apart, so that looking back over days reads none of it.
-func countKey(p partner.TenantID, of invitation.Tally) key {
+func countKey(p partner.TenantID, of recipient.Tally) key {
 	if of.Domain != "" {
 		return keyOf(partition(p), domainCountPrefix+of.Day+"#"+of.Domain)
 	}
@@ -258,7 +259,7 @@ func parseEnrolmentPlace(s string) (id string, ok bool) {
 	return id, err == nil && isID(id) && enrolmentPlace(at, id) == s
 }
 
-func mailingsKey(recipient string) key { return keyOf(recipientPrefix+recipient, mailingsSort) }
+func mailingsKey(known string) key { return keyOf(recipientPrefix+known, mailingsSort) }
 
 // listAt orders a partner's invitations by creation and, within a second, by id.
 func listAt(created time.Time, id string) string { return listed(invitationPrefix, created, id) }

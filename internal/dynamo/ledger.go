@@ -16,6 +16,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 )
 
 // Attributes of the ledger.
@@ -36,11 +37,11 @@ const countRemembered = 7 * 24 * time.Hour
 // remembered is how long an item of the ledger outlives what it counts; the rules look at times, never at whether it is there.
 const remembered = 3 * 24 * time.Hour
 
-// Mailings is that of [invitation.Ledger].
-func (s *Store) Mailings(ctx context.Context, recipient string, strong bool) (m invitation.Mailings, err error) {
+// Mailings is that of [recipient.Ledger].
+func (s *Store) Mailings(ctx context.Context, known string, strong bool) (m recipient.Mailings, err error) {
 	defer func() { wrap(&err, "mailings") }()
-	m.Recipient = recipient
-	stored, err := s.read(ctx, mailingsKey(recipient), strong, "Nothing has been emailed.")
+	m.Recipient = known
+	stored, err := s.read(ctx, mailingsKey(known), strong, "Nothing has been emailed.")
 	if problem.Is(err, problem.NotFound) {
 		return m, nil
 	}
@@ -60,10 +61,10 @@ func (s *Store) Mailings(ctx context.Context, recipient string, strong bool) (m 
 		m.List = append(m.List, each)
 	}
 	if at := f.time(aSuppressed); !at.IsZero() {
-		m.Suppressed = &invitation.Suppression{At: at, Reason: f.text(aSuppressedReason)}
+		m.Suppressed = &recipient.Suppression{At: at, Reason: f.text(aSuppressedReason)}
 	}
 	if at := f.time(aBounced); !at.IsZero() {
-		m.Bounced = &invitation.Suppression{At: at, Reason: f.text(aBouncedReason)}
+		m.Bounced = &recipient.Suppression{At: at, Reason: f.text(aBouncedReason)}
 	}
 	for _, text := range f.texts(aBlocked) {
 		by, s, err := decodeBlocked(text)
@@ -71,7 +72,7 @@ func (s *Store) Mailings(ctx context.Context, recipient string, strong bool) (m 
 			return m, err
 		}
 		if m.Blocked == nil {
-			m.Blocked = map[partner.TenantID]invitation.Suppression{}
+			m.Blocked = map[partner.TenantID]recipient.Suppression{}
 		}
 		m.Blocked[by] = s
 	}
@@ -85,8 +86,8 @@ func (s *Store) Mailings(ctx context.Context, recipient string, strong bool) (m 
 	return m, f.err
 }
 
-// Record is that of [invitation.Ledger].
-func (s *Store) Record(ctx context.Context, m invitation.Mailings) (err error) {
+// Record is that of [recipient.Ledger].
+func (s *Store) Record(ctx context.Context, m recipient.Mailings) (err error) {
 	defer func() { wrap(&err, "record a mailing") }()
 	i := newItem(mailingsKey(m.Recipient), mailingsType)
 	i.number(aVersion, m.Version)
@@ -128,9 +129,9 @@ func (s *Store) Record(ctx context.Context, m invitation.Mailings) (err error) {
 	return s.single(ctx, types.TransactWriteItem{Put: put}, i)
 }
 
-// Count is that of [invitation.Ledger]. An attempt whose answer was lost may have counted, and the next one counts again: the
+// Count is that of [recipient.Ledger]. An attempt whose answer was lost may have counted, and the next one counts again: the
 // day has then one mail less.
-func (s *Store) Count(ctx context.Context, p partner.TenantID, of invitation.Tally, limit int) (counted bool, err error) {
+func (s *Store) Count(ctx context.Context, p partner.TenantID, of recipient.Tally, limit int) (counted bool, err error) {
 	defer func() { wrap(&err, "count a mail of %s on %s", p, of.Day) }()
 	began, err := time.Parse(time.DateOnly, of.Day)
 	if err != nil || limit < 1 {
@@ -154,19 +155,19 @@ func (s *Store) Count(ctx context.Context, p partner.TenantID, of invitation.Tal
 	return err == nil, err
 }
 
-func decodeBlocked(s string) (partner.TenantID, invitation.Suppression, error) {
+func decodeBlocked(s string) (partner.TenantID, recipient.Suppression, error) {
 	f := strings.Split(s, "\t")
 	if len(f) != 3 {
-		return "", invitation.Suppression{}, errors.New("dynamo: a partner that is blocked is garbled")
+		return "", recipient.Suppression{}, errors.New("dynamo: a partner that is blocked is garbled")
 	}
 	by, err1 := unpack(f[0])
 	at, err2 := strconv.ParseInt(f[1], 36, 64)
-	return partner.TenantID(by), invitation.Suppression{At: time.Unix(at, 0).UTC(), Reason: f[2]}, errors.Join(err1, err2)
+	return partner.TenantID(by), recipient.Suppression{At: time.Unix(at, 0).UTC(), Reason: f[2]}, errors.Join(err1, err2)
 }
 
-func decodeLifted(s string) (invitation.Lifted, error) {
+func decodeLifted(s string) (recipient.Lifted, error) {
 	e, err := decodeEntry(s, "", "")
-	return invitation.Lifted{At: e.At, Partner: partner.TenantID(e.Key), By: e.By, CorrelationID: e.CorrelationID, Why: e.Why}, err
+	return recipient.Lifted{At: e.At, Partner: partner.TenantID(e.Key), By: e.By, CorrelationID: e.CorrelationID, Why: e.Why}, err
 }
 
 // allIDs is what the id of every invitation begins with.
@@ -174,7 +175,7 @@ const allIDs = "inv_"
 
 // A mailing is one text of four fields between tabs: when (seconds since 1970 in base 36), partner, invitation, generation
 // (and, after a dot, which reminder it was). Those that three partners may send stay within one write unit.
-func encodeMailing(m invitation.Mailing) string {
+func encodeMailing(m recipient.Mailing) string {
 	generation := strconv.Itoa(m.Generation)
 	if m.Reminder > 0 {
 		generation += "." + strconv.Itoa(m.Reminder)
@@ -182,11 +183,11 @@ func encodeMailing(m invitation.Mailing) string {
 	return strings.Join([]string{strconv.FormatInt(m.At.Unix(), 36), pack(string(m.Partner)), strings.TrimPrefix(m.Invitation, allIDs), generation}, "\t")
 }
 
-func decodeMailing(s string) (invitation.Mailing, error) {
+func decodeMailing(s string) (recipient.Mailing, error) {
 	garbled := errors.New("dynamo: a mailing is garbled")
 	f := strings.Split(s, "\t")
 	if len(f) != 4 {
-		return invitation.Mailing{}, garbled
+		return recipient.Mailing{}, garbled
 	}
 	at, err1 := strconv.ParseInt(f[0], 36, 64)
 	by, err2 := unpack(f[1])
@@ -198,7 +199,7 @@ func decodeMailing(s string) (invitation.Mailing, error) {
 		reminder, err4 = strconv.Atoi(second)
 	}
 	if errors.Join(err1, err2, err3, err4) != nil {
-		return invitation.Mailing{}, garbled
+		return recipient.Mailing{}, garbled
 	}
-	return invitation.Mailing{Partner: partner.TenantID(by), Invitation: allIDs + f[2], Generation: generation, Reminder: reminder, At: time.Unix(at, 0).UTC()}, nil
+	return recipient.Mailing{Partner: partner.TenantID(by), Invitation: allIDs + f[2], Generation: generation, Reminder: reminder, At: time.Unix(at, 0).UTC()}, nil
 }

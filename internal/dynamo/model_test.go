@@ -19,6 +19,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 )
 
@@ -29,12 +30,12 @@ const most = 6
 // the real store is held.
 type model struct {
 	invitations [most]standing
-	mails       [invitation.PerRecipient]int64 // when the last ones were allowed, oldest first
+	mails       [recipient.PerRecipient]int64 // when the last ones were allowed, oldest first
 }
 
 // allow says why no mail may be sent now, and otherwise takes note of it.
 func (m *model) allow(s standing, now int64) problem.Code {
-	const cooldown, day = int64(invitation.Cooldown / time.Second), int64(24 * 3600)
+	const cooldown, day = int64(recipient.Cooldown / time.Second), int64(24 * 3600)
 	switch {
 	case now < max(s.sent, m.mails[len(m.mails)-1])+cooldown:
 		return problem.ResendCooldown

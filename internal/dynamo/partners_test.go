@@ -15,9 +15,9 @@ import (
 	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
-	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/publicid"
+	"concord/internal/recipient"
 	"concord/internal/registry"
 )
 
@@ -96,7 +96,7 @@ func TestCostOfPartners(t *testing.T) {
 		return err
 	})
 	for n := range 7 {
-		if _, err := store.Count(ctx, s.user.Tenant, invitation.Tally{Day: s.now.AddDate(0, 0, -n).Format(time.DateOnly)}, 9); err != nil {
+		if _, err := store.Count(ctx, s.user.Tenant, recipient.Tally{Day: s.now.AddDate(0, 0, -n).Format(time.DateOnly)}, 9); err != nil {
 			t.Fatal(err)
 		}
 	}

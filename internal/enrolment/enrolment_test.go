@@ -19,6 +19,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/publicid"
+	"concord/internal/recipient"
 	"concord/internal/terms"
 )
 
@@ -562,16 +563,16 @@ func TestResendCooldown(t *testing.T) {
 	e = d.must(d.Submit(t.Context(), admin(), e.ID, nil))
 	_, err := d.act(Resend, e.ID)
 	d.code(err, problem.ResendCooldown)
-	if p, _ := errors.AsType[*problem.Error](err); p.RetryAfter != Cooldown {
+	if p, _ := errors.AsType[*problem.Error](err); p.RetryAfter != recipient.Cooldown {
 		t.Errorf("wait %s", p.RetryAfter)
 	}
 	for n := range 4 {
-		d.now = d.now.Add(Cooldown)
+		d.now = d.now.Add(recipient.Cooldown)
 		if e, err = d.act(Resend, e.ID); err != nil || e.Verification.Generation != n+2 || !e.Verification.ExpiresAt.Equal(d.now.Add(LinkTime)) {
 			t.Fatalf("%+v, %v", e.Verification, err)
 		}
 	}
-	d.now = d.now.Add(Cooldown)
+	d.now = d.now.Add(recipient.Cooldown)
 	_, err = d.act(Resend, e.ID)
 	d.code(err, problem.ResendCooldown)
 	_, _ = d.act(Withdraw, e.ID)

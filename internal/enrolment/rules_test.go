@@ -10,6 +10,7 @@ import (
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 )
 
 // Domain, 0.34: the fast track makes a direct-bill partner an indirect reseller beside what it was, with the support contact that it named
@@ -186,7 +187,7 @@ func TestCooldownIsOfAnAddress(t *testing.T) {
 		d.code(again(address), "")
 	}
 	err := again("d@gorse.example")
-	if p, ok := errors.AsType[*problem.Error](err); !ok || p.Code != problem.ResendCooldown || p.RetryAfter != span-time.Minute {
+	if p, ok := errors.AsType[*problem.Error](err); !ok || p.Code != problem.ResendCooldown || p.RetryAfter != recipient.Window-time.Minute {
 		t.Errorf("a sixth mail of the day: %v", err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/publicid"
+	"concord/internal/recipient"
 	"concord/internal/terms"
 )
 
@@ -47,13 +48,8 @@ type Service struct {
 	Now     func() time.Time
 }
 
-// How long a link works, and how often one is mailed; the same discipline as for invitations (api, Quotas).
-const (
-	LinkTime     = 7 * 24 * time.Hour
-	Cooldown     = 10 * time.Minute
-	mailsPerSpan = 5
-	span         = 24 * time.Hour
-)
+// LinkTime is how long a link works. How often one is mailed is as for invitations (api, "Quotas").
+const LinkTime = 7 * 24 * time.Hour
 
 func entryOf(c command.Command, now time.Time, a Action, why string) HistoryEntry {
 	return HistoryEntry{
@@ -447,19 +443,20 @@ func (e Enrolment) complete(f *problem.Findings) {
 // verify asks for a mail with a new link; the one before no longer works.
 func (e *Enrolment) verify(now time.Time) error {
 	var recent []Asking
-	wait, to := time.Duration(0), command.Fingerprint(contact.Mailbox(e.Contact.Email))
+	var all, same []time.Time
+	to := command.Fingerprint(contact.Mailbox(e.Contact.Email))
 	for _, a := range e.Verification.Asked {
-		if now.Sub(a.At) >= span {
+		if now.Sub(a.At) >= recipient.Window {
 			continue
 		}
-		recent = append(recent, a)
+		recent, all = append(recent, a), append(all, a.At)
 		if a.To == "" || a.To == to { // an address that was corrected does not wait for the wrong one
-			wait = max(wait, Cooldown-now.Sub(a.At))
+			same = append(same, a.At)
 		}
 	}
-	if n := len(recent); n >= mailsPerSpan {
-		wait = max(wait, span-now.Sub(recent[n-mailsPerSpan].At))
-	}
+	cool, _ := recipient.Spacing(same, now)
+	_, full := recipient.Spacing(all, now)
+	wait := max(cool, full)
 	if wait > 0 {
 		return &problem.Error{Code: problem.ResendCooldown, RetryAfter: wait,
 			Detail: "A link was emailed to this address a short time ago, or five times in 24 hours."}

@@ -35,6 +35,7 @@ import (
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/partnership"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
 	"concord/internal/stream"
@@ -72,7 +73,7 @@ func open(t *testing.T) *office {
 		Store: spied{o.store, o}, Accounts: o.store, Relationships: o.store, Partnerships: o.store, Regions: partner.ShippedRegions(),
 		Clouds:    partner.Clouds{{ID: "public", PortalName: "the admin center", BaseURL: "https://public.example", AdministrationOptional: true}},
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English},
-		Ledger: o.store, Limits: invitation.Limits{Partners: 3, FirstMonth: 50, Daily: 500}, Now: func() time.Time { return o.clock },
+		Ledger: o.store, Limits: recipient.Limits{Partners: 3, FirstMonth: 50, Daily: 500}, Now: func() time.Time { return o.clock },
 	}
 	return o
 }

@@ -16,10 +16,10 @@ import (
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/granular"
-	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/outbox"
 	"concord/internal/partner"
+	"concord/internal/recipient"
 )
 
 func (s spied) WriteGranular(ctx context.Context, c granular.Change) error {
@@ -42,7 +42,7 @@ func (o *office) proposes(extend string) *grantor {
 	store := spied{o.store, o}
 	g := &grantor{office: o, Service: &granular.Service{
 		Store: store, Accounts: o.store, Clouds: o.Clouds, Addresses: contact.Addresses{AllowReserved: true}, Roles: granular.ShippedRoles(),
-		Quota: invitation.Quota{Ledger: o.store, Limits: o.Limits}, Locales: o.Locales, Now: func() time.Time { return o.clock },
+		Quota: recipient.Quota{Ledger: o.store, Limits: o.Limits}, Locales: o.Locales, Now: func() time.Time { return o.clock },
 	}}
 	r := must[granular.Relationship](o.t)(g.Service.Create(o.t.Context(), g.agent(), granular.Terms{
 		DisplayName: new("Larch support of Nora"), Duration: new("P90D"), AutoExtendDuration: &extend, Customer: new(string(larch)), CustomerName: new("Larch Dairy"),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -13,6 +14,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/publicid"
+	"concord/internal/recipient"
 )
 
 // Key names what a mail was about: an invitation, granular administration or an enrolment, by its id.
@@ -26,8 +28,8 @@ type Recorder struct {
 	Invitations Invitations
 	Granular    Granular
 	Enrolments  Enrolments
-	Ledger      invitation.Suppressions
-	Reputation  invitation.Reputation // nil where nobody counts
+	Ledger      recipient.Suppressions
+	Reputation  recipient.Reputation // nil where nobody counts
 	Now         func() time.Time
 }
 
@@ -72,7 +74,6 @@ type source[T any] interface {
 	wentTo(t T, r outbox.Report) string
 	// speaksOf says of which partner a mail to a customer speaks, empty where it is none's to answer for.
 	speaksOf(t T, r outbox.Report) partner.TenantID
-	conflict(err error) bool
 }
 
 // maxRounds bounds how often a report is recorded anew after somebody else was quicker.
@@ -93,7 +94,7 @@ func record[T any](ctx context.Context, f Recorder, s source[T], k Key, r outbox
 		if verdict == outbox.Recorded {
 			err = s.write(ctx, before, after)
 		}
-		if s.conflict(err) {
+		if errors.Is(err, command.ErrConflict) {
 			busy = err
 			continue
 		}
@@ -101,11 +102,11 @@ func record[T any](ctx context.Context, f Recorder, s source[T], k Key, r outbox
 		// as much about the address as the newest, whichever mail told of it.
 		address := s.wentTo(before, r)
 		if err == nil && r.Undeliverable {
-			err = invitation.Suppress(ctx, f.Ledger, address, r, now)
+			err = recipient.Suppress(ctx, f.Ledger, address, r, now)
 		}
 		// Whatever the verdict: an older mail was mailed too, and what is known may not have been counted.
 		if p := s.speaksOf(before, r); err == nil && p != "" {
-			err = invitation.HoldReport(ctx, f.Reputation, p, address, k.ID, r)
+			err = recipient.HoldReport(ctx, f.Reputation, p, address, k.ID, r)
 		}
 		return state, verdict, err
 	}
@@ -137,8 +138,6 @@ func (ofInvitations) speaksOf(i invitation.Invitation, r outbox.Report) partner.
 	return i.Inviter
 }
 
-func (ofInvitations) conflict(err error) bool { return errors.Is(err, invitation.ErrConflict) }
-
 // ofGranular is the mails about granular administration.
 type ofGranular struct{ Granular }
 
@@ -164,8 +163,6 @@ func (ofGranular) speaksOf(g granular.Relationship, r outbox.Report) partner.Ten
 	return g.Partner
 }
 
-func (ofGranular) conflict(err error) bool { return errors.Is(err, granular.ErrConflict) }
-
 // ofEnrolments is the mails to primary contacts: no partner mails them.
 type ofEnrolments struct{ Enrolments }
 
@@ -189,5 +186,3 @@ func (ofEnrolments) report(e enrolment.Enrolment, now time.Time, r outbox.Report
 func (ofEnrolments) wentTo(_ enrolment.Enrolment, r outbox.Report) string { return r.To }
 
 func (ofEnrolments) speaksOf(enrolment.Enrolment, outbox.Report) partner.TenantID { return "" }
-
-func (ofEnrolments) conflict(err error) bool { return errors.Is(err, enrolment.ErrConflict) }

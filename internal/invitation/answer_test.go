@@ -16,6 +16,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/publicid"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 )
 
@@ -270,7 +271,7 @@ func TestCases(t *testing.T) {
 		o.mailed(t, o.stored(t, invitation.Key{Inviter: alder, ID: l.ID}), outbox.Sent)
 	}
 	resend := func(t *testing.T, o *office, l link.Link) {
-		o.pass(invitation.Cooldown)
+		o.pass(recipient.Cooldown)
 		if _, _, err := o.Resend(t.Context(), by(alder), l.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -450,7 +451,7 @@ func TestOneEndWins(t *testing.T) {
 	for range 50 {
 		o := open(t)
 		inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
-		o.pass(invitation.Cooldown)
+		o.pass(recipient.Cooldown)
 		var ends atomic.Int32
 		var wg sync.WaitGroup
 		for _, do := range []func() bool{

@@ -156,4 +156,4 @@ func (s *Service) grounded(ctx context.Context, account partner.Account, inv *In
 }
 
 // DailyMails is how many mails a partner may send on a day of UTC.
-func (s *Service) DailyMails(account partner.Account) int { return s.Limits.daily(account, s.now()) }
+func (s *Service) DailyMails(account partner.Account) int { return s.Limits.Of(account, s.now()) }

@@ -15,6 +15,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/publicid"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
 )
@@ -300,7 +301,7 @@ func TestSendAfterDone(t *testing.T) {
 	if _, c, err := o.Look(t.Context(), linkOf(inv), nil, false); err != nil || c != invitation.Review || sent.ExpiresAt != o.now().Add(invitation.DefaultDuration) {
 		t.Errorf("%s, %v, until %v", c, err, sent.ExpiresAt)
 	}
-	o.pass(invitation.Cooldown)
+	o.pass(recipient.Cooldown)
 	if again, _, err := o.Resend(t.Context(), by(alder), inv.ID); err != nil || again.Generation != 2 {
 		t.Errorf("%+v, %v", again, err)
 	}

@@ -1,11 +1,8 @@
 package invitation
 
 import (
-	"context"
-	"errors"
 	"time"
 
-	"concord/internal/contact"
 	"concord/internal/outbox"
 )
 
@@ -67,50 +64,4 @@ func (i Invitation) WentTo(r outbox.Report) string {
 	default:
 		return Notices.Address(i, r.Kind)
 	}
-}
-
-// Suppressions is what who suppresses needs of a [Ledger], whose contract it is.
-type Suppressions interface {
-	Mailings(ctx context.Context, recipient string, strong bool) (Mailings, error)
-	Record(ctx context.Context, m Mailings) error
-}
-
-// Suppression says since when and why a recipient gets no mail of anybody.
-type Suppression struct {
-	At     time.Time
-	Reason string
-}
-
-// Suppress keeps all mail of anybody from where a mail went that was reported to be undeliverable: from the whole mailbox when its owner
-// complained, and otherwise from the exact address alone (domain, 0.37).
-func Suppress(ctx context.Context, ledger Suppressions, address string, r outbox.Report, now time.Time) error {
-	// Neither SES nor we remember what the simulator answers: a rehearsal can be repeated.
-	if address == "" || contact.Simulated(address) {
-		return nil
-	}
-	s := &Suppression{At: now.UTC().Truncate(time.Second), Reason: r.Reason}
-	complained := r.State == outbox.Complained
-	recipient := exactly(address)
-	if complained {
-		recipient = recipientOf(address)
-	}
-	for range maxRounds {
-		m, err := ledger.Mailings(ctx, recipient, true)
-		if err != nil {
-			return err
-		}
-		known := &m.Bounced
-		if complained {
-			known = &m.Suppressed
-		}
-		if *known != nil {
-			return nil
-		}
-		m.Version++
-		*known = s
-		if err := ledger.Record(ctx, m); !errors.Is(err, ErrConflict) {
-			return err
-		}
-	}
-	return ErrConflict
 }

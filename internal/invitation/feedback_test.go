@@ -15,6 +15,7 @@ import (
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 	"concord/internal/storetest"
 )
 
@@ -281,7 +282,7 @@ func TestSuppression(t *testing.T) {
 				t.Fatalf("%s, %v", verdict, err)
 			}
 		}
-		o.pass(invitation.Cooldown)
+		o.pass(recipient.Cooldown)
 		again, _, err := o.Resend(t.Context(), by(alder), inv.ID)
 		if err != nil || again.Mail.State != outbox.Queued || again.Mail.Reason != "" || again.Mail.MessageID != "" {
 			t.Errorf("%v, %+v", err, again.Mail)
@@ -295,7 +296,7 @@ func TestSuppression(t *testing.T) {
 		if _, _, err := f.Record(t.Context(), feedback.Key{Tenant: inv.Inviter, ID: inv.ID}, bounced); err != nil {
 			t.Fatal(err)
 		}
-		o.pass(invitation.Cooldown)
+		o.pass(recipient.Cooldown)
 		if _, _, err := o.Resend(t.Context(), by(alder), inv.ID); err != nil {
 			t.Errorf("resend: %v", err)
 		}
@@ -373,7 +374,7 @@ func TestFeedbackOfNotices(t *testing.T) {
 			"nora@larch.example":  c.undeliverable && (c.notice == invitation.ReminderNotice || c.notice == invitation.ReceiptNotice),
 			"admin@larch.example": c.undeliverable && c.notice == invitation.CopyNotice,
 		} {
-			why, err := invitation.Undeliverable(t.Context(), o.store, address)
+			why, err := recipient.Undeliverable(t.Context(), o.store, address)
 			if err != nil || (why != nil) != suppressed {
 				t.Errorf("%s, %s: %s is suppressed: %v, %v", c.notice, c.state, address, why, err)
 			}
@@ -475,7 +476,7 @@ func TestWhoseVoiceCounts(t *testing.T) {
 	voice := func(address string) string {
 		inv := letterIn(invitation.Pending, outbox.Delivered)
 		inv.RecipientEmail = address
-		if err := invitation.HoldAgainst(t.Context(), against, inv); err != nil {
+		if err := inv.HoldAgainst(t.Context(), against); err != nil {
 			t.Fatal(err)
 		}
 		return against.lines[len(against.lines)-1]
@@ -509,7 +510,7 @@ func TestHoldAgainst(t *testing.T) {
 	rehearsal, simulated := inv, inv
 	rehearsal.Sandbox, simulated.RecipientEmail = true, "success@simulator.amazonses.com"
 	for _, i := range []invitation.Invitation{inv, rehearsal, simulated} {
-		if err := invitation.HoldAgainst(t.Context(), against, i); err != nil {
+		if err := i.HoldAgainst(t.Context(), against); err != nil {
 			t.Error(err)
 		}
 	}
@@ -517,10 +518,10 @@ func TestHoldAgainst(t *testing.T) {
 		t.Errorf("%v", against.lines)
 	}
 	against.fail = errors.New("away")
-	if err := invitation.HoldAgainst(t.Context(), against, inv); !errors.Is(err, against.fail) {
+	if err := inv.HoldAgainst(t.Context(), against); !errors.Is(err, against.fail) {
 		t.Error(err)
 	}
-	if err := invitation.HoldAgainst(t.Context(), nil, inv); err != nil {
+	if err := inv.HoldAgainst(t.Context(), nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 )
 
 // ReportGranular is [Service.Report] for a request of granular administration: who has its link need not be who may answer it. The partner's
@@ -34,11 +35,11 @@ func (s *Service) ReportGranular(ctx context.Context, l link.Link, plea *Plea) (
 			return t, ReportForm, f.Err()
 		}
 		now := s.now()
-		if err := s.block(ctx, t.Invitation, &Suppression{At: now, Reason: "reported"}); err != nil {
+		if err := s.block(ctx, t.Invitation, &recipient.Suppression{At: now, Reason: "reported"}); err != nil {
 			return t, "", err
 		}
 		if plea.Reason != wrongPerson {
-			if err := HoldAgainst(ctx, s.Reputation, t.Invitation); err != nil {
+			if err := t.Invitation.HoldAgainst(ctx, s.Reputation); err != nil {
 				return t, "", err
 			}
 		}

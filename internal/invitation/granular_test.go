@@ -10,6 +10,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/outbox"
+	"concord/internal/recipient"
 	"concord/internal/storetest"
 )
 
@@ -52,7 +53,7 @@ func TestGranularFeedback(t *testing.T) {
 		}
 	}
 	for _, address := range []string{"Ada@larch.example", "x@larch.example"} {
-		if why, err := invitation.Undeliverable(t.Context(), memory, address); err != nil || why == nil {
+		if why, err := recipient.Undeliverable(t.Context(), memory, address); err != nil || why == nil {
 			t.Errorf("%s: %v, %v", address, why, err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 	"concord/internal/storetest"
 )
 
@@ -294,7 +295,7 @@ func TestTheMailOfAnEndedInvitation(t *testing.T) {
 func TestAMailThatIsAskedForAgainBelongsToNobody(t *testing.T) {
 	o := open(t)
 	inv := mailIs(outbox.Claimed)(t, o)
-	o.pass(invitation.Cooldown)
+	o.pass(recipient.Cooldown)
 	again, _, err := o.Resend(t.Context(), by(alder), inv.ID)
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 )
 
@@ -260,7 +261,7 @@ func (s *Service) already(ctx context.Context, t Letter, tenant partner.TenantID
 // not hold in clear.
 func SlotsAt(domain string) string {
 	_, domain, _ = strings.Cut(contact.Normalise("@"+domain), "@")
-	return "D#" + hashed(domain)[:16] + "#"
+	return "D#" + recipient.Hash(domain)[:16] + "#"
 }
 
 // roleOf gives in which role a partner of a request gets its relationship.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"concord/internal/outbox"
+	"concord/internal/recipient"
 )
 
 // Need is why an invitation waits for somebody of the partner.
@@ -54,7 +55,7 @@ func (i Invitation) Undelivered() bool {
 // CooldownUntil gives until when the mail cannot be sent again; zero where nothing stands against it. Another invitation to the same
 // recipient may (domain, 0.37).
 func (i Invitation) CooldownUntil(now time.Time) time.Time {
-	if until := i.Mail.SentAt.Add(Cooldown); i.StatusAt(now).Open() && !i.Mail.SentAt.IsZero() && until.After(now) {
+	if until := i.Mail.SentAt.Add(recipient.Cooldown); i.StatusAt(now).Open() && !i.Mail.SentAt.IsZero() && until.After(now) {
 		return until
 	}
 	return time.Time{}

@@ -8,6 +8,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/outbox"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 )
 
 // posts claims the notices that an invitation owes and settles each as said, as the mailer does. It gives what was claimed.
@@ -279,24 +280,24 @@ func TestAReminderIsAMailToItsRecipient(t *testing.T) {
 	o.clean(t)
 	owing := o.stored(t, inv.Key)
 	for range 2 { // what was allowed is allowed again
-		if err := invitation.AllowReminder(t.Context(), o.store, owing, o.now()); err != nil {
+		if err := owing.AllowReminder(t.Context(), o.store, o.now()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	o.pass(time.Minute)
 	_, _, err := o.Resend(t.Context(), by(alder), inv.ID)
 	wantCode(t, err, problem.ResendCooldown)
-	o.pass(invitation.Cooldown)
+	o.pass(recipient.Cooldown)
 	if _, _, err := o.Resend(t.Context(), by(alder), inv.ID); err != nil {
 		t.Fatal(err)
 	}
 	soon := o.mailedAgain(t, inv.Key)
 	soon.Reminded = 1
-	wantCode(t, invitation.AllowReminder(t.Context(), o.store, soon, o.now()), problem.ResendCooldown)
+	wantCode(t, soon.AllowReminder(t.Context(), o.store, o.now()), problem.ResendCooldown)
 	if _, _, err := o.Report(t.Context(), linkOf(o.stored(t, inv.Key)), &invitation.Plea{Reason: "unknown-company"}); err != nil {
 		t.Fatal(err)
 	}
-	wantCode(t, invitation.AllowReminder(t.Context(), o.store, owing, o.now()), problem.RecipientSuppressed)
+	wantCode(t, owing.AllowReminder(t.Context(), o.store, o.now()), problem.RecipientSuppressed)
 }
 
 // A claim that nobody settles is over at the end of its lease: whoever comes then, a mailer or the cleanup. A reminder of it may have

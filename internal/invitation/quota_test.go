@@ -14,6 +14,7 @@ import (
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 	"concord/internal/storetest"
 )
 
@@ -44,9 +45,9 @@ func (o *office) sends(t *testing.T, inv invitation.Invitation, want problem.Cod
 }
 
 const (
-	cooldown  = problem.ResendCooldown
-	recipient = problem.RecipientQuotaExceeded
-	daily     = problem.PartnerQuotaExceeded
+	cooldown = problem.ResendCooldown
+	crowded  = problem.RecipientQuotaExceeded
+	daily    = problem.PartnerQuotaExceeded
 )
 
 // Ten minutes between two mails of a partner to a recipient, over all its invitations.
@@ -88,20 +89,20 @@ func TestTheCooldownCountsFromTheMail(t *testing.T) {
 
 func TestFiveMailsToARecipientInADay(t *testing.T) {
 	o := open(t)
-	for range invitation.PerRecipient {
+	for range recipient.PerRecipient {
 		o.sends(t, o.another(t, alder, "nora@larch.example"), "", 0)
 		o.pass(time.Hour)
 	}
 	sixth := o.another(t, alder, "Nora@larch.example")
-	o.sends(t, sixth, recipient, 19*time.Hour)
+	o.sends(t, sixth, crowded, 19*time.Hour)
 	o.sends(t, o.another(t, fir, "nora@larch.example"), "", 0) // another partner has five of its own
 	o.sends(t, o.another(t, alder, "other@larch.example"), "", 0)
 	o.pass(19*time.Hour - time.Second)
-	o.sends(t, sixth, recipient, time.Second)
+	o.sends(t, sixth, crowded, time.Second)
 	o.pass(time.Second)
 	o.sends(t, sixth, "", 0)
 	o.pass(30 * time.Minute)
-	o.sends(t, o.another(t, alder, "nora@larch.example"), recipient, 30*time.Minute) // the window slides
+	o.sends(t, o.another(t, alder, "nora@larch.example"), crowded, 30*time.Minute) // the window slides
 }
 
 // At most three partners per recipient in 24 hours (Limits.Partners).
@@ -114,16 +115,16 @@ func TestThreePartnersToARecipientInADay(t *testing.T) {
 		o.sends(t, o.another(t, p, "nora@larch.example"), "", 0)
 	}
 	fourth := o.another(t, cedar, "NORA@larch.example")
-	o.sends(t, fourth, recipient, 22*time.Hour)
+	o.sends(t, fourth, crowded, 22*time.Hour)
 	o.sends(t, o.another(t, cedar, "other@larch.example"), "", 0)
 	o.pass(time.Hour)
 	o.sends(t, o.another(t, alder, "nora@larch.example"), "", 0) // who was there before stays, and for a day from now
-	o.sends(t, fourth, recipient, 22*time.Hour)
+	o.sends(t, fourth, crowded, 22*time.Hour)
 	o.pass(22*time.Hour - time.Second)
-	o.sends(t, fourth, recipient, time.Second)
+	o.sends(t, fourth, crowded, time.Second)
 	o.pass(time.Second) // fir is forgotten
 	o.sends(t, fourth, "", 0)
-	o.sends(t, o.another(t, fir, "nora@larch.example"), recipient, time.Hour) // and has to wait now: for elm
+	o.sends(t, o.another(t, fir, "nora@larch.example"), crowded, time.Hour) // and has to wait now: for elm
 
 	o = open(t)
 	o.Limits.Partners = 0
@@ -196,18 +197,18 @@ func TestARefusalTakesNothingFromTheQuotas(t *testing.T) {
 	over := o.another(t, alder, "other@larch.example")
 	o.sends(t, over, "", 0)
 	o.sends(t, over, problem.InvalidTransition, 0)
-	o.pass(invitation.Cooldown)
+	o.pass(recipient.Cooldown)
 	o.sends(t, waits, daily, 14*time.Hour+20*time.Minute)
 	// The recipient has had one mail alone: tomorrow there are four more.
 	o.pass(14*time.Hour + 20*time.Minute)
 	o.Limits.Daily = 100
 	o.sends(t, waits, "", 0)
 	for range 3 {
-		o.pass(invitation.Cooldown)
+		o.pass(recipient.Cooldown)
 		o.sends(t, o.another(t, alder, "nora@larch.example"), "", 0)
 	}
-	o.pass(invitation.Cooldown)
-	if _, _, err := o.Send(t.Context(), by(alder), o.another(t, alder, "nora@larch.example").ID); !problem.Is(err, recipient) {
+	o.pass(recipient.Cooldown)
+	if _, _, err := o.Send(t.Context(), by(alder), o.another(t, alder, "nora@larch.example").ID); !problem.Is(err, crowded) {
 		t.Errorf("%v", err)
 	}
 }
@@ -224,7 +225,7 @@ func TestAMailIsCountedOnce(t *testing.T) {
 	}{
 		{"three conflicts of the invitation", storetest.Write, storetest.Fault{Err: invitation.ErrConflict}, 3, 1},
 		{"the invitation was not written", storetest.Write, storetest.Fault{Err: lost}, 1, 1},
-		{"three conflicts of the ledger", storetest.Record, storetest.Fault{Err: invitation.ErrConflict}, 3, 1},
+		{"three conflicts of the ledger", storetest.Record, storetest.Fault{Err: recipient.ErrConflict}, 3, 1},
 		{"the answer of the ledger was lost", storetest.Record, storetest.Fault{Err: lost, Stored: true}, 1, 1},
 		{"the ledger could not be read", storetest.Mailings, storetest.Fault{Err: lost}, 1, 1},
 		{"the ledger was not written", storetest.Record, storetest.Fault{Err: lost}, 1, 2}, // one mail of the day is used up
@@ -265,7 +266,7 @@ func TestTheLedgerInAStorm(t *testing.T) {
 	o.store.Inject(func(op storetest.Operation) storetest.Fault {
 		if op == storetest.Record {
 			calls++
-			return storetest.Fault{Err: invitation.ErrConflict}
+			return storetest.Fault{Err: recipient.ErrConflict}
 		}
 		return storetest.Fault{}
 	})
@@ -310,7 +311,7 @@ func TestLimitsUnderConcurrency(t *testing.T) {
 		for _, p := range []partner.TenantID{alder, fir, elm, cedar} {
 			all = append(all, o.another(t, p, "nora@larch.example"))
 		}
-		if sent := at(t, all, o, recipient); sent != 3 {
+		if sent := at(t, all, o, crowded); sent != 3 {
 			t.Errorf("mails of %d partners", sent)
 		}
 	})
@@ -339,7 +340,7 @@ func TestARecipientOfVeryMany(t *testing.T) {
 		o.sends(t, o.another(t, p, mail), "", 0)
 	}
 	o.pass(time.Hour)
-	o.sends(t, o.another(t, fir, mail), recipient, 23*time.Hour)
+	o.sends(t, o.another(t, fir, mail), crowded, 23*time.Hour)
 	o.pass(23 * time.Hour)
 	o.sends(t, o.another(t, fir, mail), "", 0)
 }
@@ -359,11 +360,11 @@ func TestOneMailboxIsOneRecipient(t *testing.T) {
 	}
 	o.sends(t, o.invite(t, by(alder), to("+a@bücher.example")), "", 0) // no tag of anything
 	for n := range 4 {
-		o.pass(invitation.Cooldown)
+		o.pass(recipient.Cooldown)
 		o.sends(t, o.another(t, alder, fmt.Sprintf("helpdesk+%d@bücher.example", n)), "", 0)
 	}
-	o.pass(invitation.Cooldown)
-	o.sends(t, o.another(t, alder, "helpdesk+z@bücher.example"), recipient, 24*time.Hour-50*time.Minute)
+	o.pass(recipient.Cooldown)
+	o.sends(t, o.another(t, alder, "helpdesk+z@bücher.example"), crowded, 24*time.Hour-50*time.Minute)
 	// Who wants no mail at one address wants none at the others.
 	o.pass(25 * time.Hour)
 	o.plead(t, o.Report, linkOf(o.mailedAgain(t, first.Key)), "wrong-person", invitation.Reported)
@@ -380,14 +381,14 @@ func TestWhatIsSuppressed(t *testing.T) {
 		{outbox.Bounced, "nora+gone@larch.example"}, {outbox.Suppressed, "ada@larch.example"}, {outbox.Complained, "paul+x@larch.example"},
 	} {
 		for range 2 {
-			if err := invitation.Suppress(t.Context(), o.store, each.address, outbox.Report{State: each.state, Reason: "said"}, o.now()); err != nil {
+			if err := recipient.Suppress(t.Context(), o.store, each.address, outbox.Report{State: each.state, Reason: "said"}, o.now()); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	stands := func(address string) bool {
 		t.Helper()
-		why, err := invitation.Undeliverable(t.Context(), o.store, address)
+		why, err := recipient.Undeliverable(t.Context(), o.store, address)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -406,9 +407,9 @@ func TestWhatIsSuppressed(t *testing.T) {
 			t.Errorf("%s is suppressed: %v", address, !want)
 		}
 	}
-	p := invitation.Pardon{Ledger: o.store, Addresses: o.Addresses, Now: o.now}
+	p := recipient.Pardon{Ledger: o.store, Addresses: o.Addresses, Now: o.now}
 	operator := partner.User{Subject: "olga", Tenant: elm, Roles: []partner.Role{partner.Operator}}
-	all := invitation.AllPartners
+	all := recipient.AllPartners
 	for _, step := range []struct {
 		address string
 		left    int
@@ -420,7 +421,7 @@ func TestWhatIsSuppressed(t *testing.T) {
 		{"ada+x@larch.example", 0, []string{"ada@larch.example"}, nil},
 		{"paul+z@larch.example", 0, []string{"ada@larch.example"}, []string{"paul@larch.example", "paul+x@larch.example"}},
 	} {
-		left, err := p.Lift(t.Context(), operator, invitation.Lifting{Address: &step.address, Scope: &all, Why: ptr("asked for")})
+		left, err := p.Lift(t.Context(), operator, recipient.Lifting{Address: &step.address, Scope: &all, Why: ptr("asked for")})
 		if err != nil || len(left) != step.left {
 			t.Errorf("lifting %s: %+v, %v", step.address, left, err)
 		}
@@ -451,7 +452,7 @@ func TestMailsToOneDomain(t *testing.T) {
 	o.sends(t, o.another(t, alder, "a@larch.example"), "", 0)
 	first := o.another(t, alder, "b@mail.larch.example")
 	o.sends(t, first, "", 0)
-	o.sends(t, o.another(t, alder, "c@LARCH.example"), recipient, tomorrow)
+	o.sends(t, o.another(t, alder, "c@LARCH.example"), crowded, tomorrow)
 	o.sends(t, o.another(t, alder, "c@oak.example"), "", 0)
 	o.sends(t, o.another(t, fir, "c@larch.example"), "", 0)
 	for n := range 4 {
@@ -461,7 +462,7 @@ func TestMailsToOneDomain(t *testing.T) {
 	o.mailedAgain(t, first.Key)
 	o.pass(time.Hour)
 	_, _, err := o.Resend(t.Context(), by(alder), first.ID) // a mail as well
-	if e := wantCode(t, err, recipient); e.RetryAfter != tomorrow-2*time.Hour {
+	if e := wantCode(t, err, crowded); e.RetryAfter != tomorrow-2*time.Hour {
 		t.Errorf("resend: wait for %v", e.RetryAfter)
 	}
 	waiting, _, err := o.SendWhenAllowed(t.Context(), by(alder), o.another(t, alder, "d@larch.example").ID, o.now())
@@ -470,7 +471,7 @@ func TestMailsToOneDomain(t *testing.T) {
 	}
 	o.pass(tomorrow)
 	o.sends(t, o.another(t, alder, "e@larch.example"), "", 0)
-	o.sends(t, o.another(t, alder, "f@larch.example"), recipient, 22*time.Hour) // the one that waited has its place
+	o.sends(t, o.another(t, alder, "f@larch.example"), crowded, 22*time.Hour) // the one that waited has its place
 	o.Limits.Domain = 0
 	o.sends(t, o.another(t, alder, "f@larch.example"), "", 0)
 }
@@ -481,7 +482,7 @@ func TestTheLedgerHoldsNoAddress(t *testing.T) {
 	ledger := &listening{Ledger: o.store}
 	o.Ledger = ledger
 	o.sends(t, o.another(t, alder, "Nora@Larch.example"), "", 0)
-	o.pass(invitation.Cooldown)
+	o.pass(recipient.Cooldown)
 	o.sends(t, o.another(t, alder, "nora@larch.example"), "", 0)
 	if len(ledger.heard) != 2 || ledger.heard[0].Recipient != ledger.heard[1].Recipient || ledger.heard[1].Version != 2 || len(ledger.heard[1].List) != 2 {
 		t.Errorf("%+v", ledger.heard)
@@ -489,7 +490,7 @@ func TestTheLedgerHoldsNoAddress(t *testing.T) {
 	if said := strings.ToLower(fmt.Sprintf("%+v", ledger.heard)); strings.Contains(said, "nora") || strings.Contains(said, "larch") {
 		t.Errorf("the address is in %s", said)
 	}
-	o.pass(24*time.Hour - invitation.Cooldown)
+	o.pass(24*time.Hour - recipient.Cooldown)
 	o.sends(t, o.another(t, alder, "nora@larch.example"), "", 0)
 	if last := ledger.heard[2]; len(last.List) != 2 {
 		t.Errorf("what is older than a day is still there: %+v", last)
@@ -498,11 +499,11 @@ func TestTheLedgerHoldsNoAddress(t *testing.T) {
 
 // listening remembers what was recorded.
 type listening struct {
-	invitation.Ledger
-	heard []invitation.Mailings
+	recipient.Ledger
+	heard []recipient.Mailings
 }
 
-func (l *listening) Record(ctx context.Context, m invitation.Mailings) error {
+func (l *listening) Record(ctx context.Context, m recipient.Mailings) error {
 	l.heard = append(l.heard, m)
 	return l.Ledger.Record(ctx, m)
 }

@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"concord/internal/link"
-	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/publicid"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 )
 
@@ -101,11 +101,11 @@ func (s *Service) Report(ctx context.Context, l link.Link, plea *Plea) (Letter, 
 		if p == nil {
 			return ReportForm, nil
 		}
-		if err := s.block(ctx, *i, &Suppression{At: now, Reason: "reported"}); err != nil {
+		if err := s.block(ctx, *i, &recipient.Suppression{At: now, Reason: "reported"}); err != nil {
 			return "", err
 		}
 		if p.Reason != wrongPerson { // who is at the right company and the wrong desk says nothing against the partner
-			if err := HoldAgainst(ctx, s.Reputation, *i); err != nil {
+			if err := i.HoldAgainst(ctx, s.Reputation); err != nil {
 				return "", err
 			}
 		}
@@ -130,7 +130,7 @@ func (s *Service) Unsubscribe(ctx context.Context, l link.Link, plea *Plea) (Let
 		if p == nil {
 			return UnsubscribeForm, nil
 		}
-		if err := s.block(ctx, *i, &Suppression{At: now, Reason: "unsubscribed"}); err != nil {
+		if err := s.block(ctx, *i, &recipient.Suppression{At: now, Reason: "unsubscribed"}); err != nil {
 			return "", err
 		}
 		i.Reminders = false
@@ -147,12 +147,7 @@ const (
 
 // stopped reports whether the recipient of an invitation has stopped its inviter's mails.
 func (s *Service) stopped(ctx context.Context, i Invitation, strong bool) (bool, error) {
-	if i.RecipientEmail == "" {
-		return false, nil
-	}
-	m, err := s.Ledger.Mailings(ctx, recipientOf(i.RecipientEmail), strong)
-	_, blocked := m.Blocked[i.Inviter]
-	return blocked, err
+	return recipient.Stopped(ctx, s.Ledger, i.RecipientEmail, i.Inviter, strong)
 }
 
 // Allow lets the partner's mails through to the recipient again, who has stopped them by a report or by [Service.Unsubscribe]. With a
@@ -319,39 +314,16 @@ func (s *Service) pleadAnd(
 	return Letter{}, "", unavailable(ErrConflict)
 }
 
-// block keeps the inviter's mails from the recipient of an invitation, or with nil lets them through again. Nobody else's mails are
-// touched, and nothing that SES's own reports have ended comes back by this.
-func (s *Service) block(ctx context.Context, i Invitation, why *Suppression) error {
-	if i.RecipientEmail == "" {
-		return nil
-	}
-	for range maxRounds {
-		m, err := s.Ledger.Mailings(ctx, recipientOf(i.RecipientEmail), true)
-		if err != nil {
-			return err
-		}
-		_, blocked := m.Blocked[i.Inviter]
-		if blocked == (why != nil) {
-			return nil
-		}
-		m.Version++
-		m.Blocked = mapsWithout(m.Blocked, i.Inviter)
-		if why != nil {
-			m.Blocked[i.Inviter] = *why
-		}
-		if err := s.Ledger.Record(ctx, m); !errors.Is(err, ErrConflict) {
-			return err
-		}
-	}
-	return ErrConflict
+// block keeps the inviter's mails from the recipient of an invitation, or with nil lets them through again.
+func (s *Service) block(ctx context.Context, i Invitation, why *recipient.Suppression) error {
+	return recipient.Block(ctx, s.Ledger, i.RecipientEmail, i.Inviter, why)
 }
 
-func mapsWithout(m map[partner.TenantID]Suppression, p partner.TenantID) map[partner.TenantID]Suppression {
-	kept := make(map[partner.TenantID]Suppression, len(m)+1)
-	for k, v := range m {
-		if k != p {
-			kept[k] = v
-		}
+// HoldAgainst holds against the inviter that the recipient has reported its mail, as with what SES says; a rehearsal counts for nobody. With
+// an error it is to be called again; it may be called any number of times for one invitation.
+func (i Invitation) HoldAgainst(ctx context.Context, r recipient.Reputation) error {
+	if i.Sandbox {
+		return nil
 	}
-	return kept
+	return recipient.Complain(ctx, r, i.Inviter, i.RecipientEmail, i.ID)
 }

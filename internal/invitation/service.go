@@ -21,6 +21,7 @@ import (
 	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/publicid"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 )
 
@@ -43,10 +44,10 @@ type Service struct {
 	Addresses     contact.Addresses
 	// Locales are the languages that mails and pages are written in.
 	Locales []language.Tag
-	Limits  Limits
-	Ledger  Ledger
+	Limits  recipient.Limits
+	Ledger  recipient.Ledger
 	// Reputation is told what recipients report; nil for nobody.
-	Reputation Reputation
+	Reputation recipient.Reputation
 	// Agreements has what can be signed with an acceptance; nil where nothing can. NeedsAgreement makes it a condition: policy
 	// acceptanceNeedsAgreement (0.8).
 	Agreements     *commerce.Signing

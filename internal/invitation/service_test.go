@@ -24,6 +24,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/publicid"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
 )
@@ -68,7 +69,7 @@ func open(t *testing.T) *office {
 			{ID: "usGov", PortalName: "the government portal", BaseURL: "https://gov.example"},
 		},
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English, language.French},
-		Ledger: o.store, Limits: invitation.Limits{Partners: 3, FirstMonth: 50, Daily: 500}, Now: o.now,
+		Ledger: o.store, Limits: recipient.Limits{Partners: 3, FirstMonth: 50, Daily: 500}, Now: o.now,
 	}
 	for _, a := range []partner.Account{
 		{Tenant: alder, Country: "US", Cloud: "public", Role: partner.DirectBill},
@@ -421,7 +422,7 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 			t.Run(s.name+"/"+a.name, func(t *testing.T) {
 				o := open(t)
 				inv := s.make(t, o)
-				o.pass(invitation.Cooldown + time.Minute)
+				o.pass(recipient.Cooldown + time.Minute)
 				before := o.stored(t, inv.Key)
 				done, err := a.do(t.Context(), o, inv)
 				got := fmt.Sprint(done)
@@ -1138,7 +1139,7 @@ func TestActionsAreReplayed(t *testing.T) {
 	for _, name := range []string{"revise", "send", "resend", "cancel"} {
 		if name == "resend" {
 			o.mailedAgain(t, inv.Key)
-			o.pass(invitation.Cooldown)
+			o.pass(recipient.Cooldown)
 		}
 		first, replayed, err := do[name](keyed("k", name)) // one key for all: its scope is the action
 		if err != nil || replayed {

@@ -31,6 +31,7 @@ import (
 	"concord/internal/observe"
 	"concord/internal/outbox"
 	"concord/internal/partner"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
 )
@@ -224,7 +225,7 @@ func newWorld(t *testing.T) *world {
 	w.service = &invitation.Service{
 		Store: w.memory, Accounts: w.memory, Relationships: w.memory, Partnerships: w.memory, Regions: partner.ShippedRegions(), Clouds: clouds,
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: locale.Tags, Now: time.Now,
-		Ledger: w.memory, Limits: invitation.Limits{FirstMonth: 1000, Daily: 1000},
+		Ledger: w.memory, Limits: recipient.Limits{FirstMonth: 1000, Daily: 1000},
 	}
 	return w
 }
@@ -407,7 +408,7 @@ func TestWhatIsMailed(t *testing.T) {
 		w := newWorld(t)
 		id := w.invite(1)
 		w.deliver()
-		time.Sleep(invitation.Cooldown)
+		time.Sleep(recipient.Cooldown)
 		if _, _, err := w.service.Resend(t.Context(), command.Command{User: agent}, id); err != nil {
 			t.Fatal(err)
 		}

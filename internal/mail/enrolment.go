@@ -4,11 +4,11 @@ import (
 	"context"
 
 	"concord/internal/enrolment"
-	"concord/internal/invitation"
 	"concord/internal/letter"
 	"concord/internal/link"
 	"concord/internal/outbox"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 )
 
 // Enrolments is what the sender needs of an [enrolment.Store], whose contract it is.
@@ -50,7 +50,7 @@ func (s ofEnrolments) compose(ctx context.Context, e enrolment.Enrolment, k outb
 	if to == "" {
 		return stop(unsent(outbox.Failed, "no_address"))
 	}
-	why, err := invitation.Undeliverable(ctx, s.Ledger, to)
+	why, err := recipient.Undeliverable(ctx, s.Ledger, to)
 	switch {
 	case err != nil:
 		return stop(unsent(outbox.Waiting, "store_unavailable"))

@@ -30,6 +30,7 @@ import (
 	"concord/internal/observe"
 	"concord/internal/outbox"
 	"concord/internal/partner"
+	"concord/internal/recipient"
 	"concord/internal/storetest"
 	"concord/internal/stream"
 )
@@ -304,9 +305,9 @@ func (noLinks) Sign(context.Context, link.Purpose, link.Link) (link.Secret, erro
 
 type suppressing struct{ *storetest.Memory }
 
-func (s suppressing) Mailings(ctx context.Context, recipient string, strong bool) (invitation.Mailings, error) {
-	m, err := s.Memory.Mailings(ctx, recipient, strong)
-	m.Suppressed = &invitation.Suppression{At: time.Now(), Reason: "bounce_permanent"}
+func (s suppressing) Mailings(ctx context.Context, known string, strong bool) (recipient.Mailings, error) {
+	m, err := s.Memory.Mailings(ctx, known, strong)
+	m.Suppressed = &recipient.Suppression{At: time.Now(), Reason: "bounce_permanent"}
 	return m, err
 }
 

@@ -5,12 +5,12 @@ import (
 	"errors"
 
 	"concord/internal/granular"
-	"concord/internal/invitation"
 	"concord/internal/letter"
 	"concord/internal/link"
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 )
 
 // GranularStore is what the sender needs of a [granular.Store], whose contract it is.
@@ -97,7 +97,7 @@ func (d *Dispatcher) granularStopped(ctx context.Context, n outbox.Kind, account
 	case request && account.Paused != nil:
 		return later("partner_paused", pausedFor), true
 	}
-	why, err := invitation.Undeliverable(ctx, d.Ledger, to)
+	why, err := recipient.Undeliverable(ctx, d.Ledger, to)
 	switch {
 	case err != nil:
 		return unsent(outbox.Waiting, "store_unavailable"), true

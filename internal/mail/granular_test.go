@@ -16,11 +16,11 @@ import (
 	"concord/internal/agenda"
 	"concord/internal/contact"
 	"concord/internal/granular"
-	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/observe"
 	"concord/internal/outbox"
 	"concord/internal/partner"
+	"concord/internal/recipient"
 	"concord/internal/storetest"
 )
 
@@ -198,7 +198,7 @@ func TestGranularIsHeldBack(t *testing.T) {
 		"SES refuses":    {func(d *desk) { d.sender.next = unsent(outbox.Failed, "message_rejected") }, "failed", "message_rejected"},
 		"who can tell":   {func(d *desk) { d.sender.next = unsent(outbox.Unknown, "timeout") }, "sending", "timeout"},
 		"suppressed": {func(d *desk) {
-			if err := invitation.Suppress(d.Context(), d.memory, "Ada@larch.example", outbox.Report{State: outbox.Bounced, Reason: "bounce_permanent"}, d.Now()); err != nil {
+			if err := recipient.Suppress(d.Context(), d.memory, "Ada@larch.example", outbox.Report{State: outbox.Bounced, Reason: "bounce_permanent"}, d.Now()); err != nil {
 				d.Fatal(err)
 			}
 		}, "failed", "recipient_suppressed"},

@@ -13,6 +13,7 @@ import (
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 )
 
 // Dispatch sends the mail of an invitation as it was when the mail was queued, and the notices about it, with the steps and the error of
@@ -251,7 +252,7 @@ func (d *Dispatcher) stopped(ctx context.Context, inv invitation.Invitation, n o
 	case n == invitation.ReminderNotice:
 		return d.mayRemind(ctx, inv, account)
 	}
-	why, err := invitation.Undeliverable(ctx, d.Ledger, to)
+	why, err := recipient.Undeliverable(ctx, d.Ledger, to)
 	switch {
 	case err != nil:
 		return unsent(outbox.Waiting, "store_unavailable"), true
@@ -268,7 +269,7 @@ func (d *Dispatcher) mayRemind(ctx context.Context, inv invitation.Invitation, a
 	case account.Paused != nil:
 		return later("partner_paused", pausedFor), true
 	}
-	err := invitation.AllowReminder(ctx, d.Ledger, inv, d.now())
+	err := inv.AllowReminder(ctx, d.Ledger, d.now())
 	p, refused := errors.AsType[*problem.Error](err)
 	switch {
 	case err == nil:

@@ -29,6 +29,7 @@ import (
 	"concord/internal/observe"
 	"concord/internal/outbox"
 	"concord/internal/partner"
+	"concord/internal/recipient"
 )
 
 // Dispatcher sends the mail of invitations and of granular administration, and the notices about them.
@@ -42,7 +43,7 @@ type Dispatcher struct {
 	// Others marks what an acceptance has made moot; nil for nobody.
 	Others Others
 	// Ledger says which recipients get no mail, and counts reminders.
-	Ledger   invitation.Suppressions
+	Ledger   recipient.Suppressions
 	Clouds   partner.Clouds
 	Links    Links
 	Sender   Sender

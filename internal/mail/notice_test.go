@@ -24,6 +24,7 @@ import (
 	"concord/internal/locale"
 	"concord/internal/outbox"
 	"concord/internal/partner"
+	"concord/internal/recipient"
 	"concord/internal/storetest"
 )
 
@@ -602,7 +603,7 @@ func TestBothQueues(t *testing.T) {
 		if _, _, err := w.service.AskAgain(t.Context(), link.Link{Tenant: string(alder), ID: id, Generation: 1}, &invitation.Plea{Reason: "other"}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(invitation.Cooldown)
+		time.Sleep(recipient.Cooldown)
 		if _, _, err := w.service.Resend(t.Context(), command.Command{User: agent}, id); err != nil {
 			t.Fatal(err)
 		}
@@ -795,7 +796,7 @@ func TestNoticesNotSentForAReason(t *testing.T) {
 			other := w.draft(2)
 			inv := w.get(other)
 			inv.RecipientEmail, inv.Reminded = "ada1@larch.example", 1
-			if err := invitation.AllowReminder(w.t.Context(), w.memory, inv, time.Now()); err != nil {
+			if err := inv.AllowReminder(w.t.Context(), w.memory, time.Now()); err != nil {
 				w.t.Fatal(err)
 			}
 		}, "resend_cooldown", nil},

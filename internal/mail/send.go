@@ -11,9 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"concord/internal/enrolment"
-	"concord/internal/granular"
-	"concord/internal/invitation"
+	"concord/internal/command"
 	"concord/internal/letter"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -95,7 +93,7 @@ func claim[T any](ctx context.Context, d *Dispatcher, s source[T], t T, owner st
 				d.count(ctx, s.about(t), l.Kind, s.table().Load(t).Attempts, unsent(outbox.Failed, l.Reason), true)
 			}
 			return nil, nil
-		case !conflict(err):
+		case !errors.Is(err, command.ErrConflict):
 			return nil, fmt.Errorf("mail: claim %s: %w", id, err)
 		}
 		busy = err
@@ -140,7 +138,7 @@ func settle[T any](ctx context.Context, d *Dispatcher, s source[T], t T, owner s
 		if err == nil {
 			return nil
 		}
-		if !conflict(err) {
+		if !errors.Is(err, command.ErrConflict) {
 			return fmt.Errorf("mail: settle %s: %w", a.id, err)
 		}
 		busy = err
@@ -153,10 +151,6 @@ func settle[T any](ctx context.Context, d *Dispatcher, s source[T], t T, owner s
 		}
 	}
 	return fmt.Errorf("mail: settle %s: %w", a.id, busy)
-}
-
-func conflict(err error) bool {
-	return errors.Is(err, invitation.ErrConflict) || errors.Is(err, granular.ErrConflict) || errors.Is(err, enrolment.ErrConflict)
 }
 
 // figures are the metrics of the outcomes, each behind the kind of the mail: ReminderSent. The mail that invites is MailSent.

@@ -38,6 +38,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
 )
@@ -160,12 +161,12 @@ func deploy(t *testing.T, edit ...func(*deployment)) *deployment {
 	d.service = &invitation.Service{
 		Store: d.store, Accounts: d.store, Relationships: d.store, Partnerships: d.store, Granular: d.store, GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds, Locales: locale.Tags,
 		Now:    func() time.Time { return time.Now().Add(time.Duration(d.clock.Load())) },
-		Ledger: d.store, Limits: invitation.Limits{FirstMonth: 1000, Daily: 1000},
+		Ledger: d.store, Limits: recipient.Limits{FirstMonth: 1000, Daily: 1000},
 	}
 	d.service.Addresses.AllowReserved = true
 	d.granted = &granular.Service{
 		Store: d.store, Accounts: d.store, Clouds: clouds, Addresses: d.service.Addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: d.service.Now,
-		Quota: invitation.Quota{Ledger: d.store, Limits: d.service.Limits},
+		Quota: recipient.Quota{Ledger: d.store, Limits: d.service.Limits},
 	}
 	recognition := relationship.Recognition{Companies: d.store, Relationships: d.store, Accounts: d.store, Regions: partner.ShippedRegions(), Register: d.store}
 	d.service.Recognition, d.granted.Recognition = recognition, recognition

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"concord/internal/command"
-	"concord/internal/invitation"
 	"concord/internal/partner"
+	"concord/internal/recipient"
 	"concord/internal/registry"
 	"concord/internal/storetest"
 )
@@ -47,7 +47,7 @@ func newBench(t *testing.T) *bench {
 func (b *bench) mails(n, daysAgo int) {
 	b.t.Helper()
 	for range n {
-		if ok, err := b.store.Count(b.t.Context(), alder, invitation.Tally{Day: b.now.AddDate(0, 0, -daysAgo).Format(time.DateOnly)}, 1<<20); err != nil || !ok {
+		if ok, err := b.store.Count(b.t.Context(), alder, recipient.Tally{Day: b.now.AddDate(0, 0, -daysAgo).Format(time.DateOnly)}, 1<<20); err != nil || !ok {
 			b.t.Fatal(ok, err)
 		}
 	}

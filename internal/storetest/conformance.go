@@ -30,6 +30,7 @@ import (
 	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/publicid"
+	"concord/internal/recipient"
 	"concord/internal/registry"
 	"concord/internal/relationship"
 	"concord/internal/terms"
@@ -39,7 +40,7 @@ import (
 type Stores struct {
 	Invitations   invitation.Store
 	Agenda        agenda.Agenda
-	Ledger        invitation.Ledger
+	Ledger        recipient.Ledger
 	Relationships relationship.Store
 	Granular      granular.Store
 	Accounts      registry.Store
@@ -68,7 +69,7 @@ type Stores struct {
 func Of[S interface {
 	invitation.Store
 	agenda.Agenda
-	invitation.Ledger
+	recipient.Ledger
 	relationship.Store
 	granular.Store
 	registry.Store
@@ -1218,23 +1219,23 @@ func (s *suite) wordsAndSlot() {
 	s.refused(move("third@oak.example"), invitation.ErrConflict)
 }
 
-func (s *suite) recorded(recipient string) invitation.Mailings {
+func (s *suite) recorded(known string) recipient.Mailings {
 	s.Helper()
-	m, err := s.Ledger.Mailings(s.Context(), recipient, true)
+	m, err := s.Ledger.Mailings(s.Context(), known, true)
 	if err != nil {
 		s.Fatal(err)
 	}
 	return m
 }
 
-func mailing(n int) invitation.Mailing {
-	return invitation.Mailing{Partner: tenant(), Invitation: id(), Generation: n, Reminder: n % 3, At: second(noon.Add(time.Duration(n) * time.Minute))}
+func mailing(n int) recipient.Mailing {
+	return recipient.Mailing{Partner: tenant(), Invitation: id(), Generation: n, Reminder: n % 3, At: second(noon.Add(time.Duration(n) * time.Minute))}
 }
 
 func (s *suite) mailings() {
-	recipient := rand.Text()
-	s.same(invitation.Mailings{Recipient: recipient}, s.recorded(recipient))
-	m := invitation.Mailings{Recipient: recipient}
+	known := rand.Text()
+	s.same(recipient.Mailings{Recipient: known}, s.recorded(known))
+	m := recipient.Mailings{Recipient: known}
 	for n := range 15 {
 		m.Version++
 		m.List = append(m.List, mailing(n+1))
@@ -1244,65 +1245,65 @@ func (s *suite) mailings() {
 		if err := s.Ledger.Record(s.Context(), m); err != nil {
 			s.Fatal(err)
 		}
-		s.same(m, s.recorded(recipient))
+		s.same(m, s.recorded(known))
 	}
 	s.eventually("the mailings", func() (any, bool) {
-		got, err := s.Ledger.Mailings(s.Context(), recipient, false)
+		got, err := s.Ledger.Mailings(s.Context(), known, false)
 		return got, err == nil && cmp.Equal(m, got)
 	})
-	s.same(invitation.Mailings{Recipient: recipient + "x"}, s.recorded(recipient+"x"))
+	s.same(recipient.Mailings{Recipient: known + "x"}, s.recorded(known+"x"))
 
 	// What is suppressed is kept beside the mailings, and without any.
 	m.Version++
-	m.Suppressed = &invitation.Suppression{At: second(noon.Add(time.Hour)), Reason: "address_unknown"}
-	m.Bounced = &invitation.Suppression{At: second(noon.Add(2 * time.Hour)), Reason: "bounce_permanent"}
-	m.Blocked = map[partner.TenantID]invitation.Suppression{tenant(): {At: second(noon), Reason: "reported"}, tenant(): {At: second(noon), Reason: "unsubscribed"}}
+	m.Suppressed = &recipient.Suppression{At: second(noon.Add(time.Hour)), Reason: "address_unknown"}
+	m.Bounced = &recipient.Suppression{At: second(noon.Add(2 * time.Hour)), Reason: "bounce_permanent"}
+	m.Blocked = map[partner.TenantID]recipient.Suppression{tenant(): {At: second(noon), Reason: "reported"}, tenant(): {At: second(noon), Reason: "unsubscribed"}}
 	for range 2 {
 		if err := s.Ledger.Record(s.Context(), m); err != nil {
 			s.Fatal(err)
 		}
-		s.same(m, s.recorded(recipient))
+		s.same(m, s.recorded(known))
 		m.Version++
 		m.List = nil
 	}
 	// What was lifted is remembered when nothing else is.
 	m.Suppressed, m.Bounced, m.Blocked = nil, nil, nil
-	m.Lifted = []invitation.Lifted{
+	m.Lifted = []recipient.Lifted{
 		{At: second(noon), By: "operator", CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001", Why: "owner asked"},
 		{At: second(noon.Add(time.Hour)), Partner: tenant(), By: "operator", Why: "a mistake\tof ours"},
 	}
 	if err := s.Ledger.Record(s.Context(), m); err != nil {
 		s.Fatal(err)
 	}
-	s.same(m, s.recorded(recipient))
+	s.same(m, s.recorded(known))
 }
 
 func (s *suite) mailingsOutdated() {
-	recipient := rand.Text()
-	won := invitation.Mailings{Recipient: recipient, List: []invitation.Mailing{mailing(1)}, Version: 1}
-	lost := invitation.Mailings{Recipient: recipient, List: []invitation.Mailing{mailing(2)}, Version: 2}
-	s.refused(s.Ledger.Record(s.Context(), lost), invitation.ErrConflict) // over nothing
+	known := rand.Text()
+	won := recipient.Mailings{Recipient: known, List: []recipient.Mailing{mailing(1)}, Version: 1}
+	lost := recipient.Mailings{Recipient: known, List: []recipient.Mailing{mailing(2)}, Version: 2}
+	s.refused(s.Ledger.Record(s.Context(), lost), recipient.ErrConflict) // over nothing
 	if err := s.Ledger.Record(s.Context(), won); err != nil {
 		s.Fatal(err)
 	}
 	for _, version := range []int{1, 3} {
 		lost.Version = version
-		s.refused(s.Ledger.Record(s.Context(), lost), invitation.ErrConflict)
+		s.refused(s.Ledger.Record(s.Context(), lost), recipient.ErrConflict)
 	}
-	s.refused(s.Ledger.Record(s.Context(), won), invitation.ErrConflict) // also the very same
-	s.same(won, s.recorded(recipient))
+	s.refused(s.Ledger.Record(s.Context(), won), recipient.ErrConflict) // also the very same
+	s.same(won, s.recorded(known))
 }
 
 func (s *suite) mailingsOnce() {
 	const callers = 64
-	recipient := rand.Text()
+	known := rand.Text()
 	var wg sync.WaitGroup
 	errs := make([]error, callers)
-	all := make([]invitation.Mailing, callers)
+	all := make([]recipient.Mailing, callers)
 	for n := range callers {
 		all[n] = mailing(n)
 		wg.Go(func() {
-			errs[n] = s.Ledger.Record(s.Context(), invitation.Mailings{Recipient: recipient, List: all[n : n+1], Version: 1})
+			errs[n] = s.Ledger.Record(s.Context(), recipient.Mailings{Recipient: known, List: all[n : n+1], Version: 1})
 		})
 	}
 	wg.Wait()
@@ -1313,14 +1314,14 @@ func (s *suite) mailingsOnce() {
 			won = n
 		case err == nil:
 			s.Fatalf("%d and %d both won", won, n)
-		case !errors.Is(err, invitation.ErrConflict) && !problem.Is(err, problem.Unavailable):
+		case !errors.Is(err, recipient.ErrConflict) && !problem.Is(err, problem.Unavailable):
 			s.Fatalf("error %v", err)
 		}
 	}
 	if won < 0 {
 		s.Fatal("nobody won")
 	}
-	s.same(invitation.Mailings{Recipient: recipient, List: all[won : won+1], Version: 1}, s.recorded(recipient))
+	s.same(recipient.Mailings{Recipient: known, List: all[won : won+1], Version: 1}, s.recorded(known))
 }
 
 func (s *suite) count() {
@@ -1347,7 +1348,7 @@ func (s *suite) count() {
 		{p, "2025-03-02", "larch", 1, true},
 		{other, "2025-03-01", "larch", 1, true},
 	} {
-		of := invitation.Tally{Day: each.day, Domain: each.domain}
+		of := recipient.Tally{Day: each.day, Domain: each.domain}
 		if counted, err := s.Ledger.Count(s.Context(), each.p, of, each.limit); err != nil || counted != each.want {
 			s.Fatalf("%+v up to %d: counted %v, %v, want %v", of, each.limit, counted, err, each.want)
 		}
@@ -1362,7 +1363,7 @@ func (s *suite) countOnce() {
 	counted := 0
 	for range callers {
 		wg.Go(func() {
-			ok, err := s.Ledger.Count(s.Context(), p, invitation.Tally{Day: "2025-03-01"}, limit)
+			ok, err := s.Ledger.Count(s.Context(), p, recipient.Tally{Day: "2025-03-01"}, limit)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -1608,7 +1609,7 @@ func (s *suite) customersPerDay() {
 	s.refused(create(p, "3", at), customer.ErrManyCreated)
 	s.ok(create(tenant(), "3", at))
 	s.ok(create(p, "3", at.Add(time.Minute)))
-	counted, err := s.Ledger.Count(s.Context(), p, invitation.Tally{Day: "2026-03-01"}, 1) // mails have a count of their own
+	counted, err := s.Ledger.Count(s.Context(), p, recipient.Tally{Day: "2026-03-01"}, 1) // mails have a count of their own
 	s.ok(err)
 	s.same(true, counted)
 }

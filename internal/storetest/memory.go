@@ -26,13 +26,14 @@ import (
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 	"concord/internal/registry"
 	"concord/internal/relationship"
 	"concord/internal/terms"
 )
 
 // Memory keeps everything that the stores keep, in memory and with the same contracts. It gives [invitation.Store],
-// [agenda.Agenda], [invitation.Ledger], [relationship.Store] and [partner.Accounts]. It panics when a caller breaks a contract, such as
+// [agenda.Agenda], [recipient.Ledger], [relationship.Store] and [partner.Accounts]. It panics when a caller breaks a contract, such as
 // a version that is left out. The zero value is empty and ready.
 type Memory struct {
 	mu            sync.Mutex
@@ -45,7 +46,7 @@ type Memory struct {
 	partnerships  map[partnership.Pair]partnership.Partnership
 	words         map[invitation.Key]invitation.Words
 	audit         map[partner.TenantID]map[string]audit.Record
-	mailings      map[string]invitation.Mailings
+	mailings      map[string]recipient.Mailings
 	counts        map[day]int
 	objections    map[partner.TenantID]map[objectionKey]time.Time
 	batches       map[batch.Key]batch.Batch
@@ -86,7 +87,7 @@ type day struct {
 var (
 	_ invitation.Store         = (*Memory)(nil)
 	_ agenda.Agenda            = (*Memory)(nil)
-	_ invitation.Ledger        = (*Memory)(nil)
+	_ recipient.Ledger         = (*Memory)(nil)
 	_ relationship.Store       = (*Memory)(nil)
 	_ granular.Store           = (*Memory)(nil)
 	_ registry.Store           = (*Memory)(nil)
@@ -615,21 +616,21 @@ func (m *Memory) Words(ctx context.Context, k invitation.Key) (w invitation.Word
 	return w, err
 }
 
-// Mailings is that of [invitation.Ledger].
-func (m *Memory) Mailings(ctx context.Context, recipient string, _ bool) (stored invitation.Mailings, err error) {
+// Mailings is that of [recipient.Ledger].
+func (m *Memory) Mailings(ctx context.Context, known string, _ bool) (stored recipient.Mailings, err error) {
 	if err := ctx.Err(); err != nil {
 		return stored, err
 	}
 	err = m.do(Mailings, func() error {
-		stored = copyMailings(m.mailings[recipient])
-		stored.Recipient = recipient
+		stored = copyMailings(m.mailings[known])
+		stored.Recipient = known
 		return nil
 	})
 	return stored, err
 }
 
-// Record is that of [invitation.Ledger].
-func (m *Memory) Record(ctx context.Context, after invitation.Mailings) error {
+// Record is that of [recipient.Ledger].
+func (m *Memory) Record(ctx context.Context, after recipient.Mailings) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -638,15 +639,15 @@ func (m *Memory) Record(ctx context.Context, after invitation.Mailings) error {
 	}
 	return m.do(Record, func() error {
 		if m.mailings[after.Recipient].Version != after.Version-1 {
-			return invitation.ErrConflict
+			return recipient.ErrConflict
 		}
 		set(&m.mailings, after.Recipient, copyMailings(after))
 		return nil
 	})
 }
 
-// Count is that of [invitation.Ledger].
-func (m *Memory) Count(ctx context.Context, p partner.TenantID, of invitation.Tally, limit int) (counted bool, err error) {
+// Count is that of [recipient.Ledger].
+func (m *Memory) Count(ctx context.Context, p partner.TenantID, of recipient.Tally, limit int) (counted bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
@@ -857,16 +858,16 @@ func copyInvitation(i invitation.Invitation) invitation.Invitation {
 	return i
 }
 
-func copyMailings(m invitation.Mailings) invitation.Mailings {
+func copyMailings(m recipient.Mailings) recipient.Mailings {
 	m.List = slices.Clone(m.List)
 	for n := range m.List {
 		m.List[n].At = second(m.List[n].At)
 	}
 	if m.Suppressed != nil {
-		m.Suppressed = &invitation.Suppression{At: second(m.Suppressed.At), Reason: m.Suppressed.Reason}
+		m.Suppressed = &recipient.Suppression{At: second(m.Suppressed.At), Reason: m.Suppressed.Reason}
 	}
 	if m.Bounced != nil {
-		m.Bounced = &invitation.Suppression{At: second(m.Bounced.At), Reason: m.Bounced.Reason}
+		m.Bounced = &recipient.Suppression{At: second(m.Bounced.At), Reason: m.Bounced.Reason}
 	}
 	m.Lifted = slices.Clone(m.Lifted)
 	for n := range m.Lifted {
@@ -874,7 +875,7 @@ func copyMailings(m invitation.Mailings) invitation.Mailings {
 	}
 	m.Blocked = maps.Clone(m.Blocked)
 	for p, s := range m.Blocked {
-		m.Blocked[p] = invitation.Suppression{At: second(s.At), Reason: s.Reason}
+		m.Blocked[p] = recipient.Suppression{At: second(s.At), Reason: s.Reason}
 	}
 	return m
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"concord/internal/command"
-	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 	"concord/internal/registry"
 )
 
@@ -391,10 +391,10 @@ func (s *suite) week() {
 	p, other, first, second := tenant(), tenant(), id(), id()
 	s.isWeek(p, "2025-02-25", "2025-03-03", registry.Week{})
 	for _, day := range []string{"2025-02-24", "2025-02-25", "2025-03-01", "2025-03-01", "2025-03-03", "2025-03-04"} {
-		if _, err := s.Ledger.Count(s.Context(), p, invitation.Tally{Day: day}, 10); err != nil {
+		if _, err := s.Ledger.Count(s.Context(), p, recipient.Tally{Day: day}, 10); err != nil {
 			s.Fatal(err)
 		}
-		if _, err := s.Ledger.Count(s.Context(), p, invitation.Tally{Day: day, Domain: "larch"}, 10); err != nil { // no mail of its own
+		if _, err := s.Ledger.Count(s.Context(), p, recipient.Tally{Day: day, Domain: "larch"}, 10); err != nil { // no mail of its own
 			s.Fatal(err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"concord/internal/invitation"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 )
 
@@ -222,12 +223,12 @@ func TestLimitsOfMail(t *testing.T) {
 	a.call(post(a.draft("cto@larch.example"), "send", "s")).is(429, "partner_quota_exceeded")
 
 	a.now = a.now.Add(48 * time.Hour)
-	for n, recipient := range []string{"it@larch.example", "cfo@larch.example"} {
-		sum := sha256.Sum256([]byte(recipient))
+	for n, address := range []string{"it@larch.example", "cfo@larch.example"} {
+		sum := sha256.Sum256([]byte(address))
 		hash := hex.EncodeToString(sum[:16])
 		m, err := a.store.Mailings(t.Context(), hash, true)
 		if err == nil {
-			m.Suppressed = &invitation.Suppression{Reason: "bounced", At: a.now}
+			m.Suppressed = &recipient.Suppression{Reason: "bounced", At: a.now}
 			m.Version++
 			err = a.store.Record(t.Context(), m)
 		}
@@ -237,7 +238,7 @@ func TestLimitsOfMail(t *testing.T) {
 		if n == 0 {
 			a.call(post(other, "resend", "late")).is(409, "recipient_suppressed")
 		} else {
-			a.call(post(a.draft(recipient), "send", "s")).is(409, "recipient_suppressed")
+			a.call(post(a.draft(address), "send", "s")).is(409, "recipient_suppressed")
 		}
 	}
 }

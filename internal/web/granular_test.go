@@ -16,6 +16,7 @@ import (
 	"concord/internal/locale"
 	"concord/internal/outbox"
 	"concord/internal/partner"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
 )
@@ -34,7 +35,7 @@ func (a *api) granted() *granular.Service {
 	return &granular.Service{
 		Store: a.store, Accounts: a.store, Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example"}},
 		Addresses: contact.Addresses{AllowReserved: true}, Roles: granular.ShippedRoles(), Now: func() time.Time { return a.now }, Locales: locale.Tags,
-		Quota: invitation.Quota{Ledger: a.store, Limits: invitation.Limits{Partners: 3, FirstMonth: 50, Daily: 500}},
+		Quota: recipient.Quota{Ledger: a.store, Limits: recipient.Limits{Partners: 3, FirstMonth: 50, Daily: 500}},
 	}
 }
 
@@ -518,7 +519,7 @@ func TestGranularIsSent(t *testing.T) {
 	few.DailyMails = 5
 	a.store.PutAccount(few)
 	a.call(send("4", `{"recipientEmail":"other@larch.example"}`)).is(429, "partner_quota_exceeded")
-	if err := invitation.Suppress(t.Context(), a.store, "gone@larch.example", outbox.Report{State: outbox.Bounced, Reason: "address_unknown"}, a.now); err != nil {
+	if err := recipient.Suppress(t.Context(), a.store, "gone@larch.example", outbox.Report{State: outbox.Bounced, Reason: "address_unknown"}, a.now); err != nil {
 		t.Fatal(err)
 	}
 	a.call(send("5", `{"recipientEmail":"gone@larch.example"}`)).is(409, "recipient_suppressed")

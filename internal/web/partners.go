@@ -9,6 +9,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 	"concord/internal/registry"
 )
 
@@ -17,7 +18,7 @@ import (
 type Desk struct {
 	Registry   *registry.Service
 	Reputation registry.Reputation
-	Pardon     invitation.Pardon
+	Pardon     recipient.Pardon
 	Clearing   invitation.Clearing
 	Regions    partner.Regions
 }
@@ -335,7 +336,7 @@ func (b *body) support(name string) *partner.SupportProfile {
 }
 
 type suppressedDocument struct {
-	Scope           invitation.Scope `json:"scope"`
+	Scope           recipient.Scope  `json:"scope"`
 	PartnerTenantID partner.TenantID `json:"partnerTenantId,omitempty"`
 	Reason          string           `json:"reason"`
 	At              time.Time        `json:"at"`
@@ -361,16 +362,16 @@ func (d Desk) lift(c *call) error {
 	if err != nil {
 		return err
 	}
-	l := invitation.Lifting{Address: b.text("address"), Partner: b.text("partnerTenantId"), Why: b.text("reason"), CorrelationID: c.correlationID}
+	l := recipient.Lifting{Address: b.text("address"), Partner: b.text("partnerTenantId"), Why: b.text("reason"), CorrelationID: c.correlationID}
 	if v := b.text("scope"); v != nil {
-		l.Scope = new(invitation.Scope(*v))
+		l.Scope = new(recipient.Scope(*v))
 	}
 	l.Findings = b.end()
 	left, err := d.Pardon.Lift(c.r.Context(), c.user(), l)
 	return c.suppressed(left, err)
 }
 
-func (c *call) suppressed(list []invitation.Standing, err error) error {
+func (c *call) suppressed(list []recipient.Standing, err error) error {
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"concord/internal/locale"
 	"concord/internal/outbox"
 	"concord/internal/partner"
+	"concord/internal/recipient"
 	"concord/internal/registry"
 	"concord/internal/storetest"
 	"concord/internal/web"
@@ -40,7 +41,7 @@ func (a *api) desk() web.Desk {
 		},
 		Reputation: registry.Reputation{Store: a.store, Now: now},
 		Clearing:   invitation.Clearing{Store: a.store, Granular: a.store, Accounts: a.store, Now: now},
-		Pardon:     invitation.Pardon{Ledger: a.store, Addresses: addresses, Now: now},
+		Pardon:     recipient.Pardon{Ledger: a.store, Addresses: addresses, Now: now},
 		Regions:    partner.ShippedRegions(),
 	}
 }
@@ -328,7 +329,7 @@ func TestSendingIsPaused(t *testing.T) {
 	}
 	other := a.draft("admin@maple.example")
 	a.call(mailing(other, "send", "s")).is(409, "sending_paused")
-	a.now = start.Add(invitation.Cooldown)
+	a.now = start.Add(recipient.Cooldown)
 	a.call(mailing(path, "resend", "r")).is(409, "sending_paused")
 	if items := a.partners("sending=paused"); !slices.Equal(items, []string{alder}) {
 		t.Errorf("%v", items)
@@ -464,7 +465,7 @@ func TestSuppressionsAreSeenAndLifted(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	// Two partners are blocked as well.
-	a.block(t, "admin@larch.example", map[partner.TenantID]invitation.Suppression{
+	a.block(t, "admin@larch.example", map[partner.TenantID]recipient.Suppression{
 		birch: {At: start.Add(time.Minute), Reason: "unsubscribed"}, alder: {At: start, Reason: "reported"},
 	})
 	ofAlder, ofBirch := `{"scope":"partner","partnerTenantId":"`+alder+`","reason":"reported","at":"2026-03-01T09:00:00Z"}`, `{"scope":"partner","partnerTenantId":"`+birch+`","reason":"unsubscribed","at":"2026-03-01T09:01:00Z"}`
@@ -521,10 +522,10 @@ func TestSuppressionsAreSeenAndLifted(t *testing.T) {
 }
 
 // block has partners' mails kept from an address.
-func (a *api) block(t *testing.T, address string, by map[partner.TenantID]invitation.Suppression) {
+func (a *api) block(t *testing.T, address string, by map[partner.TenantID]recipient.Suppression) {
 	t.Helper()
 	seen := &watched{Memory: a.store}
-	if _, err := (invitation.Pardon{Ledger: seen, Addresses: contact.Addresses{AllowReserved: true}}).Suppressions(t.Context(), partner.User{Roles: []partner.Role{partner.Operator}}, nil, &address); err != nil {
+	if _, err := (recipient.Pardon{Ledger: seen, Addresses: contact.Addresses{AllowReserved: true}}).Suppressions(t.Context(), partner.User{Roles: []partner.Role{partner.Operator}}, nil, &address); err != nil {
 		t.Fatal(err)
 	}
 	m, err := a.store.Mailings(t.Context(), seen.recipient, true)
@@ -543,7 +544,7 @@ type watched struct {
 	recipient string
 }
 
-func (w *watched) Mailings(ctx context.Context, recipient string, strong bool) (invitation.Mailings, error) {
+func (w *watched) Mailings(ctx context.Context, recipient string, strong bool) (recipient.Mailings, error) {
 	w.recipient = recipient
 	return w.Memory.Mailings(ctx, recipient, strong)
 }

@@ -36,6 +36,7 @@ import (
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
 	"concord/internal/web"
@@ -103,7 +104,7 @@ func newAPI(t *testing.T) *api {
 			{ID: "usGov", PortalName: "Concord for US Government", BaseURL: "https://gov.portal.example"},
 		},
 		Addresses: contact.Addresses{AllowReserved: true}, Locales: locale.Tags, Now: func() time.Time { return a.now },
-		Ledger: a.store, Limits: invitation.Limits{Partners: 3, FirstMonth: 50, Daily: 500}, Recognition: a.recognition(),
+		Ledger: a.store, Limits: recipient.Limits{Partners: 3, FirstMonth: 50, Daily: 500}, Recognition: a.recognition(),
 	}
 	log := slog.New(slog.NewJSONHandler(&a.log, nil))
 	gate := web.Gate{

@@ -20,6 +20,7 @@ import (
 	"concord/internal/locale"
 	"concord/internal/masterkey"
 	"concord/internal/partner"
+	"concord/internal/recipient"
 	"concord/internal/relationship"
 )
 
@@ -58,7 +59,7 @@ func New(c Config, to aws.Config, now func() time.Time, log *slog.Logger) (http.
 	}
 	store, keys := dynamo.New(to, c.Table), masterkey.New(to, c.Secret)
 	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
-	limits := invitation.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain}
+	limits := recipient.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain}
 	handler, err := pages.Console{
 		Invitations: &invitation.Service{
 			Store: store, Accounts: store, Relationships: store, Partnerships: store, Granular: store, GranularRoles: granular.ShippedRoles(),
@@ -73,7 +74,7 @@ func New(c Config, to aws.Config, now func() time.Time, log *slog.Logger) (http.
 		Relationships: store, Week: store,
 		Granular: &granular.Service{
 			Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: now,
-			Quota: invitation.Quota{Ledger: store, Limits: limits},
+			Quota: recipient.Quota{Ledger: store, Limits: limits},
 		},
 		Agreed:   commerce.Agreed{Signatures: store, Accounts: store, Partnerships: commerce.Tiers{Store: store}, Tiers: store},
 		Accounts: store, Clouds: clouds, Keys: keys, Operator: operator, Authorities: authorities, Kit: c.AllowReserved, Log: log, Now: now,

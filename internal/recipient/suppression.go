@@ -1,4 +1,4 @@
-package invitation
+package recipient
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -15,52 +16,96 @@ import (
 	"concord/internal/registry"
 )
 
-// Reputation is told what is said against the mails of a partner; see [registry.Reputation], whose contract it is.
-type Reputation interface {
-	Complained(ctx context.Context, p partner.TenantID, by string) error
-	Bounced(ctx context.Context, p partner.TenantID, mail string) error
+// Suppressions is what suppresses and counts reminders needs of a [Ledger], whose contract it is.
+type Suppressions interface {
+	Mailings(ctx context.Context, recipient string, strong bool) (Mailings, error)
+	Record(ctx context.Context, m Mailings) error
 }
 
-// voice says who complains: all addresses of one registrable domain are one voice, so that no organisation pauses a partner alone, and
-// at a webmail provider each mailbox is (domain, 0.36). It holds no address in clear. Where nobody knows the address any more it is
-// the mail that was complained about.
-func voice(address, mail string) string {
+// Suppression says since when and why a recipient gets no mail of anybody.
+type Suppression struct {
+	At     time.Time
+	Reason string
+}
+
+// Suppress keeps all mail of anybody from where a mail went that was reported to be undeliverable: from the whole mailbox when its owner
+// complained, and otherwise from the exact address alone (domain, 0.37).
+func Suppress(ctx context.Context, ledger Suppressions, address string, r outbox.Report, now time.Time) error {
+	// Neither SES nor we remember what the simulator answers: a rehearsal can be repeated.
+	if address == "" || contact.Simulated(address) {
+		return nil
+	}
+	s := &Suppression{At: now.UTC().Truncate(time.Second), Reason: r.Reason}
+	complained := r.State == outbox.Complained
+	known := exactly(address)
+	if complained {
+		known = Of(address)
+	}
+	for range maxRounds {
+		m, err := ledger.Mailings(ctx, known, true)
+		if err != nil {
+			return err
+		}
+		known := &m.Bounced
+		if complained {
+			known = &m.Suppressed
+		}
+		if *known != nil {
+			return nil
+		}
+		m.Version++
+		*known = s
+		if err := ledger.Record(ctx, m); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return ErrConflict
+}
+
+// Stopped reports whether who has an address has stopped a partner's mails.
+func Stopped(ctx context.Context, ledger Suppressions, address string, p partner.TenantID, strong bool) (bool, error) {
 	if address == "" {
-		return mail
+		return false, nil
 	}
-	if _, webmail := contact.Webmail(address); webmail {
-		return recipientOf(address)
-	}
-	return hashed(contact.Registered(address))
+	m, err := ledger.Mailings(ctx, Of(address), strong)
+	_, blocked := m.Blocked[p]
+	return blocked, err
 }
 
-// HoldAgainst holds against a partner that a recipient has reported its mail, as with what SES says. With an error it is
-// to be called again; it may be called any number of times for one invitation.
-func HoldAgainst(ctx context.Context, r Reputation, i Invitation) error {
-	if i.Sandbox {
+// Block keeps a partner's mails from who has an address, or with nil lets them through again. Nobody else's mails are
+// touched, and nothing that SES's own reports have ended comes back by this.
+func Block(ctx context.Context, ledger Suppressions, address string, p partner.TenantID, why *Suppression) error {
+	if address == "" {
 		return nil
 	}
-	return Complain(ctx, r, i.Inviter, i.RecipientEmail, i.ID)
+	for range maxRounds {
+		m, err := ledger.Mailings(ctx, Of(address), true)
+		if err != nil {
+			return err
+		}
+		if _, blocked := m.Blocked[p]; blocked == (why != nil) {
+			return nil
+		}
+		m.Version++
+		m.Blocked = without(m.Blocked, p)
+		if why != nil {
+			m.Blocked[p] = *why
+		}
+		if err := ledger.Record(ctx, m); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return ErrConflict
 }
 
-// Complain holds a complaint about a mail that went to an address against its partner.
-func Complain(ctx context.Context, r Reputation, p partner.TenantID, address, mail string) error {
-	if r == nil || contact.Simulated(address) {
-		return nil
+func without(m map[partner.TenantID]Suppression, p partner.TenantID) map[partner.TenantID]Suppression {
+	kept := make(map[partner.TenantID]Suppression, len(m)+1)
+	for k, v := range m {
+		if k != p {
+			kept[k] = v
+		}
 	}
-	return r.Complained(ctx, p, voice(address, mail))
-}
-
-// HoldReport holds against a partner what SES has reported of a mail that went to an address: a complaint, or that it bounced for good.
-func HoldReport(ctx context.Context, r Reputation, p partner.TenantID, address, mail string, report outbox.Report) error {
-	switch {
-	case report.State == outbox.Complained:
-		return Complain(ctx, r, p, address, mail)
-	case r == nil || contact.Simulated(address) || report.State != outbox.Bounced || !report.Undeliverable:
-		return nil
-	default:
-		return r.Bounced(ctx, p, mail)
-	}
+	return kept
 }
 
 // Scope says whose mails a suppression keeps from an address.
@@ -120,7 +165,7 @@ func (p Pardon) Suppressions(ctx context.Context, u partner.User, findings probl
 
 // standings gives what keeps mail from an address: from its mailbox, and from the address itself.
 func (p Pardon) standings(ctx context.Context, address string) ([]Standing, error) {
-	m, err := p.Ledger.Mailings(ctx, recipientOf(address), true)
+	m, err := p.Ledger.Mailings(ctx, Of(address), true)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +187,9 @@ func (p Pardon) address(f *problem.Findings, address *string) string {
 	}
 	checked, err := p.Addresses.Check(*address)
 	if err != nil {
-		add(f, "/address", err)
+		if e, ok := errors.AsType[*problem.Error](err); ok {
+			f.Add("/address", e.Code, "%s", e.Detail)
+		}
 	}
 	return checked
 }
@@ -181,17 +228,17 @@ func (p Pardon) Lift(ctx context.Context, u partner.User, l Lifting) ([]Standing
 	by := l.partner(&f)
 	if l.Why == nil {
 		f.Add("/reason", problem.ValidationFailed, "Say why.")
-	} else {
-		plain(&f, "/reason", *l.Why, MaxWhy)
+	} else if !contact.Line(*l.Why, MaxWhy) {
+		f.Add("/reason", problem.ValidationFailed, contact.LineRule, MaxWhy)
 	}
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
 	lifted := Lifted{At: p.Now().UTC().Truncate(time.Second), Partner: by, By: u.Subject, CorrelationID: l.CorrelationID, Why: *l.Why}
-	if err := p.lift(ctx, recipientOf(address), address, lifted); err != nil {
+	if err := p.lift(ctx, Of(address), address, lifted); err != nil {
 		return nil, err
 	}
-	if exact := exactly(address); exact != recipientOf(address) {
+	if exact := exactly(address); exact != Of(address) {
 		if err := p.lift(ctx, exact, address, lifted); err != nil {
 			return nil, err
 		}
@@ -200,13 +247,13 @@ func (p Pardon) Lift(ctx context.Context, u partner.User, l Lifting) ([]Standing
 }
 
 // lift ends what is suppressed under one hash of an address.
-func (p Pardon) lift(ctx context.Context, recipient, address string, l Lifted) error {
+func (p Pardon) lift(ctx context.Context, known, address string, l Lifted) error {
 	for range maxRounds {
-		before, err := p.Ledger.Mailings(ctx, recipient, true)
+		before, err := p.Ledger.Mailings(ctx, known, true)
 		if err != nil {
 			return err
 		}
-		after, was := before.lift(l, recipient == exactly(address))
+		after, was := before.lift(l, known == exactly(address))
 		if !was {
 			return nil
 		}
@@ -214,7 +261,7 @@ func (p Pardon) lift(ctx context.Context, recipient, address string, l Lifted) e
 			return err
 		}
 	}
-	return unavailable(ErrConflict)
+	return command.Busy()
 }
 
 // partner gives whose suppression is meant, empty for that of all.
@@ -247,14 +294,8 @@ func (m Mailings) lift(l Lifted, exact bool) (after Mailings, was bool) {
 			was, after.Bounced = was || m.Bounced != nil, nil
 		}
 	} else {
-		after.Blocked = map[partner.TenantID]Suppression{}
-		for by, s := range m.Blocked {
-			if by == l.Partner {
-				was = true
-				continue
-			}
-			after.Blocked[by] = s
-		}
+		_, was = m.Blocked[l.Partner]
+		after.Blocked = without(m.Blocked, l.Partner)
 	}
 	after.Lifted = append(slices.Clone(m.Lifted), l)
 	after.Lifted = after.Lifted[max(0, len(after.Lifted)-maxLifted):]
