@@ -10,7 +10,7 @@ import (
 
 // Country gives the name of a country or region by its ISO 3166-1 alpha-2 code, and the code itself when it is not one.
 func (p *Printer) Country(code string) string {
-	if name, ok := p.texts["country."+code]; ok && code != orderOfCountries {
+	if name, ok := p.text("country." + code); ok && code != orderOfCountries {
 		return name
 	}
 	return code
@@ -23,7 +23,8 @@ const orderOfCountries = "order"
 // them.
 func (p *Printer) Countries() iter.Seq2[string, string] {
 	return func(yield func(code, name string) bool) {
-		for code := range strings.FieldsSeq(p.texts["country."+orderOfCountries]) {
+		order, _ := p.text("country." + orderOfCountries)
+		for code := range strings.FieldsSeq(order) {
 			if !yield(code, p.Country(code)) {
 				return
 			}

@@ -129,48 +129,80 @@ const Rule = "A locale is a language tag of BCP 47, such as fr, fr-CA or zh-Hans
 
 // Printer writes in one language. It is safe for concurrent use.
 type Printer struct {
-	tag   language.Tag
+	tag    language.Tag
+	groups map[string]func() *group // by the word that their keys begin with
+}
+
+// group is what one file holds.
+type group struct {
 	texts map[string]string
+	keys  func() []string // in order
+}
+
+func newGroup(texts map[string]string) *group {
+	return &group{texts, sync.OnceValue(func() []string { return slices.Sorted(maps.Keys(texts)) })}
 }
 
 var printers sync.Map // language.Tag → func() *Printer
 
-// For gives the printer of a language of [Tags], and for another tag that of the language that [Match] finds for it.
+// For gives the printer of a language of [Tags], and for another tag that of the language that [Match] finds for it. A file is read when
+// the first of its texts is asked for.
 func For(tag language.Tag) *Printer {
 	if !slices.Contains(Tags, tag) {
 		tag = Match(tag.String())
 	}
-	load, _ := printers.LoadOrStore(tag, sync.OnceValue(func() *Printer { return read(tag) }))
+	load, _ := printers.LoadOrStore(tag, sync.OnceValue(func() *Printer { return open(tag) }))
 	return load.(func() *Printer)()
 }
 
-func read(tag language.Tag) *Printer {
-	p := &Printer{tag, map[string]string{}}
-	p.load(messages, "messages/*."+tag.String()+".json")
+func open(tag language.Tag) *Printer {
+	p := &Printer{tag, map[string]func() *group{}}
+	p.load(messages, "messages")
 	return p
 }
 
-func (p *Printer) load(from fs.FS, pattern string) {
-	files, err := fs.Glob(from, pattern)
+func (p *Printer) load(from fs.FS, folder string) {
+	files, err := fs.ReadDir(from, folder)
 	if err != nil {
 		panic("locale: " + err.Error())
 	}
 	for _, file := range files {
-		content, err := fs.ReadFile(from, file)
-		if err != nil {
-			panic("locale: " + err.Error())
-		}
-		if err := json.Unmarshal(content, &p.texts); err != nil {
-			panic("locale: " + file + ": " + err.Error())
+		if name, ok := strings.CutSuffix(file.Name(), "."+p.tag.String()+".json"); ok {
+			file := path.Join(folder, file.Name())
+			p.groups[strings.TrimSuffix(name, "s")] = sync.OnceValue(func() *group { return read(from, file) })
 		}
 	}
 }
 
-// With gives a printer that also has the texts of files <group>.<language>.json, which one function carries for itself.
+// With gives a printer that also has the texts of files <group>.<language>.json, which one function carries for itself; of a group that there
+// is already it has those alone.
 func (p *Printer) With(files fs.FS) *Printer {
-	n := &Printer{p.tag, maps.Clone(p.texts)}
-	n.load(files, "*."+p.tag.String()+".json")
+	n := &Printer{p.tag, maps.Clone(p.groups)}
+	n.load(files, ".")
 	return n
+}
+
+func read(from fs.FS, file string) *group {
+	texts := map[string]string{}
+	content, err := fs.ReadFile(from, file)
+	if err == nil {
+		err = json.Unmarshal(content, &texts)
+	}
+	if err != nil {
+		panic("locale: " + file + ": " + err.Error())
+	}
+	return newGroup(texts)
+}
+
+// text gives the words of a key as they are written.
+func (p *Printer) text(key string) (string, bool) {
+	word, _, _ := strings.Cut(key, ".")
+	g, ok := p.groups[word]
+	if !ok {
+		return "", false
+	}
+	text, ok := g().texts[key]
+	return text, ok
 }
 
 // T gives the text of a key. Args alternate the name of a {placeholder} and its value. An argument named "n" is an int that
@@ -181,14 +213,14 @@ func (p *Printer) T(key string, args ...any) string {
 	if len(args)%2 != 0 {
 		panic("locale: " + key + ": an argument without its value")
 	}
-	text, ok := p.texts[key]
+	text, ok := p.text(key)
 	if i := slices.Index(args, any("n")); !ok && i >= 0 && i%2 == 0 {
 		n, isInt := args[i+1].(int)
 		if !isInt {
 			panic("locale: " + key + ": n is an int")
 		}
-		if text, ok = p.texts[key+"."+p.form(n)]; !ok {
-			text, ok = p.texts[key+".other"]
+		if text, ok = p.text(key + "." + p.form(n)); !ok {
+			text, ok = p.text(key + ".other")
 		}
 	}
 	if !ok {
@@ -229,12 +261,22 @@ func (p *Printer) form(n int) string {
 	return forms[plural.Cardinal.MatchPlural(p.tag, n, 0, 0, 0, 0)]
 }
 
-// Texts gives the keys that begin with a prefix and their texts as they are written, by key.
+// Texts gives the keys that begin with a prefix and their texts as they are written, by key. The prefix is empty or begins with the whole
+// word of a group.
 func (p *Printer) Texts(prefix string) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		for _, key := range slices.Sorted(maps.Keys(p.texts)) {
-			if strings.HasPrefix(key, prefix) && !yield(key, p.texts[key]) {
-				return
+		word, _, _ := strings.Cut(prefix, ".")
+		for _, name := range slices.Sorted(maps.Keys(p.groups)) {
+			if prefix != "" && name != word {
+				continue
+			}
+			g := p.groups[name]()
+			keys := g.keys()
+			n, _ := slices.BinarySearch(keys, prefix)
+			for ; n < len(keys) && strings.HasPrefix(keys[n], prefix); n++ {
+				if !yield(keys[n], g.texts[keys[n]]) {
+					return
+				}
 			}
 		}
 	}

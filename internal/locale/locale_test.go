@@ -105,6 +105,43 @@ func TestDates(t *testing.T) {
 	}
 }
 
+// with gives a printer of one group of texts.
+func with(tag language.Tag, texts map[string]string) *Printer {
+	p := &Printer{tag, map[string]func() *group{}}
+	for key := range texts {
+		word, _, _ := strings.Cut(key, ".")
+		p.groups[word] = func() *group { return newGroup(texts) }
+	}
+	return p
+}
+
+// The name of a language, which every page has for each, is to be had without its other texts.
+func TestFilesAreReadWhenTheyAreAskedFor(t *testing.T) {
+	p := open(language.Hindi)
+	read := map[string]bool{}
+	for word, load := range p.groups {
+		p.groups[word] = func() *group { read[word] = true; return load() }
+	}
+	if p.Name() == "" || len(read) != 1 || !read["locale"] {
+		t.Errorf("read for a name: %v", read)
+	}
+	if p.T("mail.greeting") == "" || len(read) != 2 {
+		t.Errorf("read for a greeting: %v", read)
+	}
+	all, pages := 0, 0
+	for range p.Texts("") {
+		all++
+	}
+	for key := range p.Texts("page.form.") {
+		if pages++; !strings.HasPrefix(key, "page.form.") {
+			t.Errorf("%s among those of the form", key)
+		}
+	}
+	if all < 500 || pages < 10 {
+		t.Errorf("%d texts, %d of the form", all, pages)
+	}
+}
+
 func TestPlural(t *testing.T) {
 	texts := map[string]string{"x.one": "{n} day", "x.other": "{n} days"}
 	for tag, want := range map[language.Tag]map[int]string{
@@ -118,7 +155,7 @@ func TestPlural(t *testing.T) {
 		language.SimplifiedChinese: {0: "0 days", 1: "1 days", 2: "2 days"},
 	} {
 		for n, text := range want {
-			if got := (&Printer{tag, texts}).T("x", "n", n); got != text {
+			if got := with(tag, texts).T("x", "n", n); got != text {
 				t.Errorf("%v: %q, want %q", tag, got, text)
 			}
 		}
@@ -126,7 +163,7 @@ func TestPlural(t *testing.T) {
 }
 
 func TestPlaceholders(t *testing.T) {
-	p := &Printer{language.English, map[string]string{"x": "{a} asks {b}, says {a}."}}
+	p := with(language.English, map[string]string{"x": "{a} asks {b}, says {a}."})
 	odd := make([]any, 1)
 	if got, want := p.T("x", "b", "{a}", "a", "Alder"), "Alder asks {a}, says Alder."; got != want {
 		t.Errorf("%q, want %q", got, want)
@@ -234,7 +271,7 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 					t.Errorf("%s.%v.json: %s is %q", group, tag, key, text)
 				}
 				if base := pluralForm.ReplaceAllString(key, ""); base != key {
-					p := &Printer{tag, texts}
+					p := with(tag, texts)
 					for n := range 1000 {
 						if form := base + "." + p.form(n); texts[form] == "" {
 							t.Errorf("%s.%v.json has no %s", group, tag, form)

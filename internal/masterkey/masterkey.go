@@ -2,8 +2,8 @@
 // and keeps.
 //
 // The secret is read on first use and kept for a while. During a rotation the current and the previous secret are both
-// accepted; a token, cookie or cursor whose key is not known makes a [Source] read again, so that a sandbox that started before
-// the rotation accepts what a younger one made.
+// accepted: a token, cookie or cursor that the current one did not make has a [Source] read the previous one, and when that did not either,
+// both again, so that a sandbox that started before the rotation accepts what a younger one made.
 package masterkey
 
 import (
@@ -36,9 +36,12 @@ type Source struct {
 	client *secretsmanager.Client
 	secret string
 
-	mu      sync.Mutex
-	readAt  time.Time
-	current []master
+	mu     sync.Mutex
+	readAt time.Time
+	known  []master // the current one first
+	// whole says that the previous one was looked for as well: only who meets what the current one did not make waits for it.
+	whole   bool
+	derived map[string][]link.Key // of those that are known, by use
 }
 
 type master struct {
@@ -54,72 +57,96 @@ func New(cfg aws.Config, secret string) *Source {
 	}
 }
 
-// masters gives the current secret and, when there is one, the previous.
-func (s *Source) masters(ctx context.Context, fresherThan time.Duration) ([]master, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.current != nil && time.Since(s.readAt) < fresherThan {
-		return s.current, nil
+// The stages of a secret, as Secrets Manager calls them.
+const (
+	current  = "AWSCURRENT"
+	previous = "AWSPREVIOUS"
+)
+
+// look reads what is older than wanted, and the previous secret when all are wanted. The lock is held.
+func (s *Source) look(ctx context.Context, fresherThan time.Duration, all bool) error {
+	fresh := s.known != nil && time.Since(s.readAt) < fresherThan
+	if fresh && (s.whole || !all) {
+		return nil
 	}
-	found, err := s.read(ctx)
-	switch {
-	case err == nil:
-		s.current, s.readAt = found, time.Now()
-	case s.current == nil:
-		return nil, err
-	default:
-		// What was read before still holds; the next try is rereadGap away.
-		s.readAt = time.Now().Add(rereadGap - fresherThan)
+	if !fresh {
+		one, _, err := s.read(ctx, current)
+		switch {
+		case err == nil:
+			s.known, s.whole, s.readAt, s.derived = []master{one}, false, time.Now(), nil
+		case s.known == nil:
+			return err
+		default:
+			// What was read before still holds; the next try is rereadGap away.
+			s.readAt = time.Now().Add(rereadGap - fresherThan)
+		}
 	}
-	return s.current, nil
+	if s.whole || !all {
+		return nil
+	}
+	older, found, err := s.read(ctx, previous)
+	if err != nil {
+		return err
+	}
+	if found {
+		s.known, s.derived = append(s.known, older), nil
+	}
+	s.whole = true
+	return nil
 }
 
-func (s *Source) read(ctx context.Context) ([]master, error) {
-	var found []master
-	for _, stage := range []string{"AWSCURRENT", "AWSPREVIOUS"} {
-		out, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.secret, VersionStage: &stage})
-		if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing && len(found) > 0 {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("masterkey: %s: %w", stage, err)
-		}
-		value := []byte(aws.ToString(out.SecretString))
-		if len(value) < keyBytes {
-			return nil, fmt.Errorf("masterkey: the secret has fewer than %d characters", keyBytes)
-		}
-		sum := sha256.Sum256(append([]byte("id|"), value...))
-		found = append(found, master{binary.BigEndian.Uint16(sum[:]), value})
+// read gives the secret of a stage, and false when there is no previous one.
+func (s *Source) read(ctx context.Context, stage string) (m master, found bool, err error) {
+	out, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.secret, VersionStage: &stage})
+	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing && stage == previous {
+		return m, false, nil
 	}
-	return found, nil
+	if err != nil {
+		return m, false, fmt.Errorf("masterkey: %s: %w", stage, err)
+	}
+	value := []byte(aws.ToString(out.SecretString))
+	if len(value) < keyBytes {
+		return m, false, fmt.Errorf("masterkey: the secret has fewer than %d characters", keyBytes)
+	}
+	sum := sha256.Sum256(append([]byte("id|"), value...))
+	return master{binary.BigEndian.Uint16(sum[:]), value}, true, nil
 }
 
 // Keys gives the keys of a use, such as "cursor" or "session": what to sign or encrypt with first, what is still accepted
-// after it. Who has something to check says the ids of the keys that it names: for one that is not known the secret is read
-// again, though not more often than every ten seconds. What names a key that is not known even then was not made here.
+// after it. Who has something to check says the ids of the keys that it names: for one that is not the current one's the previous secret is
+// read, and for one that is not known then both are read again, though not more often than every ten seconds. What names a key that is not
+// known even then was not made here. Without a name only the current one is sure to be among them.
 func (s *Source) Keys(ctx context.Context, use string, named ...uint16) ([]link.Key, error) {
-	keys, err := s.keys(ctx, use, keep)
+	keys, err := s.keys(ctx, use, keep, false)
 	for _, id := range named {
 		if err == nil && !slices.ContainsFunc(keys, func(k link.Key) bool { return k.ID == id }) {
-			return s.keys(ctx, use, rereadGap)
+			return s.keys(ctx, use, rereadGap, true)
 		}
 	}
 	return keys, err
 }
 
-func (s *Source) keys(ctx context.Context, use string, fresherThan time.Duration) ([]link.Key, error) {
-	masters, err := s.masters(ctx, fresherThan)
-	if err != nil {
+func (s *Source) keys(ctx context.Context, use string, fresherThan time.Duration, all bool) ([]link.Key, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.look(ctx, fresherThan, all); err != nil {
 		return nil, err
 	}
-	keys := make([]link.Key, 0, len(masters))
-	for _, m := range masters {
+	if keys := s.derived[use]; keys != nil {
+		return keys, nil
+	}
+	keys := make([]link.Key, 0, len(s.known))
+	for _, m := range s.known {
 		k, err := hkdf.Key(sha256.New, m.value, nil, "concord "+use, keyBytes)
 		if err != nil {
 			return nil, fmt.Errorf("masterkey: %w", err)
 		}
 		keys = append(keys, link.Key{ID: m.id, Secret: k})
 	}
+	if s.derived == nil {
+		s.derived = map[string][]link.Key{}
+	}
+	s.derived[use] = keys
 	return keys, nil
 }
 
@@ -134,15 +161,24 @@ func (s *Source) Sign(ctx context.Context, p link.Purpose, l link.Link) (link.Se
 
 // Verify gives the link of a token, or [link.ErrMalformed]; any other error means that the keys could not be read.
 func (s *Source) Verify(ctx context.Context, p link.Purpose, token string) (link.Link, error) {
-	for _, fresherThan := range []time.Duration{keep, rereadGap} {
-		keys, err := s.keys(ctx, "link", fresherThan)
-		if err != nil {
-			return link.Link{}, err
-		}
-		l, err := link.NewSigner(keys...).Verify(p, token)
-		if !errors.Is(err, link.ErrUnknownKey) {
-			return l, err
-		}
+	l, err := s.verify(ctx, p, token, keep, false)
+	switch {
+	case errors.Is(err, link.ErrUnknownKey):
+		l, err = s.verify(ctx, p, token, rereadGap, true)
+	case errors.Is(err, link.ErrMalformed):
+		// Two keys may have one id by chance: what the current one refuses, the previous one may have made.
+		l, err = s.verify(ctx, p, token, keep, true)
 	}
-	return link.Link{}, link.ErrMalformed
+	if errors.Is(err, link.ErrUnknownKey) {
+		return link.Link{}, link.ErrMalformed
+	}
+	return l, err
+}
+
+func (s *Source) verify(ctx context.Context, p link.Purpose, token string, fresherThan time.Duration, all bool) (link.Link, error) {
+	keys, err := s.keys(ctx, "link", fresherThan, all)
+	if err != nil {
+		return link.Link{}, err
+	}
+	return link.NewSigner(keys...).Verify(p, token)
 }

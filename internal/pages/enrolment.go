@@ -111,13 +111,12 @@ func (h *site) confirm(w http.ResponseWriter, r *http.Request) {
 		h.trouble(w, r, v, err)
 		return
 	}
-	o := verifications[c]
 	if c == enrolment.Confirmed {
 		h.Log.InfoContext(r.Context(), "verified", "enrolment", v.link.ID)
-		w.Header().Set("Location", after(v.here(r)))
-		o.status = http.StatusSeeOther
+		h.redirect(w, r, v, after(v.here(r)))
+		return
 	}
-	h.show(w, r, v, o)
+	h.show(w, r, v, verifications[c])
 }
 
 // verifySignIn begins a sign-in for a link that can be confirmed, or whose application can be looked at.

@@ -149,9 +149,7 @@ func (h *site) answerGranular(w http.ResponseWriter, r *http.Request) {
 		h.trouble(w, r, v, err)
 	case c == granular.ApprovedBy, c == granular.RejectedBy:
 		h.Log.InfoContext(r.Context(), "answered", "granular", v.link.ID, "case", string(c))
-		w.Header().Set("Location", after(here))
-		o.status = http.StatusSeeOther
-		h.show(w, r, v, o)
+		h.redirect(w, r, v, after(here))
 	default:
 		h.show(w, r, v, o)
 	}

@@ -311,11 +311,8 @@ func (h *site) answer(w http.ResponseWriter, r *http.Request) {
 		h.trouble(w, r, v, err)
 	case c == invitation.AcceptedBy, c == invitation.DeclinedBy:
 		h.Log.InfoContext(r.Context(), "answered", "invitation", v.link.ID, "case", string(c))
-		// A browser goes on to the result, so that a reload asks and does not send; who does not follow has it here.
-		w.Header().Set("Location", after(here))
-		o := outcomes[c]
-		o.status = http.StatusSeeOther
-		h.show(w, r, v, o)
+		// A browser goes on to the result, so that a reload asks and does not send.
+		h.redirect(w, r, v, after(here))
 	default:
 		h.show(w, r, v, outcomes[c])
 	}

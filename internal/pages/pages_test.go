@@ -304,7 +304,16 @@ func (b *browser) post(path string, form url.Values) seen {
 	b.d.t.Helper()
 	r := request(b.d.t, http.MethodPost, b.d.absolute(path), strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return b.do(r)
+	s := b.do(r)
+	// As a browser does: what an answer leads on to is what is seen, while status and header stay those of the answer.
+	if to := s.Header.Get("Location"); s.StatusCode == http.StatusSeeOther && strings.HasSuffix(to, "done") {
+		if s.text != "" {
+			b.d.t.Errorf("POST %s leads on and carries %d bytes besides", path, len(s.text))
+		}
+		result := b.get(to)
+		s.text, s.doc = result.text, result.doc
+	}
+	return s
 }
 
 func (d *deployment) absolute(path string) string {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"concord/internal/contact"
@@ -33,6 +34,14 @@ var consentWords = []string{
 // consent says which words stand on the answer page in a language: the hash is that of every text of [consentWords],
 // each group in the order of its keys, as "key=text" lines.
 func consent(p *locale.Printer) invitation.ConsentText {
+	made, _ := consents.LoadOrStore(p.Language(), sync.OnceValue(func() invitation.ConsentText { return hashed(p) }))
+	return made.(func() invitation.ConsentText)()
+}
+
+// consents are those of the languages that were asked for: the words do not change while a function runs.
+var consents sync.Map // language → func() invitation.ConsentText
+
+func hashed(p *locale.Printer) invitation.ConsentText {
 	h := sha256.New()
 	for _, group := range consentWords {
 		for key, text := range p.Texts(group) {
