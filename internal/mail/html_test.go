@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	xhtml "golang.org/x/net/html"
 	"golang.org/x/text/language"
 
 	"concord/internal/contact"
@@ -109,6 +110,95 @@ func TestNamesAreText(t *testing.T) {
 	}
 	if strings.Contains(html, "<a href=\"https://evil") || strings.Contains(html, "<img") {
 		t.Error("a name is markup")
+	}
+}
+
+// hostile are what somebody might put into a name, a note or an address, to end what it stands in.
+var hostile = []string{
+	`</p><script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' onmouseover='alert(1)`, `<!--`, `-->`, `]]>`, `<![endif]-->`, `</title><h1>x`, `</style>`, `{{url}}`, `{{part end}}`,
+	"\x00<b>", `&lt;script&gt;`, `&quot;&gt;<a href="https://evil.example">`, "+ADw-script+AD4-", "a\u2028<b>", "\xff<b>",
+}
+
+// every gives a letter that says the same everywhere.
+func every(word string, quiet bool) letter.Content {
+	asides := []letter.Aside{{Label: word, URL: "https://portal.example/" + word}}
+	return letter.Content{
+		Language: word, Dir: word, Subject: word, Preview: word, Portal: word, Greeting: word, Banner: word, Intro: word, Facts: []letter.Fact{{Label: word, Value: word}},
+		Quote: &letter.Quote{By: word, Lines: []string{word, word}, Language: word}, Care: word, Asked: []string{word}, Action: word, Quiet: quiet, LinkNote: word,
+		URL: "https://portal.example/" + word, Terms: []string{word}, Asides: asides, Footer: []string{word}, Legal: asides,
+	}
+}
+
+// skeleton gives the elements of a document with the names of their attributes, and its comments: all that words must not change.
+func skeleton(t *testing.T, document string) (out []string) {
+	t.Helper()
+	root, err := xhtml.Parse(strings.NewReader(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range root.Descendants() {
+		switch n.Type {
+		case xhtml.ElementNode:
+			names := ""
+			for _, a := range n.Attr {
+				names += " " + a.Key
+			}
+			out = append(out, n.Data+names)
+		case xhtml.CommentNode:
+			out = append(out, "<!--"+n.Data)
+		}
+	}
+	return out
+}
+
+// TestWordsAreNeverMarkup: whatever a letter says in whatever place, the document has the elements, attributes and comments that it has with plain
+// words, and says the words as they are.
+func TestWordsAreNeverMarkup(t *testing.T) {
+	for _, quiet := range []bool{false, true} {
+		plain, err := markup.HTML(every("word", quiet))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := skeleton(t, plain)
+		if len(want) < 60 {
+			t.Fatalf("%d parts", len(want))
+		}
+		for _, word := range hostile {
+			got, err := markup.HTML(every(word, quiet))
+			if err != nil {
+				t.Errorf("%q: %v", word, err)
+				continue
+			}
+			if d := cmp.Diff(want, skeleton(t, got)); d != "" {
+				t.Errorf("%q changes the document\n%s", word, d)
+			}
+			root, err := xhtml.Parse(strings.NewReader(got))
+			if err != nil {
+				t.Fatal(err)
+			}
+			said := strings.NewReplacer("\x00", "\uFFFD").Replace(word)
+			for n := range root.Descendants() {
+				if n.Type == xhtml.ElementNode && n.Data == "h1" && n.FirstChild.Data != said {
+					t.Errorf("%q is said as %q", word, n.FirstChild.Data)
+				}
+			}
+		}
+	}
+}
+
+// TestLinksAreOfTheWebOrAMailbox: a letter with another link is not set, and the error does not show it.
+func TestLinksAreOfTheWebOrAMailbox(t *testing.T) {
+	for _, u := range []string{"javascript:alert(1)", " https://x.example", "JAVASCRIPT:alert(1)", "data:text/html,x", "//evil.example", "vbscript:x", "x"} {
+		c := every("word", false)
+		c.Asides[0].URL = u
+		if got, err := markup.HTML(c); err == nil || got != "" || strings.Contains(err.Error(), u) {
+			t.Errorf("%q: %v", u, err)
+		}
+	}
+	c := every("word", false)
+	c.Asides[0].URL = `mailto:help@operator.example?subject=a"b c`
+	if got, err := markup.HTML(c); err != nil || !strings.Contains(got, `href="mailto:help@operator.example?subject=a%22b%20c"`) {
+		t.Errorf("%v", err)
 	}
 }
 
