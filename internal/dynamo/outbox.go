@@ -2,7 +2,8 @@ package dynamo
 
 import "concord/internal/outbox"
 
-// box writes what an aggregate owes of mails. Invitations have forms of their own for what is owed and until when, which are shorter.
+// box writes what an aggregate owes of mails. Invitations have forms of their own for what is owed and until when,
+// which are shorter.
 func (i item) box(b outbox.Box) {
 	owed := make([]string, len(b.Owed))
 	for n, k := range b.Owed {
@@ -19,7 +20,8 @@ func (i item) box(b outbox.Box) {
 // box reads what [item.box] wrote.
 func (f *fields) box() outbox.Box {
 	b := outbox.Box{
-		State: outbox.State(f.text(aPost)), Attempts: f.number(aPostAttempts), Owner: f.text(aPostOwner), At: f.time(aPostAt), Reason: f.text(aPostReason),
+		State: outbox.State(f.text(aPost)), Attempts: f.number(aPostAttempts), Owner: f.text(aPostOwner),
+		At: f.time(aPostAt), Reason: f.text(aPostReason),
 	}
 	for _, k := range f.texts(aPostOwed) {
 		b.Owed = append(b.Owed, outbox.Kind(k))

@@ -8,8 +8,8 @@ import (
 	"concord/internal/outbox"
 )
 
-// The kinds of mail about an enrolment: one that asks the contact to confirm its address, and one for each state that is reached afterwards
-// (rule E13).
+// The kinds of mail about an enrolment: one that asks the contact to confirm its address, and one for each state that
+// is reached afterwards (rule E13).
 const (
 	VerificationNotice   outbox.Kind = "verification"
 	VettingNotice        outbox.Kind = "vetting"
@@ -25,8 +25,8 @@ var notices = map[Status]outbox.Kind{
 	Rejected: RejectedNotice, Withdrawn: WithdrawnNotice,
 }
 
-// Mails is what there is to know of each kind of mail about an enrolment. All of them go to the primary contact, and all may go twice: the
-// second one has the same link and the same words.
+// Mails is what there is to know of each kind of mail about an enrolment. All of them go to the primary contact, and
+// all may go twice: the second one has the same link and the same words.
 var Mails = outbox.Table[Enrolment]{
 	Kinds: []outbox.Mail[Enrolment]{
 		{Kind: VerificationNotice, To: primary, Pointless: notAwaited, Sent: asked, GivenUp: notAsked},
@@ -127,8 +127,8 @@ func notAsked(e *Enrolment, now time.Time, reason string) {
 // MailFailed is the line of the history for a mail that was given up.
 const MailFailed Action = "mail failed"
 
-// Feedback gives the enrolment after a report about one of its mails, when that is [outbox.Recorded]. Only the mail with the link of now is
-// followed: that SES says anything of it proves that SES took it.
+// Feedback gives the enrolment after a report about one of its mails, when that is [outbox.Recorded]. Only the mail
+// with the link of now is followed: that SES says anything of it proves that SES took it.
 func (e Enrolment) Feedback(_ time.Time, r outbox.Report) (Enrolment, outbox.Verdict) {
 	v := e.Verification
 	switch {

@@ -51,8 +51,8 @@ type Enrolments interface {
 	Enrolment(ctx context.Context, id string) (enrolment.Enrolment, error)
 }
 
-// Record records a report about a mail and gives where the mail stands then. With an error nothing is lost: the same call is to be made again,
-// and what it had done it does not do twice.
+// Record records a report about a mail and gives where the mail stands then. With an error nothing is lost: the same
+// call is to be made again, and what it had done it does not do twice.
 func (f Recorder) Record(ctx context.Context, k Key, r outbox.Report) (outbox.State, outbox.Verdict, error) {
 	switch {
 	case publicid.Is(publicid.Granular, k.ID):
@@ -79,7 +79,8 @@ type source[T any] interface {
 // maxRounds bounds how often a report is recorded anew after somebody else was quicker.
 const maxRounds = 8
 
-func record[T any](ctx context.Context, f Recorder, s source[T], k Key, r outbox.Report) (outbox.State, outbox.Verdict, error) {
+func record[T any](ctx context.Context, f Recorder, s source[T], k Key, r outbox.Report) (outbox.State,
+	outbox.Verdict, error) {
 	now := f.Now().UTC().Truncate(time.Second)
 	var busy error
 	for range maxRounds {
@@ -98,8 +99,8 @@ func record[T any](ctx context.Context, f Recorder, s source[T], k Key, r outbox
 			busy = err
 			continue
 		}
-		// A crash here leaves the report with its queue: it comes again, is known, and the address is suppressed then. An older mail tells
-		// as much about the address as the newest, whichever mail told of it.
+		// A crash here leaves the report with its queue: it comes again, is known, and the address is suppressed then. An
+		// older mail tells as much about the address as the newest, whichever mail told of it.
 		address := s.wentTo(before, r)
 		if err == nil && r.Undeliverable {
 			err = recipient.Suppress(ctx, f.Ledger, address, r, now)
@@ -124,7 +125,8 @@ func (s ofInvitations) write(ctx context.Context, before, after invitation.Invit
 	return s.Write(ctx, invitation.Change{Before: &before, After: after})
 }
 
-func (ofInvitations) report(i invitation.Invitation, now time.Time, r outbox.Report) (invitation.Invitation, outbox.Verdict, outbox.State) {
+func (ofInvitations) report(i invitation.Invitation, now time.Time, r outbox.Report) (invitation.Invitation,
+	outbox.Verdict, outbox.State) {
 	after, verdict := i.Feedback(now, r)
 	return after, verdict, after.Mail.State
 }
@@ -149,7 +151,8 @@ func (s ofGranular) write(ctx context.Context, before, after granular.Relationsh
 	return s.WriteGranular(ctx, granular.Change{Before: &before, After: after})
 }
 
-func (ofGranular) report(g granular.Relationship, now time.Time, r outbox.Report) (granular.Relationship, outbox.Verdict, outbox.State) {
+func (ofGranular) report(g granular.Relationship, now time.Time, r outbox.Report) (granular.Relationship,
+	outbox.Verdict, outbox.State) {
 	after, verdict := g.Feedback(now, r)
 	return after, verdict, after.Mail.State
 }
@@ -178,7 +181,8 @@ func (s ofEnrolments) write(ctx context.Context, before, after enrolment.Enrolme
 	return s.WriteEnrolment(ctx, enrolment.Change{Before: &before, After: after})
 }
 
-func (ofEnrolments) report(e enrolment.Enrolment, now time.Time, r outbox.Report) (enrolment.Enrolment, outbox.Verdict, outbox.State) {
+func (ofEnrolments) report(e enrolment.Enrolment, now time.Time, r outbox.Report) (enrolment.Enrolment,
+	outbox.Verdict, outbox.State) {
 	after, verdict := e.Feedback(now, r)
 	return after, verdict, after.Verification.Delivery
 }

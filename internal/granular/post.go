@@ -89,7 +89,8 @@ func (r Relationship) ClaimPost(now time.Time, owner string) (Relationship, outb
 }
 
 // SettlePost is [outbox.Table.Settle] for what the relationship owes.
-func (r Relationship) SettlePost(now time.Time, owner string, outcomes map[outbox.Kind]outbox.Outcome) (Relationship, bool) {
+func (r Relationship) SettlePost(now time.Time, owner string, outcomes map[outbox.Kind]outbox.Outcome) (Relationship,
+	bool) {
 	return Mails.Settle(r, now, owner, outcomes)
 }
 
@@ -119,11 +120,12 @@ func notRequested(r *Relationship, now time.Time, reason string) {
 }
 
 func remindedOf(r *Relationship, now time.Time, _ string) {
-	r.note(Entry{At: now, Action: reminded, Actor: BySchedule, By: mailer, Why: thresholdNames[max(0, min(r.Reminded, len(thresholds))-1)]})
+	r.note(Entry{At: now, Action: reminded, Actor: BySchedule, By: mailer, Why: thresholdNames[max(0, min(r.Reminded,
+		len(thresholds))-1)]})
 }
 
-// Feedback gives the relationship after a report about one of its mails, when that is [outbox.Recorded]. Only that of the request is
-// followed, and only the newest.
+// Feedback gives the relationship after a report about one of its mails, when that is [outbox.Recorded]. Only that of
+// the request is followed, and only the newest.
 func (r Relationship) Feedback(now time.Time, report outbox.Report) (Relationship, outbox.Verdict) {
 	if report.Kind != RequestNotice {
 		return r, outbox.OfNotice
@@ -151,7 +153,8 @@ func (r Relationship) Feedback(now time.Time, report outbox.Report) (Relationshi
 	return n, outbox.Recorded
 }
 
-// ReportedBy gives the relationship after somebody who has the link of a generation has reported the mail. It changes no status.
+// ReportedBy gives the relationship after somebody who has the link of a generation has reported the mail. It changes
+// no status.
 func (r Relationship) ReportedBy(generation int, e Entry) Relationship {
 	r.Version++
 	r.Reported = generation
@@ -161,8 +164,8 @@ func (r Relationship) ReportedBy(generation int, e Entry) Relationship {
 	return r
 }
 
-// MailAllowed gives the relationship after its recipient has let the partner's mails through again. It changes no status; the mail can be
-// reported again.
+// MailAllowed gives the relationship after its recipient has let the partner's mails through again. It changes no
+// status; the mail can be reported again.
 func (r Relationship) MailAllowed(e Entry) Relationship {
 	r.Version++
 	r.Reported = 0

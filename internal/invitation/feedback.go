@@ -6,15 +6,17 @@ import (
 	"concord/internal/outbox"
 )
 
-// Feedback gives the invitation after a report about one of its mails, when that is [outbox.Recorded]. Whatever SES reports proves that it
-// took the mail: one of which nobody knew, or that was to be tried again, is sent from then on, and the time to answer begins (domain, 0.9). A
-// report changes no status of an invitation, and nothing of a mail other than the newest. Of the notices only a reminder counts, which
-// goes to the same address: that it came back, or was called unwanted, is said of the invitation as well.
+// Feedback gives the invitation after a report about one of its mails, when that is [outbox.Recorded]. Whatever SES
+// reports proves that it took the mail: one of which nobody knew, or that was to be tried again, is sent from then on,
+// and the time to answer begins (domain, 0.9). A report changes no status of an invitation, and nothing of a mail
+// other than the newest. Of the notices only a reminder counts, which goes to the same address: that it came back, or
+// was called unwanted, is said of the invitation as well.
 func (i Invitation) Feedback(now time.Time, r outbox.Report) (Invitation, outbox.Verdict) {
 	if r.Kind != "" {
 		return i.feedbackOnNotice(now, r)
 	}
-	// A mail is known by its id. As long as that was not learnt, its link tells: with an attempt made, nothing else can have it.
+	// A mail is known by its id. As long as that was not learnt, its link tells: with an attempt made, nothing else can
+	// have it.
 	current := r.MessageID != "" && r.MessageID == i.Mail.MessageID
 	if i.Mail.MessageID == "" {
 		current = r.Generation == i.Generation && i.Mail.Attempts > 0

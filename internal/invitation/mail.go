@@ -45,7 +45,8 @@ func (m Mail) box() outbox.Box {
 	if !m.State.Owed() {
 		return outbox.Box{}
 	}
-	return outbox.Box{State: m.State, Owed: []outbox.Kind{InviteMail}, Attempts: m.Attempts, Owner: m.Owner, At: m.At, Reason: m.Reason}
+	return outbox.Box{State: m.State, Owed: []outbox.Kind{InviteMail}, Attempts: m.Attempts, Owner: m.Owner, At: m.At,
+		Reason: m.Reason}
 }
 
 // put takes a box over. Of an empty one the mail itself says what became of it, and how often it was tried.
@@ -82,20 +83,22 @@ func (i *Invitation) drop(now time.Time, reason string) {
 	i.Mail.Owner, i.Mail.At, i.Mail.Reason = "", time.Time{}, reason
 }
 
-// Claim is [outbox.Table.Claim] for the mail that invites: there is nothing to send once the invitation has ended or is moot.
+// Claim is [outbox.Table.Claim] for the mail that invites: there is nothing to send once the invitation has ended or
+// is moot.
 func (i Invitation) Claim(now time.Time, owner string) (Invitation, outbox.Claim) {
 	return Invites.Claim(i, now, owner)
 }
 
-// Settle is [outbox.Table.Settle] for the mail that invites. The first mail that SES takes starts the time in which the customer can answer
-// (domain, 0.9).
+// Settle is [outbox.Table.Settle] for the mail that invites. The first mail that SES takes starts the time in which
+// the customer can answer (domain, 0.9).
 func (i Invitation) Settle(now time.Time, owner string, o outbox.Outcome) (Invitation, bool) {
 	return Invites.Settle(i, now, owner, map[outbox.Kind]outbox.Outcome{InviteMail: o})
 }
 
 // taken notes that SES has the mail.
 func (i *Invitation) taken(now time.Time, messageID, by string) {
-	i.Mail.State, i.Mail.MessageID, i.Mail.SentAt, i.Mail.Owner, i.Mail.At, i.Mail.Reason = outbox.Sent, messageID, now, "", time.Time{}, ""
+	i.Mail.State, i.Mail.MessageID, i.Mail.SentAt, i.Mail.Owner, i.Mail.At, i.Mail.Reason = outbox.Sent, messageID, now,
+		"", time.Time{}, ""
 	i.note(Entry{At: now, Action: "mailed", By: by})
 	if i.Status.Open() {
 		i.ExpiresAt = now.Add(i.Duration)
@@ -110,8 +113,8 @@ func (i *Invitation) fail(now time.Time, reason string) {
 	}
 }
 
-// Tick gives the invitation after what was due at a moment, and false when nothing is: it expires, it owes a reminder, its mail is
-// queued again, or its people's data is erased.
+// Tick gives the invitation after what was due at a moment, and false when nothing is: it expires, it owes a reminder,
+// its mail is queued again, or its people's data is erased.
 func (i Invitation) Tick(now time.Time) (Invitation, bool) {
 	n, _, changed := i.tick(now)
 	return n, changed
@@ -174,8 +177,8 @@ type Letter struct {
 	Provider   partner.Account // of a dual invitation; zero for every other
 	Orderer    partner.Account // that of [Invitation.Orderer]; zero for none, and for one that is not active
 	Cloud      partner.Cloud
-	// Granular is the granular administration that the invitation asks for, as it is stored; nil for none, and where nobody has
-	// looked for it.
+	// Granular is the granular administration that the invitation asks for, as it is stored; nil for none, and where
+	// nobody has looked for it.
 	Granular *granular.Relationship
 	// Stopped says, where somebody has looked, that the recipient has stopped the inviter's mails.
 	Stopped bool
@@ -217,7 +220,8 @@ func (l Letter) Right(t granular.Table) Right {
 	}
 }
 
-// OrdersItself reports whether who asks places the customer's orders. An indirect reseller never does: its provider does (invariant 10, 0.33).
+// OrdersItself reports whether who asks places the customer's orders. An indirect reseller never does: its provider
+// does (invariant 10, 0.33).
 func (l Letter) OrdersItself() bool {
 	return l.Invitation.Kind != DualReseller && l.Inviter.Role != partner.IndirectReseller
 }
@@ -230,7 +234,8 @@ func (l Letter) seller() partner.TenantID {
 	return cmp.Or(l.Invitation.Provider, l.Orderer.Tenant)
 }
 
-// Provides gives the provider that places the orders which an indirect reseller takes; zero where the request names none and nobody knows it.
+// Provides gives the provider that places the orders which an indirect reseller takes; zero where the request names
+// none and nobody knows it.
 func (l Letter) Provides() partner.Account {
 	if l.Invitation.Kind == DualReseller {
 		return l.Provider
@@ -251,7 +256,8 @@ func (l *Letter) Ordering(ctx context.Context, accounts partner.Accounts, strong
 	return err
 }
 
-// Asks gives the granular administration that the same answer can still give or refuse; nil for none. A rehearsal gives nothing.
+// Asks gives the granular administration that the same answer can still give or refuse; nil for none. A rehearsal
+// gives nothing.
 func (l Letter) Asks(now time.Time) *granular.Relationship {
 	if l.Granular == nil || l.Invitation.Sandbox || !l.Granular.At(now).Open() {
 		return nil

@@ -6,12 +6,13 @@ import (
 	"concord/internal/outbox"
 )
 
-// The kinds of mail about an invitation, other than the one that invites. None of them changes what partners see as the delivery of the
-// invitation, but for what SES reports about the address of a reminded recipient.
+// The kinds of mail about an invitation, other than the one that invites. None of them changes what partners see as
+// the delivery of the invitation, but for what SES reports about the address of a reminded recipient.
 const (
 	// ReminderNotice goes to the recipient 7 days and 1 day before the end, with the same link (G3).
 	ReminderNotice outbox.Kind = "reminder"
-	// ReceiptNotice goes to the recipient after the answer, with the link by which it can say that this was not its answer.
+	// ReceiptNotice goes to the recipient after the answer, with the link by which it can say that this was not its
+	// answer.
 	ReceiptNotice outbox.Kind = "receipt"
 	// CopyNotice is the receipt for who answered, where that is another address.
 	CopyNotice outbox.Kind = "copy"
@@ -54,7 +55,8 @@ func notPending(i Invitation, now time.Time) bool { return i.StatusAt(now) != Pe
 
 func remindedOf(i *Invitation, now time.Time, _ string) {
 	i.RemindedAt = now
-	i.note(Entry{At: now, Action: reminded, By: "mailer", Why: thresholds[max(0, min(i.Reminded, len(thresholds))-1)].name})
+	i.note(Entry{At: now, Action: reminded, By: "mailer", Why: thresholds[max(0, min(i.Reminded,
+		len(thresholds))-1)].name})
 }
 
 const reminded = "reminded"
@@ -74,7 +76,8 @@ func (i Invitation) ClaimPost(now time.Time, owner string) (Invitation, outbox.C
 }
 
 // SettlePost is [outbox.Table.Settle] for the notices.
-func (i Invitation) SettlePost(now time.Time, owner string, outcomes map[outbox.Kind]outbox.Outcome) (Invitation, bool) {
+func (i Invitation) SettlePost(now time.Time, owner string, outcomes map[outbox.Kind]outbox.Outcome) (Invitation,
+	bool) {
 	return Notices.Settle(i, now, owner, outcomes)
 }
 
@@ -84,15 +87,15 @@ var thresholds = []struct {
 	before time.Duration
 }{{"7d", 7 * 24 * time.Hour}, {"1d", 24 * time.Hour}}
 
-// leastApart is how long after the mail that invites, and before the end, no reminder goes: an invitation that is open for a week
-// has no reminder in its first hours.
+// leastApart is how long after the mail that invites, and before the end, no reminder goes: an invitation that is open
+// for a week has no reminder in its first hours.
 const (
 	leastAfter  = 12 * time.Hour
 	leastBefore = time.Hour
 )
 
-// nextReminder gives when a reminder is due and how many thresholds are behind the invitation then; false when none will be. Only
-// what we mailed ourselves and what was not given back is reminded of.
+// nextReminder gives when a reminder is due and how many thresholds are behind the invitation then; false when none
+// will be. Only what we mailed ourselves and what was not given back is reminded of.
 func (i Invitation) nextReminder() (at time.Time, passed int, ok bool) {
 	if !i.Reminders || i.Moot != nil || i.Status != Pending || i.ExpiresAt.IsZero() || i.Mail.SentAt.IsZero() {
 		return time.Time{}, 0, false
@@ -111,7 +114,8 @@ func (i Invitation) nextReminder() (at time.Time, passed int, ok bool) {
 	return time.Time{}, 0, false
 }
 
-// remind asks for the reminder that is due, the nearest to the end where several are: what nobody had time for is not made up for.
+// remind asks for the reminder that is due, the nearest to the end where several are: what nobody had time for is not
+// made up for.
 func (i *Invitation) remind(now time.Time) {
 	for {
 		at, passed, ok := i.nextReminder()

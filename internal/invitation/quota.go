@@ -13,8 +13,10 @@ import (
 // MaxWait is how long a mail waits for its quota at most.
 const MaxWait = 366 * 24 * time.Hour
 
-// slotFor gives when the mail of an invitation may go out: now, or for who is patient the first moment that the limits allow.
-func (s *Service) slotFor(ctx context.Context, c task, account partner.Account, inv Invitation, now time.Time) (time.Time, error) {
+// slotFor gives when the mail of an invitation may go out: now, or for who is patient the first moment that the limits
+// allow.
+func (s *Service) slotFor(ctx context.Context, c task, account partner.Account, inv Invitation,
+	now time.Time) (time.Time, error) {
 	at := now
 	if c.patient && c.from.After(now) {
 		at = c.from
@@ -40,11 +42,13 @@ func (s *Service) mailable(ctx context.Context, account partner.Account, inv Inv
 	return recipient.Mailable(ctx, s.Ledger, account, inv.RecipientEmail)
 }
 
-// reserve allows the mail of an invitation at a moment that is not in the past, or says what stands against it, as [recipient.Quota] does. What was
-// allowed is allowed again for the same moment.
-func (s *Service) reserve(ctx context.Context, account partner.Account, inv Invitation, now, at time.Time) (time.Time, error) {
+// reserve allows the mail of an invitation at a moment that is not in the past, or says what stands against it, as
+// [recipient.Quota] does. What was allowed is allowed again for the same moment.
+func (s *Service) reserve(ctx context.Context, account partner.Account, inv Invitation, now,
+	at time.Time) (time.Time, error) {
 	one := recipient.Mailing{Partner: inv.Inviter, Invitation: inv.ID, Generation: inv.Generation, At: at}
-	return recipient.Quota{Ledger: s.Ledger, Limits: s.Limits}.Reserve(ctx, account, inv.RecipientEmail, one, inv.Mail.SentAt, now)
+	return recipient.Quota{Ledger: s.Ledger, Limits: s.Limits}.Reserve(ctx, account, inv.RecipientEmail, one,
+		inv.Mail.SentAt, now)
 }
 
 // AllowReminder is [recipient.AllowReminder] for the reminder that the invitation owes.

@@ -7,21 +7,23 @@ import (
 	"time"
 )
 
-// renewalKeeps are the fields of an invitation that one which renews it takes over; renewalResets are all others. A new field belongs into one of the two,
-// and one that is reset into [Invitation.again].
+// renewalKeeps are the fields of an invitation that one which renews it takes over; renewalResets are all others. A
+// new field belongs into one of the two, and one that is reset into [Invitation.again].
 var (
 	renewalKeeps = []string{
-		"Inviter", "Kind", "Customer", "Bound", "ActingRole", "Provider", "RecipientEmail", "RecipientName", "Locale", "LocaleAsked", "Cloud",
+		"Inviter", "Kind", "Customer", "Bound", "ActingRole", "Provider", "RecipientEmail", "RecipientName", "Locale",
+		"LocaleAsked", "Cloud",
 		"RequestDelegatedAdmin", "GranularID", "Source", "Tags", "Message", "Sandbox", "Reminders", "Duration",
 	}
 	renewalResets = []string{
-		"ID", "Orderer", "BatchID", "RegionTable", "Status", "Generation", "Mail", "ExpiresAt", "CreatedAt", "CreatedBy", "Edited", "Answer", "Post",
+		"ID", "Orderer", "BatchID", "RegionTable", "Status", "Generation", "Mail", "ExpiresAt", "CreatedAt", "CreatedBy",
+		"Edited", "Answer", "Post",
 		"Reminded", "RemindedAt", "Asked", "Reported", "DisputedAt", "Moot", "EraseAt", "EndedAt", "Version", "History",
 	}
 )
 
-// TestEveryFieldIsKeptOrResetOnRenewal: of an invitation that has a value in each field, those above are as before and the others are empty.
-// Replaces alone gets a value of its own.
+// TestEveryFieldIsKeptOrResetOnRenewal: of an invitation that has a value in each field, those above are as before and
+// the others are empty. Replaces alone gets a value of its own.
 func TestEveryFieldIsKeptOrResetOnRenewal(t *testing.T) {
 	var old Invitation
 	fill(t, reflect.ValueOf(&old).Elem())

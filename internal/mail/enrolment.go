@@ -28,7 +28,8 @@ type ofEnrolments struct{ *Dispatcher }
 func (ofEnrolments) table() outbox.Table[enrolment.Enrolment] { return enrolment.Mails }
 
 func (ofEnrolments) about(e enrolment.Enrolment) about {
-	return about{what: "enrolment", id: e.ID, tenant: e.Tenant, generation: e.Verification.Generation, figures: "EnrolmentMail"}
+	return about{what: "enrolment", id: e.ID, tenant: e.Tenant, generation: e.Verification.Generation,
+		figures: "EnrolmentMail"}
 }
 
 func (s ofEnrolments) read(ctx context.Context, e enrolment.Enrolment) (enrolment.Enrolment, error) {
@@ -42,7 +43,8 @@ func (s ofEnrolments) write(ctx context.Context, before, after enrolment.Enrolme
 func (ofEnrolments) took(enrolment.Enrolment, string) bool { return false }
 
 // compose writes one mail. What cannot reach anybody is given up.
-func (s ofEnrolments) compose(ctx context.Context, e enrolment.Enrolment, k outbox.Kind) (letter.Content, Message, *Outcome) {
+func (s ofEnrolments) compose(ctx context.Context, e enrolment.Enrolment, k outbox.Kind) (letter.Content, Message,
+	*Outcome) {
 	if !letter.WritesEnrolment(k) {
 		return stop(unsent(outbox.Waiting, "kind_not_known"))
 	}
@@ -63,7 +65,8 @@ func (s ofEnrolments) compose(ctx context.Context, e enrolment.Enrolment, k outb
 	}
 	address := ""
 	if k == enrolment.VerificationNotice {
-		token, err := s.Links.Sign(ctx, link.Verify, link.Link{Tenant: string(e.Tenant), ID: e.ID, Generation: e.Verification.Generation})
+		token, err := s.Links.Sign(ctx, link.Verify, link.Link{Tenant: string(e.Tenant), ID: e.ID,
+			Generation: e.Verification.Generation})
 		if err != nil {
 			s.Log.ErrorContext(ctx, "no link", "enrolment", e.ID, "kind", k, "error", err)
 			return stop(unsent(outbox.Waiting, "link_unavailable"))

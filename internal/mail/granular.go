@@ -43,7 +43,8 @@ func (s ofGranular) write(ctx context.Context, before, after granular.Relationsh
 
 func (ofGranular) took(granular.Relationship, string) bool { return false }
 
-func (s ofGranular) compose(ctx context.Context, r granular.Relationship, k outbox.Kind) (letter.Content, Message, *Outcome) {
+func (s ofGranular) compose(ctx context.Context, r granular.Relationship, k outbox.Kind) (letter.Content, Message,
+	*Outcome) {
 	toPartner := granular.Mails.ToPartner(k)
 	account, err := s.Accounts.Account(ctx, r.Partner, false)
 	switch {
@@ -83,9 +84,10 @@ func (s ofGranular) compose(ctx context.Context, r granular.Relationship, k outb
 	return c, m, nil
 }
 
-// granularStopped says what keeps a mail from going now, or for ever. That administration ends is told even where the partner may not mail
-// any more.
-func (d *Dispatcher) granularStopped(ctx context.Context, n outbox.Kind, account partner.Account, to string) (Outcome, bool) {
+// granularStopped says what keeps a mail from going now, or for ever. That administration ends is told even where the
+// partner may not mail any more.
+func (d *Dispatcher) granularStopped(ctx context.Context, n outbox.Kind, account partner.Account,
+	to string) (Outcome, bool) {
 	request := n == granular.RequestNotice
 	switch {
 	case to == "" && granular.Mails.ToPartner(n):

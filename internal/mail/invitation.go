@@ -16,8 +16,9 @@ import (
 	"concord/internal/recipient"
 )
 
-// Dispatch sends the mail of an invitation as it was when the mail was queued, and the notices about it, with the steps and the error of
-// [deliver]. The notices are a queue of their own: they are looked at whatever became of the mail.
+// Dispatch sends the mail of an invitation as it was when the mail was queued, and the notices about it, with the
+// steps and the error of [deliver]. The notices are a queue of their own: they are looked at whatever became of the
+// mail.
 func (d *Dispatcher) Dispatch(ctx context.Context, queued invitation.Invitation) error {
 	return errors.Join(deliver(ctx, d, ofInvites{invitations{d}}, queued), d.notify(ctx, queued))
 }
@@ -70,7 +71,8 @@ func (ofInvites) took(i invitation.Invitation, messageID string) bool {
 	return i.Mail.MessageID == messageID
 }
 
-func (s ofInvites) compose(ctx context.Context, inv invitation.Invitation, _ outbox.Kind) (letter.Content, Message, *Outcome) {
+func (s ofInvites) compose(ctx context.Context, inv invitation.Invitation, _ outbox.Kind) (letter.Content, Message,
+	*Outcome) {
 	if !letter.Writes(inv.Kind) {
 		// Written by a version of us that knows more kinds, in the middle of a deployment.
 		return stop(unsent(outbox.Waiting, "kind_not_known"))
@@ -117,7 +119,8 @@ func (ofNotices) table() outbox.Table[invitation.Invitation] { return invitation
 
 func (ofNotices) took(invitation.Invitation, string) bool { return false }
 
-func (s ofNotices) compose(ctx context.Context, inv invitation.Invitation, k outbox.Kind) (letter.Content, Message, *Outcome) {
+func (s ofNotices) compose(ctx context.Context, inv invitation.Invitation, k outbox.Kind) (letter.Content, Message,
+	*Outcome) {
 	if o, waits := s.sweep(ctx, inv, k); waits {
 		return stop(o)
 	}
@@ -158,9 +161,10 @@ func (s ofNotices) compose(ctx context.Context, inv invitation.Invitation, k out
 	return c, m, nil
 }
 
-// letter gives what a mail says of an invitation; of a dual one that is the provider's account too, and of one that asks for granular
-// administration its roles.
-func (d *Dispatcher) letter(ctx context.Context, inv invitation.Invitation, account partner.Account, cloud partner.Cloud) (invitation.Letter, error) {
+// letter gives what a mail says of an invitation; of a dual one that is the provider's account too, and of one that
+// asks for granular administration its roles.
+func (d *Dispatcher) letter(ctx context.Context, inv invitation.Invitation, account partner.Account,
+	cloud partner.Cloud) (invitation.Letter, error) {
 	l := invitation.Letter{Invitation: inv, Inviter: account.As(inv.ActingRole), Cloud: cloud} // who orders depends on the role (0.33, 0.34)
 	if inv.GranularID != "" {
 		g, err := d.Granular.GranularRelationship(ctx, granular.Key{Partner: inv.Inviter, ID: inv.GranularID}, false)
@@ -185,8 +189,8 @@ func (d *Dispatcher) letter(ctx context.Context, inv invitation.Invitation, acco
 	return l, nil
 }
 
-// sweep deals with what an acceptance has made moot before the partner is told of it, and gives true when that is not done yet: the notice
-// waits, and is what brings the rest home.
+// sweep deals with what an acceptance has made moot before the partner is told of it, and gives true when that is not
+// done yet: the notice waits, and is what brings the rest home.
 func (d *Dispatcher) sweep(ctx context.Context, inv invitation.Invitation, k outbox.Kind) (Outcome, bool) {
 	if k != invitation.AnswerNotice || d.Others == nil {
 		return Outcome{}, false
@@ -206,7 +210,8 @@ func (d *Dispatcher) sweep(ctx context.Context, inv invitation.Invitation, k out
 var errNoWords = errors.New("mail: no such letter")
 
 // words writes the letter of a notice with its links, each of the purpose that the notice has and of no other.
-func (d *Dispatcher) words(ctx context.Context, n outbox.Kind, l invitation.Letter, m *Message) (letter.Content, error) {
+func (d *Dispatcher) words(ctx context.Context, n outbox.Kind, l invitation.Letter, m *Message) (letter.Content,
+	error) {
 	inv := l.Invitation
 	if !letter.Writes(inv.Kind) || inv.Answer == nil && n != invitation.ReminderNotice && n != invitation.RenewalNotice {
 		return letter.Content{}, errNoWords
@@ -241,9 +246,10 @@ func answerLinks(answer string) letter.Links {
 	return letter.Links{Answer: answer, Report: answer + "/report"}
 }
 
-// stopped says what keeps a notice from going now, or for ever. What a customer has agreed to reaches it even where the partner may not
-// mail any more, and even where it wants no mail of the partner: it is its own evidence.
-func (d *Dispatcher) stopped(ctx context.Context, inv invitation.Invitation, n outbox.Kind, account partner.Account, to string) (Outcome, bool) {
+// stopped says what keeps a notice from going now, or for ever. What a customer has agreed to reaches it even where
+// the partner may not mail any more, and even where it wants no mail of the partner: it is its own evidence.
+func (d *Dispatcher) stopped(ctx context.Context, inv invitation.Invitation, n outbox.Kind, account partner.Account,
+	to string) (Outcome, bool) {
 	switch {
 	case to == "" && invitation.Notices.ToPartner(n):
 		return unsent(outbox.Failed, "no_contact"), true
@@ -262,7 +268,8 @@ func (d *Dispatcher) stopped(ctx context.Context, inv invitation.Invitation, n o
 	return Outcome{}, false
 }
 
-func (d *Dispatcher) mayRemind(ctx context.Context, inv invitation.Invitation, account partner.Account) (Outcome, bool) {
+func (d *Dispatcher) mayRemind(ctx context.Context, inv invitation.Invitation, account partner.Account) (Outcome,
+	bool) {
 	switch {
 	case account.Status != partner.Active:
 		return unsent(outbox.Failed, "partner_not_active"), true

@@ -1,16 +1,17 @@
-// Package mail sends what a write to the table says is owed: it claims the mail, derives the link, writes the letter as text
-// and HTML, hands it to Amazon SES and records what became of it.
+// Package mail sends what a write to the table says is owed: it claims the mail, derives the link, writes the letter
+// as text and HTML, hands it to Amazon SES and records what became of it.
 //
-// The state in the table is the truth, and the stream record only the hint that wakes the sender. Each step is one write
-// over the version before it, so of several senders that are woken for one mail one sends. The only step that cannot be
-// undone is the send itself. A mail is sent twice when its sender dies, or cannot reach the table, between SES taking it
-// and the table knowing, or when SES answers that it does not know itself; both carry the same link. It is never lost: whatever
-// stops here is due again at the end of the lease, and cleanup queues it (reliability, promise 3).
+// The state in the table is the truth, and the stream record only the hint that wakes the sender. Each step is one
+// write over the version before it, so of several senders that are woken for one mail one sends. The only step that
+// cannot be undone is the send itself. A mail is sent twice when its sender dies, or cannot reach the table, between
+// SES taking it and the table knowing, or when SES answers that it does not know itself; both carry the same link. It
+// is never lost: whatever stops here is due again at the end of the lease, and cleanup queues it (reliability, promise
+// 3).
 //
-// The notices about an invitation are a queue beside its mail, with the same steps: all that are owed are claimed together, sent one
-// by one and settled together. When a sender dies in between, those that had gone go a second time, receipts and notices to the
-// inviter alike. A reminder does not: it goes once at most, and one whose claim was never settled, or of which SES does not know
-// itself, is given up, which the timeline says.
+// The notices about an invitation are a queue beside its mail, with the same steps: all that are owed are claimed
+// together, sent one by one and settled together. When a sender dies in between, those that had gone go a second time,
+// receipts and notices to the inviter alike. A reminder does not: it goes once at most, and one whose claim was never
+// settled, or of which SES does not know itself, is given up, which the timeline says.
 package mail
 
 import (

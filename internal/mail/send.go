@@ -24,7 +24,8 @@ type source[T any] interface {
 	table() outbox.Table[T]
 	// about says what the mails are about.
 	about(t T) about
-	// read gives the aggregate as it is stored now, and write stores one version over the one before it, or gives the store's conflict.
+	// read gives the aggregate as it is stored now, and write stores one version over the one before it, or gives the
+	// store's conflict.
 	read(ctx context.Context, t T) (T, error)
 	write(ctx context.Context, before, after T) error
 	// compose writes one mail under a claim, or gives what keeps it from going now, or for ever. Nothing has left then.
@@ -44,9 +45,9 @@ type about struct {
 // maxRounds bounds how often a decision is made anew after somebody else was quicker.
 const maxRounds = 8
 
-// deliver sends what is owed, as it was when it was queued, if it still is to be sent: one claim for all, one send each, one write for what
-// became of them. An error means that the table could not be reached and that the same call is to be made again; everything else is recorded
-// in the table.
+// deliver sends what is owed, as it was when it was queued, if it still is to be sent: one claim for all, one send
+// each, one write for what became of them. An error means that the table could not be reached and that the same call
+// is to be made again; everything else is recorded in the table.
 func deliver[T any](ctx context.Context, d *Dispatcher, s source[T], queued T) error {
 	owner := rand.Text()[:10]
 	t, err := claim(ctx, d, s, queued, owner)
@@ -63,8 +64,9 @@ func deliver[T any](ctx context.Context, d *Dispatcher, s source[T], queued T) e
 		o := attempt(ctx, d, s, *t, k, box.At)
 		d.count(ctx, s.about(*t), k, box.Attempts, o, s.table().GivesUp(k, o.Outcome))
 		outcomes[k] = o.Outcome
-		// A crash between claim and send leaves the mail unsent until the lease is over; one here, or before the write below, sends it once
-		// more after that, with the same link and the same words, but for a kind that goes once at most.
+		// A crash between claim and send leaves the mail unsent until the lease is over; one here, or before the write
+		// below, sends it once more after that, with the same link and the same words, but for a kind that goes once at
+		// most.
 	}
 	return settle(ctx, d, s, *t, owner, outcomes)
 }
@@ -115,13 +117,15 @@ func attempt[T any](ctx context.Context, d *Dispatcher, s source[T], t T, k outb
 		return *stopped
 	}
 	a := s.about(t)
-	m.Tags = map[string]string{a.what: a.id, "tenant": string(a.tenant), "generation": strconv.Itoa(a.generation), "kind": string(k)}
+	m.Tags = map[string]string{a.what: a.id, "tenant": string(a.tenant), "generation": strconv.Itoa(a.generation),
+		"kind": string(k)}
 	return d.hand(ctx, c, m, until)
 }
 
-// settle records what became of the mails that were tried, over whatever happened meanwhile: a cancelled invitation still says that its mail
-// went out.
-func settle[T any](ctx context.Context, d *Dispatcher, s source[T], t T, owner string, outcomes map[outbox.Kind]outbox.Outcome) error {
+// settle records what became of the mails that were tried, over whatever happened meanwhile: a cancelled invitation
+// still says that its mail went out.
+func settle[T any](ctx context.Context, d *Dispatcher, s source[T], t T, owner string,
+	outcomes map[outbox.Kind]outbox.Outcome) error {
 	a := s.about(t)
 	var busy error
 	for range maxRounds {
@@ -153,16 +157,20 @@ func settle[T any](ctx context.Context, d *Dispatcher, s source[T], t T, owner s
 	return fmt.Errorf("mail: settle %s: %w", a.id, busy)
 }
 
-// figures are the metrics of the outcomes, each behind the kind of the mail: ReminderSent. The mail that invites is MailSent.
-var figures = map[outbox.State]string{outbox.Sent: "Sent", outbox.Waiting: "Retried", outbox.Unknown: "Unknown", outbox.Failed: "Failed"}
+// figures are the metrics of the outcomes, each behind the kind of the mail: ReminderSent. The mail that invites is
+// MailSent.
+var figures = map[outbox.State]string{outbox.Sent: "Sent", outbox.Waiting: "Retried", outbox.Unknown: "Unknown",
+	outbox.Failed: "Failed"}
 
-// unwanted are the reasons of mails that are given up because nobody is there to get them: no operator can put that right.
+// unwanted are the reasons of mails that are given up because nobody is there to get them: no operator can put that
+// right.
 var unwanted = []string{string(problem.RecipientSuppressed), "no_address", "no_contact"}
 
-// count says what became of one attempt, and of a mail that is given up that it was: MailFailed counts those of every kind, and an alarm
-// watches it.
+// count says what became of one attempt, and of a mail that is given up that it was: MailFailed counts those of every
+// kind, and an alarm watches it.
 func (d *Dispatcher) count(ctx context.Context, a about, k outbox.Kind, attempt int, o Outcome, givenUp bool) {
-	d.Log.InfoContext(ctx, "mail", a.what, a.id, "tenant", a.tenant, "kind", k, "outcome", o.State, "reason", o.Reason, "code", o.Code,
+	d.Log.InfoContext(ctx, "mail", a.what, a.id, "tenant", a.tenant, "kind", k, "outcome", o.State, "reason", o.Reason,
+		"code", o.Code,
 		"attempt", attempt, "messageId", o.MessageID)
 	name := a.figures
 	if name == "" {

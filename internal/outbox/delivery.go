@@ -23,7 +23,8 @@ const (
 
 // Deliveries are all of them.
 var Deliveries = []Delivery{
-	DeliveryNotSent, DeliveryQueued, DeliverySending, DeliverySent, DeliveryDelayed, DeliveryDelivered, DeliveryBounced, DeliveryRejected,
+	DeliveryNotSent, DeliveryQueued, DeliverySending, DeliverySent, DeliveryDelayed, DeliveryDelivered, DeliveryBounced,
+	DeliveryRejected,
 	DeliverySuppressed, DeliveryComplained, DeliveryFailed,
 }
 

@@ -1,9 +1,11 @@
-// Package outbox is the way of a mail from the write that owes it to what became of it (reliability, "The mail sender").
+// Package outbox is the way of a mail from the write that owes it to what became of it (reliability, "The mail
+// sender").
 //
-// An aggregate (an invitation, a granular relationship, an enrolment) has a [Box] of what it owes, and a [Table] that says of each kind of
-// mail what there is to know. What is owed is claimed together under a lease: the attempt is counted before the send and settled after it.
-// What certainly did not go is tried again with a growing pause; what may have gone waits for SES to say so, and then goes once more, but
-// for a kind that goes once at most. After [MaxAttempts] a mail is given up, visibly.
+// An aggregate (an invitation, a granular relationship, an enrolment) has a [Box] of what it owes, and a [Table] that
+// says of each kind of mail what there is to know. What is owed is claimed together under a lease: the attempt is
+// counted before the send and settled after it. What certainly did not go is tried again with a growing pause; what
+// may have gone waits for SES to say so, and then goes once more, but for a kind that goes once at most. After
+// [MaxAttempts] a mail is given up, visibly.
 //
 // Everything here is a function of values: who reads, writes and sends is elsewhere.
 package outbox
@@ -16,8 +18,8 @@ import (
 // State is where a mail stands.
 type State string
 
-// The states of the sender. Only a person's action, or the job for what waited, writes Queued: the stream wakes the mailer on that word alone
-// (architecture, decision 11).
+// The states of the sender. Only a person's action, or the job for what waited, writes Queued: the stream wakes the
+// mailer on that word alone (architecture, decision 11).
 const (
 	None    State = ""
 	Queued  State = "queued"
@@ -78,8 +80,9 @@ type Box struct {
 // Owes reports whether a kind is owed.
 func (b Box) Owes(k Kind) bool { return slices.Contains(b.Owed, k) }
 
-// Enqueue asks for mails; of each kind one goes, the newest. A mailer that has a claim goes on with what it has claimed and leaves the rest:
-// what it may have sent already says what was true before, so the same kind goes once more.
+// Enqueue asks for mails; of each kind one goes, the newest. A mailer that has a claim goes on with what it has
+// claimed and leaves the rest: what it may have sent already says what was true before, so the same kind goes once
+// more.
 func (b *Box) Enqueue(now time.Time, kinds ...Kind) {
 	owed := slices.Clone(b.Owed)
 	for _, k := range kinds {
@@ -103,8 +106,8 @@ func (b *Box) Abandon(kinds ...Kind) {
 	}
 }
 
-// Took takes a mail out of which SES has said that it took it, by the link of now: an attempt whose outcome nobody knew was none too few. What a
-// mailer holds is left to it.
+// Took takes a mail out of which SES has said that it took it, by the link of now: an attempt whose outcome nobody
+// knew was none too few. What a mailer holds is left to it.
 func (b *Box) Took(k Kind) {
 	if b.Attempts > 0 {
 		b.Abandon(k)
@@ -141,13 +144,15 @@ type Table[T any] struct {
 	Load func(t T) Box
 	Save func(t *T, b Box)
 	Next func(t T) T
-	// Goes reports whether anything goes at a moment, where that is not always so. Otherwise nothing is claimed, and nothing forgotten.
+	// Goes reports whether anything goes at a moment, where that is not always so. Otherwise nothing is claimed, and
+	// nothing forgotten.
 	Goes func(t T, now time.Time) bool
 	// GivenUp notes that a mail is given up whose kind has no GivenUp of its own.
 	GivenUp func(t *T, now time.Time, k Kind, reason string)
 }
 
-// Of gives what there is to know of a kind, and false for none of the table's: a later version of us may owe it, in the middle of a deployment.
+// Of gives what there is to know of a kind, and false for none of the table's: a later version of us may owe it, in
+// the middle of a deployment.
 func (m Table[T]) Of(k Kind) (Mail[T], bool) {
 	n := slices.IndexFunc(m.Kinds, func(each Mail[T]) bool { return each.Kind == k })
 	if n < 0 {
@@ -191,8 +196,8 @@ type Loss struct {
 	Reason string // [AttemptsUsedUp] or [OutcomeUnknown]
 }
 
-// Claim gives the aggregate as a mailer holds it: all that is owed is claimed together, for the length of a lease, and the attempt is counted.
-// What has lost its point is forgotten, and when the attempts are used up all is given up.
+// Claim gives the aggregate as a mailer holds it: all that is owed is claimed together, for the length of a lease, and
+// the attempt is counted. What has lost its point is forgotten, and when the attempts are used up all is given up.
 func (m Table[T]) Claim(t T, now time.Time, owner string) (T, Claim) {
 	b := m.Load(t)
 	if b.State != Queued && (b.State != Claimed || now.Before(b.At)) || m.Goes != nil && !m.Goes(t, now) {
@@ -230,7 +235,8 @@ func (m Table[T]) Claim(t T, now time.Time, owner string) (T, Claim) {
 	return n, c
 }
 
-// lapse queues again what waited, and what was claimed and never settled: that may have gone, so a kind that goes once is given up.
+// lapse queues again what waited, and what was claimed and never settled: that may have gone, so a kind that goes once
+// is given up.
 func (m Table[T]) lapse(t *T, now time.Time) (given []Loss) {
 	b := m.Load(*t)
 	unsettled := b.State == Claimed
@@ -251,7 +257,8 @@ func (m Table[T]) lapse(t *T, now time.Time) (given []Loss) {
 	return given
 }
 
-// Resume queues again what waited, or what nobody has sent in its time, and false where nothing is due. It gives what was given up for it.
+// Resume queues again what waited, or what nobody has sent in its time, and false where nothing is due. It gives what
+// was given up for it.
 func (m Table[T]) Resume(t *T, now time.Time) (given []Loss, due bool) {
 	if b := m.Load(*t); b.State == None || now.Before(b.At) {
 		return nil, false
@@ -269,8 +276,9 @@ type Outcome struct {
 	State     State // Sent, Waiting, Unknown or Failed
 	MessageID string
 	Reason    string
-	// Later, when a mail waits, is for how long although it is not at fault: rate or quota of the account are used up. Such an
-	// attempt does not count, so that mail over the quota waits and is never given up (reliability, "The mail sender").
+	// Later, when a mail waits, is for how long although it is not at fault: rate or quota of the account are used up.
+	// Such an attempt does not count, so that mail over the quota waits and is never given up (reliability, "The mail
+	// sender").
 	Later time.Duration
 }
 
@@ -280,9 +288,9 @@ func (m Table[T]) GivesUp(k Kind, o Outcome) bool {
 	return o.State == Failed || o.State == Unknown && of.Once
 }
 
-// Settle gives the aggregate after each of some claimed mails was tried, and false when the claim is no longer owner's. What waits is tried
-// again, what was not tried too, and after [UnknownGrace] what may have gone: it carries the same link and the same words, so that a second
-// one does no harm.
+// Settle gives the aggregate after each of some claimed mails was tried, and false when the claim is no longer
+// owner's. What waits is tried again, what was not tried too, and after [UnknownGrace] what may have gone: it carries
+// the same link and the same words, so that a second one does no harm.
 func (m Table[T]) Settle(t T, now time.Time, owner string, outcomes map[Kind]Outcome) (T, bool) {
 	claimed := m.Load(t)
 	if claimed.State != Claimed || claimed.Owner != owner {

@@ -31,7 +31,10 @@ func (p *parcel) note(format string, of ...any) {
 
 var mails = outbox.Table[parcel]{
 	Kinds: []outbox.Mail[parcel]{
-		{Kind: plain, To: func(parcel) string { return "ada@larch.example" }, Pointless: func(p parcel, _ time.Time) bool { return p.ended }},
+		{Kind: plain, To: func(parcel) string { return "ada@larch.example" }, Pointless: func(p parcel,
+			_ time.Time) bool {
+			return p.ended
+		}},
 		{Kind: once, Once: true, ToPartner: true},
 		{
 			Kind: followed, Sent: func(p *parcel, _ time.Time, id string) { p.note("followed sent %s", id) },
@@ -91,19 +94,22 @@ func TestAttemptsAreCounted(t *testing.T) {
 		}
 		p = settled(t, p, now, outbox.Outcome{State: outbox.Waiting, Reason: "sender_unreachable"})
 		pause := min(30*time.Second<<(attempt-1), time.Hour)
-		if p.box.Attempts != attempt || p.box.State != outbox.Waiting || !p.box.At.Equal(now.Add(pause)) || p.box.Reason != "sender_unreachable" {
+		if p.box.Attempts != attempt || p.box.State != outbox.Waiting || !p.box.At.Equal(now.Add(pause)) ||
+			p.box.Reason != "sender_unreachable" {
 			t.Fatalf("attempt %d: %+v at %s", attempt, p.box, now)
 		}
 		now = p.box.At
 		if _, due := mails.Resume(&p, now.Add(-time.Second)); due {
 			t.Fatal("resumed before its time")
 		}
-		if given, due := mails.Resume(&p, now); !due || len(given) > 0 || p.box.State != outbox.Queued || p.box.Attempts != attempt {
+		if given, due := mails.Resume(&p, now); !due || len(given) > 0 || p.box.State != outbox.Queued ||
+			p.box.Attempts != attempt {
 			t.Fatalf("resumed as %+v", p.box)
 		}
 	}
 	p, c := mails.Claim(p, now, "me")
-	if !c.Changed || c.Send || !slices.Equal(c.GivenUp, []outbox.Loss{{plain, outbox.AttemptsUsedUp}}) || p.box.State != outbox.None {
+	if !c.Changed || c.Send || !slices.Equal(c.GivenUp, []outbox.Loss{{plain, outbox.AttemptsUsedUp}}) ||
+		p.box.State != outbox.None {
 		t.Errorf("%+v, %+v", c, p.box)
 	}
 	if want := []string{"plain given up: attempts_used_up"}; !slices.Equal(p.notes, want) {
@@ -136,7 +142,8 @@ func TestLease(t *testing.T) {
 func TestUnknownOutcomes(t *testing.T) {
 	unknown := outbox.Outcome{State: outbox.Unknown, Reason: "sender_silent"}
 	p := settled(t, claimed(t, owing(plain, once), start), start, unknown)
-	if p.box.State != outbox.Unknown || p.box.Attempts != 1 || !p.box.At.Equal(start.Add(outbox.UnknownGrace)) || !slices.Equal(p.box.Owed, []outbox.Kind{plain}) {
+	if p.box.State != outbox.Unknown || p.box.Attempts != 1 || !p.box.At.Equal(start.Add(outbox.UnknownGrace)) ||
+		!slices.Equal(p.box.Owed, []outbox.Kind{plain}) {
 		t.Errorf("%+v", p.box)
 	}
 	if want := []string{"once given up: sender_silent"}; !slices.Equal(p.notes, want) {
@@ -165,7 +172,8 @@ func TestUnknownOutcomes(t *testing.T) {
 	}
 }
 
-// A claim that nobody settled may have sent: what goes once is given up, by cleanup and by the next mailer alike, and the rest goes again.
+// A claim that nobody settled may have sent: what goes once is given up, by cleanup and by the next mailer alike, and
+// the rest goes again.
 func TestUnsettledClaims(t *testing.T) {
 	held := claimed(t, owing(once, plain), start)
 	byCleanup := mails.Next(held)
@@ -176,7 +184,8 @@ func TestUnsettledClaims(t *testing.T) {
 		t.Errorf("%v, %+v", given, c)
 	}
 	for _, p := range []parcel{byCleanup, byMailer} {
-		if !slices.Equal(p.box.Owed, []outbox.Kind{plain}) || !slices.Equal(p.notes, []string{"once given up: outcome_unknown"}) {
+		if !slices.Equal(p.box.Owed, []outbox.Kind{plain}) || !slices.Equal(p.notes,
+			[]string{"once given up: outcome_unknown"}) {
 			t.Errorf("%+v, %q", p.box, p.notes)
 		}
 	}
@@ -185,29 +194,34 @@ func TestUnsettledClaims(t *testing.T) {
 // What each kind says of itself is done when it has gone or never will, and of several each for itself.
 func TestEachForItself(t *testing.T) {
 	p, mine := mails.Settle(claimed(t, owing(plain, once, followed), start), start, "me", map[outbox.Kind]outbox.Outcome{
-		plain: {State: outbox.Waiting, Reason: "rate_exceeded", Later: time.Minute}, once: {State: outbox.Failed, Reason: "no_contact"},
+		plain: {State: outbox.Waiting, Reason: "rate_exceeded", Later: time.Minute}, once: {State: outbox.Failed,
+			Reason: "no_contact"},
 		followed: {State: outbox.Sent, MessageID: "ses-1"},
 	})
 	if want := []string{"once given up: no_contact", "followed sent ses-1"}; !mine || !slices.Equal(p.notes, want) {
 		t.Errorf("noted %q, want %q", p.notes, want)
 	}
-	if p.box.State != outbox.Waiting || p.box.Attempts != 0 || p.box.Reason != "rate_exceeded" || !slices.Equal(p.box.Owed, []outbox.Kind{plain}) {
+	if p.box.State != outbox.Waiting || p.box.Attempts != 0 || p.box.Reason != "rate_exceeded" ||
+		!slices.Equal(p.box.Owed, []outbox.Kind{plain}) {
 		t.Errorf("%+v", p.box)
 	}
-	p = settled(t, claimed(t, owing(followed), start), start, outbox.Outcome{State: outbox.Failed, Reason: "message_rejected"})
+	p = settled(t, claimed(t, owing(followed), start), start, outbox.Outcome{State: outbox.Failed,
+		Reason: "message_rejected"})
 	if want := []string{"followed failed: message_rejected"}; !slices.Equal(p.notes, want) || p.box.State != outbox.None {
 		t.Errorf("noted %q, want %q", p.notes, want)
 	}
 	// Of several that wait the next attempt is when the first may go; one that is at fault counts for all.
 	p, _ = mails.Settle(claimed(t, owing(plain, followed), start), start, "me", map[outbox.Kind]outbox.Outcome{
-		plain: {State: outbox.Unknown, Reason: "sender_silent"}, followed: {State: outbox.Waiting, Reason: "rate_exceeded", Later: time.Minute},
+		plain: {State: outbox.Unknown, Reason: "sender_silent"}, followed: {State: outbox.Waiting, Reason: "rate_exceeded",
+			Later: time.Minute},
 	})
 	if p.box.State != outbox.Waiting || p.box.Attempts != 1 || !p.box.At.Equal(start.Add(time.Minute)) {
 		t.Errorf("%+v", p.box)
 	}
 }
 
-// What came to be owed while a mailer was at work, or what it had no time for, goes after it; one asked for anew goes once more.
+// What came to be owed while a mailer was at work, or what it had no time for, goes after it; one asked for anew goes
+// once more.
 func TestWhatComesDuringAClaim(t *testing.T) {
 	p := claimed(t, owing(plain), start)
 	p.box.Enqueue(start, followed, plain, plain)
@@ -216,7 +230,8 @@ func TestWhatComesDuringAClaim(t *testing.T) {
 		t.Fatalf("%+v, want %v", p.box, want)
 	}
 	n, mine := mails.Settle(p, start, "me", map[outbox.Kind]outbox.Outcome{plain: {State: outbox.Sent}})
-	if !mine || n.box.State != outbox.Queued || n.box.Attempts != 0 || !slices.Equal(n.box.Owed, []outbox.Kind{followed, plain}) {
+	if !mine || n.box.State != outbox.Queued || n.box.Attempts != 0 || !slices.Equal(n.box.Owed, []outbox.Kind{followed,
+		plain}) {
 		t.Errorf("%+v", n.box)
 	}
 	failing, _ := mails.Settle(p, start, "me", map[outbox.Kind]outbox.Outcome{plain: {State: outbox.Waiting}})
@@ -231,14 +246,16 @@ func TestEnqueueAndAbandon(t *testing.T) {
 	p := owing(plain, once)
 	p.box.Attempts = 3
 	p.box.Enqueue(start.Add(time.Hour), plain)
-	if want := []outbox.Kind{once, plain}; !slices.Equal(p.box.Owed, want) || p.box.Attempts != 0 || !p.box.At.Equal(start.Add(time.Hour+outbox.StreamGrace)) {
+	if want := []outbox.Kind{once, plain}; !slices.Equal(p.box.Owed, want) || p.box.Attempts != 0 ||
+		!p.box.At.Equal(start.Add(time.Hour+outbox.StreamGrace)) {
 		t.Errorf("%+v", p.box)
 	}
 	if p.box.Abandon(once); !slices.Equal(p.box.Owed, []outbox.Kind{plain}) || p.box.State != outbox.Queued {
 		t.Errorf("%+v", p.box)
 	}
 	p.ended = true
-	if n, c := mails.Claim(p, start, "me"); !c.Changed || c.Send || len(c.GivenUp) > 0 || n.box.State != outbox.None || len(n.notes) > 0 {
+	if n, c := mails.Claim(p, start, "me"); !c.Changed || c.Send || len(c.GivenUp) > 0 || n.box.State != outbox.None ||
+		len(n.notes) > 0 {
 		t.Errorf("%+v, %+v", c, n)
 	}
 	if p.box.Abandon(plain); p.box.State != outbox.None {
@@ -248,7 +265,8 @@ func TestEnqueueAndAbandon(t *testing.T) {
 	if n := claimed(t, later, start); n.box.State != outbox.Claimed {
 		t.Errorf("%+v", n.box)
 	}
-	if mails.Address(parcel{}, plain) == "" || mails.Address(parcel{}, once) != "" || !mails.ToPartner(once) || mails.ToPartner(plain) {
+	if mails.Address(parcel{}, plain) == "" || mails.Address(parcel{}, once) != "" || !mails.ToPartner(once) ||
+		mails.ToPartner(plain) {
 		t.Error("addresses")
 	}
 }
@@ -256,8 +274,10 @@ func TestEnqueueAndAbandon(t *testing.T) {
 // The order of what SES says, with the place of an automatic reply before a delivery.
 func TestOrderOfReports(t *testing.T) {
 	order := []outbox.Report{
-		{State: outbox.Sent}, {State: outbox.Delayed}, {State: outbox.Bounced, Reason: outbox.TransientBounce}, {State: outbox.Delivered},
-		{State: outbox.Rejected}, {State: outbox.Suppressed}, {State: outbox.Bounced, Reason: "address_unknown"}, {State: outbox.Complained},
+		{State: outbox.Sent}, {State: outbox.Delayed}, {State: outbox.Bounced, Reason: outbox.TransientBounce},
+		{State: outbox.Delivered},
+		{State: outbox.Rejected}, {State: outbox.Suppressed}, {State: outbox.Bounced, Reason: "address_unknown"},
+		{State: outbox.Complained},
 	}
 	for n, r := range order {
 		if !r.Speaks() || !r.State.Taken() {
@@ -268,7 +288,8 @@ func TestOrderOfReports(t *testing.T) {
 				t.Errorf("%s %s over %s %s", r.State, r.Reason, before.State, before.Reason)
 			}
 		}
-		for _, s := range []outbox.State{outbox.None, outbox.Queued, outbox.Claimed, outbox.Waiting, outbox.Unknown, outbox.Failed} {
+		for _, s := range []outbox.State{outbox.None, outbox.Queued, outbox.Claimed, outbox.Waiting, outbox.Unknown,
+			outbox.Failed} {
 			if !r.Takes(s, "") || s.Taken() || (outbox.Report{State: s}).Speaks() {
 				t.Errorf("%s over %s", r.State, s)
 			}

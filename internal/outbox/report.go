@@ -16,15 +16,15 @@ type Report struct {
 	Undeliverable bool
 }
 
-// TransientBounce is the reason of a bounce for which the recipient's mail server gave no lasting cause. SES reports automatic
-// answers ("I am out of the office") so as well.
+// TransientBounce is the reason of a bounce for which the recipient's mail server gave no lasting cause. SES reports
+// automatic answers ("I am out of the office") so as well.
 const TransientBounce = "bounce_transient"
 
 // order is how far a report takes a mail; what is further is never undone, whichever report came first.
 //
-// A delivery is what SES's own attempts end with. A bounce stands behind it, because a mail server may take a mail first and give it back
-// later, and no delivery ever follows a bounce; but a [TransientBounce] beside a delivery is an automatic answer of somebody who
-// has the mail. A complaint stands last: it can only be about a mail that arrived.
+// A delivery is what SES's own attempts end with. A bounce stands behind it, because a mail server may take a mail
+// first and give it back later, and no delivery ever follows a bounce; but a [TransientBounce] beside a delivery is an
+// automatic answer of somebody who has the mail. A complaint stands last: it can only be about a mail that arrived.
 var order = []State{Sent, Delayed, transient, Delivered, Rejected, Suppressed, Bounced, Complained}
 
 // transient is the place of a TransientBounce in the order; it is no state.

@@ -1,6 +1,6 @@
-// Package recipient is how much mail a person gets, and who may stop it (api, "Quotas"; domain, 0.17, 0.36, 0.37): the time between two mails,
-// how many a day, what bounced, complaints and who does not want a partner's mail any more, and who lifts that. Whatever is mailed, by whichever
-// aggregate, counts for the same person here.
+// Package recipient is how much mail a person gets, and who may stop it (api, "Quotas"; domain, 0.17, 0.36, 0.37): the
+// time between two mails, how many a day, what bounced, complaints and who does not want a partner's mail any more,
+// and who lifts that. Whatever is mailed, by whichever aggregate, counts for the same person here.
 //
 // A recipient is a mailbox, whatever tag an address of it has, and known by a hash.
 package recipient
@@ -19,16 +19,16 @@ import (
 	"concord/internal/problem"
 )
 
-// Limits are how much mail partners may cause (api, "Quotas"; domain, 0.17). [Cooldown] and [PerRecipient] are the same in
-// every deployment.
+// Limits are how much mail partners may cause (api, "Quotas"; domain, 0.17). [Cooldown] and [PerRecipient] are the
+// same in every deployment.
 type Limits struct {
 	// Partners is how many partners may mail one recipient in 24 hours; 0 for any number.
 	Partners int
-	// FirstMonth and Daily are how many mails a partner may send per day of UTC: in the 30 days after its account was made, and
-	// from then on. An account can have a number of its own.
+	// FirstMonth and Daily are how many mails a partner may send per day of UTC: in the 30 days after its account was
+	// made, and from then on. An account can have a number of its own.
 	FirstMonth, Daily int
-	// Domain is how many mails a partner may send per day of UTC to all addresses of one registrable domain, but for those of webmail;
-	// 0 for any number (domain, 0.37).
+	// Domain is how many mails a partner may send per day of UTC to all addresses of one registrable domain, but for
+	// those of webmail; 0 for any number (domain, 0.37).
 	Domain int
 }
 
@@ -56,15 +56,16 @@ type Mailing struct {
 	At       time.Time
 }
 
-// Mailings are what was allowed to one recipient in the last 24 hours. The recipient is a mailbox, whatever tag an address of it has, and
-// known by a hash (domain, 0.37).
+// Mailings are what was allowed to one recipient in the last 24 hours. The recipient is a mailbox, whatever tag an
+// address of it has, and known by a hash (domain, 0.37).
 type Mailings struct {
 	Recipient string
 	List      []Mailing
 	// Suppressed, when not nil, says why the recipient gets no mail of anybody. What holds it is kept for good.
 	Suppressed *Suppression
-	// Bounced, when not nil, says why nothing goes to the one address whose hash the recipient is: there is no such address. Others of the
-	// mailbox are not touched, and have what is known of them under hashes of their own. What holds it is kept for good.
+	// Bounced, when not nil, says why nothing goes to the one address whose hash the recipient is: there is no such
+	// address. Others of the mailbox are not touched, and have what is known of them under hashes of their own. What
+	// holds it is kept for good.
 	Bounced *Suppression
 	// Blocked are the partners whose mails the recipient does not want, and why. What holds any is kept for good.
 	Blocked map[partner.TenantID]Suppression
@@ -85,7 +86,8 @@ func Hash(s string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// bounced says why nothing goes to an address itself, nil when there is nothing against it. The mailings are those of its mailbox.
+// bounced says why nothing goes to an address itself, nil when there is nothing against it. The mailings are those of
+// its mailbox.
 func bounced(ctx context.Context, ledger Suppressions, address string, m Mailings, strong bool) (*Suppression, error) {
 	exact := exactly(address)
 	if exact == m.Recipient {
@@ -97,10 +99,10 @@ func bounced(ctx context.Context, ledger Suppressions, address string, m Mailing
 
 // Ledger keeps count of mails.
 //
-// Mailings gives what is stored for a recipient, and empty ones of version 0 for nothing. With strong set the answer includes
-// every write that was acknowledged before the call; without, it may be a second old.
-// Record stores mailings of one version over the version before it, or nothing and [ErrConflict]. Count counts one more mail of
-// a partner, unless limit was reached: then it counts nothing and reports false.
+// Mailings gives what is stored for a recipient, and empty ones of version 0 for nothing. With strong set the answer
+// includes every write that was acknowledged before the call; without, it may be a second old. Record stores mailings
+// of one version over the version before it, or nothing and [ErrConflict]. Count counts one more mail of a partner,
+// unless limit was reached: then it counts nothing and reports false.
 type Ledger interface {
 	Mailings(ctx context.Context, recipient string, strong bool) (Mailings, error)
 	Record(ctx context.Context, m Mailings) error
@@ -114,23 +116,28 @@ type Tally struct {
 	Domain string
 }
 
-// Quota allows mails that ask a recipient for something: invitations, and requests of other kinds, which all count together.
+// Quota allows mails that ask a recipient for something: invitations, and requests of other kinds, which all count
+// together.
 type Quota struct {
 	Ledger Ledger
 	Limits Limits
 }
 
 // Allow allows one mail now, or says what stands against it: [problem.SendingPaused], [problem.RecipientSuppressed],
-// [problem.ResendCooldown], [problem.RecipientQuotaExceeded], [problem.PartnerQuotaExceeded]. What was allowed is allowed again at no cost,
-// so that a change can be tried again. It is known by the id of what it asks about and by the generation of its link.
-func (q Quota) Allow(ctx context.Context, account partner.Account, recipient, id string, generation int, now time.Time) error {
-	_, err := q.Reserve(ctx, account, recipient, Mailing{Partner: account.Tenant, Invitation: id, Generation: generation, At: now}, time.Time{}, now)
+// [problem.ResendCooldown], [problem.RecipientQuotaExceeded], [problem.PartnerQuotaExceeded]. What was allowed is
+// allowed again at no cost, so that a change can be tried again. It is known by the id of what it asks about and by
+// the generation of its link.
+func (q Quota) Allow(ctx context.Context, account partner.Account, recipient, id string, generation int,
+	now time.Time) error {
+	_, err := q.Reserve(ctx, account, recipient, Mailing{Partner: account.Tenant, Invitation: id,
+		Generation: generation, At: now}, time.Time{}, now)
 	return err
 }
 
-// Reserve is [Quota.Allow] for the moment of one mailing; the mail before it went out at sent. A crash after it has used up one mail of the
-// quotas and nothing else.
-func (q Quota) Reserve(ctx context.Context, account partner.Account, address string, one Mailing, sent, now time.Time) (time.Time, error) {
+// Reserve is [Quota.Allow] for the moment of one mailing; the mail before it went out at sent. A crash after it has
+// used up one mail of the quotas and nothing else.
+func (q Quota) Reserve(ctx context.Context, account partner.Account, address string, one Mailing, sent,
+	now time.Time) (time.Time, error) {
 	at := one.At
 	if account.Paused != nil {
 		return at, ErrPaused
@@ -169,8 +176,8 @@ func (q Quota) Reserve(ctx context.Context, account partner.Account, address str
 	return at, ErrConflict
 }
 
-// count takes one of a partner's mails of a day, and one of those to the company that the address is of. When the second is refused, the
-// first is used up: that day has one mail less for that company.
+// count takes one of a partner's mails of a day, and one of those to the company that the address is of. When the
+// second is refused, the first is used up: that day has one mail less for that company.
 func (q Quota) count(ctx context.Context, account partner.Account, address string, at time.Time) error {
 	day, tomorrow := at.Format(time.DateOnly), at.Truncate(Window).Add(Window).Sub(at)
 	if _, webmail := contact.Webmail(address); q.Limits.Domain > 0 && !webmail {
@@ -185,7 +192,8 @@ func (q Quota) count(ctx context.Context, account partner.Account, address strin
 	}
 	ok, err := q.Ledger.Count(ctx, account.Tenant, Tally{Day: day}, q.Limits.Of(account, at))
 	if err == nil && !ok {
-		err = &problem.Error{Code: problem.PartnerQuotaExceeded, RetryAfter: tomorrow, Detail: "You have sent as many emails as you may in one day."}
+		err = &problem.Error{Code: problem.PartnerQuotaExceeded, RetryAfter: tomorrow,
+			Detail: "You have sent as many emails as you may in one day."}
 	}
 	return err
 }
@@ -196,16 +204,19 @@ func recent(list []Mailing, at time.Time) []Mailing {
 }
 
 // refuse says why a partner's mail does not go to an address of the recipient, whenever it is tried.
-func (m Mailings) refuse(ctx context.Context, ledger Suppressions, address string, p partner.TenantID, strong bool) error {
+func (m Mailings) refuse(ctx context.Context, ledger Suppressions, address string, p partner.TenantID,
+	strong bool) error {
 	gone, err := bounced(ctx, ledger, address, m, strong)
 	blocked, isBlocked := m.Blocked[p]
 	switch {
 	case err != nil:
 		return err
 	case m.Suppressed != nil, gone != nil:
-		return problem.New(problem.RecipientSuppressed, "This address gets no more email: an email to it bounced permanently, or its owner complained about one.")
+		return problem.New(problem.RecipientSuppressed,
+			"This address gets no more email: an email to it bounced permanently, or its owner complained about one.")
 	case isBlocked && blocked.Reason == "reported":
-		return problem.New(problem.RecipientSuppressed, "The owner of this address has reported an email of yours and gets no more of them.")
+		return problem.New(problem.RecipientSuppressed,
+			"The owner of this address has reported an email of yours and gets no more of them.")
 	case isBlocked:
 		return problem.New(problem.RecipientSuppressed, "The owner of this address has unsubscribed from your emails.")
 	default:
@@ -213,7 +224,8 @@ func (m Mailings) refuse(ctx context.Context, ledger Suppressions, address strin
 	}
 }
 
-// with gives the mailings of the last 24 hours with one more, one version on, and true when that one is among them already.
+// with gives the mailings of the last 24 hours with one more, one version on, and true when that one is among them
+// already.
 func (m Mailings) with(one Mailing, now time.Time) (after Mailings, known bool) {
 	after = m
 	after.Version, after.List = m.Version+1, nil
@@ -240,9 +252,9 @@ func (m Mailings) when(one Mailing) time.Time {
 	return m.List[slices.IndexFunc(m.List, one.same)].At
 }
 
-// AllowReminder allows one reminder, of which it is the first or a later one, and records it so that the cooldown counts it. It is not
-// counted among the mails of a day: those are invitations. What was allowed is allowed again. Codes: [problem.RecipientSuppressed],
-// [problem.ResendCooldown], [problem.RecipientQuotaExceeded].
+// AllowReminder allows one reminder, of which it is the first or a later one, and records it so that the cooldown
+// counts it. It is not counted among the mails of a day: those are invitations. What was allowed is allowed again.
+// Codes: [problem.RecipientSuppressed], [problem.ResendCooldown], [problem.RecipientQuotaExceeded].
 func AllowReminder(ctx context.Context, ledger Suppressions, address string, one Mailing) error {
 	known, now := Of(address), one.At
 	for range maxRounds {
@@ -284,10 +296,12 @@ func (l Limits) allow(list []Mailing, p partner.TenantID, now time.Time) error {
 	case cool > 0:
 		return tooSoon(cool)
 	case full > 0:
-		return &problem.Error{Code: problem.RecipientQuotaExceeded, RetryAfter: full, Detail: "The recipient gets no more of your emails today."}
+		return &problem.Error{Code: problem.RecipientQuotaExceeded, RetryAfter: full,
+			Detail: "The recipient gets no more of your emails today."}
 	}
 	if len(list) >= maxMailings {
-		return &problem.Error{Code: problem.RecipientQuotaExceeded, RetryAfter: oldest(list).Add(Window).Sub(now), Detail: "The recipient gets no more emails today."}
+		return &problem.Error{Code: problem.RecipientQuotaExceeded, RetryAfter: oldest(list).Add(Window).Sub(now),
+			Detail: "The recipient gets no more emails today."}
 	}
 	if l.Partners > 0 && len(own) == 0 && len(others) >= l.Partners {
 		free := now.Add(Window)
@@ -296,7 +310,8 @@ func (l Limits) allow(list []Mailing, p partner.TenantID, now time.Time) error {
 				free = at.Add(Window)
 			}
 		}
-		return &problem.Error{Code: problem.RecipientQuotaExceeded, RetryAfter: free.Sub(now), Detail: "The recipient gets no more emails from new partners today."}
+		return &problem.Error{Code: problem.RecipientQuotaExceeded, RetryAfter: free.Sub(now),
+			Detail: "The recipient gets no more emails from new partners today."}
 	}
 	return nil
 }
@@ -305,8 +320,8 @@ func oldest(list []Mailing) time.Time {
 	return slices.MinFunc(list, func(a, b Mailing) int { return a.At.Compare(b.At) }).At
 }
 
-// Spacing gives how long one more mail waits after those of the same sender, oldest first, that still count: until the cooldown is over, and
-// until there are fewer than [PerRecipient]. It is 0, or less, for a mail that need not wait.
+// Spacing gives how long one more mail waits after those of the same sender, oldest first, that still count: until the
+// cooldown is over, and until there are fewer than [PerRecipient]. It is 0, or less, for a mail that need not wait.
 func Spacing(own []time.Time, now time.Time) (cool, full time.Duration) {
 	if n := len(own); n > 0 {
 		cool = own[n-1].Add(Cooldown).Sub(now)
@@ -318,7 +333,8 @@ func Spacing(own []time.Time, now time.Time) (cool, full time.Duration) {
 }
 
 func tooSoon(wait time.Duration) error {
-	return &problem.Error{Code: problem.ResendCooldown, RetryAfter: wait, Detail: "Wait ten minutes between two emails to a recipient."}
+	return &problem.Error{Code: problem.ResendCooldown, RetryAfter: wait,
+		Detail: "Wait ten minutes between two emails to a recipient."}
 }
 
 // Of gives how many mails a partner may send on the day of UTC of a moment.
@@ -342,7 +358,8 @@ var ErrConflict = command.ErrConflict
 // maxRounds bounds how often a decision is made anew after somebody else was quicker.
 const maxRounds = 8
 
-// Mailable says what stands against any mail of a partner to an address: [problem.SendingPaused], [problem.RecipientSuppressed].
+// Mailable says what stands against any mail of a partner to an address: [problem.SendingPaused],
+// [problem.RecipientSuppressed].
 func Mailable(ctx context.Context, ledger Suppressions, account partner.Account, address string) error {
 	if account.Paused != nil {
 		return ErrPaused

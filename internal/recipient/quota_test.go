@@ -20,8 +20,8 @@ func mailed(of map[partner.TenantID][]time.Duration) (list []Mailing) {
 	return list
 }
 
-// How many partners may mail one recipient in a day is a limit for those that have not mailed it: who has mailed it before the others did may
-// go on, whatever reminders of others stand beside.
+// How many partners may mail one recipient in a day is a limit for those that have not mailed it: who has mailed it
+// before the others did may go on, whatever reminders of others stand beside.
 func TestWhoHasMailedBeforeIsNoNewPartner(t *testing.T) {
 	three := map[partner.TenantID][]time.Duration{"b": {3 * time.Hour}, "c": {2 * time.Hour}, "d": {time.Hour}}
 	limits := Limits{Partners: 3}
@@ -52,12 +52,14 @@ func TestSpacing(t *testing.T) {
 		own        []time.Time
 		cool, full time.Duration
 	}{
-		"none":            {nil, 0, 0},
-		"one, just now":   {ago(0), Cooldown, 0},
-		"one, before":     {ago(Cooldown), 0, 0},
-		"four":            {ago(4*time.Hour, 3*time.Hour, 2*time.Hour, time.Hour), -50 * time.Minute, 0},
-		"five":            {ago(5*time.Hour, 4*time.Hour, 3*time.Hour, 2*time.Hour, time.Hour), -50 * time.Minute, 19 * time.Hour},
-		"six, of another": {ago(6*time.Hour, 5*time.Hour, 4*time.Hour, 3*time.Hour, 2*time.Hour, time.Hour), -50 * time.Minute, 19 * time.Hour},
+		"none":          {nil, 0, 0},
+		"one, just now": {ago(0), Cooldown, 0},
+		"one, before":   {ago(Cooldown), 0, 0},
+		"four":          {ago(4*time.Hour, 3*time.Hour, 2*time.Hour, time.Hour), -50 * time.Minute, 0},
+		"five": {ago(5*time.Hour, 4*time.Hour, 3*time.Hour, 2*time.Hour, time.Hour), -50 * time.Minute,
+			19 * time.Hour},
+		"six, of another": {ago(6*time.Hour, 5*time.Hour, 4*time.Hour, 3*time.Hour, 2*time.Hour, time.Hour),
+			-50 * time.Minute, 19 * time.Hour},
 	} {
 		if cool, full := Spacing(c.own, noon); cool != c.cool || full != c.full {
 			t.Errorf("%s: %s, %s", name, cool, full)
@@ -67,7 +69,8 @@ func TestSpacing(t *testing.T) {
 
 // One mailbox is one recipient, whatever its tag; the address itself is another hash, and neither says the address.
 func TestOf(t *testing.T) {
-	if Of("Nora+one@Larch.example") != Of("nora@larch.example") || exactly("nora+one@larch.example") == Of("nora@larch.example") {
+	if Of("Nora+one@Larch.example") != Of("nora@larch.example") ||
+		exactly("nora+one@larch.example") == Of("nora@larch.example") {
 		t.Error("tags")
 	}
 	if h := Of("nora@larch.example"); len(h) != 32 || h == Of("paul@larch.example") {

@@ -14,9 +14,9 @@ type Reputation interface {
 	Bounced(ctx context.Context, p partner.TenantID, mail string) error
 }
 
-// voice says who complains: all addresses of one registrable domain are one voice, so that no organisation pauses a partner alone, and
-// at a webmail provider each mailbox is (domain, 0.36). It holds no address in clear. Where nobody knows the address any more it is
-// the mail that was complained about.
+// voice says who complains: all addresses of one registrable domain are one voice, so that no organisation pauses a
+// partner alone, and at a webmail provider each mailbox is (domain, 0.36). It holds no address in clear. Where nobody
+// knows the address any more it is the mail that was complained about.
 func voice(address, mail string) string {
 	if address == "" {
 		return mail
@@ -35,8 +35,10 @@ func Complain(ctx context.Context, r Reputation, p partner.TenantID, address, ma
 	return r.Complained(ctx, p, voice(address, mail))
 }
 
-// HoldReport holds against a partner what SES has reported of a mail that went to an address: a complaint, or that it bounced for good.
-func HoldReport(ctx context.Context, r Reputation, p partner.TenantID, address, mail string, report outbox.Report) error {
+// HoldReport holds against a partner what SES has reported of a mail that went to an address: a complaint, or that it
+// bounced for good.
+func HoldReport(ctx context.Context, r Reputation, p partner.TenantID, address, mail string,
+	report outbox.Report) error {
 	switch {
 	case report.State == outbox.Complained:
 		return Complain(ctx, r, p, address, mail)

@@ -28,8 +28,8 @@ type Suppression struct {
 	Reason string
 }
 
-// Suppress keeps all mail of anybody from where a mail went that was reported to be undeliverable: from the whole mailbox when its owner
-// complained, and otherwise from the exact address alone (domain, 0.37).
+// Suppress keeps all mail of anybody from where a mail went that was reported to be undeliverable: from the whole
+// mailbox when its owner complained, and otherwise from the exact address alone (domain, 0.37).
 func Suppress(ctx context.Context, ledger Suppressions, address string, r outbox.Report, now time.Time) error {
 	// Neither SES nor we remember what the simulator answers: a rehearsal can be repeated.
 	if address == "" || contact.Simulated(address) {
@@ -142,16 +142,19 @@ const (
 
 // Pardon is what the operator does with suppressions (issue: "the operator can see and lift").
 //
-// SES keeps a list of its own for the whole account and says nothing of mail that it does not try because of it, but that the address
-// is on it: an address that is there is suppressed again by its next mail, until the operator takes it off that list as well.
+// SES keeps a list of its own for the whole account and says nothing of mail that it does not try because of it, but
+// that the address is on it: an address that is there is suppressed again by its next mail, until the operator takes
+// it off that list as well.
 type Pardon struct {
 	Ledger    Suppressions
 	Addresses contact.Addresses
 	Now       func() time.Time
 }
 
-// Suppressions gives what keeps mail from an address, that of all partners first. Codes: [problem.RoleNotPermitted], those of an address.
-func (p Pardon) Suppressions(ctx context.Context, u partner.User, findings problem.Findings, address *string) ([]Standing, error) {
+// Suppressions gives what keeps mail from an address, that of all partners first. Codes: [problem.RoleNotPermitted],
+// those of an address.
+func (p Pardon) Suppressions(ctx context.Context, u partner.User, findings problem.Findings,
+	address *string) ([]Standing, error) {
 	if err := u.Permit(partner.OperatePartners); err != nil {
 		return nil, err
 	}
@@ -217,8 +220,8 @@ type Lifting struct {
 	Findings      problem.Findings
 }
 
-// Lift ends a suppression and gives those that remain. One that is not there is no error: it may have been lifted by a call whose answer
-// was lost. Codes: [problem.RoleNotPermitted], those of a field.
+// Lift ends a suppression and gives those that remain. One that is not there is no error: it may have been lifted by a
+// call whose answer was lost. Codes: [problem.RoleNotPermitted], those of a field.
 func (p Pardon) Lift(ctx context.Context, u partner.User, l Lifting) ([]Standing, error) {
 	if err := u.Permit(partner.OperatePartners); err != nil {
 		return nil, err
@@ -234,7 +237,8 @@ func (p Pardon) Lift(ctx context.Context, u partner.User, l Lifting) ([]Standing
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
-	lifted := Lifted{At: p.Now().UTC().Truncate(time.Second), Partner: by, By: u.Subject, CorrelationID: l.CorrelationID, Why: *l.Why}
+	lifted := Lifted{At: p.Now().UTC().Truncate(time.Second), Partner: by, By: u.Subject,
+		CorrelationID: l.CorrelationID, Why: *l.Why}
 	if err := p.lift(ctx, Of(address), address, lifted); err != nil {
 		return nil, err
 	}
@@ -283,8 +287,8 @@ func (l Lifting) partner(f *problem.Findings) partner.TenantID {
 	return ""
 }
 
-// lift gives the mailings without a suppression, one version on, and false when it is not there. Exact says that the mailings are of the
-// very address that is meant: what bounced is lifted there alone.
+// lift gives the mailings without a suppression, one version on, and false when it is not there. Exact says that the
+// mailings are of the very address that is meant: what bounced is lifted there alone.
 func (m Mailings) lift(l Lifted, exact bool) (after Mailings, was bool) {
 	after = m
 	after.Version++
