@@ -251,7 +251,7 @@ func say(found []*oaserrors.ValidationError) []string {
 	for _, e := range found {
 		line := e.Message + ": " + e.Reason
 		for _, s := range e.SchemaValidationErrors {
-			line += "; " + s.Location + " " + s.Reason
+			line += "; " + s.KeywordLocation + " " + s.Reason
 		}
 		lines = append(lines, line)
 	}
