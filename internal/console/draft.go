@@ -17,7 +17,13 @@ func (h *site) draftRoutes() []route {
 	read, change := audience{operation: partner.ReadCustomers}, audience{operation: partner.InviteCustomers}
 	return []route{
 		{method: http.MethodGet, path: "/invitations/{id}/draft", page: "console-draft", who: read, serve: h.draftPage},
-		{method: http.MethodPost, path: "/invitations/{id}/draft", page: "console-draft", who: change, serve: h.act(h.draftPage, h.changeDraft)},
+		{
+			method: http.MethodPost,
+			path:   "/invitations/{id}/draft",
+			page:   "console-draft",
+			who:    change,
+			serve:  h.act(h.draftPage, h.changeDraft),
+		},
 	}
 }
 
@@ -77,7 +83,10 @@ func (h *site) draftPage(v *visit) (*page, error) {
 // overdue leads from the draft of what has ended to the request itself, which says what became of it.
 func (h *site) overdue(v *visit, id string, err error) error {
 	switch problem.CodeOf(err) {
-	case problem.InvitationAlreadyAccepted, problem.InvitationAlreadyDeclined, problem.InvitationAlreadyCancelled, problem.InvitationExpired:
+	case problem.InvitationAlreadyAccepted,
+		problem.InvitationAlreadyDeclined,
+		problem.InvitationAlreadyCancelled,
+		problem.InvitationExpired:
 		if v.r.Method != http.MethodPost {
 			v.redirect(invitationPath(id))
 			return nil
@@ -106,7 +115,12 @@ func (v *visit) seenDraft(x draft.Draft) seenDraft {
 	i := x.Invitation
 	c := seenDraft{
 		Hidden: v.hiddenOf(i.Version), Path: draftPath(i.ID), Copy: "f-body", File: draftPath(i.ID) + "?format=eml",
-		Link:    copyable{Printer: v.Printer, ID: "link", Label: v.T("console-invite.draft.link"), Text: x.Link.Reveal()},
+		Link: copyable{
+			Printer: v.Printer,
+			ID:      "link",
+			Label:   v.T("console-invite.draft.link"),
+			Text:    x.Link.Reveal(),
+		},
 		Preview: &preview{Title: v.T("console-invite.check.preview"), Source: draftPath(i.ID) + "?format=mail"},
 	}
 	if i.RecipientEmail != "" {
@@ -175,7 +189,13 @@ func (v *visit) newest(i invitation.Invitation) *moment {
 		return nil
 	}
 	e := all[len(all)-1]
-	return &moment{Title: v.event(e.Action), Who: v.whoDid(e.Actor, e.Subject), Note: e.Reason, Time: v.at(e.At), State: eventState(e.Action)}
+	return &moment{
+		Title: v.event(e.Action),
+		Who:   v.whoDid(e.Actor, e.Subject),
+		Note:  e.Reason,
+		Time:  v.at(e.At),
+		State: eventState(e.Action),
+	}
 }
 
 // changeDraft keeps what was typed, and then does what the button says: whoever is done, or sends, has typed it before.

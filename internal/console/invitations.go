@@ -1,15 +1,13 @@
 package console
 
 import (
+	"maps"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
-	"concord/internal/contact"
 	"concord/internal/invitation"
-	"concord/internal/outbox"
 	"concord/internal/partner"
-	"concord/internal/recipient"
 )
 
 func (h *site) invitationRoutes() []route {
@@ -18,7 +16,11 @@ func (h *site) invitationRoutes() []route {
 		{method: http.MethodGet, path: "/invitations", page: "console-invitations",
 			section: "console.menu.invitations", who: read, serve: h.invitations},
 		{method: http.MethodGet, path: "/invitations/{id}", page: "console-invitation", who: read, serve: h.invitation},
-		{method: http.MethodPost, path: "/invitations/{id}", page: "console-invitation", who: change, serve: h.act(h.invitation, h.resend)},
+		{method: http.MethodPost, path: "/invitations/{id}", page: "console-invitation", who: change, serve: h.act(h.invitation, h.change)},
+		{method: http.MethodPost, path: "/invitations", page: "console-invitations", who: change, serve: h.act(h.invitations, h.several)},
+		{method: http.MethodGet, path: "/invitations/several", page: "console-invitations-several", who: change, serve: h.severalPage},
+		{method: http.MethodPost, path: "/invitations/several", page: "console-invitations-several", who: change,
+			serve: h.act(h.severalPage, h.doSeveral)},
 		{method: http.MethodGet, path: "/invitations/{id}/cancel", page: "console-invitation-cancel", who: change, serve: h.cancelling},
 		{method: http.MethodPost, path: "/invitations/{id}/cancel", page: "console-invitation-cancel", who: change,
 			serve: h.act(h.cancelling, h.cancel)},
@@ -36,119 +38,6 @@ func (v *visit) recipient(i invitation.Invitation) string {
 		return i.RecipientName
 	}
 	return v.T("console.invitation.no-recipient", "reference", i.Reference())
-}
-
-// invitations is the list of the partner's own, newest first: what is open or ended less than 30 days ago, or whatever
-// has a status.
-func (h *site) invitations(v *visit) (*page, error) {
-	q := invitation.Query{
-		Status: invitation.Status(v.chosen("status", "", "draft", "pending", "accepted", "declined", "cancelled", "expired", "all")),
-		Kind:   invitation.Kind(v.chosen("kind", "", "reseller", "dualReseller", "partnership")),
-	}
-	deliveries := []string{""}
-	for _, d := range outbox.Deliveries {
-		deliveries = append(deliveries, string(d))
-	}
-	q.DeliveryState = outbox.Delivery(v.chosen("deliveryState", deliveries...))
-	if to := v.typed("recipientEmail", contact.MaxAddress); to != "" {
-		if _, err := h.Invitations.Addresses.Check(to); err == nil {
-			q.RecipientEmail = to
-		}
-	}
-	found, pages, err := collect(v, func(after string, limit int) ([]invitation.Invitation, string, error) {
-		q.After, q.Limit = after, limit
-		page, err := h.Invitations.Invitations(v.ctx(), v.user, q)
-		return page.Invitations, page.Next, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	t := table{
-		Printer: v.Printer, Caption: v.T("console.invitations.caption"), Pager: pages, CSV: v.query("format", "csv"),
-		Columns: []column{
-			{Label: v.T("console.column.recipient")}, {Label: v.T("console.column.kind")}, {Label: v.T("console.column.status")},
-			{Label: v.T("console.column.delivery")}, {Label: v.T("console.column.created")}, {Label: v.T("console.column.expires")},
-			{Label: v.T("console.column.reference")},
-		},
-	}
-	for _, i := range found {
-		t.Rows = append(t.Rows, row{Cells: []cell{
-			{Text: v.recipient(i), Href: invitationPath(i.ID)}, {Text: v.T(kindKeys[i.Kind])}, {Pill: v.status(i)}, {Pill: v.delivery(i)},
-			{Time: v.day(i.CreatedAt)}, {Time: v.day(i.ExpiresAt)}, {Text: i.Reference()},
-		}})
-	}
-	if v.exports() {
-		v.export("invitations", t)
-		return nil, nil
-	}
-	f := v.invitationFilters(q)
-	t.Empty = &empty{Title: v.T("console.invitations.empty"), Text: v.T("console.invitations.empty.text")}
-	if f.Clear != "" {
-		t.Empty = &empty{v.T("console.empty.filtered"), v.T("console.empty.filtered.text"), &action{Label: v.T("console.filter.clear"), Href: f.Clear}}
-	}
-	p := v.page("console.invitations.title")
-	p.Content = listing{f, t}
-	return p, nil
-}
-
-func (v *visit) invitationFilters(q invitation.Query) filters {
-	f := filters{Printer: v.Printer, Action: root + "/invitations"}
-	status := []option{{Value: "", Label: v.T("console.filter.recent"), Selected: q.Status == ""}}
-	for _, s := range []invitation.Status{
-		invitation.Draft, invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Cancelled, invitation.Expired,
-	} {
-		status = append(status, option{Value: string(s), Label: v.T(statusKeys[s]), Selected: q.Status == s})
-	}
-	status = append(status, option{Value: string(invitation.AnyStatus), Label: v.T("console.filter.all"), Selected: q.Status == invitation.AnyStatus})
-	kinds := []option{{Value: "", Label: v.T("console.filter.any"), Selected: q.Kind == ""}}
-	for _, k := range invitation.Kinds {
-		kinds = append(kinds, option{Value: string(k), Label: v.T(kindKeys[k]), Selected: q.Kind == k})
-	}
-	deliveries := []option{{Value: "", Label: v.T("console.filter.any"), Selected: q.DeliveryState == ""}}
-	for _, d := range outbox.Deliveries {
-		deliveries = append(deliveries, option{Value: string(d), Label: v.T(deliveryKeys[d]), Selected: q.DeliveryState == d})
-	}
-	f.Fields = []field{
-		{Printer: v.Printer, Kind: "select", Name: "status", Label: v.T("console.column.status"), Options: status},
-		{Printer: v.Printer, Kind: "select", Name: "kind", Label: v.T("console.column.kind"), Options: kinds},
-		{Printer: v.Printer, Kind: "select", Name: "deliveryState", Label: v.T("console.column.delivery"), Options: deliveries},
-		{Printer: v.Printer, Kind: "search", Name: "recipientEmail", Label: v.T("console.filter.recipient"), Value: v.typed("recipientEmail", contact.MaxAddress)},
-	}
-	if q.Status != "" || q.Kind != "" || q.DeliveryState != "" || v.typed("recipientEmail", contact.MaxAddress) != "" {
-		f.Clear = root + "/invitations"
-	}
-	return f
-}
-
-// seenInvitation is one invitation with its way.
-type seenInvitation struct {
-	Facts, Answer []fact
-	Timeline      []moment
-	Resend        *action
-	Cancel        *action
-	Hidden        *hidden
-	Path          string
-}
-
-func (h *site) invitation(v *visit) (*page, error) {
-	i, err := h.Invitations.Invitation(v.ctx(), v.user, v.r.PathValue("id"))
-	if err != nil {
-		return nil, err
-	}
-	p := v.page("console.invitation.title", "recipient", v.recipient(i))
-	p.Parent = &action{Label: v.T("console.invitations.title"), Href: root + "/invitations"}
-	p.Pill = v.status(i)
-	content := seenInvitation{Facts: v.invitationFacts(i), Answer: v.answerFacts(i), Hidden: v.hiddenOf(i.Version), Path: invitationPath(i.ID)}
-	for _, e := range i.Timeline(v.now) {
-		m := moment{Title: v.event(e.Action), Who: v.whoDid(e.Actor, e.Subject), Note: e.Reason, Time: v.at(e.At), State: eventState(e.Action)}
-		content.Timeline = append([]moment{m}, content.Timeline...)
-	}
-	if len(content.Timeline) > 0 {
-		p.Changed = &content.Timeline[0]
-	}
-	content.Resend, content.Cancel = v.invitationActions(i)
-	p.Content = content
-	return p, nil
 }
 
 // eventState is how an event looks in a timeline.
@@ -180,7 +69,26 @@ func (v *visit) invitationFacts(i invitation.Invitation) []fact {
 	}
 	add("console.fact.administration", administration)
 	add("console.column.reference", i.Reference())
+	add("console-invite.new.source", i.Source)
+	for _, name := range slices.Sorted(maps.Keys(i.Tags)) {
+		facts = append(facts, fact{Label: name, Value: i.Tags[name]})
+	}
+	if i.BatchID != "" {
+		facts = append(facts, fact{Label: v.T("console-invite.batch"), Value: i.BatchID, Link: batchPath(i.BatchID)})
+	}
+	if i.Replaces != "" {
+		facts = append(facts, fact{Label: v.T("console-invite.replaces"), Value: v.T("console-invite.replaces.look"), Link: invitationPath(i.Replaces)})
+	}
+	add("console-invite.cancelled-why", i.CancelReason())
 	facts = append(facts, fact{Label: v.T("console.column.created"), Time: v.at(i.CreatedAt)})
+	for _, one := range []struct {
+		key string
+		at  time.Time
+	}{{"console.event.renewal", i.RenewalRequestedAt()}, {"console.event.reported", i.ReportedAt()}} {
+		if !one.at.IsZero() {
+			facts = append(facts, fact{Label: v.T(one.key), Time: v.at(one.at)})
+		}
+	}
 	if !i.ExpiresAt.IsZero() {
 		facts = append(facts, fact{Label: v.T("console.column.expires"), Time: v.at(i.ExpiresAt)})
 	}
@@ -196,7 +104,7 @@ func (v *visit) answerFacts(i invitation.Invitation) []fact {
 	facts := []fact{{Label: v.T("console.fact.answered"), Time: v.at(a.At)}}
 	for _, one := range []struct{ key, value string }{
 		{"console.fact.by", a.FullName}, {"console.fact.job", a.JobTitle}, {"console.column.company", a.Company}, {"console.fact.reason", a.Reason},
-		{"console.fact.comment", a.Comment},
+		{"console.fact.comment", a.Comment}, {"console.column.reference", i.Reference()},
 	} {
 		if one.value != "" {
 			facts = append(facts, fact{Label: v.T(one.key), Value: one.value})
@@ -206,33 +114,6 @@ func (v *visit) answerFacts(i invitation.Invitation) []fact {
 		facts = append(facts, fact{Label: v.T("console.fact.disputed"), Time: v.at(i.DisputedAt)})
 	}
 	return facts
-}
-
-// invitationActions are what can be done with an invitation, or why not now.
-func (v *visit) invitationActions(i invitation.Invitation) (resend, cancel *action) {
-	if !i.StatusAt(v.now).Open() {
-		return nil, nil
-	}
-	cancel = &action{Label: v.T("console.invitation.cancel"), Href: invitationPath(i.ID) + "/cancel", Quiet: true}
-	if i.Status == invitation.Pending && (i.Mail.State != outbox.None || !i.Mail.SentAt.IsZero()) {
-		resend = &action{Label: v.T("console.invitation.resend"), Do: "resend"}
-		if until := i.Mail.SentAt.Add(recipient.Cooldown); until.After(v.now) {
-			resend.Blocked = v.T("console.invitation.cooldown", "date", v.DateTime(until.Add(time.Minute).Truncate(time.Minute)))
-		}
-	}
-	if err := v.user.Permit(partner.InviteCustomers); err != nil {
-		cancel.Blocked = strings.TrimSpace(v.T("console.not-allowed.roles", "roles", v.role(partner.AdminAgent)+" · "+v.role(partner.SalesAgent)))
-		if resend != nil {
-			resend.Blocked = cancel.Blocked
-		}
-	}
-	return resend, cancel
-}
-
-// resend mails an invitation once more, with a new link (G2).
-func (h *site) resend(v *visit) (to, said string, err error) {
-	i, _, err := h.Invitations.Resend(v.ctx(), v.command(), v.r.PathValue("id"))
-	return invitationPath(i.ID), "console.did.resent", err
 }
 
 func (h *site) cancelling(v *visit) (*page, error) {
@@ -254,10 +135,7 @@ func (h *site) cancelling(v *visit) (*page, error) {
 	if !i.StatusAt(v.now).Open() {
 		c.Blocked = []note{{State: info, Text: []string{v.T("console.cancel.ended")}}}
 	}
-	if n := len(i.History); n > 0 {
-		e := i.Timeline(v.now)[n-1]
-		p.Changed = &moment{Title: v.event(e.Action), Who: v.whoDid(e.Actor, e.Subject), Time: v.at(e.At)}
-	}
+	p.Changed = v.newest(i)
 	p.Content = c
 	return p, nil
 }

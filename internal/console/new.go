@@ -24,7 +24,13 @@ import (
 func (h *site) newRoutes() []route {
 	change := audience{operation: partner.InviteCustomers}
 	return []route{
-		{method: http.MethodGet, path: "/invitations/new", page: "console-new-relationship", who: change, serve: h.newRelationship},
+		{
+			method: http.MethodGet,
+			path:   "/invitations/new",
+			page:   "console-new-relationship",
+			who:    change,
+			serve:  h.newRelationship,
+		},
 		{method: http.MethodPost, path: "/invitations/new", page: "console-new-relationship", who: change,
 			serve: h.act(h.newRelationship, h.create)},
 	}
@@ -144,14 +150,24 @@ var kindRows = []struct {
 }{
 	{invitation.Reseller, "console-invite.kind.reseller", "", ""},
 	{invitation.DualReseller, "console-invite.kind.dual", "console-invite.kind.dual.only", partner.IndirectReseller},
-	{invitation.Partnership, "console-invite.kind.partnership", "console-invite.kind.partnership.only", partner.IndirectProvider},
+	{
+		invitation.Partnership,
+		"console-invite.kind.partnership",
+		"console-invite.kind.partnership.only",
+		partner.IndirectProvider,
+	},
 }
 
 func (h *site) kindChoice(v *visit, typed url.Values) (choice, error) {
 	c := choice{Printer: v.Printer, Name: "kind", Legend: v.T("console-invite.new.kind"), Fault: v.fault("kind")}
 	chosen := cmp.Or(strings.Join(v.chosenIn("kind", typed), ""), string(invitation.Reseller))
 	for _, row := range kindRows {
-		o := option{Value: string(row.kind), Label: v.T(kindKeys[row.kind]), Hint: v.T(row.hint), Selected: chosen == string(row.kind)}
+		o := option{
+			Value:    string(row.kind),
+			Label:    v.T(kindKeys[row.kind]),
+			Hint:     v.T(row.hint),
+			Selected: chosen == string(row.kind),
+		}
 		switch {
 		case row.by != "" && !v.account.Has(row.by):
 			o.Blocked = v.T(row.only)
@@ -196,7 +212,9 @@ func (v *visit) whom(typed url.Values, provider *field) []field {
 	name.Optional, name.Hint, name.Autocomplete = true, v.T("console-invite.new.name.hint"), "off"
 	language := v.input("select", "locale", v.T("console-invite.new.language"), typed.Get("locale"))
 	language.Hint = v.T("console-invite.new.language.hint")
-	language.Options = []option{{Label: v.T("console-invite.new.own-language", "language", locale.For(locale.Match(v.account.Locale)).Name())}}
+	language.Options = []option{
+		{Label: v.T("console-invite.new.own-language", "language", locale.For(locale.Match(v.account.Locale)).Name())},
+	}
 	for _, tag := range locale.Tags {
 		language.Options = append(language.Options, option{Value: tag.String(), Label: locale.For(tag).Name()})
 	}
@@ -220,7 +238,8 @@ func (v *visit) whom(typed url.Values, provider *field) []field {
 	return append(fields, email, name, language)
 }
 
-// administrationChoice asks whether the customer is to give delegated administration; where its cloud always asks for that, it says so.
+// administrationChoice asks whether the customer is to give delegated administration; where its cloud always asks for
+// that, it says so.
 func (v *visit) administrationChoice(typed url.Values) (*choice, string) {
 	if !v.cloud.AdministrationOptional {
 		return nil, v.T("console-invite.new.admin.always")
@@ -230,8 +249,18 @@ func (v *visit) administrationChoice(typed url.Values) (*choice, string) {
 		Printer: v.Printer, Name: "requestDelegatedAdmin", Legend: v.T("console.fact.administration"), Fault: v.fault("requestDelegatedAdmin"),
 		Hint: v.T("console-invite.new.admin.hint"),
 		Options: []option{
-			{Value: "false", Label: v.T("console.no"), Hint: v.T("console-invite.new.admin.no"), Selected: chosen == "false"},
-			{Value: "true", Label: v.T("console.yes"), Hint: v.T("console-invite.new.admin.yes"), Selected: chosen == "true"},
+			{
+				Value:    "false",
+				Label:    v.T("console.no"),
+				Hint:     v.T("console-invite.new.admin.no"),
+				Selected: chosen == "false",
+			},
+			{
+				Value:    "true",
+				Label:    v.T("console.yes"),
+				Hint:     v.T("console-invite.new.admin.yes"),
+				Selected: chosen == "true",
+			},
 		},
 	}
 	if v.h.Invitations.DelegatedAdminNeedsAdminAgent && v.user.Permit(partner.RequestAdministration) != nil {
@@ -250,7 +279,12 @@ func (v *visit) termFields(typed url.Values) []field {
 	for _, s := range spans {
 		open.Options = append(open.Options, option{Value: s, Label: v.span(s)})
 	}
-	remind := v.input("select", "reminders", v.T("console-invite.new.reminders"), cmp.Or(typed.Get("reminders"), "true"))
+	remind := v.input(
+		"select",
+		"reminders",
+		v.T("console-invite.new.reminders"),
+		cmp.Or(typed.Get("reminders"), "true"),
+	)
 	remind.Hint = v.T("console-invite.new.reminders.hint")
 	remind.Options = []option{{Value: "true", Label: v.T("console.yes")}, {Value: "false", Label: v.T("console.no")}}
 	source := v.input("text", "source", v.T("console-invite.new.source"), typed.Get("source"))
@@ -280,7 +314,10 @@ var riskRows = []struct {
 }
 
 var granularSpans = []struct{ value, key string }{
-	{"P90D", "console-invite.granular.90"}, {"P180D", "console-invite.granular.180"}, {"P1Y", "console-invite.granular.year"},
+	{
+		"P90D",
+		"console-invite.granular.90",
+	}, {"P180D", "console-invite.granular.180"}, {"P1Y", "console-invite.granular.year"},
 	{"P2Y", "console-invite.granular.years"},
 }
 
@@ -296,13 +333,27 @@ func (v *visit) granularForm(typed url.Values) *granularForm {
 	name := v.input("text", fieldGranularName, v.T("console-invite.granular.name"), typed.Get(fieldGranularName))
 	name.Optional, name.Max, name.Fault = true, granular.MaxDisplayName, v.fault("granularAdmin/displayName")
 	name.Hint = v.T("console-invite.granular.name.hint")
-	lasts := v.input("select", fieldGranularDuration, v.T("console-invite.granular.duration"), cmp.Or(typed.Get(fieldGranularDuration), "P180D"))
+	lasts := v.input(
+		"select",
+		fieldGranularDuration,
+		v.T("console-invite.granular.duration"),
+		cmp.Or(typed.Get(fieldGranularDuration), "P180D"),
+	)
 	lasts.Fault = v.fault("granularAdmin/duration")
 	for _, s := range granularSpans {
 		lasts.Options = append(lasts.Options, option{Value: s.value, Label: v.T(s.key)})
 	}
-	extends := v.input("select", fieldGranularExtends, v.T("console-invite.granular.extends"), cmp.Or(typed.Get(fieldGranularExtends), "P0D"))
-	extends.Hint, extends.Fault = v.T("console-invite.granular.extends.hint"), v.fault("granularAdmin/autoExtendDuration")
+	extends := v.input(
+		"select",
+		fieldGranularExtends,
+		v.T("console-invite.granular.extends"),
+		cmp.Or(typed.Get(fieldGranularExtends), "P0D"),
+	)
+	extends.Hint, extends.Fault = v.T(
+		"console-invite.granular.extends.hint",
+	), v.fault(
+		"granularAdmin/autoExtendDuration",
+	)
 	extends.Options = []option{{Value: "P0D", Label: v.T("console.no")}, {Value: "P180D", Label: v.T("console.yes")}}
 	g.Fields = []field{name, lasts, extends}
 	table := v.h.Invitations.GranularRoles
@@ -310,7 +361,10 @@ func (v *visit) granularForm(typed url.Values) *granularForm {
 		group := roleGroup{Legend: v.T(row.legend), Hint: v.T(row.hint), Warns: row.risk == granular.GlobalRisk}
 		for _, r := range table.Roles {
 			if table.Risk(r) == row.risk {
-				group.Roles = append(group.Roles, option{Value: r.ID, Label: r.Name, Selected: slices.Contains(chosen, r.ID)})
+				group.Roles = append(
+					group.Roles,
+					option{Value: r.ID, Label: r.Name, Selected: slices.Contains(chosen, r.ID)},
+				)
 			}
 		}
 		g.Groups = append(g.Groups, group)
@@ -336,9 +390,15 @@ func proposal(f url.Values, name string) (p invitation.Proposal, findings proble
 		return nil
 	}
 	p = invitation.Proposal{
-		Kind: invitation.Kind(f.Get("kind")), RecipientEmail: text("recipientEmail"), RecipientName: text("recipientName"),
-		CustomerTenantID: text("customerTenantId"), ProviderTenantID: text("providerTenantId"), ActingRole: (*partner.ProgramRole)(text("actingRole")),
-		RequestDelegatedAdmin: flag("requestDelegatedAdmin"), Locale: text("locale"), Source: text("source"), Reminders: flag("reminders"),
+		Kind: invitation.Kind(
+			f.Get("kind"),
+		), RecipientEmail: text("recipientEmail"), RecipientName: text("recipientName"),
+		CustomerTenantID: text(
+			"customerTenantId",
+		), ProviderTenantID: text("providerTenantId"), ActingRole: (*partner.ProgramRole)(text("actingRole")),
+		RequestDelegatedAdmin: flag(
+			"requestDelegatedAdmin",
+		), Locale: text("locale"), Source: text("source"), Reminders: flag("reminders"),
 		Sandbox: flag("sandbox"),
 	}
 	if p.Kind != invitation.DualReseller {
@@ -357,7 +417,9 @@ func proposal(f url.Values, name string) (p invitation.Proposal, findings proble
 	}
 	if roles := f[fieldGranularRoles]; len(roles) > 0 && p.Kind != invitation.Partnership {
 		p.Granular = &granular.Terms{
-			DisplayName: text(fieldGranularName), Duration: text(fieldGranularDuration), AutoExtendDuration: text(fieldGranularExtends), Roles: &roles,
+			DisplayName: text(
+				fieldGranularName,
+			), Duration: text(fieldGranularDuration), AutoExtendDuration: text(fieldGranularExtends), Roles: &roles,
 		}
 		if p.Granular.DisplayName == nil {
 			p.Granular.DisplayName = &name
@@ -366,8 +428,8 @@ func proposal(f url.Values, name string) (p invitation.Proposal, findings proble
 	return p, findings
 }
 
-// granularName is what granular administration is called where nobody says: whom it is for, and when. No digits of it look like a phone
-// number.
+// granularName is what granular administration is called where nobody says: whom it is for, and when. No digits of it
+// look like a phone number.
 func (v *visit) granularName() string {
 	to := cmp.Or(strings.TrimSpace(v.form.values.Get("recipientEmail")), "GDAP")
 	_, domain, _ := strings.Cut(to, "@")
@@ -511,13 +573,41 @@ func (v *visit) checkNotes(x invitation.Prospect) (all []note) {
 		all = append(all, n)
 	}
 	for _, r := range x.Unmailed {
-		all = append(all, note{State: wait, Title: v.T("console-invite.check.unmailed"), Text: []string{v.sentence(r.Code, r.Detail)}})
+		all = append(
+			all,
+			note{
+				State: wait,
+				Title: v.T("console-invite.check.unmailed"),
+				Text:  []string{v.sentence(r.Code, r.Detail)},
+			},
+		)
 	}
 	for _, r := range x.Related {
-		all = append(all, note{State: info, Text: []string{v.T("console-invite.check.related", "customer", v.companyName(r.Customer), "date", v.Date(r.EstablishedAt))}})
+		all = append(
+			all,
+			note{
+				State: info,
+				Text: []string{
+					v.T(
+						"console-invite.check.related",
+						"customer",
+						v.companyName(r.Customer),
+						"date",
+						v.Date(r.EstablishedAt),
+					),
+				},
+			},
+		)
 	}
 	if x.Letter.Right(v.h.Invitations.GranularRoles) == invitation.GlobalRight {
-		all = append(all, note{State: wait, Title: v.T("console-invite.risk.global"), Text: []string{v.T("console-invite.risk.global.hint")}})
+		all = append(
+			all,
+			note{
+				State: wait,
+				Title: v.T("console-invite.risk.global"),
+				Text:  []string{v.T("console-invite.risk.global.hint")},
+			},
+		)
 	}
 	if len(x.Against) == 0 {
 		all = append(all, note{State: good, Text: []string{v.T("console-invite.check.ready")}})

@@ -42,8 +42,8 @@ func (s seen) href(prefix string) string {
 	return ""
 }
 
-// TestNewRelationship: the form takes kind and recipientEmail alone and leads to the draft, where the mail can be opened, copied, changed,
-// and marked as done.
+// TestNewRelationship: the form takes kind and recipientEmail alone and leads to the draft, where the mail can be
+// opened, copied, changed, and marked as done.
 func TestNewRelationship(t *testing.T) {
 	d := open(t)
 	b := d.browser()
@@ -56,7 +56,16 @@ func TestNewRelationship(t *testing.T) {
 	}
 	s = b.follow(made)
 	s.want(t, "console-draft", http.StatusOK)
-	s.has(t, "Nothing has been sent", "The link works already", "Open in email", "Copy to clipboard", "Done", "Send it for me", "1000 of 1000")
+	s.has(
+		t,
+		"Nothing has been sent",
+		"The link works already",
+		"Open in email",
+		"Copy to clipboard",
+		"Done",
+		"Send it for me",
+		"1000 of 1000",
+	)
 	link := s.textOf("link")
 	if !strings.Contains(link, "/i/") || strings.Count(s.textOf("body"), link) != 1 {
 		t.Errorf("link %q in %q", link, s.textOf("body"))
@@ -64,10 +73,12 @@ func TestNewRelationship(t *testing.T) {
 	if mailto := s.href("mailto:"); !strings.HasPrefix(mailto, "mailto:jo@larch.example?subject=") {
 		t.Errorf("mailto %q", mailto)
 	}
-	if f := b.get(at + "?format=eml"); f.Header.Get("Content-Type") != "message/rfc822" || !strings.Contains(f.text, "X-Unsent: 1") {
+	if f := b.get(at + "?format=eml"); f.Header.Get("Content-Type") != "message/rfc822" ||
+		!strings.Contains(f.text, "X-Unsent: 1") {
 		t.Errorf("file %v", f.Header)
 	}
-	if m := b.get(at + "?format=mail"); !strings.Contains(m.Header.Get("Content-Security-Policy"), "sandbox") || strings.Contains(m.text, link) {
+	if m := b.get(at + "?format=mail"); !strings.Contains(m.Header.Get("Content-Security-Policy"), "sandbox") ||
+		strings.Contains(m.text, link) {
 		t.Errorf("the preview of the mail: %v", m.Header)
 	}
 	// Without its link the text is not kept, and comes back with what is wrong at its field.
@@ -101,7 +112,11 @@ func TestNewRelationship(t *testing.T) {
 // only gives the one invitation of alder.
 func (d *desk) only(t *testing.T) invitation.Invitation {
 	t.Helper()
-	page, err := d.store.Invitations(t.Context(), alder, invitation.Query{Status: invitation.AnyStatus, Limit: 10, Now: d.service.Now()})
+	page, err := d.store.Invitations(
+		t.Context(),
+		alder,
+		invitation.Query{Status: invitation.AnyStatus, Limit: 10, Now: d.service.Now()},
+	)
 	if err != nil || len(page.Invitations) != 1 {
 		t.Fatalf("%d, %v", len(page.Invitations), err)
 	}
@@ -152,7 +167,10 @@ func TestCheckMakesNothing(t *testing.T) {
 	fields.Set("recipientEmail", "jo@larch.example")
 	fields.Set("recipientName", "Jo Larch")
 	fields.Set("locale", "ja")
-	fields["granularAdmin-roles"] = []string{"62e90394-69f5-4237-9190-012177145e10", "b0f54661-2d74-4c50-afa3-1ec803f12efe"}
+	fields["granularAdmin-roles"] = []string{
+		"62e90394-69f5-4237-9190-012177145e10",
+		"b0f54661-2d74-4c50-afa3-1ec803f12efe",
+	}
 	fields.Set("granularAdmin-duration", "P90D")
 	fields.Set("granularAdmin-autoExtendDuration", "P0D")
 	to := b.post("/console/invitations/new", fields)
@@ -162,13 +180,26 @@ func TestCheckMakesNothing(t *testing.T) {
 	}
 	s = b.get(at)
 	s.want(t, "console-new-relationship", http.StatusOK)
-	s.has(t, "Nothing has been made", "Jo Larch", "日本語", "Global administrator: everything", "Billing Administrator", "iframe")
+	s.has(
+		t,
+		"Nothing has been made",
+		"Jo Larch",
+		"日本語",
+		"Global administrator: everything",
+		"Billing Administrator",
+		"iframe",
+	)
 	for f := range s.all("iframe") {
-		if m := b.get(attr(f, "src")); !strings.Contains(m.text, `lang="ja"`) || !strings.Contains(m.text, "Alder Cloud Services") {
+		if m := b.get(attr(f, "src")); !strings.Contains(m.text, `lang="ja"`) ||
+			!strings.Contains(m.text, "Alder Cloud Services") {
 			t.Errorf("the mail: %.300s", m.text)
 		}
 	}
-	page, err := d.store.Invitations(t.Context(), alder, invitation.Query{Status: invitation.AnyStatus, Limit: 10, Now: d.service.Now()})
+	page, err := d.store.Invitations(
+		t.Context(),
+		alder,
+		invitation.Query{Status: invitation.AnyStatus, Limit: 10, Now: d.service.Now()},
+	)
 	if err != nil || len(page.Invitations) != 0 {
 		t.Fatalf("made %d, %v", len(page.Invitations), err)
 	}
@@ -205,7 +236,10 @@ func TestNewRelationshipSaysWhatIsWrong(t *testing.T) {
 	d := open(t)
 	b := d.browser()
 	b.signIn("/console/invitations/new", person(alder, partner.SalesAgent))
-	s := b.post("/console/invitations/new", url.Values{"kind": {"reseller"}, "recipientEmail": {"nobody"}, "recipientName": {"Jo"}, "do": {"create"}})
+	s := b.post(
+		"/console/invitations/new",
+		url.Values{"kind": {"reseller"}, "recipientEmail": {"nobody"}, "recipientName": {"Jo"}, "do": {"create"}},
+	)
 	s.want(t, "console-new-relationship", http.StatusUnprocessableEntity)
 	s.has(t, `href="#f-recipientEmail"`, `value="Jo"`, `value="nobody"`)
 	// A direct partner has no provider and is none: both kinds are there, with the reason.
@@ -215,10 +249,14 @@ func TestNewRelationshipSaysWhatIsWrong(t *testing.T) {
 	other := d.browser()
 	s = other.signIn("/console/invitations/new", person(birch, partner.AdminAgent))
 	for n := range s.all("input") {
-		if attr(n, "value") == "partnership" && slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "disabled" }) {
+		if attr(n, "value") == "partnership" &&
+			slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "disabled" }) {
 			t.Error("a provider cannot ask for a partnership")
 		}
 	}
-	made := other.post("/console/invitations/new", url.Values{"kind": {"partnership"}, "recipientEmail": {"jo@larch.example"}})
+	made := other.post(
+		"/console/invitations/new",
+		url.Values{"kind": {"partnership"}, "recipientEmail": {"jo@larch.example"}},
+	)
 	other.follow(made).want(t, "console-draft", http.StatusOK)
 }

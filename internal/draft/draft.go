@@ -1,5 +1,6 @@
-// Package draft says what the draft of an invitation says, for whatever shows one: the words of the letter with the personal link in them, or
-// those that the partner has made of them (rules I6 to I9). It makes the link anew each time and keeps it nowhere.
+// Package draft says what the draft of an invitation says, for whatever shows one: the words of the letter with the
+// personal link in them, or those that the partner has made of them (rules I6 to I9). It makes the link anew each time
+// and keeps it nowhere.
 package draft
 
 import (
@@ -31,7 +32,8 @@ type Draft struct {
 	Body       string // with the link in it, once
 	Edited     bool   // the words are the partner's own
 	Link       link.Secret
-	// Mailto is a link that opens a mail program, and empty where it would be too long for one (0.16): the whole body is in Body.
+	// Mailto is a link that opens a mail program, and empty where it would be too long for one (0.16): the whole body
+	// is in Body.
 	Mailto string
 }
 
@@ -40,7 +42,8 @@ func (d Draft) Message(at time.Time) []byte {
 	return letter.Message(d.Invitation.RecipientEmail, d.Invitation.RecipientName, d.Subject, d.Body, at)
 }
 
-// Of gives the draft as it is now: the partner's own words, or those of the letter. Codes: those of [invitation.Service.Letter].
+// Of gives the draft as it is now: the partner's own words, or those of the letter. Codes: those of
+// [invitation.Service.Letter].
 func (d Desk) Of(ctx context.Context, u partner.User, id string) (Draft, error) {
 	l, err := d.Invitations.Letter(ctx, u, id)
 	if err != nil {
@@ -83,7 +86,11 @@ func (d Desk) address(ctx context.Context, inv invitation.Invitation) (current l
 	if err != nil {
 		return "", "", err
 	}
-	token, err := d.Sign(ctx, link.Answer, link.Link{Tenant: string(inv.Inviter), ID: inv.ID, Generation: inv.Generation})
+	token, err := d.Sign(
+		ctx,
+		link.Answer,
+		link.Link{Tenant: string(inv.Inviter), ID: inv.ID, Generation: inv.Generation},
+	)
 	if err != nil {
 		return "", "", err
 	}
@@ -92,8 +99,8 @@ func (d Desk) address(ctx context.Context, inv invitation.Invitation) (current l
 
 // Edit keeps the partner's own words. Codes: those of [invitation.Service.Edit].
 func (d Desk) Edit(ctx context.Context, c command.Command, id string, w invitation.Words) (x Draft, replayed bool, err error) {
-	// The link is made of what is read here: where it has another one by the time of writing, nothing is written. Who may only read learns
-	// nothing of what would be wrong with them.
+	// The link is made of what is read here: where it has another one by the time of writing, nothing is written. Who
+	// may only read learns nothing of what would be wrong with them.
 	if err := c.User.Permit(partner.InviteCustomers); err != nil {
 		return Draft{}, false, err
 	}
@@ -114,8 +121,8 @@ func (d Desk) Edit(ctx context.Context, c command.Command, id string, w invitati
 	return x, true, err
 }
 
-// Reset gives the draft the words of the letter again. Codes: those of [invitation.Service.Reset]. One that was reset before and has ended
-// since has no draft to show: that is told instead.
+// Reset gives the draft the words of the letter again. Codes: those of [invitation.Service.Reset]. One that was reset
+// before and has ended since has no draft to show: that is told instead.
 func (d Desk) Reset(ctx context.Context, c command.Command, id string) (x Draft, replayed bool, err error) {
 	if _, replayed, err = d.Invitations.Reset(ctx, c, id); err != nil {
 		return Draft{}, replayed, err
@@ -126,5 +133,9 @@ func (d Desk) Reset(ctx context.Context, c command.Command, id string) (x Draft,
 
 // Mail gives the mail that this service would send of a letter. Its links are no secret: they lead to the front page.
 func (d Desk) Mail(l invitation.Letter) letter.Content {
-	return letter.Mail(l, letter.Links{Answer: l.Cloud.BaseURL + "/…", Report: l.Cloud.BaseURL, Allow: l.Cloud.BaseURL}, d.Operator)
+	return letter.Mail(
+		l,
+		letter.Links{Answer: l.Cloud.BaseURL + "/…", Report: l.Cloud.BaseURL, Allow: l.Cloud.BaseURL},
+		d.Operator,
+	)
 }

@@ -18,10 +18,11 @@ type Prospect struct {
 	Letter Letter
 	// Against is why the request would be refused; empty where it would be made. Each has a code of [Service.Invite].
 	Against []*problem.Error
-	// Unmailed is why nothing would be mailed to its recipient at the moment; empty where a mail would go out, as far as the quotas let it.
+	// Unmailed is why nothing would be mailed to its recipient at the moment; empty where a mail would go out, as far
+	// as the quotas let it.
 	Unmailed []*problem.Error
-	// Country is that of the customer where the partner knows it: then Region says whether the table allows it. Otherwise that is looked at
-	// when the customer answers (I16).
+	// Country is that of the customer where the partner knows it: then Region says whether the table allows it.
+	// Otherwise that is looked at when the customer answers (I16).
 	Country string
 	Region  bool
 	// Related are active relationships with companies of the recipient's domain: the same company may be asked again.
@@ -31,8 +32,9 @@ type Prospect struct {
 // related is how many companies of a domain a [Prospect] names.
 const related = 5
 
-// Check says what would come of a proposal, and makes nothing. Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], and those of a
-// field, as of [Service.Invite]; what else that would refuse is in the answer.
+// Check says what would come of a proposal, and makes nothing. Codes: [problem.RoleNotPermitted],
+// [problem.PartnerNotActive], and those of a field, as of [Service.Invite]; what else that would refuse is in the
+// answer.
 func (s *Service) Check(ctx context.Context, by command.Command, p Proposal) (x Prospect, err error) {
 	c := task{Command: by}
 	account, inv, err := s.formed(ctx, &c, p)
@@ -100,7 +102,11 @@ func (s *Service) known(ctx context.Context, x *Prospect, inv Invitation) error 
 		return nil
 	}
 	_, domain, _ := strings.Cut(contact.Normalise(inv.RecipientEmail), "@")
-	found, err := s.Relationships.Relationships(ctx, inv.Inviter, relationship.Query{Status: relationship.Active, Domain: domain, Limit: related})
+	found, err := s.Relationships.Relationships(
+		ctx,
+		inv.Inviter,
+		relationship.Query{Status: relationship.Active, Domain: domain, Limit: related},
+	)
 	x.Related = found.Relationships
 	return err
 }
@@ -122,7 +128,8 @@ func (s *Service) askedAlready(ctx context.Context, inv Invitation) error {
 	return ignoreMissing(err)
 }
 
-// formed checks who asks and what the proposal says, field by field; what it asks for beside its own is then in the command.
+// formed checks who asks and what the proposal says, field by field; what it asks for beside its own is then in the
+// command.
 func (s *Service) formed(ctx context.Context, c *task, p Proposal) (account partner.Account, inv Invitation, err error) {
 	account, err = s.inviter(ctx, c.User)
 	if err == nil {
@@ -141,8 +148,8 @@ func (s *Service) formed(ctx context.Context, c *task, p Proposal) (account part
 	return account, inv, err
 }
 
-// grounded looks at what stands between the two companies. With something more to ask for, a relationship that stands already is not in its
-// way.
+// grounded looks at what stands between the two companies. With something more to ask for, a relationship that stands
+// already is not in its way.
 func (s *Service) grounded(ctx context.Context, account partner.Account, inv *Invitation, more bool) error {
 	named := inv.Customer
 	err := s.target(ctx, account, inv)

@@ -141,7 +141,7 @@ func (s *Service) Edit(ctx context.Context, by command.Command, id string, w Wor
 		if len(f) == 0 {
 			w.check(&f, current.Reveal(), s.origins(origin))
 		}
-		if len(f) == 0 && !inv.malleable() {
+		if len(f) == 0 && !inv.Malleable() {
 			return errMailed
 		}
 		inv.Edited = true
@@ -168,7 +168,7 @@ func (s *Service) Reset(ctx context.Context, by command.Command, id string) (inv
 		if err := c.Findings.Err(); err != nil {
 			return err
 		}
-		if !inv.malleable() {
+		if !inv.Malleable() {
 			return errMailed
 		}
 		inv.Edited = false
@@ -193,9 +193,9 @@ func (s *Service) Done(ctx context.Context, by command.Command, id string) (inv 
 	})
 }
 
-// malleable reports whether the words, the recipient and the link can still be changed: of a draft, and after Done as long as no mail of
+// Malleable reports whether the words, the recipient and the link can still be changed: of a draft, and after Done as long as no mail of
 // ours has said anything else (domain, 0.41).
-func (i Invitation) malleable() bool {
+func (i Invitation) Malleable() bool {
 	return i.Status == Draft || i.Status == Pending && !i.mailed()
 }
 
@@ -211,7 +211,7 @@ func (s *Service) Relink(ctx context.Context, by command.Command, id string) (in
 		if err := c.Findings.Err(); err != nil {
 			return err
 		}
-		if !inv.malleable() {
+		if !inv.Malleable() {
 			return problem.New(problem.InvalidTransition, "This service was asked to email the invitation: POST …/resend emails it again, with a new link.")
 		}
 		inv.Generation++

@@ -20,7 +20,8 @@ const (
 	NeedDraft       Need = "draft"       // nobody has mailed it yet
 )
 
-// Need says why an invitation waits for somebody at a moment. What has ended for longer than lists show it needs nobody.
+// Need says why an invitation waits for somebody at a moment. What has ended for longer than lists show it needs
+// nobody.
 func (i Invitation) Need(now time.Time) Need {
 	if at, ended := i.ended(now); ended && now.Sub(at) >= listed {
 		return NoNeed
@@ -46,14 +47,18 @@ func (i Invitation) Need(now time.Time) Need {
 // Undelivered reports whether the mail did not reach the recipient, and will not unless it is sent again.
 func (i Invitation) Undelivered() bool {
 	switch i.Mail.State.Delivery() {
-	case outbox.DeliveryBounced, outbox.DeliveryRejected, outbox.DeliverySuppressed, outbox.DeliveryComplained, outbox.DeliveryFailed:
+	case outbox.DeliveryBounced,
+		outbox.DeliveryRejected,
+		outbox.DeliverySuppressed,
+		outbox.DeliveryComplained,
+		outbox.DeliveryFailed:
 		return true
 	}
 	return false
 }
 
-// CooldownUntil gives until when the mail cannot be sent again; zero where nothing stands against it. Another invitation to the same
-// recipient may (domain, 0.37).
+// CooldownUntil gives until when the mail cannot be sent again; zero where nothing stands against it. Another
+// invitation to the same recipient may (domain, 0.37).
 func (i Invitation) CooldownUntil(now time.Time) time.Time {
 	if until := i.Mail.SentAt.Add(recipient.Cooldown); i.StatusAt(now).Open() && !i.Mail.SentAt.IsZero() && until.After(now) {
 		return until
@@ -93,7 +98,8 @@ func (i Invitation) last(action string) (e Entry) {
 // Funnel counts how far invitations have come.
 type Funnel struct{ Created, Mailed, Delivered, Answered, Accepted int }
 
-// Add counts one more. A rehearsal does not count. What was answered had been mailed and delivered, by whoever mailed it.
+// Add counts one more. A rehearsal does not count. What was answered had been mailed and delivered, by whoever mailed
+// it.
 func (f *Funnel) Add(i Invitation) {
 	if i.Sandbox {
 		return

@@ -648,7 +648,7 @@ func (s *Service) Revise(ctx context.Context, by command.Command, id string, r R
 		if r.Duration != nil {
 			inv.ExpiresAt = now.Add(inv.Duration) // from now, so that a shorter time does not end an older draft
 		}
-		if len(f) == 0 && !inv.malleable() {
+		if len(f) == 0 && !inv.Malleable() {
 			return errMailed
 		}
 		return f.Err()
