@@ -219,6 +219,7 @@ type confirmation struct {
 	*locale.Printer
 	Action, Do, Label, Back string
 	Text                    []string
+	Words                   *quotation // what is confirmed
 	Facts                   []fact
 	Fields                  []field
 	Hidden                  *hidden

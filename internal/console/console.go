@@ -17,6 +17,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/problem"
 	"concord/internal/registry"
 	"concord/internal/relationship"
@@ -34,8 +35,12 @@ type Console struct {
 		Week(ctx context.Context, p partner.TenantID, from, to string) (registry.Week, error)
 	}
 	// Agreed says which customers have signed the customer agreement.
-	Agreed      commerce.Agreed
-	Accounts    partner.Accounts
+	Agreed       commerce.Agreed
+	Accounts     partner.Accounts
+	Partnerships partnership.Service
+	// Registry has the own account and the directory of providers, whose countries Regions allows.
+	Registry    *registry.Service
+	Regions     partner.Regions
 	Clouds      partner.Clouds
 	Keys        session.Keys
 	Operator    contact.Operator // who operates the deployment; every page says so
@@ -144,7 +149,7 @@ func (a audience) operates() bool { return a.operation == partner.OperatePartner
 
 // routes are all of them. A section has its own in its file.
 func (h *site) routes() []route {
-	return slices.Concat(h.todayRoutes(), h.invitationRoutes(), h.newRoutes(), h.draftRoutes(), h.customerRoutes(), h.enrolmentRoutes(), h.kitRoutes())
+	return slices.Concat(h.todayRoutes(), h.invitationRoutes(), h.newRoutes(), h.draftRoutes(), h.customerRoutes(), h.partnerRoutes(), h.enrolmentRoutes(), h.kitRoutes())
 }
 
 // serve makes the handler of a row: who asks, whether that person may, and what comes of it.

@@ -32,7 +32,9 @@ import (
 	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/recipient"
+	"concord/internal/registry"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
 )
@@ -40,6 +42,7 @@ import (
 const (
 	alder = partner.TenantID("a1de0000-0000-4000-8000-000000000001")
 	birch = partner.TenantID("b12c0000-0000-4000-8000-000000000002")
+	cedar = partner.TenantID("ceda0000-0000-4000-8000-000000000003")
 	gorse = partner.TenantID("9025e000-0000-4000-8000-000000000007")
 	larch = partner.TenantID("1a2c0000-0000-4000-8000-000000000011")
 )
@@ -86,6 +89,9 @@ func open(t *testing.T) *desk {
 			Store: d.store, Register: d.store, Support: d.store, Customers: d.store, Directory: d.store, Grants: d.store, Partnerships: d.store,
 			Accounts: d.store, Texts: d.store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Now: time.Now,
 		},
+		Partnerships: partnership.Service{Store: d.store, Accounts: d.store, Tiers: d.store, Texts: d.store, Now: time.Now},
+		Registry:     &registry.Service{Store: d.store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: time.Now},
+		Regions:      partner.ShippedRegions(),
 		Granular: &granular.Service{
 			Store: d.store, Accounts: d.store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: time.Now,
 			Quota: recipient.Quota{Ledger: d.store, Limits: limits},
@@ -103,6 +109,7 @@ func open(t *testing.T) *desk {
 	for _, a := range []partner.Account{
 		{Tenant: alder, DisplayName: "Alder Cloud Services Inc.", Role: partner.DirectBill, Locale: "en"},
 		{Tenant: birch, DisplayName: "Birch Distribution", Role: partner.IndirectProvider, Locale: "en"},
+		{Tenant: cedar, DisplayName: "Cedar IT", Role: partner.IndirectReseller, Locale: "en"},
 	} {
 		a.Cloud, a.Country, a.Status, a.Version = "public", "US", partner.Active, 1
 		a.Contact, a.VerifiedDomain = partner.Contact{Email: "partners@alder.example"}, "alder.example"
@@ -113,7 +120,7 @@ func open(t *testing.T) *desk {
 
 // person gives the claims of somebody.
 func person(tenant partner.TenantID, roles ...partner.Role) map[string]any {
-	name := cmp.Or(map[partner.TenantID]string{alder: "alder", birch: "birch", gorse: "gorse"}[tenant], "nobody")
+	name := cmp.Or(map[partner.TenantID]string{alder: "alder", birch: "birch", cedar: "cedar", gorse: "gorse"}[tenant], "nobody")
 	return map[string]any{
 		"sub": fmt.Sprint("u-", name, roles), "name": "Andy " + name, "email": "agent@" + name + ".example", "tid": string(tenant), "tenant_name": name,
 		"tenant_domains": []string{name + ".example"}, "tenant_country": "US", "roles": roles,
@@ -345,6 +352,9 @@ func (d *desk) invite(p partner.TenantID, to string) invitation.Invitation {
 	return i
 }
 
+// programs are the program roles of the partners.
+var programs = map[partner.TenantID]partner.ProgramRole{alder: partner.DirectBill, birch: partner.IndirectProvider, cedar: partner.IndirectReseller}
+
 // whole are the roles that somebody may have, and how those of the table are told.
 var whole = [][]partner.Role{
 	{}, {partner.AdminAgent}, {partner.SalesAgent}, {partner.GlobalAdmin}, {partner.Operator}, {partner.GlobalAdmin, partner.SalesAgent},
@@ -355,9 +365,10 @@ var whole = [][]partner.Role{
 func TestRouteTable(t *testing.T) {
 	d := open(t)
 	cells := 0
-	for _, roles := range whole {
+	for n, roles := range slices.Concat(whole, whole, whole) {
 		b := d.browser()
-		b.signIn("/console", person(alder, roles...))
+		whose := []partner.TenantID{alder, birch, cedar}[n/len(whole)]
+		b.signIn("/console", person(whose, roles...))
 		for _, row := range d.routes {
 			cells++
 			path := "/console" + strings.ReplaceAll(row.Path, "{id}", "inv_x")
@@ -368,8 +379,9 @@ func TestRouteTable(t *testing.T) {
 				s = b.post(path, url.Values{"do": {"x"}})
 			}
 			allowed := row.Operation == "" || slices.ContainsFunc(row.Operation.Roles(), func(r partner.Role) bool { return slices.Contains(roles, r) })
+			allowed = allowed && (len(row.Programs) == 0 || slices.Contains(row.Programs, programs[whose]))
 			if refused := s.page() == "console-not-allowed" && s.StatusCode == http.StatusForbidden; refused == allowed {
-				t.Errorf("%s %s as %v: %d %s", row.Method, row.Path, roles, s.StatusCode, s.page())
+				t.Errorf("%s %s as %v of %s: %d %s", row.Method, row.Path, roles, whose, s.StatusCode, s.page())
 			}
 			if s.page() == "" && s.StatusCode == http.StatusOK && row.Path != "/kit/mail" {
 				t.Errorf("%s %s has no page", row.Method, row.Path)
@@ -427,7 +439,9 @@ func TestIsolation(t *testing.T) {
 			} else {
 				continue
 			}
-			if strings.Contains(row.Path, "{id}") {
+			if len(row.Programs) > 0 && !slices.Contains(row.Programs, programs[birch]) {
+				s.want(t, "console-not-allowed", http.StatusForbidden)
+			} else if strings.Contains(row.Path, "{id}") {
 				s.want(t, "console-not-found", http.StatusNotFound)
 			}
 			if strings.Contains(s.text, "secret@") {
@@ -577,10 +591,14 @@ func TestSignIn(t *testing.T) {
 func TestLanguages(t *testing.T) {
 	d := open(t)
 	d.invite(alder, "jo@larch.example")
-	b := d.browser()
-	b.signIn("/console", person(alder, partner.AdminAgent, partner.GlobalAdmin))
+	browsers := map[partner.ProgramRole]*browser{}
+	for whose, program := range programs {
+		browsers[program] = d.browser()
+		browsers[program].signIn("/console", person(whose, partner.AdminAgent, partner.GlobalAdmin))
+	}
 	for _, tag := range locale.Names(locale.Tags) {
 		for _, row := range d.routes {
+			b := browsers[append(row.Programs, partner.DirectBill)[0]]
 			if row.Method != http.MethodGet || strings.Contains(row.Path, "{") || row.Path == "/kit/mail" {
 				continue
 			}

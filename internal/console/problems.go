@@ -38,6 +38,7 @@ var sayings = map[problem.Code]saying{
 	problem.SelfInvitation:              {http.StatusUnprocessableEntity, "console.problem.self-invitation"},
 	problem.IdempotencyKeyReused:        {http.StatusUnprocessableEntity, "console.problem.key-reused"},
 	problem.AttestationRequired:         {http.StatusUnprocessableEntity, "console.problem.attestation-required"},
+	problem.AgreementTextNotConfigured:  {http.StatusConflict, "console-partner.problem.no-text"},
 	problem.AttestationOutdated:         {http.StatusUnprocessableEntity, "console.problem.attestation-outdated"},
 	problem.ActingRoleRequired:          {http.StatusUnprocessableEntity, "console.problem.acting-role"},
 	problem.ResendCooldown:              {http.StatusTooManyRequests, "console.problem.cooldown"},

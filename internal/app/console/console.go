@@ -20,7 +20,9 @@ import (
 	"concord/internal/locale"
 	"concord/internal/masterkey"
 	"concord/internal/partner"
+	"concord/internal/partnership"
 	"concord/internal/recipient"
+	"concord/internal/registry"
 	"concord/internal/relationship"
 )
 
@@ -72,6 +74,9 @@ func New(c Config, to aws.Config, now func() time.Time, log *slog.Logger) (http.
 			Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Webmail: contact.Webmail, Now: now,
 		},
 		Relationships: store, Week: store,
+		Partnerships: partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: now},
+		Registry:     &registry.Service{Store: store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: now},
+		Regions:      partner.ShippedRegions(),
 		Granular: &granular.Service{
 			Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: now,
 			Quota: recipient.Quota{Ledger: store, Limits: limits},
