@@ -311,6 +311,9 @@ func (s *Stack) startFunctions(secretsURL, busURL, queuesURL string) error {
 		if err != nil {
 			return err
 		}
+		if service.name == guard.DynamoDB {
+			before = s.wakes(before)
+		}
 		if service.name == guard.DynamoDB && s.options.Meter != nil {
 			before = s.options.Meter.Before(before)
 		}
@@ -329,6 +332,26 @@ func (s *Stack) startFunctions(secretsURL, busURL, queuesURL string) error {
 	}
 	s.onClose(s.functions.Close)
 	return nil
+}
+
+// wakes has the streams read after each write of a function: while nobody writes, nobody reads them often.
+func (s *Stack) wakes(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r)
+		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		switch operation {
+		case "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem":
+			for _, m := range s.following() {
+				m.Wake()
+			}
+		}
+	})
+}
+
+func (s *Stack) following() []*streams.Mapping {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mappings
 }
 
 func (s *Stack) startSchedules() error {
@@ -385,7 +408,9 @@ func (s *Stack) startStreams(ctx context.Context, arns map[string]string) error 
 			if err != nil {
 				return err
 			}
-			s.mappings = append(s.mappings, m)
+			s.mu.Lock()
+			s.mappings = append(slices.Clip(s.mappings), m)
+			s.mu.Unlock()
 			s.onClose(m.Close)
 		}
 	}
@@ -546,8 +571,9 @@ func (s *Stack) CaughtUp() func() bool {
 		since = append(since, m.Reads())
 	}
 	return func() bool {
-		for n, m := range s.mappings {
+		for n, m := range s.following() {
 			if m.Reads() < since[n]+2 {
+				m.Wake()
 				return false
 			}
 		}

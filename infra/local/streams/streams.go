@@ -43,7 +43,7 @@ type Options struct {
 	DeletedByTTL func(table string, key map[string]any) bool // whether the TTL sweep deleted this item; may be nil
 	OnFailure    func(destination string, message []byte)    // takes what is discarded, if the source has a destination
 	Log          func(format string, arguments ...any)       // trouble, in one line; may be nil
-	Poll         time.Duration                               // pause between two reads of a shard; 0 for 25 ms
+	Poll         time.Duration                               // least pause between two reads of a shard; 0 for 25 ms
 	Backoff      func(attempt int) time.Duration             // pause before a retry; nil for 100 ms doubling up to 5 s
 }
 
@@ -56,6 +56,26 @@ type Mapping struct {
 	ended    chan struct{}
 	inFlight atomic.Int64
 	empty    atomic.Int64 // reads that found nothing
+
+	waking sync.Mutex
+	woken  chan struct{} // closed by Wake
+}
+
+// rest is the longest pause between two reads of a shard in which nothing comes: the engine looks through all that a stream holds for each.
+const rest = 500 * time.Millisecond
+
+// Wake has every shard read soon: whoever knows of a write says so. A write that nobody speaks of is seen half a second later.
+func (m *Mapping) Wake() {
+	m.waking.Lock()
+	defer m.waking.Unlock()
+	close(m.woken)
+	m.woken = make(chan struct{})
+}
+
+func (m *Mapping) waker() <-chan struct{} {
+	m.waking.Lock()
+	defer m.waking.Unlock()
+	return m.woken
 }
 
 // Start begins to follow a stream and returns when an iterator of every shard that is there is open: a record written
@@ -70,7 +90,7 @@ func Start(ctx context.Context, source template.StreamSource, o Options) (*Mappi
 	if o.Backoff == nil {
 		o.Backoff = func(attempt int) time.Duration { return min(100*time.Millisecond<<min(attempt, 10), 5*time.Second) }
 	}
-	m := &Mapping{source: source, o: o, ended: make(chan struct{})}
+	m := &Mapping{source: source, o: o, ended: make(chan struct{}), woken: make(chan struct{})}
 	var err error
 	if m.pass, err = parsePatterns(source.Patterns); err != nil {
 		return nil, err
@@ -192,8 +212,9 @@ func (m *Mapping) read(ctx context.Context, shard, iterator string) {
 			close(l)
 		}
 	}()
-	last := ""
+	last, idle := "", m.o.Poll
 	for ctx.Err() == nil {
+		woken := m.waker() // before the read: a write during it counts
 		if iterator == "" {
 			from := types.ShardIteratorTypeTrimHorizon
 			it, err := m.open(ctx, shard, from, last)
@@ -227,7 +248,9 @@ func (m *Mapping) read(ctx context.Context, shard, iterator string) {
 			}
 			continue
 		}
-		if len(out.Records) == 0 {
+		if idle *= 2; len(out.Records) > 0 {
+			idle = m.o.Poll
+		} else {
 			m.empty.Add(1)
 		}
 		groups := make([][]record, len(lanes))
@@ -263,8 +286,25 @@ func (m *Mapping) read(ctx context.Context, shard, iterator string) {
 		// holds.
 		if len(out.Records) < most {
 			pause(ctx, m.o.Poll)
+			idle = min(idle, max(rest, m.o.Poll))
+			if await(ctx, woken, idle-m.o.Poll) {
+				idle = m.o.Poll
+			}
 		}
 	}
+}
+
+// await pauses until somebody wakes, and reports whether somebody did.
+func await(ctx context.Context, woken <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-woken:
+		return true
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // most is how many records one read of a shard gives at most.

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -46,12 +47,16 @@ func newTable(t *testing.T) *table {
 	endpoint := engine.StartForTest(t)
 	x := &table{t: t, name: fmt.Sprintf("streams-%d-%d", time.Now().UnixNano(), tables.Add(1))}
 	x.db = dynamodb.New(dynamodb.Options{Region: template.Region, BaseEndpoint: &endpoint, Credentials: credentials})
-	x.stream = dynamodbstreams.New(dynamodbstreams.Options{Region: template.Region, BaseEndpoint: &endpoint, Credentials: credentials})
+	x.stream = dynamodbstreams.New(dynamodbstreams.Options{Region: template.Region, BaseEndpoint: &endpoint,
+		Credentials: credentials})
 	out, err := x.db.CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName: &x.name, BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("pk"), AttributeType: types.ScalarAttributeTypeS}, {AttributeName: aws.String("sk"), AttributeType: types.ScalarAttributeTypeS}},
-		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}, {AttributeName: aws.String("sk"), KeyType: types.KeyTypeRange}},
-		StreamSpecification:  &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewAndOldImages},
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("pk"),
+			AttributeType: types.ScalarAttributeTypeS}, {AttributeName: aws.String("sk"), AttributeType: types.ScalarAttributeTypeS}},
+		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash},
+			{AttributeName: aws.String("sk"), KeyType: types.KeyTypeRange}},
+		StreamSpecification:  &types.StreamSpecification{StreamEnabled: aws.Bool(true),
+			StreamViewType: types.StreamViewTypeNewAndOldImages},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -62,8 +67,10 @@ func newTable(t *testing.T) *table {
 
 func (x *table) put(pk, sk string, n int) {
 	x.t.Helper()
-	if _, err := x.db.PutItem(x.t.Context(), &dynamodb.PutItemInput{TableName: &x.name, Item: map[string]types.AttributeValue{
-		"pk": &types.AttributeValueMemberS{Value: pk}, "sk": &types.AttributeValueMemberS{Value: sk}, "n": &types.AttributeValueMemberN{Value: strconv.Itoa(n)},
+	if _, err := x.db.PutItem(x.t.Context(), &dynamodb.PutItemInput{TableName: &x.name,
+		Item: map[string]types.AttributeValue{
+		"pk": &types.AttributeValueMemberS{Value: pk}, "sk": &types.AttributeValueMemberS{Value: sk},
+			"n": &types.AttributeValueMemberN{Value: strconv.Itoa(n)},
 	}}); err != nil {
 		x.t.Fatal(err)
 	}
@@ -71,7 +78,8 @@ func (x *table) put(pk, sk string, n int) {
 
 func (x *table) remove(pk, sk string) {
 	x.t.Helper()
-	if _, err := x.db.DeleteItem(x.t.Context(), &dynamodb.DeleteItemInput{TableName: &x.name, Key: map[string]types.AttributeValue{
+	if _, err := x.db.DeleteItem(x.t.Context(), &dynamodb.DeleteItemInput{TableName: &x.name,
+		Key: map[string]types.AttributeValue{
 		"pk": &types.AttributeValueMemberS{Value: pk}, "sk": &types.AttributeValueMemberS{Value: sk},
 	}}); err != nil {
 		x.t.Fatal(err)
@@ -132,9 +140,11 @@ func (f *function) count() int {
 	return n
 }
 
-func follow(t *testing.T, x *table, f *function, source template.StreamSource, change ...func(*streams.Options)) *streams.Mapping {
+func follow(t *testing.T, x *table, f *function, source template.StreamSource,
+	change ...func(*streams.Options)) *streams.Mapping {
 	t.Helper()
-	source.Name, source.Function, source.Table, source.StreamARN = "Changed", "F", "Table", "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/local"
+	source.Name, source.Function, source.Table, source.StreamARN = "Changed", "F", "Table",
+		"arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/local"
 	if source.BatchSize == 0 {
 		source.BatchSize = 100
 	}
@@ -202,12 +212,14 @@ func TestRecordHasLambdasShape(t *testing.T) {
 	}
 	for i, name := range []string{"INSERT", "MODIFY", "REMOVE"} {
 		r := records[i]
-		if r.EventName != name || r.EventSource != "aws:dynamodb" || r.EventVersion != "1.1" || r.AWSRegion != "us-east-1" || r.EventID == "" ||
+		if r.EventName != name || r.EventSource != "aws:dynamodb" || r.EventVersion != "1.1" ||
+			r.AWSRegion != "us-east-1" || r.EventID == "" ||
 			r.EventSourceArn != "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/local" || r.UserIdentity != nil {
 			t.Errorf("record %d: %+v", i, r)
 		}
 		c := r.Change
-		if c.Keys["pk"].String() != "p" || c.Keys["sk"].String() != "s" || c.SequenceNumber == "" || c.StreamViewType != "NEW_AND_OLD_IMAGES" || c.SizeBytes == 0 ||
+		if c.Keys["pk"].String() != "p" || c.Keys["sk"].String() != "s" || c.SequenceNumber == "" ||
+			c.StreamViewType != "NEW_AND_OLD_IMAGES" || c.SizeBytes == 0 ||
 			time.Since(c.ApproximateCreationDateTime.Time) > time.Minute {
 			t.Errorf("change %d: %+v", i, c)
 		}
@@ -215,7 +227,8 @@ func TestRecordHasLambdasShape(t *testing.T) {
 			t.Errorf("images %d: %v, %v", i, c.OldImage, c.NewImage)
 		}
 	}
-	if raw := string(f.raw[0]); !strings.Contains(raw, `"ApproximateCreationDateTime":`) || !strings.Contains(raw, `"n":{"N":"1"}`) {
+	if raw := string(f.raw[0]); !strings.Contains(raw, `"ApproximateCreationDateTime":`) || !strings.Contains(raw,
+		`"n":{"N":"1"}`) {
 		t.Errorf("event %s", raw)
 	}
 }
@@ -223,17 +236,21 @@ func TestRecordHasLambdasShape(t *testing.T) {
 func TestEveryAttributeTypeArrives(t *testing.T) {
 	x, f := newTable(t), &function{}
 	follow(t, x, f, template.StreamSource{})
-	if _, err := x.db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &x.name, Item: map[string]types.AttributeValue{
+	if _, err := x.db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &x.name,
+		Item: map[string]types.AttributeValue{
 		"pk": &types.AttributeValueMemberS{Value: "p"}, "sk": &types.AttributeValueMemberS{Value: "s"},
-		"b": &types.AttributeValueMemberB{Value: []byte{0, 255}}, "yes": &types.AttributeValueMemberBOOL{Value: true}, "nil": &types.AttributeValueMemberNULL{Value: true},
-		"ss": &types.AttributeValueMemberSS{Value: []string{"a"}}, "ns": &types.AttributeValueMemberNS{Value: []string{"1"}}, "bs": &types.AttributeValueMemberBS{Value: [][]byte{{1}}},
+		"b": &types.AttributeValueMemberB{Value: []byte{0, 255}}, "yes": &types.AttributeValueMemberBOOL{Value: true},
+			"nil": &types.AttributeValueMemberNULL{Value: true},
+		"ss": &types.AttributeValueMemberSS{Value: []string{"a"}},
+			"ns": &types.AttributeValueMemberNS{Value: []string{"1"}}, "bs": &types.AttributeValueMemberBS{Value: [][]byte{{1}}},
 		"m": &types.AttributeValueMemberM{Value: map[string]types.AttributeValue{"l": &types.AttributeValueMemberL{Value: []types.AttributeValue{&types.AttributeValueMemberS{Value: "x"}}}}},
 	}}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the record", func() bool { return f.count() == 1 })
 	i := f.batches[0][0].Change.NewImage
-	if string(i["b"].Binary()) != "\x00\xff" || !i["yes"].Boolean() || !i["nil"].IsNull() || i["ss"].StringSet()[0] != "a" || i["ns"].NumberSet()[0] != "1" ||
+	if string(i["b"].Binary()) != "\x00\xff" || !i["yes"].Boolean() || !i["nil"].IsNull() ||
+		i["ss"].StringSet()[0] != "a" || i["ns"].NumberSet()[0] != "1" ||
 		i["bs"].BinarySet()[0][0] != 1 || i["m"].Map()["l"].List()[0].String() != "x" {
 		t.Errorf("image %v", i)
 	}
@@ -275,7 +292,8 @@ func report(batch []events.DynamoDBEventRecord, ns ...string) ([]byte, error) {
 	var out events.DynamoDBEventResponse
 	for _, r := range batch {
 		if slices.Contains(ns, r.Change.NewImage["n"].Number()) {
-			out.BatchItemFailures = append(out.BatchItemFailures, events.DynamoDBBatchItemFailure{ItemIdentifier: r.Change.SequenceNumber})
+			out.BatchItemFailures = append(out.BatchItemFailures,
+				events.DynamoDBBatchItemFailure{ItemIdentifier: r.Change.SequenceNumber})
 		}
 	}
 	return json.Marshal(out)
@@ -362,11 +380,13 @@ func discards(t *testing.T, destination string, whole bool) {
 		t.Fatal(err)
 	}
 	first, last := f.batches[0][0].Change.SequenceNumber, f.batches[0][1].Change.SequenceNumber
-	if i := message.DDBStreamBatchInfo; message.RequestContext.Condition != "RetryAttemptsExhausted" || i.StartSequenceNumber != first || i.EndSequenceNumber != last || i.BatchSize != 2 || i.ShardID == "" {
+	if i := message.DDBStreamBatchInfo; message.RequestContext.Condition != "RetryAttemptsExhausted" ||
+		i.StartSequenceNumber != first || i.EndSequenceNumber != last || i.BatchSize != 2 || i.ShardID == "" {
 		t.Errorf("message %s", raw)
 	}
 	var payload events.DynamoDBEvent
-	if err := json.Unmarshal([]byte(message.Payload), &payload); (err == nil) != whole || whole && len(payload.Records) != 2 {
+	if err := json.Unmarshal([]byte(message.Payload), &payload); (err == nil) != whole || whole &&
+		len(payload.Records) != 2 {
 		t.Errorf("payload %q, %v", message.Payload, err)
 	}
 }
@@ -398,7 +418,8 @@ func TestThrottleUsesNoRetry(t *testing.T) {
 // dated gives each record the age that its n says, in minutes: an engine may round the time of creation to the minute.
 type dated struct{ streams.Client }
 
-func (c dated) GetRecords(ctx context.Context, in *dynamodbstreams.GetRecordsInput, o ...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetRecordsOutput, error) {
+func (c dated) GetRecords(ctx context.Context, in *dynamodbstreams.GetRecordsInput,
+	o ...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetRecordsOutput, error) {
 	out, err := c.Client.GetRecords(ctx, in, o...)
 	if err != nil {
 		return nil, err
@@ -418,7 +439,8 @@ func TestRecordThatIsTooOldIsDiscarded(t *testing.T) {
 	for i, minutes := range []int{90, 61, 58, 0} {
 		x.put("p", strconv.Itoa(i), minutes)
 	}
-	follow(t, x, f, template.StreamSource{MaximumAge: time.Hour, MaximumRetries: -1}, func(o *streams.Options) { o.Client = dated{x.stream} })
+	follow(t, x, f, template.StreamSource{MaximumAge: time.Hour, MaximumRetries: -1},
+		func(o *streams.Options) { o.Client = dated{x.stream} })
 	want(t, f, "58 0")
 }
 
@@ -469,7 +491,8 @@ func TestDeletionByTTLCarriesTheServicesIdentity(t *testing.T) {
 	eventually(t, "two records", func() bool { return f.count() == 2 })
 	for _, b := range f.batches {
 		for _, r := range b {
-			byService := r.UserIdentity != nil && r.UserIdentity.Type == "Service" && r.UserIdentity.PrincipalID == "dynamodb.amazonaws.com"
+			byService := r.UserIdentity != nil && r.UserIdentity.Type == "Service" &&
+				r.UserIdentity.PrincipalID == "dynamodb.amazonaws.com"
 			if byService != (r.Change.Keys["sk"].String() == "old") {
 				t.Errorf("%s: identity %+v", r.Change.Keys["sk"].String(), r.UserIdentity)
 			}
@@ -485,7 +508,8 @@ type faulty struct {
 	fault func(read int) error
 }
 
-func (c *faulty) GetRecords(ctx context.Context, in *dynamodbstreams.GetRecordsInput, o ...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetRecordsOutput, error) {
+func (c *faulty) GetRecords(ctx context.Context, in *dynamodbstreams.GetRecordsInput,
+	o ...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetRecordsOutput, error) {
 	c.mu.Lock()
 	c.reads++
 	err := c.fault(c.reads)
@@ -553,4 +577,52 @@ func TestStartNamesAWrongPattern(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `{"a":"b"}`) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// counting is a client that counts reads of a stream with one shard in which there is nothing.
+type counting struct {
+	streams.Client
+	reads atomic.Int64
+}
+
+func (c *counting) DescribeStream(context.Context, *dynamodbstreams.DescribeStreamInput,
+	...func(*dynamodbstreams.Options)) (*dynamodbstreams.DescribeStreamOutput, error) {
+	return &dynamodbstreams.DescribeStreamOutput{StreamDescription: &streamtypes.StreamDescription{Shards: []streamtypes.Shard{{ShardId: aws.String("one")}}}}, nil
+}
+
+func (c *counting) GetShardIterator(context.Context, *dynamodbstreams.GetShardIteratorInput,
+	...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetShardIteratorOutput, error) {
+	return &dynamodbstreams.GetShardIteratorOutput{ShardIterator: aws.String("i")}, nil
+}
+
+func (c *counting) GetRecords(context.Context, *dynamodbstreams.GetRecordsInput,
+	...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetRecordsOutput, error) {
+	c.reads.Add(1)
+	return &dynamodbstreams.GetRecordsOutput{NextShardIterator: aws.String("i")}, nil
+}
+
+// A stream in which nothing comes is read about twice a second, and at once when somebody says that there was a write.
+func TestAQuietStreamIsReadSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &counting{}
+		m, err := streams.Start(t.Context(), template.StreamSource{Name: "s", Function: "f", BatchSize: 10,
+			StartingPosition: "LATEST"}, streams.Options{Client: c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		time.Sleep(5 * time.Second)
+		before := c.reads.Load()
+		time.Sleep(10 * time.Second)
+		if n := c.reads.Load() - before; n < 15 || n > 25 {
+			t.Errorf("%d reads in ten quiet seconds", n)
+		}
+		time.Sleep(100 * time.Millisecond)
+		before = c.reads.Load()
+		m.Wake()
+		time.Sleep(30 * time.Millisecond)
+		if n := c.reads.Load() - before; n < 1 {
+			t.Error("no read after a write")
+		}
+	})
 }
