@@ -136,10 +136,10 @@ func (c *client) phase(ctx context.Context, operation string, count, callers int
 
 func (l *Load) figures(waits []time.Duration, took time.Duration, before map[string]time.Duration) {
 	slices.Sort(waits)
-	at := func(p float64) float64 {
-		return waits[min(len(waits)-1, int(p*float64(len(waits))))].Seconds() * 1000
+	at := func(percent int) float64 {
+		return waits[min(len(waits)-1, percent*len(waits)/100)].Seconds() * 1000
 	}
-	l.Rate, l.P50, l.P99 = float64(l.Count)/took.Seconds(), at(0.5), at(0.99)
+	l.Rate, l.P50, l.P99 = float64(l.Count)/took.Seconds(), at(50), at(99)
 	after, memory := processes()
 	l.CPU, l.Memory = map[string]float64{}, memory
 	for kind, d := range after {

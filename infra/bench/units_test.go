@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"concord/infra/local/component"
 	"concord/infra/local/engine"
 	"concord/infra/local/meter"
 )
@@ -48,3 +49,33 @@ const (
 	mostWrites   = 34
 	mostReads    = 26.5
 )
+
+// largest is how large each bootstrap may be, in bytes for linux/amd64 as `make build` makes it: a client of the SDK or html/template in a
+// function that does not use it is more than what is left.
+var largest = map[string]int64{
+	"acceptance": 18_000_000, "authorizer": 7_600_000, "batches": 10_700_000, "cleanup": 10_600_000,
+		"commerce": 11_600_000, "console": 18_500_000,
+	"enrolment": 11_600_000, "events": 11_000_000, "feedback": 10_600_000, "invitations": 11_900_000,
+		"mailer": 12_300_000, "relationships": 13_000_000,
+}
+
+// TestSizesOfBootstraps needs what `make build` makes, which `make test` has made.
+func TestSizesOfBootstraps(t *testing.T) {
+	root, err := component.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := sizes(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != len(largest) {
+		t.Errorf("%d bootstraps, %d have a bound", len(all), len(largest))
+	}
+	for _, b := range all {
+		t.Logf("%-14s %.1f MB", b.Name, float64(b.Bytes)/1e6)
+		if b.Bytes > largest[b.Name] {
+			t.Errorf("%s has %d bytes, the most is %d", b.Name, b.Bytes, largest[b.Name])
+		}
+	}
+}

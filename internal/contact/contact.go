@@ -410,7 +410,9 @@ func mixesScripts(word string) bool {
 }
 
 // scheme is what programs take for the beginning of a link without any slash.
-var scheme = regexp.MustCompile(`\b(https?|mailto|tel|sms|ftp|javascript|data):\S`)
+var scheme = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\b(https?|mailto|tel|sms|ftp|javascript|data):\S`)
+})
 
 // fold gives a text as programs compare it.
 func fold(s string) string {
@@ -419,7 +421,7 @@ func fold(s string) string {
 
 // addressed reports mail addresses, markup, and whatever names the scheme of a link. It expects a folded text.
 func addressed(lower string) bool {
-	return strings.ContainsAny(lower, "@<>") || strings.Contains(lower, "://") || strings.Contains(lower, "www.") || scheme.MatchString(lower)
+	return strings.ContainsAny(lower, "@<>") || strings.Contains(lower, "://") || strings.Contains(lower, "www.") || strings.Contains(lower, ":") && scheme().MatchString(lower)
 }
 
 // Linkable reports what mail programs make links of although the HTML is escaped: addresses, URLs and domain names.

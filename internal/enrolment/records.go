@@ -3,7 +3,6 @@ package enrolment
 import (
 	"context"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -90,7 +89,9 @@ type Statement struct {
 	Why               string
 }
 
-var duns = regexp.MustCompile(`^[0-9]{9}$`)
+func isDUNS(s string) bool {
+	return len(s) == 9 && !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+}
 
 const (
 	maxRecordName    = 100
@@ -136,7 +137,7 @@ func (st Statement) named(f *problem.Findings) string {
 func possible(k RecordKind, id string) bool {
 	switch k {
 	case CompanyRecord:
-		return duns.MatchString(id)
+		return isDUNS(id)
 	case PartnerIDRecord:
 		other := func(r rune) bool { return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') }
 		return id != "" && len(id) <= maxPartnerID && !strings.ContainsFunc(id, other)

@@ -673,7 +673,7 @@ func (s *Service) profile(ctx context.Context, f *problem.Findings, e *Enrolment
 		return nil
 	}
 	number := strings.ReplaceAll(strings.TrimSpace(*form.DUNS), "-", "")
-	if !duns.MatchString(number) {
+	if !isDUNS(number) {
 		f.Add("/legal/dunsId", problem.ValidationFailed, "A D-U-N-S number has nine digits.")
 		return nil
 	}

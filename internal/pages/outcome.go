@@ -166,11 +166,11 @@ var design = sync.OnceValue(func() layout {
 })
 
 // terse drops from a template what HTML lets a page leave out: quotes around plain values, and the ends of what ends by itself.
-func terse(source string) string { return ends.Replace(quoted.ReplaceAllString(source, "=$1$2")) }
+func terse(source string) string { return ends.Replace(quoted().ReplaceAllString(source, "=$1$2")) }
 
 // quoted is a value that needs no quotes. One before an action keeps them: all ways through the template have to end alike.
 var (
-	quoted = regexp.MustCompile(`="([\w#.-]+)"([ >])`)
+	quoted = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`="([\w#.-]+)"([ >])`) })
 	ends   = strings.NewReplacer("</li>", "", "</dt>", "", "</dd>", "", "</th>", "", "</td>", "", "</tr>", "", "</thead>", "", "</tbody>", "", "</option>", "")
 )
 

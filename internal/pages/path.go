@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -50,15 +51,17 @@ func ofLink(p string) bool {
 }
 
 // places are the pages that need no link.
-var places = regexp.MustCompile(`^(/customer(` +
-	`/agreement|/sign-in/[^/]+|/partners/[^/]+(/end|/roles/[^/]+)?|/providers/[^/]+|/records/[^/]+` +
-	`)?|/sign-out|/sign-in/callback)$`)
+var places = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(/customer(` +
+		`/agreement|/sign-in/[^/]+|/partners/[^/]+(/end|/roles/[^/]+)?|/providers/[^/]+|/records/[^/]+` +
+		`)?|/sign-out|/sign-in/callback)$`)
+})
 
 // placeOf gives the place at which a path begins that has only litter behind it.
 func placeOf(p string) (place string, ok bool) {
 	for n, r := range p {
 		end := n + utf8.RuneLen(r)
-		if (unicode.IsLetter(r) || unicode.IsDigit(r)) && places.MatchString(p[:end]) && isLitter(p[end:]) {
+		if (unicode.IsLetter(r) || unicode.IsDigit(r)) && places().MatchString(p[:end]) && isLitter(p[end:]) {
 			return p[:end], true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/text/language"
@@ -271,14 +272,14 @@ func checkPartnerIDs(f *problem.Findings, ids []partner.PartnerID) {
 	}
 	for n, p := range ids {
 		switch twice := slices.ContainsFunc(ids[:n], func(o partner.PartnerID) bool { return o.ID == p.ID }); {
-		case !partnerID.MatchString(p.ID), p.Type != partner.Location && p.Type != partner.Headquarters, !country.Valid(p.Country), twice:
+		case !partnerID().MatchString(p.ID), p.Type != partner.Location && p.Type != partner.Headquarters, !country.Valid(p.Country), twice:
 			f.Add("/partnerIds", problem.ValidationFailed, "A PartnerID has 1 to 20 letters and digits, a type (location or headquarters) and a country, and is there once.")
 			return
 		}
 	}
 }
 
-var partnerID = regexp.MustCompile(`^[0-9A-Za-z]{1,20}$`)
+var partnerID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z]{1,20}$`) })
 
 // checkAssociated holds the associated PartnerID against rule E6: of type location, in the country of the account.
 func checkAssociated(f *problem.Findings, a partner.Account) {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -55,8 +56,8 @@ const (
 )
 
 var (
-	version = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.-]{0,31}$`)
-	hash    = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	version = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.-]{0,31}$`) })
+	hash    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{64}$`) })
 )
 
 // Check says what is wrong with a text, nil for nothing. The hash of words that are in the text has to be theirs.
@@ -67,7 +68,7 @@ func (t Text) Check() error {
 	switch {
 	case !slices.Contains(Types, t.Type):
 		return fmt.Errorf("terms: the type is one of %v", Types)
-	case !version.MatchString(t.Version):
+	case !version().MatchString(t.Version):
 		return fmt.Errorf("terms: a version has 1 to 32 letters, digits, dots and hyphens")
 	case err != nil || tag.String() != t.Language:
 		return fmt.Errorf("terms: the language is a BCP 47 tag as it is written")
@@ -79,7 +80,7 @@ func (t Text) Check() error {
 		return fmt.Errorf("terms: a text has either its words or where they are")
 	case t.URL != "" && (fault != nil || u.Scheme != "https" || u.Host == ""):
 		return fmt.Errorf("terms: where the words are is an https URL")
-	case !hash.MatchString(t.Hash) || t.Body != "" && hex.EncodeToString(sum[:]) != t.Hash:
+	case !hash().MatchString(t.Hash) || t.Body != "" && hex.EncodeToString(sum[:]) != t.Hash:
 		return fmt.Errorf("terms: the hash is the SHA-256 of the words, hexadecimal")
 	case t.From.IsZero():
 		return fmt.Errorf("terms: a text is in force from some time on")
