@@ -154,6 +154,8 @@ func (m *Meter) note(function, operation, item string, writes bool, status int, 
 
 var keys = regexp.MustCompile(`"(?:pk|sk)":\{"S":"([A-Z]+)(?:[#"])`)
 
+var values = regexp.MustCompile(`"S":"([A-Z][A-Za-z]*)(?:[#"])`)
+
 // item says what a request is for, without anything that tells one item from another of its kind.
 func item(operation string, asked map[string]json.RawMessage) string {
 	if operation == "Query" {
@@ -180,5 +182,10 @@ func item(operation string, asked map[string]json.RawMessage) string {
 	case "BatchGetItem":
 		return of(asked["RequestItems"])
 	}
-	return of(asked["ExpressionAttributeValues"])
+	var found []string
+	for _, k := range values.FindAllSubmatch(asked["ExpressionAttributeValues"], -1) {
+		found = append(found, string(k[1]))
+	}
+	slices.Sort(found)
+	return strings.Join(found, " ")
 }

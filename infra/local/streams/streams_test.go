@@ -53,9 +53,9 @@ func newTable(t *testing.T) *table {
 		TableName: &x.name, BillingMode: types.BillingModePayPerRequest,
 		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("pk"),
 			AttributeType: types.ScalarAttributeTypeS}, {AttributeName: aws.String("sk"), AttributeType: types.ScalarAttributeTypeS}},
-		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash},
+		KeySchema: []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash},
 			{AttributeName: aws.String("sk"), KeyType: types.KeyTypeRange}},
-		StreamSpecification:  &types.StreamSpecification{StreamEnabled: aws.Bool(true),
+		StreamSpecification: &types.StreamSpecification{StreamEnabled: aws.Bool(true),
 			StreamViewType: types.StreamViewTypeNewAndOldImages},
 	})
 	if err != nil {
@@ -69,9 +69,9 @@ func (x *table) put(pk, sk string, n int) {
 	x.t.Helper()
 	if _, err := x.db.PutItem(x.t.Context(), &dynamodb.PutItemInput{TableName: &x.name,
 		Item: map[string]types.AttributeValue{
-		"pk": &types.AttributeValueMemberS{Value: pk}, "sk": &types.AttributeValueMemberS{Value: sk},
+			"pk": &types.AttributeValueMemberS{Value: pk}, "sk": &types.AttributeValueMemberS{Value: sk},
 			"n": &types.AttributeValueMemberN{Value: strconv.Itoa(n)},
-	}}); err != nil {
+		}}); err != nil {
 		x.t.Fatal(err)
 	}
 }
@@ -80,8 +80,8 @@ func (x *table) remove(pk, sk string) {
 	x.t.Helper()
 	if _, err := x.db.DeleteItem(x.t.Context(), &dynamodb.DeleteItemInput{TableName: &x.name,
 		Key: map[string]types.AttributeValue{
-		"pk": &types.AttributeValueMemberS{Value: pk}, "sk": &types.AttributeValueMemberS{Value: sk},
-	}}); err != nil {
+			"pk": &types.AttributeValueMemberS{Value: pk}, "sk": &types.AttributeValueMemberS{Value: sk},
+		}}); err != nil {
 		x.t.Fatal(err)
 	}
 }
@@ -238,13 +238,13 @@ func TestEveryAttributeTypeArrives(t *testing.T) {
 	follow(t, x, f, template.StreamSource{})
 	if _, err := x.db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &x.name,
 		Item: map[string]types.AttributeValue{
-		"pk": &types.AttributeValueMemberS{Value: "p"}, "sk": &types.AttributeValueMemberS{Value: "s"},
-		"b": &types.AttributeValueMemberB{Value: []byte{0, 255}}, "yes": &types.AttributeValueMemberBOOL{Value: true},
+			"pk": &types.AttributeValueMemberS{Value: "p"}, "sk": &types.AttributeValueMemberS{Value: "s"},
+			"b": &types.AttributeValueMemberB{Value: []byte{0, 255}}, "yes": &types.AttributeValueMemberBOOL{Value: true},
 			"nil": &types.AttributeValueMemberNULL{Value: true},
-		"ss": &types.AttributeValueMemberSS{Value: []string{"a"}},
-			"ns": &types.AttributeValueMemberNS{Value: []string{"1"}}, "bs": &types.AttributeValueMemberBS{Value: [][]byte{{1}}},
-		"m": &types.AttributeValueMemberM{Value: map[string]types.AttributeValue{"l": &types.AttributeValueMemberL{Value: []types.AttributeValue{&types.AttributeValueMemberS{Value: "x"}}}}},
-	}}); err != nil {
+			"ss":  &types.AttributeValueMemberSS{Value: []string{"a"}},
+			"ns":  &types.AttributeValueMemberNS{Value: []string{"1"}}, "bs": &types.AttributeValueMemberBS{Value: [][]byte{{1}}},
+			"m": &types.AttributeValueMemberM{Value: map[string]types.AttributeValue{"l": &types.AttributeValueMemberL{Value: []types.AttributeValue{&types.AttributeValueMemberS{Value: "x"}}}}},
+		}}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the record", func() bool { return f.count() == 1 })
