@@ -59,6 +59,8 @@ func (f Recorder) Record(ctx context.Context, k Key, r outbox.Report) (outbox.St
 		return record(ctx, f, ofGranular{f.Granular}, k, r)
 	case publicid.Is(publicid.Enrolment, k.ID):
 		return record(ctx, f, ofEnrolments{f.Enrolments}, k, r)
+	case invitation.Passes(r): // two of three mails of a completed invitation are such
+		return outbox.None, outbox.OfNotice, nil
 	default:
 		return record(ctx, f, ofInvitations{f.Invitations}, k, r)
 	}

@@ -35,10 +35,18 @@ func (i Invitation) Feedback(now time.Time, r outbox.Report) (Invitation, outbox
 	return n, outbox.Recorded
 }
 
+// Passes reports whether a report is of no consequence whatever the invitation is: it tells of a notice, and nothing
+// against the address or who had it mailed. Then nobody has to read the invitation.
+func Passes(r outbox.Report) bool { return r.Kind != "" && !r.Undeliverable && !against(r) }
+
+// against reports whether a report is one that says something against a mail.
+func against(r outbox.Report) bool {
+	return r.State == outbox.Bounced || r.State == outbox.Suppressed || r.State == outbox.Complained
+}
+
 // feedbackOnNotice is [Invitation.Feedback] for a notice.
 func (i Invitation) feedbackOnNotice(now time.Time, r outbox.Report) (Invitation, outbox.Verdict) {
-	against := r.State == outbox.Bounced || r.State == outbox.Suppressed || r.State == outbox.Complained
-	if r.Kind != ReminderNotice || !against || r.Generation != i.Generation || !i.Mail.State.Taken() {
+	if r.Kind != ReminderNotice || !against(r) || r.Generation != i.Generation || !i.Mail.State.Taken() {
 		return i, outbox.OfNotice
 	}
 	n := i.next()

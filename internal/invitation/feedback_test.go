@@ -335,7 +335,7 @@ func TestFeedbackOfNotices(t *testing.T) {
 		verdict       outbox.Verdict
 		delivery      outbox.State
 	}{
-		{invitation.ReminderNotice, outbox.Delivered, false, 1, outbox.OfNotice, outbox.Sent},
+		{invitation.ReminderNotice, outbox.Delivered, false, 1, outbox.OfNotice, outbox.None}, // nobody reads for it
 		{invitation.ReminderNotice, outbox.Bounced, true, 1, outbox.Recorded, outbox.Bounced},
 		{invitation.ReminderNotice, outbox.Complained, true, 1, outbox.Recorded, outbox.Complained},
 		{invitation.ReminderNotice, outbox.Complained, true, 2, outbox.OfNotice, outbox.Sent},
@@ -346,8 +346,8 @@ func TestFeedbackOfNotices(t *testing.T) {
 		{invitation.RenewalNotice, outbox.Complained, true, 1, outbox.OfNotice, outbox.Sent},
 		{invitation.DisputeNotice, outbox.Suppressed, true, 1, outbox.OfNotice, outbox.Sent},
 		{invitation.ReminderNotice, outbox.Suppressed, true, 1, outbox.Recorded, outbox.Suppressed},
-		{invitation.ReminderNotice, outbox.Rejected, false, 1, outbox.OfNotice, outbox.Sent},
-		{invitation.ReminderNotice, outbox.Delayed, false, 1, outbox.OfNotice, outbox.Sent},
+		{invitation.ReminderNotice, outbox.Rejected, false, 1, outbox.OfNotice, outbox.None}, // nobody reads for it
+		{invitation.ReminderNotice, outbox.Delayed, false, 1, outbox.OfNotice, outbox.None},  // nobody reads for it
 	} {
 		o := open(t)
 		inv := mailIs(outbox.Sent)(t, o)
@@ -379,6 +379,36 @@ func TestFeedbackOfNotices(t *testing.T) {
 				t.Errorf("%s, %s: %s is suppressed: %v, %v", c.notice, c.state, address, why, err)
 			}
 		}
+	}
+}
+
+// TestWhatPassesChangesNothing: a report for which nobody reads the invitation would have changed nothing of one in any state, and
+// nothing that is kept of the address or held against the partner; and every report that would is read for.
+func TestWhatPassesChangesNothing(t *testing.T) {
+	o := open(t)
+	inv := mailIs(outbox.Sent)(t, o)
+	passed := 0
+	for _, kind := range []outbox.Kind{"", invitation.ReminderNotice, invitation.ReceiptNotice, invitation.CopyNotice, invitation.AnswerNotice,
+		invitation.RenewalNotice, invitation.DisputeNotice, "of a later version"} {
+		for _, state := range []outbox.State{outbox.Sent, outbox.Delayed, outbox.Delivered, outbox.Rejected, outbox.Bounced, outbox.Suppressed, outbox.Complained} {
+			for _, undeliverable := range []bool{false, true} {
+				r := outbox.Report{State: state, Generation: inv.Generation, MessageID: "ses-9", Kind: kind, Undeliverable: undeliverable}
+				after, verdict := inv.Feedback(o.now(), r)
+				matters := kind == "" || undeliverable || state == outbox.Bounced || state == outbox.Complained || state == outbox.Suppressed
+				if invitation.Passes(r) == matters {
+					t.Errorf("%q, %s, %v passes: %v", kind, state, undeliverable, !matters)
+				}
+				if invitation.Passes(r) {
+					passed++
+					if verdict != outbox.OfNotice || after.Version != inv.Version {
+						t.Errorf("%q, %s: %s", kind, state, verdict)
+					}
+				}
+			}
+		}
+	}
+	if passed != 7*4 {
+		t.Errorf("%d passed", passed)
 	}
 }
 
