@@ -149,7 +149,7 @@ func (a audience) operates() bool { return a.operation == partner.OperatePartner
 
 // routes are all of them. A section has its own in its file.
 func (h *site) routes() []route {
-	return slices.Concat(h.todayRoutes(), h.invitationRoutes(), h.newRoutes(), h.draftRoutes(), h.customerRoutes(), h.partnerRoutes(), h.enrolmentRoutes(), h.kitRoutes())
+	return slices.Concat(h.todayRoutes(), h.invitationRoutes(), h.newRoutes(), h.draftRoutes(), h.customerRoutes(), h.partnerRoutes(), h.granularRoutes(), h.enrolmentRoutes(), h.kitRoutes())
 }
 
 // serve makes the handler of a row: who asks, whether that person may, and what comes of it.

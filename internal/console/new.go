@@ -356,19 +356,7 @@ func (v *visit) granularForm(typed url.Values) *granularForm {
 	)
 	extends.Options = []option{{Value: "P0D", Label: v.T("console.no")}, {Value: "P180D", Label: v.T("console.yes")}}
 	g.Fields = []field{name, lasts, extends}
-	table := v.h.Invitations.GranularRoles
-	for _, row := range riskRows {
-		group := roleGroup{Legend: v.T(row.legend), Hint: v.T(row.hint), Warns: row.risk == granular.GlobalRisk}
-		for _, r := range table.Roles {
-			if table.Risk(r) == row.risk {
-				group.Roles = append(
-					group.Roles,
-					option{Value: r.ID, Label: r.Name, Selected: slices.Contains(chosen, r.ID)},
-				)
-			}
-		}
-		g.Groups = append(g.Groups, group)
-	}
+	g.Groups = roleGroups(v, v.h.Invitations.GranularRoles, chosen)
 	return g
 }
 
