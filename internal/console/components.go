@@ -198,6 +198,7 @@ type step struct {
 type check struct {
 	Label, Value, Change string // where it is changed
 	About                string // what is changed, for those who do not see the row
+	ID                   string // where the summary of errors leads; empty for nowhere
 }
 
 // checks are all rows of such a page.

@@ -12,6 +12,7 @@ import (
 	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/draft"
+	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/identity"
 	"concord/internal/invitation"
@@ -38,6 +39,8 @@ type Console struct {
 	Agreed       commerce.Agreed
 	Accounts     partner.Accounts
 	Partnerships partnership.Service
+	// Enrolments are how a company becomes an indirect reseller, and what the operator decides of that.
+	Enrolments *enrolment.Service
 	// Registry has the own account and the directory of providers, whose countries Regions allows.
 	Registry    *registry.Service
 	Regions     partner.Regions
@@ -53,11 +56,11 @@ type Console struct {
 
 // Where the console is.
 const (
-	root         = "/console"
-	signInPath   = root + "/sign-in"
-	callbackPath = signInPath + "/callback"
-	signOutPath  = root + "/sign-out"
-	enrolment    = root + "/enrolment"
+	root          = "/console"
+	signInPath    = root + "/sign-in"
+	callbackPath  = signInPath + "/callback"
+	signOutPath   = root + "/sign-out"
+	enrolmentPath = root + "/enrolment"
 )
 
 // Roles count for fresh; a page fetches them again after half of it, so that who then fills in a form has the other

@@ -25,6 +25,7 @@ import (
 	"concord/internal/console"
 	"concord/internal/contact"
 	"concord/internal/customer"
+	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/identity"
 	"concord/internal/identity/identitytest"
@@ -64,12 +65,15 @@ type desk struct {
 	idp     *identitytest.Server
 	log     *bytes.Buffer
 	routes  []console.Row
+	// enrolments are those of the console, as the operator decides about them.
+	enrolments *enrolment.Service
 }
 
 func open(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{t: t, store: &storetest.Memory{}, idp: identitytest.New(t), log: &bytes.Buffer{}}
 	d.Server = httptest.NewUnstartedServer(nil)
+	records := enrolment.Records{Store: d.store, Now: time.Now}
 	base := "http://" + d.Listener.Addr().String()
 	clouds := partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: base, AdministrationOptional: true}}
 	addresses := contact.Addresses{AllowReserved: true}
@@ -83,6 +87,10 @@ func open(t *testing.T) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.enrolments = &enrolment.Service{
+		Store: d.store, Accounts: d.store, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: d.store,
+		Calendar: records, Texts: d.store, Addresses: addresses, Clouds: clouds, Locales: locale.Tags, Now: time.Now,
+	}
 	c := console.Console{
 		Invitations: d.service, Relationships: d.store, Accounts: d.store, Clouds: clouds, Keys: keys{}, Authorities: authorities, Kit: true, Now: time.Now, Week: d.store,
 		Customers: customer.Service{
@@ -92,6 +100,7 @@ func open(t *testing.T) *desk {
 		Partnerships: partnership.Service{Store: d.store, Accounts: d.store, Tiers: d.store, Texts: d.store, Now: time.Now},
 		Registry:     &registry.Service{Store: d.store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: time.Now},
 		Regions:      partner.ShippedRegions(),
+		Enrolments:   d.enrolments,
 		Granular: &granular.Service{
 			Store: d.store, Accounts: d.store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: time.Now,
 			Quota: recipient.Quota{Ledger: d.store, Limits: limits},

@@ -73,7 +73,7 @@ func (h *site) kit(v *visit) (*page, error) {
 		{Title: "Created", Who: "You", Time: v.at(v.now.Add(-2 * time.Hour)), State: plainState},
 	}
 	k.Steps = []step{{"Profile", root, true, false}, {"Contact", root, false, true}, {"Check", "", false, false}}
-	k.Checks = checks{v.Printer, []check{{"Recipient", "jo@larch.example", root, "the recipient"}, {"Administration", "Yes", root, "administration"}}}
+	k.Checks = checks{v.Printer, []check{{"Recipient", "jo@larch.example", root, "the recipient", ""}, {"Administration", "Yes", root, "administration", ""}}}
 	k.controls(v)
 	bars := []bar{{"Created", 120, info}, {"Emailed", 110, info}, {"Answered", 40, wait}, {"Accepted", 31, good}, {"Declined", 9, stop}}
 	k.Bars = chart{Printer: v.Printer, Title: "Bars", Unit: "Requests", Bars: bars}

@@ -118,7 +118,7 @@ func (v *visit) admitted() bool {
 		v.refuse(err)
 		return false
 	case !v.route.who.anybody && !v.route.who.operates() && !slices.Contains(v.user.Roles, partner.Operator):
-		v.redirect(enrolment)
+		v.redirect(enrolmentPath)
 		return false
 	}
 	if err := v.route.who.permits(v.user, v.account); err != nil {

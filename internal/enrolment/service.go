@@ -194,6 +194,15 @@ func (s *Service) Enrolment(ctx context.Context, u partner.User, id string) (Enr
 	return e, err
 }
 
+// Latest gives the newest application of the caller's company, whatever has become of it. Codes:
+// [problem.RoleNotPermitted]; [problem.NotFound] for none.
+func (s *Service) Latest(ctx context.Context, u partner.User) (Enrolment, error) {
+	if err := u.Permit(partner.Enrol); err != nil {
+		return Enrolment{}, err
+	}
+	return s.Store.LatestEnrolment(ctx, u.Tenant)
+}
+
 func missing() error { return problem.New(problem.NotFound, "There is no such enrolment.") }
 
 func (s *Service) find(ctx context.Context, id string) (Enrolment, error) {

@@ -14,6 +14,7 @@ import (
 	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/dynamo"
+	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/identity"
 	"concord/internal/invitation"
@@ -62,6 +63,7 @@ func New(c Config, to aws.Config, now func() time.Time, log *slog.Logger) (http.
 	store, keys := dynamo.New(to, c.Table), masterkey.New(to, c.Secret)
 	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
 	limits := recipient.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain}
+	records := enrolment.Records{Store: store, Now: now}
 	handler, err := pages.Console{
 		Invitations: &invitation.Service{
 			Store: store, Accounts: store, Relationships: store, Partnerships: store, Granular: store, GranularRoles: granular.ShippedRoles(),
@@ -77,6 +79,10 @@ func New(c Config, to aws.Config, now func() time.Time, log *slog.Logger) (http.
 		Partnerships: partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: now},
 		Registry:     &registry.Service{Store: store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: now},
 		Regions:      partner.ShippedRegions(),
+		Enrolments: &enrolment.Service{
+			Store: store, Accounts: store, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: store,
+			Calendar: records, Texts: store, Addresses: addresses, Clouds: clouds, Locales: locale.Tags, Now: now,
+		},
 		Granular: &granular.Service{
 			Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: now,
 			Quota: recipient.Quota{Ledger: store, Limits: limits},
