@@ -127,51 +127,41 @@ func from(r Record) events.DynamoDBEventResponse {
 	return events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{{ItemIdentifier: r.SequenceNumber}}}
 }
 
-// decode reads a record. What it cannot read is [ErrPoison]; the record then holds at most its number and kind of event.
+// decode reads a record, once. What it cannot read is [ErrPoison]; the record then holds at most its number and kind of event.
 func decode(raw json.RawMessage) (Record, error) {
-	var head struct {
+	var in struct {
 		EventName string `json:"eventName"`
 		Change    struct {
-			SequenceNumber string
+			SequenceNumber     string
+			NewImage, OldImage map[string]attribute
 		} `json:"dynamodb"`
 	}
-	if err := json.Unmarshal(raw, &head); err != nil {
-		return Record{}, fmt.Errorf("%w: not a stream record", ErrPoison)
-	}
-	r := Record{SequenceNumber: head.Change.SequenceNumber, Event: head.EventName}
-	if r.SequenceNumber == "" {
+	err := json.Unmarshal(raw, &in) // which goes on behind what does not fit
+	r := Record{SequenceNumber: in.Change.SequenceNumber, Event: in.EventName}
+	switch {
+	case err != nil && r.SequenceNumber == "":
+		return r, fmt.Errorf("%w: not a stream record", ErrPoison)
+	case r.SequenceNumber == "":
 		return r, fmt.Errorf("%w: no sequence number", ErrPoison)
-	}
-	record, err := parse(raw)
-	if err != nil {
+	case err != nil:
 		return r, fmt.Errorf("%w: attributes of no known form", ErrPoison)
 	}
-	if r.New, err = Image(record.Change.NewImage); err != nil {
+	if r.New, err = image(in.Change.NewImage); err != nil {
 		return r, err
 	}
-	r.Old, err = Image(record.Change.OldImage)
+	r.Old, err = image(in.Change.OldImage)
 	return r, err
 }
 
-// parse makes an error of the panic with which the library answers some malformed sets.
-func parse(raw json.RawMessage) (record events.DynamoDBEventRecord, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = ErrPoison
-		}
-	}()
-	return record, json.Unmarshal(raw, &record)
-}
-
-// Image gives an item of a stream record as the SDK knows items, and nil for none. It fails with [ErrPoison] on a value that
-// has no content: the library's own accessors would panic, or print it.
-func Image(image map[string]events.DynamoDBAttributeValue) (map[string]types.AttributeValue, error) {
-	if image == nil {
+// image gives an item of a stream record as the SDK knows items, and nil for none. It fails with [ErrPoison] on a value that
+// has no content, or two.
+func image(in map[string]attribute) (map[string]types.AttributeValue, error) {
+	if in == nil {
 		return nil, nil
 	}
-	item := make(map[string]types.AttributeValue, len(image))
-	for name, v := range image {
-		value, err := attribute(v)
+	item := make(map[string]types.AttributeValue, len(in))
+	for name, v := range in {
+		value, err := v.value()
 		if err != nil {
 			return nil, fmt.Errorf("attribute %q: %w", name, err)
 		}
@@ -180,41 +170,58 @@ func Image(image map[string]events.DynamoDBAttributeValue) (map[string]types.Att
 	return item, nil
 }
 
-func attribute(v events.DynamoDBAttributeValue) (types.AttributeValue, error) {
-	if v.IsNull() != (v.DataType() == events.DataTypeNull) {
-		return nil, fmt.Errorf("%w: empty", ErrPoison)
+// attribute is a value as a stream record has it: one of these is there. The library's own type is not read: it decodes each value into a
+// map first, and its accessors panic, or print, for what is not there.
+type attribute struct {
+	S, N       *string
+	B          []byte
+	BOOL, NULL *bool
+	SS, NS     []string
+	BS         [][]byte
+	M          map[string]attribute
+	L          []attribute
+}
+
+func (a attribute) value() (types.AttributeValue, error) {
+	var found []types.AttributeValue
+	add := func(is bool, v types.AttributeValue) {
+		if is {
+			found = append(found, v)
+		}
 	}
-	switch v.DataType() {
-	case events.DataTypeString:
-		return &types.AttributeValueMemberS{Value: v.String()}, nil
-	case events.DataTypeNumber:
-		return &types.AttributeValueMemberN{Value: v.Number()}, nil
-	case events.DataTypeBinary:
-		return &types.AttributeValueMemberB{Value: v.Binary()}, nil
-	case events.DataTypeBoolean:
-		return &types.AttributeValueMemberBOOL{Value: v.Boolean()}, nil
-	case events.DataTypeNull:
-		return &types.AttributeValueMemberNULL{Value: true}, nil
-	case events.DataTypeStringSet:
-		return &types.AttributeValueMemberSS{Value: v.StringSet()}, nil
-	case events.DataTypeNumberSet:
-		return &types.AttributeValueMemberNS{Value: v.NumberSet()}, nil
-	case events.DataTypeBinarySet:
-		return &types.AttributeValueMemberBS{Value: v.BinarySet()}, nil
-	case events.DataTypeMap:
-		m, err := Image(v.Map())
-		return &types.AttributeValueMemberM{Value: m}, err
-	case events.DataTypeList:
-		list := make([]types.AttributeValue, 0, len(v.List()))
-		for _, e := range v.List() {
-			value, err := attribute(e)
-			if err != nil {
+	if a.S != nil {
+		add(true, &types.AttributeValueMemberS{Value: *a.S})
+	}
+	if a.N != nil {
+		add(true, &types.AttributeValueMemberN{Value: *a.N})
+	}
+	if a.BOOL != nil {
+		add(true, &types.AttributeValueMemberBOOL{Value: *a.BOOL})
+	}
+	add(a.NULL != nil && *a.NULL, &types.AttributeValueMemberNULL{Value: true})
+	add(a.B != nil, &types.AttributeValueMemberB{Value: a.B})
+	add(a.SS != nil, &types.AttributeValueMemberSS{Value: a.SS})
+	add(a.NS != nil, &types.AttributeValueMemberNS{Value: a.NS})
+	add(a.BS != nil, &types.AttributeValueMemberBS{Value: a.BS})
+	if a.M != nil {
+		m, err := image(a.M)
+		if err != nil {
+			return nil, err
+		}
+		add(true, &types.AttributeValueMemberM{Value: m})
+	}
+	if a.L != nil {
+		list := make([]types.AttributeValue, len(a.L))
+		for n, e := range a.L {
+			var err error
+			if list[n], err = e.value(); err != nil {
 				return nil, err
 			}
-			list = append(list, value)
 		}
-		return &types.AttributeValueMemberL{Value: list}, nil
-	default:
-		return nil, fmt.Errorf("%w: type %d", ErrPoison, v.DataType())
+		add(true, &types.AttributeValueMemberL{Value: list})
 	}
+	if len(found) != 1 {
+		return nil, fmt.Errorf("%w: %d contents", ErrPoison, len(found))
+	}
+	return found[0], nil
 }

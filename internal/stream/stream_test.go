@@ -14,7 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -140,8 +139,11 @@ func TestImageHasEveryType(t *testing.T) {
 	if r.Old != nil || r.Event != "MODIFY" {
 		t.Errorf("old image %v, event %q", r.Old, r.Event)
 	}
-	if _, err := Image(map[string]events.DynamoDBAttributeValue{"zero": {}}); !errors.Is(err, ErrPoison) {
-		t.Errorf("a value without content gives %v", err)
+	for _, broken := range []string{`{}`, `{"S":null}`, `{"S":"a","N":"1"}`, `{"NULL":false}`, `{"L":[{}]}`, `{"M":{"x":{}}}`, `{"B":"%"}`, `{"N":7}`} {
+		r, err := decode(record("1", `{"a":`+broken+`}`))
+		if !errors.Is(err, ErrPoison) || r.SequenceNumber != "1" || r.Event != "MODIFY" {
+			t.Errorf("%s gives %v, record %q", broken, err, r.SequenceNumber)
+		}
 	}
 }
 
