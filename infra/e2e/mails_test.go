@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,7 +10,6 @@ import (
 	"github.com/chromedp/chromedp"
 	"golang.org/x/text/language"
 
-	"concord/infra/local/component"
 	"concord/internal/locale"
 )
 
@@ -18,12 +18,13 @@ import (
 // is large enough for a thumb.
 func TestMailsInBrowser(t *testing.T) {
 	browser := newChromium(t)
-	root, err := component.Root()
-	if err != nil {
-		t.Fatal(err)
+	folder := t.TempDir()
+	compose := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-run", "EveryLanguage", "concord/internal/mail", "-mails", folder)
+	if out, err := compose.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	for _, tag := range locale.Tags {
-		files, err := filepath.Glob(filepath.Join(root, "internal", "mail", "testdata", "*."+tag.String()+".html"))
+		files, err := filepath.Glob(filepath.Join(folder, "*."+tag.String()+".html"))
 		if err != nil || len(files) < 10 {
 			t.Fatalf("%v: %d mails, %v", tag, len(files), err)
 		}

@@ -26,7 +26,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
+var (
+	update = flag.Bool("update", false, "write the golden files")
+	mails  = flag.String("mails", "", "a folder for the HTML of each mail, as <name>.<language>.html")
+)
 
 // book holds what every mail says in one language, as text: testdata/<language>.txtar, one file of the archive for each mail.
 type book struct {
@@ -99,6 +102,11 @@ func golden(t *testing.T, tag language.Tag, name, got string) {
 func goldenMail(t *testing.T, tag language.Tag, name string, c letter.Content, page string) {
 	t.Helper()
 	golden(t, tag, name+".txt", "Subject: "+c.Subject+"\n\n"+c.Text())
+	if *mails != "" {
+		if err := os.WriteFile(filepath.Join(*mails, name+"."+tag.String()+".html"), []byte(page), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if d := cmp.Diff(spoken(c), read(t, page)); d != "" {
 		t.Errorf("HTML and text differ: %s", d)
 	}
