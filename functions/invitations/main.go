@@ -64,7 +64,7 @@ func main() {
 		Ledger: store, Limits: recipient.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain},
 		AllowMessage: c.AllowMessage,
 	}
-	bulk := &batch.Service{Store: store, Accounts: store, Now: now}
+	bulk := &batch.Service{Store: store, Accounts: store, Invitations: service, Now: now}
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: log}
 	apigw.Start(web.Invitations(gate, service, draft.Desk{Invitations: service, Sign: keys.Sign, Operator: contact.Operator{Name: c.Operator, Contact: c.Contact}}, bulk), "", log)
 }

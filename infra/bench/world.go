@@ -171,7 +171,7 @@ func (w *world) invitations() lambda.Handler {
 	gate := web.Gate{Accounts: s, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: w.keys.Keys, Customers: s,
 		Log: w.log}
 	return lambda.NewHandler(apigw.Handler(web.Invitations(gate, service, draft.Desk{Invitations: service, Sign: w.keys.Sign,
-		Operator: operator}, &batch.Service{Store: s, Accounts: s, Now: time.Now}), "", w.log))
+		Operator: operator}, &batch.Service{Store: s, Accounts: s, Invitations: service, Now: time.Now}), "", w.log))
 }
 
 // acceptance is functions/acceptance.

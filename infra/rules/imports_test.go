@@ -77,7 +77,7 @@ var house = map[string]room{
 	// What a partner does with a customer once the relationship stands.
 	"customer": {neighbours: append(slices.Clone(words), "command", "contact", "link", "partner", "terms", "relationship", "partnership", "commerce", "granular", "invitation"), foreign: []string{"github.com/google/uuid"}},
 	// Bulk invitations.
-	"batch": {neighbours: append(slices.Clone(words), "command", "outbox", "agenda", "contact", "link", "partner", "invitation")},
+	"batch": {neighbours: append(slices.Clone(words), "command", "outbox", "agenda", "contact", "iso8601", "link", "partner", "invitation"), foreign: text},
 	// What mails and drafts say.
 	"letter": {neighbours: domain, foreign: text},
 	// A letter as HTML, for who mails it and who shows it first.

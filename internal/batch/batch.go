@@ -167,8 +167,10 @@ type Change struct {
 //
 // AddChunk stores rows of a batch to come; the same rows may be stored already. WriteBatch writes a head over the version before it, and
 // with it, when done is not nil, the outcomes of a chunk: all of it, or nothing and [invitation.ErrConflict]. Batch and Chunk include every write that
-// was acknowledged before the call; [problem.NotFound] when there is none.
+// was acknowledged before the call; [problem.NotFound] when there is none. Batches lists the heads of a partner, newest first, at most limit of
+// them; a write may take a second to appear.
 type Store interface {
+	Batches(ctx context.Context, p partner.TenantID, after string, limit int) (Page, error)
 	AddChunk(ctx context.Context, c Chunk) error
 	WriteBatch(ctx context.Context, c Change, done *Chunk) error
 	Batch(ctx context.Context, k Key) (Batch, error)

@@ -20,7 +20,9 @@ const prefix = "bat_"
 type Service struct {
 	Store    Store
 	Accounts partner.Accounts
-	Now      func() time.Time
+	// Invitations says what would come of a row; nil where nobody asks.
+	Invitations foreseer
+	Now         func() time.Time
 }
 
 // Submission is what a partner wants done.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"concord/internal/batch"
 	"concord/internal/commerce"
 	"concord/internal/contact"
 	"concord/internal/customer"
@@ -28,6 +29,7 @@ import (
 // Console is everything that the pages need: the use cases of the API.
 type Console struct {
 	Invitations   *invitation.Service
+	Batches       *batch.Service
 	Customers     customer.Service
 	Relationships relationship.Store
 	Granular      *granular.Service
@@ -152,7 +154,10 @@ func (a audience) operates() bool { return a.operation == partner.OperatePartner
 
 // routes are all of them. A section has its own in its file.
 func (h *site) routes() []route {
-	return slices.Concat(h.todayRoutes(), h.invitationRoutes(), h.newRoutes(), h.draftRoutes(), h.customerRoutes(), h.partnerRoutes(), h.granularRoutes(), h.enrolmentRoutes(), h.kitRoutes())
+	return slices.Concat(
+		h.todayRoutes(), h.invitationRoutes(), h.newRoutes(), h.draftRoutes(), h.batchRoutes(), h.customerRoutes(), h.partnerRoutes(),
+		h.granularRoutes(), h.enrolmentRoutes(), h.kitRoutes(),
+	)
 }
 
 // serve makes the handler of a row: who asks, whether that person may, and what comes of it.

@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"concord/internal/batch"
 	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/console"
@@ -93,6 +94,7 @@ func open(t *testing.T) *desk {
 	}
 	c := console.Console{
 		Invitations: d.service, Relationships: d.store, Accounts: d.store, Clouds: clouds, Keys: keys{}, Authorities: authorities, Kit: true, Now: time.Now, Week: d.store,
+		Batches: &batch.Service{Store: d.store, Accounts: d.store, Invitations: d.service, Now: time.Now},
 		Customers: customer.Service{
 			Store: d.store, Register: d.store, Support: d.store, Customers: d.store, Directory: d.store, Grants: d.store, Partnerships: d.store,
 			Accounts: d.store, Texts: d.store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Now: time.Now,

@@ -2,16 +2,20 @@ package dynamo
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"concord/internal/batch"
@@ -104,6 +108,56 @@ func (s *Store) Batch(ctx context.Context, k batch.Key) (b batch.Batch, err erro
 	return BatchFromImage(stored)
 }
 
+// Batches is that of [batch.Store]. Heads from before there was a list are not in it.
+func (s *Store) Batches(ctx context.Context, p partner.TenantID, after string, limit int) (page batch.Page, err error) {
+	defer func() { wrap(&err, "batches of %s", p) }()
+	in := &dynamodb.QueryInput{
+		TableName: s.table, IndexName: aws.String(listIndex), ScanIndexForward: aws.Bool(false), Limit: aws.Int32(int32(limit)),
+		KeyConditionExpression:    aws.String("pk = :pk AND begins_with(listAt, :kind)"),
+		ExpressionAttributeValues: key{":pk": str(partition(p)), ":kind": str(batchPrefix)},
+	}
+	if after != "" {
+		_, id, ok := parseListed(batchPrefix, after)
+		if !ok {
+			return page, errAfter()
+		}
+		in.ExclusiveStartKey = batchKey(batch.Key{Partner: p, ID: id})
+		in.ExclusiveStartKey[listAtAttr] = str(after)
+	}
+	out, err := s.client.Query(ctx, in)
+	if err != nil || len(out.Items) == 0 {
+		return page, err
+	}
+	keys := make([]map[string]types.AttributeValue, len(out.Items))
+	for n, e := range out.Items {
+		f := &fields{item: e}
+		keys[n] = keyOf(f.needText(pkAttr), f.needText(skAttr))
+		if f.err != nil {
+			return page, f.err
+		}
+	}
+	stored, err := s.batch(ctx, keys, false)
+	if err != nil {
+		return page, err
+	}
+	for _, each := range stored {
+		b, err := BatchFromImage(each)
+		if err != nil {
+			return page, err
+		}
+		page.Batches = append(page.Batches, b)
+	}
+	slices.SortFunc(page.Batches, func(a, b batch.Batch) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), strings.Compare(b.ID, a.ID))
+	})
+	if last := out.LastEvaluatedKey; last != nil {
+		f := &fields{item: last}
+		page.Next = f.needText(listAtAttr)
+		err = f.err
+	}
+	return page, err
+}
+
 // Chunk is that of [batch.Store].
 func (s *Store) Chunk(ctx context.Context, b batch.Batch, n int) (c batch.Chunk, err error) {
 	defer func() { wrap(&err, "chunk %d of %s", n, b.ID) }()
@@ -116,6 +170,7 @@ func (s *Store) Chunk(ctx context.Context, b batch.Batch, n int) (c batch.Chunk,
 
 func encodeBatch(b batch.Batch) item {
 	i := newItem(batchKey(b.Key), batchType)
+	i[listAtAttr] = str(listed(batchPrefix, b.CreatedAt, b.ID))
 	i.flag(aSend, b.Send)
 	starts := make([]types.AttributeValue, len(b.Starts))
 	for n, start := range b.Starts {

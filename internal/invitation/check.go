@@ -130,7 +130,11 @@ func (s *Service) askedAlready(ctx context.Context, inv Invitation) error {
 
 // formed checks who asks and what the proposal says, field by field; what it asks for beside its own is then in the
 // command.
-func (s *Service) formed(ctx context.Context, c *task, p Proposal) (account partner.Account, inv Invitation, err error) {
+func (s *Service) formed(
+	ctx context.Context,
+	c *task,
+	p Proposal,
+) (account partner.Account, inv Invitation, err error) {
 	account, err = s.inviter(ctx, c.User)
 	if err == nil {
 		err = s.mayAsk(c.User, p.Kind, p.RequestDelegatedAdmin != nil && *p.RequestDelegatedAdmin)
@@ -164,3 +168,47 @@ func (s *Service) grounded(ctx context.Context, account partner.Account, inv *In
 
 // DailyMails is how many mails a partner may send on a day of UTC.
 func (s *Service) DailyMails(account partner.Account) int { return s.Limits.Of(account, s.now()) }
+
+// Foresee says what stands against a proposal, most important first, and makes nothing: [Service.Check] without the
+// letter. Codes of its error: those of a field, [problem.RoleNotPermitted], [problem.PartnerNotActive].
+func (s *Service) Foresee(ctx context.Context, by command.Command, p Proposal) (against []*problem.Error, err error) {
+	c := task{Command: by}
+	account, inv, err := s.formed(ctx, &c, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := note(&against, s.grounded(ctx, account, &inv, c.granular != nil)); err != nil || len(against) > 0 {
+		return against, err
+	}
+	if err := note(&against, s.askedAlready(ctx, inv)); err != nil || len(against) > 0 || !p.Mailed {
+		return against, err
+	}
+	err = note(&against, s.mailable(ctx, account, inv))
+	return against, err
+}
+
+// maxDomains bounds how many customers [Service.CustomerDomains] looks at.
+const maxDomains = 1000
+
+// CustomerDomains names the newest customers of active relationships by their domains, but for those of webmail.
+func (s *Service) CustomerDomains(ctx context.Context, u partner.User) (map[string]string, error) {
+	names := map[string]string{}
+	q := relationship.Query{Status: relationship.Active, Limit: 100}
+	for range maxDomains / q.Limit {
+		found, err := s.Relationships.Relationships(ctx, u.Tenant, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range found.Relationships {
+			for _, d := range r.Customer.Domains {
+				if _, webmail := contact.Webmail(d); !webmail {
+					names[strings.ToLower(d)] = r.Customer.CompanyName
+				}
+			}
+		}
+		if q.After = found.Next; q.After == "" {
+			break
+		}
+	}
+	return names, nil
+}

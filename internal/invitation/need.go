@@ -1,9 +1,11 @@
 package invitation
 
 import (
+	"context"
 	"time"
 
 	"concord/internal/outbox"
+	"concord/internal/partner"
 	"concord/internal/recipient"
 )
 
@@ -60,7 +62,8 @@ func (i Invitation) Undelivered() bool {
 // CooldownUntil gives until when the mail cannot be sent again; zero where nothing stands against it. Another
 // invitation to the same recipient may (domain, 0.37).
 func (i Invitation) CooldownUntil(now time.Time) time.Time {
-	if until := i.Mail.SentAt.Add(recipient.Cooldown); i.StatusAt(now).Open() && !i.Mail.SentAt.IsZero() && until.After(now) {
+	if until := i.Mail.SentAt.Add(recipient.Cooldown); i.StatusAt(now).Open() && !i.Mail.SentAt.IsZero() &&
+		until.After(now) {
 		return until
 	}
 	return time.Time{}
@@ -115,4 +118,37 @@ func (f *Funnel) Add(i Invitation) {
 	count(&f.Delivered, i.Mail.State.Delivery() == outbox.DeliveryDelivered || answered)
 	count(&f.Answered, answered)
 	count(&f.Accepted, i.Status == Accepted)
+}
+
+// The funnel looks at the newest invitations of thirty days, at most so many.
+const (
+	funnelDays  = 30 * 24 * time.Hour
+	funnelRows  = 500
+	funnelPages = 100
+)
+
+// Funnel counts how far the invitations since a moment have come; of the last thirty days for the zero moment. Where
+// there are more than the newest 500 it counts those, and gives false. Code: [problem.RoleNotPermitted].
+func (s *Service) Funnel(
+	ctx context.Context,
+	u partner.User,
+	since time.Time,
+) (f Funnel, from time.Time, complete bool, err error) {
+	if since.IsZero() {
+		since = s.now().Add(-funnelDays)
+	}
+	q := Query{Status: AnyStatus, CreatedAfter: since, Limit: funnelPages}
+	for range funnelRows / funnelPages {
+		page, err := s.Invitations(ctx, u, q)
+		if err != nil {
+			return f, since, false, err
+		}
+		for _, i := range page.Invitations {
+			f.Add(i)
+		}
+		if q.After = page.Next; q.After == "" {
+			return f, since, true, nil
+		}
+	}
+	return f, since, false, nil
 }

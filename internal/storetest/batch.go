@@ -3,8 +3,10 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,6 +77,28 @@ func (m *Memory) Batch(ctx context.Context, k batch.Key) (b batch.Batch, err err
 		return nil
 	})
 	return b, err
+}
+
+// Batches is that of [batch.Store].
+func (m *Memory) Batches(ctx context.Context, p partner.TenantID, after string, limit int) (page batch.Page, err error) {
+	if err := ctx.Err(); err != nil {
+		return page, err
+	}
+	place := func(b batch.Batch) string { return b.CreatedAt.UTC().Format(time.RFC3339) + "#" + b.ID }
+	err = m.do(Batch, func() error {
+		for k, b := range m.batches {
+			if k.Partner == p && (after == "" || place(b) < after) {
+				page.Batches = append(page.Batches, b)
+			}
+		}
+		slices.SortFunc(page.Batches, func(a, b batch.Batch) int { return strings.Compare(place(b), place(a)) })
+		if len(page.Batches) > limit {
+			page.Batches = page.Batches[:limit]
+			page.Next = place(page.Batches[limit-1])
+		}
+		return nil
+	})
+	return page, err
 }
 
 // Chunk is that of [batch.Store].
@@ -176,6 +200,39 @@ func (s *suite) batchRoundTrip() {
 	}
 	_, err = s.Batches.Batch(s.Context(), batch.Key{Partner: tenant(), ID: b.ID})
 	s.code(err, problem.NotFound)
+}
+
+func (s *suite) batchList() {
+	p := tenant()
+	var want []string
+	for n := range 3 {
+		b, chunks := newBatch(p)
+		b.ID, b.CreatedAt = fmt.Sprintf("bat_list%d", n), b.CreatedAt.Add(time.Duration(n)*time.Minute)
+		for i := range chunks {
+			chunks[i].Key = b.Key
+		}
+		s.batch(b, chunks)
+		want = append([]string{b.ID}, want...)
+	}
+	s.eventually("the list", func() (any, bool) {
+		var got []string
+		after := ""
+		for {
+			page, err := s.Batches.Batches(s.Context(), p, after, 2)
+			s.ok(err)
+			for _, b := range page.Batches {
+				got = append(got, b.ID)
+			}
+			if after = page.Next; after == "" {
+				return got, slices.Equal(got, want)
+			}
+		}
+	})
+	others, err := s.Batches.Batches(s.Context(), tenant(), "", 10)
+	s.ok(err)
+	if len(others.Batches) > 0 {
+		s.Errorf("another partner's: %v", others.Batches)
+	}
 }
 
 func (s *suite) batchProgress() {

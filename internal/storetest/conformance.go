@@ -123,6 +123,7 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"accept with an outdated invitation", (*suite).acceptOutdatedInvitation},
 		{"accept 64 at once", (*suite).acceptOnce},
 		{"batch round trip", (*suite).batchRoundTrip},
+		{"batch list", (*suite).batchList},
 		{"batch progress", (*suite).batchProgress},
 		{"enrolment round trip", (*suite).enrolmentRoundTrip},
 		{"enrolment, 64 start at once", (*suite).enrolmentOnce},

@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
@@ -41,10 +40,14 @@ type rowDocument struct {
 }
 
 func (b batches) tagged(c *call, status int, x batch.Batch) error {
-	return c.tagged(status, x.Version, batchDocument{
-		ID: x.ID, Status: x.Status(), Send: x.Send, Total: x.Total, Created: x.Created, Failed: x.Failed, Delayed: x.Delayed, ExpectedAt: moment(x.ExpectedAt),
-		CreatedAt: x.CreatedAt.UTC(), CompletedAt: moment(x.CompletedAt), Version: x.Version,
-	})
+	return c.tagged(status, x.Version, documentOfBatch(x))
+}
+
+func documentOfBatch(x batch.Batch) batchDocument {
+	return batchDocument{
+		ID: x.ID, Status: x.Status(), Send: x.Send, Total: x.Total, Created: x.Created, Failed: x.Failed, Delayed: x.Delayed,
+		ExpectedAt: moment(x.ExpectedAt), CreatedAt: x.CreatedAt.UTC(), CompletedAt: moment(x.CompletedAt), Version: x.Version,
+	}
 }
 
 func (b batches) submit(c *call) error {
@@ -56,9 +59,16 @@ func (b batches) submit(c *call) error {
 	default: // what a spreadsheet or a browser calls CSV is none of these
 		return problem.New(problem.MalformedRequest, "The Content-Type of a batch must be text/csv for CSV, or application/json.")
 	}
+	only, err := c.checksOnly()
+	if err != nil {
+		return err
+	}
 	form, sub, err := read()
 	if err != nil {
 		return err
+	}
+	if only {
+		return b.check(c, form, sub)
 	}
 	cmd, err := c.command(form, true)
 	if err != nil {
@@ -74,6 +84,88 @@ func (b batches) submit(c *call) error {
 	}
 	c.w.Header().Set("Location", "/v1/invitation-batches/"+x.ID)
 	return b.tagged(c, http.StatusAccepted, x)
+}
+
+// dryRun is the parameter of who wants to know what would become of the rows, and nothing made.
+const dryRun = "dryRun"
+
+func (c *call) checksOnly() (bool, error) {
+	values, said := c.r.URL.Query()[dryRun]
+	switch {
+	case !said:
+		return false, nil
+	case len(values) != 1 || values[0] != "true" && values[0] != "false":
+		return false, problem.New(problem.MalformedRequest, "The parameter dryRun is true or false, once.")
+	}
+	return values[0] == "true", nil
+}
+
+type forecastDocument struct {
+	Row          int               `json:"row"`
+	Verdict      batch.Verdict     `json:"verdict"`
+	FirstRow     int               `json:"firstRow,omitempty"`
+	InvitationID string            `json:"invitationId,omitempty"`
+	Code         problem.Code      `json:"code,omitempty"`
+	Detail       string            `json:"detail,omitempty"`
+	Errors       []findingDocument `json:"errors,omitempty"`
+}
+
+type forecastsDocument struct {
+	Total  int                   `json:"total"`
+	Counts map[batch.Verdict]int `json:"counts"`
+	// Items are the rows that are not ready.
+	Items []forecastDocument `json:"items"`
+}
+
+// check answers with what would become of the rows.
+func (b batches) check(c *call, form *body, sub batch.Submission) error {
+	cmd, err := c.command(form, true)
+	if err != nil {
+		return err
+	}
+	cmd.Findings = form.end()
+	all, err := b.service.Check(c.r.Context(), cmd, sub)
+	if err != nil {
+		return err
+	}
+	d := forecastsDocument{Total: len(all), Counts: batch.Sum(all), Items: []forecastDocument{}}
+	for _, f := range all {
+		if f.Verdict == batch.Ready {
+			continue
+		}
+		row := forecastDocument{Row: f.Number, Verdict: f.Verdict, FirstRow: f.First}
+		if o := f.Outcome; o != nil {
+			row.InvitationID, row.Code, row.Detail = o.Resource, o.Code, o.Detail
+			for _, one := range o.Findings {
+				row.Errors = append(row.Errors, findingDocument(one))
+			}
+		}
+		d.Items = append(d.Items, row)
+	}
+	return c.give(http.StatusOK, d)
+}
+
+func (b batches) list(c *call) error {
+	l, err := c.list()
+	if err != nil {
+		return err
+	}
+	u, err := c.reader()
+	if err != nil {
+		return err
+	}
+	found, err := b.service.Batches(c.r.Context(), u, l.After, l.Limit)
+	if err != nil {
+		return err
+	}
+	answer := page[batchDocument]{Items: []batchDocument{}}
+	for _, x := range found.Batches {
+		answer.Items = append(answer.Items, documentOfBatch(x))
+	}
+	if answer.NextCursor, err = c.gate.seal(c.r.Context(), l.binding, found.Next); err != nil {
+		return err
+	}
+	return c.give(http.StatusOK, answer)
 }
 
 // jsonRows reads a batch as JSON. What is wrong with a row is the row's affair.
@@ -100,15 +192,10 @@ func (c *call) jsonRows() (*body, batch.Submission, error) {
 func rowOf(number int, raw json.RawMessage) batch.Row {
 	r := &body{}
 	if json.Unmarshal(raw, &r.members) != nil || r.members == nil {
-		return unreadable(number, "A row is an object, such as {\"kind\":\"reseller\",\"recipientEmail\":\"admin@example.com\"}.")
+		return batch.Unreadable(number, "A row is an object, such as {\"kind\":\"reseller\",\"recipientEmail\":\"admin@example.com\"}.")
 	}
 	p := r.proposal()
 	return batch.Row{Number: number, Proposal: p, Findings: r.end()}
-}
-
-// unreadable is a row of which nothing can be read: nothing else is looked at.
-func unreadable(number int, format string, args ...any) batch.Row {
-	return batch.Row{Number: number, Outcome: &batch.Outcome{Code: problem.MalformedRequest, Detail: fmt.Sprintf(format, args...)}}
 }
 
 // csvRows reads a batch as CSV. The first line names the fields as JSON does, tags as tags.<name>; an empty field is one that is not
@@ -124,14 +211,17 @@ func (c *call) csvRows() (*body, batch.Submission, error) {
 		return nil, sub, problem.New(problem.MalformedRequest, "The query cannot be read.")
 	}
 	for name, values := range query {
+		if name == dryRun {
+			continue // submit has read it
+		}
 		if name != "send" || len(values) != 1 || values[0] != "true" && values[0] != "false" {
-			return nil, sub, problem.New(problem.MalformedRequest, "The query must say send=true, send=false, or nothing.")
+			return nil, sub, problem.New(problem.MalformedRequest, "The query must say send=true, send=false, dryRun=true, or nothing.")
 		}
 		sub.Send = values[0] == "true"
 	}
 	_, parameters, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type")) // submit has read it
 	b := &body{fingerprint: fingerprint(c.r.Method, c.r.URL.Path, map[string]json.RawMessage{"csv": text, "send": json.RawMessage(strconv.FormatBool(sub.Send))})}
-	sub.Rows, err = sheet(text, parameters["charset"])
+	sub.Rows, err = batch.Sheet(text, parameters["charset"])
 	return b, sub, err
 }
 

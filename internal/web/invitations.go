@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +39,10 @@ func Invitations(g Gate, s *invitation.Service, d draft.Desk, bulk *batch.Servic
 		"POST /v1/invitations/{id}/renew":       i.renew,
 		"GET /v1/invitations/{id}/events":       i.timeline,
 
+		"POST /v1/invitations/check": i.check,
+		"GET /v1/invitation-counts":  i.counts,
+
+		"GET /v1/invitation-batches":           b.list,
 		"POST /v1/invitation-batches":          b.submit,
 		"GET /v1/invitation-batches/{id}":      b.read,
 		"GET /v1/invitation-batches/{id}/rows": b.rows,
@@ -79,7 +84,13 @@ type invitationDocument struct {
 	GranularAdmin *besideDocument     `json:"granularAdmin,omitempty"`
 	Moot          *mootDocument       `json:"moot,omitempty"`
 	Answer        *answerDocument     `json:"answer,omitempty"`
-	Version       int                 `json:"version"`
+	CreatedBy     string              `json:"createdBy,omitempty"`
+	CancelReason  string              `json:"cancelReason,omitempty"`
+	// CooldownUntil is until when the mail cannot be sent again.
+	CooldownUntil      *time.Time `json:"cooldownUntil,omitempty"`
+	RenewalRequestedAt *time.Time `json:"renewalRequestedAt,omitempty"`
+	ReportedAt         *time.Time `json:"reportedAt,omitempty"`
+	Version            int        `json:"version"`
 }
 
 type deliveryDocument struct {
@@ -121,6 +132,8 @@ func (i invitations) document(inv invitation.Invitation) invitationDocument {
 		d.RecipientEmail = &inv.RecipientEmail
 	}
 	d.ExpiresAt = moment(inv.ExpiresAt)
+	d.CreatedBy, d.CancelReason, d.CooldownUntil = inv.CreatedBy, inv.CancelReason(), moment(inv.CooldownUntil(i.service.Now()))
+	d.RenewalRequestedAt, d.ReportedAt = moment(inv.RenewalRequestedAt()), moment(inv.ReportedAt())
 	if inv.GranularID != "" {
 		d.GranularAdmin = &besideDocument{inv.GranularID}
 	}
@@ -249,16 +262,25 @@ func (i invitations) done(c *call, status int, inv invitation.Invitation, replay
 }
 
 func (i invitations) list(c *call) error {
-	l, err := c.list("status", "kind", "recipientEmail", "customerTenantId", "deliveryState", "batchId", "createdAfter", "createdBefore")
+	l, err := c.list("status", "kind", "recipientEmail", "customerTenantId", "deliveryState", "batchId", "createdAfter", "createdBefore",
+		"reference", "providerTenantId", "tag", "createdBy")
 	if err != nil {
 		return err
 	}
+	states := severalOf(l, "status", invitation.Draft, invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Cancelled,
+		invitation.Expired, invitation.AnyStatus)
 	q := invitation.Query{
-		Status: oneOf(l, "status", invitation.Draft, invitation.Pending, invitation.Accepted, invitation.Declined, invitation.Cancelled, invitation.Expired,
-			invitation.AnyStatus),
 		Kind: oneOf(l, "kind", invitation.Kinds...), DeliveryState: oneOf(l, "deliveryState", outbox.Deliveries...),
 		RecipientEmail: l.text("recipientEmail", contact.MaxAddress), Customer: l.tenant("customerTenantId"), BatchID: l.text("batchId", maxID),
-		CreatedAfter: l.moment("createdAfter"), CreatedBefore: l.moment("createdBefore"), Limit: l.Limit, After: l.After,
+		Reference: l.text("reference", maxID), Provider: l.tenant("providerTenantId"), Tag: l.text("tag", 4*2*invitation.MaxTag+1),
+		CreatedBy: l.text("createdBy", 255), CreatedAfter: l.moment("createdAfter"), CreatedBefore: l.moment("createdBefore"),
+		Limit: l.Limit, After: l.After,
+	}
+	if len(states) > 0 {
+		q.Status, q.Others = states[0], states[1:]
+	}
+	if slices.Contains(states, invitation.AnyStatus) {
+		q.Status, q.Others = invitation.AnyStatus, nil
 	}
 	if q.RecipientEmail != "" {
 		if _, err := i.service.Addresses.Check(q.RecipientEmail); err != nil {

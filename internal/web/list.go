@@ -47,7 +47,7 @@ func (c *call) list(filters ...string) (*list, error) {
 			return nil, problem.New(problem.MalformedRequest, "The query has a parameter that is none of this list: its parameters are %s.",
 				problem.And(append([]string{"limit", "cursor"}, filters...)))
 		}
-		if len(values) != 1 || values[0] == "" {
+		if len(values) != 1 && !slices.Contains(repeated, name) || slices.Contains(values, "") {
 			return nil, problem.New(problem.MalformedRequest, "The parameter %s is there once, with a value.", name)
 		}
 	}
@@ -78,9 +78,26 @@ func (l *list) has(name string) (string, bool) {
 	return v, v != ""
 }
 
+// repeated are the filters that a request may have several times: what has one of their values is listed.
+var repeated = []string{"status"}
+
+// severalOf reads a filter that has a fixed set of values and may be there several times.
+func severalOf[T ~string](l *list, name string, values ...T) (all []T) {
+	for _, v := range l.filters[name] {
+		if !slices.Contains(values, T(v)) {
+			l.refuse(name, "one of "+problem.Or(values))
+		}
+		all = append(all, T(v))
+	}
+	return all
+}
+
 // oneOf reads a filter that has a fixed set of values.
 func oneOf[T ~string](l *list, name string, values ...T) T {
 	v, ok := l.has(name)
+	if ok && len(l.filters[name]) > 1 {
+		l.refuse(name, "there once, with a value")
+	}
 	if ok && !slices.Contains(values, T(v)) {
 		l.refuse(name, "one of "+problem.Or(values))
 	}

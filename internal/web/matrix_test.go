@@ -19,7 +19,7 @@ var matrix = []struct {
 }{
 	{"read customers, invitations, partnerships, directories", []partner.Role{partner.AdminAgent, partner.SalesAgent, partner.GlobalAdmin}, []string{
 		"GET /v1/customers", "GET /v1/customers/{tenantId}", "GET /v1/invitations", "GET /v1/invitations/{id}", "GET /v1/invitations/{id}/draft",
-		"GET /v1/invitations/{id}/events", "GET /v1/invitation-batches/{id}", "GET /v1/invitation-batches/{id}/rows", "GET /v1/directory/providers",
+		"GET /v1/invitations/{id}/events", "GET /v1/invitation-counts", "GET /v1/invitation-batches", "GET /v1/invitation-batches/{id}", "GET /v1/invitation-batches/{id}/rows", "GET /v1/directory/providers",
 		"GET /v1/account", "GET /v1/partnerships", "GET /v1/partnerships/{id}", "GET /v1/partnerships/{id}/customers", "GET /v1/relationships", "GET /v1/customers/{tenantId}/relationships",
 		"GET /v1/agreements", "GET /v1/customers/{tenantId}/agreements", "GET /v1/customers/{tenantId}/directSignedCustomerAgreementStatus",
 		"GET /v1/compliance/csp/agreementstatus", "GET /v1/profiles/partnerids/{partnerId}", "GET /v1/offers", "GET /v1/access-levels",
@@ -28,7 +28,7 @@ var matrix = []struct {
 		"GET /v1/customers/{tenantId}/subscriptions/{subscriptionId}/supportcontact",
 	}},
 	{"create, edit, send, resend, cancel, renew customer invitations; batches", []partner.Role{partner.AdminAgent, partner.SalesAgent}, []string{
-		"POST /v1/invitations", "PATCH /v1/invitations/{id}", "PUT /v1/invitations/{id}/draft", "POST /v1/invitations/{id}/draft/reset",
+		"POST /v1/invitations", "POST /v1/invitations/check", "PATCH /v1/invitations/{id}", "PUT /v1/invitations/{id}/draft", "POST /v1/invitations/{id}/draft/reset",
 		"POST /v1/invitations/{id}/done", "POST /v1/invitations/{id}/new-link", "POST /v1/invitations/{id}/extend", "POST /v1/invitations/{id}/send", "POST /v1/invitations/{id}/resend", "POST /v1/invitations/{id}/cancel",
 		"POST /v1/invitations/{id}/renew", "POST /v1/invitation-batches",
 	}},

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 	utf16 "golang.org/x/text/encoding/unicode"
 
+	"concord/internal/batch"
 	"concord/internal/invitation"
 	"concord/internal/problem"
 )
@@ -19,7 +20,7 @@ import (
 // readSheet gives what was read, a row as "line kind address name".
 func readSheet(t *testing.T, file, charset string) []string {
 	t.Helper()
-	rows, err := sheet([]byte(file), charset)
+	rows, err := batch.Sheet([]byte(file), charset)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +111,7 @@ func TestSwitchesOfASheet(t *testing.T) {
 		"true": "true", "TRUE": "true", "True": "true", "FALSE": "false", "1": "true", "0": "false", "yes": "true", "WAHR": "true", "FALSCH": "false", "VRAI": "true",
 		"FAUX": "false", "VERDADERO": "true", "FALSO": "false", "": "", "maybe": "/reminders",
 	} {
-		rows, err := sheet([]byte("kind,reminders\nreseller,"+text+"\n"), "")
+		rows, err := batch.Sheet([]byte("kind,reminders\nreseller,"+text+"\n"), "")
 		if err != nil || len(rows) != 1 {
 			t.Fatal(rows, err)
 		}
@@ -149,7 +150,7 @@ func TestSheetsThatAreRefused(t *testing.T) {
 		{"an old workbook", "\xd0\xcf\x11\xe0xxxx", "", problem.MalformedRequest, "workbook"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			rows, err := sheet([]byte(c.file), c.charset)
+			rows, err := batch.Sheet([]byte(c.file), c.charset)
 			if !problem.Is(err, c.code) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v, %v; want %s: %q", rows, err, c.code, c.says)
 			}
@@ -175,11 +176,11 @@ func TestColumnsAreTheFields(t *testing.T) {
 			want = append(want, name)
 		}
 	}
-	if got := slices.Sorted(slices.Values(columns)); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
+	if got := slices.Sorted(slices.Values(batch.Columns)); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
 		t.Errorf("columns %v, fields %v", got, slices.Sorted(slices.Values(want)))
 	}
 	for _, k := range invitation.Kinds {
-		if rows, err := sheet([]byte("kind\n"+strings.ToUpper(string(k))), ""); err != nil || rows[0].Proposal.Kind != k {
+		if rows, err := batch.Sheet([]byte("kind\n"+strings.ToUpper(string(k))), ""); err != nil || rows[0].Proposal.Kind != k {
 			t.Errorf("%s: %v, %v", k, rows, err)
 		}
 	}
@@ -190,7 +191,7 @@ func FuzzSheet(f *testing.F) {
 		f.Add([]byte(s), "")
 	}
 	f.Fuzz(func(t *testing.T, file []byte, charset string) {
-		rows, err := sheet(file, charset)
+		rows, err := batch.Sheet(file, charset)
 		if code := problem.CodeOf(err); err != nil && code != problem.MalformedRequest && code != problem.UnknownField {
 			t.Fatalf("%v", err)
 		}

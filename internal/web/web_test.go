@@ -114,7 +114,7 @@ func newAPI(t *testing.T) *api {
 		},
 	}
 	drafts := draft.Desk{Invitations: service, Operator: contact.Operator{Name: "Concord Operations"}, Sign: func(_ context.Context, p link.Purpose, l link.Link) (link.Secret, error) { return signer.Sign(p, l) }}
-	a.invitations = apigw.Handler(web.Invitations(gate, service, drafts, &batch.Service{Store: a.store, Accounts: a.store, Now: service.Now}), "", log)
+	a.invitations = apigw.Handler(web.Invitations(gate, service, drafts, &batch.Service{Store: a.store, Accounts: a.store, Invitations: service, Now: service.Now}), "", log)
 	a.service = service
 	a.relationships = apigw.Handler(web.Relationships(gate, a.customers(), a.granted(), a.partnerships(), a.store, a.desk(), func() time.Time { return a.now }), "", log)
 	a.commerce = apigw.Handler(web.Commerce(gate, a.shop(), a.store), "", log)
@@ -944,7 +944,7 @@ func TestInvitationPages(t *testing.T) {
 	get("/v1/invitations?limit=100&status=draft&cursor=" + cursor).is(200)
 
 	for target, count := range map[string]int{
-		"?status=draft": 7, "?status=expired": 0, "?kind=reseller": 7, "?recipientEmail=P3@larch.example": 1, "?deliveryState=notSent": 7, "?deliveryState=sent": 0,
+		"?status=draft": 7, "?status=draft&status=expired": 7, "?tag=fair": 0, "?createdBy=nobody": 0, "?reference=AAAAA-AAAAA": 0, "?providerTenantId=" + larch: 0, "?status=expired": 0, "?kind=reseller": 7, "?recipientEmail=P3@larch.example": 1, "?deliveryState=notSent": 7, "?deliveryState=sent": 0,
 		"?customerTenantId=" + larch: 0, "?createdAfter=2026-03-01T09:05:00Z": 2, "?createdBefore=2026-03-01T09:05:00Z": 5, "?createdAfter=2026-03-01T09:04:59.5Z": 2,
 		"?createdBefore=2026-03-01T10:05:00.1%2B01:00&createdAfter=2026-03-01T09:05:00Z": 1,
 	} {
@@ -953,7 +953,7 @@ func TestInvitationPages(t *testing.T) {
 		}
 	}
 	for _, query := range []string{
-		"limit=0", "limit=101", "limit=x", "limit=%2B5", "limit=05", "limit=", "limit=1&limit=2", "status=gone", "status=", "status=draft&status=draft", "kind=dual", "color=red", "customerTenantId=larch",
+		"limit=0", "limit=101", "limit=x", "limit=%2B5", "limit=05", "limit=", "limit=1&limit=2", "status=gone", "status=", "status=draft&status=gone", "kind=reseller&kind=reseller", "kind=dual", "color=red", "customerTenantId=larch",
 		"recipientEmail=larch", "deliveryState=lost", "createdAfter=yesterday", "createdBefore=2026-03-01", "createdAfter=0001-01-01T00:00:00Z", "a=%zz", "a;b", "recipientEmail=" + strings.Repeat("x", 300),
 	} {
 		get("/v1/invitations?"+query).is(400, "malformed_request")

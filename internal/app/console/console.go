@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"concord/internal/batch"
 	"concord/internal/commerce"
 	pages "concord/internal/console"
 	"concord/internal/contact"
@@ -64,13 +65,15 @@ func New(c Config, to aws.Config, now func() time.Time, log *slog.Logger) (http.
 	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
 	limits := recipient.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain}
 	records := enrolment.Records{Store: store, Now: now}
+	invitations := &invitation.Service{
+		Store: store, Accounts: store, Relationships: store, Partnerships: store, Granular: store, GranularRoles: granular.ShippedRoles(),
+		Regions: partner.ShippedRegions(), Clouds: clouds, Recognition: relationship.Recognition{Companies: store}, Slots: store,
+		Addresses: addresses, Locales: locale.Tags, Ledger: store, Limits: limits, Now: now,
+		SalesAgentsRequestPartnerships: c.SalesAgentsRequest, DelegatedAdminNeedsAdminAgent: c.AdminAgentsAsk,
+	}
 	handler, err := pages.Console{
-		Invitations: &invitation.Service{
-			Store: store, Accounts: store, Relationships: store, Partnerships: store, Granular: store, GranularRoles: granular.ShippedRoles(),
-			Regions: partner.ShippedRegions(), Clouds: clouds, Recognition: relationship.Recognition{Companies: store}, Slots: store,
-			Addresses: addresses, Locales: locale.Tags, Ledger: store, Limits: limits, Now: now,
-			SalesAgentsRequestPartnerships: c.SalesAgentsRequest, DelegatedAdminNeedsAdminAgent: c.AdminAgentsAsk,
-		},
+		Invitations: invitations,
+		Batches:     &batch.Service{Store: store, Accounts: store, Invitations: invitations, Now: now},
 		Customers: customer.Service{
 			Store: store, Register: store, Support: store, Customers: store, Directory: store, Grants: store, Partnerships: store, Accounts: store,
 			Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Webmail: contact.Webmail, Now: now,
