@@ -80,7 +80,7 @@ func newClient(ctx context.Context, companies int, m *meter.Meter) (*client, fun
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	end := func() { s.Close(); remove() }
-	r, err := http.NewRequestWithContext(ctx, "POST", s.Issuer()+"/oauth2/token",
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Issuer()+"/oauth2/token",
 		strings.NewReader("grant_type=client_credentials"))
 	if err == nil {
 		r.SetBasicAuth("alder", "local")
@@ -128,14 +128,14 @@ func (c *client) api(ctx context.Context, method, path, key, body string, status
 // create makes an invitation and gives its id.
 func (c *client) create(ctx context.Context, key, recipient string) (string, error) {
 	var made struct{ ID string }
-	err := c.api(ctx, "POST", "/v1/invitations", key,
+	err := c.api(ctx, http.MethodPost, "/v1/invitations", key,
 		`{"kind":"reseller","recipientEmail":"`+recipient+`","recipientName":"Lena Larch","requestDelegatedAdmin":true,"tags":{"campaign":"spring"}}`,
 		http.StatusCreated, &made)
 	return made.ID, err
 }
 
 func (c *client) send(ctx context.Context, key, id string) error {
-	return c.api(ctx, "POST", "/v1/invitations/"+id+"/send", key, "", http.StatusAccepted, nil)
+	return c.api(ctx, http.MethodPost, "/v1/invitations/"+id+"/send", key, "", http.StatusAccepted, nil)
 }
 
 var alone = regexp.MustCompile(`(?m)^https?://\S+/i/\S+$`)
@@ -167,11 +167,11 @@ func (c *client) signIn(ctx context.Context, link, username string) (string, err
 		_, err = io.Copy(io.Discard, res.Body)
 		return res.Request.URL, err
 	}
-	at, err := to(http.NewRequestWithContext(ctx, "GET", link+"/sign-in", nil))
+	at, err := to(http.NewRequestWithContext(ctx, http.MethodGet, link+"/sign-in", nil))
 	if err != nil {
 		return "", err
 	}
-	r, err := http.NewRequestWithContext(ctx, "POST", at.String(), strings.NewReader(url.Values{"username": {username},
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, at.String(), strings.NewReader(url.Values{"username": {username},
 		"password": {"x"}}.Encode()))
 	if err == nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -194,7 +194,7 @@ func (c *client) signIn(ctx context.Context, link, username string) (string, err
 
 // open looks at the page of a link, as nobody or with a session.
 func (c *client) open(ctx context.Context, link, cookie string) error {
-	r, err := http.NewRequestWithContext(ctx, "GET", link, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
 	if err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (c *client) open(ctx context.Context, link, cookie string) error {
 
 // accept answers an invitation. What a browser does next, to look at the result, is not part of it.
 func (c *client) accept(ctx context.Context, link, cookie string) error {
-	r, err := http.NewRequestWithContext(ctx, "POST", link,
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, link,
 		strings.NewReader("answer=accept&authorized=on&fullName=Ada+Byron&jobTitle=Director"))
 	if err != nil {
 		return err

@@ -132,7 +132,7 @@ func (w *world) start(ctx context.Context, program string, s subject, environmen
 		answered <- b
 	})
 	mux.HandleFunc("/", answers)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return t, err
 	}

@@ -88,6 +88,7 @@ func newWorld(ctx context.Context, root string) (*world, error) {
 		return nil, err
 	}
 	defer func() { _ = e.Close() }()
+	//nolint:gosec // G101: where the secrets would be, and nobody is there
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL_DYNAMODB": e.Endpoint(), "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:1",
 		"AWS_ENDPOINT_URL_SESV2": "http://127.0.0.1:1",

@@ -67,7 +67,7 @@ func TestIDs(t *testing.T) {
 		}
 	}
 	c.Key = ""
-	if c.ID("ord_", "order", "") == c.ID("ord_", "order", "") {
+	if first := c.ID("ord_", "order", ""); first == c.ID("ord_", "order", "") {
 		t.Error("without a key an id is made twice")
 	}
 	if days := c.Days(noon); len(days) != 3 || days[0] != "" || days[1] != "2026-02-28" || days[2] != "2026-03-01" {

@@ -36,7 +36,7 @@ func (h *site) today(v *visit) (*page, error) {
 	}}
 	content.Needs.Empty = &empty{Title: v.T("console.today.empty.title"), Text: v.T("console.today.empty.text")}
 	p.Content = &content
-	if v.user.Permit(partner.ReadCustomers) != nil || v.account == nil {
+	if may := v.user.Permit(partner.ReadCustomers) == nil; !may || v.account == nil {
 		return p, nil
 	}
 	found, err := h.Invitations.Invitations(v.ctx(), v.user, invitation.Query{Limit: looked})

@@ -26,7 +26,7 @@ func TestGranularFeedback(t *testing.T) {
 	})
 	against := &counted{}
 	f := feedback.Recorder{Invitations: memory, Granular: memory, Ledger: memory, Reputation: against, Now: func() time.Time { return start }}
-	request := outbox.Kind(granular.RequestNotice)
+	request := granular.RequestNotice
 	bounced, complained := "bounced a1de0000-0000-4000-8000-000000000001 gdap_qmzx3vjl2a5c7hpkywtr4e6n2u", "complained a1de0000-0000-4000-8000-000000000001 "+voiceOfLarch
 	for _, c := range []struct {
 		report   outbox.Report
@@ -36,7 +36,7 @@ func TestGranularFeedback(t *testing.T) {
 	}{
 		{outbox.Report{State: outbox.Delivered, MessageID: "0100-1", Generation: 1, Kind: request, To: "ada@larch.example"}, outbox.Recorded, "delivered", nil},
 		{outbox.Report{State: outbox.Delivered, MessageID: "0100-1", Generation: 1, Kind: request, To: "ada@larch.example"}, outbox.Known, "delivered", nil},
-		{outbox.Report{State: outbox.Bounced, MessageID: "0100-2", Generation: 1, Kind: outbox.Kind(granular.CustomerEndingNotice), To: "x@larch.example", Undeliverable: true},
+		{outbox.Report{State: outbox.Bounced, MessageID: "0100-2", Generation: 1, Kind: granular.CustomerEndingNotice, To: "x@larch.example", Undeliverable: true},
 			outbox.OfNotice, "delivered", nil},
 		{outbox.Report{State: outbox.Bounced, Reason: "address_unknown", MessageID: "0100-1", Generation: 1, Kind: request, To: "ada@larch.example", Undeliverable: true},
 			outbox.Recorded, "bounced", []string{bounced}},

@@ -153,9 +153,9 @@ func TestUnknownOutcomes(t *testing.T) {
 	if taken.box.Took(plain); taken.box.State != outbox.None {
 		t.Errorf("SES has it: %+v", taken.box)
 	}
-	sends, now := 1, start
+	sends := 1
 	for p.box.State != outbox.None && sends < 100 {
-		now = p.box.At
+		now := p.box.At
 		mails.Resume(&p, now)
 		n, c := mails.Claim(p, now, "me")
 		if p = n; c.Send {

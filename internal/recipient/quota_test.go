@@ -1,6 +1,7 @@
 package recipient
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ func TestWhoHasMailedBeforeIsNoNewPartner(t *testing.T) {
 	three := map[partner.TenantID][]time.Duration{"b": {3 * time.Hour}, "c": {2 * time.Hour}, "d": {time.Hour}}
 	limits := Limits{Partners: 3}
 	err := limits.allow(mailed(three), "a", noon)
-	if p, ok := err.(*problem.Error); !ok || p.Code != problem.RecipientQuotaExceeded || p.RetryAfter != 21*time.Hour {
+	if p, ok := errors.AsType[*problem.Error](err); !ok || p.Code != problem.RecipientQuotaExceeded || p.RetryAfter != 21*time.Hour {
 		t.Errorf("a fourth partner: %v", err)
 	}
 	three["a"] = []time.Duration{4 * time.Hour}
@@ -35,7 +36,7 @@ func TestWhoHasMailedBeforeIsNoNewPartner(t *testing.T) {
 	}
 	three["a"] = []time.Duration{5 * time.Hour, 9 * time.Minute}
 	err = limits.allow(mailed(three), "a", noon)
-	if p, ok := err.(*problem.Error); !ok || p.Code != problem.ResendCooldown || p.RetryAfter != time.Minute {
+	if p, ok := errors.AsType[*problem.Error](err); !ok || p.Code != problem.ResendCooldown || p.RetryAfter != time.Minute {
 		t.Errorf("the newest of its own counts: %v", err)
 	}
 }

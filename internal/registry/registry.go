@@ -1,3 +1,5 @@
+// Package registry keeps the accounts of partners: what the operator decides about them, what they keep of themselves, and what their
+// mails earn them.
 package registry
 
 import (
