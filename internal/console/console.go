@@ -38,7 +38,9 @@ type Console struct {
 		Week(ctx context.Context, p partner.TenantID, from, to string) (registry.Week, error)
 	}
 	// Agreed says which customers have signed the customer agreement.
-	Agreed       commerce.Agreed
+	Agreed commerce.Agreed
+	// Commerce is agreements, orders and subscriptions.
+	Commerce     *commerce.Service
 	Accounts     partner.Accounts
 	Partnerships partnership.Service
 	// Enrolments are how a company becomes an indirect reseller, and what the operator decides of that.
@@ -155,7 +157,7 @@ func (a audience) operates() bool { return a.operation == partner.OperatePartner
 // routes are all of them. A section has its own in its file.
 func (h *site) routes() []route {
 	return slices.Concat(
-		h.todayRoutes(), h.invitationRoutes(), h.newRoutes(), h.draftRoutes(), h.batchRoutes(), h.customerRoutes(), h.partnerRoutes(),
+		h.todayRoutes(), h.invitationRoutes(), h.newRoutes(), h.draftRoutes(), h.batchRoutes(), h.customerRoutes(), h.tradeRoutes(), h.partnerRoutes(),
 		h.granularRoutes(), h.enrolmentRoutes(), h.kitRoutes(),
 	)
 }

@@ -107,7 +107,12 @@ func open(t *testing.T) *desk {
 			Store: d.store, Accounts: d.store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: time.Now,
 			Quota: recipient.Quota{Ledger: d.store, Limits: limits},
 		},
-		Agreed:   commerce.Agreed{Signatures: d.store, Accounts: d.store, Partnerships: commerce.Tiers{Store: d.store}, Tiers: d.store},
+		Agreed: commerce.Agreed{Signatures: d.store, Accounts: d.store, Partnerships: commerce.Tiers{Store: d.store}, Tiers: d.store},
+		Commerce: &commerce.Service{
+			Accounts: d.store, Holders: d.store, Relationships: d.store, Agreements: d.store, Orders: d.store, Subscriptions: d.store,
+			Partnerships: commerce.Tiers{Store: d.store}, Granular: &granular.Service{Store: d.store, Roles: granular.ShippedRoles(), Now: time.Now},
+			Texts: d.store, Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: addresses, Now: time.Now,
+		},
 		Operator: contact.Operator{Name: "Grove Ltd", Contact: "help@grove.example", Privacy: "https://grove.example/privacy"},
 		Log:      slog.New(slog.NewJSONHandler(d.log, nil)),
 	}
@@ -382,7 +387,7 @@ func TestRouteTable(t *testing.T) {
 		b.signIn("/console", person(whose, roles...))
 		for _, row := range d.routes {
 			cells++
-			path := "/console" + strings.ReplaceAll(row.Path, "{id}", "inv_x")
+			path := "/console" + strings.NewReplacer("{id}", "inv_x", "{customer}", string(larch)).Replace(row.Path)
 			var s seen
 			if row.Method == http.MethodGet {
 				s = b.get(path)
@@ -435,7 +440,7 @@ func TestIsolation(t *testing.T) {
 	other := d.browser()
 	other.signIn("/console", person(birch, partner.AdminAgent, partner.GlobalAdmin))
 	for _, row := range d.routes {
-		path := "/console" + strings.ReplaceAll(row.Path, "{id}", i.ID)
+		path := "/console" + strings.NewReplacer("{id}", i.ID, "{customer}", string(larch)).Replace(row.Path)
 		if row.Method == http.MethodGet {
 			d.browser().get(path).want(t, "sign-in", http.StatusOK)
 		} else {

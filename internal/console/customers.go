@@ -2,20 +2,43 @@ package console
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"concord/internal/commerce"
+	"concord/internal/country"
 	"concord/internal/customer"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 )
 
 func (h *site) customerRoutes() []route {
-	return []route{{
-		method: http.MethodGet, path: "/customers", page: "console-customers", section: "console.menu.customers",
-		who: audience{operation: partner.ReadCustomers}, serve: h.customers,
-	}}
+	read, end := audience{operation: partner.ReadCustomers}, audience{operation: partner.KeepRelationships}
+	attest := audience{operation: partner.Trade, programs: sellers}
+	return []route{
+		{method: http.MethodGet, path: "/customers", page: "console-customers", section: "console.menu.customers", who: read,
+			serve: h.customers},
+		{method: http.MethodGet, path: "/customers/new", page: "console-add-customer", who: attest, serve: h.addCustomer},
+		{method: http.MethodPost, path: "/customers/new", page: "console-add-customer", who: attest,
+			serve: h.act(h.addCustomer, h.createCustomer)},
+		{method: http.MethodGet, path: "/customers/{id}", page: "console-customer", who: read, serve: h.customer},
+		{method: http.MethodGet, path: "/customers/{id}/remove", page: "console-remove", who: end, serve: h.removing},
+		{method: http.MethodPost, path: "/customers/{id}/remove", page: "console-remove", who: end,
+			serve: h.act(h.removing, h.remove)},
+		{method: http.MethodGet, path: "/customers/{id}/administration", page: "console-end-administration", who: end,
+			serve: h.endingAdministration},
+		{method: http.MethodPost, path: "/customers/{id}/administration", page: "console-end-administration", who: end,
+			serve: h.act(h.endingAdministration, h.endAdministration)},
+		{method: http.MethodGet, path: "/customers/{id}/identity", page: "console-confirm-identity", who: end,
+			serve: h.confirmingIdentity},
+		{method: http.MethodPost, path: "/customers/{id}/identity", page: "console-confirm-identity", who: end,
+			serve: h.act(h.confirmingIdentity, h.confirmIdentity)},
+		{method: http.MethodGet, path: "/customers/{id}/agreement", page: "console-attest", who: attest, serve: h.attestForm},
+		{method: http.MethodPost, path: "/customers/{id}/agreement", page: "console-attest", who: attest,
+			serve: h.act(h.attestForm, h.attest)},
+	}
 }
 
 // listing is a list with its filters.
@@ -28,14 +51,18 @@ type listing struct {
 func (h *site) customers(v *visit) (*page, error) {
 	show := v.chosen("relationship", "active", "none", "all")
 	q := relationship.Query{Status: relationship.Active, Name: v.typed("name", 400), Domain: strings.ToLower(v.typed("domain", 253))}
+	keeps := v.customerFilter()
+	stands := map[partner.TenantID]customer.Standing{}
 	found, pages, err := collect(v, func(after string, limit int) ([]customer.Known, string, error) {
 		q.After, q.Limit = after, limit
-		return h.known(v, show, q)
+		some, next, err := h.known(v, show, q)
+		if err != nil {
+			return nil, "", err
+		}
+		more, err := h.standings().Of(v.ctx(), v.user.Tenant, some)
+		maps.Copy(stands, more)
+		return slices.DeleteFunc(some, func(k customer.Known) bool { return !keeps.Keeps(k, more[k.Tenant]) }), next, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	stands, err := h.standing(v, found)
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +72,7 @@ func (h *site) customers(v *visit) (*page, error) {
 			{Label: v.T("console.column.company")}, {Label: v.T("console.column.domain")}, {Label: v.T("console.column.country")},
 			{Label: v.T("console.column.relationship")}, {Label: v.T("console.column.administration")}, {Label: v.T("console.column.agreement")},
 			{Label: v.T("console.column.identity")}, {Label: v.T("console.column.since")},
+			{Label: v.T("console-customer.request"), Quiet: true},
 		},
 	}
 	for _, k := range found {
@@ -54,8 +82,10 @@ func (h *site) customers(v *visit) (*page, error) {
 		v.export("customers", t)
 		return nil, nil
 	}
-	t.Empty = v.noCustomers(show, q.Name != "" || q.Domain != "")
+	t.Empty = v.noCustomers(show, q.Name != "" || q.Domain != "" || !keeps.Empty())
 	p := v.page("console.customers.title")
+	p.Primary = v.newRelationship("")
+	p.Second = h.adding(v)
 	p.Content = listing{v.customerFilters(show), t}
 	return p, nil
 }
@@ -74,73 +104,6 @@ func (h *site) known(v *visit, show string, q relationship.Query) (list []custom
 	return list, found.Next, err
 }
 
-// standing is what is found out about the customers of a page beside their relationships.
-type standing struct {
-	signed         bool
-	administration commerce.Administration
-}
-
-// atOnce is how many customers the use cases are asked about at once.
-const atOnce = 100
-
-// standing says who has signed the customer agreement, and who is administered how.
-func (h *site) standing(v *visit, all []customer.Known) (map[partner.TenantID]standing, error) {
-	stands := map[partner.TenantID]standing{}
-	for len(all) > 0 {
-		n := min(atOnce, len(all))
-		if err := h.stand(v, all[:n], stands); err != nil {
-			return nil, err
-		}
-		all = all[n:]
-	}
-	return stands, nil
-}
-
-func (h *site) stand(v *visit, some []customer.Known, stands map[partner.TenantID]standing) error {
-	var open, unsaid, claimed []partner.TenantID
-	for _, k := range some {
-		s := standing{administration: commerce.NoAdministration}
-		if r := k.Relationship; r != nil {
-			s = standing{r.AgreementSigned, commerce.AdministrationOf(*r, false)}
-			if home := k.Home(); !s.signed {
-				unsaid = append(unsaid, k.Tenant)
-				if home != "" && home != k.Tenant { // what a company signs itself is kept by its tenant
-					claimed = append(claimed, home)
-				}
-			}
-		}
-		if s.administration != commerce.DAP {
-			open = append(open, k.Tenant)
-		}
-		stands[k.Tenant] = s
-	}
-	granted, err := h.Granular.Administered(v.ctx(), v.user.Tenant, open)
-	if err != nil {
-		return err
-	}
-	signed, direct := map[partner.TenantID]bool{}, map[partner.TenantID]bool{}
-	if len(unsaid) > 0 {
-		if signed, err = h.Agreed.Signed(v.ctx(), v.user.Tenant, unsaid); err != nil {
-			return err
-		}
-	}
-	if len(claimed) > 0 {
-		if direct, err = h.Agreed.SignedDirectly(v.ctx(), claimed); err != nil {
-			return err
-		}
-	}
-	for _, k := range some {
-		s := stands[k.Tenant]
-		if granted[k.Tenant] {
-			s.administration = commerce.GDAP
-		}
-		// Who never dealt with a company learns nothing of what it has signed.
-		s.signed = s.signed || k.Relationship != nil && (signed[k.Tenant] || direct[k.Home()])
-		stands[k.Tenant] = s
-	}
-	return nil
-}
-
 var captions = map[string]string{
 	"active": "console.customers.caption.active", "none": "console.customers.caption.none", "all": "console.customers.caption.all",
 }
@@ -149,6 +112,11 @@ var captions = map[string]string{
 var administrations = map[commerce.Administration]pill{
 	commerce.NoAdministration: {plainState, "console.administration.none"}, commerce.AzureOnly: {info, "console.administration.azure"},
 	commerce.DAP: {wait, "console.administration.dap"}, commerce.GDAP: {wait, "console.administration.gdap"},
+}
+
+// identities are the words of the check of who answered.
+var identities = map[relationship.IdentityCheck]pill{
+	relationship.Unproven: {wait, "console.identity.pending"}, relationship.Confirmed: {good, "console.identity.confirmed"},
 }
 
 func (v *visit) administration(a commerce.Administration) *pill {
@@ -161,39 +129,42 @@ func (v *visit) companyName(c relationship.Customer) string {
 	return cmp.Or(c.CompanyName, strings.Join(c.Domains[:min(1, len(c.Domains))], ""), string(c.Tenant))
 }
 
-func (v *visit) customerRow(k customer.Known, stands standing) row {
+func (v *visit) customerRow(k customer.Known, stands customer.Standing) row {
 	none := cell{Text: v.T("console.none")}
-	domain, country, related, administered := none, none, cell{Pill: &pill{plainState, v.T("console.relationship.none")}}, none
+	domain, where, related, administered := none, none, cell{Pill: &pill{plainState, v.T("console.relationship.none")}}, none
 	agreement, identity, since := none, none, none
 	if len(k.Domains) > 0 {
 		domain = cell{Text: k.Domains[0]}
 	}
 	if k.Country != "" {
-		country = cell{Text: v.Country(k.Country)}
+		where = cell{Text: v.Country(k.Country)}
 	}
-	if stands.administration == commerce.GDAP {
+	if stands.Administration == commerce.GDAP {
 		administered = cell{Pill: v.administration(commerce.GDAP)}
 	}
 	if r := k.Relationship; r != nil {
 		if related = (cell{Pill: &pill{plainState, v.T("console.relationship.removed")}}); r.Status == relationship.Active {
 			related = cell{Pill: &pill{good, v.T("console.relationship.active")}}
 		}
-		administered = cell{Pill: v.administration(stands.administration)}
+		administered = cell{Pill: v.administration(stands.Administration)}
 		agreement = cell{Pill: &pill{wait, v.T("console.agreement.missing")}}
-		if stands.signed {
+		if stands.Signed {
 			agreement = cell{Pill: &pill{good, v.T("console.agreement.signed")}}
 		}
-		switch r.IdentityCheck {
-		case relationship.Unproven:
-			identity = cell{Pill: &pill{wait, v.T("console.identity.pending")}}
-		case relationship.Confirmed:
-			identity = cell{Pill: &pill{good, v.T("console.identity.confirmed")}}
+		if p, ok := identities[r.IdentityCheck]; ok {
+			identity = cell{Pill: v.worded(p)}
 		}
 		since = cell{Time: v.day(r.EstablishedAt)}
 	} else if k.Invitation != nil {
 		related = cell{Text: v.T("console.relationship.asked"), Href: invitationPath(k.Invitation.ID)}
 	}
-	return row{Cells: []cell{{Text: v.companyName(k.Customer)}, domain, country, related, administered, agreement, identity, since}}
+	ask := cell{}
+	if (k.Relationship == nil || k.Relationship.Status != relationship.Active) && v.user.Permit(partner.InviteCustomers) == nil {
+		ask = cell{Text: v.T("console-customer.request"), Href: askAgain(k.Customer)}
+	}
+	return row{Cells: []cell{
+		{Text: v.companyName(k.Customer), Href: customerPath(k.Tenant)}, domain, where, related, administered, agreement, identity, since, ask,
+	}}
 }
 
 // customerFilters keep what is asked for in the URL.
@@ -207,9 +178,53 @@ func (v *visit) customerFilters(show string) filters {
 	name := field{Printer: v.Printer, Kind: "search", Name: "name", Label: v.T("console.filter.name"), Value: v.typed("name", 400)}
 	domain := field{Printer: v.Printer, Kind: "search", Name: "domain", Label: v.T("console.filter.domain"), Value: v.typed("domain", 253)}
 	kept := field{Kind: "hidden", Name: "relationship", Value: show}
-	f.Fields = []field{name, domain, kept}
-	if name.Value != "" || domain.Value != "" {
-		f.Clear = v.query("name", "", "domain", "", cursorUse, "", "format", "")
+	keeps := v.customerFilter()
+	f.Fields = []field{name, domain,
+		v.one("administration", "console.column.administration", string(keeps.Administration), [][2]string{
+			{"none", "console.administration.none"}, {"azureOnly", "console.administration.azure"},
+			{"dap", "console.administration.dap"}, {"gdap", "console.administration.gdap"}}),
+		v.one("customerAgreement", "console.column.agreement", keeps.Agreement, [][2]string{
+			{"missing", "console.agreement.missing"}, {"signed", "console.agreement.signed"}}),
+		v.one("identityCheck", "console.column.identity", string(keeps.Identity), [][2]string{
+			{"pending", "console.identity.pending"}, {"confirmed", "console.identity.confirmed"}}),
+		v.countryField(keeps.Country), kept}
+	if name.Value != "" || domain.Value != "" || !keeps.Empty() {
+		f.Clear = root + "/customers?relationship=" + show
+	}
+	return f
+}
+
+// customerFilter is what the list is asked for beside its store's filters.
+func (v *visit) customerFilter() customer.Filter {
+	return customer.Filter{
+		Country: v.countryAsked(), Agreement: v.chosen("customerAgreement", "", "signed", "missing"),
+		Identity:       relationship.IdentityCheck(v.chosen("identityCheck", "", "pending", "confirmed")),
+		Administration: commerce.Administration(v.chosen("administration", "", "none", "azureOnly", "dap", "gdap")),
+	}
+}
+
+// one is a filter of which one value is chosen, or any.
+func (v *visit) one(name, label, chosen string, values [][2]string) field {
+	f := field{Printer: v.Printer, Kind: "select", Name: name, Label: v.T(label), Value: chosen,
+		Options: []option{{Label: v.T("console.filter.any"), Selected: chosen == ""}}}
+	for _, one := range values {
+		f.Options = append(f.Options, option{Value: one[0], Label: v.T(one[1])})
+	}
+	return f
+}
+
+// countryAsked is the country of a filter; empty for any.
+func (v *visit) countryAsked() string {
+	if code := v.typed("country", 2); country.Valid(code) {
+		return code
+	}
+	return ""
+}
+
+func (v *visit) countryField(chosen string) field {
+	f := v.one("country", "console.column.country", chosen, nil)
+	for code, name := range v.Countries() {
+		f.Options = append(f.Options, option{Value: code, Label: name})
 	}
 	return f
 }

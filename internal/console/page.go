@@ -29,6 +29,7 @@ type page struct {
 	Title    string
 	Parent   *action // the page above
 	Primary  *action // the one thing to do
+	Second   *action // the other way to do it; nil for none
 	Pill     *pill   // the state of what the page is about
 	Notes    []note
 	Content  any

@@ -7,6 +7,7 @@ import (
 
 	"concord/internal/audit"
 	"concord/internal/commerce"
+	"concord/internal/country"
 	"concord/internal/customer"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -148,7 +149,7 @@ const (
 )
 
 func (cs customers) list(c *call) error {
-	l, err := c.list("relationship", "name", "domain", "indirectResellerId")
+	l, err := c.list("relationship", "name", "domain", "indirectResellerId", "country", "identityCheck", "administration", "customerAgreement")
 	if err != nil {
 		return err
 	}
@@ -157,6 +158,14 @@ func (cs customers) list(c *call) error {
 		Status: relationship.Active, Name: l.text("name", maxNameFilter), Domain: l.text("domain", maxDomainFilter), Limit: l.Limit, After: l.After,
 	}
 	reseller := l.tenant("indirectResellerId")
+	f := customer.Filter{
+		Country: l.text("country", 2), Agreement: oneOf(l, "customerAgreement", "signed", "missing"),
+		Identity:       oneOf(l, "identityCheck", relationship.NotNeeded, relationship.Unproven, relationship.Confirmed),
+		Administration: oneOf(l, "administration", commerce.NoAdministration, commerce.AzureOnly, commerce.DAP, commerce.GDAP),
+	}
+	if f.Country != "" && !country.Valid(f.Country) {
+		l.refuse("country", "a country or region of ISO 3166-1, such as US")
+	}
 	if l.err != nil {
 		return l.err
 	}
@@ -164,15 +173,15 @@ func (cs customers) list(c *call) error {
 	if err != nil {
 		return err
 	}
-	answer := page[customerDocument]{Items: []customerDocument{}}
+	var known []customer.Known
 	var next string
 	if asked == "" || asked == "active" || reseller != "" {
 		found, err := cs.served(c.r.Context(), u, asked, reseller, q)
 		if err != nil {
 			return err
 		}
-		for _, r := range found.Relationships {
-			answer.Items = append(answer.Items, customerOf(r))
+		for n := range found.Relationships {
+			known = append(known, customer.Known{Customer: found.Relationships[n].Customer, Relationship: &found.Relationships[n]})
 		}
 		next = found.Next
 	} else {
@@ -180,12 +189,10 @@ func (cs customers) list(c *call) error {
 		if err != nil {
 			return err
 		}
-		for _, k := range found.Customers {
-			answer.Items = append(answer.Items, knownOf(k, cs.now()))
-		}
-		next = found.Next
+		known, next = found.Customers, found.Next
 	}
-	if err := cs.complete(c, u.Tenant, answer.Items); err != nil {
+	var answer page[customerDocument]
+	if answer.Items, err = cs.complete(c, u.Tenant, known, f); err != nil {
 		return err
 	}
 	if answer.NextCursor, err = c.gate.seal(c.r.Context(), l.binding, next); err != nil {
@@ -219,8 +226,8 @@ func (cs customers) read(c *call) error {
 	if err != nil {
 		return err
 	}
-	one := []customerDocument{knownOf(k, cs.now())}
-	if err := cs.complete(c, u.Tenant, one); err != nil {
+	one, err := cs.complete(c, u.Tenant, []customer.Known{k}, customer.Filter{})
+	if err != nil {
 		return err
 	}
 	return c.tagged(http.StatusOK, one[0].Version, one[0])

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"concord/internal/command"
-	"concord/internal/commerce"
+	"concord/internal/customer"
 	"concord/internal/granular"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -364,61 +364,27 @@ func (g granulars) grants(c *call) error {
 	return c.give(http.StatusOK, answer)
 }
 
-// complete says of customers where administration is granular, and which have signed the customer agreement with another partner.
-func (cs customers) complete(c *call, p partner.TenantID, list []customerDocument) error {
-	if len(list) == 0 {
-		return nil
-	}
-	var open []partner.TenantID // whose administration may be granular
-	for _, each := range list {
-		if each.Administration != commerce.DAP {
-			open = append(open, each.ID)
-		}
-	}
-	live, err := cs.granted.Administered(c.r.Context(), p, open)
+// complete says of customers what their relationships alone do not, and gives those that a filter keeps.
+func (cs customers) complete(c *call, p partner.TenantID, list []customer.Known, f customer.Filter) ([]customerDocument, error) {
+	stands, err := customer.Standings{Agreed: cs.Agreed, Granular: cs.granted}.Of(c.r.Context(), p, list)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for n, each := range list {
-		if live[each.ID] {
-			list[n].Administration = commerce.GDAP
+	answer := []customerDocument{}
+	for _, k := range list {
+		if st := stands[k.Tenant]; f.Keeps(k, st) {
+			d := knownOf(k, cs.now())
+			d.Administration, d.CustomerAgreement.Signed = st.Administration, st.Signed
+			answer = append(answer, d)
 		}
 	}
-	var unknown []partner.TenantID
-	for _, each := range list {
-		// Who never dealt with a company learns nothing of what it has signed.
-		if !each.CustomerAgreement.Signed && each.EstablishedAt != nil {
-			unknown = append(unknown, each.ID)
-		}
-	}
-	if len(unknown) == 0 {
-		return nil
-	}
-	signed, err := cs.Agreed.Signed(c.r.Context(), p, unknown)
-	if err != nil {
-		return err
-	}
-	var claimed []partner.TenantID // what a company signs itself is kept by its tenant, where a partner had created it too
-	for n, each := range list {
-		list[n].CustomerAgreement.Signed = each.CustomerAgreement.Signed || signed[each.ID]
-		if !list[n].CustomerAgreement.Signed && each.EstablishedAt != nil && each.Claimed && each.TenantID != each.ID {
-			claimed = append(claimed, each.TenantID)
-		}
-	}
-	if len(claimed) == 0 {
-		return nil
-	}
-	signed, err = cs.Agreed.SignedDirectly(c.r.Context(), claimed)
-	for n, each := range list {
-		list[n].CustomerAgreement.Signed = list[n].CustomerAgreement.Signed || each.EstablishedAt != nil && signed[each.TenantID]
-	}
-	return err
+	return answer, nil
 }
 
 // tagged answers with one customer.
 func (cs customers) tagged(c *call, status int, r relationship.Relationship) error {
-	one := []customerDocument{customerOf(r)}
-	if err := cs.complete(c, r.Partner, one); err != nil {
+	one, err := cs.complete(c, r.Partner, []customer.Known{{Customer: r.Customer, Relationship: &r}}, customer.Filter{})
+	if err != nil {
 		return err
 	}
 	return c.tagged(status, r.Version, one[0])

@@ -48,10 +48,20 @@ type Config struct {
 	// administration (0.5).
 	SalesAgentsRequest bool `env:"SALES_AGENT_MAY_REQUEST_PARTNERSHIP" default:"false"`
 	AdminAgentsAsk     bool `env:"DELEGATED_ADMIN_NEEDS_ADMIN_AGENT" default:"false"`
+	// AssociationGrants, ResellersRemove, RemovalNeedsNone, CreatedDaily and EvidenceYears are those of the API's functions: whether a
+	// reseller administers what its provider creates for it (0.18), who may end a relationship (0.7) and when (0.6), how many customers are
+	// created on a day, and for how long agreements name who signed them (0.23).
+	AssociationGrants bool `env:"ASSOCIATION_GRANTS_DELEGATED_ADMIN" default:"false"`
+	ResellersRemove   bool `env:"RESELLER_MAY_REMOVE_RELATIONSHIP" default:"true"`
+	RemovalNeedsNone  bool `env:"REMOVAL_NEEDS_NO_ACTIVE_SUBSCRIPTION" default:"true"`
+	CreatedDaily      int  `env:"CREATIONS_PER_DAY" default:"50"`
+	EvidenceYears     int  `env:"EVIDENCE_YEARS" default:"7"`
 	// AllowReserved accepts addresses under .example and .test and serves the page of components: only a local stack
 	// does.
 	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
 }
+
+const year = 365 * 24 * time.Hour
 
 // New makes the handler, and gives the URL at which it is reached.
 func New(c Config, to aws.Config, now func() time.Time, log *slog.Logger) (http.Handler, string, error) {
@@ -77,6 +87,7 @@ func New(c Config, to aws.Config, now func() time.Time, log *slog.Logger) (http.
 		Customers: customer.Service{
 			Store: store, Register: store, Support: store, Customers: store, Directory: store, Grants: store, Partnerships: store, Accounts: store,
 			Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Webmail: contact.Webmail, Now: now,
+			SubscriptionsStay: !c.RemovalNeedsNone, ResellersKeep: !c.ResellersRemove, AssociationGrants: c.AssociationGrants, Daily: c.CreatedDaily,
 		},
 		Relationships: store, Week: store,
 		Partnerships: partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: now},
@@ -89,6 +100,13 @@ func New(c Config, to aws.Config, now func() time.Time, log *slog.Logger) (http.
 		Granular: &granular.Service{
 			Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: now,
 			Quota: recipient.Quota{Ledger: store, Limits: limits},
+		},
+		Commerce: &commerce.Service{
+			Accounts: store, Holders: store, Records: enrolment.Records{Store: store}, Relationships: store, Agreements: store, Orders: store,
+			Subscriptions: store, Partnerships: commerce.Tiers{Store: store},
+			Granular: &granular.Service{Store: store, Roles: granular.ShippedRoles(), Now: now}, Texts: store,
+			Evidence: time.Duration(c.EvidenceYears) * year, Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(),
+			Addresses: addresses, Now: now,
 		},
 		Agreed:   commerce.Agreed{Signatures: store, Accounts: store, Partnerships: commerce.Tiers{Store: store}, Tiers: store},
 		Accounts: store, Clouds: clouds, Keys: keys, Operator: operator, Authorities: authorities, Kit: c.AllowReserved, Log: log, Now: now,
