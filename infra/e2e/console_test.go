@@ -80,7 +80,9 @@ func TestConsoleInBrowser(t *testing.T) {
 	b.signInToConsole("/console/customers", "agent@alder.example")
 	for _, page := range []struct{ name, path string }{
 		{"console-today", "/console"}, {"console-customers", "/console/customers"}, {"console-invitations", "/console/invitations"},
-		{"console-invitation", "/console/invitations/" + id}, {"console-invitation-cancel", "/console/invitations/" + id + "/cancel"},
+		{"console-invitation", "/console/invitations/" + id}, {"console-new-relationship", "/console/invitations/new"},
+		{"console-draft", "/console/invitations/" + id + "/draft"}, {"console-batches", "/console/batches"}, {"console-batch-new", "/console/batches/new"},
+		{"console-invitations-several", "/console/invitations/several?do=cancel&id=" + id}, {"console-invitation-cancel", "/console/invitations/" + id + "/cancel"},
 		{"console-kit", "/console/kit"}, {"console-kit", "/console/kit?errors"}, {"console-not-found", "/console/nothing"},
 	} {
 		name := page.name + strings.Repeat("-errors", strings.Count(page.path, "?"))

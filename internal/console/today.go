@@ -2,11 +2,11 @@ package console
 
 import (
 	"net/http"
-	"slices"
 	"time"
 
+	"concord/internal/customer"
+	"concord/internal/granular"
 	"concord/internal/invitation"
-	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 )
@@ -43,43 +43,92 @@ func (h *site) today(v *visit) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := slices.DeleteFunc(found.Invitations, func(i invitation.Invitation) bool { return i.Sandbox })
-	for _, i := range all {
+	for _, i := range found.Invitations {
 		if need := v.need(i); need != nil {
 			content.Needs.Rows = append(content.Needs.Rows, v.needed(need, i))
 		}
 	}
-	related, err := h.Relationships.Relationships(v.ctx(), v.user.Tenant, relationship.Query{Status: relationship.Active, Limit: looked})
-	if err != nil {
+	if err := h.customerNeeds(v, &content.Needs); err != nil {
 		return nil, err
 	}
-	for _, r := range related.Relationships {
+	if err := h.endingNeeds(v, &content.Needs); err != nil {
+		return nil, err
+	}
+	f, _, _, err := h.Invitations.Funnel(v.ctx(), v.user, time.Time{})
+	content.Funnel = v.funnel(f)
+	return p, err
+}
+
+// customerNeeds are customers whose identity is to be confirmed, and how many of the newest have not signed the customer agreement.
+func (h *site) customerNeeds(v *visit, t *table) error {
+	related, err := h.Relationships.Relationships(v.ctx(), v.user.Tenant, relationship.Query{Status: relationship.Active, Limit: looked})
+	if err != nil {
+		return err
+	}
+	var known []customer.Known
+	for n := range related.Relationships {
+		r := &related.Relationships[n]
+		known = append(known, customer.Known{Customer: r.Customer, Relationship: r})
 		if r.IdentityCheck == relationship.Unproven {
-			content.Needs.Rows = append(content.Needs.Rows, row{Cells: []cell{
+			t.Rows = append(t.Rows, row{Cells: []cell{
 				{Pill: &pill{wait, v.T("console.need.identity")}}, {Text: v.companyName(r.Customer)}, {Time: v.day(r.EstablishedAt)},
 			}})
 		}
 	}
-	content.Funnel = v.funnel(all)
-	return p, nil
+	stands, err := h.standing(v, known)
+	if err != nil {
+		return err
+	}
+	unsigned, first := 0, time.Time{}
+	for _, k := range known {
+		if !stands[k.Tenant].signed {
+			unsigned++
+			first = k.Relationship.EstablishedAt // the list is newest first
+		}
+	}
+	if unsigned > 0 {
+		t.Rows = append(t.Rows, row{Cells: []cell{
+			{Pill: &pill{wait, v.T("console-invite.need.agreement")}},
+			{Text: v.T("console-invite.customers", "n", unsigned), Href: root + "/customers"}, {Time: v.day(first)},
+		}})
+	}
+	return nil
+}
+
+// endingNeeds is granular administration that ends within a month and is not extended by itself.
+func (h *site) endingNeeds(v *visit, t *table) error {
+	if v.user.Permit(partner.ReadGranular) != nil {
+		return nil
+	}
+	found, err := h.Granular.Relationships(v.ctx(), v.user, granular.Query{Status: granular.Active, Limit: looked})
+	if err != nil {
+		return err
+	}
+	for _, g := range found.Relationships {
+		if g.AutoExtend || g.EndAt.IsZero() || g.EndAt.Sub(v.now) > month {
+			continue
+		}
+		t.Rows = append(t.Rows, row{Cells: []cell{
+			{Pill: &pill{wait, v.T("console-invite.need.ending")}}, {Text: g.DisplayName, Href: root + "/administration/" + g.ID}, {Time: v.day(g.EndAt)},
+		}})
+	}
+	return nil
+}
+
+// needPills are the words of what an invitation waits for.
+var needPills = map[invitation.Need]pill{
+	invitation.NeedDisputed: {stop, "console.need.disputed"}, invitation.NeedRenewal: {wait, "console.need.renewal"},
+	invitation.NeedDeclined: {stop, "console.need.declined"}, invitation.NeedUndelivered: {stop, "console.need.undelivered"},
+	invitation.NeedDraft: {wait, "console.need.draft"},
 }
 
 // need says why an invitation needs somebody; nil for not.
 func (v *visit) need(i invitation.Invitation) *pill {
-	status := i.StatusAt(v.now)
-	switch {
-	case !i.DisputedAt.IsZero():
-		return &pill{stop, v.T("console.need.disputed")}
-	case status == invitation.Expired && i.Asked == i.Generation && i.Asked > 0:
-		return &pill{wait, v.T("console.need.renewal")}
-	case status == invitation.Declined:
-		return &pill{stop, v.T("console.need.declined")}
-	case status == invitation.Pending && deliveryStates[i.Mail.State.Delivery()] == stop:
-		return &pill{stop, v.T("console.need.undelivered")}
-	case status == invitation.Draft:
-		return &pill{wait, v.T("console.need.draft")}
+	p, waits := needPills[i.Need(v.now)]
+	if !waits {
+		return nil
 	}
-	return nil
+	return &pill{p.State, v.T(p.Text)}
 }
 
 func (v *visit) needed(why *pill, i invitation.Invitation) row {
@@ -90,32 +139,16 @@ func (v *visit) needed(why *pill, i invitation.Invitation) row {
 	return row{Cells: []cell{{Pill: why}, {Text: v.recipient(i), Href: invitationPath(i.ID)}, {Time: v.day(since)}}}
 }
 
-// funnel counts how far the requests of thirty days have come; nil for none.
-func (v *visit) funnel(all []invitation.Invitation) *chart {
-	var created, mailed, delivered, answered, accepted int
-	for _, i := range all {
-		if v.now.Sub(i.CreatedAt) > month {
-			continue
-		}
-		created++
-		count := func(n *int, is bool) {
-			if is {
-				*n++
-			}
-		}
-		count(&mailed, !i.Mail.SentAt.IsZero() || i.Answer != nil)
-		count(&delivered, i.Mail.State.Delivery() == outbox.DeliveryDelivered || i.Answer != nil)
-		count(&answered, i.Answer != nil)
-		count(&accepted, i.Status == invitation.Accepted)
-	}
-	if created == 0 {
+// funnel draws how far the requests of thirty days have come; nil for none.
+func (v *visit) funnel(f invitation.Funnel) *chart {
+	if f.Created == 0 {
 		return nil
 	}
 	return &chart{
 		Printer: v.Printer, Funnel: true, Title: v.T("console.today.funnel"), Unit: v.T("console.column.requests"),
 		Bars: []bar{
-			{v.T("console.funnel.created"), created, info}, {v.T("console.funnel.mailed"), mailed, info}, {v.T("console.funnel.delivered"), delivered, info},
-			{v.T("console.funnel.answered"), answered, wait}, {v.T("console.funnel.accepted"), accepted, good},
+			{v.T("console.funnel.created"), f.Created, info}, {v.T("console.funnel.mailed"), f.Mailed, info}, {v.T("console.funnel.delivered"), f.Delivered, info},
+			{v.T("console.funnel.answered"), f.Answered, wait}, {v.T("console.funnel.accepted"), f.Accepted, good},
 		},
 	}
 }
