@@ -171,6 +171,9 @@ func (h *site) sending(v *visit, i invitation.Invitation, c *seenDraft) error {
 		c.Send.Blocked = v.T("console.problem.partner-not-active")
 	case v.account.Paused != nil:
 		c.Send.Blocked = v.T("console.problem.sending-paused")
+	case !i.Malleable(): // this service was asked to mail it: it is sent again from its own page
+		c.Send.Blocked = v.T("console.problem.invalid-transition")
+		c.Save.Blocked, c.Reset = c.Send.Blocked, nil
 	case i.RecipientEmail == "":
 		c.Send.Blocked = v.T("console-invite.draft.no-recipient")
 	case i.Edited:
