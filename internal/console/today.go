@@ -75,13 +75,13 @@ func (h *site) customerNeeds(v *visit, t *table) error {
 			}})
 		}
 	}
-	stands, err := h.standing(v, known)
+	stands, err := h.standings().Of(v.ctx(), v.user.Tenant, known)
 	if err != nil {
 		return err
 	}
 	unsigned, first := 0, time.Time{}
 	for _, k := range known {
-		if !stands[k.Tenant].signed {
+		if !stands[k.Tenant].Signed {
 			unsigned++
 			first = k.Relationship.EstablishedAt // the list is newest first
 		}
