@@ -194,7 +194,8 @@ func (h *site) relationshipPart(v *visit, k customer.Known) (part, error) {
 			Link: invitationPath(invited)})
 	}
 	if cloud, err := h.Clouds.Cloud(k.Cloud); err == nil {
-		s.Facts = append(s.Facts, fact{Label: v.T("console-customer.portal"), Value: cloud.BaseURL + "/customer", Link: cloud.BaseURL + "/customer"})
+		s.Facts = append(s.Facts, fact{Label: v.T("console-customer.portal"), Value: cloud.BaseURL + "/customer",
+			Link: cloud.BaseURL + "/customer"})
 	}
 	return s, nil
 }
@@ -252,7 +253,8 @@ func (h *site) agreementPart(v *visit, k customer.Known, st customer.Standing) p
 	if st.Signed {
 		is = &pill{good, v.T("console.agreement.signed")}
 	}
-	s := part{ID: "agreement", Title: v.T("console.column.agreement"), Facts: []fact{{Label: v.T("console.column.agreement"), Pill: is}}}
+	s := part{ID: "agreement", Title: v.T("console.column.agreement"),
+		Facts: []fact{{Label: v.T("console.column.agreement"), Pill: is}}}
 	if !st.Signed {
 		s.Text = []string{v.T("console-customer.agreement.how")}
 	}
@@ -311,7 +313,8 @@ func (h *site) askedOf(v *visit, k customer.Known) (table, error) {
 	found, err := h.Invitations.Invitations(v.ctx(), v.user, q)
 	for _, i := range found.Invitations {
 		t.Rows = append(t.Rows, row{Cells: []cell{
-			{Text: v.recipient(i), Href: invitationPath(i.ID)}, {Text: v.T(kindKeys[i.Kind])}, {Pill: v.status(i)}, {Time: v.day(i.CreatedAt)},
+			{Text: v.recipient(i), Href: invitationPath(i.ID)}, {Text: v.T(kindKeys[i.Kind])}, {Pill: v.status(i)},
+			{Time: v.day(i.CreatedAt)},
 		}})
 	}
 	return t, err
@@ -335,7 +338,8 @@ var relationshipEvents = map[string]pill{
 }
 
 // byPartner are what somebody of the partner does; the rest is the customer's, or the provider's.
-var byPartner = []string{relationship.WasCreated, relationship.AdministrationEnded, relationship.IdentityConfirmed, relationship.WasRemoved}
+var byPartner = []string{relationship.WasCreated, relationship.AdministrationEnded, relationship.IdentityConfirmed,
+	relationship.WasRemoved}
 
 func (v *visit) relationshipMoment(e relationship.Entry) moment {
 	m := moment{Title: e.Action, Time: v.at(e.At), State: plainState, Note: e.Why}

@@ -75,8 +75,10 @@ func TestCustomers(t *testing.T) {
 	s.want(t, "console-customers", http.StatusOK)
 	s.has(t, "Larch Foods", "Oak Mills", "/console/customers/"+string(larch), "New relationship", "/console/customers/new")
 	for query, want := range map[string]string{
-		"country=DE": "Oak Mills", "administration=dap": "Oak Mills", "administration=none": "Larch Foods", "identityCheck=pending": "Oak Mills",
-		"relationship=all&customerAgreement=signed": "Pine Past", "country=FR": "", "country=XX&administration=none": "Larch Foods",
+		"country=DE": "Oak Mills", "administration=dap": "Oak Mills", "administration=none": "Larch Foods",
+		"identityCheck=pending":                     "Oak Mills",
+		"relationship=all&customerAgreement=signed": "Pine Past", "country=FR": "",
+		"country=XX&administration=none": "Larch Foods",
 	} {
 		for _, format := range []string{"", "&format=csv"} {
 			s := b.get("/console/customers?" + query + format)
@@ -98,7 +100,8 @@ func TestCustomer(t *testing.T) {
 	d.tradesAs(alder, "4455667")
 	d.stand(alder, larch, func(r *relationship.Relationship) {
 		r.IdentityCheck, r.DelegatedAdmin = relationship.Unproven, relationship.ActiveDAP
-		r.History = []relationship.Entry{{At: r.EstablishedAt, Action: relationship.Established, DelegatedAdmin: relationship.ActiveDAP}}
+		r.History = []relationship.Entry{{At: r.EstablishedAt, Action: relationship.Established,
+			DelegatedAdmin: relationship.ActiveDAP}}
 	})
 	at := "/console/customers/" + string(larch)
 	b := d.browser()
@@ -106,7 +109,8 @@ func TestCustomer(t *testing.T) {
 	s.want(t, "console-customer", http.StatusOK)
 	s.has(t, "Relationship established", "All (DAP)", at+"/administration", at+"/agreement", at+"/identity", at+"/remove",
 		"First confirm that the right company answered.", "hasn’t signed the customer agreement", d.URL+"/customer",
-		"/console/orders/new?customerTenantId="+string(larch), "No subscriptions here yet", "No orders here yet", "No requests yet")
+		"/console/orders/new?customerTenantId="+string(larch), "No subscriptions here yet", "No orders here yet",
+		"No requests yet")
 	for _, one := range []struct{ page, verb, path, said string }{
 		{"console-confirm-identity", "confirm", "/identity", "identity is confirmed"},
 		{"console-end-administration", "end", "/administration", "no longer has delegated administration"},
@@ -145,7 +149,8 @@ func TestRemoveCustomer(t *testing.T) {
 	b := d.browser()
 	s := b.signIn(at+"/remove", person(alder, partner.SalesAgent))
 	s.want(t, "console-remove", http.StatusOK)
-	s.has(t, "Suspend the active subscriptions", "/console/subscriptions?customerTenantId="+string(larch), "No notification is sent", "Consider telling")
+	s.has(t, "Suspend the active subscriptions", "/console/subscriptions?customerTenantId="+string(larch),
+		"No notification is sent", "Consider telling")
 	if s.fields("remove") != nil {
 		t.Error("what is blocked can be sent")
 	}
@@ -191,7 +196,8 @@ func TestAddCustomer(t *testing.T) {
 	again := b.post("/console/customers/new", fields)
 	again.want(t, "console-add-customer", http.StatusConflict)
 	again.has(t, "/console/invitations/new", "www.maple.example")
-	d.browser().signIn("/console/customers/new", person(cedar, partner.AdminAgent)).want(t, "console-not-allowed", http.StatusForbidden)
+	d.browser().signIn("/console/customers/new", person(cedar, partner.AdminAgent)).want(t, "console-not-allowed",
+		http.StatusForbidden)
 }
 
 // TestOrder: blockers come first; a PartnerID that is not in the list is looked up and its reasons are said; an order
@@ -233,15 +239,18 @@ func TestOrder(t *testing.T) {
 	fields.Set("quantity", "3")
 	done := b.follow(b.post("/console/orders/new", fields))
 	done.want(t, "console-customer", http.StatusOK)
-	done.has(t, "The order is placed.", "3 × Sample office suite, basic", "7654321", "/console/subscriptions/"+string(larch)+"/sub_")
-	d.browser().signIn("/console/orders/new", person(cedar, partner.AdminAgent)).want(t, "console-not-allowed", http.StatusForbidden)
+	done.has(t, "The order is placed.", "3 × Sample office suite, basic", "7654321",
+		"/console/subscriptions/"+string(larch)+"/sub_")
+	d.browser().signIn("/console/orders/new", person(cedar, partner.AdminAgent)).want(t, "console-not-allowed",
+		http.StatusForbidden)
 }
 
 // signed has a partner attest that a customer signed.
 func (d *desk) signed(p, customer partner.TenantID) {
 	d.t.Helper()
 	err := d.store.AddAgreement(d.t.Context(), commerce.Agreement{
-		ID: "agr_x", Customer: customer, Source: commerce.PartnerAttested, Partner: p, Number: 1, AgreedAt: time.Now(), At: time.Now(),
+		ID: "agr_x", Customer: customer, Source: commerce.PartnerAttested, Partner: p, Number: 1, AgreedAt: time.Now(),
+		At: time.Now(),
 	}, nil)
 	if err != nil {
 		d.t.Fatal(err)
@@ -274,7 +283,8 @@ func TestSubscription(t *testing.T) {
 	s.has(t, at, "Sample office suite, basic", "Sold")
 	s = b.get(at)
 	s.want(t, "console-subscription", http.StatusOK)
-	s.has(t, "Reseller (PartnerID, MPN ID)", "Cedar IT · 7654321", "Assigned support contact", "The reseller gets the incentive credit",
+	s.has(t, "Reseller (PartnerID, MPN ID)", "Cedar IT · 7654321", "Assigned support contact",
+		"The reseller gets the incentive credit",
 		"You can’t lower it.", "hasn’t granted the administrator rights")
 	fields := s.fields("validate")
 	fields.Set("reseller", "other")

@@ -50,7 +50,8 @@ type listing struct {
 // customers is the list of who the partner serves, or knows (0.4). Looking at it imports nobody (rules D6, D7).
 func (h *site) customers(v *visit) (*page, error) {
 	show := v.chosen("relationship", "active", "none", "all")
-	q := relationship.Query{Status: relationship.Active, Name: v.typed("name", 400), Domain: strings.ToLower(v.typed("domain", 253))}
+	q := relationship.Query{Status: relationship.Active, Name: v.typed("name", 400),
+		Domain: strings.ToLower(v.typed("domain", 253))}
 	keeps := v.customerFilter()
 	stands := map[partner.TenantID]customer.Standing{}
 	found, pages, err := collect(v, func(after string, limit int) ([]customer.Known, string, error) {
@@ -70,7 +71,8 @@ func (h *site) customers(v *visit) (*page, error) {
 		Printer: v.Printer, Caption: v.T(captions[show]), Pager: pages, CSV: v.query("format", "csv"),
 		Columns: []column{
 			{Label: v.T("console.column.company")}, {Label: v.T("console.column.domain")}, {Label: v.T("console.column.country")},
-			{Label: v.T("console.column.relationship")}, {Label: v.T("console.column.administration")}, {Label: v.T("console.column.agreement")},
+			{Label: v.T("console.column.relationship")}, {Label: v.T("console.column.administration")},
+			{Label: v.T("console.column.agreement")},
 			{Label: v.T("console.column.identity")}, {Label: v.T("console.column.since")},
 			{Label: v.T("console-customer.request"), Quiet: true},
 		},
@@ -105,13 +107,15 @@ func (h *site) known(v *visit, show string, q relationship.Query) (list []custom
 }
 
 var captions = map[string]string{
-	"active": "console.customers.caption.active", "none": "console.customers.caption.none", "all": "console.customers.caption.all",
+	"active": "console.customers.caption.active", "none": "console.customers.caption.none",
+	"all": "console.customers.caption.all",
 }
 
 // administrations are the words of how a customer is administered: amber where the partner can do everything.
 var administrations = map[commerce.Administration]pill{
-	commerce.NoAdministration: {plainState, "console.administration.none"}, commerce.AzureOnly: {info, "console.administration.azure"},
-	commerce.DAP: {wait, "console.administration.dap"}, commerce.GDAP: {wait, "console.administration.gdap"},
+	commerce.NoAdministration: {plainState, "console.administration.none"},
+	commerce.AzureOnly:        {info, "console.administration.azure"},
+	commerce.DAP:              {wait, "console.administration.dap"}, commerce.GDAP: {wait, "console.administration.gdap"},
 }
 
 // identities are the words of the check of who answered.
@@ -163,7 +167,8 @@ func (v *visit) customerRow(k customer.Known, stands customer.Standing) row {
 		ask = cell{Text: v.T("console-customer.request"), Href: askAgain(k.Customer)}
 	}
 	return row{Cells: []cell{
-		{Text: v.companyName(k.Customer), Href: customerPath(k.Tenant)}, domain, where, related, administered, agreement, identity, since, ask,
+		{Text: v.companyName(k.Customer), Href: customerPath(k.Tenant)}, domain, where, related, administered, agreement,
+		identity, since, ask,
 	}}
 }
 
@@ -173,10 +178,13 @@ func (v *visit) customerFilters(show string) filters {
 	for _, one := range []struct{ value, key string }{
 		{"active", "console.customers.tab.active"}, {"none", "console.customers.tab.known"}, {"all", "console.customers.tab.all"},
 	} {
-		f.Tabs = append(f.Tabs, tab{v.T(one.key), v.query("relationship", one.value, cursorUse, "", "format", ""), one.value == show})
+		f.Tabs = append(f.Tabs, tab{v.T(one.key), v.query("relationship", one.value, cursorUse, "", "format", ""),
+			one.value == show})
 	}
-	name := field{Printer: v.Printer, Kind: "search", Name: "name", Label: v.T("console.filter.name"), Value: v.typed("name", 400)}
-	domain := field{Printer: v.Printer, Kind: "search", Name: "domain", Label: v.T("console.filter.domain"), Value: v.typed("domain", 253)}
+	name := field{Printer: v.Printer, Kind: "search", Name: "name", Label: v.T("console.filter.name"),
+		Value: v.typed("name", 400)}
+	domain := field{Printer: v.Printer, Kind: "search", Name: "domain", Label: v.T("console.filter.domain"),
+		Value: v.typed("domain", 253)}
 	kept := field{Kind: "hidden", Name: "relationship", Value: show}
 	keeps := v.customerFilter()
 	f.Fields = []field{name, domain,

@@ -144,8 +144,10 @@ func (h *site) attestForm(v *visit) (*page, error) {
 		return nil, err
 	}
 	c.Text, c.Facts = []string{v.T("console-customer.attest.text")}, c.Facts[:1]
-	names := []field{v.input("text", "firstName", v.T("console-customer.attest.first"), ""), v.input("text", "lastName", v.T("console-customer.attest.last"), "")}
-	email, phone := v.input("email", "email", v.T("console-partner.email"), ""), v.input("tel", "phoneNumber", v.T("console-partner.phone"), "")
+	names := []field{v.input("text", "firstName", v.T("console-customer.attest.first"), ""),
+		v.input("text", "lastName", v.T("console-customer.attest.last"), "")}
+	email, phone := v.input("email", "email", v.T("console-partner.email"), ""),
+		v.input("tel", "phoneNumber", v.T("console-partner.phone"), "")
 	day := v.input("date", "dateAgreed", v.T("console-customer.attest.day"), v.now.Format(time.DateOnly))
 	phone.Optional = true
 	c.Fields = append(names, email, phone, day)
@@ -192,14 +194,16 @@ func (h *site) addCustomer(v *visit) (*page, error) {
 	p := v.page("console-customer.add")
 	p.Template = "form"
 	p.Parent = &action{Label: v.T("console.customers.title"), Href: root + "/customers"}
-	c := seenForm{Path: root + "/customers/new", Back: root + "/customers", Hidden: v.hiddenOf(0), Text: []string{v.T("console-customer.add.text")}}
+	c := seenForm{Path: root + "/customers/new", Back: root + "/customers", Hidden: v.hiddenOf(0),
+		Text: []string{v.T("console-customer.add.text")}}
 	domain := v.input("text", "domain", v.T("console.column.domain"), "")
 	domain.Hint = v.T("console-customer.add.domain")
 	where := v.countryField(v.value("country", v.account.Country))
 	where.Fault = v.fault("country")
 	c.Fields = []field{v.input("text", "companyName", v.T("console.column.company"), ""), domain, where}
 	if v.account.Has(partner.IndirectProvider) {
-		beneficiary, err := h.resellerField(v, "forReseller", v.T("console-customer.add.for"), v.value("forReseller", v.typed("resellerTenantId", 36)))
+		beneficiary, err := h.resellerField(v, "forReseller", v.T("console-customer.add.for"),
+			v.value("forReseller", v.typed("resellerTenantId", 36)))
 		if err != nil {
 			return nil, err
 		}
@@ -220,7 +224,8 @@ func (h *site) addCustomer(v *visit) (*page, error) {
 
 func (h *site) createCustomer(v *visit) (to, said string, err error) {
 	r, _, err := h.Customers.Create(v.ctx(), v.command(), customer.New{
-		CompanyName: v.form.said("companyName"), Domain: v.form.said("domain"), Country: v.form.said("country"), Reseller: notEmpty(v.form.said("forReseller")),
+		CompanyName: v.form.said("companyName"), Domain: v.form.said("domain"), Country: v.form.said("country"),
+		Reseller: notEmpty(v.form.said("forReseller")),
 	})
 	return customerPath(r.Customer.Tenant), "console-customer.did.added", err
 }

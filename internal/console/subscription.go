@@ -227,7 +227,8 @@ func (h *site) resellerForms(v *visit, s commerce.Seen) ([]verb, error) {
 		}
 	}
 	contact := field{Printer: v.Printer, Kind: "select", Name: "supportTenantId", Label: v.T("console-trade.support"),
-		Hint: v.T("console-trade.support.hint"), Value: v.value("supportTenantId", string(s.Supporter())), Fault: v.fault("supportTenantId"),
+		Hint: v.T("console-trade.support.hint"), Value: v.value("supportTenantId", string(s.Supporter())),
+		Fault:   v.fault("supportTenantId"),
 		Options: []option{{Value: string(s.Seller), Label: v.account.DisplayName}}}
 	for _, x := range list {
 		if supports[x.Other.Tenant] {
@@ -258,11 +259,14 @@ func (v *visit) quantityForm(s commerce.Seen) verb {
 func (v *visit) statusForm(s commerce.Seen) verb {
 	f := verb{part: part{ID: "status", Title: v.T("console.column.status")}}
 	if s.Status == commerce.SubscriptionSuspended {
-		f.Verbs = append(f.Verbs, action{Label: v.T("console-trade.reactivate"), Do: "reactivate", Quiet: true, Blocked: v.may(s, commerce.Reactivate)})
+		f.Verbs = append(f.Verbs, action{Label: v.T("console-trade.reactivate"), Do: "reactivate", Quiet: true,
+			Blocked: v.may(s, commerce.Reactivate)})
 	} else {
-		f.Verbs = append(f.Verbs, action{Label: v.T("console-trade.suspend"), Do: "suspend", Quiet: true, Blocked: v.may(s, commerce.Suspend)})
+		f.Verbs = append(f.Verbs, action{Label: v.T("console-trade.suspend"), Do: "suspend", Quiet: true,
+			Blocked: v.may(s, commerce.Suspend)})
 	}
-	f.Verbs = append(f.Verbs, action{Label: v.T("console-trade.cancel"), Href: subscriptionPath(s.Subscription) + "/cancel", Quiet: true,
+	f.Verbs = append(f.Verbs, action{Label: v.T("console-trade.cancel"),
+		Href: subscriptionPath(s.Subscription) + "/cancel", Quiet: true,
 		Blocked: v.may(s, commerce.Delete)})
 	return f
 }
@@ -311,9 +315,11 @@ func (h *site) deleting(v *visit) (*page, error) {
 	p.Template = "confirm"
 	p.Parent = &action{Label: s.OfferName, Href: subscriptionPath(s.Subscription)}
 	c := confirmation{
-		Printer: v.Printer, Action: v.r.URL.Path, Back: subscriptionPath(s.Subscription), Do: "cancel", Label: v.T("console-trade.cancel"),
+		Printer: v.Printer, Action: v.r.URL.Path, Back: subscriptionPath(s.Subscription), Do: "cancel",
+		Label:  v.T("console-trade.cancel"),
 		Hidden: v.hiddenOf(s.Version), Danger: true, Text: []string{v.T("console-trade.cancel.text")},
-		Facts: []fact{{Label: v.T("console-trade.offer"), Value: s.OfferName}, {Label: v.T("console-trade.quantity"), Value: strconv.Itoa(s.Quantity)}},
+		Facts: []fact{{Label: v.T("console-trade.offer"), Value: s.OfferName},
+			{Label: v.T("console-trade.quantity"), Value: strconv.Itoa(s.Quantity)}},
 	}
 	if why := v.may(s, commerce.Delete); why != "" {
 		c.Blocked = []note{{State: stop, Text: []string{why}}}

@@ -20,9 +20,11 @@ func (h *site) tradeRoutes() []route {
 	return []route{
 		{method: http.MethodGet, path: "/orders/new", page: "console-order", who: order, serve: h.order},
 		{method: http.MethodPost, path: "/orders/new", page: "console-order", who: order, serve: h.act(h.order, h.place)},
-		{method: http.MethodGet, path: "/subscriptions", page: "console-subscriptions", section: "console.menu.subscriptions", who: read,
+		{method: http.MethodGet, path: "/subscriptions", page: "console-subscriptions",
+			section: "console.menu.subscriptions", who: read,
 			serve: h.subscriptions},
-		{method: http.MethodGet, path: "/subscriptions/{customer}/{id}", page: "console-subscription", who: read, serve: h.subscription},
+		{method: http.MethodGet, path: "/subscriptions/{customer}/{id}", page: "console-subscription", who: read,
+			serve: h.subscription},
 		{method: http.MethodPost, path: "/subscriptions/{customer}/{id}", page: "console-subscription", who: trade,
 			serve: h.act(h.subscription, h.amend)},
 		{method: http.MethodGet, path: "/subscriptions/{customer}/{id}/cancel", page: "console-subscription-cancel", who: trade,
@@ -60,8 +62,10 @@ var (
 		"P1M": "console-trade.term.month", "P1Y": "console-trade.term.year", "P3Y": "console-trade.term.years",
 	}
 	subscriptionStates = map[commerce.SubscriptionStatus]pill{
-		commerce.SubscriptionPending: {wait, "console-trade.status.pending"}, commerce.SubscriptionActive: {good, "console-trade.status.active"},
-		commerce.SubscriptionSuspended: {wait, "console-trade.status.suspended"}, commerce.SubscriptionDeleted: {plainState, "console-trade.status.deleted"},
+		commerce.SubscriptionPending:   {wait, "console-trade.status.pending"},
+		commerce.SubscriptionActive:    {good, "console-trade.status.active"},
+		commerce.SubscriptionSuspended: {wait, "console-trade.status.suspended"},
+		commerce.SubscriptionDeleted:   {plainState, "console-trade.status.deleted"},
 	}
 	subscriptionEvents = map[string]string{
 		commerce.WasCreated: "console-trade.event.created", commerce.StatusChanged: "console-trade.event.status",
@@ -79,9 +83,11 @@ var (
 // dealings are the sentences of codes that mean something else where customers are dealt with than where a company
 // enrols.
 var dealings = map[problem.Code]string{
-	problem.WebmailNotAllowed: "console-customer.problem.webmail", problem.PartnerIDNotFound: "console-customer.problem.id-unknown",
-	problem.PartnerIDWrongType: "console-customer.problem.id-type", problem.PartnerIDWrongCountry: "console-customer.problem.id-country",
-	problem.PartnerIDRequired: "console-customer.problem.id-missing",
+	problem.WebmailNotAllowed:     "console-customer.problem.webmail",
+	problem.PartnerIDNotFound:     "console-customer.problem.id-unknown",
+	problem.PartnerIDWrongType:    "console-customer.problem.id-type",
+	problem.PartnerIDWrongCountry: "console-customer.problem.id-country",
+	problem.PartnerIDRequired:     "console-customer.problem.id-missing",
 }
 
 // deals reports whether the page is one of customers, orders or subscriptions.
@@ -112,7 +118,8 @@ func (v *visit) accessLevels(some ...string) part {
 // subscriptionTable is that of one customer.
 func (v *visit) subscriptionTable(list []commerce.Seen) table {
 	t := table{Printer: v.Printer, Caption: v.T("console.menu.subscriptions"), Columns: []column{
-		{Label: v.T("console-trade.offer")}, {Label: v.T("console-trade.quantity"), Numeric: true}, {Label: v.T("console.column.status")},
+		{Label: v.T("console-trade.offer")}, {Label: v.T("console-trade.quantity"), Numeric: true},
+		{Label: v.T("console.column.status")},
 		{Label: v.T("console-trade.as")}, {Label: v.T("console-partner.partner-id")}, {Label: v.T("console.column.since")},
 	}, Empty: &empty{Title: v.T("console-trade.none"), Text: v.T("console-trade.none.text")}}
 	for _, s := range list {
@@ -123,7 +130,8 @@ func (v *visit) subscriptionTable(list []commerce.Seen) table {
 
 func (v *visit) subscriptionCells(s commerce.Subscription) []cell {
 	return []cell{
-		{Text: s.OfferName, Href: subscriptionPath(s)}, {Text: strconv.Itoa(s.Quantity)}, {Pill: v.worded(subscriptionStates[s.Status])},
+		{Text: s.OfferName, Href: subscriptionPath(s)}, {Text: strconv.Itoa(s.Quantity)},
+		{Pill: v.worded(subscriptionStates[s.Status])},
 		{Text: v.capacity(s)}, {Text: cmp.Or(s.PartnerIDOfRecord, v.T("console.none"))}, {Time: v.day(s.CreatedAt)},
 	}
 }
@@ -198,7 +206,8 @@ func (h *site) order(v *visit) (*page, error) {
 	if c.Found, err = h.validated(v, v.preset("partnerIdOnRecord")); err != nil {
 		return nil, err
 	}
-	c.Verbs = []action{{Label: v.T("console-trade.submit"), Do: "submit"}, {Label: v.T("console-trade.validate"), Do: "validate", Quiet: true}}
+	c.Verbs = []action{{Label: v.T("console-trade.submit"), Do: "submit"},
+		{Label: v.T("console-trade.validate"), Do: "validate", Quiet: true}}
 	p.Content = c
 	return p, nil
 }
@@ -272,7 +281,8 @@ func (h *site) place(v *visit) (to, said string, err error) {
 	id := v.form.values.Get("customerTenantId")
 	if v.form.do() == "validate" {
 		q := url.Values{}
-		for _, name := range []string{"customerTenantId", "offerId", "quantity", "term", "actingRole", "onBehalfOfReseller", "partnerIdOnRecord"} {
+		for _, name := range []string{"customerTenantId", "offerId", "quantity", "term", "actingRole", "onBehalfOfReseller",
+			"partnerIdOnRecord"} {
 			if s := v.form.values.Get(name); s != "" {
 				q.Set(name, s)
 			}
@@ -284,8 +294,9 @@ func (h *site) place(v *visit) (to, said string, err error) {
 	}
 	cmd := v.command()
 	w := commerce.Wish{
-		OnBehalfOfReseller: notEmpty(v.form.said("onBehalfOfReseller")), PartnerIDOnRecord: notEmpty(v.form.said("partnerIdOnRecord")),
-		Lines: []commerce.WishedLine{{Offer: v.form.said("offerId"), Term: notEmpty(v.form.said("term"))}},
+		OnBehalfOfReseller: notEmpty(v.form.said("onBehalfOfReseller")),
+		PartnerIDOnRecord:  notEmpty(v.form.said("partnerIdOnRecord")),
+		Lines:              []commerce.WishedLine{{Offer: v.form.said("offerId"), Term: notEmpty(v.form.said("term"))}},
 	}
 	if as := notEmpty(v.form.said("actingRole")); as != nil {
 		w.ActingRole = new(partner.ProgramRole(*as))
@@ -317,7 +328,8 @@ type chosenCustomers struct {
 
 // chooseCustomer lists the newest customers to choose one of.
 func (h *site) chooseCustomer(v *visit) (chosenCustomers, error) {
-	found, err := h.Relationships.Relationships(v.ctx(), v.user.Tenant, relationship.Query{Status: relationship.Active, Limit: 100})
+	found, err := h.Relationships.Relationships(v.ctx(), v.user.Tenant,
+		relationship.Query{Status: relationship.Active, Limit: 100})
 	f := field{Printer: v.Printer, Kind: "select", Name: "customerTenantId", Label: v.T("console.actor.customer")}
 	for _, r := range found.Relationships {
 		f.Options = append(f.Options, option{Value: string(r.Customer.Tenant), Label: v.companyName(r.Customer)})
