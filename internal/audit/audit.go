@@ -83,6 +83,7 @@ type Query struct {
 	Also         []partner.TenantID // the other ids of that customer
 	ResourceType string
 	Operation    string
+	Actor        string // the subject of who did it; empty for everybody
 	Limit        int
 	After        string // where the page before ended; empty for the first page
 }
@@ -90,7 +91,7 @@ type Query struct {
 // Matches reports whether a record is among those asked for.
 func (q Query) Matches(r Record) bool {
 	return (q.Customer == "" || q.Customer == r.Customer || slices.Contains(q.Also, r.Customer)) && (q.ResourceType == "" || q.ResourceType == r.ResourceType) &&
-		(q.Operation == "" || q.Operation == r.Operation) && !r.At.Before(q.From) && r.At.Before(q.Before)
+		(q.Operation == "" || q.Operation == r.Operation) && (q.Actor == "" || q.Actor == r.Actor.Subject) && !r.At.Before(q.From) && r.At.Before(q.Before)
 }
 
 // Page is an answer to a [Query]. It may hold fewer than the limit, even none, while Next is set.

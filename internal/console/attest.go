@@ -54,3 +54,20 @@ func moved(err error, from, to, rest string) error {
 	}
 	return &n
 }
+
+// reworded has findings that say no more than that a field is wrong say it in the reader's language, by the key of
+// the field's sentence.
+func (v *visit) reworded(err error, keys map[string]string) error {
+	refusal, ok := err.(*problem.Error) //nolint:errorlint // use cases give it as it is
+	if !ok {
+		return err
+	}
+	n := *refusal
+	n.Findings = slices.Clone(n.Findings)
+	for i, f := range n.Findings {
+		if key := keys[f.Pointer]; key != "" && f.Code == problem.ValidationFailed {
+			n.Findings[i].Detail = v.T(key)
+		}
+	}
+	return &n
+}

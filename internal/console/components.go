@@ -85,6 +85,8 @@ func (c cell) plain() string {
 		return c.Pill.Text
 	case c.Time != nil:
 		return c.Time.ISO
+	case c.Note != "":
+		return c.Text + " · " + c.Note
 	default:
 		return c.Text
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"concord/internal/audit"
 	"concord/internal/batch"
 	"concord/internal/commerce"
 	"concord/internal/contact"
@@ -45,6 +46,9 @@ type Console struct {
 	Partnerships partnership.Service
 	// Enrolments are how a company becomes an indirect reseller, and what the operator decides of that.
 	Enrolments *enrolment.Service
+	// Audit has who did what, and Audiences are those of the tokens that the API takes, separated by commas.
+	Audit     audit.Log
+	Audiences string
 	// Registry has the own account and the directory of providers, whose countries Regions allows.
 	Registry    *registry.Service
 	Regions     partner.Regions
@@ -158,7 +162,7 @@ func (a audience) operates() bool { return a.operation == partner.OperatePartner
 func (h *site) routes() []route {
 	return slices.Concat(
 		h.todayRoutes(), h.invitationRoutes(), h.newRoutes(), h.draftRoutes(), h.batchRoutes(), h.customerRoutes(), h.tradeRoutes(), h.partnerRoutes(),
-		h.granularRoutes(), h.enrolmentRoutes(), h.kitRoutes(),
+		h.granularRoutes(), h.accountRoutes(), h.auditRoutes(), h.enrolmentRoutes(), h.kitRoutes(),
 	)
 }
 

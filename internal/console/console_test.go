@@ -99,6 +99,7 @@ func open(t *testing.T) *desk {
 			Store: d.store, Register: d.store, Support: d.store, Customers: d.store, Directory: d.store, Grants: d.store, Partnerships: d.store,
 			Accounts: d.store, Texts: d.store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Now: time.Now,
 		},
+		Audit: d.store, Audiences: "concord-api",
 		Partnerships: partnership.Service{Store: d.store, Accounts: d.store, Tiers: d.store, Texts: d.store, Now: time.Now},
 		Registry:     &registry.Service{Store: d.store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: time.Now},
 		Regions:      partner.ShippedRegions(),

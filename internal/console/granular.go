@@ -26,7 +26,8 @@ func (h *site) granularRoutes() []route {
 			serve: func(v *visit) (*page, error) { return h.granularNew(v, nil) }},
 		{method: http.MethodPost, path: "/administration/new", page: "console-granular-new", who: change,
 			serve: h.askGranular},
-		{method: http.MethodGet, path: "/administration/{id}", page: "console-granular-one", who: read, serve: h.granularOne},
+		{method: http.MethodGet, path: "/administration/{id}", page: "console-granular-one", who: read,
+			serve: h.granularOne},
 		{method: http.MethodPost, path: "/administration/{id}", page: "console-granular-one", who: change,
 			serve: h.act(h.granularOne, h.changeGranular)},
 		{method: http.MethodGet, path: "/administration/{id}/end", page: "console-granular-end", who: change,
@@ -87,7 +88,10 @@ func (h *site) granulars(v *visit) (*page, error) {
 	show := granularTabs[slices.Index([]string{"active", "approvalPending", "created", "all"}, v.chosen("status",
 		"active", "approvalPending", "created", "all"))]
 	q := granular.Query{Status: show.status}
-	q.Customer, _ = partner.ParseTenantID(v.typed("customerTenantId", 36))
+	var err error
+	if q.Customer, q.Also, err = h.customerFilter(v, "customerTenantId"); err != nil {
+		return nil, err
+	}
 	read, more := h.granularReader(v, q)
 	found, pages, err := collect(v, read)
 	if err != nil {
@@ -430,10 +434,10 @@ func (h *site) ask(v *visit) (done []result, err error) {
 		}
 		o, err := h.askOne(v, n, one, terms)
 		if err != nil && n == 0 && !onLine(err) {
-			return nil, moved(err, "/accessDetails", "", "/"+fieldRoles)
+			return nil, v.reworded(moved(err, "/accessDetails", "", "/"+fieldRoles), granularFaults)
 		}
 		if err != nil {
-			o.why = v.why(err)
+			o.why = v.why(v.reworded(err, granularFaults))
 			o.kept = o.made.ID == ""
 			if problem.CodeOf(err) == "" || statusOf(problem.CodeOf(err)) >= http.StatusInternalServerError {
 				return nil, err
@@ -442,6 +446,12 @@ func (h *site) ask(v *visit) (done []result, err error) {
 		done = append(done, o)
 	}
 	return done, nil
+}
+
+// granularFaults are the sentences about fields that are wrong.
+var granularFaults = map[string]string{
+	"/displayName": "console-granular.problem.name", "/autoExtendDuration": "console-granular.problem.extend",
+	"/" + fieldRoles: "console-granular.problem.roles", "/customer/tenantId": "console-granular.problem.tenant",
 }
 
 // onLine reports whether an error is about a recipient rather than about what all are asked for.
@@ -687,7 +697,7 @@ func (h *site) changeGranular(v *visit) (to, said string, err error) {
 		})
 		said = "console.did.saved"
 	}
-	return granularPath(id), said, err
+	return granularPath(id), said, v.reworded(err, granularFaults)
 }
 
 // endingGranular asks whether roles are to end, an open request is to be withdrawn, or a draft deleted.

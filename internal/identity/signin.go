@@ -54,6 +54,16 @@ func (a *Authorities) found(c partner.CloudID) (Authority, *discovered, error) {
 	return one, found, err
 }
 
+// TokenURL gives where programs get their access tokens for a cloud. Code: [problem.CloudMismatch]; or what kept the
+// provider from saying so.
+func (a *Authorities) TokenURL(c partner.CloudID) (string, error) {
+	_, found, err := a.found(c)
+	if err != nil {
+		return "", err
+	}
+	return found.Endpoint().TokenURL, nil
+}
+
 func (one Authority) config(found *discovered, redirect string) oauth2.Config {
 	endpoint := found.Endpoint()
 	endpoint.AuthStyle = oauth2.AuthStyleInParams // a public client names itself and proves nothing: PKCE does

@@ -37,16 +37,20 @@ type whoDocument struct {
 // lookBack is what a list without dates covers.
 const lookBack = 30 * 24 * time.Hour
 
-// maxOperation bounds the filter by operation, in bytes.
-const maxOperation = 64
+// maxOperation and maxSubject bound the filters by operation and by who acted, in bytes.
+const (
+	maxOperation = 64
+	maxSubject   = 256
+)
 
 func (a trail) list(c *call) error {
-	l, err := c.list("startDate", "endDate", "customerId", "resourceType", "operationType")
+	l, err := c.list("startDate", "endDate", "customerId", "resourceType", "operationType", "actor")
 	if err != nil {
 		return err
 	}
 	q := audit.Query{
 		Customer: l.tenant("customerId"), ResourceType: oneOf(l, "resourceType", audit.ResourceTypes...), Operation: l.text("operationType", maxOperation),
+		Actor: l.text("actor", maxSubject),
 		Limit: l.Limit, After: l.After,
 	}
 	var ended bool

@@ -39,6 +39,8 @@ type Config struct {
 	// Authorities are the clouds with their identity providers, as identity.Parse reads them, and Clouds their portals.
 	Authorities string `env:"AUTHORITIES"`
 	Clouds      string `env:"CLOUDS"`
+	// Audiences are those of the tokens that the API takes, separated by commas: what a program asks its provider for.
+	Audiences string `env:"API_AUDIENCES" default:""`
 	// How many mails a partner may send, as for the API, with which they count together.
 	FirstMonth int `env:"FIRST_MONTH_QUOTA" default:"50"`
 	Daily      int `env:"DAILY_QUOTA" default:"500"`
@@ -89,7 +91,7 @@ func New(c Config, to aws.Config, now func() time.Time, log *slog.Logger) (http.
 			Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Webmail: contact.Webmail, Now: now,
 			SubscriptionsStay: !c.RemovalNeedsNone, ResellersKeep: !c.ResellersRemove, AssociationGrants: c.AssociationGrants, Daily: c.CreatedDaily,
 		},
-		Relationships: store, Week: store,
+		Relationships: store, Week: store, Audit: store, Audiences: c.Audiences,
 		Partnerships: partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: now},
 		Registry:     &registry.Service{Store: store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: now},
 		Regions:      partner.ShippedRegions(),
