@@ -64,7 +64,9 @@ func main() {
 	store, keys := dynamo.New(aws, c.Table), masterkey.New(aws, c.Secret)
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: log}
 	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
+	limits := recipient.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain}
 	desk := web.Desk{
+		Limits:     limits,
 		Registry:   &registry.Service{Store: store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: clock},
 		Reputation: registry.Reputation{Store: store, Now: clock},
 		Clearing:   invitation.Clearing{Store: store, Granular: store, Accounts: store, Now: clock},
@@ -73,7 +75,7 @@ func main() {
 	}
 	granted := &granular.Service{
 		Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: clock,
-		Quota: recipient.Quota{Ledger: store, Limits: recipient.Limits{Partners: c.Partners, FirstMonth: c.FirstMonth, Daily: c.Daily, Domain: c.Domain}},
+		Quota: recipient.Quota{Ledger: store, Limits: limits},
 	}
 	agreed := commerce.Agreed{Signatures: store, Accounts: store, Partnerships: commerce.Tiers{Store: store}, Tiers: store}
 	customers := web.Customers{Store: store, Agreed: agreed, Texts: store, Service: customer.Service{

@@ -95,6 +95,8 @@ func TestAuditRecords(t *testing.T) {
 		"startDate=2026-03-01&resourceType=relationship":          pick(2),
 		"startDate=2026-03-01&operationType=invitation.declined":  pick(3),
 		"startDate=2026-03-01&operationType=invitation.forgotten": nil,
+		"startDate=2026-03-01&actor=alder":                        pick(5, 4, 3, 0),
+		"startDate=2026-03-01&actor=pat":                          nil,
 	} {
 		if got := a.trail(query); !slices.Equal(got, want) {
 			t.Errorf("%q: %v, want %v", query, got, want)
@@ -125,7 +127,7 @@ func TestAuditRecords(t *testing.T) {
 	t.Run("what cannot be read", func(t *testing.T) {
 		for _, query := range []string{
 			"startDate=yesterday", "endDate=2026-3-1", "startDate=1969-12-31", "customerId=larch", "resourceType=invoice", "operationType=" + strings.Repeat("x", 65), "endDate=2026-03-01T10:00",
-			"cursor=AAAA", "actor=alder",
+			"cursor=AAAA", "person=alder", "actor=" + strings.Repeat("x", 257),
 		} {
 			a.call(request{method: "GET", target: "/v1/auditrecords?" + query}).is(400, "malformed_request")
 		}

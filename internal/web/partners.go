@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -20,6 +21,7 @@ type Desk struct {
 	Reputation registry.Reputation
 	Pardon     recipient.Pardon
 	Clearing   invitation.Clearing
+	Limits     recipient.Limits // how many mails a partner may send
 	Regions    partner.Regions
 }
 
@@ -44,6 +46,7 @@ type partnerDocument struct {
 	Sending             partner.Sending       `json:"sending"`
 	Pause               *pauseDocument        `json:"pause,omitempty"`
 	CreatedAt           time.Time             `json:"createdAt"`
+	Quota               *quotaDocument        `json:"quota,omitempty"`
 	Reputation          *reputationDocument   `json:"reputation,omitempty"`
 	History             []changeDocument      `json:"history,omitempty"`
 	Version             int                   `json:"version"`
@@ -85,6 +88,14 @@ func supportOf(p partner.SupportProfile) *supportDocument {
 type pauseDocument struct {
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason"`
+}
+
+// quotaDocument is how many mails a partner may still send on a day of UTC.
+type quotaDocument struct {
+	PerDay   int       `json:"perDay"`
+	Used     int       `json:"used"`
+	Left     int       `json:"left"`
+	ResetsAt time.Time `json:"resetsAt"`
 }
 
 type reputationDocument struct {
@@ -304,7 +315,23 @@ func (d Desk) own(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.tagged(http.StatusOK, a.Version, d.row(a))
+	p := d.row(a)
+	if p.Quota, err = d.quota(c.r.Context(), a); err != nil {
+		return err
+	}
+	return c.tagged(http.StatusOK, a.Version, p)
+}
+
+// quota says how many mails a partner may still send today (0.17).
+func (d Desk) quota(ctx context.Context, a partner.Account) (*quotaDocument, error) {
+	now := d.Registry.Now().UTC()
+	day := now.Format(time.DateOnly)
+	week, err := d.Reputation.Store.Week(ctx, a.Tenant, day, day)
+	if err != nil {
+		return nil, err
+	}
+	all, used := d.Limits.Of(a, now), week.Mails[day]
+	return &quotaDocument{all, used, max(0, all-used), now.Truncate(24 * time.Hour).Add(24 * time.Hour)}, nil
 }
 
 func (d Desk) changeOwn(c *call) error {

@@ -41,6 +41,7 @@ func (a *api) desk() web.Desk {
 		},
 		Reputation: registry.Reputation{Store: a.store, Now: now},
 		Clearing:   invitation.Clearing{Store: a.store, Granular: a.store, Accounts: a.store, Now: now},
+		Limits:     recipient.Limits{FirstMonth: 50, Daily: 500},
 		Pardon:     recipient.Pardon{Ledger: a.store, Addresses: addresses, Now: now},
 		Regions:    partner.ShippedRegions(),
 	}

@@ -23,10 +23,22 @@ type partnershipDocument struct {
 	ResellerTenantID    partner.TenantID   `json:"resellerTenantId"`
 	Status              partnership.Status `json:"status"`
 	ProviderAdminAccess partnership.Access `json:"providerAdminAccess"`
-	InvitationID        string             `json:"invitationId,omitempty"` // the provider's own; the reseller cannot read it
-	EstablishedAt       time.Time          `json:"establishedAt"`
-	UpdatedAt           time.Time          `json:"updatedAt"`
-	Version             int                `json:"version"`
+	// Of the other, while it has an account.
+	PartnerID string           `json:"partnerId,omitempty"`
+	Location  string           `json:"location,omitempty"`
+	Contact   *contactDocument `json:"contact,omitempty"`
+	// Consent is what the reseller agreed to when it last granted something.
+	Consent       *consentTextDocument `json:"consent,omitempty"`
+	InvitationID  string               `json:"invitationId,omitempty"` // the provider's own; the reseller cannot read it
+	EstablishedAt time.Time            `json:"establishedAt"`
+	UpdatedAt     time.Time            `json:"updatedAt"`
+	Version       int                  `json:"version"`
+}
+
+type consentTextDocument struct {
+	TextVersion string `json:"textVersion"`
+	Language    string `json:"language"`
+	SHA256      string `json:"sha256"`
 }
 
 func partnershipOf(p partnership.Seen) partnershipDocument {
@@ -36,6 +48,13 @@ func partnershipOf(p partnership.Seen) partnershipDocument {
 	}
 	if p.Side == partnership.ProviderSide {
 		d.InvitationID = p.Invitation
+	}
+	d.PartnerID, d.Location = p.Other.AssociatedPartnerID, p.Other.Country
+	if p.Other.Contact.Email != "" {
+		d.Contact = new(contactDocument(p.Other.Contact))
+	}
+	if x := p.Consent; x.Version != "" {
+		d.Consent = &consentTextDocument{x.Version, x.Language, x.Hash}
 	}
 	return d
 }
@@ -137,10 +156,14 @@ type sharedDocument struct {
 	CompanyName string           `json:"companyName"`
 	Domain      *string          `json:"domain"`
 	Country     string           `json:"country"`
+	// How it stands to the caller.
+	EstablishedAt time.Time                  `json:"establishedAt"`
+	IdentityCheck relationship.IdentityCheck `json:"identityCheck"`
 }
 
 func sharedOf(r relationship.Relationship) sharedDocument {
-	d := sharedDocument{ID: r.Customer.Tenant, CompanyName: r.Customer.CompanyName, Country: r.Customer.Country}
+	d := sharedDocument{ID: r.Customer.Tenant, CompanyName: r.Customer.CompanyName, Country: r.Customer.Country,
+		EstablishedAt: r.EstablishedAt.UTC(), IdentityCheck: r.IdentityCheck}
 	if len(r.Customer.Domains) > 0 {
 		d.Domain = &r.Customer.Domains[0]
 	}

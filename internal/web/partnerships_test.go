@@ -25,6 +25,7 @@ func (a *api) twoTiers() partnership.Partnership {
 	}
 	p, _ := partnership.Establish(nil, partnership.Authorisation{
 		Pair: partnership.Pair{Provider: birch, Reseller: cedar}, Invitation: "inv_jyedebystj55lcqjojbu43wh4u", At: start, By: "carla",
+		Consent: partnership.Consent{Version: "1", Language: "en", Hash: strings.Repeat("0", 64)},
 	})
 	a.store.PutPartnership(p)
 	return p
@@ -68,6 +69,9 @@ func TestPartnerships(t *testing.T) {
 	}
 	if o := a.see("/v1/partnerships/"+p.ID(), cedar).is(200).object(); o["role"] != "reseller" || o["name"] != "Company b12c" || o["invitationId"] != nil {
 		t.Errorf("%v", o)
+	}
+	if o := seen.object(); o["location"] != "US" || o["contact"] == nil || o["consent"] == nil {
+		t.Errorf("of the other: %v, %v, %v", o["location"], o["contact"], o["consent"])
 	}
 	for _, tenant := range []string{dogwood, alder} {
 		a.see("/v1/partnerships/"+p.ID(), tenant).is(404, "not_found")
