@@ -110,7 +110,7 @@ func (v *visit) accountFacts(a partner.Account) []fact {
 			fact{Label: v.T("console-account.mpa.version"), Value: m.Version})
 	} else {
 		facts = append(facts, fact{Label: v.T("console-account.mpa"), Pill: &pill{wait, v.T("console.agreement.missing")}},
-			fact{Label: v.T("console.menu.enrolment"), Value: v.T("console-account.mpa.sign"), Link: enrolment})
+			fact{Label: v.T("console.menu.enrolment"), Value: v.T("console-account.mpa.sign"), Link: enrolmentPath})
 	}
 	return append(facts, fact{Label: v.T("console.column.since"), Time: v.day(a.CreatedAt)})
 }
@@ -122,7 +122,7 @@ func (v *visit) partnerIDs(a partner.Account) *table {
 		{Label: v.T("console.column.country")},
 		{Label: v.T("console-account.associated")},
 	}, Empty: &empty{Title: v.T("console-account.partner-ids.empty"), Text: v.T("console.banner.partner-id"),
-		Next: &action{Label: v.T("console.menu.enrolment"), Href: enrolment}}}
+		Next: &action{Label: v.T("console.menu.enrolment"), Href: enrolmentPath}}}
 	for _, id := range a.PartnerIDs {
 		kind := v.T("console-account.location")
 		if id.Type == partner.Headquarters {

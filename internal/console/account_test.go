@@ -25,7 +25,7 @@ func TestAccount(t *testing.T) {
 	form.Set("supportProfile-name", "The desk")
 	s = b.post("/console/account", form)
 	s.want(t, "console-account", http.StatusUnprocessableEntity)
-	s.has(t, `href="#f-supportProfile-email"`, "The desk", "not one of a webmail service")
+	s.has(t, `href="#f-supportProfile-email"`, "The desk", "Webmail addresses aren’t accepted")
 	form = s.fields("save")
 	form.Set("supportProfile-email", "help@alder.example")
 	s = b.follow(b.post("/console/account", form))

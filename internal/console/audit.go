@@ -126,7 +126,7 @@ func resourcePath(r audit.Record) string {
 	case audit.Account:
 		return accountPath
 	case audit.Enrolment:
-		return enrolment
+		return enrolmentPath
 	}
 	return ""
 }
