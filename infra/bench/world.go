@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,36 +19,24 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"golang.org/x/time/rate"
 
 	"concord/infra/local/engine"
 	"concord/infra/local/stack"
 	"concord/infra/local/template"
-	"concord/internal/apigw"
-	"concord/internal/batch"
-	"concord/internal/commerce"
+	"concord/internal/app"
+	pages "concord/internal/app/acceptance"
+	"concord/internal/app/invitations"
+	"concord/internal/app/inviting"
+	mails "concord/internal/app/mailer"
 	"concord/internal/contact"
-	"concord/internal/customer"
-	"concord/internal/draft"
 	"concord/internal/dynamo"
-	"concord/internal/enrolment"
-	"concord/internal/granular"
-	"concord/internal/identity"
+	"concord/internal/env"
 	"concord/internal/invitation"
 	"concord/internal/link"
-	"concord/internal/locale"
-	"concord/internal/mail"
 	"concord/internal/masterkey"
-	"concord/internal/observe"
-	"concord/internal/pages"
 	"concord/internal/partner"
-	"concord/internal/partnership"
-	"concord/internal/recipient"
-	"concord/internal/registry"
 	"concord/internal/relationship"
 	"concord/internal/session"
-	"concord/internal/stream"
-	"concord/internal/web"
 )
 
 const (
@@ -75,7 +65,6 @@ type world struct {
 	client   *dynamodb.Client
 	store    *dynamo.Store
 	keys     *masterkey.Source
-	clouds   partner.Clouds
 	root     string
 	log      *slog.Logger
 	draft    map[string]types.AttributeValue
@@ -105,9 +94,6 @@ func newWorld(ctx context.Context, root string) (*world, error) {
 			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: strings.Repeat("wJalrXUtn", 4),
 				SessionToken: strings.Repeat("FwoGZXIvYXdzE", 40)}, nil
 		})}
-	if w.clouds, err = partner.ParseClouds(clouds); err != nil {
-		return nil, err
-	}
 	w.client = dynamodb.NewFromConfig(w.cfg, func(o *dynamodb.Options) { o.BaseEndpoint = aws.String(e.Endpoint()) })
 	w.store, w.keys = dynamo.New(w.cfg, "concord"), masterkey.New(w.cfg, "x")
 	w.aws.put("secretsmanager.GetSecretValue",
@@ -154,82 +140,29 @@ func (w *world) fill(ctx context.Context) error {
 	})
 }
 
-func (w *world) recognition() relationship.Recognition {
-	return relationship.Recognition{Companies: w.store, Relationships: w.store, Accounts: w.store,
-		Regions: partner.ShippedRegions(), Register: w.store}
-}
+// given is what the functions are put together with, as their mains do it.
+func (w *world) given() app.Given { return app.Given{AWS: w.cfg, Log: w.log, Figures: io.Discard} }
 
-// invitations is functions/invitations.
-func (w *world) invitations() lambda.Handler {
-	s := w.store
-	service := &invitation.Service{
-		Store: s, Accounts: s, Relationships: s, Partnerships: s, Granular: s, GranularRoles: granular.ShippedRoles(),
-		Regions: partner.ShippedRegions(), Clouds: w.clouds,
-		Recognition: relationship.Recognition{Companies: s}, Addresses: contact.Addresses{AllowReserved: true},
-		Locales: locale.Tags, Now: time.Now,
-		Ledger: s, Limits: recipient.Limits{Partners: 3, FirstMonth: 100000, Daily: 100000},
-	}
-	gate := web.Gate{Accounts: s, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: w.keys.Keys, Customers: s,
-		Log: w.log}
-	return lambda.NewHandler(apigw.Handler(web.Invitations(gate, service, draft.Desk{Invitations: service, Sign: w.keys.Sign,
-		Operator: operator}, &batch.Service{Store: s, Accounts: s, Invitations: service, Now: time.Now}), "", w.log))
-}
+// local is what a local stack sets.
+var local = env.Local{AllowReserved: true}
 
-// acceptance is functions/acceptance.
-func (w *world) acceptance() (lambda.Handler, error) {
-	authorities, err := identity.Parse(`[{"cloud":"public","issuer":"http://127.0.0.1:1","clientId":"concord"}]`)
-	if err != nil {
-		return nil, err
-	}
-	s, addresses := w.store, contact.Addresses{AllowReserved: true}
-	administration := &granular.Service{Store: s, Accounts: s, Clouds: w.clouds, Addresses: addresses,
-		Roles: granular.ShippedRoles(), Recognition: w.recognition(), Now: time.Now}
-	signing := &commerce.Signing{Agreements: s, Texts: s}
-	const evidence = 7 * 365 * 24 * time.Hour
-	site, err := pages.Site{
-		Granular: administration,
-		Invitations: &invitation.Service{
-			Store: s, Accounts: s, Relationships: s, Recognition: w.recognition(), Partnerships: s, Granular: s,
-			GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(),
-			Clouds: w.clouds, Addresses: addresses, Locales: locale.Tags, Ledger: s, Agreements: signing, Evidence: evidence,
-			Now:        time.Now,
-			Reputation: registry.Reputation{Store: s, Now: time.Now, Complaints: registry.Threshold{PerMille: 3, Least: 3}},
-		},
-		Customers: customer.Self{
-			Store: s, Register: s, Accounts: s, Purchases: s, Support: s, Granular: administration, Recognition: w.recognition(),
-			Tiers: partnership.Service{Store: s, Accounts: s, Tiers: s, Texts: s,
-				Now: time.Now}, Signing: signing, Addresses: addresses, Evidence: evidence, Now: time.Now,
-		},
-		Enrolments: enrolment.Confirmation{Store: s, Calendar: enrolment.Records{Store: s}, Now: time.Now},
-		Keys:       w.keys, Operator: operator, Authorities: authorities, Log: w.log,
-	}.Handler()
-	if err != nil {
-		return nil, err
-	}
-	return lambda.NewHandler(apigw.Handler(site, portal, w.log)), nil
-}
-
-// mailer is functions/mailer.
-func (w *world) mailer() (lambda.Handler, error) {
-	ses, err := mail.NewSES(w.cfg, `"Concord" <invitations@mail.example>`, "set")
-	if err != nil {
-		return nil, err
-	}
-	s, metrics := w.store, &observe.Metrics{Stack: "concord", Function: "mailer", Out: io.Discard}
-	d := &mail.Dispatcher{
-		Store: s, Granular: s, Roles: granular.ShippedRoles(), Accounts: s, Enrolments: s, Ledger: s, Clouds: w.clouds,
-		Links: w.keys, Sender: ses, Limiter: rate.NewLimiter(rate.Inf, 1), Operator: operator,
-		Others: invitation.Sweep{Store: s, Relationships: s, Partnerships: s, Accounts: s, Granular: s,
-			Now: time.Now}, Now: time.Now, Log: w.log, Metrics: metrics,
-	}
-	loop := stream.Loop{Log: w.log, Metrics: metrics, Reserve: 3 * mail.SendTimeout}
-	return lambda.NewHandler(loop.Handler(func(ctx context.Context, r stream.Record) error {
-		i, err := dynamo.InvitationFromImage(r.New)
-		if err != nil {
-			return fmt.Errorf("%w: %w", stream.ErrPoison, err)
-		}
-		return d.Dispatch(ctx, i)
-	})), nil
+// functions are the handlers of functions/invitations, functions/acceptance and functions/mailer.
+func (w *world) functions() (invitation, acceptance, mailer lambda.Handler, err error) {
+	asked, err1 := invitations.New(invitations.Config{
+		Local: local, Config: inviting.Config{Quotas: app.Quotas{Partners: 3, FirstMonth: 100000, Daily: 100000}}, Table: "concord",
+		Secret: "x", Operator: operator.Name, Contact: operator.Contact, Clouds: clouds,
+	}, w.given())
+	us := app.Operator{Name: operator.Name, Contact: operator.Contact, Privacy: operator.Privacy, Imprint: operator.Imprint}
+	answered, err2 := pages.New(pages.Config{
+		Local: local, Operator: us, Stack: "concord", Table: "concord", Secret: "x", Clouds: clouds, EvidenceYears: 7,
+		Authorities:        `[{"cloud":"public","issuer":"http://127.0.0.1:1","clientId":"concord"}]`,
+		ComplaintsPerMille: 3, ComplaintsLeast: 3,
+	}, w.given())
+	mailed, err3 := mails.New(mails.Config{
+		Local: local, Operator: us, Stack: "concord", Table: "concord", LinkSecret: "x", Clouds: clouds, Rate: math.MaxInt32,
+		Sandboxes: 1, From: `"Concord" <invitations@mail.example>`, ConfigurationSet: "set",
+	}, w.given())
+	return lambda.NewHandler(asked), lambda.NewHandler(answered), lambda.NewHandler(mailed), errors.Join(err1, err2, err3)
 }
 
 // call invokes a handler once and holds its answer to what it must have.
@@ -277,12 +210,7 @@ const invitationItem = `DynamoDB_20120810.GetItem "sk":{"S":"I#`
 
 // record takes one invitation its whole way over the engine and keeps what each handler was asked and answered.
 func (w *world) record(ctx context.Context) error {
-	api := w.invitations()
-	site, err := w.acceptance()
-	if err != nil {
-		return err
-	}
-	mailer, err := w.mailer()
+	api, site, mailer, err := w.functions()
 	if err != nil {
 		return err
 	}

@@ -99,8 +99,21 @@ var house = map[string]room{
 	"palette": {},
 	// What only the console says, apart from what every function carries.
 	"locale/messages": {},
-	// How the console is put together, by its main and by tests.
-	"app/console": {neighbours: append(slices.Clone(below), "identity", "session", "console", "dynamo"), foreign: sdk},
+	// How each function is put together, by its main and by tests: with what it needs, and so each knows adapters of its own alone.
+	"app":               {neighbours: []string{"awsenv", "contact", "env", "observe", "recipient"}, foreign: append(slices.Clone(lambda), sdk...)},
+	"app/inviting":      {neighbours: append(slices.Clone(domain), "app", "dynamo")},
+	"app/invitations":   {neighbours: append(slices.Clone(below), "app", "app/inviting", "apigw", "dynamo", "web")},
+	"app/batches":       {neighbours: append(slices.Clone(below), "app", "app/inviting", "dynamo", "jobs"), foreign: []string{"golang.org/x/time/rate"}},
+	"app/relationships": {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "web")},
+	"app/commerce":      {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "web")},
+	"app/enrolment":     {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "web")},
+	"app/acceptance":    {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "feedback", "identity", "pages")},
+	"app/console":       {neighbours: append(slices.Clone(below), "app", "app/inviting", "identity", "session", "console", "dynamo"), foreign: sdk},
+	"app/authorizer":    {neighbours: []string{"authorizer", "identity"}},
+	"app/mailer":        {neighbours: append(slices.Clone(below), "app", "dynamo", "mail", "stream"), foreign: []string{"golang.org/x/time/rate"}},
+	"app/events":        {neighbours: []string{"app", "dynamo", "events", "stream"}},
+	"app/feedback":      {neighbours: append(slices.Clone(below), "app", "dynamo", "feedback")},
+	"app/cleanup":       {neighbours: append(slices.Clone(below), "app", "dynamo")},
 	// Who is signed in to pages, and how they came to be: one room for whatever has pages.
 	"session": {neighbours: append(slices.Clone(words), "contact", "identity", "invitation", "link", "partner", "relationship"), foreign: []string{"golang.org/x/oauth2"}},
 	// Who signs in and who calls, by what providers sign.

@@ -46,10 +46,13 @@ type Response = events.APIGatewayV2HTTPResponse
 // Start serves the function's events with h. It does not return. BaseURL and log are those of [Handler].
 func Start(h http.Handler, baseURL string, log *slog.Logger) { lambda.Start(Handler(h, baseURL, log)) }
 
+// Function is what Lambda calls with the events of the HTTP API.
+type Function = func(context.Context, Request) (Response, error)
+
 // Handler gives the function that answers events with h. BaseURL, when not empty, is where callers reach the API: its host and
 // scheme are those of the requests that h sees. A panic of h is answered with 500 and logged without anything of the request;
 // a body that cannot be decoded is answered with 400. The error is always nil.
-func Handler(h http.Handler, baseURL string, log *slog.Logger) func(context.Context, Request) (Response, error) {
+func Handler(h http.Handler, baseURL string, log *slog.Logger) Function {
 	base, err := url.Parse(baseURL)
 	if err != nil {
 		base = &url.URL{}

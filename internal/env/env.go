@@ -13,13 +13,37 @@ import (
 	"time"
 )
 
-// Load fills the struct that config points to. A variable without a default has to be set and not empty. Fields are of the
-// kinds string, int and bool.
-func Load(config any) error {
-	v := reflect.ValueOf(config).Elem()
+// Local is what only a local stack sets, never template.yaml; every function's configuration embeds it.
+type Local struct {
+	// AllowReserved accepts addresses and domains under .example and .test, and serves the console's page of components.
+	AllowReserved bool `env:"ALLOW_RESERVED_DOMAINS" default:"false"`
+	// ClockOffset moves the function's clock, to show what happens in a month: a Go duration such as 720h. Tokens, sign-in and
+	// sessions do not use this clock.
+	ClockOffset time.Duration `env:"CLOCK_OFFSET" default:"0s"`
+}
+
+// Clock returns the function's clock.
+func (l Local) Clock() func() time.Time {
+	if l.ClockOffset == 0 {
+		return time.Now
+	}
+	return func() time.Time { return time.Now().Add(l.ClockOffset) }
+}
+
+// Load fills the struct that config points to, and the structs that it embeds. A variable without a default has to be set and
+// not empty. Fields are of the types string, int, bool and time.Duration.
+func Load(config any) error { return load(reflect.ValueOf(config).Elem()) }
+
+func load(v reflect.Value) error {
 	var faults []error
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
+		if field.Anonymous {
+			if err := load(v.Field(i)); err != nil {
+				faults = append(faults, err)
+			}
+			continue
+		}
 		name := field.Tag.Get("env")
 		text := os.Getenv(name)
 		if text == "" {
@@ -38,6 +62,14 @@ func Load(config any) error {
 }
 
 func set(v reflect.Value, text string) error {
+	if v.Type() == reflect.TypeFor[time.Duration]() {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return errors.New("not a duration")
+		}
+		v.SetInt(int64(d))
+		return nil
+	}
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString(text)
@@ -59,16 +91,11 @@ func set(v reflect.Value, text string) error {
 	return nil
 }
 
-// Clock gives the function's clock. CLOCK_OFFSET, a Go duration, moves it; only a local stack sets that, to show what
-// happens in a month. Tokens, sign-in and sessions do not use this clock.
+// Clock reads the clock alone: see [Local].
 func Clock() (func() time.Time, error) {
-	text := os.Getenv("CLOCK_OFFSET")
-	if text == "" {
-		return time.Now, nil
+	var l Local
+	if err := Load(&l); err != nil {
+		return nil, err
 	}
-	offset, err := time.ParseDuration(text)
-	if err != nil {
-		return nil, errors.New("CLOCK_OFFSET: not a duration")
-	}
-	return func() time.Time { return time.Now().Add(offset) }, nil
+	return l.Clock(), nil
 }

@@ -60,11 +60,36 @@ func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 }
 
 func TestAKindThatCannotBeReadIsAFault(t *testing.T) {
-	t.Setenv("WAIT", "1s")
+	t.Setenv("WAIT", "1")
 	err := Load(&struct {
-		Wait time.Duration `env:"WAIT"`
+		Wait float64 `env:"WAIT"`
 	}{})
-	if err == nil || !strings.Contains(err.Error(), "WAIT: a field of kind int64 cannot be read") {
+	if err == nil || !strings.Contains(err.Error(), "WAIT: a field of kind float64 cannot be read") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestWhatIsEmbeddedIsReadAsWell: the knobs of a local stack are part of every configuration, and their faults are named with the others.
+func TestWhatIsEmbeddedIsReadAsWell(t *testing.T) {
+	type whole struct {
+		Local
+		Table string `env:"TABLE"`
+	}
+	t.Setenv("TABLE", "concord")
+	t.Setenv("ALLOW_RESERVED_DOMAINS", "")
+	t.Setenv("CLOCK_OFFSET", "")
+	var c whole
+	if err := Load(&c); err != nil || c != (whole{Table: "concord"}) {
+		t.Errorf("Load = %+v, %v", c, err)
+	}
+	t.Setenv("ALLOW_RESERVED_DOMAINS", "true")
+	t.Setenv("CLOCK_OFFSET", "720h")
+	if err := Load(&c); err != nil || c != (whole{Local{true, 720 * time.Hour}, "concord"}) {
+		t.Errorf("Load = %+v, %v", c, err)
+	}
+	t.Setenv("TABLE", "")
+	t.Setenv("CLOCK_OFFSET", "P30D")
+	if err := Load(&c); err == nil || err.Error() != "CLOCK_OFFSET: not a duration\nTABLE is not set" {
 		t.Errorf("%v", err)
 	}
 }

@@ -43,6 +43,9 @@ type Queue struct {
 // ErrUnreadable is a message that is no event of SES in a notification of SNS.
 var ErrUnreadable = errors.New("feedback: unreadable")
 
+// Function is what Lambda calls for each group of messages.
+type Function = func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
+
 // Handle is the function that Lambda calls for each batch. It names the messages that are to come again.
 func (q *Queue) Handle(ctx context.Context, b events.SQSEvent) (events.SQSEventResponse, error) {
 	out := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}

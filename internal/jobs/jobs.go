@@ -25,6 +25,9 @@ type Queue struct {
 	Metrics *observe.Metrics
 }
 
+// Function is what Lambda calls for each group of messages.
+type Function = func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
+
 // Handle is the function that Lambda calls for each group of messages. It names those that are to come again.
 func (q *Queue) Handle(ctx context.Context, group events.SQSEvent) (events.SQSEventResponse, error) {
 	out := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}

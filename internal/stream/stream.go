@@ -47,8 +47,11 @@ type Loop struct {
 	Reserve time.Duration
 }
 
+// Function is what Lambda calls for each batch.
+type Function = func(context.Context, Batch) (events.DynamoDBEventResponse, error)
+
 // Handler gives the function that Lambda calls for each batch.
-func (l Loop) Handler(each func(context.Context, Record) error) func(context.Context, Batch) (events.DynamoDBEventResponse, error) {
+func (l Loop) Handler(each func(context.Context, Record) error) Function {
 	return func(ctx context.Context, b Batch) (events.DynamoDBEventResponse, error) {
 		for i, raw := range b.Records {
 			r, err := decode(raw)
@@ -75,7 +78,7 @@ func (l Loop) Handler(each func(context.Context, Record) error) func(context.Con
 // Gather gives the function that Lambda calls for each batch, for what is delivered in groups: read says what a record
 // causes, often nothing, and put delivers at most n of it at once and says how many, from the first on, are delivered. A record
 // is done when everything that it caused is. Poison and failures are as with [Loop.Handler]; Reserve is what one put may take.
-func Gather[T any](l Loop, n int, read func(Record) ([]T, error), put func(context.Context, []T) (delivered int, err error)) func(context.Context, Batch) (events.DynamoDBEventResponse, error) {
+func Gather[T any](l Loop, n int, read func(Record) ([]T, error), put func(context.Context, []T) (delivered int, err error)) Function {
 	return func(ctx context.Context, b Batch) (events.DynamoDBEventResponse, error) {
 		var caused []T
 		var causes []Record

@@ -1,0 +1,50 @@
+// Package batches puts together the function that works bulk invitations off.
+package batches
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"concord/internal/app"
+	"concord/internal/app/inviting"
+	"concord/internal/batch"
+	"concord/internal/contact"
+	"concord/internal/dynamo"
+	"concord/internal/env"
+	"concord/internal/jobs"
+	"concord/internal/partner"
+)
+
+// Config is what template.yaml sets; the quotas are those of functions/invitations.
+type Config struct {
+	env.Local
+	inviting.Config
+	Stack        string `env:"STACK"`                         // name of the stack; a dimension of every metric
+	Table        string `env:"TABLE_NAME"`                    // the DynamoDB table of this deployment
+	Clouds       string `env:"CLOUDS"`                        // JSON array of the clouds: id, portalName, baseUrl, administrationOptional
+	Rate         int    `env:"BATCH_ROWS_PER_SECOND"`         // how many rows of one batch begin in a second
+	Lanes        int    `env:"BATCH_LANES" default:"8"`       // how many rows are worked on at a time
+	AllowMessage bool   `env:"ALLOW_MESSAGE" default:"false"` // lets partners say something in our mail (0.17)
+}
+
+// New makes the function.
+func New(c Config, given app.Given) (jobs.Function, error) {
+	clouds, err := partner.ParseClouds(c.Clouds)
+	if err != nil {
+		return nil, err
+	}
+	now, store := c.Clock(), dynamo.New(given.AWS, c.Table)
+	service := inviting.New(c.Config, store, clouds, contact.Addresses{AllowReserved: c.AllowReserved}, now)
+	service.AllowMessage = c.AllowMessage
+	worker := &batch.Worker{
+		Store: store, Invitations: service, Limiter: rate.NewLimiter(rate.Limit(c.Rate), 1), Lanes: c.Lanes, Reserve: 30 * time.Second,
+		Now: now,
+	}
+	queue := &jobs.Queue{Worker: worker, Log: given.Log, Metrics: given.Metrics(c.Stack, "batches")}
+	if err := errors.Join(app.Whole(service, inviting.Without...), app.Whole(worker), app.Whole(queue)); err != nil {
+		return nil, err
+	}
+	return queue.Handle, nil
+}

@@ -1,0 +1,47 @@
+// Package cleanup puts together the function that does what is due.
+package cleanup
+
+import (
+	"context"
+
+	"concord/internal/agenda"
+	"concord/internal/app"
+	"concord/internal/batch"
+	"concord/internal/commerce"
+	"concord/internal/dynamo"
+	"concord/internal/enrolment"
+	"concord/internal/env"
+	"concord/internal/granular"
+	"concord/internal/invitation"
+)
+
+// Config is what template.yaml sets.
+type Config struct {
+	env.Local
+	Stack string `env:"STACK"`      // name of the stack; a dimension of every metric
+	Table string `env:"TABLE_NAME"` // the one table
+}
+
+// New makes the function.
+//
+// What the schedule says of itself is of no interest: what is due is in the table. The scheduler only hands the event over; after an error
+// Lambda calls again, as the function's EventInvokeConfig says.
+func New(c Config, given app.Given) (func(context.Context) error, error) {
+	metrics, store := given.Metrics(c.Stack, "cleanup"), dynamo.New(given.AWS, c.Table)
+	round := agenda.Round{Agenda: store, Now: c.Clock(), Duties: map[agenda.Kind]agenda.Duty{
+		agenda.Invitation: invitation.Cleanup{Store: store},
+		agenda.Batch:      batch.Cleanup{Store: store},
+		agenda.Granular:   granular.Cleanup{Store: store},
+		agenda.Agreement:  commerce.Cleanup{Store: store},
+		agenda.Enrolment:  enrolment.Cleanup{Store: store},
+	}}
+	if err := app.Whole(round); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		t, err := round.Run(ctx)
+		given.Log.InfoContext(ctx, "cleanup", "done", t.Done, "left", t.Left, "oldest", t.Oldest.String())
+		metrics.Put(round.Figures(t))
+		return err
+	}, nil
+}

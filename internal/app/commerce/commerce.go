@@ -1,0 +1,47 @@
+// Package commerce puts together the function that serves agreements, PartnerIDs, offers, orders and subscriptions of the calling partner.
+package commerce
+
+import (
+	"errors"
+
+	"concord/internal/apigw"
+	"concord/internal/app"
+	"concord/internal/commerce"
+	"concord/internal/contact"
+	"concord/internal/dynamo"
+	"concord/internal/enrolment"
+	"concord/internal/env"
+	"concord/internal/granular"
+	"concord/internal/masterkey"
+	"concord/internal/partner"
+	"concord/internal/web"
+)
+
+// Config is what template.yaml sets.
+type Config struct {
+	env.Local
+	Table  string `env:"TABLE_NAME"`  // the DynamoDB table of this deployment
+	Secret string `env:"LINK_SECRET"` // ARN or name of the secret from which the keys of cursors are derived
+	// EvidenceYears is for how long agreements are kept with the names of who signed them (domain, 0.23).
+	EvidenceYears int `env:"EVIDENCE_YEARS" default:"7"`
+}
+
+// New makes the function.
+func New(c Config, given app.Given) (apigw.Function, error) {
+	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), masterkey.New(given.AWS, c.Secret)
+	gate := web.Gate{
+		Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: given.Log,
+	}
+	service := &commerce.Service{
+		Accounts: store, Holders: store, Records: enrolment.Records{Store: store}, Relationships: store, Agreements: store, Orders: store,
+		Subscriptions: store, Partnerships: commerce.Tiers{Store: store}, Texts: store, Evidence: app.Years(c.EvidenceYears),
+		// Who is granted what is only read here.
+		Granular: &granular.Service{Store: store, Roles: granular.ShippedRoles(), Now: now},
+		Regions:  partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: contact.Addresses{AllowReserved: c.AllowReserved},
+		Now: now,
+	}
+	if err := errors.Join(app.Whole(gate), app.Whole(service)); err != nil {
+		return nil, err
+	}
+	return apigw.Handler(web.Commerce(gate, service, store), "", given.Log), nil
+}

@@ -1,0 +1,46 @@
+// Package enrolment puts together the function that serves how companies become indirect resellers, to their Global admins and to the
+// operator.
+package enrolment
+
+import (
+	"errors"
+
+	"concord/internal/apigw"
+	"concord/internal/app"
+	"concord/internal/contact"
+	"concord/internal/dynamo"
+	"concord/internal/enrolment"
+	"concord/internal/env"
+	"concord/internal/locale"
+	"concord/internal/masterkey"
+	"concord/internal/partner"
+	"concord/internal/web"
+)
+
+// Config is what template.yaml sets.
+type Config struct {
+	env.Local
+	Table  string `env:"TABLE_NAME"`  // the DynamoDB table of this deployment
+	Secret string `env:"LINK_SECRET"` // ARN or name of the secret from which the keys of cursors are derived
+	Clouds string `env:"CLOUDS"`      // JSON array of {id, portalName, baseUrl, administrationOptional}, in which companies are
+}
+
+// New makes the function.
+func New(c Config, given app.Given) (apigw.Function, error) {
+	clouds, err := partner.ParseClouds(c.Clouds)
+	if err != nil {
+		return nil, err
+	}
+	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), masterkey.New(given.AWS, c.Secret)
+	records := enrolment.Records{Store: store, Now: now}
+	service := &enrolment.Service{
+		Store: store, Accounts: store, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: store,
+		Calendar: records, Texts: store, Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Clouds: clouds,
+		Locales: locale.Tags, Now: now,
+	}
+	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Log: given.Log}
+	if err := errors.Join(app.Whole(gate, "Customers"), app.Whole(service), app.Whole(records)); err != nil {
+		return nil, err
+	}
+	return apigw.Handler(web.Enrolments(gate, service, records), "", given.Log), nil
+}

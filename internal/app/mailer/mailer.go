@@ -1,0 +1,72 @@
+// Package mailer puts together the function that mails what a write to the table says is owed.
+package mailer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/time/rate"
+
+	"concord/internal/app"
+	"concord/internal/dynamo"
+	"concord/internal/env"
+	"concord/internal/granular"
+	"concord/internal/invitation"
+	"concord/internal/mail"
+	"concord/internal/masterkey"
+	"concord/internal/partner"
+	"concord/internal/stream"
+)
+
+// Config is what template.yaml sets.
+type Config struct {
+	env.Local
+	app.Operator
+	Stack            string `env:"STACK"`                  // name of the stack; a dimension of every metric
+	Table            string `env:"TABLE_NAME"`             // the one table
+	LinkSecret       string `env:"LINK_SECRET"`            // ARN of the secret that keys of links are derived from
+	Clouds           string `env:"CLOUDS"`                 // JSON list of the clouds, with the base URLs of their links
+	From             string `env:"MAIL_FROM"`              // sender, as in: Concord <invitations@example.com>
+	ConfigurationSet string `env:"MAIL_CONFIGURATION_SET"` // of SES
+	Rate             int    `env:"MAIL_RATE"`              // mails per second that the SES account may send
+	Sandboxes        int    `env:"MAIL_SANDBOXES"`         // how many sandboxes share that rate: the reserved concurrency
+}
+
+// New makes the function.
+func New(c Config, given app.Given) (stream.Function, error) {
+	clouds, cloudsErr := partner.ParseClouds(c.Clouds)
+	operator, operatorErr := c.Checked()
+	ses, sesErr := mail.NewSES(given.AWS, c.From, c.ConfigurationSet)
+	if err := errors.Join(cloudsErr, operatorErr, sesErr); err != nil {
+		return nil, err
+	}
+	now, metrics, store := c.Clock(), given.Metrics(c.Stack, "mailer"), dynamo.New(given.AWS, c.Table)
+	dispatcher := &mail.Dispatcher{
+		Store: store, Granular: store, Roles: granular.ShippedRoles(), Accounts: store, Enrolments: store, Ledger: store, Clouds: clouds,
+		Others: invitation.Sweep{
+			Store: store, Relationships: store, Partnerships: store, Accounts: store, Granular: store, Now: now,
+		},
+		Links: masterkey.New(given.AWS, c.LinkSecret), Sender: ses, Operator: operator, Now: now, Log: given.Log, Metrics: metrics,
+		Limiter: rate.NewLimiter(rate.Limit(c.Rate)/rate.Limit(max(c.Sandboxes, 1)), 1),
+	}
+	loop := stream.Loop{Log: given.Log, Metrics: metrics, Reserve: 3 * mail.SendTimeout}
+	if err := errors.Join(app.Whole(dispatcher), app.Whole(loop)); err != nil {
+		return nil, err
+	}
+	return loop.Handler(func(ctx context.Context, r stream.Record) error {
+		g, err := dynamo.GranularFromImage(r.New)
+		if err == nil {
+			return dispatcher.DispatchGranular(ctx, g)
+		}
+		e, err := dynamo.EnrolmentFromImage(r.New)
+		if err == nil {
+			return dispatcher.Enrol(ctx, e)
+		}
+		inv, err := dynamo.InvitationFromImage(r.New)
+		if err != nil {
+			return fmt.Errorf("%w: %w", stream.ErrPoison, err)
+		}
+		return dispatcher.Dispatch(ctx, inv)
+	}), nil
+}
