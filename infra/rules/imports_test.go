@@ -108,7 +108,7 @@ var house = map[string]room{
 	"app/commerce":      {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "web")},
 	"app/enrolment":     {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "web")},
 	"app/acceptance":    {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "feedback", "identity", "pages")},
-	"app/console":       {neighbours: append(slices.Clone(below), "app", "app/inviting", "identity", "session", "console", "dynamo"), foreign: sdk},
+	"app/console":       {neighbours: append(slices.Clone(below), "app", "app/inviting", "apigw", "console", "dynamo", "identity")},
 	"app/authorizer":    {neighbours: []string{"authorizer", "identity"}},
 	"app/mailer":        {neighbours: append(slices.Clone(below), "app", "dynamo", "mail", "stream"), foreign: []string{"golang.org/x/time/rate"}},
 	"app/events":        {neighbours: []string{"app", "dynamo", "events", "stream"}},

@@ -21,7 +21,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"concord/internal/problem"
@@ -42,9 +41,6 @@ type Request = events.APIGatewayV2HTTPRequest
 
 // Response is the answer to a [Request].
 type Response = events.APIGatewayV2HTTPResponse
-
-// Start serves the function's events with h. It does not return. BaseURL and log are those of [Handler].
-func Start(h http.Handler, baseURL string, log *slog.Logger) { lambda.Start(Handler(h, baseURL, log)) }
 
 // Function is what Lambda calls with the events of the HTTP API.
 type Function = func(context.Context, Request) (Response, error)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -70,10 +69,7 @@ func TestEveryFunctionIsPutTogether(t *testing.T) {
 		"enrolment": putTogether(enrolment.New), "acceptance": putTogether(acceptance.New), "mailer": putTogether(mailer.New),
 		"events": putTogether(events.New), "batches": putTogether(batches.New), "feedback": putTogether(feedback.New),
 		"cleanup": putTogether(cleanup.New),
-		"console": putTogether(func(c console.Config, given app.Given) (any, error) {
-			h, _, err := console.New(c, given.AWS, time.Now, given.Log)
-			return h, err
-		}),
+		"console": putTogether(console.New),
 		"authorizer": putTogether(func(c authorizer.Config, given app.Given) (any, error) {
 			return authorizer.New(c, given.Log)
 		}),
