@@ -22,6 +22,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
+	"concord/internal/recipient"
 	"concord/internal/registry"
 	"concord/internal/relationship"
 	"concord/internal/session"
@@ -49,6 +50,10 @@ type Console struct {
 	// Audit has who did what, and Audiences are those of the tokens that the API takes, separated by commas.
 	Audit     audit.Log
 	Audiences string
+	// Reputation, Pardon and Clearing are what the operator does beside that with partners and addresses.
+	Reputation registry.Reputation
+	Pardon     recipient.Pardon
+	Clearing   invitation.Clearing
 	// Registry has the own account and the directory of providers, whose countries Regions allows.
 	Registry    *registry.Service
 	Regions     partner.Regions
@@ -162,7 +167,7 @@ func (a audience) operates() bool { return a.operation == partner.OperatePartner
 func (h *site) routes() []route {
 	return slices.Concat(
 		h.todayRoutes(), h.invitationRoutes(), h.newRoutes(), h.draftRoutes(), h.batchRoutes(), h.customerRoutes(), h.tradeRoutes(), h.partnerRoutes(),
-		h.granularRoutes(), h.accountRoutes(), h.auditRoutes(), h.enrolmentRoutes(), h.kitRoutes(),
+		h.granularRoutes(), h.accountRoutes(), h.auditRoutes(), h.enrolmentRoutes(), h.operatorRoutes(), h.kitRoutes(),
 	)
 }
 

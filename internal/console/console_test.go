@@ -104,6 +104,9 @@ func open(t *testing.T) *desk {
 		Registry:     &registry.Service{Store: d.store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: time.Now},
 		Regions:      partner.ShippedRegions(),
 		Enrolments:   d.enrolments,
+		Reputation:   registry.Reputation{Store: d.store, Now: time.Now},
+		Pardon:       recipient.Pardon{Ledger: d.store, Addresses: addresses, Now: time.Now},
+		Clearing:     invitation.Clearing{Store: d.store, Granular: d.store, Accounts: d.store, Now: time.Now},
 		Granular: &granular.Service{
 			Store: d.store, Accounts: d.store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: time.Now,
 			Quota: recipient.Quota{Ledger: d.store, Limits: limits},
@@ -456,7 +459,7 @@ func TestIsolation(t *testing.T) {
 			} else {
 				continue
 			}
-			if len(row.Programs) > 0 && !slices.Contains(row.Programs, programs[birch]) {
+			if row.Operation == partner.OperatePartners || len(row.Programs) > 0 && !slices.Contains(row.Programs, programs[birch]) {
 				s.want(t, "console-not-allowed", http.StatusForbidden)
 			} else if strings.Contains(row.Path, "{id}") {
 				s.want(t, "console-not-found", http.StatusNotFound)
@@ -611,7 +614,7 @@ func TestLanguages(t *testing.T) {
 	browsers := map[partner.ProgramRole]*browser{}
 	for whose, program := range programs {
 		browsers[program] = d.browser()
-		browsers[program].signIn("/console", person(whose, partner.AdminAgent, partner.GlobalAdmin))
+		browsers[program].signIn("/console", person(whose, partner.AdminAgent, partner.GlobalAdmin, partner.Operator))
 	}
 	for _, tag := range locale.Names(locale.Tags) {
 		for _, row := range d.routes {

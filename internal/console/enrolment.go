@@ -52,6 +52,7 @@ type application struct {
 	Fields  []field
 	Buttons []action
 	Links   []action
+	Tables  []table
 }
 
 // stages are the stepper. Those of the full path alone are what an account says already (rule E2).

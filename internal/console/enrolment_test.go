@@ -95,7 +95,8 @@ var operator = command.Command{User: partner.User{Subject: "op", Tenant: larch, 
 
 func (d *desk) decide(a enrolment.Action, why string) {
 	d.t.Helper()
-	if _, _, err := d.enrolments.Decide(d.t.Context(), operator, d.latest().ID, enrolment.Decision{Action: a, Reason: why}); err != nil {
+	_, _, err := d.enrolments.Decide(d.t.Context(), operator, d.latest().ID, enrolment.Decision{Action: a, Reason: why})
+	if err != nil {
 		d.t.Fatal(err)
 	}
 }
@@ -160,7 +161,8 @@ func TestEnrolmentAgain(t *testing.T) {
 // TestEnrolmentByDUNS: the profile is looked up, and an unknown number is said at its field (rule E8).
 func TestEnrolmentByDUNS(t *testing.T) {
 	d := open(t)
-	_, _, err := enrolment.Records{Store: d.store, Now: time.Now}.Put(t.Context(), command.Command{User: operator.User}, enrolment.CompanyRecord, "000000701",
+	_, _, err := enrolment.Records{Store: d.store, Now: time.Now}.Put(t.Context(), command.Command{User: operator.User},
+		enrolment.CompanyRecord, "000000701",
 		enrolment.Statement{Name: "Gorse Inc.", Address: enrolment.Address{Line1: "1 Main Street", City: "Redmond", State: "WA",
 			PostalCode: "98052", Country: "US"}})
 	if err != nil {

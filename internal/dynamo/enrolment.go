@@ -168,7 +168,7 @@ func (s *Store) ListEnrolments(ctx context.Context, q enrolment.Query) (page enr
 			return page, err
 		}
 		for n, e := range found {
-			if q.Status != "" && q.Status != e.Status {
+			if !q.Matches(e) {
 				continue
 			}
 			page.Enrolments = append(page.Enrolments, e)

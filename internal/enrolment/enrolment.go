@@ -334,6 +334,18 @@ type Query struct {
 	Status Status
 	Limit  int
 	After  string // where the page before ended; empty for the first page
+	// Text is part of the company's name, in any case, or the whole reference or tenant id; empty for all.
+	Text string
+	// OverdueAt, when it is not zero, lets only those through whose review takes too long at that moment (rule E14).
+	OverdueAt time.Time
+}
+
+// Matches reports whether an enrolment is among those asked for.
+func (q Query) Matches(e Enrolment) bool {
+	text := strings.ToLower(q.Text)
+	return (q.Status == "" || q.Status == e.Status) && (q.OverdueAt.IsZero() || e.OverdueAt(q.OverdueAt)) &&
+		(text == "" || strings.Contains(strings.ToLower(e.Legal.Name), text) || strings.ToLower(e.Reference()) == text ||
+			string(e.Tenant) == text)
 }
 
 // Page is an answer to a [Query]. It may hold fewer than the limit, even none, while Next is set.

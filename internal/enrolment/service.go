@@ -242,7 +242,7 @@ func (s *Service) own(ctx context.Context, tenant partner.TenantID, q Query) (pa
 			page.Next = e.ID
 			return page, nil
 		}
-		if q.Status == "" || q.Status == e.Status {
+		if q.Matches(e) {
 			page.Enrolments = append(page.Enrolments, e)
 		}
 		if e.Previous == "" {

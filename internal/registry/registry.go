@@ -49,14 +49,24 @@ type Query struct {
 	Sending partner.Sending
 	Cloud   partner.CloudID
 	Listed  bool // only who is listed in the directory
-	Limit   int
-	After   string // where the page before ended; empty for the first page
+	// Text is part of a name or a domain, in any case, or a whole PartnerID or tenant id; empty for all.
+	Text  string
+	Limit int
+	After string // where the page before ended; empty for the first page
 }
 
 // Matches reports whether an account is among those asked for.
 func (q Query) Matches(a partner.Account) bool {
 	return (q.Status == "" || q.Status == a.Status) && (q.Role == "" || a.Has(q.Role)) && (q.Sending == "" || q.Sending == a.Sending()) &&
-		(q.Cloud == "" || q.Cloud == a.Cloud) && (!q.Listed || a.ListedInDirectory)
+		(q.Cloud == "" || q.Cloud == a.Cloud) && (!q.Listed || a.ListedInDirectory) && (q.Text == "" || q.names(a))
+}
+
+// names reports whether an account is called what is asked for.
+func (q Query) names(a partner.Account) bool {
+	text := strings.ToLower(q.Text)
+	return strings.Contains(strings.ToLower(a.DisplayName), text) || strings.Contains(a.VerifiedDomain, text) ||
+		string(a.Tenant) == text ||
+		slices.ContainsFunc(a.PartnerIDs, func(p partner.PartnerID) bool { return strings.EqualFold(p.ID, text) })
 }
 
 // Page is an answer to an [Query]. It may hold fewer than the limit, even none, while Next is set.

@@ -108,7 +108,7 @@ func (m *Memory) ListEnrolments(ctx context.Context, q enrolment.Query) (page en
 		slices.Sort(keys)
 		slices.Reverse(keys)
 		kept, next := walk(keys, q.Limit, func(k string) bool { return q.After == "" || k < q.After },
-			func(k string) bool { return q.Status == "" || q.Status == all[k].Status })
+			func(k string) bool { return q.Matches(all[k]) })
 		for _, k := range kept {
 			page.Enrolments = append(page.Enrolments, copyEnrolment(all[k]))
 		}

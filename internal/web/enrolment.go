@@ -278,11 +278,15 @@ func (e enrolments) start(c *call) error {
 }
 
 func (e enrolments) list(c *call) error {
-	l, err := c.list("status")
+	l, err := c.list("status", "search", "overdue")
 	if err != nil {
 		return err
 	}
 	q := enrolment.Query{Status: oneOf(l, "status", enrolment.Statuses...), Limit: l.Limit, After: l.After}
+	q.Text = l.text("search", maxSearch)
+	if oneOf(l, "overdue", "true") != "" {
+		q.OverdueAt = e.service.Now()
+	}
 	if l.err != nil {
 		return l.err
 	}

@@ -460,3 +460,45 @@ func TestEnrolmentTrouble(t *testing.T) {
 		}
 	}
 }
+
+// The operator finds enrolments by name, reference and tenant, and those that are overdue (rule E14).
+func TestEnrolmentsAreFound(t *testing.T) {
+	a := newAPI(t)
+	path := a.begin(wholeForm)
+	a.call(admin("POST", path+"/submit", "")).is(202)
+	a.confirm(path)
+	e := a.enrolment(path)
+	find := func(query string) int {
+		got := a.call(request{method: "GET", target: "/v1/enrolments?" + query, tenant: birch, roles: "[operator]"}).is(200)
+		items, _ := got.object()["items"].([]any)
+		return len(items)
+	}
+	for query, want := range map[string]int{
+		"search=" + e.Reference(): 1, "search=" + string(e.Tenant): 1, "search=" + strings.ToUpper(e.Legal.Name[:4]): 1, "search=willow": 0,
+		"overdue=true": 0, "status=vetting": 1,
+	} {
+		if n := find(query); n != want {
+			t.Errorf("%s finds %d, want %d", query, n, want)
+		}
+	}
+	a.now = e.ReviewDueAt.Add(time.Second)
+	if n := find("overdue=true&status=vetting"); n != 1 {
+		t.Errorf("%d overdue", n)
+	}
+	a.call(request{method: "GET", target: "/v1/enrolments?overdue=no", tenant: birch, roles: "[operator]"}).is(400, "malformed_request")
+}
+
+// The operator finds accounts by name, domain, PartnerID and tenant.
+func TestPartnersAreFound(t *testing.T) {
+	a := newAPI(t)
+	found := account(nobody, "public")
+	found.DisplayName, found.VerifiedDomain = "Willow Works", "willow.example"
+	found.PartnerIDs = []partner.PartnerID{{ID: "4100099", Type: partner.Location, Country: "US"}}
+	a.store.PutAccount(found)
+	for _, search := range []string{"wILLOW", "willow.ex", "4100099", string(nobody)} {
+		got := a.call(request{method: "GET", target: "/v1/partners?search=" + search, tenant: birch, roles: "[operator]"}).is(200)
+		if items, _ := got.object()["items"].([]any); len(items) != 1 {
+			t.Errorf("%q: %s", search, got.body)
+		}
+	}
+}

@@ -25,6 +25,9 @@ type Desk struct {
 	Regions    partner.Regions
 }
 
+// maxSearch bounds what a list is searched for, in bytes.
+const maxSearch = 100
+
 type partnerDocument struct {
 	TenantID            partner.TenantID      `json:"tenantId"`
 	DisplayName         string                `json:"displayName"`
@@ -224,7 +227,7 @@ func (d Desk) done(c *call, status int, a partner.Account, replayed bool) error 
 }
 
 func (d Desk) list(c *call) error {
-	l, err := c.list("status", "programRole", "sending")
+	l, err := c.list("status", "programRole", "sending", "search")
 	if err != nil {
 		return err
 	}
@@ -232,6 +235,7 @@ func (d Desk) list(c *call) error {
 		Status:  oneOf(l, "status", partner.Pending, partner.Active, partner.Suspended, partner.Rejected),
 		Role:    oneOf(l, "programRole", partner.DirectBill, partner.IndirectProvider, partner.IndirectReseller),
 		Sending: oneOf(l, "sending", partner.SendingActive, partner.SendingPaused), Limit: l.Limit, After: l.After,
+		Text: l.text("search", maxSearch),
 	}
 	if l.err != nil {
 		return l.err

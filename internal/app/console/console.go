@@ -17,6 +17,7 @@ import (
 	"concord/internal/env"
 	"concord/internal/granular"
 	"concord/internal/identity"
+	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/masterkey"
 	"concord/internal/partner"
@@ -84,6 +85,9 @@ func parts(c Config, given app.Given) (console pages.Console, base string, err e
 		Partnerships: partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: now},
 		Registry:     &registry.Service{Store: store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: now},
 		Regions:      partner.ShippedRegions(),
+		Reputation:   registry.Reputation{Store: store, Now: now},
+		Pardon:       recipient.Pardon{Ledger: store, Addresses: addresses, Now: now},
+		Clearing:     invitation.Clearing{Store: store, Granular: store, Accounts: store, Now: now},
 		Enrolments: &enrolment.Service{
 			Store: store, Accounts: store, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: store,
 			Calendar: records, Texts: store, Addresses: addresses, Clouds: clouds, Locales: locale.Tags, Now: now,
