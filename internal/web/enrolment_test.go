@@ -474,8 +474,9 @@ func TestEnrolmentsAreFound(t *testing.T) {
 		return len(items)
 	}
 	for query, want := range map[string]int{
-		"search=" + e.Reference(): 1, "search=" + string(e.Tenant): 1, "search=" + strings.ToUpper(e.Legal.Name[:4]): 1, "search=willow": 0,
-		"overdue=true": 0, "status=vetting": 1,
+		"search=" + e.Reference(): 1, "search=" + string(e.Tenant): 1, "search=" + strings.ToUpper(e.Legal.Name[:4]): 1,
+		"search=willow": 0,
+		"overdue=true":  0, "status=vetting": 1,
 	} {
 		if n := find(query); n != want {
 			t.Errorf("%s finds %d, want %d", query, n, want)
