@@ -22,11 +22,9 @@ func TestConsolePagesInBrowser(t *testing.T) {
 	made := birch.post("/v1/customers", `{"companyName":"Walnut & Söhne Verwaltungs- und Beteiligungsgesellschaft mbH","domain":"walnut.example","country":"US",
 		"forReseller":"`+cedar+`"}`).want(t, 201).json(t)
 	walnut := made["id"].(string)
-	text := birch.do("GET", "/v1/attestations/customerAgreement", "").want(t, 200).json(t)["textVersion"]
-	birch.post("/v1/customers/"+walnut+"/agreements", fmt.Sprintf(`{"type":"MicrosoftCustomerAgreement","primaryContact":{"firstName":"Wanda",
-		"lastName":"Walnut","email":"wanda@walnut.example"},"dateAgreed":"2026-01-05","attestation":{"accepted":true,"textVersion":%q}}`, text)).want(t, 201)
-	order := birch.post("/v1/customers/"+walnut+"/orders", `{"lines":[{"offerId":"ofr-cloud-reserved","quantity":25}],"partnerIdOnRecord":"4100003"}`).want(t, 201)
-	_ = order
+	birch.post("/v1/customers/"+walnut+"/agreements", `{"type":"MicrosoftCustomerAgreement","primaryContact":{"firstName":"Wanda","lastName":"Walnut",
+		"email":"wanda@walnut.example"},"dateAgreed":"2026-01-15"}`).want(t, 201)
+	birch.post("/v1/customers/"+walnut+"/orders", `{"lines":[{"offerId":"ofr-cloud-reserved","quantity":25}],"partnerIdOnRecord":"4100003"}`).want(t, 201)
 	subscription := birch.do("GET", "/v1/customers/"+walnut+"/subscriptions", "").want(t, 200).json(t)["items"].([]any)[0].(map[string]any)["id"].(string)
 	granular := birch.post(granulars, fmt.Sprintf(`{"displayName":"Desk of walnut","customer":{"tenantId":%q},"duration":"P90D","autoExtendDuration":"P0D",
 		"accessDetails":{"unifiedRoles":[{"roleDefinitionId":"62e90394-69f5-4237-9190-012177145e10"}]}}`, tenantOf(t, "oak.example"))).want(t, 201).json(t)["id"].(string)
@@ -46,9 +44,16 @@ func TestConsolePagesInBrowser(t *testing.T) {
 		},
 		"agent@cedar.example": {
 			{"console-providers", "/console/providers"}, {"console-providers", "/console/providers?show=directory"}, {"console-provider", "/console/providers/" + between},
-			{"console-provider-revoke", "/console/providers/" + between + "/revoke"}, {"console-provider-remove", "/console/providers/" + between + "/remove"},
+			{"console-provider-remove", "/console/providers/" + between + "/remove"},
 			{"console-account", "/console/account"},
 		},
+		"ops@concord.example": {
+			{"console-operator", "/console/operator"}, {"console-operator-vetting", "/console/operator/vetting"}, {"console-operator-partners", "/console/operator/partners"},
+			{"console-operator-suppressions", "/console/operator/suppressions"},
+		},
+		// To revoke is the Global admin's.
+		"admin@cedar.example": {{"console-provider-revoke", "/console/providers/" + between + "/revoke"}},
+		"admin@gorse.example": {{"console-enrolment", "/console/enrolment"}},
 		"sales@alder.example": {{"console-customers", "/console/customers"}, {"console-account", "/console/account"}},
 	} {
 		t.Run(person, func(t *testing.T) {
