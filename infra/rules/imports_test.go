@@ -43,7 +43,7 @@ var (
 	ground = append(slices.Clone(words), "env")
 	domain = append(slices.Clone(ground), "iso8601", "contact", "partner", "command", "registry", "agenda", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
 	// Adapters know the domain, the words, and the small rooms that make clients and keys and write logs. They never know one another.
-	below = append(slices.Clone(domain), "audit", "batch", "customer", "letter", "letter/markup", "draft", "awsenv", "masterkey", "observe")
+	below = append(slices.Clone(domain), "webhook", "sealing", "audit", "batch", "customer", "letter", "letter/markup", "draft", "awsenv", "masterkey", "observe")
 )
 
 // house is the table "who may import whom". A package that is not in it does not exist yet: add it here, in its level.
@@ -111,21 +111,28 @@ var house = map[string]room{
 	"app/console":       {neighbours: append(slices.Clone(below), "app", "app/inviting", "apigw", "console", "dynamo", "identity")},
 	"app/authorizer":    {neighbours: []string{"authorizer", "identity"}},
 	"app/mailer":        {neighbours: append(slices.Clone(below), "app", "dynamo", "mail", "stream"), foreign: []string{"golang.org/x/time/rate"}},
-	"app/events":        {neighbours: []string{"app", "dynamo", "events", "stream"}},
+	"app/events":        {neighbours: append(slices.Clone(below), "app", "dynamo", "events", "stream")},
 	"app/feedback":      {neighbours: append(slices.Clone(below), "app", "dynamo", "feedback")},
+	"app/webhooks":      {neighbours: append(slices.Clone(below), "app", "dynamo", "hooks", "jobs")},
 	"app/cleanup":       {neighbours: append(slices.Clone(below), "app", "dynamo")},
+	// What is encrypted with a key that its text names.
+	"sealing": {neighbours: []string{"link"}},
+	// What partners' programs are told, and the way of each delivery.
+	"webhook": {neighbours: append(slices.Clone(words), "agenda", "command", "link", "outbox", "partner", "sealing")},
 	// Who is signed in to pages, and how they came to be: one room for whatever has pages.
-	"session": {neighbours: append(slices.Clone(words), "contact", "identity", "invitation", "link", "partner", "relationship"), foreign: []string{"golang.org/x/oauth2"}},
+	"session": {neighbours: append(slices.Clone(words), "contact", "identity", "invitation", "link", "partner", "relationship", "sealing"), foreign: []string{"golang.org/x/oauth2"}},
 	// Who signs in and who calls, by what providers sign.
 	"identity":   {neighbours: append(slices.Clone(words), "country", "partner"), foreign: []string{"github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2"}},
 	"authorizer": {neighbours: append(slices.Clone(ground), "identity", "partner"), foreign: lambda},
 	"apigw":      {neighbours: below, foreign: lambda},
-	"stream":     {neighbours: below, foreign: append(slices.Clone(lambda), "github.com/aws/aws-sdk-go-v2/service/dynamodb/types")}, // images as values
-	"events":     {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/eventbridge", "github.com/aws/aws-sdk-go-v2/service/sqs")},
+	// Signed by the library of the specification, https://www.standardwebhooks.com.
+	"hooks":  {neighbours: below, foreign: append(slices.Clone(lambda), "github.com/standard-webhooks/standard-webhooks/libraries/go")},
+	"stream": {neighbours: below, foreign: append(slices.Clone(lambda), "github.com/aws/aws-sdk-go-v2/service/dynamodb/types")}, // images as values
+	"events": {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/eventbridge", "github.com/aws/aws-sdk-go-v2/service/sqs")},
 }
 
 // pure are the packages whose structs carry no tags: what is stored and what is sent is an adapter's business.
-var pure = []string{"publicid", "iso8601", "contact", "partner", "command", "registry", "agenda", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment", "audit", "batch"}
+var pure = []string{"publicid", "iso8601", "contact", "partner", "command", "registry", "agenda", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment", "audit", "batch", "webhook"}
 
 // onlyIn says which functions may carry a dependency; every other function that links it starts slower for nothing.
 var onlyIn = []struct {

@@ -60,6 +60,7 @@ var ofEveryFunction = []string{"logs:CreateLogStream", "logs:PutLogEvents"}
 var notInTheTemplate = []struct{ pattern, reason string }{
 	{`^AWS_`, "the Lambda service sets them; AWS_ENDPOINT_URL_* lead to other engines"},
 	{`^_X_AMZN_`, "the Lambda service sets them"},
+	{`^ALLOW_LOCAL_WEBHOOKS$`, "only the local stack delivers to this machine"},
 	{`^ALLOW_RESERVED_DOMAINS$`, "only the local stack allows .example and .test"},
 	{`^CLOCK`, "only the local stack moves the clock"},
 }

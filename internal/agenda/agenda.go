@@ -22,6 +22,7 @@ const (
 	Granular   Kind = "granular"
 	Enrolment  Kind = "enrolment"
 	Agreement  Kind = "agreement"
+	Webhook    Kind = "webhook"
 )
 
 // Appointment names what was due when it was listed.

@@ -69,6 +69,8 @@ func (m *meter) add(stack *middleware.Stack) error {
 			kind, p.ReturnConsumedCapacity = "PutItem", indexes
 		case *sdk.UpdateItemInput:
 			kind, p.ReturnConsumedCapacity = "UpdateItem", indexes
+		case *sdk.DeleteItemInput:
+			kind, p.ReturnConsumedCapacity = "DeleteItem", indexes
 		case *sdk.TransactWriteItemsInput:
 			kind, p.ReturnConsumedCapacity = "TransactWriteItems", indexes
 		default:
@@ -88,6 +90,8 @@ func (m *meter) add(stack *middleware.Stack) error {
 		case *sdk.PutItemOutput:
 			note(m.writes, *o.ConsumedCapacity)
 		case *sdk.UpdateItemOutput:
+			note(m.writes, *o.ConsumedCapacity)
+		case *sdk.DeleteItemOutput:
 			note(m.writes, *o.ConsumedCapacity)
 		case *sdk.TransactWriteItemsOutput:
 			note(m.writes, o.ConsumedCapacity...)

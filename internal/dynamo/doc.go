@@ -1,5 +1,5 @@
 // Package dynamo keeps everything in one DynamoDB table. [Store] is [invitation.Store], [agenda.Agenda],
-// [recipient.Ledger], [relationship.Store], [customer.Store], [customer.Register], [customer.Directory], [terms.Catalogue], [batch.Store], [granular.Store], [partnership.Store], [commerce.AgreementStore], [commerce.OrderStore], [commerce.SubscriptionStore], [audit.Log], [registry.Store], [registry.ReputationStore], [enrolment.Store] and [enrolment.RecordStore]; keys.go makes every key, and each kind of item has a file.
+// [recipient.Ledger], [relationship.Store], [customer.Store], [customer.Register], [customer.Directory], [terms.Catalogue], [batch.Store], [granular.Store], [partnership.Store], [commerce.AgreementStore], [commerce.OrderStore], [commerce.SubscriptionStore], [audit.Log], [registry.Store], [registry.ReputationStore], [enrolment.Store], [webhook.Store] and [enrolment.RecordStore]; keys.go makes every key, and each kind of item has a file.
 //
 // # Rules
 //
@@ -37,6 +37,8 @@
 //	customers shared with a provider      the list of one's own, BatchGetItem of the other side's
 //	resellers of a customer, for its      Query W# and BatchGetItem of their C#<customer>
 //	  provider
+//	webhook endpoints of a partner        Query, strong                                              P#<partner> F#
+//	deliveries to an endpoint            Query, strong: on their way, then ended, newest first      P#<partner> Y#<endpoint id>#
 //	batch and its rows                    GetItem of each: the head says where its chunks begin       P#<inviter> B#<id>, B#<id>#<body>#<row>
 //	customers that invitations name or    Query of index list by the newest trace, and what speaks of  index list
 //	  who gave GDAP, newest first         each of the page

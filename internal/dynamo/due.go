@@ -53,7 +53,7 @@ func (s *Store) Due(ctx context.Context, now time.Time) iter.Seq2[agenda.Appoint
 // due says of which kind an entry of the due index is, by what its sort key begins with.
 var due = map[string]agenda.Kind{
 	invitationPrefix: agenda.Invitation, batchPrefix: agenda.Batch, granularPrefix: agenda.Granular, enrolmentPrefix: agenda.Enrolment,
-	agreementPrefix: agenda.Agreement,
+	agreementPrefix: agenda.Agreement, endpointPrefix: agenda.Webhook,
 }
 
 // shard is what is due in one partition of the due index, as far as it was read.

@@ -30,6 +30,7 @@ import (
 	"concord/internal/registry"
 	"concord/internal/relationship"
 	"concord/internal/terms"
+	"concord/internal/webhook"
 )
 
 // Store keeps everything in one table.
@@ -60,6 +61,7 @@ var (
 	_ commerce.SubscriptionStore = (*Store)(nil)
 	_ enrolment.Store            = (*Store)(nil)
 	_ enrolment.RecordStore      = (*Store)(nil)
+	_ webhook.Store              = (*Store)(nil)
 )
 
 // New makes a store over the table of a name. AWS_ENDPOINT_URL_DYNAMODB, when set, says where DynamoDB is.

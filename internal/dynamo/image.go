@@ -15,6 +15,7 @@ import (
 	"concord/internal/partnership"
 	"concord/internal/registry"
 	"concord/internal/relationship"
+	"concord/internal/webhook"
 )
 
 // Change is what a record of the table's stream says was written. One of its fields is set.
@@ -29,6 +30,7 @@ type Change struct {
 	Granular     *granular.Change
 	Partnership  *partnership.Entered
 	Enrolment    *enrolment.Change
+	Endpoint     *webhook.Endpoint // as it is now
 }
 
 // ChangeOf reads the two images of a stream record, of which the old one is nil for a new item. The error is [ErrOtherItem] for items
@@ -60,6 +62,9 @@ func ChangeOf(old, new map[string]types.AttributeValue) (Change, error) {
 	}
 	if before, after, err := pair(old, new, EnrolmentFromImage); !errors.Is(err, ErrOtherItem) {
 		return Change{Enrolment: &enrolment.Change{Before: before, After: after}}, err
+	}
+	if e, err := EndpointFromImage(new); !errors.Is(err, ErrOtherItem) {
+		return Change{Endpoint: &e}, err
 	}
 	before, after, err := pair(old, new, RelationshipFromImage)
 	return Change{Relationship: &relationship.Change{Before: before, After: after}}, err

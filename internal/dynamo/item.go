@@ -47,6 +47,9 @@ const (
 	batchType        = "batch"
 	chunkType        = "rows"
 	keptType         = "record" // of the operator
+	endpointType     = "endpoint"
+	subscriberType   = "subscriber"
+	deliveryType     = "delivery"
 )
 
 // timelines are the attributes with what has happened to an item.

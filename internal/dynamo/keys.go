@@ -16,6 +16,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/recipient"
 	"concord/internal/terms"
+	"concord/internal/webhook"
 )
 
 // Every key string of the table is made in this file. A partner's partition:
@@ -35,6 +36,9 @@ import (
 //	P#<partner>      G#<id>                      granular relationship
 //	P#<partner>      H#<customer's tenant>#<id>  what a customer has given by a granular relationship
 //	P#<partner>      L#<time, RFC 3339>#<id>     audit record
+//	P#<partner>      F#<endpoint id>             webhook endpoint
+//	P#<partner>      Y#<endpoint id>#P#<id>      delivery on its way
+//	P#<partner>      Y#<endpoint id>#E#<id>      delivery that ended
 //	P#<company>      E                           which is its latest enrolment
 //	P#<seller>       O#<customer>#<order id>     order
 //	P#<seller>       U#<customer>#<id>           subscription
@@ -68,6 +72,7 @@ import (
 //
 //	PARTNERS         <creation, RFC 3339>#<tenant>   that there is such an account
 //	ENROLMENTS       <creation, RFC 3339>#<id>       that there is such an enrolment
+//	WEBHOOKS         <tenant>#<endpoint id>          that there is such a webhook endpoint
 //
 //	P#<partner>      K#<hash of an Idempotency-Key>  what it created
 //
@@ -139,6 +144,11 @@ const (
 	commandPrefix      = "K#"
 	domainPrefix       = "DOMAIN#"
 	recordsPrefix      = "RECORDS#"
+	endpointPrefix     = "F#"
+	deliveryPrefix     = "Y#"
+	subscribed         = "WEBHOOKS"
+	// What stands between the endpoint and the id of a delivery; those on their way come first in a list that goes backwards.
+	onItsWay, hasEnded = "P#", "E#"
 
 	// dueShards spread the due index: everything that waits, of all partners, shares their write units.
 	dueShards = 4
@@ -180,6 +190,18 @@ func parseBatchKey(pk, sk string) (batch.Key, bool) {
 func chunkKey(k batch.Key, body string, first int) key {
 	return keyOf(partition(k.Partner), chunkSort(k.ID, body, first))
 }
+
+func endpointKey(k webhook.Key) key { return keyOf(partition(k.Partner), endpointPrefix+k.ID) }
+
+func subscriberKey(k webhook.Key) key { return keyOf(subscribed, string(k.Partner)+"#"+k.ID) }
+
+func deliveryKey(k webhook.Key, place, id string) key {
+	return keyOf(partition(k.Partner), deliveriesOf(k)+place+id)
+}
+
+// deliveriesOf is what the sort keys of the deliveries to an endpoint begin with.
+func deliveriesOf(k webhook.Key) string { return deliveryPrefix + k.ID + "#" }
+
 func granularKey(k granular.Key) key { return keyOf(partition(k.Partner), granularPrefix+k.ID) }
 
 func grantKey(g granular.Grant) key {

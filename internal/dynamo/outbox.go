@@ -28,3 +28,18 @@ func (f *fields) box() outbox.Box {
 	}
 	return b
 }
+
+// work writes what is owed of something other than mail: its state stands where batches have theirs, for another word would
+// wake the mailer.
+func (i item) work(b outbox.Box) {
+	i.box(b)
+	delete(i, aPost)
+	i.text(aJob, string(b.State))
+}
+
+// work reads what [item.work] wrote.
+func (f *fields) work() outbox.Box {
+	b := f.box()
+	b.State = outbox.State(f.text(aJob))
+	return b
+}

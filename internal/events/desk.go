@@ -17,6 +17,7 @@ import (
 	"concord/internal/partnership"
 	"concord/internal/registry"
 	"concord/internal/relationship"
+	"concord/internal/webhook"
 )
 
 // Consequence is one thing that a write to the table causes. One of its fields is set; each has its place in [Desk.Deliver].
@@ -24,6 +25,7 @@ type Consequence struct {
 	Event  *Event        // other systems are told
 	Record *audit.Record // the partner's audit has it
 	Job    *batch.Key    // somebody works a batch off
+	Hook   *webhook.Key  // somebody delivers what a webhook endpoint is owed
 }
 
 // Written is what was written, as the table's stream says it (internal/dynamo, Change). One of its fields is set.
@@ -38,6 +40,7 @@ type Written struct {
 	Granular     *granular.Change
 	Partnership  *partnership.Entered
 	Enrolment    *enrolment.Change
+	Endpoint     *webhook.Endpoint
 }
 
 // Causes gives what a write causes.
@@ -72,6 +75,9 @@ func Causes(w Written) (all []Consequence) {
 	if b := w.Batch; b != nil && b.After.Job == batch.JobQueued {
 		all = append(all, Consequence{Job: &b.After.Key})
 	}
+	if e := w.Endpoint; e != nil && e.Queued() {
+		all = append(all, Consequence{Hook: &e.Key})
+	}
 	return all
 }
 
@@ -97,6 +103,10 @@ type Desk struct {
 	}
 	// Ask asks a worker for a batch, as [Jobs.Send] does; nil leaves that to the due index.
 	Ask func(context.Context, batch.Key) error
+	// Hook has an event delivered to the partner's own endpoints, as [webhook.Fanout.Take] does; AskHooks asks a worker for an
+	// endpoint. Nil where there are none.
+	Hook     func(context.Context, webhook.Message) error
+	AskHooks func(context.Context, webhook.Key) error
 	// Keep is for how long audit records are kept, from what they tell of (domain, 0.23).
 	Keep time.Duration
 }
@@ -112,7 +122,7 @@ func (d Desk) Deliver(ctx context.Context, group []Consequence) (delivered int, 
 	return told, errors.Join(err, failed)
 }
 
-// hand adds the records to the audit and gives the jobs to workers, all at once.
+// hand adds the records to the audit, has the events delivered to endpoints and gives the jobs to workers, all at once.
 func (d Desk) hand(ctx context.Context, group []Consequence) (delivered int, err error) {
 	failures := make([]error, len(group))
 	var all sync.WaitGroup
@@ -126,6 +136,10 @@ func (d Desk) hand(ctx context.Context, group []Consequence) (delivered int, err
 			})
 		case c.Job != nil && d.Ask != nil:
 			all.Go(func() { failures[n] = d.Ask(ctx, *c.Job) })
+		case c.Hook != nil && d.AskHooks != nil:
+			all.Go(func() { failures[n] = d.AskHooks(ctx, *c.Hook) })
+		case c.Event != nil && d.Hook != nil:
+			all.Go(func() { failures[n] = d.hook(ctx, *c.Event) })
 		}
 	}
 	all.Wait()
@@ -133,6 +147,18 @@ func (d Desk) hand(ctx context.Context, group []Consequence) (delivered int, err
 		return first, failures[first]
 	}
 	return len(group), nil
+}
+
+// hook has an event delivered to the endpoints of its partner.
+func (d Desk) hook(ctx context.Context, e Event) error {
+	m, err := e.Message()
+	if err == nil {
+		err = d.Hook(ctx, m)
+	}
+	if err != nil {
+		return fmt.Errorf("events: %s to endpoints: %w", e.Detail.ID, err)
+	}
+	return nil
 }
 
 // tell puts the events on the bus.

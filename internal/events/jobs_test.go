@@ -66,7 +66,7 @@ func TestJobsAreSent(t *testing.T) {
 		t.Setenv(name, "local")
 	}
 	t.Setenv("AWS_REGION", "us-east-1")
-	j := NewJobs(awsenv.Config(), "https://sqs.example/1/jobs")
+	j := NewJobs[batch.Key](awsenv.Config(), "https://sqs.example/1/jobs")
 	if err := j.Send(t.Context(), jobKey); err != nil {
 		t.Fatal(err)
 	}

@@ -7,10 +7,14 @@
 // may have gone waits for SES to say so, and then goes once more, but for a kind that goes once at most. After
 // [MaxAttempts] a mail is given up, visibly.
 //
+// Webhooks go the same way: an endpoint owes its deliveries as others owe a mail, and each delivery is tried by a table
+// with pauses of its own.
+//
 // Everything here is a function of values: who reads, writes and sends is elsewhere.
 package outbox
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -59,8 +63,8 @@ const (
 	OutcomeUnknown = "outcome_unknown" // of a kind that goes once at most
 )
 
-// pause is how long a mail waits after an attempt that certainly did not send it.
-func pause(attempt int) time.Duration { return min(firstPause<<(max(attempt, 1)-1), longestPause) }
+// Pause is how long a mail waits after an attempt that certainly did not send it.
+func Pause(attempt int) time.Duration { return min(firstPause<<(max(attempt, 1)-1), longestPause) }
 
 // Kind is a kind of mail. It is the word of the tag by which SES's events name it, and of what is stored.
 type Kind string
@@ -149,6 +153,19 @@ type Table[T any] struct {
 	Goes func(t T, now time.Time) bool
 	// GivenUp notes that a mail is given up whose kind has no GivenUp of its own.
 	GivenUp func(t *T, now time.Time, k Kind, reason string)
+	// Attempts is how often it is tried, [MaxAttempts] where it is 0; Pause says how long it waits after each attempt,
+	// [Pause] where it is nil.
+	Attempts int
+	Pause    func(attempt int) time.Duration
+}
+
+func (m Table[T]) attempts() int { return cmp.Or(m.Attempts, MaxAttempts) }
+
+func (m Table[T]) pause(attempt int) time.Duration {
+	if m.Pause != nil {
+		return m.Pause(attempt)
+	}
+	return Pause(attempt)
 }
 
 // Of gives what there is to know of a kind, and false for none of the table's: a later version of us may owe it, in
@@ -216,7 +233,7 @@ func (m Table[T]) Claim(t T, now time.Time, owner string) (T, Claim) {
 	switch {
 	case len(b.Owed) == 0:
 		m.Save(&n, Box{})
-	case b.Attempts >= MaxAttempts:
+	case b.Attempts >= m.attempts():
 		m.Save(&n, Box{})
 		for _, k := range b.Owed {
 			m.giveUp(&n, now, k, AttemptsUsedUp)
@@ -308,7 +325,7 @@ func (m Table[T]) Settle(t T, now time.Time, owner string, outcomes map[Kind]Out
 		case o.State == Sent || m.GivesUp(k, o):
 			ended = append(ended, k)
 		default:
-			left.wait(k, o, claimed.Attempts)
+			left.wait(k, o, m.pause(claimed.Attempts))
 		}
 		tried = append(tried, k)
 	}
@@ -333,8 +350,7 @@ type remainder struct {
 }
 
 // wait keeps a kind that is tried again.
-func (r *remainder) wait(k Kind, o Outcome, attempt int) {
-	again := pause(attempt)
+func (r *remainder) wait(k Kind, o Outcome, again time.Duration) {
 	switch {
 	case o.State == Unknown:
 		again, r.blameless = UnknownGrace, false

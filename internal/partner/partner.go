@@ -155,6 +155,8 @@ const (
 	// ReadGranular is apart from ReadCustomers: what a partner may do in a customer's directory is for those who answer for it.
 	ReadGranular Operation = "read GDAP"
 	ReadAudit    Operation = "audit"
+	// KeepWebhooks is whatever concerns what a partner's programs are told: who holds its secrets reads what happens.
+	KeepWebhooks Operation = "event registration"
 	// RequestPartnerships is every change of such an invitation (domain, 0.1).
 	RequestPartnerships Operation = "partnership invitation"
 	// RequestAdministration is every change of an invitation that asks for delegated administration, where the policy says so (domain, 0.5).
@@ -179,6 +181,7 @@ var permitted = map[Operation][]Role{
 	KeepOwnAccount:        {GlobalAdmin}, // rule N8
 	ReadAudit:             {AdminAgent, GlobalAdmin},
 	KeepSupport:           {AdminAgent, GlobalAdmin},
+	KeepWebhooks:          {AdminAgent, GlobalAdmin},
 	OperatePartners:       {Operator},
 	Trade:                 {AdminAgent, SalesAgent}, // rule R8
 	Enrol:                 {GlobalAdmin},            // rule R3, R4

@@ -28,6 +28,7 @@ func TestRoleMatrix(t *testing.T) {
 		{ReadAudit, true, false, true, false},
 		{Enrol, false, false, true, false},
 		{KeepSupport, true, false, true, false},
+		{KeepWebhooks, true, false, true, false},
 		{OperatePartners, false, false, false, true},
 	}
 	if len(matrix) != len(permitted) {

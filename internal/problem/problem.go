@@ -88,6 +88,7 @@ const (
 	EnrolmentStateConflict Code = "enrolment_state_conflict"
 	EmailNotVerified       Code = "email_not_verified"
 	WebmailNotAllowed      Code = "webmail_not_allowed"
+	WebhookEndpointLimit   Code = "webhook_endpoint_limit"
 	AddressNotValidated    Code = "address_not_validated"
 
 	Internal    Code = "internal"

@@ -86,7 +86,7 @@ func (m *Room) Unseal(ctx context.Context, name, use, text string, v any) (bool,
 	if !ok {
 		return false, nil
 	}
-	keys, err := m.Keys.Keys(ctx, use, value.key)
+	keys, err := m.Keys.Keys(ctx, use, value.Key)
 	if err != nil {
 		return false, err
 	}

@@ -30,6 +30,7 @@ import (
 	"concord/internal/registry"
 	"concord/internal/relationship"
 	"concord/internal/terms"
+	"concord/internal/webhook"
 )
 
 // Memory keeps everything that the stores keep, in memory and with the same contracts. It gives [invitation.Store],
@@ -61,6 +62,8 @@ type Memory struct {
 	commands      map[slotKey]customer.Made // by partner and key
 	creations     map[day]int
 	companies     relationship.Found
+	endpoints     map[webhook.Key]webhook.Endpoint
+	deliveries    map[webhook.Key]map[string]webhook.Delivery
 	inject        func(Operation) Fault
 	queued        func(invitation.Invitation)
 }
@@ -101,6 +104,7 @@ var (
 	_ batch.Store                = (*Memory)(nil)
 	_ enrolment.Store            = (*Memory)(nil)
 	_ enrolment.RecordStore      = (*Memory)(nil)
+	_ webhook.Store              = (*Memory)(nil)
 )
 
 // Operation is a call that can be made to fail: the name of a store's method.

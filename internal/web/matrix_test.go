@@ -49,6 +49,11 @@ var matrix = []struct {
 		"POST /v1/delegated-admin-relationships/{id}/requests", "POST /v1/delegated-admin-relationships/{id}/send",
 	}},
 	{"audit", []partner.Role{partner.AdminAgent, partner.GlobalAdmin}, []string{"GET /v1/auditrecords"}},
+	{"event registration", []partner.Role{partner.AdminAgent, partner.GlobalAdmin}, []string{
+		"POST /v1/webhook-endpoints", "GET /v1/webhook-endpoints", "GET /v1/webhook-endpoints/{id}", "PATCH /v1/webhook-endpoints/{id}",
+		"DELETE /v1/webhook-endpoints/{id}", "POST /v1/webhook-endpoints/{id}/rotate-secret", "POST /v1/webhook-endpoints/{id}/test",
+		"GET /v1/webhook-endpoints/{id}/deliveries", "POST /v1/webhook-endpoints/{id}/deliveries/{deliveryId}/redeliver",
+	}},
 	{"partner accounts, vetting, suspend, quotas", []partner.Role{partner.Operator}, []string{
 		"POST /v1/partners", "GET /v1/partners", "GET /v1/partners/{tenantId}", "PATCH /v1/partners/{tenantId}", "POST /v1/partners/{tenantId}/cancel-invitations", "POST /v1/suppressions/search", "POST /v1/suppressions/lift",
 		"POST /v1/enrolments/{id}/decide", "GET /v1/company-records", "GET /v1/company-records/{dunsId}", "PUT /v1/company-records/{dunsId}",
@@ -69,7 +74,7 @@ var matrix = []struct {
 var public = []string{"GET /openapi.json", "GET /healthz"}
 
 // parts are what stands in a path: nothing that exists, so that a permitted role is told so.
-var parts = strings.NewReplacer("{tenantId}", nobody, "{type}", "relationshipRemoval", "{partnerId}", "4100001", "{dunsId}", "000000701", "{id}", "x", "{orderId}", "x", "{subscriptionId}", "x")
+var parts = strings.NewReplacer("{tenantId}", nobody, "{type}", "relationshipRemoval", "{partnerId}", "4100001", "{dunsId}", "000000701", "{id}", "x", "{deliveryId}", "x", "{orderId}", "x", "{subscriptionId}", "x")
 
 // Every row, every role: allowed or role_not_permitted, whatever else would be wrong. Roles add up. A Global admin reads all that an agent
 // reads (rule R3, 0.35).

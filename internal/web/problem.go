@@ -62,6 +62,8 @@ var answers = map[problem.Code]answer{
 	problem.EnrolmentStateConflict: {http.StatusConflict, "Not possible in this state of the enrolment"},
 	problem.EmailNotVerified:       {http.StatusConflict, "Contact not verified"},
 
+	problem.WebhookEndpointLimit: {http.StatusConflict, "No more webhook endpoints"},
+
 	problem.PreconditionFailed:   {http.StatusPreconditionFailed, "Precondition failed"},
 	problem.PreconditionRequired: {http.StatusPreconditionRequired, "Precondition required"},
 

@@ -42,8 +42,10 @@ func New(c Config, given app.Given) (jobs.Function, error) {
 		Store: store, Invitations: service, Limiter: rate.NewLimiter(rate.Limit(c.Rate), 1), Lanes: c.Lanes, Reserve: 30 * time.Second,
 		Now: now,
 	}
-	queue := &jobs.Queue{Worker: worker, Log: given.Log, Metrics: given.Metrics(c.Stack, "batches")}
-	if err := errors.Join(app.Whole(service, inviting.Without...), app.Whole(worker), app.Whole(queue)); err != nil {
+	queue := &jobs.Queue[batch.Key, batch.Batch]{
+		Of: jobs.Batches, Worker: worker, Log: given.Log, Metrics: given.Metrics(c.Stack, "batches"),
+	}
+	if err := errors.Join(app.Whole(service, inviting.Without...), app.Whole(worker), app.Whole(queue, "Of.Count")); err != nil {
 		return nil, err
 	}
 	return queue.Handle, nil

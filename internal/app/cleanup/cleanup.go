@@ -13,6 +13,7 @@ import (
 	"concord/internal/env"
 	"concord/internal/granular"
 	"concord/internal/invitation"
+	"concord/internal/webhook"
 )
 
 // Config is what template.yaml sets.
@@ -34,6 +35,7 @@ func New(c Config, given app.Given) (func(context.Context) error, error) {
 		agenda.Granular:   granular.Cleanup{Store: store},
 		agenda.Agreement:  commerce.Cleanup{Store: store},
 		agenda.Enrolment:  enrolment.Cleanup{Store: store},
+		agenda.Webhook:    webhook.Cleanup{Store: store},
 	}}
 	if err := app.Whole(round); err != nil {
 		return nil, err

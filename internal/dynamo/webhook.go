@@ -1,0 +1,368 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"concord/internal/command"
+	"concord/internal/partner"
+	"concord/internal/problem"
+	"concord/internal/webhook"
+)
+
+const (
+	noEndpoint = "There is no such webhook endpoint."
+	noDelivery = "There is no such delivery."
+	// maxDelivery bounds what is looked up as the id of a delivery.
+	maxDelivery = 200
+)
+
+// Endpoint is that of [webhook.Store].
+func (s *Store) Endpoint(ctx context.Context, k webhook.Key) (e webhook.Endpoint, err error) {
+	defer func() { wrap(&err, "webhook endpoint %.64q", k.ID) }()
+	if !isID(k.ID) {
+		return e, problem.New(problem.NotFound, noEndpoint)
+	}
+	stored, err := s.read(ctx, endpointKey(k), true, noEndpoint)
+	if err != nil {
+		return e, err
+	}
+	return EndpointFromImage(stored)
+}
+
+// Endpoints is that of [webhook.Store]: one query, of a few items.
+func (s *Store) Endpoints(ctx context.Context, p partner.TenantID) (all []webhook.Endpoint, err error) {
+	defer func() { wrap(&err, "webhook endpoints of %s", p) }()
+	stored, _, err := s.begun(ctx, partition(p), endpointPrefix, func(*dynamodb.QueryInput) {})
+	if err != nil {
+		return nil, err
+	}
+	for _, each := range stored {
+		e, err := EndpointFromImage(each)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+// begun queries what begins with a prefix, strongly consistent.
+func (s *Store) begun(ctx context.Context, pk, prefix string, more func(*dynamodb.QueryInput)) (
+	items []map[string]types.AttributeValue, rest bool, err error,
+) {
+	in := &dynamodb.QueryInput{
+		TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :of)"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(pk), ":of": str(prefix)},
+	}
+	more(in)
+	out, err := s.client.Query(ctx, in)
+	if err != nil {
+		return nil, false, err
+	}
+	return out.Items, out.LastEvaluatedKey != nil, nil
+}
+
+// WriteEndpoint is that of [webhook.Store]. A new one is listed among those who are told, too.
+func (s *Store) WriteEndpoint(ctx context.Context, before *webhook.Endpoint, after webhook.Endpoint) (err error) {
+	defer func() { wrap(&err, "write webhook endpoint %s", after.ID) }()
+	i := encodeEndpoint(after)
+	if before != nil {
+		return s.single(ctx, s.over(encodeEndpoint(*before), i, endpointKey(after.Key), before.Version), i)
+	}
+	fresh := func(i item) types.TransactWriteItem {
+		return types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: i, ConditionExpression: aws.String(isNew)}}
+	}
+	refused, err := s.together(ctx, []types.TransactWriteItem{fresh(i), fresh(newItem(subscriberKey(after.Key), subscriberType))})
+	if err == nil && refused != nil {
+		return command.ErrConflict
+	}
+	return err
+}
+
+// RemoveEndpoint is that of [webhook.Store].
+func (s *Store) RemoveEndpoint(ctx context.Context, e webhook.Endpoint) (err error) {
+	defer func() { wrap(&err, "remove webhook endpoint %s", e.ID) }()
+	refused, err := s.together(ctx, []types.TransactWriteItem{
+		s.gone(endpointKey(e.Key), e.Version),
+		{Delete: &types.Delete{TableName: s.table, Key: subscriberKey(e.Key), ConditionExpression: aws.String("attribute_exists(pk)")}},
+	})
+	if err == nil && refused != nil {
+		return command.ErrConflict
+	}
+	return err
+}
+
+// gone gives the removal of an item at a version.
+func (s *Store) gone(k key, version int) types.TransactWriteItem {
+	return types.TransactWriteItem{Delete: &types.Delete{
+		TableName: s.table, Key: k, ConditionExpression: aws.String("#v = :was"), ExpressionAttributeNames: map[string]string{"#v": aVersion},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":was": num(int64(version))},
+	}}
+}
+
+// Subscribers is that of [webhook.Fanout]: a query of short entries, read every few seconds and not for each event.
+func (s *Store) Subscribers(ctx context.Context) (all map[partner.TenantID]bool, err error) {
+	defer func() { wrap(&err, "webhook subscribers") }()
+	all = map[partner.TenantID]bool{}
+	var last key
+	for {
+		out, err := s.client.Query(ctx, &dynamodb.QueryInput{
+			TableName: s.table, KeyConditionExpression: aws.String("pk = :pk"), ExclusiveStartKey: last, ConsistentRead: aws.Bool(true),
+			ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(subscribed)},
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, each := range out.Items {
+			f := &fields{item: each}
+			tenant, _, _ := strings.Cut(f.needText(skAttr), "#")
+			if f.err != nil {
+				return nil, f.err
+			}
+			all[partner.TenantID(tenant)] = true
+		}
+		if last = out.LastEvaluatedKey; last == nil {
+			return all, nil
+		}
+	}
+}
+
+// Enter is that of [webhook.Deliveries].
+func (s *Store) Enter(ctx context.Context, d webhook.Delivery) (err error) {
+	defer func() { wrap(&err, "delivery to %s", d.Endpoint.ID) }()
+	i := encodeDelivery(d)
+	err = s.single(ctx, types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: i, ConditionExpression: aws.String(isNew)}}, i)
+	if errors.Is(err, command.ErrConflict) {
+		return nil // on its way already
+	}
+	return err
+}
+
+// KeepDelivery is that of [webhook.Deliveries]. One that ends is kept at its new place first and then removed from the old: a
+// crash between the two has it sent once more, with the same id, and a transaction would cost twice as much for each.
+func (s *Store) KeepDelivery(ctx context.Context, before, after webhook.Delivery) (err error) {
+	defer func() { wrap(&err, "write delivery to %s", after.Endpoint.ID) }()
+	i := encodeDelivery(after)
+	switch was, is := before.Result == webhook.Pending, after.Result == webhook.Pending; {
+	case was && is:
+		k := deliveryKey(after.Endpoint, onItsWay, after.ID)
+		return s.single(ctx, s.over(encodeDelivery(before), i, k, before.Version), i)
+	case was:
+		return s.ended(ctx, before, after, i)
+	default:
+		refused, err := s.together(ctx, []types.TransactWriteItem{
+			s.gone(deliveryKey(before.Endpoint, hasEnded, before.ID), before.Version),
+			{Put: &types.Put{TableName: s.table, Item: i, ConditionExpression: aws.String(isNew)}},
+		})
+		if err == nil && refused != nil {
+			return command.ErrConflict
+		}
+		return err
+	}
+}
+
+func (s *Store) ended(ctx context.Context, before, after webhook.Delivery, i item) error {
+	at, known := i[aTried]
+	if !known {
+		at = num(0)
+	}
+	w := types.TransactWriteItem{Put: &types.Put{
+		TableName: s.table, Item: i, ConditionExpression: aws.String(isNew + " OR #at <= :at"),
+		ExpressionAttributeNames: map[string]string{"#at": aTried}, ExpressionAttributeValues: map[string]types.AttributeValue{":at": at},
+	}}
+	if err := s.single(ctx, w, i); err != nil {
+		return err
+	}
+	gone := s.gone(deliveryKey(before.Endpoint, onItsWay, before.ID), before.Version).Delete
+	_, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName: gone.TableName, Key: gone.Key, ConditionExpression: gone.ConditionExpression,
+		ExpressionAttributeNames: gone.ExpressionAttributeNames, ExpressionAttributeValues: gone.ExpressionAttributeValues,
+	})
+	if _, failed := errors.AsType[*types.ConditionalCheckFailedException](err); failed {
+		return command.ErrConflict
+	}
+	return err
+}
+
+// PendingDeliveries is that of [webhook.Deliveries].
+func (s *Store) PendingDeliveries(ctx context.Context, k webhook.Key, after string, limit int) (all []webhook.Delivery, err error) {
+	defer func() { wrap(&err, "deliveries to %s", k.ID) }()
+	prefix := deliveriesOf(k) + onItsWay
+	stored, _, err := s.begun(ctx, partition(k.Partner), prefix, func(in *dynamodb.QueryInput) {
+		in.Limit = aws.Int32(int32(limit))
+		if after != "" {
+			in.ExclusiveStartKey = deliveryKey(k, onItsWay, after)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return decodeDeliveries(k, stored)
+}
+
+// Delivery is that of [webhook.Deliveries].
+func (s *Store) Delivery(ctx context.Context, k webhook.Key, id string) (d webhook.Delivery, err error) {
+	defer func() { wrap(&err, "delivery to %s", k.ID) }()
+	if id == "" || len(id) > maxDelivery {
+		return d, problem.New(problem.NotFound, noDelivery)
+	}
+	stored, err := s.read(ctx, deliveryKey(k, onItsWay, id), true, noDelivery)
+	if problem.Is(err, problem.NotFound) {
+		stored, err = s.read(ctx, deliveryKey(k, hasEnded, id), true, noDelivery)
+	}
+	if err != nil {
+		return d, err
+	}
+	return decodeDelivery(k, stored)
+}
+
+// Deliveries is that of [webhook.Deliveries]. Places are sort keys without what is the endpoint's.
+func (s *Store) Deliveries(ctx context.Context, k webhook.Key, after string, limit int) (page webhook.DeliveryPage, err error) {
+	defer func() { wrap(&err, "deliveries to %s", k.ID) }()
+	stored, more, err := s.begun(ctx, partition(k.Partner), deliveriesOf(k), func(in *dynamodb.QueryInput) {
+		in.Limit, in.ScanIndexForward = aws.Int32(int32(limit)), aws.Bool(false)
+		if after != "" {
+			in.ExclusiveStartKey = deliveryKey(k, "", after)
+		}
+	})
+	if err != nil {
+		return page, err
+	}
+	if page.Deliveries, err = decodeDeliveries(k, stored); err == nil && more {
+		f := &fields{item: stored[len(stored)-1]}
+		page.Next, err = strings.TrimPrefix(f.needText(skAttr), deliveriesOf(k)), f.err
+	}
+	return page, err
+}
+
+// Attributes of endpoints and deliveries. The filter of the events' stream looks at aJob.
+const (
+	aURL         = "url"
+	aDescription = "description"
+	aWanted      = "events"
+	aWhy         = "why"
+	aSecrets     = "secrets"
+	aSecretUntil = "secretUntil"
+	aFailures    = "failures"
+	aFailing     = "failing"
+	aRests       = "rests"
+	aChangedAt   = "changedAt"
+	aRevision    = "revision"
+	aEvent       = "event"
+	aEventType   = "eventType"
+	aEventAt     = "at"
+	aEventBody   = "eventBody"
+	aResult      = "result"
+	aTried       = "tried"
+	aAnswered    = "answered"
+)
+
+func encodeEndpoint(e webhook.Endpoint) item {
+	i := newItem(endpointKey(e.Key), endpointType)
+	i.text(aURL, e.URL)
+	i.text(aDescription, e.Description)
+	i.texts(aWanted, e.Events)
+	i.text(aStatus, string(e.Status))
+	i.text(aWhy, e.Reason)
+	secrets := make([]string, len(e.Secrets))
+	for n, each := range e.Secrets {
+		secrets[n] = each.Sealed
+		i.time(aSecretUntil, each.Until) // of the last: the newest has none
+	}
+	i.texts(aSecrets, secrets)
+	i.work(e.Box)
+	i.number(aFailures, e.Failures)
+	i.time(aFailing, e.FailingSince)
+	i.time(aRests, e.RestsUntil)
+	i.text(aRequest, e.Body)
+	i.time(aMadeAt, e.CreatedAt)
+	i.time(aChangedAt, e.ChangedAt)
+	i.number(aRevision, e.Revision)
+	i.number(aVersion, e.Version)
+	if at, waits := e.Due(); waits {
+		i[dueAttr] = str(dueShard(e.ID))
+		i[dueAtAttr] = num(at.Unix())
+	}
+	return i
+}
+
+// EndpointFromImage gives the webhook endpoint of an item, also of a stream record's image. The error is that of
+// [InvitationFromImage].
+func EndpointFromImage(image map[string]types.AttributeValue) (webhook.Endpoint, error) {
+	f := &fields{item: image}
+	if err := f.expect(endpointType); err != nil {
+		return webhook.Endpoint{}, err
+	}
+	e := webhook.Endpoint{
+		Key: webhook.Key{
+			Partner: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)), ID: strings.TrimPrefix(f.needText(skAttr), endpointPrefix),
+		},
+		URL: f.needText(aURL), Description: f.text(aDescription), Events: f.texts(aWanted), Status: webhook.Status(f.needText(aStatus)),
+		Reason: f.text(aWhy), Box: f.work(), Failures: f.number(aFailures), FailingSince: f.time(aFailing), RestsUntil: f.time(aRests),
+		Body: f.text(aRequest), CreatedAt: f.time(aMadeAt), ChangedAt: f.time(aChangedAt), Revision: f.needNumber(aRevision),
+		Version: f.needNumber(aVersion),
+	}
+	for n, each := range f.texts(aSecrets) {
+		secret := webhook.Secret{Sealed: each}
+		if n > 0 {
+			secret.Until = f.time(aSecretUntil)
+		}
+		e.Secrets = append(e.Secrets, secret)
+	}
+	return e, f.err
+}
+
+func encodeDelivery(d webhook.Delivery) item {
+	place := hasEnded
+	if d.Result == webhook.Pending {
+		place = onItsWay
+	}
+	i := newItem(deliveryKey(d.Endpoint, place, d.ID), deliveryType)
+	i.text(aEvent, d.Event)
+	i.text(aEventType, d.Type)
+	i[aEventBody] = &types.AttributeValueMemberB{Value: d.Body}
+	i.time(aEventAt, d.At)
+	i.text(aResult, string(d.Result))
+	i.work(d.Box)
+	i.number(aTries, d.Attempts)
+	i.time(aTried, d.LastAt)
+	i.number(aAnswered, d.Status)
+	i.text(aWhy, d.Reason)
+	i.number(aVersion, d.Version)
+	i.time(ttlAttr, d.At.Add(webhook.Kept))
+	return i
+}
+
+func decodeDelivery(k webhook.Key, stored map[string]types.AttributeValue) (webhook.Delivery, error) {
+	f := &fields{item: stored}
+	if err := f.expect(deliveryType); err != nil {
+		return webhook.Delivery{}, err
+	}
+	place := strings.TrimPrefix(f.needText(skAttr), deliveriesOf(k))
+	d := webhook.Delivery{
+		Endpoint: k, ID: strings.TrimPrefix(strings.TrimPrefix(place, onItsWay), hasEnded), Event: f.needText(aEvent), Type: f.needText(aEventType),
+		At: f.time(aEventAt), Result: webhook.Result(f.text(aResult)), Box: f.work(), Attempts: f.number(aTries), LastAt: f.time(aTried),
+		Status: f.number(aAnswered), Reason: f.text(aWhy), Version: f.needNumber(aVersion),
+	}
+	if b, ok := get[*types.AttributeValueMemberB](f, aEventBody, true); ok {
+		d.Body = b.Value
+	}
+	return d, f.err
+}
+
+func decodeDeliveries(k webhook.Key, stored []map[string]types.AttributeValue) (all []webhook.Delivery, err error) {
+	for _, each := range stored {
+		d, err := decodeDelivery(k, each)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
