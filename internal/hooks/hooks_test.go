@@ -303,12 +303,14 @@ func TestSlowReceiver(t *testing.T) {
 	o, fast := open(t), newReceiver(t)
 	var mu sync.Mutex
 	now, most := 0, 0
-	release := make(chan struct{})
+	release, busy := make(chan struct{}), make(chan struct{})
+	var began sync.Once
 	slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		mu.Lock()
 		now++
 		most = max(most, now)
 		mu.Unlock()
+		began.Do(func() { close(busy) })
 		<-release
 		mu.Lock()
 		now--
@@ -325,6 +327,7 @@ func TestSlowReceiver(t *testing.T) {
 		_, err := o.worker.Work(t.Context(), a.Key)
 		done <- err
 	}()
+	<-busy
 	if tally, err := o.worker.Work(t.Context(), b.Key); err != nil || tally.Delivered != 20 {
 		t.Errorf("%+v %v", tally, err)
 	}
