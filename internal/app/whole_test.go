@@ -24,6 +24,7 @@ import (
 	"concord/internal/app/inviting"
 	"concord/internal/app/mailer"
 	"concord/internal/app/relationships"
+	"concord/internal/app/webhooks"
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/env"
@@ -68,8 +69,9 @@ func TestEveryFunctionIsPutTogether(t *testing.T) {
 		"invitations": putTogether(invitations.New), "relationships": putTogether(relationships.New), "commerce": putTogether(commerce.New),
 		"enrolment": putTogether(enrolment.New), "acceptance": putTogether(acceptance.New), "mailer": putTogether(mailer.New),
 		"events": putTogether(events.New), "batches": putTogether(batches.New), "feedback": putTogether(feedback.New),
-		"cleanup": putTogether(cleanup.New),
-		"console": putTogether(console.New),
+		"cleanup":  putTogether(cleanup.New),
+		"webhooks": putTogether(webhooks.New),
+		"console":  putTogether(console.New),
 		"authorizer": putTogether(func(c authorizer.Config, given app.Given) (any, error) {
 			return authorizer.New(c, given.Log)
 		}),
@@ -80,7 +82,7 @@ func TestEveryFunctionIsPutTogether(t *testing.T) {
 		"PRIVACY_NOTICE_URL": "https://grove.example/privacy", "API_AUDIENCES": "concord",
 		"AUTHORITIES": `[{"cloud":"public","issuer":"https://id.example","clientId":"concord"}]`,
 		"CLOUDS":      `[{"id":"public","portalName":"Concord","baseUrl":"https://concord.example"}]`,
-		"EVENT_BUS":   "bus", "BATCH_QUEUE": "https://queue.example", "EVIDENCE_YEARS": "7", "BATCH_ROWS_PER_SECOND": "20",
+		"EVENT_BUS":   "bus", "BATCH_QUEUE": "https://queue.example", "WEBHOOK_QUEUE": "https://queue.example", "EVIDENCE_YEARS": "7", "BATCH_ROWS_PER_SECOND": "20",
 		"MAIL_FROM": "Concord <invitations@concord.example>", "MAIL_CONFIGURATION_SET": "set", "MAIL_RATE": "14", "MAIL_SANDBOXES": "2",
 		"COMPLAINT_PAUSE_PER_MILLE": "3", "COMPLAINT_PAUSE_LEAST": "3", "BOUNCE_PAUSE_PER_MILLE": "50", "BOUNCE_PAUSE_LEAST": "10",
 	}
