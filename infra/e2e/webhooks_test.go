@@ -78,7 +78,9 @@ func TestWebhooks(t *testing.T) {
 	time.Sleep(5 * time.Second) // webhook.Fresh
 	began := time.Now()
 	dogwood.invite(`{"kind":"reseller","recipientEmail":"hooks@larch.example"}`, "hooks@larch.example")
-	eventually(t, "the events came", func() bool { return slices.Contains(types(), "invitation-sent") && slices.Contains(types(), "invitation-created") })
+	eventually(t, "the events came", func() bool {
+		return slices.Contains(types(), "invitation-sent") && slices.Contains(types(), "invitation-created")
+	})
 	t.Logf("delivered %s after the invitation", time.Since(began).Round(time.Millisecond))
 
 	mu.Lock()
