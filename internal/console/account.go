@@ -56,7 +56,7 @@ func (h *site) ownAccount(v *visit) (*page, error) {
 		PartnerIDs: v.partnerIDs(a),
 		Support:    v.supportFields(a), Save: action{Label: v.T("console-account.support.save"), Do: "save"},
 	}
-	if v.user.Permit(partner.KeepSupport) != nil {
+	if !v.permitted(partner.KeepSupport) {
 		c.Save.Blocked = v.T("console.not-allowed.roles", "roles",
 			v.role(partner.AdminAgent)+" · "+v.role(partner.GlobalAdmin))
 	}

@@ -73,7 +73,7 @@ func (h *site) batches(v *visit) (*page, error) {
 	t.Empty = &empty{v.T("console-invite.batches.empty"), v.T("console-invite.batches.empty.text"), nil}
 	p := v.page("console.menu.batches")
 	p.Template, p.Content = "listed", t
-	if v.user.Permit(partner.InviteCustomers) == nil {
+	if v.permitted(partner.InviteCustomers) {
 		p.Primary = &action{Label: v.T("console-invite.batch.new"), Href: root + "/batches/new"}
 		t.Empty.Next = p.Primary
 	}

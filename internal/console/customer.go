@@ -31,7 +31,7 @@ func askAgain(c relationship.Customer) string {
 func (v *visit) newRelationship(at string) *action {
 	a := &action{Label: v.T("console-customer.new"), Href: cmp.Or(at, newPath)}
 	switch {
-	case v.user.Permit(partner.InviteCustomers) != nil:
+	case !v.permitted(partner.InviteCustomers):
 		a.Blocked = v.agents()
 	case v.account != nil && v.account.Status != partner.Active:
 		a.Blocked = v.T("console.problem.partner-not-active")
@@ -215,7 +215,7 @@ func (h *site) relationshipActions(v *visit, r relationship.Relationship) (all [
 // ending is an action of who keeps relationships, said to whom it takes where the reader may not.
 func (v *visit) ending(key, at string) action {
 	a := action{Label: v.T(key), Href: at, Quiet: true}
-	if v.user.Permit(partner.KeepRelationships) != nil {
+	if !v.permitted(partner.KeepRelationships) {
 		a.Blocked = v.agents()
 	}
 	return a
@@ -234,7 +234,7 @@ func (h *site) administrationPart(v *visit, k customer.Known, st customer.Standi
 		}
 		s.Actions = []action{v.ending("console-customer.end", customerPath(k.Tenant)+"/administration")}
 	}
-	if v.user.Permit(partner.ReadGranular) != nil {
+	if !v.permitted(partner.ReadGranular) {
 		return s, nil
 	}
 	q := granular.Query{Customer: k.Tenant, Status: granular.Active, Limit: pageRows}
@@ -260,7 +260,7 @@ func (h *site) agreementPart(v *visit, k customer.Known, st customer.Standing) p
 	}
 	if k.Relationship.Status == relationship.Active && v.account.Sells() {
 		a := action{Label: v.T("console-customer.attest"), Href: customerPath(k.Tenant) + "/agreement", Quiet: true}
-		if v.user.Permit(partner.Trade) != nil {
+		if !v.permitted(partner.Trade) {
 			a.Blocked = v.agents()
 		}
 		s.Actions = []action{a}

@@ -163,7 +163,7 @@ func (v *visit) customerRow(k customer.Known, stands customer.Standing) row {
 		related = cell{Text: v.T("console.relationship.asked"), Href: invitationPath(k.Invitation.ID)}
 	}
 	ask := cell{}
-	if (k.Relationship == nil || k.Relationship.Status != relationship.Active) && v.user.Permit(partner.InviteCustomers) == nil {
+	if (k.Relationship == nil || k.Relationship.Status != relationship.Active) && v.permitted(partner.InviteCustomers) {
 		ask = cell{Text: v.T("console-customer.request"), Href: askAgain(k.Customer)}
 	}
 	return row{Cells: []cell{

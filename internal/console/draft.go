@@ -141,7 +141,7 @@ func (v *visit) seenDraft(x draft.Draft) seenDraft {
 	if i.Status == invitation.Draft {
 		c.Done = &action{Label: v.T("console-invite.draft.done"), Do: "done"}
 	}
-	if v.user.Permit(partner.InviteCustomers) != nil {
+	if !v.permitted(partner.InviteCustomers) {
 		c.Save.Blocked = v.agents()
 		if c.Done != nil {
 			c.Done.Blocked = c.Save.Blocked
@@ -165,7 +165,7 @@ func (h *site) sending(v *visit, i invitation.Invitation, c *seenDraft) error {
 	c.Left = v.T("console-invite.draft.left", "left", strconv.Itoa(left), "all", strconv.Itoa(all))
 	c.Send = &action{Label: v.T("console-invite.draft.send"), Do: "send", Quiet: true}
 	switch {
-	case v.user.Permit(partner.InviteCustomers) != nil:
+	case !v.permitted(partner.InviteCustomers):
 		c.Send.Blocked = v.agents()
 	case v.account.Status != partner.Active:
 		c.Send.Blocked = v.T("console.problem.partner-not-active")

@@ -142,7 +142,7 @@ func (v *visit) fastTrack(e *enrolment.Enrolment) bool {
 
 // enrolment is where a company stands, and what it does next (rules E1 to E17).
 func (h *site) enrolment(v *visit) (*page, error) {
-	if v.user.Permit(partner.Enrol) != nil {
+	if !v.permitted(partner.Enrol) {
 		p, a := v.enrolmentPage("console-enrol.title", nil, "")
 		a.Steps = nil
 		a.Text = []string{v.T("console-enrol.ask")}

@@ -122,7 +122,7 @@ func (h *site) granulars(v *visit) (*page, error) {
 	}
 	p := v.page("console.menu.administration")
 	p.Primary = &action{Label: v.T("console-granular.new"), Href: granularRoot + "/new"}
-	if v.user.Permit(partner.AdministerGranularly) != nil {
+	if !v.permitted(partner.AdministerGranularly) {
 		p.Primary.Blocked = v.T("console.not-allowed.roles", "roles", v.role(partner.AdminAgent))
 	}
 	if *more {
@@ -631,7 +631,7 @@ func (v *visit) granularMoment(e granular.Entry) moment {
 func (v *visit) granularActions(r granular.Relationship, c *seenGranular) {
 	var blocked string
 	switch {
-	case v.user.Permit(partner.AdministerGranularly) != nil:
+	case !v.permitted(partner.AdministerGranularly):
 		blocked = v.T("console.not-allowed.roles", "roles", v.role(partner.AdminAgent))
 	case v.account.Status != partner.Active:
 		blocked = v.T("console.problem.partner-not-active")
@@ -674,7 +674,7 @@ func (v *visit) granularActions(r granular.Relationship, c *seenGranular) {
 		c.Form = nil
 	}
 	c.End = &action{Label: v.T(ends), Href: granularPath(r.ID) + "/end", Quiet: true}
-	if v.user.Permit(partner.AdministerGranularly) != nil {
+	if !v.permitted(partner.AdministerGranularly) {
 		c.End.Blocked = blocked
 	}
 }

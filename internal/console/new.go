@@ -171,7 +171,7 @@ func (h *site) kindChoice(v *visit, typed url.Values) (choice, error) {
 		switch {
 		case row.by != "" && !v.account.Has(row.by):
 			o.Blocked = v.T(row.only)
-		case row.kind == invitation.Partnership && !h.Invitations.SalesAgentsRequestPartnerships && v.user.Permit(partner.RequestPartnerships) != nil:
+		case row.kind == invitation.Partnership && !h.Invitations.SalesAgentsRequestPartnerships && !v.permitted(partner.RequestPartnerships):
 			o.Blocked = v.T("console.not-allowed.roles", "roles", v.role(partner.AdminAgent))
 		}
 		c.Options = append(c.Options, o)
@@ -263,7 +263,7 @@ func (v *visit) administrationChoice(typed url.Values) (*choice, string) {
 			},
 		},
 	}
-	if v.h.Invitations.DelegatedAdminNeedsAdminAgent && v.user.Permit(partner.RequestAdministration) != nil {
+	if v.h.Invitations.DelegatedAdminNeedsAdminAgent && !v.permitted(partner.RequestAdministration) {
 		c.Options[1].Blocked = v.T("console.not-allowed.roles", "roles", v.role(partner.AdminAgent))
 	}
 	return c, ""
@@ -324,7 +324,7 @@ var granularSpans = []struct{ value, key string }{
 // granularForm offers roles that the same answer can approve.
 func (v *visit) granularForm(typed url.Values) *granularForm {
 	g := &granularForm{Title: v.T("console-invite.granular.title"), Text: v.T("console-invite.granular.text")}
-	if v.user.Permit(partner.AdministerGranularly) != nil {
+	if !v.permitted(partner.AdministerGranularly) {
 		g.Blocked = v.T("console.not-allowed.roles", "roles", v.role(partner.AdminAgent))
 		return g
 	}

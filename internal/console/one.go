@@ -88,7 +88,7 @@ func (v *visit) invitationNotes(i invitation.Invitation) (all []note) {
 // offer says what can be done with an invitation, or why not now.
 func (v *visit) offer(i invitation.Invitation, p *page, c *seenInvitation) {
 	blocked := ""
-	if v.user.Permit(partner.InviteCustomers) != nil {
+	if !v.permitted(partner.InviteCustomers) {
 		blocked = v.agents()
 	}
 	add := func(a action) {

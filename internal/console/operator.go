@@ -176,7 +176,7 @@ func (h *site) vettingOne(v *visit) (*page, error) {
 		a.Facts = append(a.Facts, fact{Label: v.T("console-enrol.asked"), Value: q.Text},
 			fact{Label: v.T("console-operator.answered"), Value: cmp.Or(q.Answer, v.T("console.none"))})
 	}
-	if enrolment.Allowed(e.Status, enrolment.Approve) != nil {
+	if decidable := enrolment.Allowed(e.Status, enrolment.Approve) == nil; !decidable {
 		a.Text = []string{v.T("console-enrol.not-now")}
 		return p, nil
 	}

@@ -126,8 +126,8 @@ func (h *site) partners(v *visit, s *tier) (*page, error) {
 func (h *site) requestPartnership(v *visit) *action {
 	a := &action{Label: v.T("console-partner.request"), Href: newPath + "?kind=" + string(invitation.Partnership)}
 	switch {
-	case v.user.Permit(partner.InviteCustomers) != nil, !h.Invitations.SalesAgentsRequestPartnerships &&
-		v.user.Permit(partner.RequestPartnerships) != nil:
+	case !v.permitted(partner.InviteCustomers), !h.Invitations.SalesAgentsRequestPartnerships &&
+		!v.permitted(partner.RequestPartnerships):
 		a.Blocked = v.T("console.not-allowed.roles", "roles", v.role(partner.AdminAgent))
 	case v.account.Status != partner.Active:
 		a.Blocked = v.T("console.problem.partner-not-active")
@@ -392,7 +392,7 @@ func (v *visit) inviteCustomers(x partnership.Seen) *action {
 	switch {
 	case x.Status != partnership.Active:
 		a.Blocked = v.T("console-partner.ended")
-	case v.user.Permit(partner.InviteCustomers) != nil:
+	case !v.permitted(partner.InviteCustomers):
 		a.Blocked = v.agents()
 	case v.account.Status != partner.Active:
 		a.Blocked = v.T("console.problem.partner-not-active")
@@ -404,14 +404,14 @@ func (v *visit) inviteCustomers(x partnership.Seen) *action {
 func (v *visit) partnershipActions(x partnership.Seen, s *tier) (all []action) {
 	if x.Side == partnership.ResellerSide && x.ProviderAccess == partnership.Granted {
 		a := action{Label: v.T("console-partner.revoke"), Href: s.at(x.ID()) + "/revoke", Quiet: true}
-		if v.user.Permit(partner.KeepOwnAccount) != nil {
+		if !v.permitted(partner.KeepOwnAccount) {
 			a.Blocked = v.T("console.not-allowed.roles", "roles", v.role(partner.GlobalAdmin))
 		}
 		all = append(all, a)
 	}
 	if x.Status == partnership.Active {
 		a := action{Label: v.T("console-partner.remove"), Href: s.at(x.ID()) + "/remove", Quiet: true}
-		if v.user.Permit(partner.KeepRelationships) != nil {
+		if !v.permitted(partner.KeepRelationships) {
 			a.Blocked = v.agents()
 		}
 		all = append(all, a)

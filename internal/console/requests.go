@@ -93,7 +93,7 @@ func (h *site) invitations(v *visit) (*page, error) {
 		return nil, err
 	}
 	p := v.page("console.invitations.title")
-	if v.user.Permit(partner.InviteCustomers) == nil {
+	if v.permitted(partner.InviteCustomers) {
 		t.Pick, t.Hidden = "id", v.hiddenOf(0)
 		t.Bulk = []action{
 			{

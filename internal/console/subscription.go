@@ -161,7 +161,7 @@ func (v *visit) subscriptionMoment(e commerce.Entry, names map[partner.TenantID]
 
 // may gives why something may not be done; empty when it may.
 func (v *visit) may(s commerce.Seen, a commerce.Action) string {
-	if v.user.Permit(partner.Trade) != nil {
+	if !v.permitted(partner.Trade) {
 		return v.agents()
 	}
 	i := slices.IndexFunc(s.Permissions, func(p commerce.Permission) bool { return p.Action == a })

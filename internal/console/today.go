@@ -36,7 +36,7 @@ func (h *site) today(v *visit) (*page, error) {
 	}}
 	content.Needs.Empty = &empty{Title: v.T("console.today.empty.title"), Text: v.T("console.today.empty.text")}
 	p.Content = &content
-	if may := v.user.Permit(partner.ReadCustomers) == nil; !may || v.account == nil {
+	if !v.permitted(partner.ReadCustomers) || v.account == nil {
 		return p, nil
 	}
 	found, err := h.Invitations.Invitations(v.ctx(), v.user, invitation.Query{Limit: looked})
@@ -97,7 +97,7 @@ func (h *site) customerNeeds(v *visit, t *table) error {
 
 // endingNeeds is granular administration that ends within a month and is not extended by itself.
 func (h *site) endingNeeds(v *visit, t *table) error {
-	if v.user.Permit(partner.ReadGranular) != nil {
+	if !v.permitted(partner.ReadGranular) {
 		return nil
 	}
 	found, err := h.Granular.Relationships(v.ctx(), v.user, granular.Query{Status: granular.Active, Limit: looked})

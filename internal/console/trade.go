@@ -50,7 +50,7 @@ func subscriptionPath(s commerce.Subscription) string {
 // ordering leads to the order for a customer.
 func (h *site) ordering(v *visit, customer partner.TenantID) *action {
 	a := &action{Label: v.T("console-trade.order"), Href: orderPath + "?customerTenantId=" + string(customer)}
-	if v.user.Permit(partner.Trade) != nil {
+	if !v.permitted(partner.Trade) {
 		a.Blocked = v.agents()
 	}
 	return a

@@ -206,6 +206,9 @@ func (v *visit) wanted() string {
 // correlationID names a request in the history of what it changes.
 func correlationID() string { return rand.Text() }
 
+// permitted reports whether a role of who is signed in allows an operation.
+func (v *visit) permitted(o partner.Operation) bool { return v.user.Permit(o) == nil }
+
 func (v *visit) ctx() context.Context { return v.r.Context() }
 
 // nowhere answers what is no page. Who is not signed in learns the same.
