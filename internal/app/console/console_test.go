@@ -19,7 +19,7 @@ func TestTheConsoleIsWhole(t *testing.T) {
 	if err != nil || base != "https://concord.example" {
 		t.Fatalf("%q, %v", base, err)
 	}
-	without := []string{"Granular.Recognition"}
+	without := []string{"Granular.Recognition", "Reputation.Paused"}
 	for _, part := range inviting.Without {
 		without = append(without, "Invitations."+part)
 	}
