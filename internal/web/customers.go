@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"time"
 
@@ -17,18 +16,17 @@ import (
 	"concord/internal/problem"
 	"concord/internal/relationship"
 	"concord/internal/terms"
-	"concord/internal/webhook"
 )
 
 // Relationships serves the customers and partnerships of the calling partner, its granular administration of them, its audit, what the caller's token says,
 // the operator's desk, and the OpenAPI document.
 func Relationships(
-	g Gate, s Customers, a *granular.Service, p partnership.Service, log audit.Log, d Desk, h *webhook.Service, now func() time.Time,
+	g Gate, s Customers, a *granular.Service, p partnership.Service, log audit.Log, d Desk, now func() time.Time,
 ) http.Handler {
 	cs := customers{s, a, p, now}
 	ga := granulars{a, s.Store}
 	ps := partnerships{p}
-	operations := map[string]func(*call) error{
+	return g.routes(map[string]func(*call) error{
 		"POST /v1/delegated-admin-relationships":               ga.create,
 		"GET /v1/delegated-admin-relationships":                ga.list,
 		"GET /v1/delegated-admin-relationships/{id}":           ga.read,
@@ -66,9 +64,7 @@ func Relationships(
 		"GET /v1/roles/me":                                roles,
 		"GET /openapi.json":                               openAPI,
 		"GET /healthz":                                    health,
-	}
-	maps.Copy(operations, hooks{h}.operations())
-	return g.routes(operations)
+	})
 }
 
 // Customers is where customers are kept, and what is done with them.

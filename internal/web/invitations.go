@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
@@ -17,12 +18,15 @@ import (
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/webhook"
 )
 
-// Invitations serves the invitations, drafts and batches of the calling partner.
-func Invitations(g Gate, s *invitation.Service, d draft.Desk, bulk *batch.Service) http.Handler {
+// Invitations serves the invitations, drafts, batches and webhook endpoints of the calling partner.
+func Invitations(
+	g Gate, s *invitation.Service, d draft.Desk, bulk *batch.Service, h *webhook.Service,
+) http.Handler {
 	i, b := invitations{s, d}, batches{bulk}
-	return g.routes(map[string]func(*call) error{
+	operations := map[string]func(*call) error{
 		"POST /v1/invitations":                  i.create,
 		"GET /v1/invitations":                   i.list,
 		"GET /v1/invitations/{id}":              i.read,
@@ -46,7 +50,9 @@ func Invitations(g Gate, s *invitation.Service, d draft.Desk, bulk *batch.Servic
 		"POST /v1/invitation-batches":          b.submit,
 		"GET /v1/invitation-batches/{id}":      b.read,
 		"GET /v1/invitation-batches/{id}/rows": b.rows,
-	})
+	}
+	maps.Copy(operations, hooks{h}.operations())
+	return g.routes(operations)
 }
 
 type invitations struct {

@@ -114,9 +114,9 @@ func newAPI(t *testing.T) *api {
 		},
 	}
 	drafts := draft.Desk{Invitations: service, Operator: contact.Operator{Name: "Concord Operations"}, Sign: func(_ context.Context, p link.Purpose, l link.Link) (link.Secret, error) { return signer.Sign(p, l) }}
-	a.invitations = apigw.Handler(web.Invitations(gate, service, drafts, &batch.Service{Store: a.store, Accounts: a.store, Invitations: service, Now: service.Now}), "", log)
+	a.invitations = apigw.Handler(web.Invitations(gate, service, drafts, &batch.Service{Store: a.store, Accounts: a.store, Invitations: service, Now: service.Now}, a.hooks()), "", log)
 	a.service = service
-	a.relationships = apigw.Handler(web.Relationships(gate, a.customers(), a.granted(), a.partnerships(), a.store, a.desk(), a.hooks(), func() time.Time { return a.now }), "", log)
+	a.relationships = apigw.Handler(web.Relationships(gate, a.customers(), a.granted(), a.partnerships(), a.store, a.desk(), func() time.Time { return a.now }), "", log)
 	a.commerce = apigw.Handler(web.Commerce(gate, a.shop(), a.store), "", log)
 	a.enrolments = apigw.Handler(web.Enrolments(gate, a.applications(), enrolment.Records{Store: a.store, Now: func() time.Time { return a.now }}), "", log)
 	return a
@@ -189,7 +189,7 @@ func (a *api) send(e apigw.Request) reply {
 	if trades(e.RawPath) {
 		function = a.commerce
 	}
-	if strings.HasPrefix(e.RawPath, "/v1/invitation") {
+	if strings.HasPrefix(e.RawPath, "/v1/invitation") || strings.HasPrefix(e.RawPath, hooksPath) {
 		function = a.invitations
 	}
 	for _, part := range []string{"/v1/enrolments", "/v1/validations", "/v1/partner/", "/v1/company-records", "/v1/partner-id-records", "/v1/vetting-calendar"} {

@@ -1,4 +1,4 @@
-// Package invitations puts together the function that serves invitations, drafts and batches of the calling partner.
+// Package invitations puts together the function that serves invitations, drafts, batches and webhook endpoints of the calling partner.
 package invitations
 
 import (
@@ -15,6 +15,7 @@ import (
 	"concord/internal/masterkey"
 	"concord/internal/partner"
 	"concord/internal/web"
+	"concord/internal/webhook"
 )
 
 // Config is what template.yaml sets.
@@ -28,6 +29,8 @@ type Config struct {
 	Clouds   string `env:"CLOUDS"`           // JSON array of the clouds: id, portalName, baseUrl, administrationOptional
 	// AllowMessage lets partners say something in our mail (0.17).
 	AllowMessage bool `env:"ALLOW_MESSAGE" default:"false"`
+	// LocalWebhooks also takes endpoints at http://127.0.0.1, which only a local stack does.
+	LocalWebhooks bool `env:"ALLOW_LOCAL_WEBHOOKS" default:"false"`
 }
 
 // New makes the function.
@@ -46,8 +49,12 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 	drafts := draft.Desk{
 		Invitations: service, Sign: keys.Sign, Operator: contact.Operator{Name: c.Operator, Contact: c.Contact},
 	}
-	if err := errors.Join(app.Whole(service, inviting.Without...), app.Whole(bulk), app.Whole(gate)); err != nil {
+	hooks := &webhook.Service{
+		Store: store, Accounts: store, Seals: webhook.Seals{Keys: keys.Keys}, Addresses: webhook.Addresses{Local: c.LocalWebhooks},
+		Types: webhook.Types(), Now: now,
+	}
+	if err := errors.Join(app.Whole(hooks), app.Whole(service, inviting.Without...), app.Whole(bulk), app.Whole(gate)); err != nil {
 		return nil, err
 	}
-	return apigw.Handler(web.Invitations(gate, service, drafts, bulk), "", given.Log), nil
+	return apigw.Handler(web.Invitations(gate, service, drafts, bulk, hooks), "", given.Log), nil
 }

@@ -21,7 +21,6 @@ import (
 	"concord/internal/recipient"
 	"concord/internal/registry"
 	"concord/internal/web"
-	"concord/internal/webhook"
 )
 
 // Config is what template.yaml sets.
@@ -40,8 +39,6 @@ type Config struct {
 	RemovalNeedsNone bool `env:"REMOVAL_NEEDS_NO_ACTIVE_SUBSCRIPTION" default:"true"`
 	// CreatedDaily is how many customers a partner creates on a day of UTC at most; 0 for any number.
 	CreatedDaily int `env:"CREATIONS_PER_DAY" default:"50"`
-	// LocalWebhooks also takes endpoints at http://127.0.0.1, which only a local stack does.
-	LocalWebhooks bool `env:"ALLOW_LOCAL_WEBHOOKS" default:"false"`
 }
 
 // New makes the function.
@@ -78,15 +75,11 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 		},
 	}
 	partners := partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: now}
-	hooks := &webhook.Service{
-		Store: store, Accounts: store, Seals: webhook.Seals{Keys: keys.Keys}, Addresses: webhook.Addresses{Local: c.LocalWebhooks},
-		Types: webhook.Types(), Now: now,
-	}
 	if err := errors.Join(
-		app.Whole(gate), app.Whole(desk, "Reputation.Paused"), app.Whole(customers), app.Whole(partners), app.Whole(hooks),
+		app.Whole(gate), app.Whole(desk, "Reputation.Paused"), app.Whole(customers), app.Whole(partners),
 		app.Whole(granted, "Recognition"), // customers answer in functions/acceptance
 	); err != nil {
 		return nil, err
 	}
-	return apigw.Handler(web.Relationships(gate, customers, granted, partners, store, desk, hooks, now), "", given.Log), nil
+	return apigw.Handler(web.Relationships(gate, customers, granted, partners, store, desk, now), "", given.Log), nil
 }
