@@ -10,7 +10,6 @@ folder       = functions/$(shell printf '%s' $(1:Function=) | tr A-Z a-z)
 # What Lambda runs (template.yaml, Architectures); local builds are for this machine.
 OS        := linux
 ARCH      := arm64
-HOST       = $(shell go env GOOS GOARCH)
 
 # RACE=1 puts the race detector under every suite that runs our code, in place of the coverage figure; it needs a C compiler. The
 # house rules follow the calls of the whole program, which takes minutes under the detector and has no races to find.
@@ -67,9 +66,6 @@ CHECK_PARTS := gofmt vet staticcheck golangci-lint govulncheck cfn-lint expansio
 .PHONY: check
 check: $(CHECK_PARTS) ## everything that reads the code without running it; each part is a target of its own
 
-.PHONY: build
-build: $(addprefix local-,$(LOGICAL_IDS)) ## every function for this machine, as .build/<LogicalId>/bootstrap
-
 .PHONY: bench
 bench: tools-run build ## measure handlers, bootstraps and what an invitation costs at the engine; Markdown, and JSON in .build/bench.json
 	@go build -o .build/bench ./infra/bench
@@ -120,14 +116,19 @@ clean: ## remove everything that was built or fetched here
 
 # ---------------------------------------------------------------- functions
 
+FUNCTION := go build -trimpath -tags lambda.norpc -ldflags "-s -w"
+
 # SAM calls build-<LogicalId> and says where the bootstrap belongs.
 build-%Function:
 	@test -n "$(ARTIFACTS_DIR)" || { echo 'ARTIFACTS_DIR says where the bootstrap goes (SAM sets it); for this machine: make build'; exit 1; }
-	CGO_ENABLED=0 GOOS=$(OS) GOARCH=$(ARCH) go build -trimpath -tags lambda.norpc -ldflags "-s -w" -o "$(ARTIFACTS_DIR)/bootstrap" ./$(call folder,$*)
+	CGO_ENABLED=0 GOOS=$(OS) GOARCH=$(ARCH) $(FUNCTION) -o "$(ARTIFACTS_DIR)/bootstrap" ./$(call folder,$*)
 
-.PHONY: $(addprefix local-,$(LOGICAL_IDS))
-$(addprefix local-,$(LOGICAL_IDS)): local-%:
-	@$(MAKE) --no-print-directory build-$* OS=$(word 1,$(HOST)) ARCH=$(word 2,$(HOST)) ARTIFACTS_DIR=.build/$*
+# One call for all of them reads the packages once, and links again only what has changed.
+.PHONY: build
+build: ## every function for this machine, as .build/<LogicalId>/bootstrap
+	@mkdir -p .build/functions $(LOGICAL_IDS:%=.build/%)
+	CGO_ENABLED=0 $(FUNCTION) -o .build/functions/ $(FOLDERS:%=./functions/%)
+	@$(foreach id,$(LOGICAL_IDS),ln -f .build/functions/$(notdir $(call folder,$(id))) .build/$(id)/bootstrap;)
 
 # ---------------------------------------------------------------- tools beside Go
 
