@@ -32,8 +32,8 @@ import (
 	"concord/internal/dynamo"
 	"concord/internal/env"
 	"concord/internal/invitation"
+	"concord/internal/keyring"
 	"concord/internal/link"
-	"concord/internal/masterkey"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 	"concord/internal/session"
@@ -64,7 +64,7 @@ type world struct {
 	cfg      aws.Config
 	client   *dynamodb.Client
 	store    *dynamo.Store
-	keys     *masterkey.Source
+	keys     *keyring.Source
 	root     string
 	log      *slog.Logger
 	draft    map[string]types.AttributeValue
@@ -95,7 +95,7 @@ func newWorld(ctx context.Context, root string) (*world, error) {
 				SessionToken: strings.Repeat("FwoGZXIvYXdzE", 40)}, nil
 		})}
 	w.client = dynamodb.NewFromConfig(w.cfg, func(o *dynamodb.Options) { o.BaseEndpoint = aws.String(e.Endpoint()) })
-	w.store, w.keys = dynamo.New(w.cfg, "concord"), masterkey.New(w.cfg, "x")
+	w.store, w.keys = dynamo.New(w.cfg, "concord"), keyring.New(w.cfg, "x")
 	w.aws.put("secretsmanager.GetSecretValue",
 		`{"ARN":"arn:aws:secretsmanager:us-east-1:1:secret:x","Name":"x","SecretString":"`+master+`","VersionId":"v","VersionStages":["AWSCURRENT"]}`)
 	w.aws.put("/v2/email/outbound-emails", `{"MessageId":"010001a22f3e6603-a6de15df-3ed4-bf15-4bfd-f5508a45d650-000000"}`)

@@ -43,7 +43,7 @@ var (
 	ground = append(slices.Clone(words), "env")
 	domain = append(slices.Clone(ground), "iso8601", "contact", "partner", "command", "registry", "agenda", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
 	// Adapters know the domain, the words, and the small rooms that make clients and keys and write logs. They never know one another.
-	below = append(slices.Clone(domain), "webhook", "sealing", "audit", "batch", "customer", "letter", "letter/markup", "draft", "awsenv", "masterkey", "observe")
+	below = append(slices.Clone(domain), "webhook", "sealing", "audit", "batch", "customer", "letter", "letter/markup", "draft", "awsenv", "keyring", "observe")
 )
 
 // house is the table "who may import whom". A package that is not in it does not exist yet: add it here, in its level.
@@ -85,13 +85,13 @@ var house = map[string]room{
 	// The draft that a partner mails itself.
 	"draft": {neighbours: append(slices.Clone(domain), "letter")},
 	// Level 4, adapters, and what they are made with.
-	"awsenv":    {neighbours: ground, foreign: sdk},
-	"masterkey": {neighbours: append(slices.Clone(ground), "awsenv", "link"), foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/secretsmanager")},
-	"observe":   {neighbours: ground, foreign: lambda},
-	"dynamo":    {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/aws-sdk-go-v2/feature/dynamodb/", "github.com/google/uuid")},
-	"mail":      {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/sesv2", "golang.org/x/text/", "golang.org/x/net/idna", "golang.org/x/time/rate")},
-	"feedback":  {neighbours: below, foreign: lambda},
-	"jobs":      {neighbours: below, foreign: lambda},
+	"awsenv":   {neighbours: ground, foreign: sdk},
+	"keyring":  {neighbours: append(slices.Clone(ground), "awsenv", "link"), foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/secretsmanager")},
+	"observe":  {neighbours: ground, foreign: lambda},
+	"dynamo":   {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/aws-sdk-go-v2/feature/dynamodb/", "github.com/google/uuid")},
+	"mail":     {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/sesv2", "golang.org/x/text/", "golang.org/x/net/idna", "golang.org/x/time/rate")},
+	"feedback": {neighbours: below, foreign: lambda},
+	"jobs":     {neighbours: below, foreign: lambda},
 	// jsontext finds names that stand twice and invalid UTF-8, and gives the canonical form that an Idempotency-Key is compared by.
 	"web":     {neighbours: below, foreign: append(slices.Clone(text), "github.com/go-json-experiment/json/jsontext", "github.com/google/uuid")},
 	"pages":   {neighbours: append(slices.Clone(below), "identity", "session", "palette"), foreign: text},

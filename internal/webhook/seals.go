@@ -22,7 +22,7 @@ const use = "webhook"
 
 // Seals seal the secrets of endpoints: the table has none that could be read.
 type Seals struct {
-	// Keys gives the keys of a use, the one to seal with first (internal/masterkey).
+	// Keys gives the keys of a use, the one to seal with first (internal/keyring).
 	Keys func(ctx context.Context, use string, named ...uint16) ([]link.Key, error)
 }
 

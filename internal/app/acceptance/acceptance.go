@@ -17,8 +17,8 @@ import (
 	"concord/internal/granular"
 	"concord/internal/identity"
 	"concord/internal/invitation"
+	"concord/internal/keyring"
 	"concord/internal/locale"
-	"concord/internal/masterkey"
 	"concord/internal/pages"
 	"concord/internal/partner"
 	"concord/internal/partnership"
@@ -103,7 +103,7 @@ func parts(c Config, given app.Given) (site pages.Site, base string, err error) 
 			Signing: signing, Addresses: addresses, Evidence: app.Years(c.EvidenceYears), MayLeave: c.CustomersLeave, Now: now,
 		},
 		Enrolments: enrolment.Confirmation{Store: store, Calendar: enrolment.Records{Store: store}, Now: now},
-		Keys:       masterkey.New(given.AWS, c.Secret), Operator: operator, Authorities: authorities, Log: given.Log,
+		Keys:       keyring.New(given.AWS, c.Secret), Operator: operator, Authorities: authorities, Log: given.Log,
 	}
 	return site, clouds[0].BaseURL, nil
 }

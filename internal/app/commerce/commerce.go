@@ -12,7 +12,7 @@ import (
 	"concord/internal/enrolment"
 	"concord/internal/env"
 	"concord/internal/granular"
-	"concord/internal/masterkey"
+	"concord/internal/keyring"
 	"concord/internal/partner"
 	"concord/internal/web"
 )
@@ -28,7 +28,7 @@ type Config struct {
 
 // New makes the function.
 func New(c Config, given app.Given) (apigw.Function, error) {
-	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), masterkey.New(given.AWS, c.Secret)
+	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), keyring.New(given.AWS, c.Secret)
 	gate := web.Gate{
 		Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: given.Log,
 	}

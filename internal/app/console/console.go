@@ -18,8 +18,8 @@ import (
 	"concord/internal/granular"
 	"concord/internal/identity"
 	"concord/internal/invitation"
+	"concord/internal/keyring"
 	"concord/internal/locale"
-	"concord/internal/masterkey"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/recipient"
@@ -69,7 +69,7 @@ func parts(c Config, given app.Given) (console pages.Console, base string, err e
 	if err := errors.Join(authoritiesErr, cloudsErr, operatorErr); err != nil {
 		return console, "", err
 	}
-	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), masterkey.New(given.AWS, c.Secret)
+	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), keyring.New(given.AWS, c.Secret)
 	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
 	records := enrolment.Records{Store: store, Now: now}
 	invitations := inviting.New(c.Config, store, clouds, addresses, now)

@@ -11,8 +11,8 @@ import (
 	"concord/internal/dynamo"
 	"concord/internal/enrolment"
 	"concord/internal/env"
+	"concord/internal/keyring"
 	"concord/internal/locale"
-	"concord/internal/masterkey"
 	"concord/internal/partner"
 	"concord/internal/web"
 )
@@ -31,7 +31,7 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), masterkey.New(given.AWS, c.Secret)
+	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), keyring.New(given.AWS, c.Secret)
 	records := enrolment.Records{Store: store, Now: now}
 	service := &enrolment.Service{
 		Store: store, Accounts: store, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: store,

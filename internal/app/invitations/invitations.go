@@ -12,7 +12,7 @@ import (
 	"concord/internal/draft"
 	"concord/internal/dynamo"
 	"concord/internal/env"
-	"concord/internal/masterkey"
+	"concord/internal/keyring"
 	"concord/internal/partner"
 	"concord/internal/web"
 	"concord/internal/webhook"
@@ -39,7 +39,7 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), masterkey.New(given.AWS, c.Secret)
+	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), keyring.New(given.AWS, c.Secret)
 	service := inviting.New(c.Config, store, clouds, contact.Addresses{AllowReserved: c.AllowReserved}, now)
 	service.AllowMessage = c.AllowMessage
 	bulk := &batch.Service{Store: store, Accounts: store, Invitations: service, Now: now}

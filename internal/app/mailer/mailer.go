@@ -13,8 +13,8 @@ import (
 	"concord/internal/env"
 	"concord/internal/granular"
 	"concord/internal/invitation"
+	"concord/internal/keyring"
 	"concord/internal/mail"
-	"concord/internal/masterkey"
 	"concord/internal/partner"
 	"concord/internal/stream"
 )
@@ -47,7 +47,7 @@ func New(c Config, given app.Given) (stream.Function, error) {
 		Others: invitation.Sweep{
 			Store: store, Relationships: store, Partnerships: store, Accounts: store, Granular: store, Now: now,
 		},
-		Links: masterkey.New(given.AWS, c.LinkSecret), Sender: ses, Operator: operator, Now: now, Log: given.Log, Metrics: metrics,
+		Links: keyring.New(given.AWS, c.LinkSecret), Sender: ses, Operator: operator, Now: now, Log: given.Log, Metrics: metrics,
 		Limiter: rate.NewLimiter(rate.Limit(c.Rate)/rate.Limit(max(c.Sandboxes, 1)), 1),
 	}
 	loop := stream.Loop{Log: given.Log, Metrics: metrics, Reserve: 3 * mail.SendTimeout}

@@ -14,8 +14,8 @@ import (
 	"concord/internal/env"
 	"concord/internal/granular"
 	"concord/internal/invitation"
+	"concord/internal/keyring"
 	"concord/internal/locale"
-	"concord/internal/masterkey"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/recipient"
@@ -47,7 +47,7 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), masterkey.New(given.AWS, c.Secret)
+	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), keyring.New(given.AWS, c.Secret)
 	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
 	gate := web.Gate{
 		Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: given.Log,

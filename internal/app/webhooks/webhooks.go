@@ -9,7 +9,7 @@ import (
 	"concord/internal/env"
 	"concord/internal/hooks"
 	"concord/internal/jobs"
-	"concord/internal/masterkey"
+	"concord/internal/keyring"
 	"concord/internal/webhook"
 )
 
@@ -26,7 +26,7 @@ type Config struct {
 // New makes the function.
 func New(c Config, given app.Given) (jobs.Function, error) {
 	worker := &webhook.Worker{
-		Store: dynamo.New(given.AWS, c.Table), Seals: webhook.Seals{Keys: masterkey.New(given.AWS, c.Secret).Keys},
+		Store: dynamo.New(given.AWS, c.Table), Seals: webhook.Seals{Keys: keyring.New(given.AWS, c.Secret).Keys},
 		Sender: hooks.NewSender(webhook.Addresses{Local: c.LocalWebhooks}, nil), Now: c.Clock(),
 	}
 	queue := &jobs.Queue[webhook.Key, webhook.Tally]{

@@ -1,10 +1,10 @@
-// Package masterkey derives the keys of links, cursors and cookies from one master secret, which AWS Secrets Manager makes
+// Package keyring derives the keys of links, cursors and cookies from one master secret, which AWS Secrets Manager makes
 // and keeps.
 //
 // The secret is read on first use and kept for a while. During a rotation the current and the previous secret are both
 // accepted: a token, cookie or cursor that the current one did not make has a [Source] read the previous one, and when that did not either,
 // both again, so that a sandbox that started before the rotation accepts what a younger one made.
-package masterkey
+package keyring
 
 import (
 	"context"
@@ -102,11 +102,11 @@ func (s *Source) read(ctx context.Context, stage string) (m master, found bool, 
 		return m, false, nil
 	}
 	if err != nil {
-		return m, false, fmt.Errorf("masterkey: %s: %w", stage, err)
+		return m, false, fmt.Errorf("keyring: %s: %w", stage, err)
 	}
 	value := []byte(aws.ToString(out.SecretString))
 	if len(value) < keyBytes {
-		return m, false, fmt.Errorf("masterkey: the secret has fewer than %d characters", keyBytes)
+		return m, false, fmt.Errorf("keyring: the secret has fewer than %d characters", keyBytes)
 	}
 	sum := sha256.Sum256(append([]byte("id|"), value...))
 	return master{binary.BigEndian.Uint16(sum[:]), value}, true, nil
@@ -139,7 +139,7 @@ func (s *Source) keys(ctx context.Context, use string, fresherThan time.Duration
 	for _, m := range s.known {
 		k, err := hkdf.Key(sha256.New, m.value, nil, "concord "+use, keyBytes)
 		if err != nil {
-			return nil, fmt.Errorf("masterkey: %w", err)
+			return nil, fmt.Errorf("keyring: %w", err)
 		}
 		keys = append(keys, link.Key{ID: m.id, Secret: k})
 	}

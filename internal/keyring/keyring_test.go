@@ -1,4 +1,4 @@
-package masterkey
+package keyring
 
 import (
 	"encoding/json"
