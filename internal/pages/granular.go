@@ -78,9 +78,14 @@ func (v *visit) grantor() *granular.Person {
 // openGranular shows what a link leads to.
 func (h *site) openGranular(w http.ResponseWriter, r *http.Request) {
 	if v, ok := h.visitor(w, r, link.Granular, ""); ok {
-		if c, ok := h.lookGranular(w, r, v); ok {
-			h.show(w, r, v, grants[c])
-		}
+		h.openedGranular(w, r, v)
+	}
+}
+
+// openedGranular shows what a request for granular administration leads to, however it was found.
+func (h *site) openedGranular(w http.ResponseWriter, r *http.Request, v *visit) {
+	if c, ok := h.lookGranular(w, r, v); ok {
+		h.show(w, r, v, grants[c])
 	}
 }
 
@@ -115,12 +120,15 @@ func (h *site) signInGranular(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answerGranular carries out an answer, with the discipline of [site.answer].
+// answerGranular is [site.answeredGranular] for a link.
 func (h *site) answerGranular(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.visitor(w, r, link.Granular, "")
-	if !ok {
-		return
+	if v, ok := h.visitor(w, r, link.Granular, ""); ok {
+		h.answeredGranular(w, r, v)
 	}
+}
+
+// answeredGranular carries out an answer, with the discipline of [site.answered].
+func (h *site) answeredGranular(w http.ResponseWriter, r *http.Request, v *visit) {
 	if _, ok := h.sent(w, r, v, h.lookGrantor); !ok {
 		return
 	}

@@ -218,10 +218,13 @@ func (h *site) visitor(w http.ResponseWriter, r *http.Request, p link.Purpose, a
 }
 
 func (h *site) open(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.visitor(w, r, link.Answer, "")
-	if !ok {
-		return
+	if v, ok := h.visitor(w, r, link.Answer, ""); ok {
+		h.opened(w, r, v)
 	}
+}
+
+// opened shows what a request for a relationship or a partnership leads to, however it was found.
+func (h *site) opened(w http.ResponseWriter, r *http.Request, v *visit) {
 	letter, c, err := h.Invitations.Look(r.Context(), v.link, v.person, r.URL.Query().Has(done))
 	if err != nil {
 		h.trouble(w, r, v, err)
@@ -257,13 +260,16 @@ func (h *site) lookAnswer(ctx context.Context, v *visit) (outcome, bool, error) 
 	return outcomes[c], c.MayDecline(), err
 }
 
-// answer carries out an answer. A crash before the domain's write leaves the form to be sent again; one after it, or an
-// answer that gets lost, shows the result when the form is sent again.
+// answer is [site.answered] for a link.
 func (h *site) answer(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.visitor(w, r, link.Answer, "")
-	if !ok {
-		return
+	if v, ok := h.visitor(w, r, link.Answer, ""); ok {
+		h.answered(w, r, v)
 	}
+}
+
+// answered carries out an answer. A crash before the domain's write leaves the form to be sent again; one after it, or an
+// answer that gets lost, shows the result when the form is sent again.
+func (h *site) answered(w http.ResponseWriter, r *http.Request, v *visit) {
 	if _, ok := h.sent(w, r, v, h.lookAnswer); !ok {
 		return
 	}
