@@ -47,6 +47,8 @@ type Console struct {
 	Partnerships partnership.Service
 	// Enrolments are how a company becomes an indirect reseller, and what the operator decides of that.
 	Enrolments *enrolment.Service
+	// Records are what the operator keeps of companies, PartnerIDs and its own days.
+	Records enrolment.Records
 	// Audit has who did what, and Audiences are those of the tokens that the API takes, separated by commas.
 	Audit     audit.Log
 	Audiences string
@@ -167,7 +169,7 @@ func (a audience) operates() bool { return a.operation == partner.OperatePartner
 func (h *site) routes() []route {
 	return slices.Concat(
 		h.todayRoutes(), h.invitationRoutes(), h.newRoutes(), h.draftRoutes(), h.batchRoutes(), h.customerRoutes(), h.tradeRoutes(), h.partnerRoutes(),
-		h.granularRoutes(), h.accountRoutes(), h.auditRoutes(), h.enrolmentRoutes(), h.operatorRoutes(), h.kitRoutes(),
+		h.granularRoutes(), h.accountRoutes(), h.auditRoutes(), h.enrolmentRoutes(), h.operatorRoutes(), h.recordRoutes(), h.kitRoutes(),
 	)
 }
 

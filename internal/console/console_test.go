@@ -104,6 +104,7 @@ func open(t *testing.T) *desk {
 		Registry:     &registry.Service{Store: d.store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: time.Now},
 		Regions:      partner.ShippedRegions(),
 		Enrolments:   d.enrolments,
+		Records:      records,
 		Reputation:   registry.Reputation{Store: d.store, Now: time.Now},
 		Pardon:       recipient.Pardon{Ledger: d.store, Addresses: addresses, Now: time.Now},
 		Clearing:     invitation.Clearing{Store: d.store, Granular: d.store, Accounts: d.store, Now: time.Now},

@@ -75,7 +75,8 @@ func (h *site) operatorFront(v *visit) (*page, error) {
 	a.Tables = []table{queue, accounts}
 	a.Links = []action{{Label: v.T("console-operator.vetting"), Href: vettingPath},
 		{Label: v.T("console-operator.partners"), Href: partnersPath},
-		{Label: v.T("console-operator.suppressions"), Href: operatorPath + "/suppressions"}}
+		{Label: v.T("console-operator.suppressions"), Href: operatorPath + "/suppressions"},
+		{Label: v.T("console-operator.records"), Href: recordsPath}}
 	return p, nil
 }
 

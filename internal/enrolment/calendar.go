@@ -57,14 +57,18 @@ func days(f *problem.Findings, weekend, holidays []string) (c Calendar) {
 // Calendar is that of [Calendars]: one that stays as it is.
 func (c Calendar) Calendar(context.Context) (Calendar, error) { return c, nil }
 
+// Days are the days of each week on which nobody works, in the order of the week from Sunday on.
+func (c Calendar) Days() []time.Weekday {
+	if len(c.Weekend) == 0 {
+		return usualWeekend
+	}
+	return c.Weekend
+}
+
 // Works reports whether the day of a moment, in UTC, is a business day.
 func (c Calendar) Works(t time.Time) bool {
-	weekend := c.Weekend
-	if len(weekend) == 0 {
-		weekend = usualWeekend
-	}
 	t = t.UTC()
-	return !slices.Contains(weekend, t.Weekday()) && !slices.Contains(c.Holidays, t.Format(time.DateOnly))
+	return !slices.Contains(c.Days(), t.Weekday()) && !slices.Contains(c.Holidays, t.Format(time.DateOnly))
 }
 
 // Add gives the moment that is some business days later, at the same time of the day. What begins on a day off begins with the next

@@ -56,7 +56,7 @@ func (s Records) Calendar(ctx context.Context) (Calendar, error) {
 
 // standing reads one record that is not retired.
 func (s Records) standing(ctx context.Context, k RecordKind, id string) (Record, error) {
-	if !possible(k, id) {
+	if !Possible(k, id) {
 		return Record{}, noRecord()
 	}
 	r, err := s.Store.KeptRecord(ctx, k, id, false)

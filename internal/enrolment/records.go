@@ -133,8 +133,8 @@ func (st Statement) named(f *problem.Findings) string {
 	return st.Name
 }
 
-// possible reports whether there can be a record of that id.
-func possible(k RecordKind, id string) bool {
+// Possible reports whether there can be a record of that id.
+func Possible(k RecordKind, id string) bool {
 	switch k {
 	case CompanyRecord:
 		return isDUNS(id)
@@ -155,7 +155,7 @@ func (s Records) Put(ctx context.Context, c command.Command, k RecordKind, id st
 	if err := c.User.Permit(partner.OperatePartners); err != nil {
 		return r, false, err
 	}
-	if !possible(k, id) {
+	if !Possible(k, id) {
 		return r, false, noRecord()
 	}
 	f := slices.Clone(c.Findings)
@@ -239,7 +239,7 @@ func (s Records) Record(ctx context.Context, u partner.User, k RecordKind, id st
 	if err := u.Permit(partner.OperatePartners); err != nil {
 		return Record{}, err
 	}
-	if !possible(k, id) {
+	if !Possible(k, id) {
 		return Record{}, noRecord()
 	}
 	return s.Store.KeptRecord(ctx, k, id, true)

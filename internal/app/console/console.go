@@ -92,6 +92,7 @@ func parts(c Config, given app.Given) (console pages.Console, base string, err e
 			Store: store, Accounts: store, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: store,
 			Calendar: records, Texts: store, Addresses: addresses, Clouds: clouds, Locales: locale.Tags, Now: now,
 		},
+		Records: records,
 		Granular: &granular.Service{
 			Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: now,
 			Quota: recipient.Quota{Ledger: store, Limits: c.Limits()},
