@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"concord/infra/local/demo"
 	"concord/infra/local/stack"
 	"concord/infra/local/template"
 )
@@ -59,6 +60,9 @@ func run(ctx context.Context) error {
 	if seed != "" && seed != "demo" {
 		return fmt.Errorf("SEED=%s: the demonstration data are called demo", seed)
 	}
+	if seed != "" {
+		o.Behind = demo.Before
+	}
 	s, err := stack.Start(ctx, o)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -68,7 +72,7 @@ func run(ctx context.Context) error {
 	}
 	defer s.Close()
 	if seed != "" {
-		if err := demo(ctx, s); err != nil {
+		if err := demo.Fill(ctx, s); err != nil {
 			return err
 		}
 	}

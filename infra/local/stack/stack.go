@@ -62,6 +62,8 @@ type Options struct {
 	Binaries string
 	// AccountsFile is the identity provider's; empty for the repository's accounts.json. The table is always seeded from that.
 	AccountsFile string
+	// Behind is how far the stack's clock starts in the past; it can be moved on to the present.
+	Behind time.Duration
 	// Meter counts what the functions ask of DynamoDB; nil for nobody counting.
 	Meter *meter.Meter
 	// Log gets each line that a function writes and a line per request; nil for silence.
@@ -81,7 +83,7 @@ type Stack struct {
 	options   Options
 	root      string
 	log       *logger
-	clock     schedule.Clock
+	clock     *schedule.Clock
 	engine    *engine.Engine
 	idp       *idp.IDP
 	logs      *lambda.Logs
@@ -104,7 +106,8 @@ type Stack struct {
 // Start starts everything and returns when every part answers. Its error is one line that says which part is missing or
 // which port is taken; nothing is left running then.
 func Start(ctx context.Context, o Options) (*Stack, error) {
-	s := &Stack{options: o, sweepers: map[string]*schedule.Sweeper{}, buckets: map[string][][]byte{}, died: make(chan error, 1), log: &logger{w: o.Log}}
+	s := &Stack{options: o, sweepers: map[string]*schedule.Sweeper{}, buckets: map[string][][]byte{}, died: make(chan error, 1), log: &logger{w: o.Log},
+		clock: schedule.NewClock(-o.Behind)}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.start(ctx); err != nil {
 		s.Close()
@@ -223,7 +226,7 @@ func (s *Stack) start(ctx context.Context) error {
 				return err
 			}
 			if t.TTLAttribute != "" {
-				s.sweepers[t.LogicalID] = schedule.NewSweeper(s.DynamoDB, t, &s.clock)
+				s.sweepers[t.LogicalID] = schedule.NewSweeper(s.DynamoDB, t, s.clock)
 			}
 		}
 		if slices.ContainsFunc(s.Template.Tables, func(t template.Table) bool { return t.Adopted }) {
@@ -298,7 +301,7 @@ func (s *Stack) startFunctions(secretsURL, busURL, queuesURL string) error {
 	environment := map[string]string{
 		"AWS_REGION": template.Region, "AWS_DEFAULT_REGION": template.Region,
 		"AWS_SECRET_ACCESS_KEY": SecretAccessKey, "AWS_SESSION_TOKEN": "", "ALLOW_RESERVED_DOMAINS": "true",
-		"ALLOW_LOCAL_WEBHOOKS": "true",
+		"ALLOW_LOCAL_WEBHOOKS": "true", "CLOCK_OFFSET": s.clock.Offset().String(),
 	}
 	s.Guard = guard.New(s.Template)
 	for variable, service := range map[string]struct {
@@ -364,7 +367,7 @@ func (s *Stack) startSchedules() error {
 	}
 	var err error
 	s.scheduler, err = schedule.New(all, schedule.Options{
-		Clock: &s.clock, Functions: s.functions, Invocations: invocations, DeadLetters: s.enqueue, Log: s.log.printf,
+		Clock: s.clock, Functions: s.functions, Invocations: invocations, DeadLetters: s.enqueue, Log: s.log.printf,
 		Moved: func(offset time.Duration) {
 			// A function reads the offset once, when it starts.
 			s.functions.Setenv("CLOCK_OFFSET", offset.String())
