@@ -245,129 +245,73 @@ func (s *Store) accounts(ctx context.Context, lines []map[string]types.Attribute
 }
 
 func encodeAccount(a partner.Account) item {
-	i := newItem(accountKey(a.Tenant), accountType)
-	i.text("name", a.DisplayName)
-	i.text("role", string(a.Role))
-	also := make([]string, len(a.Also))
-	for n, r := range a.Also {
-		also[n] = string(r)
-	}
-	i.texts("also", also)
-	i.text("cloud", string(a.Cloud))
-	i.text("country", a.Country)
-	var ids []types.AttributeValue
-	for _, p := range a.PartnerIDs {
-		g := item{}
-		g.text("id", p.ID)
-		g.text("kind", p.Type)
-		g.text("country", p.Country)
-		g.flag("onboarding", p.OnboardingLocation)
-		ids = append(ids, &types.AttributeValueMemberM{Value: g})
-	}
-	if ids != nil {
-		i["partnerIds"] = &types.AttributeValueMemberL{Value: ids}
-	}
-	i.text("associated", a.AssociatedPartnerID)
-	i.text("status", string(a.Status))
-	if a.MPA != nil {
-		g := item{}
-		g.time("at", a.MPA.SignedAt)
-		g.text("by", a.MPA.SignedBy)
-		g.text("version", a.MPA.Version)
-		g.text("hash", a.MPA.Hash)
-		i["mpa"] = &types.AttributeValueMemberM{Value: g}
-	}
-	contact := item{}
-	contact.text("email", a.Contact.Email)
-	contact.text("phone", a.Contact.Phone)
-	contact.text("website", a.Contact.Website)
-	i.group("contact", contact)
-	i.group("support", encodeSupport(a.Support))
-	i.text("domain", a.VerifiedDomain)
-	i.text("locale", a.Locale)
-	i.flag("listed", a.ListedInDirectory)
-	i.number("dailyMails", a.DailyMails)
-	if a.Paused != nil {
-		g := item{}
-		g.time("at", a.Paused.At)
-		g.text("reason", a.Paused.Reason)
-		i["paused"] = &types.AttributeValueMemberM{Value: g}
-	}
-	i.time("countedFrom", a.CountedFrom)
-	i.time("created", a.CreatedAt)
-	i.history(a.History)
-	i.number("v", a.Version)
-	return i
+	return written(newItem(accountKey(a.Tenant), accountType), accountFields, &a)
 }
 
-func decodeAccount(tenant partner.TenantID, stored map[string]types.AttributeValue) (partner.Account, error) {
-	f := &fields{item: stored}
-	if err := f.expect(accountType); err != nil {
-		return partner.Account{}, err
+func decodeAccount(tenant partner.TenantID, stored map[string]types.AttributeValue) (a partner.Account, err error) {
+	c, err := reading(stored, accountType)
+	if err != nil {
+		return a, err
 	}
-	a := partner.Account{
-		Tenant: tenant, DisplayName: f.text("name"), Role: partner.ProgramRole(f.needText("role")), Cloud: partner.CloudID(f.needText("cloud")),
-		Country: f.text("country"), AssociatedPartnerID: f.text("associated"), Status: partner.ProgramStatus(f.needText("status")),
-		VerifiedDomain: f.text("domain"), Locale: f.text("locale"), ListedInDirectory: f.flag("listed"), DailyMails: f.number("dailyMails"), CountedFrom: f.time("countedFrom"),
-		CreatedAt: f.time("created"), Version: f.number("v"),
-	}
-	for _, r := range f.texts("also") {
-		a.Also = append(a.Also, partner.ProgramRole(r))
-	}
-	if l, ok := get[*types.AttributeValueMemberL](f, "partnerIds", false); ok {
-		for _, each := range l.Value {
-			m, ok := each.(*types.AttributeValueMemberM)
-			if !ok {
-				f.fault("partnerIds", "does not hold maps")
-				break
-			}
-			g := &fields{item: m.Value}
-			a.PartnerIDs = append(a.PartnerIDs, partner.PartnerID{
-				ID: g.text("id"), Type: g.text("kind"), Country: g.text("country"), OnboardingLocation: g.flag("onboarding"),
-			})
-			f.join("partnerIds", g)
-		}
-	}
-	if g := f.group("mpa"); g != nil {
-		a.MPA = &partner.Agreement{SignedAt: g.time("at"), SignedBy: g.text("by"), Version: g.text("version"), Hash: g.text("hash")}
-		f.join("mpa", g)
-	}
-	if g := f.group("contact"); g != nil {
-		a.Contact = partner.Contact{Email: g.text("email"), Phone: g.text("phone"), Website: g.text("website")}
-		f.join("contact", g)
-	}
-	a.Support = f.support("support")
-	if g := f.group("paused"); g != nil {
-		a.Paused = &partner.Pause{At: g.time("at"), Reason: g.text("reason")}
-		f.join("paused", g)
-	}
-	a.History = f.history()
-	return a, f.err
+	a.Tenant = tenant
+	accountFields(&c, &a)
+	return a, c.err
 }
 
-// history writes the lines of what the operator changes.
-func (i item) history(lines []partner.Entry) {
-	texts := make([]string, len(lines))
-	for n, e := range lines {
-		texts[n] = encodeEntry(invitation.Entry{
-			At: e.At, Action: strings.Join(e.Changed, ","), By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: e.Why,
-		}, "", "")
+// accountFields are those of an account, apart from its tenant.
+func accountFields(c *coder, a *partner.Account) {
+	text(c, "name", &a.DisplayName)
+	need(c, "role", &a.Role)
+	texts(c, "also", &a.Also)
+	need(c, "cloud", &a.Cloud)
+	text(c, "country", &a.Country)
+	groups(c, "partnerIds", &a.PartnerIDs, partnerIDFields)
+	text(c, "associated", &a.AssociatedPartnerID)
+	need(c, "status", &a.Status)
+	if g, there := part(c, "mpa", &a.MPA); there {
+		mpaFields(&g, a.MPA)
+		c.leave("mpa", &g)
 	}
-	i.texts("history", texts)
+	if g, there := c.group("contact"); there {
+		text(&g, "email", &a.Contact.Email)
+		text(&g, "phone", &a.Contact.Phone)
+		text(&g, "website", &a.Contact.Website)
+		c.leave("contact", &g)
+	}
+	supportFields(c, "support", &a.Support)
+	text(c, "domain", &a.VerifiedDomain)
+	text(c, "locale", &a.Locale)
+	flag(c, "listed", &a.ListedInDirectory)
+	number(c, "dailyMails", &a.DailyMails)
+	if g, there := part(c, "paused", &a.Paused); there {
+		moment(&g, "at", &a.Paused.At)
+		text(&g, "reason", &a.Paused.Reason)
+		c.leave("paused", &g)
+	}
+	moment(c, "countedFrom", &a.CountedFrom)
+	moment(c, "created", &a.CreatedAt)
+	timeline(c, "history", &a.History, "", "", writeAccountEntry, readAccountEntry)
+	number(c, "v", &a.Version)
 }
 
-// history is the reverse of that of an item.
-func (f *fields) history() (lines []partner.Entry) {
-	for _, text := range f.texts("history") {
-		e, err := decodeEntry(text, "", "")
-		if err != nil && f.err == nil {
-			f.err = err
-		}
-		line := partner.Entry{At: e.At, By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: e.Why}
-		if e.Action != "" {
-			line.Changed = strings.Split(e.Action, ",")
-		}
-		lines = append(lines, line)
+func partnerIDFields(c *coder, p *partner.PartnerID) {
+	text(c, "id", &p.ID)
+	text(c, "kind", &p.Type)
+	text(c, "country", &p.Country)
+	flag(c, "onboarding", &p.OnboardingLocation)
+}
+
+// A line of what the operator changes has the fields that changed in the place of an action.
+func writeAccountEntry(e partner.Entry) invitation.Entry {
+	return invitation.Entry{
+		At: e.At, Action: strings.Join(e.Changed, ","), By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: e.Why,
 	}
-	return lines
+}
+
+func readAccountEntry(e invitation.Entry) (partner.Entry, error) {
+	line := partner.Entry{At: e.At, By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: e.Why}
+	if e.Action != "" {
+		line.Changed = strings.Split(e.Action, ",")
+	}
+	return line, nil
 }

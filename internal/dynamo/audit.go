@@ -3,7 +3,6 @@ package dynamo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -84,67 +83,58 @@ func (s *Store) AuditRecords(ctx context.Context, p partner.TenantID, q audit.Qu
 }
 
 func encodeAudit(r audit.Record) item {
-	i := newItem(keyOf(partition(r.Partner), auditSort(r.At, r.ID)), auditType)
-	i.text("actor", string(r.Actor.Kind))
-	i.text("by", pack(r.Actor.Subject))
-	i.text("of", pack(string(r.Actor.Tenant)))
-	i.text("op", r.Operation)
-	i.text("rtype", r.ResourceType)
-	i.text("rid", r.ResourceID)
-	i.text("customer", pack(string(r.Customer)))
-	i.texts("was", states(r.Old))
-	i.texts("is", states(r.New))
-	i.text("correlation", pack(r.CorrelationID))
-	i.text("why", r.Reason)
-	i.time(ttlAttr, r.Until)
-	return i
+	return written(newItem(keyOf(partition(r.Partner), auditSort(r.At, r.ID)), auditType), auditFields, &r)
 }
 
-// states writes fields and their values, such as "status=pending", in order.
-func states(m map[string]string) []string {
-	var list []string
-	for name, value := range m {
-		list = append(list, name+"="+value)
+func decodeAudit(p partner.TenantID, stored map[string]types.AttributeValue) (r audit.Record, err error) {
+	c, err := reading(stored, auditType)
+	if err != nil {
+		return r, err
 	}
-	slices.Sort(list)
-	return list
+	r.Partner = p
+	var ok bool
+	if r.At, r.ID, ok = parseAuditSort(c.needText(skAttr)); !ok {
+		c.fault(skAttr, "is not the key of an audit record")
+	}
+	auditFields(&c, &r)
+	return r, c.err
 }
 
-func (f *fields) states(name string) map[string]string {
-	var m map[string]string
-	for _, text := range f.texts(name) {
-		field, value, ok := strings.Cut(text, "=")
+// auditFields are those of an audit record, apart from what its key says.
+func auditFields(c *coder, r *audit.Record) {
+	need(c, "actor", &r.Actor.Kind)
+	packed(c, "by", &r.Actor.Subject)
+	packed(c, "of", &r.Actor.Tenant)
+	need(c, "op", &r.Operation)
+	need(c, "rtype", &r.ResourceType)
+	need(c, "rid", &r.ResourceID)
+	packed(c, "customer", &r.Customer)
+	states(c, "was", &r.Old)
+	states(c, "is", &r.New)
+	packed(c, "correlation", &r.CorrelationID)
+	text(c, "why", &r.Reason)
+	moment(c, ttlAttr, &r.Until)
+}
+
+// states are fields and their values, such as "status=pending", in order.
+func states(c *coder, name string, m *map[string]string) {
+	if c.writes {
+		list := make([]string, 0, len(*m))
+		for field, value := range *m {
+			list = append(list, field+"="+value)
+		}
+		slices.Sort(list)
+		texts(c, name, &list)
+		return
+	}
+	for _, state := range c.texts(name) {
+		field, value, ok := strings.Cut(state, "=")
 		if !ok {
-			f.fault(name, "is no state")
+			c.fault(name, "is no state")
 		}
-		if m == nil {
-			m = map[string]string{}
+		if *m == nil {
+			*m = map[string]string{}
 		}
-		m[field] = value
+		(*m)[field] = value
 	}
-	return m
-}
-
-func decodeAudit(p partner.TenantID, stored map[string]types.AttributeValue) (audit.Record, error) {
-	f := &fields{item: stored}
-	if err := f.expect(auditType); err != nil {
-		return audit.Record{}, err
-	}
-	at, id, ok := parseAuditSort(f.needText(skAttr))
-	if !ok {
-		f.fault(skAttr, "is not the key of an audit record")
-	}
-	r := audit.Record{
-		ID: id, Partner: p, At: at, Actor: audit.Actor{Kind: audit.ActorKind(f.needText("actor"))}, Operation: f.needText("op"), ResourceType: f.needText("rtype"),
-		ResourceID: f.needText("rid"), Old: f.states("was"), New: f.states("is"), Reason: f.text("why"), Until: f.time(ttlAttr),
-	}
-	var tenant, customer string
-	for name, to := range map[string]*string{"by": &r.Actor.Subject, "of": &tenant, "customer": &customer, "correlation": &r.CorrelationID} {
-		text, err := unpack(f.text(name))
-		if *to = text; err != nil && f.err == nil {
-			f.err = fmt.Errorf("dynamo: attribute %s: %w", name, err)
-		}
-	}
-	r.Actor.Tenant, r.Customer = partner.TenantID(tenant), partner.TenantID(customer)
-	return r, f.err
 }

@@ -171,74 +171,73 @@ func (s *Store) Chunk(ctx context.Context, b batch.Batch, n int) (c batch.Chunk,
 func encodeBatch(b batch.Batch) item {
 	i := newItem(batchKey(b.Key), batchType)
 	i[listAtAttr] = str(listed(batchPrefix, b.CreatedAt, b.ID))
-	i.flag(aSend, b.Send)
-	starts := make([]types.AttributeValue, len(b.Starts))
-	for n, start := range b.Starts {
-		starts[n] = num(int64(start))
-	}
-	i[aStarts] = &types.AttributeValueMemberL{Value: starts}
-	i.number(aTotal, b.Total)
-	i.number(aMade, b.Created)
-	i.number(aFailed, b.Failed)
-	i.number(aDelayed, b.Delayed)
-	i.time(aExpected, b.ExpectedAt)
-	i.time(aFrom, b.From)
-	i.text(aBy, b.By.Subject)
-	i.text(aCloud, string(b.By.Cloud))
-	roles := make([]string, len(b.By.Roles))
-	for n, r := range b.By.Roles {
-		roles[n] = string(r)
-	}
-	i.texts(aRoles, roles)
-	i.text(aCorrelate, b.CorrelationID)
-	i.text(aRequest, b.Body)
-	i.time(aSubmitted, b.CreatedAt)
-	i.time(aCompleted, b.CompletedAt)
-	i.text(aJob, string(b.Job))
-	i.text(aOwner, b.Owner)
-	i.number(aNext, b.Next)
-	i.number(aTries, b.Attempts)
-	i.number(aVersion, b.Version)
-	if at, waits := b.Due(); waits {
-		i[dueAttr] = str(dueShard(b.ID))
-		i[dueAtAttr] = num(at.Unix())
-	} else {
+	at, waits := b.Due()
+	if i.due(b.ID, at, waits); !waits {
 		i.time(ttlAttr, b.CompletedAt.Add(batch.Kept))
 	}
-	return i
+	return written(i, batchFields, &b)
 }
 
 // BatchFromImage gives the batch of an item, also of a stream record's image. The error is that of [InvitationFromImage].
-func BatchFromImage(image map[string]types.AttributeValue) (batch.Batch, error) {
-	f := &fields{item: image}
-	if err := f.expect(batchType); err != nil {
-		return batch.Batch{}, err
+func BatchFromImage(image map[string]types.AttributeValue) (b batch.Batch, err error) {
+	c, err := reading(image, batchType)
+	if err != nil {
+		return b, err
 	}
-	k, ok := parseBatchKey(f.needText(pkAttr), f.needText(skAttr))
-	if !ok {
-		f.fault(pkAttr, "is not the key of a batch")
+	var ok bool
+	if b.Key, ok = parseBatchKey(c.needText(pkAttr), c.needText(skAttr)); !ok {
+		c.fault(pkAttr, "is not the key of a batch")
 	}
-	b := batch.Batch{
-		Key: k, Send: f.flag(aSend), Total: f.needNumber(aTotal), Created: f.number(aMade), Failed: f.number(aFailed), Delayed: f.number(aDelayed),
-		ExpectedAt: f.time(aExpected), From: f.time(aFrom), CorrelationID: f.text(aCorrelate), Body: f.needText(aRequest), CreatedAt: f.time(aSubmitted),
-		CompletedAt: f.time(aCompleted), Job: batch.Job(f.text(aJob)), Owner: f.text(aOwner), At: f.time(dueAtAttr), Next: f.number(aNext),
-		Attempts: f.number(aTries), Version: f.needNumber(aVersion),
-		By: partner.User{Subject: f.needText(aBy), Tenant: k.Partner, Cloud: partner.CloudID(f.text(aCloud))},
-	}
-	for _, r := range f.texts(aRoles) {
-		b.By.Roles = append(b.By.Roles, partner.Role(r))
-	}
-	if list, ok := get[*types.AttributeValueMemberL](f, aStarts, true); ok {
-		for _, each := range list.Value {
-			g := &fields{item: item{aStarts: each}}
-			b.Starts = append(b.Starts, g.needNumber(aStarts))
-			f.join(aStarts, g)
-		}
-	}
-	if f.err != nil {
-		return batch.Batch{}, f.err
+	b.By.Tenant, b.At = b.Partner, c.time(dueAtAttr)
+	if batchFields(&c, &b); c.err != nil {
+		return batch.Batch{}, c.err
 	}
 	return b, nil
+}
+
+// batchFields are those of a batch, apart from what its key and the due index say.
+func batchFields(c *coder, b *batch.Batch) {
+	flag(c, aSend, &b.Send)
+	rowNumbers(c, aStarts, &b.Starts)
+	needNumber(c, aTotal, &b.Total)
+	number(c, aMade, &b.Created)
+	number(c, aFailed, &b.Failed)
+	number(c, aDelayed, &b.Delayed)
+	moment(c, aExpected, &b.ExpectedAt)
+	moment(c, aFrom, &b.From)
+	need(c, aBy, &b.By.Subject)
+	text(c, aCloud, &b.By.Cloud)
+	texts(c, aRoles, &b.By.Roles)
+	text(c, aCorrelate, &b.CorrelationID)
+	need(c, aRequest, &b.Body)
+	moment(c, aSubmitted, &b.CreatedAt)
+	moment(c, aCompleted, &b.CompletedAt)
+	text(c, aJob, &b.Job)
+	text(c, aOwner, &b.Owner)
+	number(c, aNext, &b.Next)
+	number(c, aTries, &b.Attempts)
+	needNumber(c, aVersion, &b.Version)
+}
+
+// rowNumbers are a list, which has to be there.
+func rowNumbers(c *coder, name string, list *[]int) {
+	if c.writes {
+		l := make([]types.AttributeValue, len(*list))
+		for n, each := range *list {
+			l[n] = num(int64(each))
+		}
+		c.item[name] = &types.AttributeValueMemberL{Value: l}
+		return
+	}
+	l, ok := get[*types.AttributeValueMemberL](&c.fields, name, true)
+	if !ok {
+		return
+	}
+	for _, each := range l.Value {
+		f := fields{item: item{name: each}}
+		*list = append(*list, f.needNumber(name))
+		c.join(name, &f)
+	}
 }
 
 // row is a row as it is kept: short names, for there are a hundred in an item.

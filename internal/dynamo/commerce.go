@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -128,70 +129,64 @@ func sourceOf(a commerce.Agreement) string {
 
 func encodeAgreement(a commerce.Agreement) item {
 	i := newItem(agreementKey(a.Customer, sourceOf(a), a.Number), agreementType)
-	i.text("id", a.ID)
-	i.text("source", string(a.Source))
-	i.text("partner", pack(string(a.Partner)))
-	i.number("n", a.Number)
-	text := item{}
-	text.text("version", a.Text.Version)
-	text.text("language", a.Text.Language)
-	text.text("hash", pack(a.Text.Hash))
-	i.group("text", text)
-	who := item{}
-	who.text("first", a.Contact.FirstName)
-	who.text("last", a.Contact.LastName)
-	who.text("email", a.Contact.Email)
-	who.text("phone", a.Contact.Phone)
-	i.group(aSignedBy, who)
-	i.time("agreedAt", a.AgreedAt)
-	i.text("invitation", a.Invitation)
-	i.text(aSigner, pack(a.By))
-	if !a.EraseAt.IsZero() {
-		i[dueAttr] = str(dueShard(a.ID))
-		i.time(dueAtAttr, a.EraseAt)
-	}
-	i.texts(aHistory, []string{encodeEntry(invitation.Entry{At: a.At, Action: "signed", CorrelationID: a.CorrelationID, Key: a.Key, Body: a.Body}, "", "")})
-	return i
+	i.due(a.ID, a.EraseAt, !a.EraseAt.IsZero())
+	return written(i, agreementFields, &a)
 }
 
 // AgreementFromImage gives the agreement of an item, also of a stream record's image. The error is [ErrOtherItem] for an item of
 // another type, and names the attribute that is missing or of the wrong type.
-func AgreementFromImage(stored map[string]types.AttributeValue) (commerce.Agreement, error) {
-	f := &fields{item: stored}
-	if err := f.expect(agreementType); err != nil {
-		return commerce.Agreement{}, err
+func AgreementFromImage(stored map[string]types.AttributeValue) (a commerce.Agreement, err error) {
+	c, err := reading(stored, agreementType)
+	if err != nil {
+		return a, err
 	}
-	a := commerce.Agreement{
-		ID: f.needText("id"), Customer: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), customerPrefix)), Source: commerce.Source(f.needText("source")),
-		Partner: partner.TenantID(f.unpacked("partner")), Number: f.needNumber("n"), AgreedAt: f.time("agreedAt"), Invitation: f.text("invitation"),
-		By: f.unpacked(aSigner), EraseAt: f.time(dueAtAttr),
-	}
-	if g := f.group("text"); g != nil {
-		a.Text = relationship.AttestedText{Version: g.text("version"), Language: g.text("language"), Hash: g.unpacked("hash")}
-		f.join("text", g)
-	}
-	if g := f.group(aSignedBy); g != nil {
-		a.Contact = commerce.Person{FirstName: g.text("first"), LastName: g.text("last"), Email: g.text("email"), Phone: g.text("phone")}
-		f.join(aSignedBy, g)
-	}
-	if e, ok := f.onlyEntry(); ok {
-		a.At, a.CorrelationID, a.Key, a.Body = e.At, e.CorrelationID, e.Key, e.Body
-	}
-	return a, f.err
+	a.Customer, a.EraseAt = partner.TenantID(c.owner(customerPrefix)), c.time(dueAtAttr)
+	agreementFields(&c, &a)
+	return a, c.err
 }
 
-// onlyEntry gives the entry of a history that has one.
-func (f *fields) onlyEntry() (invitation.Entry, bool) {
-	history := f.texts(aHistory)
+// agreementFields are those of an agreement, apart from whose it is and until when its signer is named.
+func agreementFields(c *coder, a *commerce.Agreement) {
+	need(c, "id", &a.ID)
+	need(c, "source", &a.Source)
+	packed(c, "partner", &a.Partner)
+	needNumber(c, "n", &a.Number)
+	if g, there := c.group("text"); there {
+		text(&g, "version", &a.Text.Version)
+		text(&g, "language", &a.Text.Language)
+		packed(&g, "hash", &a.Text.Hash)
+		c.leave("text", &g)
+	}
+	if g, there := c.group(aSignedBy); there {
+		text(&g, "first", &a.Contact.FirstName)
+		text(&g, "last", &a.Contact.LastName)
+		text(&g, "email", &a.Contact.Email)
+		text(&g, "phone", &a.Contact.Phone)
+		c.leave(aSignedBy, &g)
+	}
+	moment(c, "agreedAt", &a.AgreedAt)
+	text(c, "invitation", &a.Invitation)
+	packed(c, aSigner, &a.By)
+	e := invitation.Entry{At: a.At, Action: "signed", CorrelationID: a.CorrelationID, Key: a.Key, Body: a.Body}
+	onlyEntry(c, &e)
+	a.At, a.CorrelationID, a.Key, a.Body = e.At, e.CorrelationID, e.Key, e.Body
+}
+
+// onlyEntry is a history that has one entry.
+func onlyEntry(c *coder, e *invitation.Entry) {
+	if c.writes {
+		item(c.item).texts(aHistory, []string{encodeEntry(*e, "", "")})
+		return
+	}
+	history := c.texts(aHistory)
 	if len(history) != 1 {
-		f.fault(aHistory, "has not one entry")
-		return invitation.Entry{}, false
+		c.fault(aHistory, "has not one entry")
+		return
 	}
-	e, err := decodeEntry(history[0], "", "")
-	if err != nil && f.err == nil {
-		f.err = err
+	var err error
+	if *e, err = decodeEntry(history[0], "", ""); err != nil && c.err == nil {
+		c.err = err
 	}
-	return e, err == nil
 }
 
 // unpacked gives a text that was packed.
@@ -381,52 +376,59 @@ func (s *Store) newest(ctx context.Context, p partner.TenantID, prefix string, c
 func encodeOrder(o commerce.Order) item {
 	i := newItem(orderKey(o.Seller, o.Customer, o.ID), orderType)
 	i[listAtAttr] = str(tradePrefix(orderPrefix, o.Customer) + tradePlace(o.PlacedAt, o.ID))
-	lines := make([]string, len(o.Lines))
-	for n, l := range o.Lines {
-		lines[n] = strings.Join([]string{l.Offer, strconv.Itoa(l.Quantity), l.Term, l.Subscription}, "\t")
-	}
-	i.texts("lines", lines)
-	i.text("status", string(o.Status))
-	i.text("for", pack(string(o.For)))
-	i.text("record", o.PartnerIDOnRecord)
-	i.text("as", string(o.ActingRole))
-	i.texts(aHistory, []string{encodeEntry(invitation.Entry{At: o.PlacedAt, Action: "placed", By: o.PlacedBy, CorrelationID: o.CorrelationID, Key: o.Key, Body: o.Body}, "", "")})
-	i.number(aVersion, o.Version)
-	return i
+	return written(i, orderFields, &o)
 }
 
 // OrderFromImage gives the order of an item, also of a stream record's image. The error is [ErrOtherItem] for an item of another type,
 // and names the attribute that is missing or of the wrong type.
-func OrderFromImage(stored map[string]types.AttributeValue) (commerce.Order, error) {
-	f := &fields{item: stored}
-	if err := f.expect(orderType); err != nil {
-		return commerce.Order{}, err
+func OrderFromImage(stored map[string]types.AttributeValue) (o commerce.Order, err error) {
+	c, err := reading(stored, orderType)
+	if err != nil {
+		return o, err
 	}
-	customer, id, ok := parseTradeSort(orderPrefix, f.needText(skAttr))
-	if !ok {
-		f.fault(skAttr, "is not the key of an order")
+	var ok bool
+	if o.Customer, o.ID, ok = parseTradeSort(orderPrefix, c.needText(skAttr)); !ok {
+		c.fault(skAttr, "is not the key of an order")
 	}
-	o := commerce.Order{
-		ID: id, Seller: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)), Customer: customer, Status: commerce.OrderStatus(f.needText("status")),
-		For: partner.TenantID(f.unpacked("for")), PartnerIDOnRecord: f.text("record"), Version: f.needNumber(aVersion),
-		ActingRole: partner.ProgramRole(f.text("as")),
-	}
-	for _, text := range f.texts("lines") {
-		parts := strings.Split(text, "\t")
-		if len(parts) != 4 {
-			f.fault("lines", "holds a line that has not four fields")
-			break
+	o.Seller = partner.TenantID(c.owner(partnerPrefix))
+	orderFields(&c, &o)
+	return o, c.err
+}
+
+// orderFields are those of an order, apart from what its key says.
+func orderFields(c *coder, o *commerce.Order) {
+	orderLines(c, "lines", &o.Lines)
+	need(c, "status", &o.Status)
+	packed(c, "for", &o.For)
+	text(c, "record", &o.PartnerIDOnRecord)
+	text(c, "as", &o.ActingRole)
+	e := invitation.Entry{At: o.PlacedAt, Action: "placed", By: o.PlacedBy, CorrelationID: o.CorrelationID, Key: o.Key, Body: o.Body}
+	onlyEntry(c, &e)
+	o.PlacedAt, o.PlacedBy, o.CorrelationID, o.Key, o.Body = e.At, e.By, e.CorrelationID, e.Key, e.Body
+	needNumber(c, aVersion, &o.Version)
+}
+
+// orderLines are texts of four fields between tabs.
+func orderLines(c *coder, name string, lines *[]commerce.Line) {
+	if c.writes {
+		list := make([]string, len(*lines))
+		for n, l := range *lines {
+			list[n] = strings.Join([]string{l.Offer, strconv.Itoa(l.Quantity), l.Term, l.Subscription}, "\t")
 		}
-		quantity, err := strconv.Atoi(parts[1])
+		texts(c, name, &list)
+		return
+	}
+	*lines = mapped(c, name, func(s string) (commerce.Line, error) {
+		f := strings.Split(s, "\t")
+		if len(f) != 4 {
+			return commerce.Line{}, errors.New("dynamo: a line of an order has not four fields")
+		}
+		quantity, err := strconv.Atoi(f[1])
 		if err != nil {
-			f.fault("lines", "holds a line without a quantity")
+			return commerce.Line{}, errors.New("dynamo: a line of an order has no quantity")
 		}
-		o.Lines = append(o.Lines, commerce.Line{Offer: parts[0], Quantity: quantity, Term: parts[2], Subscription: parts[3]})
-	}
-	if e, ok := f.onlyEntry(); ok {
-		o.PlacedAt, o.PlacedBy, o.CorrelationID, o.Key, o.Body = e.At, e.By, e.CorrelationID, e.Key, e.Body
-	}
-	return o, f.err
+		return commerce.Line{Offer: f[0], Quantity: quantity, Term: f[2], Subscription: f[3]}, nil
+	})
 }
 
 // Subscription is that of [commerce.SubscriptionStore].
@@ -568,63 +570,56 @@ func (s *Store) End(ctx context.Context, e customer.Ending) (err error) {
 func encodeSubscription(sub commerce.Subscription) item {
 	i := newItem(subscriptionKey(sub.Seller, sub.Customer, sub.ID), subscriptionType)
 	i[listAtAttr] = str(tradePrefix(subscriptionPrefix, sub.Customer) + tradePlace(sub.CreatedAt, sub.ID))
-	i.text("order", sub.Order)
-	i.text("offer", sub.Offer)
-	i.text("name", sub.OfferName)
-	i.text("family", string(sub.Family))
-	i.text("term", sub.Term)
-	i.number("quantity", sub.Quantity)
-	i.text("status", string(sub.Status))
-	i.text("record", sub.PartnerIDOfRecord)
-	i.text("reseller", pack(string(sub.Reseller)))
-	i.text("support", pack(string(sub.SupportContact)))
-	i.time("supported", sub.SupportedSince)
-	i.time("created", sub.CreatedAt)
-	i.time("updated", sub.UpdatedAt)
-	history := make([]string, len(sub.History))
-	for n, e := range sub.History {
-		who := "" // the seller
-		if e.Tenant != sub.Seller {
-			who = pack(string(e.Tenant))
-		}
-		history[n] = encodeEntry(invitation.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: who + "\t" + pack(e.Is)}, "", "")
-	}
-	i.texts(aHistory, history)
-	i.number(aVersion, sub.Version)
-	return i
+	return written(i, subscriptionFields, &sub)
 }
 
 // SubscriptionFromImage gives the subscription of an item, also of a stream record's image. The error is [ErrOtherItem] for an item of
 // another type, and names the attribute that is missing or of the wrong type.
-func SubscriptionFromImage(stored map[string]types.AttributeValue) (commerce.Subscription, error) {
-	f := &fields{item: stored}
-	if err := f.expect(subscriptionType); err != nil {
-		return commerce.Subscription{}, err
+func SubscriptionFromImage(stored map[string]types.AttributeValue) (sub commerce.Subscription, err error) {
+	c, err := reading(stored, subscriptionType)
+	if err != nil {
+		return sub, err
 	}
-	customer, id, ok := parseTradeSort(subscriptionPrefix, f.needText(skAttr))
-	if !ok {
-		f.fault(skAttr, "is not the key of a subscription")
+	var ok bool
+	if sub.Customer, sub.ID, ok = parseTradeSort(subscriptionPrefix, c.needText(skAttr)); !ok {
+		c.fault(skAttr, "is not the key of a subscription")
 	}
-	sub := commerce.Subscription{
-		ID: id, Seller: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)), Customer: customer, Order: f.needText("order"), Offer: f.needText("offer"),
-		OfferName: f.text("name"), Family: commerce.Family(f.needText("family")), Term: f.text("term"), Quantity: f.number("quantity"),
-		Status: commerce.SubscriptionStatus(f.needText("status")), PartnerIDOfRecord: f.text("record"), Reseller: partner.TenantID(f.unpacked("reseller")),
-		SupportContact: partner.TenantID(f.unpacked("support")), SupportedSince: f.time("supported"), CreatedAt: f.time("created"), UpdatedAt: f.time("updated"), Version: f.needNumber(aVersion),
-	}
-	for _, text := range f.texts(aHistory) {
-		e, err := decodeEntry(text, "", "")
+	sub.Seller = partner.TenantID(c.owner(partnerPrefix))
+	subscriptionFields(&c, &sub)
+	return sub, c.err
+}
+
+// subscriptionFields are those of a subscription, apart from what its key says.
+func subscriptionFields(c *coder, sub *commerce.Subscription) {
+	need(c, "order", &sub.Order)
+	need(c, "offer", &sub.Offer)
+	text(c, "name", &sub.OfferName)
+	need(c, "family", &sub.Family)
+	text(c, "term", &sub.Term)
+	number(c, "quantity", &sub.Quantity)
+	need(c, "status", &sub.Status)
+	text(c, "record", &sub.PartnerIDOfRecord)
+	packed(c, "reseller", &sub.Reseller)
+	packed(c, "support", &sub.SupportContact)
+	moment(c, "supported", &sub.SupportedSince)
+	moment(c, "created", &sub.CreatedAt)
+	moment(c, "updated", &sub.UpdatedAt)
+	timeline(c, aHistory, &sub.History, "", "", func(e commerce.Entry) invitation.Entry {
+		who := "" // the seller
+		if e.Tenant != sub.Seller {
+			who = pack(string(e.Tenant))
+		}
+		return invitation.Entry{
+			At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: who + "\t" + pack(e.Is),
+		}
+	}, func(e invitation.Entry) (commerce.Entry, error) {
 		who, is, _ := strings.Cut(e.Why, "\t")
 		tenant, err1 := unpack(who)
 		value, err2 := unpack(is)
-		if err = errors.Join(err, err1, err2); err != nil && f.err == nil {
-			f.err = err
-		}
-		if tenant == "" {
-			tenant = string(sub.Seller)
-		}
-		sub.History = append(sub.History, commerce.Entry{
-			At: e.At, Action: e.Action, Is: value, By: e.By, Tenant: partner.TenantID(tenant), CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body,
-		})
-	}
-	return sub, f.err
+		return commerce.Entry{
+			At: e.At, Action: e.Action, Is: value, By: e.By, Tenant: cmp.Or(partner.TenantID(tenant), sub.Seller), CorrelationID: e.CorrelationID,
+			Key: e.Key, Body: e.Body,
+		}, errors.Join(err1, err2)
+	})
+	needNumber(c, aVersion, &sub.Version)
 }

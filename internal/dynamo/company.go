@@ -71,51 +71,57 @@ func known(found *relationship.Found, stored map[string]types.AttributeValue) er
 }
 
 func encodeRecord(r relationship.Record) item {
-	i := newItem(customerKey(r.ID), customerType)
-	i.text("domain", r.Domain)
-	i.text("country", r.Country)
-	i.text("cloud", string(r.Cloud))
-	i.text("by", pack(string(r.By)))
-	i.text("for", pack(string(r.Reseller)))
-	i.text("tenant", pack(string(r.Tenant)))
-	i.text("apart", pack(string(r.Apart)))
-	i.flag("disowned", r.Disowned)
-	i.number(aVersion, r.Version)
-	return i
+	return written(newItem(customerKey(r.ID), customerType), recordFields, &r)
 }
 
-func decodeRecord(f *fields) relationship.Record {
-	return relationship.Record{
-		ID: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), customerPrefix)), Domain: f.needText("domain"), Country: f.text("country"), Cloud: partner.CloudID(f.text("cloud")),
-		By: partner.TenantID(f.unpacked("by")), Reseller: partner.TenantID(f.unpacked("for")), Tenant: partner.TenantID(f.unpacked("tenant")),
-		Apart: partner.TenantID(f.unpacked("apart")), Disowned: f.flag("disowned"), Version: f.needNumber(aVersion),
-	}
+func decodeRecord(f *fields) (r relationship.Record) {
+	r.ID = partner.TenantID(f.owner(customerPrefix))
+	return readFields(f, recordFields, r)
+}
+
+// recordFields are those of the record of a company, apart from its id.
+func recordFields(c *coder, r *relationship.Record) {
+	need(c, "domain", &r.Domain)
+	text(c, "country", &r.Country)
+	text(c, "cloud", &r.Cloud)
+	packed(c, "by", &r.By)
+	packed(c, "for", &r.Reseller)
+	packed(c, "tenant", &r.Tenant)
+	packed(c, "apart", &r.Apart)
+	flag(c, "disowned", &r.Disowned)
+	needNumber(c, aVersion, &r.Version)
 }
 
 func encodeClaims(c relationship.Claims) item {
-	i := newItem(customerKey(c.Tenant), claimsType)
-	i.text("home", pack(string(c.Home)))
-	records := make([]string, len(c.Records))
-	for n, r := range c.Records {
-		records[n] = pack(string(r))
-	}
-	i.texts("records", records)
-	i.number(aVersion, c.Version)
-	return i
+	return written(newItem(customerKey(c.Tenant), claimsType), claimFields, &c)
 }
 
-func decodeClaims(f *fields) relationship.Claims {
-	c := relationship.Claims{
-		Tenant: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), customerPrefix)), Home: partner.TenantID(f.unpacked("home")), Version: f.needNumber(aVersion),
-	}
-	for _, packed := range f.texts("records") {
-		id, err := unpack(packed)
-		if err != nil && f.err == nil {
-			f.err = err
+func decodeClaims(f *fields) (c relationship.Claims) {
+	c.Tenant = partner.TenantID(f.owner(customerPrefix))
+	return readFields(f, claimFields, c)
+}
+
+// claimFields are those of what a tenant has claimed, apart from the tenant.
+func claimFields(c *coder, of *relationship.Claims) {
+	packed(c, "home", &of.Home)
+	packedList(c, "records", &of.Records)
+	needNumber(c, aVersion, &of.Version)
+}
+
+// packedList is a list of texts in their shorter form.
+func packedList[S ~string](c *coder, name string, list *[]S) {
+	if c.writes {
+		all := make([]string, len(*list))
+		for n, s := range *list {
+			all[n] = pack(string(s))
 		}
-		c.Records = append(c.Records, partner.TenantID(id))
+		texts(c, name, &all)
+		return
 	}
-	return c
+	*list = mapped(c, name, func(s string) (S, error) {
+		id, err := unpack(s)
+		return S(id), err
+	})
 }
 
 // discovered gives the writes of what an answer tells of companies.

@@ -1,7 +1,6 @@
 package dynamo
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -223,294 +222,234 @@ func (s *Store) enrolments(ctx context.Context, lines []map[string]types.Attribu
 
 func encodeEnrolment(e enrolment.Enrolment) item {
 	i := newItem(enrolmentKey(e.ID), enrolmentType)
-	i.text("tenant", string(e.Tenant))
-	i.text("previous", e.Previous)
-	i.text(aCloud, string(e.Cloud))
-	i.text("path", string(e.Path))
-	i.text(aStatus, string(e.Status))
-	i.text(aLocale, e.Locale)
-	i.text(aTongue, e.LocaleAsked)
-	i.text("country", e.Country)
-	legal := item{}
-	legal.text("entry", string(e.Legal.Entry))
-	legal.text("name", e.Legal.Name)
-	legal.text("duns", e.Legal.DUNS)
-	legal.group("address", encodeAddress(e.Legal.Address))
-	i.group("legal", legal)
-	check := item{}
-	check.text("status", string(e.Address.Status))
-	check.text("choice", string(e.Address.Choice))
-	check.texts("doubtful", e.Address.Doubtful)
-	var suggested []types.AttributeValue
-	for _, a := range e.Address.Suggested {
-		suggested = append(suggested, &types.AttributeValueMemberM{Value: encodeAddress(a)})
-	}
-	if suggested != nil {
-		check["suggested"] = &types.AttributeValueMemberL{Value: suggested}
-	}
-	i.group("check", check)
-	i.group("contact", encodePerson(e.Contact))
-	i.group("support", encodeSupport(e.Support))
-	if l := e.Location; l != nil {
-		g := item{}
-		g.text("id", l.ID)
-		g.text("name", l.Name)
-		g.text("kind", l.Type)
-		g.text("country", l.Country)
-		g.text("tenant", string(l.Tenant))
-		i.group("location", g)
-	}
-	verification := item{}
-	verification.number("generation", e.Verification.Generation)
-	asked := make([]types.AttributeValue, len(e.Verification.Asked))
-	for n, a := range e.Verification.Asked {
-		asked[n] = num(a.At.Unix())
-		if a.To != "" {
-			asked[n] = str(strconv.FormatInt(a.At.Unix(), 10) + " " + a.To)
-		}
-	}
-	if len(asked) > 0 {
-		verification["asked"] = &types.AttributeValueMemberL{Value: asked}
-	}
-	verification.time("expires", e.Verification.ExpiresAt)
-	verification.flag("lapsed", e.Verification.Lapsed)
-	verification.time("at", e.Verification.VerifiedAt)
-	verification.text("by", e.Verification.VerifiedBy)
-	verification.text("domain", e.Verification.Domain)
-	verification.text("delivery", string(e.Verification.Delivery))
-	verification.text("reason", e.Verification.DeliveryReason)
-	i.group("verification", verification)
-	vetting := item{}
-	vetting.text("email", string(e.Vetting.EmailOwnership))
-	vetting.text("employment", string(e.Vetting.Employment))
-	vetting.text("business", string(e.Vetting.Business))
-	i.group("vetting", vetting)
-	i.time("submitted", e.SubmittedAt)
-	i.time("review", e.ReviewDueAt)
-	i.flag("overdue", e.Overdue)
-	i.text("reason", e.Reason)
-	var questions []types.AttributeValue
-	for _, q := range e.Questions {
-		g := item{}
-		g.time("at", q.At)
-		g.text("text", q.Text)
-		g.text("answer", q.Answer)
-		g.time("answered", q.AnsweredAt)
-		questions = append(questions, &types.AttributeValueMemberM{Value: g})
-	}
-	if questions != nil {
-		i["questions"] = &types.AttributeValueMemberL{Value: questions}
-	}
-	steps := item{}
-	for n, s := range e.Steps {
-		g := item{}
-		g.text("reason", s.Reason)
-		g.flag("located", s.Located)
-		steps[string(n)] = &types.AttributeValueMemberM{Value: g}
-	}
-	i.group("steps", steps)
-	if e.MPA != nil {
-		g := item{}
-		g.time("at", e.MPA.SignedAt)
-		g.text("by", e.MPA.SignedBy)
-		g.text("version", e.MPA.Version)
-		g.text("hash", e.MPA.Hash)
-		g.text("language", e.MPALanguage)
-		i["mpa"] = &types.AttributeValueMemberM{Value: g}
-	}
-	i.box(e.Post)
-	i.time("created", e.CreatedAt)
-	i.text(aCreatedBy, e.CreatedBy)
-	history := make([]string, len(e.History))
-	for n, h := range e.History {
-		history[n] = encodeEntry(invitation.Entry{
-			At: h.At, Action: string(h.Action), By: h.By, CorrelationID: h.CorrelationID, Key: h.Key, Body: h.Body, Why: h.Why,
-		}, e.CreatedBy, "")
-	}
-	i.texts(aHistory, history)
-	i.number(aVersion, e.Version)
-	if at, waits := e.Due(); waits {
-		i[dueAttr] = str(dueShard(e.ID))
-		i[dueAtAttr] = num(at.Unix())
-	}
-	return i
-}
-
-func encodeAddress(a enrolment.Address) item {
-	g := item{}
-	g.text("line1", a.Line1)
-	g.text("line2", a.Line2)
-	g.text("city", a.City)
-	g.text("state", a.State)
-	g.text("code", a.PostalCode)
-	g.text("country", a.Country)
-	return g
-}
-
-func encodePerson(p enrolment.Person) item {
-	g := item{}
-	g.text("first", p.FirstName)
-	g.text("last", p.LastName)
-	g.text("email", p.Email)
-	g.text("phone", p.Phone)
-	return g
-}
-
-// encodeSupport keeps whom customers ask for help, of an account or of who wants to have one.
-func encodeSupport(p partner.SupportProfile) item {
-	g := item{}
-	g.text("email", p.Email)
-	g.text("phone", p.Phone)
-	g.text("name", p.Name)
-	return g
-}
-
-// support reads it; what enrolments had of a person's name before becomes the name.
-func (f *fields) support(name string) (p partner.SupportProfile) {
-	if g := f.group(name); g != nil {
-		p = partner.SupportProfile{Email: g.text("email"), Phone: g.text("phone"), Name: cmp.Or(g.text("name"), strings.TrimSpace(g.text("first")+" "+g.text("last")))}
-		f.join(name, g)
-	}
-	return p
+	at, waits := e.Due()
+	i.due(e.ID, at, waits)
+	return written(i, enrolmentFields, &e)
 }
 
 // EnrolmentFromImage gives the enrolment of an item, also of a stream record's image. The error is that of [InvitationFromImage].
-func EnrolmentFromImage(image map[string]types.AttributeValue) (enrolment.Enrolment, error) {
-	f := &fields{item: image}
-	if err := f.expect(enrolmentType); err != nil {
-		return enrolment.Enrolment{}, err
+func EnrolmentFromImage(image map[string]types.AttributeValue) (e enrolment.Enrolment, err error) {
+	c, err := reading(image, enrolmentType)
+	if err != nil {
+		return e, err
 	}
-	e := enrolment.Enrolment{
-		ID: strings.TrimPrefix(f.needText(pkAttr), enrolmentPrefix), Tenant: partner.TenantID(f.needText("tenant")), Previous: f.text("previous"), Cloud: partner.CloudID(f.text(aCloud)),
-		Path: enrolment.Path(f.needText("path")), Status: enrolment.Status(f.needText(aStatus)), Locale: f.text(aLocale), LocaleAsked: f.text(aTongue), Country: f.text("country"),
-		Contact: f.person("contact"), Support: f.support("support"), SubmittedAt: f.time("submitted"), ReviewDueAt: f.time("review"),
-		Overdue: f.flag("overdue"), Reason: f.text("reason"), CreatedAt: f.time("created"), CreatedBy: f.text(aCreatedBy), Version: f.needNumber(aVersion),
-		Post: f.box(),
-	}
-	if g := f.group("legal"); g != nil {
-		e.Legal = enrolment.Legal{Entry: enrolment.Entry(g.text("entry")), Name: g.text("name"), DUNS: g.text("duns"), Address: g.address("address")}
-		f.join("legal", g)
-	}
-	if g := f.group("location"); g != nil {
-		e.Location = &enrolment.Location{ID: g.text("id"), Name: g.text("name"), Type: g.text("kind"), Country: g.text("country"), Tenant: partner.TenantID(g.text("tenant"))}
-		f.join("location", g)
-	}
-	if g := f.group("vetting"); g != nil {
-		e.Vetting = enrolment.Vetting{
-			EmailOwnership: enrolment.Result(g.text("email")), Employment: enrolment.Result(g.text("employment")), Business: enrolment.Result(g.text("business")),
-		}
-		f.join("vetting", g)
-	}
-	if g := f.group("mpa"); g != nil {
-		e.MPA = &partner.Agreement{SignedAt: g.time("at"), SignedBy: g.text("by"), Version: g.text("version"), Hash: g.text("hash")}
-		e.MPALanguage = g.text("language")
-		f.join("mpa", g)
-	}
-	f.check(&e)
-	f.verification(&e)
-	f.questions(&e)
-	for _, text := range f.texts(aHistory) {
-		h, err := decodeEntry(text, e.CreatedBy, "")
-		if err != nil && f.err == nil {
-			f.err = err
-		}
-		e.History = append(e.History, enrolment.HistoryEntry{
-			At: h.At, Action: enrolment.Action(h.Action), By: h.By, CorrelationID: h.CorrelationID, Key: h.Key, Body: h.Body, Why: h.Why,
-		})
-	}
-	if f.err != nil {
-		return enrolment.Enrolment{}, f.err
+	e.ID = c.owner(enrolmentPrefix)
+	if enrolmentFields(&c, &e); c.err != nil {
+		return enrolment.Enrolment{}, c.err
 	}
 	return e, nil
 }
 
-// questions reads what was asked and answered, and what the mails that are owed speak of.
-func (f *fields) questions(e *enrolment.Enrolment) {
-	if l, ok := get[*types.AttributeValueMemberL](f, "questions", false); ok {
-		for _, each := range l.Value {
-			one := &fields{item: map[string]types.AttributeValue{"q": each}}
-			if g := one.group("q"); g != nil {
-				e.Questions = append(e.Questions, enrolment.Question{At: g.time("at"), Text: g.text("text"), Answer: g.text("answer"), AnsweredAt: g.time("answered")})
-				one.join("q", g)
-			}
-			f.join("questions", one)
-		}
+// enrolmentFields are those of an enrolment, apart from its id.
+func enrolmentFields(c *coder, e *enrolment.Enrolment) {
+	need(c, "tenant", &e.Tenant)
+	text(c, "previous", &e.Previous)
+	text(c, aCloud, &e.Cloud)
+	need(c, "path", &e.Path)
+	need(c, aStatus, &e.Status)
+	text(c, aLocale, &e.Locale)
+	text(c, aTongue, &e.LocaleAsked)
+	text(c, "country", &e.Country)
+	legalFields(c, "legal", &e.Legal)
+	checkFields(c, "check", &e.Address)
+	personFields(c, "contact", &e.Contact)
+	supportFields(c, "support", &e.Support)
+	if g, there := part(c, "location", &e.Location); there {
+		text(&g, "id", &e.Location.ID)
+		text(&g, "name", &e.Location.Name)
+		text(&g, "kind", &e.Location.Type)
+		text(&g, "country", &e.Location.Country)
+		text(&g, "tenant", &e.Location.Tenant)
+		c.leave("location", &g)
 	}
-	if steps := f.group("steps"); steps != nil {
-		e.Steps = map[outbox.Kind]enrolment.Step{}
-		for n := range steps.item {
-			if g := steps.group(n); g != nil {
-				e.Steps[outbox.Kind(n)] = enrolment.Step{Reason: g.text("reason"), Located: g.flag("located")}
-				steps.join(n, g)
-			}
-		}
-		f.join("steps", steps)
+	verificationFields(c, "verification", &e.Verification)
+	if g, there := c.group("vetting"); there {
+		text(&g, "email", &e.Vetting.EmailOwnership)
+		text(&g, "employment", &e.Vetting.Employment)
+		text(&g, "business", &e.Vetting.Business)
+		c.leave("vetting", &g)
+	}
+	moment(c, "submitted", &e.SubmittedAt)
+	moment(c, "review", &e.ReviewDueAt)
+	flag(c, "overdue", &e.Overdue)
+	text(c, "reason", &e.Reason)
+	groups(c, "questions", &e.Questions, questionFields)
+	stepFields(c, "steps", &e.Steps)
+	if g, there := part(c, "mpa", &e.MPA); there {
+		mpaFields(&g, e.MPA)
+		text(&g, "language", &e.MPALanguage)
+		c.leave("mpa", &g)
+	}
+	boxFields(c, aPost, &e.Post)
+	moment(c, "created", &e.CreatedAt)
+	text(c, aCreatedBy, &e.CreatedBy)
+	timeline(c, aHistory, &e.History, e.CreatedBy, "", writeEnrolmentEntry, readEnrolmentEntry)
+	needNumber(c, aVersion, &e.Version)
+}
+
+func writeEnrolmentEntry(h enrolment.HistoryEntry) invitation.Entry {
+	return invitation.Entry{
+		At: h.At, Action: string(h.Action), By: h.By, CorrelationID: h.CorrelationID, Key: h.Key, Body: h.Body, Why: h.Why,
 	}
 }
 
-// check reads what was found about the address.
-func (f *fields) check(e *enrolment.Enrolment) {
-	g := f.group("check")
-	if g == nil {
+func readEnrolmentEntry(h invitation.Entry) (enrolment.HistoryEntry, error) {
+	return enrolment.HistoryEntry{
+		At: h.At, Action: enrolment.Action(h.Action), By: h.By, CorrelationID: h.CorrelationID, Key: h.Key, Body: h.Body, Why: h.Why,
+	}, nil
+}
+
+// legalFields are what a company says of itself.
+func legalFields(c *coder, name string, l *enrolment.Legal) {
+	if g, there := c.group(name); there {
+		text(&g, "entry", &l.Entry)
+		text(&g, "name", &l.Name)
+		text(&g, "duns", &l.DUNS)
+		addressFields(&g, "address", &l.Address)
+		c.leave(name, &g)
+	}
+}
+
+// checkFields are what was found about the address.
+func checkFields(c *coder, name string, a *enrolment.AddressCheck) {
+	if g, there := c.group(name); there {
+		text(&g, "status", &a.Status)
+		text(&g, "choice", &a.Choice)
+		texts(&g, "doubtful", &a.Doubtful)
+		groups(&g, "suggested", &a.Suggested, addressParts)
+		c.leave(name, &g)
+	}
+}
+
+// verificationFields say how far the contact is.
+func verificationFields(c *coder, name string, v *enrolment.Verification) {
+	if g, there := c.group(name); there {
+		number(&g, "generation", &v.Generation)
+		asked(&g, "asked", &v.Asked)
+		moment(&g, "expires", &v.ExpiresAt)
+		flag(&g, "lapsed", &v.Lapsed)
+		moment(&g, "at", &v.VerifiedAt)
+		text(&g, "by", &v.VerifiedBy)
+		text(&g, "domain", &v.Domain)
+		text(&g, "delivery", &v.Delivery)
+		text(&g, "reason", &v.DeliveryReason)
+		c.leave(name, &g)
+	}
+}
+
+// asked is a list of moments, each with whom the mail was for where that is known.
+func asked(c *coder, name string, list *[]enrolment.Asking) {
+	if c.writes {
+		all := make([]types.AttributeValue, len(*list))
+		for n, a := range *list {
+			all[n] = num(a.At.Unix())
+			if a.To != "" {
+				all[n] = str(strconv.FormatInt(a.At.Unix(), 10) + " " + a.To)
+			}
+		}
+		if len(all) > 0 {
+			c.item[name] = &types.AttributeValueMemberL{Value: all}
+		}
 		return
 	}
-	e.Address.Status, e.Address.Choice = enrolment.AddressStatus(g.text("status")), enrolment.Choice(g.text("choice"))
-	e.Address.Doubtful = g.texts("doubtful")
-	if l, ok := get[*types.AttributeValueMemberL](g, "suggested", false); ok {
-		for _, each := range l.Value {
-			one := &fields{item: map[string]types.AttributeValue{"a": each}}
-			e.Address.Suggested = append(e.Address.Suggested, one.address("a"))
-			g.join("suggested", one)
-		}
-	}
-	f.join("check", g)
-}
-
-// verification reads how far the contact is.
-func (f *fields) verification(e *enrolment.Enrolment) {
-	g := f.group("verification")
-	if g == nil {
+	l, _ := get[*types.AttributeValueMemberL](&c.fields, name, false)
+	if l == nil {
 		return
 	}
-	e.Verification = enrolment.Verification{
-		Generation: g.number("generation"), ExpiresAt: g.time("expires"), Lapsed: g.flag("lapsed"), VerifiedAt: g.time("at"), VerifiedBy: g.text("by"),
-		Domain: g.text("domain"), Delivery: outbox.State(g.text("delivery")), DeliveryReason: g.text("reason"),
-	}
-	if l, ok := get[*types.AttributeValueMemberL](g, "asked", false); ok {
-		for _, each := range l.Value {
-			one := &fields{item: map[string]types.AttributeValue{"at": each}}
-			var a enrolment.Asking
-			if _, ok := each.(*types.AttributeValueMemberS); ok { // together with whom it was for
-				at, to, _ := strings.Cut(one.text("at"), " ")
-				each, a.To = num(0), to
-				if seconds, err := strconv.ParseInt(at, 10, 64); err == nil {
-					each = num(seconds)
-				}
-				one = &fields{item: map[string]types.AttributeValue{"at": each}}
-			}
-			seconds, _ := one.integer("at", true)
-			a.At = time.Unix(seconds, 0).UTC()
-			e.Verification.Asked = append(e.Verification.Asked, a)
-			g.join("asked", one)
+	for _, each := range l.Value {
+		var at, to string
+		switch v := each.(type) {
+		case *types.AttributeValueMemberN:
+			at = v.Value
+		case *types.AttributeValueMemberS:
+			at, to, _ = strings.Cut(v.Value, " ")
 		}
+		unix, err := strconv.ParseInt(at, 10, 64)
+		if err != nil {
+			c.fault(name, "holds what is no time")
+		}
+		*list = append(*list, enrolment.Asking{At: time.Unix(unix, 0).UTC(), To: to})
 	}
-	f.join("verification", g)
 }
 
-func (f *fields) address(name string) (a enrolment.Address) {
-	if g := f.group(name); g != nil {
-		a = enrolment.Address{
-			Line1: g.text("line1"), Line2: g.text("line2"), City: g.text("city"), State: g.text("state"), PostalCode: g.text("code"), Country: g.text("country"),
-		}
-		f.join(name, g)
-	}
-	return a
+func questionFields(c *coder, q *enrolment.Question) {
+	moment(c, "at", &q.At)
+	text(c, "text", &q.Text)
+	text(c, "answer", &q.Answer)
+	moment(c, "answered", &q.AnsweredAt)
 }
 
-func (f *fields) person(name string) (p enrolment.Person) {
-	if g := f.group(name); g != nil {
-		p = enrolment.Person{FirstName: g.text("first"), LastName: g.text("last"), Email: g.text("email"), Phone: g.text("phone")}
-		f.join(name, g)
+// stepFields are what the mails that are owed speak of, by their kinds.
+func stepFields(c *coder, name string, steps *map[outbox.Kind]enrolment.Step) {
+	all, there := c.group(name)
+	if !there {
+		return
 	}
-	return p
+	one := func(k string, s enrolment.Step) enrolment.Step {
+		if g, there := all.group(k); there {
+			g.whole = true
+			text(&g, "reason", &s.Reason)
+			flag(&g, "located", &s.Located)
+			all.leave(k, &g)
+		}
+		return s
+	}
+	if c.writes {
+		for k, s := range *steps {
+			one(string(k), s)
+		}
+	} else {
+		*steps = make(map[outbox.Kind]enrolment.Step, len(all.item))
+		for k := range all.item {
+			(*steps)[outbox.Kind(k)] = one(k, enrolment.Step{})
+		}
+	}
+	c.leave(name, &all)
+}
+
+func addressFields(c *coder, name string, a *enrolment.Address) {
+	if g, there := c.group(name); there {
+		addressParts(&g, a)
+		c.leave(name, &g)
+	}
+}
+
+func addressParts(c *coder, a *enrolment.Address) {
+	text(c, "line1", &a.Line1)
+	text(c, "line2", &a.Line2)
+	text(c, "city", &a.City)
+	text(c, "state", &a.State)
+	text(c, "code", &a.PostalCode)
+	text(c, "country", &a.Country)
+}
+
+func personFields(c *coder, name string, p *enrolment.Person) {
+	if g, there := c.group(name); there {
+		text(&g, "first", &p.FirstName)
+		text(&g, "last", &p.LastName)
+		text(&g, "email", &p.Email)
+		text(&g, "phone", &p.Phone)
+		c.leave(name, &g)
+	}
+}
+
+// supportFields are whom customers ask for help, of an account or of who wants to have one. What enrolments had of a person's name before
+// becomes the name.
+func supportFields(c *coder, name string, p *partner.SupportProfile) {
+	if g, there := c.group(name); there {
+		text(&g, "email", &p.Email)
+		text(&g, "phone", &p.Phone)
+		if text(&g, "name", &p.Name); p.Name == "" && !c.writes {
+			p.Name = strings.TrimSpace(g.text("first") + " " + g.text("last"))
+		}
+		c.leave(name, &g)
+	}
+}
+
+// mpaFields are those of a partner agreement that was signed.
+func mpaFields(c *coder, a *partner.Agreement) {
+	moment(c, "at", &a.SignedAt)
+	text(c, "by", &a.SignedBy)
+	text(c, "version", &a.Version)
+	text(c, "hash", &a.Hash)
 }

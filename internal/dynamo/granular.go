@@ -14,7 +14,6 @@ import (
 
 	"concord/internal/granular"
 	"concord/internal/invitation"
-	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -271,56 +270,94 @@ func (s *Store) granularOf(ctx context.Context, entries []map[string]types.Attri
 func encodeGranular(r granular.Relationship) item {
 	i := newItem(granularKey(r.Key), granularType)
 	i[listAtAttr] = str(listed(granularPrefix, r.CreatedAt, r.ID))
-	i.number(aVersion, r.Version)
-	i.text(aDisplayName, r.DisplayName)
-	i.text(aCustomer, string(r.Customer))
-	i.text(aName, r.CustomerName)
-	i.text(aCloud, string(r.Cloud))
-	i[aRoleIDs] = &types.AttributeValueMemberB{Value: encodeIDs(r.Roles)}
-	i.text(aRoleTable, r.RoleTable)
-	i.number(aMonths, r.Duration.Months)
-	i.number(aDays, r.Duration.Days)
-	i.flag(aAutoExtend, r.AutoExtend)
-	i.text(aStatus, string(r.Status))
-	i.text(aWhyEnded, r.Reason)
-	i.text(aAskedWith, r.Invitation)
-	i.number(aGeneration, r.Generation)
-	i.text(aCreatedBy, r.CreatedBy)
-	i.time(aModified, r.ModifiedAt)
-	i.time(aApproveBy, r.ApproveBy)
-	i.time(aActivated, r.ActivatedAt)
-	i.time(aEnds, r.EndAt)
-	i.number(aReminded, r.Reminded)
-	i.number(aReported, r.Reported)
-	i.text(aEmail, r.Mail.To)
-	i.text(aLocale, r.Mail.Locale)
-	i.text(aTongue, r.Mail.LocaleAsked)
-	i.text(aMail, string(r.Mail.State))
-	i.text(aMessageID, r.Mail.MessageID)
-	i.time(aMailSent, r.Mail.SentAt)
-	i.text(aReason, r.Mail.Reason)
-	i.box(r.Post)
-	answeredBy := ""
-	if r.Answer != nil {
-		answeredBy = r.Answer.Subject
-		i[aAnswer] = encodeAnswer(invitation.Given{
-			Subject: r.Answer.Subject, Tenant: r.Answer.Tenant, FullName: r.Answer.FullName, JobTitle: r.Answer.JobTitle, Email: r.Answer.Email,
-			At: r.Answer.At, Consent: invitation.ConsentText(r.Answer.Consent),
-		})
-	}
-	history := make([]string, len(r.History))
-	for n, e := range r.History {
-		history[n] = encodeEntry(invitation.Entry{
-			At: e.At, Action: sides[e.Actor] + e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: e.Why,
-		}, r.CreatedBy, answeredBy)
-	}
-	i.texts(aRelated, history)
-	if due, waits := r.Due(); waits {
-		i[dueAttr] = str(dueShard(r.ID))
-		i[dueAtAttr] = num(due.Unix())
-	}
+	at, waits := r.Due()
+	i.due(r.ID, at, waits)
 	i.time(ttlAttr, r.ForgetAt())
-	return i
+	return written(i, granularFields, &r)
+}
+
+// GranularFromImage gives the granular relationship of an item, also of a stream record's image. The error is [ErrOtherItem] for an item of
+// another type, and names the attribute that is missing or of the wrong type.
+func GranularFromImage(image map[string]types.AttributeValue) (r granular.Relationship, err error) {
+	c, err := reading(image, granularType)
+	if err != nil {
+		return r, err
+	}
+	var ok bool
+	if r.CreatedAt, r.ID, ok = parseListed(granularPrefix, c.needText(listAtAttr)); !ok || c.needText(skAttr) != granularPrefix+r.ID {
+		c.fault(listAtAttr, "is not what a granular relationship has there")
+	}
+	r.Partner = partner.TenantID(c.owner(partnerPrefix))
+	if granularFields(&c, &r); c.err != nil {
+		return granular.Relationship{}, c.err
+	}
+	return r, nil
+}
+
+// granularFields are those of a granular relationship, apart from what its key and its place in index list say.
+func granularFields(c *coder, r *granular.Relationship) {
+	needNumber(c, aVersion, &r.Version)
+	need(c, aDisplayName, &r.DisplayName)
+	text(c, aCustomer, &r.Customer)
+	text(c, aName, &r.CustomerName)
+	need(c, aCloud, &r.Cloud)
+	ids(c, aRoleIDs, &r.Roles)
+	text(c, aRoleTable, &r.RoleTable)
+	number(c, aMonths, &r.Duration.Months)
+	number(c, aDays, &r.Duration.Days)
+	flag(c, aAutoExtend, &r.AutoExtend)
+	need(c, aStatus, &r.Status)
+	text(c, aWhyEnded, &r.Reason)
+	text(c, aAskedWith, &r.Invitation)
+	needNumber(c, aGeneration, &r.Generation)
+	text(c, aCreatedBy, &r.CreatedBy)
+	moment(c, aModified, &r.ModifiedAt)
+	moment(c, aApproveBy, &r.ApproveBy)
+	moment(c, aActivated, &r.ActivatedAt)
+	moment(c, aEnds, &r.EndAt)
+	number(c, aReminded, &r.Reminded)
+	number(c, aReported, &r.Reported)
+	text(c, aEmail, &r.Mail.To)
+	text(c, aLocale, &r.Mail.Locale)
+	text(c, aTongue, &r.Mail.LocaleAsked)
+	text(c, aMail, &r.Mail.State)
+	text(c, aMessageID, &r.Mail.MessageID)
+	moment(c, aMailSent, &r.Mail.SentAt)
+	text(c, aReason, &r.Mail.Reason)
+	boxFields(c, aPost, &r.Post)
+	answeredBy := ""
+	if g, there := part(c, aAnswer, &r.Answer); there {
+		givenFields(&g, r.Answer)
+		answeredBy = r.Answer.Subject
+		c.leave(aAnswer, &g)
+	}
+	timeline(c, aRelated, &r.History, r.CreatedBy, answeredBy, writeGranularEntry, readGranularEntry)
+}
+
+// givenFields are those of an answer, where those of an invitation's stand.
+func givenFields(c *coder, g *granular.Given) {
+	text(c, gSubject, &g.Subject)
+	need(c, gTenant, &g.Tenant)
+	text(c, gFullName, &g.FullName)
+	text(c, gJobTitle, &g.JobTitle)
+	text(c, gEmail, &g.Email)
+	moment(c, gAt, &g.At)
+	text(c, gVersion, &g.Consent.Version)
+	text(c, gLanguage, &g.Consent.Language)
+	hash(c, gHash, &g.Consent.Hash)
+}
+
+func writeGranularEntry(e granular.Entry) invitation.Entry {
+	return invitation.Entry{
+		At: e.At, Action: sides[e.Actor] + e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: e.Why,
+	}
+}
+
+func readGranularEntry(e invitation.Entry) (granular.Entry, error) {
+	actor, action := sideOf(e.Action)
+	return granular.Entry{
+		At: e.At, Action: action, Actor: actor, By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: e.Why,
+	}, nil
 }
 
 // sides are kept before the action of an entry.
@@ -335,80 +372,28 @@ func sideOf(action string) (granular.Actor, string) {
 	return "", action
 }
 
-// encodeIDs puts UUIDs together: a third of the room that they take as texts.
-func encodeIDs(ids []string) (all []byte) {
-	for _, id := range ids {
-		b, err := bytesOf(id)
-		if err != nil {
-			panic(fmt.Sprintf("dynamo: %q is no UUID", id)) // the table of roles has no other
-		}
-		all = append(all, b[:]...)
-	}
-	return all
-}
-
-// GranularFromImage gives the granular relationship of an item, also of a stream record's image. The error is [ErrOtherItem] for an item of
-// another type, and names the attribute that is missing or of the wrong type.
-func GranularFromImage(image map[string]types.AttributeValue) (granular.Relationship, error) {
-	f := &fields{item: image}
-	if err := f.expect(granularType); err != nil {
-		return granular.Relationship{}, err
-	}
-	created, id, ok := parseListed(granularPrefix, f.needText(listAtAttr))
-	if !ok || f.needText(skAttr) != granularPrefix+id {
-		f.fault(listAtAttr, "is not what a granular relationship has there")
-	}
-	r := granular.Relationship{
-		Key: granular.Key{Partner: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)), ID: id}, CreatedAt: created,
-		Version: f.needNumber(aVersion), DisplayName: f.needText(aDisplayName), Customer: partner.TenantID(f.text(aCustomer)), CustomerName: f.text(aName),
-		Cloud: partner.CloudID(f.needText(aCloud)), Roles: f.ids(aRoleIDs), RoleTable: f.text(aRoleTable),
-		Duration: granular.Period{Months: f.number(aMonths), Days: f.number(aDays)}, AutoExtend: f.flag(aAutoExtend),
-		Status: granular.Status(f.needText(aStatus)), Reason: f.text(aWhyEnded), Invitation: f.text(aAskedWith), Generation: f.needNumber(aGeneration), CreatedBy: f.text(aCreatedBy),
-		ModifiedAt: f.time(aModified), ApproveBy: f.time(aApproveBy), ActivatedAt: f.time(aActivated), EndAt: f.time(aEnds), Reminded: f.number(aReminded), Reported: f.number(aReported),
-	}
-	r.Mail = granular.Mail{
-		To: f.text(aEmail), Locale: f.text(aLocale), LocaleAsked: f.text(aTongue), State: outbox.State(f.text(aMail)), MessageID: f.text(aMessageID), SentAt: f.time(aMailSent), Reason: f.text(aReason),
-	}
-	r.Post = f.box()
-	answeredBy := ""
-	if g := f.group(aAnswer); g != nil {
-		a := decodeAnswer(g)
-		r.Answer = &granular.Given{
-			Subject: a.Subject, Tenant: a.Tenant, FullName: a.FullName, JobTitle: a.JobTitle, Email: a.Email, At: a.At, Consent: granular.ConsentText(a.Consent),
-		}
-		answeredBy = a.Subject
-		f.join(aAnswer, g)
-	}
-	for _, text := range f.texts(aRelated) {
-		e, err := decodeEntry(text, r.CreatedBy, answeredBy)
-		if err != nil && f.err == nil {
-			f.err = err
-		}
-		actor, action := sideOf(e.Action)
-		r.History = append(r.History, granular.Entry{
-			At: e.At, Action: action, Actor: actor, By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: e.Why,
-		})
-	}
-	if f.err != nil {
-		return granular.Relationship{}, f.err
-	}
-	return r, nil
-}
-
-// ids reads what encodeIDs wrote.
-func (f *fields) ids(name string) (ids []string) {
-	v, ok := get[*types.AttributeValueMemberB](f, name, true)
-	if !ok {
-		return nil
-	}
-	if len(v.Value)%idSize != 0 {
-		f.fault(name, "is not whole ids")
-		return nil
-	}
-	for n := 0; n < len(v.Value); n += idSize {
-		ids = append(ids, uuid.UUID(v.Value[n:n+idSize]).String())
-	}
-	return ids
-}
-
 const idSize = 16
+
+// ids are UUIDs put together, which have to be there: a third of the room that they take as texts.
+func ids(c *coder, name string, list *[]string) {
+	if c.writes {
+		all := make([]byte, 0, idSize*len(*list))
+		for _, id := range *list {
+			b, err := bytesOf(id)
+			if err != nil {
+				panic(fmt.Sprintf("dynamo: %q is no UUID", id)) // the table of roles has no other
+			}
+			all = append(all, b[:]...)
+		}
+		c.item[name] = &types.AttributeValueMemberB{Value: all}
+		return
+	}
+	v, ok := get[*types.AttributeValueMemberB](&c.fields, name, true)
+	if ok && len(v.Value)%idSize != 0 {
+		c.fault(name, "is not whole ids")
+		return
+	}
+	for n := 0; ok && n < len(v.Value); n += idSize {
+		*list = append(*list, uuid.UUID(v.Value[n:n+idSize]).String())
+	}
+}

@@ -113,89 +113,197 @@ const (
 func encodeInvitation(i invitation.Invitation) item {
 	m := newItem(invitationKey(i.Key), invitationType)
 	m[listAtAttr] = str(listAt(i.CreatedAt, i.ID))
-	m.number(aVersion, i.Version)
-	m.text(aKind, string(i.Kind))
-	m.text(aStatus, string(i.Status))
-	m.number(aGeneration, i.Generation)
-	m.text(aCustomer, string(i.Customer))
-	m.flag(aBound, i.Bound)
-	m.text(aActingRole, string(i.ActingRole))
-	m.text(aProvider, string(i.Provider))
-	m.text(aOrderer, string(i.Orderer))
-	m.text(aEmail, i.RecipientEmail)
-	m.text(aName, i.RecipientName)
-	m.text(aLocale, i.Locale)
-	m.text(aTongue, i.LocaleAsked)
-	m.text(aCloud, string(i.Cloud))
-	m.flag(aDAP, i.RequestDelegatedAdmin)
-	m.text(aSource, i.Source)
-	tags := item{}
-	for k, v := range i.Tags {
-		tags[k] = str(v)
-	}
-	m.group(aTags, tags)
-	m.text(aBatch, i.BatchID)
-	m.text(aMessage, i.Message)
-	m.flag(aSandbox, i.Sandbox)
-	m.flag(aReminders, i.Reminders)
-	m.text(aRegions, i.RegionTable)
-	m.number(aDuration, int(i.Duration/time.Second))
-	m.time(aExpires, i.ExpiresAt)
-	m.text(aCreatedBy, i.CreatedBy)
-	m.time(aEnded, i.EndedAt)
-	m.flag(aEdited, i.Edited)
-	m.text(aReplaces, i.Replaces)
-	m.text(aGranular, i.GranularID)
-
-	m.text(aMail, string(i.Mail.State))
-	m.number(aAttempts, i.Mail.Attempts)
-	m.text(aOwner, i.Mail.Owner)
-	m.text(aMessageID, i.Mail.MessageID)
-	m.time(aMailSent, i.Mail.SentAt)
-	m.text(aReason, i.Mail.Reason)
-	m.text(aPost, string(i.Post.State))
-	m.text(aPostOwed, encodeNotices(i.Post.Owed))
-	m.number(aPostAttempts, i.Post.Attempts)
-	m.text(aPostOwner, i.Post.Owner)
-	m.text(aPostReason, i.Post.Reason)
-	m.number(aReminded, i.Reminded)
-	m.time(aRemindedAt, i.RemindedAt)
-	m.number(aAsked, i.Asked)
-	m.number(aReported, i.Reported)
-	m.time(aDisputed, i.DisputedAt)
-	if o := i.Moot; o != nil {
-		m.text(aMoot, strings.Join([]string{string(o.Reason), strconv.FormatInt(o.Since.Unix(), 36), pack(string(o.Customer))}, "\t"))
-	}
-	due, waits := i.Due()
-	if waits {
-		m[dueAttr] = str(dueShard(i.ID))
-		m[dueAtAttr] = num(due.Unix())
-	}
-	// What it is due for says when by that alone; the decoder looks in the same order.
-	untold := waits
-	tell := func(name string, at time.Time, may bool) {
-		if untold && may && at.Equal(due) {
-			untold = false
-			return
-		}
-		m.time(name, at)
-	}
-	tell(aMailAt, i.Mail.At, i.Mail.State.Owed())
-	tell(aPostAt, i.Post.At, i.Post.State != outbox.None)
-	tell(aErase, i.EraseAt, !i.Status.Open())
+	at, waits := i.Due()
+	m.due(i.ID, at, waits)
 	m.time(ttlAttr, i.ForgetAt())
+	return written(m, invitationFields, &i)
+}
+
+// InvitationFromImage gives the invitation of an item, also of a stream record's image. The error is [ErrOtherItem] for an
+// item of another type, and names the attribute that is missing or of the wrong type.
+func InvitationFromImage(image map[string]types.AttributeValue) (i invitation.Invitation, err error) {
+	c, err := reading(image, invitationType)
+	if err != nil {
+		return i, err
+	}
+	var ok bool
+	if i.CreatedAt, i.ID, ok = parseListAt(c.needText(listAtAttr)); !ok {
+		c.fault(listAtAttr, "is not what an invitation has there")
+	}
+	if i.Inviter, ok = partner.ParseTenantID(c.owner(partnerPrefix)); !ok || c.needText(skAttr) != invitationPrefix+i.ID {
+		c.fault(pkAttr, "is not the key of the invitation")
+	}
+	if invitationFields(&c, &i); c.err != nil {
+		return invitation.Invitation{}, c.err
+	}
+	return i, nil
+}
+
+// invitationFields are those of an invitation, apart from what its key and its place in index list say.
+func invitationFields(c *coder, i *invitation.Invitation) {
+	needNumber(c, aVersion, &i.Version)
+	need(c, aKind, &i.Kind)
+	need(c, aStatus, &i.Status)
+	needNumber(c, aGeneration, &i.Generation)
+	text(c, aCustomer, &i.Customer)
+	flag(c, aBound, &i.Bound)
+	text(c, aActingRole, &i.ActingRole)
+	text(c, aProvider, &i.Provider)
+	text(c, aOrderer, &i.Orderer)
+	text(c, aEmail, &i.RecipientEmail)
+	text(c, aName, &i.RecipientName)
+	text(c, aLocale, &i.Locale)
+	text(c, aTongue, &i.LocaleAsked)
+	need(c, aCloud, &i.Cloud)
+	flag(c, aDAP, &i.RequestDelegatedAdmin)
+	text(c, aSource, &i.Source)
+	labels(c, aTags, &i.Tags)
+	text(c, aBatch, &i.BatchID)
+	text(c, aMessage, &i.Message)
+	flag(c, aSandbox, &i.Sandbox)
+	flag(c, aReminders, &i.Reminders)
+	text(c, aRegions, &i.RegionTable)
+	seconds(c, aDuration, &i.Duration)
+	moment(c, aExpires, &i.ExpiresAt)
+	text(c, aCreatedBy, &i.CreatedBy)
+	moment(c, aEnded, &i.EndedAt)
+	flag(c, aEdited, &i.Edited)
+	text(c, aReplaces, &i.Replaces)
+	text(c, aGranular, &i.GranularID)
+	number(c, aReminded, &i.Reminded)
+	moment(c, aRemindedAt, &i.RemindedAt)
+	number(c, aAsked, &i.Asked)
+	number(c, aReported, &i.Reported)
+	moment(c, aDisputed, &i.DisputedAt)
+	mooted(c, aMoot, &i.Moot)
+
+	text(c, aMail, &i.Mail.State)
+	number(c, aAttempts, &i.Mail.Attempts)
+	text(c, aOwner, &i.Mail.Owner)
+	text(c, aMessageID, &i.Mail.MessageID)
+	moment(c, aMailSent, &i.Mail.SentAt)
+	text(c, aReason, &i.Mail.Reason)
+	text(c, aPost, &i.Post.State)
+	letters(c, aPostOwed, &i.Post.Owed)
+	number(c, aPostAttempts, &i.Post.Attempts)
+	text(c, aPostOwner, &i.Post.Owner)
+	text(c, aPostReason, &i.Post.Reason)
+	dueFields(c, i)
 
 	answeredBy := ""
-	if i.Answer != nil {
+	if g, there := part(c, aAnswer, &i.Answer); there {
+		answerFields(&g, i.Answer)
 		answeredBy = i.Answer.Subject
-		m[aAnswer] = encodeAnswer(*i.Answer)
+		c.leave(aAnswer, &g)
 	}
-	history := make([]string, len(i.History))
-	for n, e := range i.History {
-		history[n] = encodeEntry(e, i.CreatedBy, answeredBy)
+	timeline(c, aHistory, &i.History, i.CreatedBy, answeredBy, sameEntry, readEntry)
+}
+
+// dueFields are the moments for one of which the invitation may be due. That one, the first in this order, is not told again.
+func dueFields(c *coder, i *invitation.Invitation) {
+	due := c.time(dueAtAttr)
+	told := due.IsZero()
+	tell := func(name string, at *time.Time, may bool) {
+		if c.writes && !told && may && at.Unix() == due.Unix() {
+			told = true
+			return
+		}
+		moment(c, name, at)
+		if !c.writes && !told && may && at.IsZero() {
+			*at, told = due, true
+		}
 	}
-	m.texts(aHistory, history)
-	return m
+	tell(aMailAt, &i.Mail.At, i.Mail.State.Owed())
+	tell(aPostAt, &i.Post.At, i.Post.State != outbox.None)
+	tell(aErase, &i.EraseAt, !i.Status.Open())
+}
+
+// answerFields are those of a customer's answer.
+func answerFields(c *coder, g *invitation.Given) {
+	text(c, gSubject, &g.Subject)
+	need(c, gTenant, &g.Tenant)
+	text(c, gCompany, &g.Company)
+	text(c, gFullName, &g.FullName)
+	text(c, gJobTitle, &g.JobTitle)
+	moment(c, gAt, &g.At)
+	text(c, gEmail, &g.Email)
+	text(c, gVersion, &g.Consent.Version)
+	text(c, gLanguage, &g.Consent.Language)
+	hash(c, gHash, &g.Consent.Hash)
+	text(c, gReason, &g.Reason)
+	text(c, gComment, &g.Comment)
+	flag(c, gNoChange, &g.NoChange)
+	flag(c, gSigned, &g.AgreementSigned)
+	flag(c, gStood, &g.AgreementStood)
+	flag(c, gGranular, &g.Granular)
+	flag(c, gUnproven, &g.Unproven)
+}
+
+func sameEntry(e invitation.Entry) invitation.Entry          { return e }
+func readEntry(e invitation.Entry) (invitation.Entry, error) { return e, nil }
+
+// labels are names that somebody chose, and their values.
+func labels(c *coder, name string, m *map[string]string) {
+	if c.writes && len(*m) == 0 {
+		return
+	}
+	g, there := c.group(name)
+	if !there {
+		return
+	}
+	if c.writes {
+		for k, v := range *m {
+			g.item[k] = str(v)
+		}
+	} else {
+		*m = make(map[string]string, len(g.item))
+		for k := range g.item {
+			(*m)[k] = g.text(k)
+		}
+	}
+	c.leave(name, &g)
+}
+
+// hash is hexadecimal digits as the bytes that they are, and any other text as it is.
+func hash(c *coder, name string, s *string) {
+	if c.writes {
+		if b, err := hex.DecodeString(*s); err == nil && len(b) > 0 && hex.EncodeToString(b) == *s {
+			c.item[name] = &types.AttributeValueMemberB{Value: b}
+			return
+		}
+	} else if b, ok := c.item[name].(*types.AttributeValueMemberB); ok {
+		*s = hex.EncodeToString(b.Value)
+		return
+	}
+	text(c, name, s)
+}
+
+// mooted is why an invitation is moot, since when and by whom, in one text.
+func mooted(c *coder, name string, m **invitation.Moot) {
+	if c.writes {
+		if o := *m; o != nil {
+			item(c.item).text(name, strings.Join([]string{string(o.Reason), strconv.FormatInt(o.Since.Unix(), 36), pack(string(o.Customer))}, "\t"))
+		}
+		return
+	}
+	s := c.text(name)
+	if s == "" {
+		return
+	}
+	f := strings.Split(s, "\t")
+	if len(f) != 3 {
+		c.fault(name, "is garbled")
+		return
+	}
+	at, err := strconv.ParseInt(f[1], 36, 64)
+	if err != nil {
+		c.fault(name, "has no time")
+	}
+	by, err := unpack(f[2])
+	if err != nil && c.err == nil {
+		c.err = err
+	}
+	*m = &invitation.Moot{Reason: problem.Code(f[0]), Since: time.Unix(at, 0).UTC(), Customer: partner.TenantID(by)}
 }
 
 // notices are kept by one letter each.
@@ -204,151 +312,23 @@ var notices = map[outbox.Kind]string{
 	invitation.AnswerNotice: "a", invitation.RenewalNotice: "n", invitation.DisputeNotice: "d",
 }
 
-func encodeNotices(owed []outbox.Kind) string {
-	var b strings.Builder
-	for _, n := range owed {
-		b.WriteString(notices[n])
+// letters are the notices that are owed. A letter that is not known is left out: a newer version of us wrote it, and sends it.
+func letters(c *coder, name string, owed *[]outbox.Kind) {
+	if c.writes {
+		var b strings.Builder
+		for _, n := range *owed {
+			b.WriteString(notices[n])
+		}
+		item(c.item).text(name, b.String())
+		return
 	}
-	return b.String()
-}
-
-// decodeNotices leaves out a letter that it does not know: a newer version of us wrote it, and sends it.
-func decodeNotices(s string) (owed []outbox.Kind) {
-	for letter := range strings.SplitSeq(s, "") {
+	for letter := range strings.SplitSeq(c.text(name), "") {
 		for n, l := range notices {
 			if l == letter {
-				owed = append(owed, n)
+				*owed = append(*owed, n)
 			}
 		}
 	}
-	return owed
-}
-
-func encodeAnswer(g invitation.Given) types.AttributeValue {
-	m := item{}
-	m.text(gSubject, g.Subject)
-	m.text(gTenant, string(g.Tenant))
-	m.text(gCompany, g.Company)
-	m.text(gFullName, g.FullName)
-	m.text(gJobTitle, g.JobTitle)
-	m.time(gAt, g.At)
-	m.text(gEmail, g.Email)
-	m.text(gVersion, g.Consent.Version)
-	m.text(gLanguage, g.Consent.Language)
-	if hash, err := hex.DecodeString(g.Consent.Hash); err == nil && len(hash) > 0 && hex.EncodeToString(hash) == g.Consent.Hash {
-		m[gHash] = &types.AttributeValueMemberB{Value: hash}
-	} else {
-		m.text(gHash, g.Consent.Hash)
-	}
-	m.text(gReason, g.Reason)
-	m.text(gComment, g.Comment)
-	m.flag(gNoChange, g.NoChange)
-	m.flag(gSigned, g.AgreementSigned)
-	m.flag(gStood, g.AgreementStood)
-	m.flag(gGranular, g.Granular)
-	m.flag(gUnproven, g.Unproven)
-	return &types.AttributeValueMemberM{Value: m}
-}
-
-// InvitationFromImage gives the invitation of an item, also of a stream record's image. The error is [ErrOtherItem] for an
-// item of another type, and names the attribute that is missing or of the wrong type.
-func InvitationFromImage(image map[string]types.AttributeValue) (invitation.Invitation, error) {
-	f := &fields{item: image}
-	if err := f.expect(invitationType); err != nil {
-		return invitation.Invitation{}, err
-	}
-	created, id, ok := parseListAt(f.needText(listAtAttr))
-	if !ok {
-		f.fault(listAtAttr, "is not what an invitation has there")
-	}
-	inviter, ok := partner.ParseTenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix))
-	if !ok || f.needText(skAttr) != invitationPrefix+id {
-		f.fault(pkAttr, "is not the key of the invitation")
-	}
-	i := invitation.Invitation{
-		Key: invitation.Key{Inviter: inviter, ID: id}, CreatedAt: created,
-		Version: f.needNumber(aVersion), Kind: invitation.Kind(f.needText(aKind)), Status: invitation.Status(f.needText(aStatus)),
-		Generation: f.needNumber(aGeneration), Customer: partner.TenantID(f.text(aCustomer)), Bound: f.flag(aBound), Provider: partner.TenantID(f.text(aProvider)),
-		Orderer:        partner.TenantID(f.text(aOrderer)),
-		RecipientEmail: f.text(aEmail), RecipientName: f.text(aName), Locale: f.text(aLocale), LocaleAsked: f.text(aTongue), Cloud: partner.CloudID(f.needText(aCloud)),
-		RequestDelegatedAdmin: f.flag(aDAP), Source: f.text(aSource), BatchID: f.text(aBatch), Message: f.text(aMessage), Sandbox: f.flag(aSandbox), Reminders: f.flag(aReminders), RegionTable: f.text(aRegions),
-		Duration: time.Duration(f.needNumber(aDuration)) * time.Second, ExpiresAt: f.time(aExpires), CreatedBy: f.text(aCreatedBy),
-		ActingRole: partner.ProgramRole(f.text(aActingRole)), EndedAt: f.time(aEnded), Edited: f.flag(aEdited), Replaces: f.text(aReplaces), GranularID: f.text(aGranular),
-		Mail: invitation.Mail{
-			State: outbox.State(f.text(aMail)), Attempts: f.number(aAttempts), Owner: f.text(aOwner), At: f.time(aMailAt),
-			MessageID: f.text(aMessageID), SentAt: f.time(aMailSent), Reason: f.text(aReason),
-		},
-	}
-	i.Post = outbox.Box{
-		State: outbox.State(f.text(aPost)), Owed: decodeNotices(f.text(aPostOwed)), Attempts: f.number(aPostAttempts), Owner: f.text(aPostOwner),
-		At: f.time(aPostAt), Reason: f.text(aPostReason),
-	}
-	i.Reminded, i.RemindedAt, i.Asked, i.Reported = f.number(aReminded), f.time(aRemindedAt), f.number(aAsked), f.number(aReported)
-	i.DisputedAt, i.EraseAt = f.time(aDisputed), f.time(aErase)
-	if moot := f.text(aMoot); moot != "" {
-		o, err := decodeMoot(moot)
-		if err != nil {
-			return invitation.Invitation{}, err
-		}
-		i.Moot = &o
-	}
-	due := f.time(dueAtAttr)
-	switch {
-	case i.Mail.State.Owed() && i.Mail.At.IsZero():
-		i.Mail.At = due
-	case i.Post.State != outbox.None && i.Post.At.IsZero():
-		i.Post.At = due
-	case !i.Status.Open() && i.EraseAt.IsZero():
-		i.EraseAt = due
-	}
-	if g := f.group(aTags); g != nil {
-		i.Tags = make(map[string]string, len(g.item))
-		for k := range g.item {
-			i.Tags[k] = g.text(k)
-		}
-		f.join(aTags, g)
-	}
-	answeredBy := ""
-	if g := f.group(aAnswer); g != nil {
-		answer := decodeAnswer(g)
-		i.Answer, answeredBy = &answer, answer.Subject
-		f.join(aAnswer, g)
-	}
-	for _, s := range f.texts(aHistory) {
-		e, err := decodeEntry(s, i.CreatedBy, answeredBy)
-		if err != nil && f.err == nil {
-			f.err = err
-		}
-		i.History = append(i.History, e)
-	}
-	if f.err != nil {
-		return invitation.Invitation{}, f.err
-	}
-	return i, nil
-}
-
-func decodeMoot(s string) (invitation.Moot, error) {
-	f := strings.Split(s, "\t")
-	if len(f) != 3 {
-		return invitation.Moot{}, errors.New("dynamo: why an invitation is moot is garbled")
-	}
-	at, err1 := strconv.ParseInt(f[1], 36, 64)
-	by, err2 := unpack(f[2])
-	return invitation.Moot{Reason: problem.Code(f[0]), Since: time.Unix(at, 0).UTC(), Customer: partner.TenantID(by)}, errors.Join(err1, err2)
-}
-
-func decodeAnswer(g *fields) invitation.Given {
-	a := invitation.Given{
-		Subject: g.text(gSubject), Email: g.text(gEmail), Tenant: partner.TenantID(g.needText(gTenant)), Company: g.text(gCompany), FullName: g.text(gFullName), JobTitle: g.text(gJobTitle),
-		At: g.time(gAt), Reason: g.text(gReason), Comment: g.text(gComment), NoChange: g.flag(gNoChange), AgreementSigned: g.flag(gSigned), AgreementStood: g.flag(gStood), Granular: g.flag(gGranular), Unproven: g.flag(gUnproven),
-		Consent: invitation.ConsentText{Version: g.text(gVersion), Language: g.text(gLanguage)},
-	}
-	if b, ok := g.item[gHash].(*types.AttributeValueMemberB); ok {
-		a.Consent.Hash = hex.EncodeToString(b.Value)
-	} else {
-		a.Consent.Hash = g.text(gHash)
-	}
-	return a
 }
 
 // Invitation is that of [invitation.Store].

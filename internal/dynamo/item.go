@@ -66,10 +66,10 @@ func num(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
+// newItem makes an item of a key that is nobody else's.
 func newItem(k key, kind string) item {
-	i := item(maps.Clone(k))
-	i[typeAttr] = str(kind)
-	return i
+	k[typeAttr] = str(kind)
+	return item(k)
 }
 
 func (i item) text(name, s string) {
@@ -191,31 +191,26 @@ func (f *fields) time(name string) time.Time {
 	return time.Time{}
 }
 
-func (f *fields) texts(name string) []string {
+func (f *fields) texts(name string) []string { return textsOf[string](f, name) }
+
+func textsOf[S ~string](f *fields, name string) []S {
 	v, ok := get[*types.AttributeValueMemberL](f, name, false)
 	if !ok {
 		return nil
 	}
-	list := make([]string, len(v.Value))
+	list := make([]S, len(v.Value))
 	for n, each := range v.Value {
 		s, ok := each.(*types.AttributeValueMemberS)
 		if !ok {
 			f.fault(name, fmt.Sprintf("holds a %T", each))
 			return nil
 		}
-		list[n] = s.Value
+		list[n] = S(s.Value)
 	}
 	return list
 }
 
-// group gives the fields of a map, nil when it is absent. Its faults are noted by join.
-func (f *fields) group(name string) *fields {
-	if v, ok := get[*types.AttributeValueMemberM](f, name, false); ok {
-		return &fields{item: v.Value}
-	}
-	return nil
-}
-
+// join notes a fault in a group.
 func (f *fields) join(name string, g *fields) {
 	if g.err != nil && f.err == nil {
 		f.err = fmt.Errorf("dynamo: in %s: %w", name, g.err)

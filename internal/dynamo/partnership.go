@@ -145,91 +145,71 @@ func encodePartnership(p partnership.Partnership, of partner.TenantID) item {
 	i := newItem(partnershipKey(of, p.ID()), partnershipType)
 	i.text("side", string(p.Side(of)))
 	i.text("with", string(p.With(of)))
-	i.text("status", string(p.Status))
-	i.text("access", string(p.ProviderAccess))
-	i.text("invitation", p.Invitation)
-	i.text("regions", p.RegionTable)
-	i.time("established", p.EstablishedAt)
-	i.time("updated", p.UpdatedAt)
-	i.text("correlation", pack(shortened(p.CorrelationID)))
-	consent := item{}
-	consent.text("version", p.Consent.Version)
-	consent.text("language", p.Consent.Language)
-	consent.text("hash", p.Consent.Hash)
-	i.group("consent", consent)
-	if p.Removal != nil {
-		g := item{}
-		g.time("at", p.Removal.At)
-		g.text("by", p.Removal.By)
-		g.text("side", string(p.Removal.Side))
-		g.text("version", p.Removal.Attestation.Version)
-		g.text("language", p.Removal.Attestation.Language)
-		g.text("hash", p.Removal.Attestation.Hash)
-		i.group("removal", g)
-	}
-	history := make([]string, len(p.History))
-	for n, e := range p.History {
-		history[n] = encodeEntry(invitation.Entry{
-			At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: string(e.Status) + "," + string(e.ProviderAccess), Body: string(e.Side),
-		}, "", "")
-	}
-	i.texts(aRelated, history)
-	i.number("v", p.Version)
-	return i
+	return written(i, partnershipFields, &p)
 }
 
 // PartnershipFromImage gives the partnership of an item, also of a stream record's image, and in whose directory it stands. The error is
 // [ErrOtherItem] for an item of another type, and names the attribute that is missing or of the wrong type.
 func PartnershipFromImage(stored map[string]types.AttributeValue) (p partnership.Partnership, of partner.TenantID, err error) {
-	f := &fields{item: stored}
-	if err := f.expect(partnershipType); err != nil {
-		return p, "", err
-	}
-	of = partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix))
-	correlation, err := unpack(f.text("correlation"))
+	c, err := reading(stored, partnershipType)
 	if err != nil {
 		return p, "", err
 	}
-	p = partnership.Partnership{
-		Pair:   partnership.Pair{Provider: of, Reseller: partner.TenantID(f.needText("with"))},
-		Status: partnership.Status(f.needText("status")), ProviderAccess: partnership.Access(f.needText("access")), Invitation: f.text("invitation"),
-		RegionTable: f.text("regions"), EstablishedAt: f.time("established"), UpdatedAt: f.time("updated"), CorrelationID: correlation,
-		Version: f.needNumber("v"),
-	}
-	if partnership.Side(f.needText("side")) == partnership.ResellerSide {
+	of = partner.TenantID(c.owner(partnerPrefix))
+	p.Pair = partnership.Pair{Provider: of, Reseller: partner.TenantID(c.needText("with"))}
+	if partnership.Side(c.needText("side")) == partnership.ResellerSide {
 		p.Pair = partnership.Pair{Provider: p.Reseller, Reseller: of}
 	}
-	if f.needText(skAttr) != partnershipPrefix+p.ID() {
-		f.fault(skAttr, "is not the key of the partnership")
+	if c.needText(skAttr) != partnershipPrefix+p.ID() {
+		c.fault(skAttr, "is not the key of the partnership")
 	}
-	if g := f.group("consent"); g != nil {
-		p.Consent = partnership.Consent{Version: g.text("version"), Language: g.text("language"), Hash: g.text("hash")}
-		f.join("consent", g)
-	}
-	if g := f.group("removal"); g != nil {
-		p.Removal = &partnership.Removal{At: g.time("at"), By: g.text("by"), Side: partnership.Side(g.text("side")), Attestation: relationship.AttestedText{
-			Version: g.text("version"), Language: g.text("language"), Hash: g.text("hash"),
-		}}
-		f.join("removal", g)
-	}
-	for _, text := range f.texts(aRelated) {
-		e, err := decodeEntry(text, "", "")
-		if err != nil && f.err == nil {
-			f.err = err
-		}
-		status, access, ok := strings.Cut(e.Key, ",")
-		if !ok && f.err == nil {
-			f.err = errors.New("dynamo: an entry of a partnership does not say how things stood after it")
-		}
-		p.History = append(p.History, partnership.Entry{
-			At: e.At, Action: e.Action, Side: partnership.Side(e.Body), By: e.By, CorrelationID: e.CorrelationID,
-			Status: partnership.Status(status), ProviderAccess: partnership.Access(access),
-		})
-	}
-	if f.err != nil {
-		return partnership.Partnership{}, "", f.err
+	if partnershipFields(&c, &p); c.err != nil {
+		return partnership.Partnership{}, "", c.err
 	}
 	return p, of, nil
+}
+
+// partnershipFields are those of a partnership, apart from whose it is.
+func partnershipFields(c *coder, p *partnership.Partnership) {
+	need(c, "status", &p.Status)
+	need(c, "access", &p.ProviderAccess)
+	text(c, "invitation", &p.Invitation)
+	text(c, "regions", &p.RegionTable)
+	moment(c, "established", &p.EstablishedAt)
+	moment(c, "updated", &p.UpdatedAt)
+	correlation(c, "correlation", &p.CorrelationID)
+	if g, there := c.group("consent"); there {
+		text(&g, "version", &p.Consent.Version)
+		text(&g, "language", &p.Consent.Language)
+		text(&g, "hash", &p.Consent.Hash)
+		c.leave("consent", &g)
+	}
+	if g, there := part(c, "removal", &p.Removal); there {
+		moment(&g, "at", &p.Removal.At)
+		text(&g, "by", &p.Removal.By)
+		text(&g, "side", &p.Removal.Side)
+		attestedFields(&g, &p.Removal.Attestation)
+		c.leave("removal", &g)
+	}
+	timeline(c, aRelated, &p.History, "", "", writePartnershipEntry, readPartnershipEntry)
+	needNumber(c, "v", &p.Version)
+}
+
+func writePartnershipEntry(e partnership.Entry) invitation.Entry {
+	return invitation.Entry{
+		At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: string(e.Status) + "," + string(e.ProviderAccess), Body: string(e.Side),
+	}
+}
+
+func readPartnershipEntry(e invitation.Entry) (partnership.Entry, error) {
+	status, access, ok := strings.Cut(e.Key, ",")
+	if !ok {
+		return partnership.Entry{}, errors.New("dynamo: an entry of a partnership does not say how things stood after it")
+	}
+	return partnership.Entry{
+		At: e.At, Action: e.Action, Side: partnership.Side(e.Body), By: e.By, CorrelationID: e.CorrelationID,
+		Status: partnership.Status(status), ProviderAccess: partnership.Access(access),
+	}, nil
 }
 
 // Between is that of [partnership.Tiers].

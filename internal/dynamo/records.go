@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,7 +12,6 @@ import (
 
 	"concord/internal/enrolment"
 	"concord/internal/invitation"
-	"concord/internal/partner"
 )
 
 // KeptRecord is that of [enrolment.RecordStore]: one item.
@@ -77,59 +75,58 @@ func (s *Store) KeepRecord(ctx context.Context, c enrolment.RecordChange) (err e
 }
 
 func encodeKept(r enrolment.Record) item {
-	i := newItem(recordKey(r.Kind, r.ID), keptType)
-	switch r.Kind {
-	case enrolment.CompanyRecord:
-		i.text("name", r.Company.Name)
-		i.group("address", encodeAddress(r.Company.Address))
-	case enrolment.PartnerIDRecord:
-		i.text("name", r.Location.Name)
-		i.text("kind", r.Location.Type)
-		i.text("country", r.Location.Country)
-		i.text("tenant", string(r.Location.Tenant))
-	case enrolment.CalendarRecord:
-		weekend := make([]string, len(r.Calendar.Weekend))
-		for n, d := range r.Calendar.Weekend {
-			weekend[n] = enrolment.Weekdays[d]
-		}
-		i.texts("weekend", weekend)
-		i.texts("holidays", r.Calendar.Holidays)
-	}
-	i.flag("retired", r.Retired)
-	i.history(r.History)
-	i.number(aVersion, r.Version)
-	return i
+	return written(newItem(recordKey(r.Kind, r.ID), keptType), keptFields, &r)
 }
 
-func decodeKept(stored map[string]types.AttributeValue) (enrolment.Record, error) {
-	f := &fields{item: stored}
-	if err := f.expect(keptType); err != nil {
-		return enrolment.Record{}, err
+func decodeKept(stored map[string]types.AttributeValue) (r enrolment.Record, err error) {
+	c, err := reading(stored, keptType)
+	if err != nil {
+		return r, err
 	}
-	r := enrolment.Record{
-		Kind: enrolment.RecordKind(strings.TrimPrefix(f.needText(pkAttr), recordsPrefix)),
-		ID:   f.needText(skAttr), Retired: f.flag("retired"), Version: f.needNumber(aVersion), History: f.history(),
-	}
+	r.Kind, r.ID = enrolment.RecordKind(c.owner(recordsPrefix)), c.needText(skAttr)
+	keptFields(&c, &r)
+	return r, c.err
+}
+
+// keptFields are those of a record of the operator, of which each kind has some of its own.
+func keptFields(c *coder, r *enrolment.Record) {
 	switch r.Kind {
 	case enrolment.CompanyRecord:
-		r.Company = enrolment.Company{DUNS: r.ID, Name: f.needText("name"), Address: f.address("address")}
+		r.Company.DUNS = r.ID
+		need(c, "name", &r.Company.Name)
+		addressFields(c, "address", &r.Company.Address)
 	case enrolment.PartnerIDRecord:
-		r.Location = enrolment.Location{
-			ID: r.ID, Name: f.needText("name"), Type: f.needText("kind"), Country: f.needText("country"),
-			Tenant: partner.TenantID(f.text("tenant")),
-		}
+		r.Location.ID = r.ID
+		need(c, "name", &r.Location.Name)
+		need(c, "kind", &r.Location.Type)
+		need(c, "country", &r.Location.Country)
+		text(c, "tenant", &r.Location.Tenant)
 	case enrolment.CalendarRecord:
-		for _, name := range f.texts("weekend") {
-			n := slices.Index(enrolment.Weekdays, name)
-			if n < 0 {
-				f.fault("weekend", "names no day of the week")
-				break
-			}
-			r.Calendar.Weekend = append(r.Calendar.Weekend, time.Weekday(n))
-		}
-		r.Calendar.Holidays = f.texts("holidays")
+		weekdays(c, "weekend", &r.Calendar.Weekend)
+		texts(c, "holidays", &r.Calendar.Holidays)
 	default:
-		f.fault(pkAttr, "is of no kind of record")
+		c.fault(pkAttr, "is of no kind of record")
 	}
-	return r, f.err
+	flag(c, "retired", &r.Retired)
+	timeline(c, "history", &r.History, "", "", writeAccountEntry, readAccountEntry)
+	needNumber(c, aVersion, &r.Version)
+}
+
+// weekdays are days of the week by their names.
+func weekdays(c *coder, name string, days *[]time.Weekday) {
+	if c.writes {
+		names := make([]string, len(*days))
+		for n, d := range *days {
+			names[n] = enrolment.Weekdays[d]
+		}
+		texts(c, name, &names)
+		return
+	}
+	*days = mapped(c, name, func(s string) (time.Weekday, error) {
+		n := slices.Index(enrolment.Weekdays, s)
+		if n < 0 {
+			return 0, errors.New("dynamo: no day of the week")
+		}
+		return time.Weekday(n), nil
+	})
 }

@@ -145,98 +145,90 @@ func encodeRelationship(r relationship.Relationship) item {
 	i := newItem(relationshipKey(r.Partner, r.Customer.Tenant), relationshipType)
 	i[listAtAttr] = str(relationshipPrefix + r.Place())
 	i[servedAttr] = str(pack(string(cmp.Or(r.Customer.Home(), r.Customer.Tenant))))
-	i.flag(aRecorded, r.Customer.Created)
-	i.flag("apart", r.Apart)
-	i.text("twin", pack(string(r.Twin)))
-	i.text("id", r.ID)
-	i.text("name", r.Customer.CompanyName)
-	i.texts("domains", r.Customer.Domains)
-	i.text("nameFrom", r.Customer.NameSource)
-	i.text("country", r.Customer.Country)
-	i.text("countryFrom", r.Customer.CountrySource)
-	i.text("cloud", string(r.Customer.Cloud))
-	i.text("role", string(r.Role))
-	i.text("status", string(r.Status))
-	i.text("origin", r.Origin)
-	i.text("invitation", r.Invitation)
-	i.text("via", string(r.Via))
-	i.text("dap", string(r.DelegatedAdmin))
-	i.text("identity", string(r.IdentityCheck))
-	i.text("regions", r.RegionTable)
-	i.time("established", r.EstablishedAt)
-	i.time("updated", r.UpdatedAt)
-	i.text("correlation", pack(shortened(r.CorrelationID)))
-	i.number("sold", r.Sold.Active)
-	i.number("soldAzure", r.Sold.Azure)
-	i.flag("agreed", r.AgreementSigned)
-	if r.Removal != nil {
-		g := item{}
-		g.time("at", r.Removal.At)
-		g.text("by", r.Removal.By)
-		g.text("version", r.Removal.Attestation.Version)
-		g.text("language", r.Removal.Attestation.Language)
-		g.text("hash", r.Removal.Attestation.Hash)
-		i.group("removal", g)
-	}
-	history := make([]string, len(r.History))
-	for n, e := range r.History {
-		history[n] = encodeEntry(invitation.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: stoodAfter(e), Why: e.Why}, "", "")
-	}
-	i.texts(aRelated, history)
-	i.number("v", r.Version)
-	return i
+	return written(i, relationshipFields, &r)
 }
 
 // RelationshipFromImage gives the relationship of an item, also of a stream record's image. The error is [ErrOtherItem] for an
 // item of another type, and names the attribute that is missing or of the wrong type.
-func RelationshipFromImage(stored map[string]types.AttributeValue) (relationship.Relationship, error) {
-	f := &fields{item: stored}
-	if err := f.expect(relationshipType); err != nil {
-		return relationship.Relationship{}, err
-	}
-	correlation, err := unpack(f.text("correlation"))
+func RelationshipFromImage(stored map[string]types.AttributeValue) (r relationship.Relationship, err error) {
+	c, err := reading(stored, relationshipType)
 	if err != nil {
-		return relationship.Relationship{}, err
+		return r, err
 	}
-	r := relationship.Relationship{
-		ID:      f.needText("id"),
-		Partner: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)),
-		Customer: relationship.Customer{
-			Tenant:      partner.TenantID(strings.TrimPrefix(f.needText(skAttr), relationshipPrefix)),
-			CompanyName: f.text("name"), NameSource: f.text("nameFrom"), Domains: f.texts("domains"), Country: f.text("country"), CountrySource: f.text("countryFrom"),
-			Cloud: partner.CloudID(f.text("cloud")),
-		},
-		Role: relationship.Role(f.needText("role")), Status: relationship.Status(f.needText("status")), Origin: f.text("origin"),
-		Invitation: f.text("invitation"), Via: partner.TenantID(f.text("via")), DelegatedAdmin: relationship.Administration(f.needText("dap")),
-		IdentityCheck: relationship.IdentityCheck(f.needText("identity")), RegionTable: f.text("regions"),
-		EstablishedAt: f.time("established"), UpdatedAt: f.time("updated"), CorrelationID: correlation,
-		Sold: relationship.Sold{Active: f.number("sold"), Azure: f.number("soldAzure")}, AgreementSigned: f.flag("agreed"), Version: f.needNumber("v"),
-	}
-	if g := f.group("removal"); g != nil {
-		r.Removal = &relationship.Removal{At: g.time("at"), By: g.text("by"), Attestation: relationship.AttestedText{
-			Version: g.text("version"), Language: g.text("language"), Hash: g.text("hash"),
-		}}
-		f.join("removal", g)
-	}
-	for _, text := range f.texts(aRelated) {
-		e, err := decodeEntry(text, "", "")
-		if err != nil && f.err == nil {
-			f.err = err
-		}
-		entry := relationship.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Why: e.Why}
-		entry.Status, entry.DelegatedAdmin, entry.IdentityCheck = standing(e.Key)
-		r.History = append(r.History, entry)
-	}
-	r.Apart, r.Twin = f.flag("apart"), partner.TenantID(f.unpacked("twin"))
-	if r.Customer.Created = f.flag(aRecorded); r.Customer.Created {
-		if home := partner.TenantID(f.unpacked(servedAttr)); home != r.Customer.Tenant {
+	r.Partner = partner.TenantID(c.owner(partnerPrefix))
+	r.Customer.Tenant = partner.TenantID(strings.TrimPrefix(c.needText(skAttr), relationshipPrefix))
+	relationshipFields(&c, &r)
+	if r.Customer.Created {
+		if home := partner.TenantID(c.unpacked(servedAttr)); home != r.Customer.Tenant {
 			r.Customer.ClaimedBy = home
 		}
 	}
-	if f.err != nil {
-		return relationship.Relationship{}, f.err
+	if c.err != nil {
+		return relationship.Relationship{}, c.err
 	}
 	return r, nil
+}
+
+// relationshipFields are those of a relationship, apart from what its key and its place in index served say.
+func relationshipFields(c *coder, r *relationship.Relationship) {
+	flag(c, aRecorded, &r.Customer.Created)
+	flag(c, "apart", &r.Apart)
+	packed(c, "twin", &r.Twin)
+	need(c, "id", &r.ID)
+	text(c, "name", &r.Customer.CompanyName)
+	texts(c, "domains", &r.Customer.Domains)
+	text(c, "nameFrom", &r.Customer.NameSource)
+	text(c, "country", &r.Customer.Country)
+	text(c, "countryFrom", &r.Customer.CountrySource)
+	text(c, "cloud", &r.Customer.Cloud)
+	need(c, "role", &r.Role)
+	need(c, "status", &r.Status)
+	text(c, "origin", &r.Origin)
+	text(c, "invitation", &r.Invitation)
+	text(c, "via", &r.Via)
+	need(c, "dap", &r.DelegatedAdmin)
+	need(c, "identity", &r.IdentityCheck)
+	text(c, "regions", &r.RegionTable)
+	moment(c, "established", &r.EstablishedAt)
+	moment(c, "updated", &r.UpdatedAt)
+	correlation(c, "correlation", &r.CorrelationID)
+	number(c, "sold", &r.Sold.Active)
+	number(c, "soldAzure", &r.Sold.Azure)
+	flag(c, "agreed", &r.AgreementSigned)
+	if g, there := part(c, "removal", &r.Removal); there {
+		moment(&g, "at", &r.Removal.At)
+		text(&g, "by", &r.Removal.By)
+		attestedFields(&g, &r.Removal.Attestation)
+		c.leave("removal", &g)
+	}
+	timeline(c, aRelated, &r.History, "", "", writeRelationshipEntry, readRelationshipEntry)
+	needNumber(c, "v", &r.Version)
+}
+
+// correlation is the id of a request, as far as it is kept.
+func correlation(c *coder, name string, id *string) {
+	if c.writes {
+		item(c.item).text(name, pack(shortened(*id)))
+		return
+	}
+	*id = c.unpacked(name)
+}
+
+// attestedFields say which text was attested.
+func attestedFields(c *coder, a *relationship.AttestedText) {
+	text(c, "version", &a.Version)
+	text(c, "language", &a.Language)
+	text(c, "hash", &a.Hash)
+}
+
+func writeRelationshipEntry(e relationship.Entry) invitation.Entry {
+	return invitation.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: stoodAfter(e), Why: e.Why}
+}
+
+func readRelationshipEntry(e invitation.Entry) (relationship.Entry, error) {
+	entry := relationship.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Why: e.Why}
+	entry.Status, entry.DelegatedAdmin, entry.IdentityCheck = standing(e.Key)
+	return entry, nil
 }
 
 // How things stood after an entry of a relationship's history is kept where an invitation's has its key, as the first letters of the

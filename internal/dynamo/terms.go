@@ -59,27 +59,26 @@ func (s *Store) Texts(ctx context.Context, t terms.Type) (all []terms.Text, err 
 }
 
 func encodeTerms(t terms.Text) item {
-	i := newItem(termsKey(t.Type, t.Version, t.Language), termsType)
-	i.text("kind", string(t.Type))
-	i.text("version", t.Version)
-	i.text("language", t.Language)
-	i.texts("countries", t.Countries)
-	i.text("title", t.Title)
-	i.text("body", t.Body)
-	i.text("url", t.URL)
-	i.text("hash", t.Hash)
-	i.time("from", t.From)
-	return i
+	return written(newItem(termsKey(t.Type, t.Version, t.Language), termsType), termsFields, &t)
 }
 
-func decodeTerms(stored map[string]types.AttributeValue) (terms.Text, error) {
-	f := &fields{item: stored}
-	if err := f.expect(termsType); err != nil {
-		return terms.Text{}, err
+func decodeTerms(stored map[string]types.AttributeValue) (t terms.Text, err error) {
+	c, err := reading(stored, termsType)
+	if err != nil {
+		return t, err
 	}
-	t := terms.Text{
-		Type: terms.Type(f.needText("kind")), Version: f.needText("version"), Language: f.needText("language"), Countries: f.texts("countries"),
-		Title: f.needText("title"), Body: f.text("body"), URL: f.text("url"), Hash: f.needText("hash"), From: f.time("from"),
-	}
-	return t, f.err
+	termsFields(&c, &t)
+	return t, c.err
+}
+
+func termsFields(c *coder, t *terms.Text) {
+	need(c, "kind", &t.Type)
+	need(c, "version", &t.Version)
+	need(c, "language", &t.Language)
+	texts(c, "countries", &t.Countries)
+	need(c, "title", &t.Title)
+	text(c, "body", &t.Body)
+	text(c, "url", &t.URL)
+	need(c, "hash", &t.Hash)
+	moment(c, "from", &t.From)
 }

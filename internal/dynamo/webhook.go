@@ -265,57 +265,60 @@ const (
 
 func encodeEndpoint(e webhook.Endpoint) item {
 	i := newItem(endpointKey(e.Key), endpointType)
-	i.text(aURL, e.URL)
-	i.text(aDescription, e.Description)
-	i.texts(aWanted, e.Events)
-	i.text(aStatus, string(e.Status))
-	i.text(aWhy, e.Reason)
-	secrets := make([]string, len(e.Secrets))
-	for n, each := range e.Secrets {
-		secrets[n] = each.Sealed
-		i.time(aSecretUntil, each.Until) // of the last: the newest has none
-	}
-	i.texts(aSecrets, secrets)
-	i.work(e.Box)
-	i.number(aFailures, e.Failures)
-	i.time(aFailing, e.FailingSince)
-	i.time(aRests, e.RestsUntil)
-	i.text(aRequest, e.Body)
-	i.time(aMadeAt, e.CreatedAt)
-	i.time(aChangedAt, e.ChangedAt)
-	i.number(aRevision, e.Revision)
-	i.number(aVersion, e.Version)
-	if at, waits := e.Due(); waits {
-		i[dueAttr] = str(dueShard(e.ID))
-		i[dueAtAttr] = num(at.Unix())
-	}
-	return i
+	at, waits := e.Due()
+	i.due(e.ID, at, waits)
+	return written(i, endpointFields, &e)
 }
 
 // EndpointFromImage gives the webhook endpoint of an item, also of a stream record's image. The error is that of
 // [InvitationFromImage].
-func EndpointFromImage(image map[string]types.AttributeValue) (webhook.Endpoint, error) {
-	f := &fields{item: image}
-	if err := f.expect(endpointType); err != nil {
-		return webhook.Endpoint{}, err
+func EndpointFromImage(image map[string]types.AttributeValue) (e webhook.Endpoint, err error) {
+	c, err := reading(image, endpointType)
+	if err != nil {
+		return e, err
 	}
-	e := webhook.Endpoint{
-		Key: webhook.Key{
-			Partner: partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)), ID: strings.TrimPrefix(f.needText(skAttr), endpointPrefix),
-		},
-		URL: f.needText(aURL), Description: f.text(aDescription), Events: f.texts(aWanted), Status: webhook.Status(f.needText(aStatus)),
-		Reason: f.text(aWhy), Box: f.work(), Failures: f.number(aFailures), FailingSince: f.time(aFailing), RestsUntil: f.time(aRests),
-		Body: f.text(aRequest), CreatedAt: f.time(aMadeAt), ChangedAt: f.time(aChangedAt), Revision: f.needNumber(aRevision),
-		Version: f.needNumber(aVersion),
+	e.Partner, e.ID = partner.TenantID(c.owner(partnerPrefix)), strings.TrimPrefix(c.needText(skAttr), endpointPrefix)
+	endpointFields(&c, &e)
+	return e, c.err
+}
+
+// endpointFields are those of an endpoint, apart from what its key says.
+func endpointFields(c *coder, e *webhook.Endpoint) {
+	need(c, aURL, &e.URL)
+	text(c, aDescription, &e.Description)
+	texts(c, aWanted, &e.Events)
+	need(c, aStatus, &e.Status)
+	text(c, aWhy, &e.Reason)
+	secretFields(c, &e.Secrets)
+	boxFields(c, aJob, &e.Box)
+	number(c, aFailures, &e.Failures)
+	moment(c, aFailing, &e.FailingSince)
+	moment(c, aRests, &e.RestsUntil)
+	text(c, aRequest, &e.Body)
+	moment(c, aMadeAt, &e.CreatedAt)
+	moment(c, aChangedAt, &e.ChangedAt)
+	needNumber(c, aRevision, &e.Revision)
+	needNumber(c, aVersion, &e.Version)
+}
+
+// secretFields are two lists in one: the keys, and until when the last of them signs. The newest has no end.
+func secretFields(c *coder, secrets *[]webhook.Secret) {
+	if c.writes {
+		sealed := make([]string, len(*secrets))
+		for n, each := range *secrets {
+			sealed[n] = each.Sealed
+			item(c.item).time(aSecretUntil, each.Until)
+		}
+		texts(c, aSecrets, &sealed)
+		return
 	}
-	for n, each := range f.texts(aSecrets) {
+	for n, each := range c.texts(aSecrets) {
 		secret := webhook.Secret{Sealed: each}
 		if n > 0 {
-			secret.Until = f.time(aSecretUntil)
+			secret.Until = c.time(aSecretUntil)
 		}
-		e.Secrets = append(e.Secrets, secret)
+		*secrets = append(*secrets, secret)
 	}
-	return e, f.err
 }
 
 func encodeDelivery(d webhook.Delivery) item {
@@ -324,36 +327,34 @@ func encodeDelivery(d webhook.Delivery) item {
 		place = onItsWay
 	}
 	i := newItem(deliveryKey(d.Endpoint, place, d.ID), deliveryType)
-	i.text(aEvent, d.Event)
-	i.text(aEventType, d.Type)
-	i[aEventBody] = &types.AttributeValueMemberB{Value: d.Body}
-	i.time(aEventAt, d.At)
-	i.text(aResult, string(d.Result))
-	i.work(d.Box)
-	i.number(aTries, d.Attempts)
-	i.time(aTried, d.LastAt)
-	i.number(aAnswered, d.Status)
-	i.text(aWhy, d.Reason)
-	i.number(aVersion, d.Version)
 	i.time(ttlAttr, d.At.Add(webhook.Kept))
-	return i
+	return written(i, deliveryFields, &d)
 }
 
-func decodeDelivery(k webhook.Key, stored map[string]types.AttributeValue) (webhook.Delivery, error) {
-	f := &fields{item: stored}
-	if err := f.expect(deliveryType); err != nil {
-		return webhook.Delivery{}, err
+func decodeDelivery(k webhook.Key, stored map[string]types.AttributeValue) (d webhook.Delivery, err error) {
+	c, err := reading(stored, deliveryType)
+	if err != nil {
+		return d, err
 	}
-	place := strings.TrimPrefix(f.needText(skAttr), deliveriesOf(k))
-	d := webhook.Delivery{
-		Endpoint: k, ID: strings.TrimPrefix(strings.TrimPrefix(place, onItsWay), hasEnded), Event: f.needText(aEvent), Type: f.needText(aEventType),
-		At: f.time(aEventAt), Result: webhook.Result(f.text(aResult)), Box: f.work(), Attempts: f.number(aTries), LastAt: f.time(aTried),
-		Status: f.number(aAnswered), Reason: f.text(aWhy), Version: f.needNumber(aVersion),
-	}
-	if b, ok := get[*types.AttributeValueMemberB](f, aEventBody, true); ok {
-		d.Body = b.Value
-	}
-	return d, f.err
+	place := strings.TrimPrefix(c.needText(skAttr), deliveriesOf(k))
+	d.Endpoint, d.ID = k, strings.TrimPrefix(strings.TrimPrefix(place, onItsWay), hasEnded)
+	deliveryFields(&c, &d)
+	return d, c.err
+}
+
+// deliveryFields are those of a delivery, apart from what its key says.
+func deliveryFields(c *coder, d *webhook.Delivery) {
+	need(c, aEvent, &d.Event)
+	need(c, aEventType, &d.Type)
+	bytesField(c, aEventBody, &d.Body)
+	moment(c, aEventAt, &d.At)
+	text(c, aResult, &d.Result)
+	boxFields(c, aJob, &d.Box)
+	number(c, aTries, &d.Attempts)
+	moment(c, aTried, &d.LastAt)
+	number(c, aAnswered, &d.Status)
+	text(c, aWhy, &d.Reason)
+	needNumber(c, aVersion, &d.Version)
 }
 
 func decodeDeliveries(k webhook.Key, stored []map[string]types.AttributeValue) (all []webhook.Delivery, err error) {
