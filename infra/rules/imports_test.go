@@ -41,7 +41,7 @@ var (
 	lambda  = []string{"github.com/aws/aws-lambda-go/"}
 
 	ground = append(slices.Clone(words), "env")
-	domain = append(slices.Clone(ground), "iso8601", "contact", "partner", "command", "registry", "agenda", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
+	domain = append(slices.Clone(ground), "iso8601", "contact", "partner", "command", "registry", "due", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
 	// Adapters know the domain, the words, and the small rooms that make clients and keys and write logs. They never know one another.
 	below = append(slices.Clone(domain), "webhook", "sealing", "audit", "batch", "customer", "letter", "letter/markup", "draft", "awsenv", "keyring", "observe")
 )
@@ -61,23 +61,23 @@ var house = map[string]room{
 	"partner":      {neighbours: append(slices.Clone(words), "contact"), foreign: append(slices.Clone(text), "github.com/google/uuid")},
 	"registry":     {neighbours: append(slices.Clone(words), "command", "contact", "partner"), foreign: text},
 	"command":      {neighbours: append(slices.Clone(words), "partner")},
-	"agenda":       {neighbours: append(slices.Clone(words), "partner")},
+	"due":          {neighbours: append(slices.Clone(words), "partner")},
 	"link":         {neighbours: words, foreign: []string{"github.com/google/uuid"}},
 	"terms":        {neighbours: words, foreign: text},
 	"outbox":       {},
 	"recipient":    {neighbours: append(slices.Clone(words), "command", "contact", "outbox", "partner", "registry")},
 	"relationship": {neighbours: append(slices.Clone(words), "contact", "partner"), foreign: text},
-	"granular":     {neighbours: append(slices.Clone(words), "command", "outbox", "iso8601", "agenda", "contact", "link", "partner", "relationship"), foreign: text},
+	"granular":     {neighbours: append(slices.Clone(words), "command", "outbox", "iso8601", "due", "contact", "link", "partner", "relationship"), foreign: text},
 	"partnership":  {neighbours: append(slices.Clone(words), "command", "link", "partner", "relationship", "terms")},
-	"invitation":   {neighbours: append(slices.Clone(words), "recipient", "command", "outbox", "agenda", "contact", "granular", "link", "partner", "registry", "relationship", "partnership", "commerce"), foreign: text},
-	"commerce":     {neighbours: append(slices.Clone(words), "command", "agenda", "contact", "link", "partner", "relationship", "terms", "partnership")},
-	"enrolment":    {neighbours: append(slices.Clone(words), "recipient", "command", "outbox", "agenda", "contact", "link", "partner", "registry", "terms"), foreign: text},
+	"invitation":   {neighbours: append(slices.Clone(words), "recipient", "command", "outbox", "due", "contact", "granular", "link", "partner", "registry", "relationship", "partnership", "commerce"), foreign: text},
+	"commerce":     {neighbours: append(slices.Clone(words), "command", "due", "contact", "link", "partner", "relationship", "terms", "partnership")},
+	"enrolment":    {neighbours: append(slices.Clone(words), "recipient", "command", "outbox", "due", "contact", "link", "partner", "registry", "terms"), foreign: text},
 	// What has happened, derived from the histories of the domain.
 	"audit": {neighbours: append(slices.Clone(words), "outbox", "partner", "granular", "relationship", "partnership", "invitation", "commerce", "enrolment")},
 	// What a partner does with a customer once the relationship stands.
 	"customer": {neighbours: append(slices.Clone(words), "command", "contact", "link", "partner", "terms", "relationship", "partnership", "commerce", "granular", "invitation"), foreign: []string{"github.com/google/uuid"}},
 	// Bulk invitations.
-	"batch": {neighbours: append(slices.Clone(words), "command", "outbox", "agenda", "contact", "iso8601", "link", "partner", "invitation"), foreign: text},
+	"batch": {neighbours: append(slices.Clone(words), "command", "outbox", "due", "contact", "iso8601", "link", "partner", "invitation"), foreign: text},
 	// What mails and drafts say.
 	"letter": {neighbours: domain, foreign: text},
 	// A letter as HTML, for who mails it and who shows it first.
@@ -118,7 +118,7 @@ var house = map[string]room{
 	// What is encrypted with a key that its text names.
 	"sealing": {neighbours: []string{"link"}},
 	// What partners' programs are told, and the way of each delivery.
-	"webhook": {neighbours: append(slices.Clone(words), "agenda", "command", "link", "outbox", "partner", "sealing")},
+	"webhook": {neighbours: append(slices.Clone(words), "due", "command", "link", "outbox", "partner", "sealing")},
 	// Who is signed in to pages, and how they came to be: one room for whatever has pages.
 	"session": {neighbours: append(slices.Clone(words), "contact", "identity", "invitation", "link", "partner", "relationship", "sealing"), foreign: []string{"golang.org/x/oauth2"}},
 	// Who signs in and who calls, by what providers sign.
@@ -132,7 +132,7 @@ var house = map[string]room{
 }
 
 // pure are the packages whose structs carry no tags: what is stored and what is sent is an adapter's business.
-var pure = []string{"publicid", "iso8601", "contact", "partner", "command", "registry", "agenda", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment", "audit", "batch", "webhook"}
+var pure = []string{"publicid", "iso8601", "contact", "partner", "command", "registry", "due", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment", "audit", "batch", "webhook"}
 
 // onlyIn says which functions may carry a dependency; every other function that links it starts slower for nothing.
 var onlyIn = []struct {

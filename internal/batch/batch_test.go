@@ -15,10 +15,10 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"concord/internal/agenda"
 	"concord/internal/batch"
 	"concord/internal/command"
 	"concord/internal/contact"
+	"concord/internal/due"
 	"concord/internal/invitation"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -337,7 +337,7 @@ func TestOneWorker(t *testing.T) {
 		t.Errorf("another one took it: %+v, %v", got, err)
 	}
 	o.clock = o.clock.Add(batch.StreamGrace)
-	round := agenda.Round{Agenda: o.store, Duties: map[agenda.Kind]agenda.Duty{agenda.Batch: batch.Cleanup{Store: o.store}}, Now: o.Now}
+	round := due.Round{Index: o.store, Duties: map[due.Kind]due.Duty{due.Batch: batch.Cleanup{Store: o.store}}, Now: o.Now}
 	if tally, err := round.Run(t.Context()); err != nil || tally.Done[batch.CountRedriven] != 1 {
 		t.Errorf("%+v, %v", tally, err)
 	}
@@ -405,8 +405,8 @@ func TestMailsWaitForTheirQuota(t *testing.T) {
 	}
 	// On its day the mail is queued, and the quota of that day is used up by then.
 	o.clock = second
-	round := agenda.Round{Agenda: o.store, Duties: map[agenda.Kind]agenda.Duty{
-		agenda.Invitation: invitation.Cleanup{Store: o.store}, agenda.Batch: batch.Cleanup{Store: o.store},
+	round := due.Round{Index: o.store, Duties: map[due.Kind]due.Duty{
+		due.Invitation: invitation.Cleanup{Store: o.store}, due.Batch: batch.Cleanup{Store: o.store},
 	}, Now: o.Now}
 	tally, err := round.Run(t.Context())
 	if err != nil || tally.Done[invitation.CountRequeued] != 100 { // fifty that nobody mailed yesterday among them

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"concord/internal/agenda"
+	"concord/internal/due"
 	"concord/internal/invitation"
 	"concord/internal/problem"
 )
@@ -16,11 +16,11 @@ type Cleanup struct{ Store Store }
 // CountRedriven counts batches that were given to another worker.
 const CountRedriven = "BatchRedriven"
 
-// Counts is that of [agenda.Duty].
+// Counts is that of [due.Duty].
 func (c Cleanup) Counts() []string { return []string{CountRedriven} }
 
-// Do is that of [agenda.Duty].
-func (c Cleanup) Do(ctx context.Context, a agenda.Appointment, now time.Time, count func(string)) error {
+// Do is that of [due.Duty].
+func (c Cleanup) Do(ctx context.Context, a due.Item, now time.Time, count func(string)) error {
 	before, err := c.Store.Batch(ctx, Key{a.Partner, a.ID})
 	if problem.Is(err, problem.NotFound) {
 		return nil

@@ -68,7 +68,7 @@ type Agreement struct {
 // number is taken or the relationship is not as it was before.
 //
 // ForgetSigner takes the contact and who recorded it out of an agreement whose time for that has come at a moment, and gives false for
-// any other. Ref is what the agenda lists it by.
+// any other. Ref is what the due index lists it by.
 type AgreementStore interface {
 	Signatures
 	Agreements(ctx context.Context, customer, attestedBy partner.TenantID) ([]Agreement, error)

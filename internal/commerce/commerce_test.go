@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"concord/internal/agenda"
 	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/contact"
+	"concord/internal/due"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
@@ -835,8 +835,8 @@ func TestRetention(t *testing.T) {
 	s.attest(alderID, larchID)
 	run := func(after time.Duration) (n int) {
 		t.Helper()
-		round := agenda.Round{
-			Agenda: s.store, Duties: map[agenda.Kind]agenda.Duty{agenda.Agreement: commerce.Cleanup{Store: s.store}}, Now: func() time.Time { return start.Add(after) },
+		round := due.Round{
+			Index: s.store, Duties: map[due.Kind]due.Duty{due.Agreement: commerce.Cleanup{Store: s.store}}, Now: func() time.Time { return start.Add(after) },
 		}
 		tally, err := round.Run(t.Context())
 		if err != nil {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"concord/internal/agenda"
+	"concord/internal/due"
 )
 
 // evidence is for how long an agreement names who signed it, unless the deployment says otherwise (domain, 0.23).
@@ -16,11 +16,11 @@ type Cleanup struct{ Store AgreementStore }
 // CountForgotten is what it counts.
 const CountForgotten = "SignersForgotten"
 
-// Counts is that of [agenda.Duty].
+// Counts is that of [due.Duty].
 func (Cleanup) Counts() []string { return []string{CountForgotten} }
 
-// Do is that of [agenda.Duty].
-func (c Cleanup) Do(ctx context.Context, a agenda.Appointment, now time.Time, count func(string)) error {
+// Do is that of [due.Duty].
+func (c Cleanup) Do(ctx context.Context, a due.Item, now time.Time, count func(string)) error {
 	forgotten, err := c.Store.ForgetSigner(ctx, a.Partner, a.ID, now)
 	if forgotten {
 		count(CountForgotten)

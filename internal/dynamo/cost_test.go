@@ -22,12 +22,12 @@ import (
 	"golang.org/x/time/rate"
 
 	"concord/infra/local/engine"
-	"concord/internal/agenda"
 	"concord/internal/audit"
 	"concord/internal/batch"
 	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/customer"
+	"concord/internal/due"
 	"concord/internal/dynamo"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -168,7 +168,7 @@ func (nothingMade) SendWhenAllowed(context.Context, command.Command, string, tim
 // setting is the service over a real store, with one partner and a clock that stands still.
 type setting struct {
 	service invitation.Service
-	cleanup agenda.Round
+	cleanup due.Round
 	store   *dynamo.Store
 	user    partner.User
 	now     time.Time
@@ -189,7 +189,7 @@ func newSetting(t testing.TB, store *dynamo.Store) *setting {
 		Ledger: store, Limits: recipient.Limits{Partners: 3, FirstMonth: 50, Daily: 500},
 	}
 	s.service.Recognition = relationship.Recognition{Companies: store, Relationships: store, Accounts: store, Regions: partner.ShippedRegions(), Register: store}
-	s.cleanup = agenda.Round{Agenda: store, Now: clock, Duties: map[agenda.Kind]agenda.Duty{agenda.Invitation: invitation.Cleanup{Store: store}}}
+	s.cleanup = due.Round{Index: store, Now: clock, Duties: map[due.Kind]due.Duty{due.Invitation: invitation.Cleanup{Store: store}}}
 	if err := store.CreateAccount(t.Context(), partner.Account{
 		Tenant: tenant, DisplayName: "Alder Inc", Role: partner.DirectBill, Cloud: "public", Country: "US", Status: partner.Active, Locale: "en",
 		PartnerIDs: []partner.PartnerID{{ID: partnerID, Type: "location", Country: "US", OnboardingLocation: true}}, AssociatedPartnerID: partnerID,

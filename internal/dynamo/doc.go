@@ -1,4 +1,4 @@
-// Package dynamo keeps everything in one DynamoDB table. [Store] is [invitation.Store], [agenda.Agenda],
+// Package dynamo keeps everything in one DynamoDB table. [Store] is [invitation.Store], [due.Index],
 // [recipient.Ledger], [relationship.Store], [customer.Store], [customer.Register], [customer.Directory], [terms.Catalogue], [batch.Store], [granular.Store], [partnership.Store], [commerce.AgreementStore], [commerce.OrderStore], [commerce.SubscriptionStore], [audit.Log], [registry.Store], [registry.ReputationStore], [enrolment.Store], [webhook.Store] and [enrolment.RecordStore]; keys.go makes every key, and each kind of item has a file.
 //
 // # Rules

@@ -11,19 +11,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"concord/internal/agenda"
+	"concord/internal/due"
 	"concord/internal/partner"
 )
 
-// Due is that of [agenda.Agenda]: one query of each shard of the due index, and another one for every hundred that are
+// Due is that of [due.Index]: one query of each shard of the due index, and another one for every hundred that are
 // due in it. The shards are merged by time, so that none waits for another.
-func (s *Store) Due(ctx context.Context, now time.Time) iter.Seq2[agenda.Appointment, error] {
-	return func(yield func(agenda.Appointment, error) bool) {
+func (s *Store) Due(ctx context.Context, now time.Time) iter.Seq2[due.Item, error] {
+	return func(yield func(due.Item, error) bool) {
 		var shards [dueShards]shard
 		for n := range shards {
 			shards[n] = shard{name: strconv.Itoa(n), until: now}
 			if err := shards[n].fill(ctx, s); err != nil {
-				yield(agenda.Appointment{}, err)
+				yield(due.Item{}, err)
 				return
 			}
 		}
@@ -43,7 +43,7 @@ func (s *Store) Due(ctx context.Context, now time.Time) iter.Seq2[agenda.Appoint
 				return
 			}
 			if err := first.fill(ctx, s); err != nil {
-				yield(agenda.Appointment{}, err)
+				yield(due.Item{}, err)
 				return
 			}
 		}
@@ -51,16 +51,16 @@ func (s *Store) Due(ctx context.Context, now time.Time) iter.Seq2[agenda.Appoint
 }
 
 // due says of which kind an entry of the due index is, by what its sort key begins with.
-var due = map[string]agenda.Kind{
-	invitationPrefix: agenda.Invitation, batchPrefix: agenda.Batch, granularPrefix: agenda.Granular, enrolmentPrefix: agenda.Enrolment,
-	agreementPrefix: agenda.Agreement, endpointPrefix: agenda.Webhook,
+var dueKinds = map[string]due.Kind{
+	invitationPrefix: due.Invitation, batchPrefix: due.Batch, granularPrefix: due.Granular, enrolmentPrefix: due.Enrolment,
+	agreementPrefix: due.Agreement, endpointPrefix: due.Webhook,
 }
 
 // shard is what is due in one partition of the due index, as far as it was read.
 type shard struct {
 	name  string
 	until time.Time
-	due   []agenda.Appointment
+	due   []due.Item
 	last  map[string]types.AttributeValue
 	done  bool
 }
@@ -80,12 +80,12 @@ func (d *shard) fill(ctx context.Context, s *Store) (err error) {
 		for _, entry := range out.Items {
 			f := &fields{item: entry}
 			pk := f.needText(pkAttr)
-			r := agenda.Appointment{At: f.time(dueAtAttr), Partner: partner.TenantID(strings.TrimPrefix(pk, partnerPrefix))}
+			r := due.Item{At: f.time(dueAtAttr), Partner: partner.TenantID(strings.TrimPrefix(pk, partnerPrefix))}
 			prefix, id, _ := strings.Cut(f.needText(skAttr), "#")
 			if f.err != nil {
 				return f.err
 			}
-			r.Kind, r.ID = due[prefix+"#"], id
+			r.Kind, r.ID = dueKinds[prefix+"#"], id
 			if id, found := strings.CutPrefix(pk, enrolmentPrefix); found {
 				r.Partner, r.ID = "", id
 			}

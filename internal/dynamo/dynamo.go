@@ -15,12 +15,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 
-	"concord/internal/agenda"
 	"concord/internal/audit"
 	"concord/internal/awsenv"
 	"concord/internal/batch"
 	"concord/internal/commerce"
 	"concord/internal/customer"
+	"concord/internal/due"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -42,7 +42,7 @@ type Store struct {
 
 var (
 	_ invitation.Store         = (*Store)(nil)
-	_ agenda.Agenda            = (*Store)(nil)
+	_ due.Index                = (*Store)(nil)
 	_ recipient.Ledger         = (*Store)(nil)
 	_ relationship.Store       = (*Store)(nil)
 	_ granular.Store           = (*Store)(nil)

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"concord/internal/agenda"
+	"concord/internal/due"
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -90,13 +90,13 @@ const (
 	CountMailFailed = "MailFailed"
 )
 
-// Counts is that of [agenda.Duty].
+// Counts is that of [due.Duty].
 func (c Cleanup) Counts() []string {
 	return []string{CountLapsed, CountOverdue, CountQueued, CountErased, CountMailFailed}
 }
 
-// Do is that of [agenda.Duty].
-func (c Cleanup) Do(ctx context.Context, a agenda.Appointment, now time.Time, count func(string)) error {
+// Do is that of [due.Duty].
+func (c Cleanup) Do(ctx context.Context, a due.Item, now time.Time, count func(string)) error {
 	before, err := c.Store.Enrolment(ctx, a.ID)
 	if problem.Is(err, problem.NotFound) {
 		return nil

@@ -11,9 +11,9 @@ import (
 
 	"golang.org/x/text/language"
 
-	"concord/internal/agenda"
 	"concord/internal/command"
 	"concord/internal/contact"
+	"concord/internal/due"
 	"concord/internal/link"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -776,7 +776,7 @@ func TestCleanup(t *testing.T) {
 	run := func(at time.Time) {
 		t.Helper()
 		d.now = at
-		if err := cleanup.Do(t.Context(), agenda.Appointment{Kind: agenda.Enrolment, ID: e.ID}, at, func(name string) { did[name]++ }); err != nil {
+		if err := cleanup.Do(t.Context(), due.Item{Kind: due.Enrolment, ID: e.ID}, at, func(name string) { did[name]++ }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -807,7 +807,7 @@ func TestCleanup(t *testing.T) {
 	if e, err = d.act(Approve, e.ID); err != nil || e.Overdue || !e.ReviewDueAt.IsZero() {
 		t.Errorf("%+v, %v", e, err)
 	}
-	if err := cleanup.Do(t.Context(), agenda.Appointment{ID: "enr_none"}, d.now, nil); err != nil {
+	if err := cleanup.Do(t.Context(), due.Item{ID: "enr_none"}, d.now, nil); err != nil {
 		t.Error(err)
 	}
 	if !slices.Equal(cleanup.Counts(), []string{CountLapsed, CountOverdue, CountQueued, CountErased, CountMailFailed}) {
@@ -1004,7 +1004,7 @@ func TestForgottenPeople(t *testing.T) {
 		}
 		count := 0
 		for _, at := range []time.Time{ended.Add(Forgotten - time.Second), ended.Add(Forgotten), ended.Add(2 * Forgotten)} {
-			if err := (Cleanup{Store: d.memory}).Do(t.Context(), agenda.Appointment{ID: e.ID}, at, func(string) { count++ }); err != nil {
+			if err := (Cleanup{Store: d.memory}).Do(t.Context(), due.Item{ID: e.ID}, at, func(string) { count++ }); err != nil {
 				t.Fatal(err)
 			}
 		}

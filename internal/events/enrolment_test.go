@@ -16,10 +16,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/text/language"
 
-	"concord/internal/agenda"
 	"concord/internal/audit"
 	"concord/internal/command"
 	"concord/internal/contact"
+	"concord/internal/due"
 	"concord/internal/dynamo"
 	"concord/internal/enrolment"
 	"concord/internal/link"
@@ -98,7 +98,7 @@ func applied(t *testing.T) *office {
 	}
 	tend := func() {
 		o.clock = o.clock.Add(10 * 24 * time.Hour)
-		if err := (enrolment.Cleanup{Store: filed{o.store, o}}).Do(ctx, agenda.Appointment{ID: e.ID}, o.clock, func(string) {}); err != nil {
+		if err := (enrolment.Cleanup{Store: filed{o.store, o}}).Do(ctx, due.Item{ID: e.ID}, o.clock, func(string) {}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -137,7 +137,7 @@ func applied(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	o.clock = o.clock.Add(enrolment.Forgotten)
-	if err := (enrolment.Cleanup{Store: filed{o.store, o}}).Do(ctx, agenda.Appointment{ID: e.Previous}, o.clock, func(string) {}); err != nil {
+	if err := (enrolment.Cleanup{Store: filed{o.store, o}}).Do(ctx, due.Item{ID: e.Previous}, o.clock, func(string) {}); err != nil {
 		t.Fatal(err)
 	}
 	return o

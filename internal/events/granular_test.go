@@ -10,10 +10,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"concord/internal/agenda"
 	"concord/internal/audit"
 	"concord/internal/command"
 	"concord/internal/contact"
+	"concord/internal/due"
 	"concord/internal/dynamo"
 	"concord/internal/granular"
 	"concord/internal/link"
@@ -96,7 +96,7 @@ func (g *grantor) stored() granular.Relationship {
 func (g *grantor) after(days int) *grantor {
 	g.t.Helper()
 	g.clock = g.clock.AddDate(0, 0, days)
-	err := granular.Cleanup{Store: g.Service.Store}.Do(g.t.Context(), agenda.Appointment{Partner: g.key.Partner, ID: g.key.ID}, g.clock, func(string) {})
+	err := granular.Cleanup{Store: g.Service.Store}.Do(g.t.Context(), due.Item{Partner: g.key.Partner, ID: g.key.ID}, g.clock, func(string) {})
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"concord/internal/agenda"
+	"concord/internal/due"
 	"concord/internal/outbox"
 	"concord/internal/problem"
 )
@@ -24,7 +24,7 @@ const (
 	CountMailFailed = "MailFailed"
 )
 
-// Counts is that of [agenda.Duty].
+// Counts is that of [due.Duty].
 func (c Cleanup) Counts() []string {
 	return []string{CountExpired, CountExtended, CountReminded, CountRequeued, CountMailFailed}
 }
@@ -42,8 +42,8 @@ func tally(before, after Relationship, count func(string)) {
 	one(CountRequeued, after.Post.State == outbox.Queued && slices.Equal(before.Post.Owed, after.Post.Owed))
 }
 
-// Do is that of [agenda.Duty].
-func (c Cleanup) Do(ctx context.Context, a agenda.Appointment, now time.Time, count func(string)) error {
+// Do is that of [due.Duty].
+func (c Cleanup) Do(ctx context.Context, a due.Item, now time.Time, count func(string)) error {
 	for range maxRounds {
 		before, err := c.Store.GranularRelationship(ctx, Key{a.Partner, a.ID}, true)
 		if problem.Is(err, problem.NotFound) {

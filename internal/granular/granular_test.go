@@ -13,9 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"concord/internal/agenda"
 	"concord/internal/command"
 	"concord/internal/contact"
+	"concord/internal/due"
 	"concord/internal/granular"
 	"concord/internal/link"
 	"concord/internal/outbox"
@@ -826,7 +826,7 @@ func TestPeople(t *testing.T) {
 // cleanup does what is due for one relationship and gives what it counts.
 func (o *office) cleanup(k granular.Key) (done string, err error) {
 	duty := granular.Cleanup{Store: o.store}
-	err = duty.Do(o.Context(), agenda.Appointment{Kind: agenda.Granular, Partner: k.Partner, ID: k.ID, At: o.clock}, o.clock, func(name string) {
+	err = duty.Do(o.Context(), due.Item{Kind: due.Granular, Partner: k.Partner, ID: k.ID, At: o.clock}, o.clock, func(name string) {
 		if !slices.Contains(duty.Counts(), name) {
 			o.Errorf("%s is no name of a count", name)
 		}

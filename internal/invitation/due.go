@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"concord/internal/agenda"
+	"concord/internal/due"
 	"concord/internal/outbox"
 	"concord/internal/problem"
 )
@@ -23,7 +23,7 @@ const (
 	CountErased     = "Erased"
 )
 
-// Counts is that of [agenda.Duty].
+// Counts is that of [due.Duty].
 func (c Cleanup) Counts() []string {
 	return []string{CountExpired, CountRequeued, CountMailFailed, CountReminded, CountErased}
 }
@@ -43,8 +43,8 @@ func tally(before, after Invitation, count func(string)) {
 	one(CountErased, !before.EraseAt.Equal(after.EraseAt) && after.EraseAt.IsZero())
 }
 
-// Do is that of [agenda.Duty].
-func (c Cleanup) Do(ctx context.Context, a agenda.Appointment, now time.Time, count func(string)) error {
+// Do is that of [due.Duty].
+func (c Cleanup) Do(ctx context.Context, a due.Item, now time.Time, count func(string)) error {
 	for range maxRounds {
 		before, err := c.Store.Invitation(ctx, Key{a.Partner, a.ID}, true)
 		if problem.Is(err, problem.NotFound) {

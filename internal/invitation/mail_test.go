@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"concord/internal/agenda"
+	"concord/internal/due"
 	"concord/internal/invitation"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -351,7 +351,7 @@ func TestOneItemThatCannotBeDoneHoldsUpNoOther(t *testing.T) {
 }
 
 func TestCleanupMeetsOthers(t *testing.T) {
-	prepare := func() (*office, agenda.Round) {
+	prepare := func() (*office, due.Round) {
 		o := open(t)
 		o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
 		o.pass(invitation.DefaultDuration)

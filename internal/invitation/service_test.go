@@ -15,9 +15,9 @@ import (
 
 	"golang.org/x/text/language"
 
-	"concord/internal/agenda"
 	"concord/internal/command"
 	"concord/internal/contact"
+	"concord/internal/due"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/outbox"
@@ -170,14 +170,14 @@ func (o *office) mailed(t *testing.T, inv invitation.Invitation, state outbox.St
 	return o.put(t, inv, settled)
 }
 
-func (o *office) round() agenda.Round {
-	return agenda.Round{Agenda: o.store, Now: o.now, Duties: map[agenda.Kind]agenda.Duty{agenda.Invitation: invitation.Cleanup{Store: o.store}}}
+func (o *office) round() due.Round {
+	return due.Round{Index: o.store, Now: o.now, Duties: map[due.Kind]due.Duty{due.Invitation: invitation.Cleanup{Store: o.store}}}
 }
 
 // idle says that a round had nothing to do.
-func idle(t agenda.Tally) bool { return len(t.Done) == 0 && t.Left == 0 && t.Oldest == 0 }
+func idle(t due.Tally) bool { return len(t.Done) == 0 && t.Left == 0 && t.Oldest == 0 }
 
-func (o *office) clean(t *testing.T) agenda.Tally {
+func (o *office) clean(t *testing.T) due.Tally {
 	t.Helper()
 	tally, err := o.round().Run(t.Context())
 	if err != nil || !tally.Complete {

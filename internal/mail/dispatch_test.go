@@ -20,9 +20,9 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"concord/internal/agenda"
 	"concord/internal/command"
 	"concord/internal/contact"
+	"concord/internal/due"
 	"concord/internal/feedback"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -303,11 +303,11 @@ func (w *world) deliver() {
 	}
 }
 
-func (w *world) round(store invitation.Store, now func() time.Time) agenda.Round {
-	return agenda.Round{Agenda: w.memory, Now: now, Duties: map[agenda.Kind]agenda.Duty{agenda.Invitation: invitation.Cleanup{Store: store}}}
+func (w *world) round(store invitation.Store, now func() time.Time) due.Round {
+	return due.Round{Index: w.memory, Now: now, Duties: map[due.Kind]due.Duty{due.Invitation: invitation.Cleanup{Store: store}}}
 }
 
-func (w *world) cleanup() agenda.Tally {
+func (w *world) cleanup() due.Tally {
 	w.t.Helper()
 	tally, err := w.round(w.memory, time.Now).Run(w.t.Context())
 	if err != nil {

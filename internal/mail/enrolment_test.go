@@ -15,9 +15,9 @@ import (
 
 	"golang.org/x/text/language"
 
-	"concord/internal/agenda"
 	"concord/internal/command"
 	"concord/internal/contact"
+	"concord/internal/due"
 	"concord/internal/dynamo"
 	"concord/internal/enrolment"
 	"concord/internal/feedback"
@@ -405,7 +405,7 @@ func TestAnUnknownOutcomeCounts(t *testing.T) {
 		b.dispatcher.Sender, b.dispatcher.Metrics = ses, &observe.Metrics{Stack: "concord", Function: "mailer", Out: metrics}
 		cleanup := enrolment.Cleanup{Store: b.memory}
 		for began := time.Now(); time.Since(began) < 6*24*time.Hour; time.Sleep(5 * time.Minute) {
-			if err := cleanup.Do(t.Context(), agenda.Appointment{ID: b.id}, b.dispatcher.now(), func(string) {}); err != nil {
+			if err := cleanup.Do(t.Context(), due.Item{ID: b.id}, b.dispatcher.now(), func(string) {}); err != nil {
 				t.Fatal(err)
 			}
 			if b.now().Post.State == outbox.Queued {

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"concord/internal/agenda"
 	"concord/internal/contact"
+	"concord/internal/due"
 	"concord/internal/granular"
 	"concord/internal/link"
 	"concord/internal/observe"
@@ -105,7 +105,7 @@ func (d *desk) dispatch() granular.Relationship {
 
 func (d *desk) tick() {
 	d.Helper()
-	err := granular.Cleanup{Store: d.memory}.Do(d.Context(), agenda.Appointment{Kind: agenda.Granular, Partner: d.key.Partner, ID: d.key.ID, At: d.clock}, d.clock, func(string) {})
+	err := granular.Cleanup{Store: d.memory}.Do(d.Context(), due.Item{Kind: due.Granular, Partner: d.key.Partner, ID: d.key.ID, At: d.clock}, d.clock, func(string) {})
 	if err != nil {
 		d.Fatal(err)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"concord/internal/agenda"
 	"concord/internal/batch"
+	"concord/internal/due"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -259,11 +259,11 @@ func (s *suite) batchProgress() {
 	rows, err := s.Batches.Chunk(s.Context(), b, 0)
 	s.ok(err)
 	same(s, "the rows", rows, done)
-	s.eventually("the agenda", func() (any, bool) {
-		due := s.agenda(b.Partner, after.At)
-		return due, slices.Contains(due, agenda.Appointment{Kind: agenda.Batch, Partner: b.Partner, ID: b.ID, At: after.At})
+	s.eventually("the due index", func() (any, bool) {
+		items := s.dueOf(b.Partner, after.At)
+		return items, slices.Contains(items, due.Item{Kind: due.Batch, Partner: b.Partner, ID: b.ID, At: after.At})
 	})
-	if len(s.agenda(b.Partner, after.At.Add(-time.Second))) != 0 {
+	if len(s.dueOf(b.Partner, after.At.Add(-time.Second))) != 0 {
 		s.Error("due too early")
 	}
 	ended := after

@@ -10,10 +10,10 @@ import (
 	"sync"
 	"time"
 
-	"concord/internal/agenda"
 	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/customer"
+	"concord/internal/due"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -137,7 +137,7 @@ func (m *Memory) AddAgreement(ctx context.Context, a commerce.Agreement, r *rela
 	})
 }
 
-// agreementRef is what the agenda lists an agreement by.
+// agreementRef is what the due index lists an agreement by.
 func agreementRef(a commerce.Agreement) string {
 	by := "-"
 	if a.Source == commerce.PartnerAttested {
@@ -447,8 +447,8 @@ func (s *suite) agreementForgets() {
 		}
 	}
 	s.eventually("it is due", func() (any, bool) {
-		due := s.agenda(customer, a.EraseAt)
-		return due, slices.Contains(due, agenda.Appointment{Kind: agenda.Agreement, Partner: customer, ID: ref, At: a.EraseAt})
+		items := s.dueOf(customer, a.EraseAt)
+		return items, slices.Contains(items, due.Item{Kind: due.Agreement, Partner: customer, ID: ref, At: a.EraseAt})
 	})
 	forgets(ref, a.EraseAt.Add(-time.Second), false)
 	forgets(agreementRef(attested(p, customer, 2)), a.EraseAt, false)
@@ -461,8 +461,8 @@ func (s *suite) agreementForgets() {
 	}
 	s.same([]commerce.Agreement{a}, all)
 	s.eventually("it is no longer due", func() (any, bool) {
-		due := s.agenda(customer, noon.AddDate(50, 0, 0))
-		return due, len(due) == 0
+		items := s.dueOf(customer, noon.AddDate(50, 0, 0))
+		return items, len(items) == 0
 	})
 }
 

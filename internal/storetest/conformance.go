@@ -17,11 +17,11 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 
-	"concord/internal/agenda"
 	"concord/internal/audit"
 	"concord/internal/batch"
 	"concord/internal/contact"
 	"concord/internal/customer"
+	"concord/internal/due"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -39,7 +39,7 @@ import (
 // Stores is what a suite looks at: the store interfaces, over the same data.
 type Stores struct {
 	Invitations   invitation.Store
-	Agenda        agenda.Agenda
+	DueIndex      due.Index
 	Ledger        recipient.Ledger
 	Relationships relationship.Store
 	Granular      granular.Store
@@ -68,7 +68,7 @@ type Stores struct {
 // Of gives the stores of a value that is all of them.
 func Of[S interface {
 	invitation.Store
-	agenda.Agenda
+	due.Index
 	recipient.Ledger
 	relationship.Store
 	granular.Store
@@ -131,7 +131,7 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"enrolment lost update", (*suite).enrolmentOutdated},
 		{"enrolment makes an account", (*suite).enrolmentAccount},
 		{"enrolments newest first", (*suite).enrolmentsNewestFirst},
-		{"enrolments on the agenda", (*suite).enrolmentDue},
+		{"enrolments in the due index", (*suite).enrolmentDue},
 		{"records round trip", (*suite).recordRoundTrip},
 		{"records, 16 at once", (*suite).recordOnce},
 		{"records page by page", (*suite).recordPages},
@@ -140,8 +140,8 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"list filters", (*suite).filters},
 		{"list looks at a bounded number", (*suite).bounded},
 		{"list continued from nowhere", (*suite).malformedAfter},
-		{"agenda lists what is due", (*suite).due},
-		{"agenda forgets what ended", (*suite).dueGone},
+		{"the due index lists what is due", (*suite).due},
+		{"the due index forgets what ended", (*suite).dueGone},
 		{"slot and its occupant", (*suite).occupant},
 		{"slots of one domain", (*suite).slotsOfDomain},
 		{"texts", (*suite).texts},
@@ -915,25 +915,25 @@ func (s *suite) malformedAfter() {
 	}
 }
 
-// agenda gives what is due of one partner, in the order in which it is listed.
-func (s *suite) agenda(p partner.TenantID, now time.Time) (due []agenda.Appointment) {
+// dueOf returns what is due of one partner, in the order in which it is listed.
+func (s *suite) dueOf(p partner.TenantID, now time.Time) (items []due.Item) {
 	s.Helper()
-	for r, err := range s.Agenda.Due(s.Context(), now) {
+	for r, err := range s.DueIndex.Due(s.Context(), now) {
 		if err != nil {
 			s.Fatal(err)
 		}
 		if r.Partner == p {
-			due = append(due, r)
+			items = append(items, r)
 		}
 	}
-	return due
+	return items
 }
 
 func (s *suite) notDue(p partner.TenantID, now time.Time, id string) {
 	s.Helper()
-	s.eventually("the agenda", func() (any, bool) {
-		due := s.agenda(p, now)
-		return due, !slices.ContainsFunc(due, func(r agenda.Appointment) bool { return r.ID == id })
+	s.eventually("the due index", func() (any, bool) {
+		items := s.dueOf(p, now)
+		return items, !slices.ContainsFunc(items, func(r due.Item) bool { return r.ID == id })
 	})
 }
 
@@ -958,19 +958,19 @@ func (s *suite) due() {
 	}
 	s.create(p, func(i *invitation.Invitation) { i.ExpiresAt = at.Add(-time.Hour) }) // a draft waits for nobody
 	s.eventually("what is due", func() (any, bool) {
-		due := s.agenda(p, at)
-		return len(due), len(due) == len(want)
+		items := s.dueOf(p, at)
+		return len(items), len(items) == len(want)
 	})
-	due := s.agenda(p, at)
-	for _, r := range due {
+	items := s.dueOf(p, at)
+	for _, r := range items {
 		if !want[r.ID].Equal(r.At) {
 			s.Errorf("%s is due at %s, want %s", r.ID, r.At, want[r.ID])
 		}
 	}
-	if !slices.IsSortedFunc(due, func(a, b agenda.Appointment) int { return a.At.Compare(b.At) }) {
-		s.Errorf("not earliest first: %v", due)
+	if !slices.IsSortedFunc(items, func(a, b due.Item) int { return a.At.Compare(b.At) }) {
+		s.Errorf("not earliest first: %v", items)
 	}
-	for _, err := range s.Agenda.Due(s.Context(), at) {
+	for _, err := range s.DueIndex.Due(s.Context(), at) {
 		if err != nil {
 			s.Fatal(err)
 		}
@@ -1000,9 +1000,9 @@ func (s *suite) dueGone() {
 	} {
 		i := s.create(tenant())
 		i = s.write(&i, pending(i))
-		s.eventually("the agenda", func() (any, bool) {
-			due := s.agenda(i.Inviter, later)
-			return due, len(due) == 1
+		s.eventually("the due index", func() (any, bool) {
+			items := s.dueOf(i.Inviter, later)
+			return items, len(items) == 1
 		})
 		end(i)
 		s.notDue(i.Inviter, later, i.ID)

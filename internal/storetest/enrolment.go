@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"concord/internal/agenda"
+	"concord/internal/due"
 	"concord/internal/enrolment"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -352,9 +352,9 @@ func (s *suite) enrolmentDue() {
 	e.Post, e.Overdue, e.Verification.Lapsed = outbox.Box{}, false, false
 	s.enrolled(e)
 	listed := func(at time.Time) bool {
-		for a, err := range s.Agenda.Due(s.Context(), at) {
+		for a, err := range s.DueIndex.Due(s.Context(), at) {
 			s.ok(err)
-			if a.Kind == agenda.Enrolment && a.ID == e.ID {
+			if a.Kind == due.Enrolment && a.ID == e.ID {
 				if !a.At.Equal(e.ReviewDueAt) {
 					s.Errorf("due at %s", a.At)
 				}

@@ -14,11 +14,11 @@ import (
 	"sync"
 	"time"
 
-	"concord/internal/agenda"
 	"concord/internal/audit"
 	"concord/internal/batch"
 	"concord/internal/commerce"
 	"concord/internal/customer"
+	"concord/internal/due"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -34,7 +34,7 @@ import (
 )
 
 // Memory keeps everything that the stores keep, in memory and with the same contracts. It gives [invitation.Store],
-// [agenda.Agenda], [recipient.Ledger], [relationship.Store] and [partner.Accounts]. It panics when a caller breaks a contract, such as
+// [due.Index], [recipient.Ledger], [relationship.Store] and [partner.Accounts]. It panics when a caller breaks a contract, such as
 // a version that is left out. The zero value is empty and ready.
 type Memory struct {
 	mu            sync.Mutex
@@ -89,7 +89,7 @@ type day struct {
 
 var (
 	_ invitation.Store         = (*Memory)(nil)
-	_ agenda.Agenda            = (*Memory)(nil)
+	_ due.Index                = (*Memory)(nil)
 	_ recipient.Ledger         = (*Memory)(nil)
 	_ relationship.Store       = (*Memory)(nil)
 	_ granular.Store           = (*Memory)(nil)
@@ -723,50 +723,50 @@ func malformed() error {
 	return problem.New(problem.MalformedRequest, "The list cannot be continued from there.")
 }
 
-// Due is that of [agenda.Agenda].
-func (m *Memory) Due(ctx context.Context, now time.Time) iter.Seq2[agenda.Appointment, error] {
-	return func(yield func(agenda.Appointment, error) bool) {
+// Due is that of [due.Index].
+func (m *Memory) Due(ctx context.Context, now time.Time) iter.Seq2[due.Item, error] {
+	return func(yield func(due.Item, error) bool) {
 		if err := ctx.Err(); err != nil {
-			yield(agenda.Appointment{}, err)
+			yield(due.Item{}, err)
 			return
 		}
-		var due []agenda.Appointment
+		var items []due.Item
 		err := m.do(Due, func() error {
 			for k, i := range m.invitations {
 				if at, ok := i.Due(); ok && !at.After(now) {
-					due = append(due, agenda.Appointment{Kind: agenda.Invitation, Partner: k.Inviter, ID: k.ID, At: at})
+					items = append(items, due.Item{Kind: due.Invitation, Partner: k.Inviter, ID: k.ID, At: at})
 				}
 			}
 			for k, b := range m.batches {
 				if at, ok := b.Due(); ok && !at.After(now) {
-					due = append(due, agenda.Appointment{Kind: agenda.Batch, Partner: k.Partner, ID: k.ID, At: at})
+					items = append(items, due.Item{Kind: due.Batch, Partner: k.Partner, ID: k.ID, At: at})
 				}
 			}
 			for k, r := range m.granular {
 				if at, ok := r.Due(); ok && !at.After(now) {
-					due = append(due, agenda.Appointment{Kind: agenda.Granular, Partner: k.Partner, ID: k.ID, At: at})
+					items = append(items, due.Item{Kind: due.Granular, Partner: k.Partner, ID: k.ID, At: at})
 				}
 			}
 			for id, e := range m.enrolments {
 				if at, ok := e.Due(); ok && !at.After(now) {
-					due = append(due, agenda.Appointment{Kind: agenda.Enrolment, ID: id, At: at})
+					items = append(items, due.Item{Kind: due.Enrolment, ID: id, At: at})
 				}
 			}
 			for customer, all := range m.agreements {
 				for _, a := range all {
 					if !a.EraseAt.IsZero() && !a.EraseAt.After(now) {
-						due = append(due, agenda.Appointment{Kind: agenda.Agreement, Partner: customer, ID: agreementRef(a), At: a.EraseAt})
+						items = append(items, due.Item{Kind: due.Agreement, Partner: customer, ID: agreementRef(a), At: a.EraseAt})
 					}
 				}
 			}
 			return nil
 		})
 		if err != nil {
-			yield(agenda.Appointment{}, err)
+			yield(due.Item{}, err)
 			return
 		}
-		slices.SortFunc(due, func(a, b agenda.Appointment) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
-		for _, r := range due {
+		slices.SortFunc(items, func(a, b due.Item) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
+		for _, r := range items {
 			if !yield(r, nil) {
 				return
 			}

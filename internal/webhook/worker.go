@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"concord/internal/agenda"
 	"concord/internal/command"
+	"concord/internal/due"
 	"concord/internal/outbox"
 	"concord/internal/problem"
 	"concord/internal/publicid"
@@ -243,11 +243,11 @@ type Cleanup struct{ Store ends }
 // CountResumed counts endpoints for which a worker was asked.
 const CountResumed = "WebhooksResumed"
 
-// Counts is that of [agenda.Duty].
+// Counts is that of [due.Duty].
 func (c Cleanup) Counts() []string { return []string{CountResumed} }
 
-// Do is that of [agenda.Duty].
-func (c Cleanup) Do(ctx context.Context, a agenda.Appointment, now time.Time, count func(string)) error {
+// Do is that of [due.Duty].
+func (c Cleanup) Do(ctx context.Context, a due.Item, now time.Time, count func(string)) error {
 	resumed := false
 	err := change(ctx, c.Store, Key{a.Partner, a.ID}, func(e Endpoint) (Endpoint, bool) {
 		n := e.next()

@@ -4,10 +4,10 @@ package cleanup
 import (
 	"context"
 
-	"concord/internal/agenda"
 	"concord/internal/app"
 	"concord/internal/batch"
 	"concord/internal/commerce"
+	"concord/internal/due"
 	"concord/internal/dynamo"
 	"concord/internal/enrolment"
 	"concord/internal/env"
@@ -29,13 +29,13 @@ type Config struct {
 // Lambda calls again, as the function's EventInvokeConfig says.
 func New(c Config, given app.Given) (func(context.Context) error, error) {
 	metrics, store := given.Metrics(c.Stack, "cleanup"), dynamo.New(given.AWS, c.Table)
-	round := agenda.Round{Agenda: store, Now: c.Clock(), Duties: map[agenda.Kind]agenda.Duty{
-		agenda.Invitation: invitation.Cleanup{Store: store},
-		agenda.Batch:      batch.Cleanup{Store: store},
-		agenda.Granular:   granular.Cleanup{Store: store},
-		agenda.Agreement:  commerce.Cleanup{Store: store},
-		agenda.Enrolment:  enrolment.Cleanup{Store: store},
-		agenda.Webhook:    webhook.Cleanup{Store: store},
+	round := due.Round{Index: store, Now: c.Clock(), Duties: map[due.Kind]due.Duty{
+		due.Invitation: invitation.Cleanup{Store: store},
+		due.Batch:      batch.Cleanup{Store: store},
+		due.Granular:   granular.Cleanup{Store: store},
+		due.Agreement:  commerce.Cleanup{Store: store},
+		due.Enrolment:  enrolment.Cleanup{Store: store},
+		due.Webhook:    webhook.Cleanup{Store: store},
 	}}
 	if err := app.Whole(round); err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package agenda_test
+package due_test
 
 import (
 	"context"
@@ -7,24 +7,24 @@ import (
 	"testing"
 	"time"
 
-	"concord/internal/agenda"
+	"concord/internal/due"
 )
 
-// book lists appointments and then fails, if it has an error.
+// book lists items and then fails, if it has an error.
 type book struct {
-	appointments []agenda.Appointment
-	err          error
+	items []due.Item
+	err   error
 }
 
-func (a book) Due(context.Context, time.Time) iter.Seq2[agenda.Appointment, error] {
-	return func(yield func(agenda.Appointment, error) bool) {
-		for _, r := range a.appointments {
+func (a book) Due(context.Context, time.Time) iter.Seq2[due.Item, error] {
+	return func(yield func(due.Item, error) bool) {
+		for _, r := range a.items {
 			if !yield(r, nil) {
 				return
 			}
 		}
 		if a.err != nil {
-			yield(agenda.Appointment{}, a.err)
+			yield(due.Item{}, a.err)
 		}
 	}
 }
@@ -34,7 +34,7 @@ type duty struct{ err error }
 
 func (d duty) Counts() []string { return []string{"Done", "Undone"} }
 
-func (d duty) Do(_ context.Context, _ agenda.Appointment, _ time.Time, count func(string)) error {
+func (d duty) Do(_ context.Context, _ due.Item, _ time.Time, count func(string)) error {
 	if d.err == nil {
 		count("Done")
 	}
@@ -44,29 +44,29 @@ func (d duty) Do(_ context.Context, _ agenda.Appointment, _ time.Time, count fun
 // TestOldestDueIsSaidOnlyWhenItIsKnown: a figure of zero after a failure would keep the alarm quiet.
 func TestOldestDueIsSaidOnlyWhenItIsKnown(t *testing.T) {
 	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	hour := []agenda.Appointment{{Kind: agenda.Invitation, Partner: "a", ID: "b", At: now.Add(-time.Hour)}}
-	stranger := []agenda.Appointment{{Kind: "stranger", Partner: "a", ID: "b", At: now.Add(-time.Hour)}}
+	hour := []due.Item{{Kind: due.Invitation, Partner: "a", ID: "b", At: now.Add(-time.Hour)}}
+	stranger := []due.Item{{Kind: "stranger", Partner: "a", ID: "b", At: now.Add(-time.Hour)}}
 	down := errors.New("throttled")
 	for _, c := range []struct {
 		name   string
-		agenda book
+		index  book
 		duty   error
 		left   time.Duration // before the deadline
 		oldest any           // nil for silence
 		failed bool
 	}{
 		{"nothing is due", book{}, nil, time.Minute, 0.0, false},
-		{"an hour", book{appointments: hour}, nil, time.Minute, 3600.0, false},
-		{"the items fail", book{appointments: hour}, down, time.Minute, 3600.0, true},
+		{"an hour", book{items: hour}, nil, time.Minute, 3600.0, false},
+		{"the items fail", book{items: hour}, down, time.Minute, 3600.0, true},
 		{"the first query fails", book{err: down}, nil, time.Minute, nil, true},
-		{"a later query fails", book{appointments: hour, err: down}, nil, time.Minute, nil, true},
-		{"nobody does it", book{appointments: stranger}, nil, time.Minute, 3600.0, true},
-		{"no time", book{appointments: hour}, nil, time.Second, nil, false},
+		{"a later query fails", book{items: hour, err: down}, nil, time.Minute, nil, true},
+		{"nobody does it", book{items: stranger}, nil, time.Minute, 3600.0, true},
+		{"no time", book{items: hour}, nil, time.Second, nil, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), c.left)
 			defer cancel()
-			round := agenda.Round{Agenda: c.agenda, Duties: map[agenda.Kind]agenda.Duty{agenda.Invitation: duty{c.duty}}, Now: func() time.Time { return now }}
+			round := due.Round{Index: c.index, Duties: map[due.Kind]due.Duty{due.Invitation: duty{c.duty}}, Now: func() time.Time { return now }}
 			tally, err := round.Run(ctx)
 			if (err != nil) != c.failed {
 				t.Errorf("error %v", err)
@@ -92,15 +92,15 @@ func TestOldestDueIsSaidOnlyWhenItIsKnown(t *testing.T) {
 // TestTheOldestIsTheOldest: whichever is listed last, and however young.
 func TestTheOldestIsTheOldest(t *testing.T) {
 	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	due := func(ago ...time.Duration) (list []agenda.Appointment) {
+	waiting := func(ago ...time.Duration) (list []due.Item) {
 		for _, d := range ago {
-			list = append(list, agenda.Appointment{Kind: agenda.Invitation, Partner: "a", ID: "b", At: now.Add(-d)})
+			list = append(list, due.Item{Kind: due.Invitation, Partner: "a", ID: "b", At: now.Add(-d)})
 		}
 		return list
 	}
 	for _, order := range [][]time.Duration{{3 * time.Hour, time.Minute}, {time.Minute, 3 * time.Hour}, {time.Minute, 3 * time.Hour, time.Hour}} {
-		duties := map[agenda.Kind]agenda.Duty{agenda.Invitation: duty{}}
-		round := agenda.Round{Agenda: book{appointments: due(order...)}, Duties: duties, Now: func() time.Time { return now }}
+		duties := map[due.Kind]due.Duty{due.Invitation: duty{}}
+		round := due.Round{Index: book{items: waiting(order...)}, Duties: duties, Now: func() time.Time { return now }}
 		if tally, err := round.Run(t.Context()); err != nil || tally.Oldest != 3*time.Hour {
 			t.Errorf("%v: the oldest is %s, %v", order, tally.Oldest, err)
 		}

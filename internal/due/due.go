@@ -1,6 +1,6 @@
-// Package agenda does what is due. Whatever waits for a machine (an invitation that expires, a mail that is tried again, a batch whose
+// Package due does what is due. Whatever waits for a machine (an invitation that expires, a mail that is tried again, a batch whose
 // worker died) is listed by when, and each kind of it has somebody who knows what to do.
-package agenda
+package due
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"concord/internal/partner"
 )
 
-// Kind says of what an [Appointment] is.
+// Kind says of what an [Item] is.
 type Kind string
 
 // The kinds of what waits.
@@ -25,26 +25,26 @@ const (
 	Webhook    Kind = "webhook"
 )
 
-// Appointment names what was due when it was listed.
-type Appointment struct {
+// Item names what was due when it was listed.
+type Item struct {
 	Kind    Kind
 	Partner partner.TenantID // whose it is: of an agreement the customer; empty for an enrolment, which is found by its id
 	ID      string
 	At      time.Time // since when
 }
 
-// Agenda lists what is due: everything whose time has come at a moment, roughly earliest first. A write may take a second to
+// Index lists what is due: everything whose time has come at a moment, roughly earliest first. A write may take a second to
 // appear and to disappear. It reads nothing that is not due (architecture, decision 4). After an error nothing more is listed.
-type Agenda interface {
-	Due(ctx context.Context, now time.Time) iter.Seq2[Appointment, error]
+type Index interface {
+	Due(ctx context.Context, now time.Time) iter.Seq2[Item, error]
 }
 
 // Duty does what is due of one kind.
 type Duty interface {
 	// Counts names what a duty counts; each is the name of a metric.
 	Counts() []string
-	// Do does what is due for one appointment and counts it. What is no longer due, or no longer there, is no error.
-	Do(ctx context.Context, a Appointment, now time.Time, count func(name string)) error
+	// Do does what is due for one item and counts it. What is no longer due, or no longer there, is no error.
+	Do(ctx context.Context, a Item, now time.Time, count func(name string)) error
 }
 
 // Tally is what one round did.
@@ -54,13 +54,13 @@ type Tally struct {
 	Left int
 	// Oldest is for how long the oldest thing had been due when the round began.
 	Oldest time.Duration
-	// Complete says that the agenda was read to its end, so that nothing older than Oldest is due.
+	// Complete says that the index was read to its end, so that nothing older than Oldest is due.
 	Complete bool
 }
 
-// Round goes through the agenda.
+// Round goes through the index.
 type Round struct {
-	Agenda Agenda
+	Index  Index
 	Duties map[Kind]Duty
 	Now    func() time.Time
 }
@@ -96,7 +96,7 @@ func (r Round) Run(ctx context.Context) (Tally, error) {
 	now := r.Now().UTC().Truncate(time.Second)
 	t := Tally{Done: map[string]int{}}
 	var failed error
-	for a, err := range r.Agenda.Due(ctx, now) {
+	for a, err := range r.Index.Due(ctx, now) {
 		if err != nil {
 			return t, errors.Join(failed, err)
 		}
@@ -114,10 +114,10 @@ func (r Round) Run(ctx context.Context) (Tally, error) {
 	return t, failed
 }
 
-func (r Round) one(ctx context.Context, a Appointment, now time.Time, t *Tally) error {
+func (r Round) one(ctx context.Context, a Item, now time.Time, t *Tally) error {
 	duty := r.Duties[a.Kind]
 	if duty == nil {
-		return fmt.Errorf("agenda: nobody does what is due of %q", a.Kind)
+		return fmt.Errorf("due: nobody does what is due of %q", a.Kind)
 	}
 	return duty.Do(ctx, a, now, func(name string) { t.Done[name]++ })
 }
