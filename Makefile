@@ -29,10 +29,10 @@ run: tools-run build ## start everything here: API, pages, mailbox, identity pro
 test: tools build ## every test: domain, stores on both engines, the whole way through the local stack, pages in a browser
 	@mkdir -p $(dir $(COVERAGE))
 ifeq ($(RACE),)
-	go test -count=1 -covermode=atomic -coverprofile=$(COVERAGE) -coverpkg=./functions/...,./internal/...,./infra/local/... ./...
+	go test -count=1 -timeout 30m -covermode=atomic -coverprofile=$(COVERAGE) -coverpkg=./functions/...,./internal/...,./infra/local/... ./...
 	@go tool cover -func=$(COVERAGE) | awk 'END {print "statements covered: " $$NF}'
 else
-	go test -count=1 -race $$(go list ./... | grep -v /infra/rules)
+	go test -count=1 -timeout 50m -race $$(go list ./... | grep -v /infra/rules)
 	go test -count=1 ./infra/rules
 endif
 
@@ -108,6 +108,11 @@ deploy: need-go ## preflight, build with SAM, show the change set and deploy it 
 .PHONY: smoke
 smoke: need-go ## try a deployment from outside: health, document, a test invitation to the SES simulator and back (URL=https://…, TOKEN of a partner)
 	@go run ./infra/smoke
+
+.PHONY: screenshots
+screenshots: tools-run build ## a picture of every page and mail of the demonstration, in .build/screenshots (LANGUAGES=en,de, ONLY=part of a name)
+	@$(MAKE) --silent --no-print-directory -C infra/tools chromium
+	go run ./infra/screenshots $(if $(LANGUAGES),-languages $(LANGUAGES)) $(if $(ONLY),-only $(ONLY))
 
 .PHONY: clean
 clean: ## remove everything that was built or fetched here

@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"concord/infra/local/component"
+	"concord/infra/local/headless"
 )
 
 // screenshots, when the variable names a directory, gets a picture of each page, size and colour scheme.
@@ -31,32 +32,19 @@ type chromium struct{ ctx context.Context }
 // newChromium starts the browser that the tool set-up unpacked. A missing one fails the test.
 func newChromium(t testing.TB) chromium {
 	t.Helper()
-	root, err := component.Root()
+	ctx, end, err := headless.Start(context.Background(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(root, "infra", "tools", "chromium", "chrome")
-	if err := component.Require("the browser", path, "make -C infra/tools chromium"); err != nil {
-		t.Fatal(err)
-	}
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), chromedp.ExecPath(path),
-		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.UserDataDir(t.TempDir()))
-	t.Cleanup(cancel)
-	browser, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(browser); err != nil {
-		t.Fatal(err)
-	}
-	return chromium{browser}
+	t.Cleanup(end)
+	return chromium{ctx}
 }
 
 func newTab(t testing.TB, browser chromium, scripts bool) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	b := &tab{t, ctx}
 	if !scripts {
