@@ -4,6 +4,7 @@ package awsenv
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"time"
 
@@ -14,11 +15,16 @@ import (
 // attempt is how long one attempt of a prompt call may take; a function has seconds only.
 const attempt = 3 * time.Second
 
+// atOnce is how many connections to a service are kept: a function that works on more items at once would open one for each call.
+const atOnce = 32
+
 // Prompt gives the configuration with a time-out of a few seconds for each attempt, unless it has an HTTP client already: for
 // services that answer in milliseconds or not at all.
 func Prompt(cfg aws.Config) aws.Config {
 	if cfg.HTTPClient == nil {
-		cfg.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attempt)
+		cfg.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attempt).WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConnsPerHost = atOnce
+		})
 	}
 	return cfg
 }

@@ -28,6 +28,11 @@ type Worker struct {
 	Limiter interface {
 		Wait(ctx context.Context) error
 	}
+	// Mails returns from Wait when the mail of the next row may be asked for, so that those of a batch leave room for the mails
+	// of people, who wait for them; nil asks at once.
+	Mails interface {
+		Wait(ctx context.Context) error
+	}
 	// Lanes is how many rows are worked on at a time.
 	Lanes int
 	// Reserve is what one chunk may take. When less is left before the deadline, the rest is left to another worker.
@@ -185,6 +190,12 @@ func (s *shift) row(ctx context.Context, r *Row) error {
 	r.Outcome = &Outcome{InvitationID: inv.ID}
 	if !s.b.Send {
 		return nil
+	}
+	if s.w.Mails != nil {
+		if err := s.w.Mails.Wait(ctx); err != nil {
+			r.Outcome = nil // the same id, and then its mail, when the row is worked on again
+			return err
+		}
 	}
 	c.Findings = nil
 	sent, _, err := s.w.Invitations.SendWhenAllowed(ctx, c, inv.ID, s.from())

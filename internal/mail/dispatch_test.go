@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"golang.org/x/time/rate"
 
 	"concord/internal/command"
@@ -202,6 +203,7 @@ type world struct {
 	t       *testing.T
 	memory  *storetest.Memory
 	ses     *amazon
+	http    aws.HTTPClient // in the place of ses; nil for it
 	service *invitation.Service
 	mu      sync.Mutex
 	queued  []invitation.Invitation // what the stream has not delivered yet
@@ -239,6 +241,9 @@ func (w *world) dispatcher(step func(string)) *Dispatcher {
 	}
 	cfg := credentials
 	cfg.HTTPClient = w.ses
+	if w.http != nil {
+		cfg.HTTPClient = w.http
+	}
 	ses, err := NewSES(cfg, "Concord <invitations@mail.example>", "set")
 	if err != nil {
 		w.t.Fatal(err)

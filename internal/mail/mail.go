@@ -8,6 +8,9 @@
 // is never lost: whatever stops here is due again at the end of the lease, and cleanup queues it (reliability, promise
 // 3).
 //
+// SES is waited for, so that a sandbox has some mails under way at once, as many as its share of the account's rate needs, and
+// the records of one item still go one after another. What somebody waits for goes before the rows of a batch and reminders.
+//
 // The notices about an invitation are a queue beside its mail, with the same steps: all that are owed are claimed
 // together, sent one by one and settled together. When a sender dies in between, those that had gone go a second time,
 // receipts and notices to the inviter alike. A reminder does not: it goes once at most, and one whose claim was never

@@ -45,7 +45,9 @@ func NewSES(cfg aws.Config, from, configurationSet string) (*SES, error) {
 		return nil, fmt.Errorf("mail: sender: %w", err)
 	}
 	if cfg.HTTPClient == nil {
-		cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.IdleConnTimeout = idle })
+		cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+			t.IdleConnTimeout, t.MaxIdleConnsPerHost = idle, mostAway
+		})
 	}
 	return &SES{
 		client: sesv2.NewFromConfig(cfg, func(o *sesv2.Options) {

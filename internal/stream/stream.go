@@ -1,8 +1,9 @@
 // Package stream reads batches of a DynamoDB stream as Lambda hands them over.
 //
 // Lambda goes on behind the last record that was done: of all failures that a batch reports it takes the lowest sequence
-// number and delivers everything from there again, whatever became of the records behind it. So [Handler] stops at the
+// number and delivers everything from there again, whatever became of the records behind it. So [Loop.Handler] stops at the
 // first failure: to go on would do the rest twice, and a record of an item would overtake an earlier one of the same item.
+// [Lanes] has several items worked on at once, for work that waits for somebody else and does no harm when it is done again.
 // What fails here is a store or a key that cannot be reached, which the next record would meet as well. A record that nobody
 // will ever be able to read is no failure: it is logged, counted and passed over, so that it blocks no shard.
 //
@@ -33,6 +34,7 @@ type Batch struct {
 type Record struct {
 	SequenceNumber string
 	Event          string                          // INSERT, MODIFY or REMOVE
+	Keys           map[string]types.AttributeValue // of the item
 	Old, New       map[string]types.AttributeValue // nil when there is none
 }
 
@@ -62,17 +64,23 @@ func (l Loop) Handler(each func(context.Context, Record) error) Function {
 			if err == nil {
 				err = each(ctx, r)
 			}
-			switch {
-			case errors.Is(err, ErrPoison):
-				l.Log.ErrorContext(ctx, "record passed over", "sequenceNumber", r.SequenceNumber, "event", r.Event, "error", err)
-				l.Metrics.Put(map[string]float64{"RecordPoisoned": 1})
-			case err != nil:
+			if err != nil && !l.passOver(ctx, r, err) {
 				l.Log.ErrorContext(ctx, "record failed", "sequenceNumber", r.SequenceNumber, "left", len(b.Records)-i, "error", err)
 				return from(r), nil
 			}
 		}
 		return events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}, nil
 	}
+}
+
+// passOver logs and counts a record that nobody will ever be able to read, and reports whether an error says that it is one.
+func (l Loop) passOver(ctx context.Context, r Record, err error) bool {
+	if !errors.Is(err, ErrPoison) {
+		return false
+	}
+	l.Log.ErrorContext(ctx, "record passed over", "sequenceNumber", r.SequenceNumber, "event", r.Event, "error", err)
+	l.Metrics.Put(map[string]float64{"RecordPoisoned": 1})
+	return true
 }
 
 // Gather gives the function that Lambda calls for each batch, for what is delivered in groups: read says what a record
@@ -135,8 +143,8 @@ func decode(raw json.RawMessage) (Record, error) {
 	var in struct {
 		EventName string `json:"eventName"`
 		Change    struct {
-			SequenceNumber     string
-			NewImage, OldImage map[string]attribute
+			SequenceNumber           string
+			Keys, NewImage, OldImage map[string]attribute
 		} `json:"dynamodb"`
 	}
 	err := json.Unmarshal(raw, &in) // which goes on behind what does not fit
@@ -148,6 +156,9 @@ func decode(raw json.RawMessage) (Record, error) {
 		return r, fmt.Errorf("%w: no sequence number", ErrPoison)
 	case err != nil:
 		return r, fmt.Errorf("%w: attributes of no known form", ErrPoison)
+	}
+	if r.Keys, err = image(in.Change.Keys); err != nil {
+		return r, err
 	}
 	if r.New, err = image(in.Change.NewImage); err != nil {
 		return r, err

@@ -25,6 +25,7 @@ type Config struct {
 	Table        string `env:"TABLE_NAME"`                    // the DynamoDB table of this deployment
 	Clouds       string `env:"CLOUDS"`                        // JSON array of the clouds: id, portalName, baseUrl, administrationOptional
 	Rate         int    `env:"BATCH_ROWS_PER_SECOND"`         // how many rows of one batch begin in a second
+	MailRate     int    `env:"MAIL_RATE"`                     // mails per second that the SES account may send
 	Lanes        int    `env:"BATCH_LANES" default:"8"`       // how many rows are worked on at a time
 	AllowMessage bool   `env:"ALLOW_MESSAGE" default:"false"` // lets partners say something in our mail (0.17)
 }
@@ -39,8 +40,10 @@ func New(c Config, given app.Given) (jobs.Function, error) {
 	service := inviting.New(c.Config, store, clouds, contact.Addresses{AllowReserved: c.AllowReserved}, now)
 	service.AllowMessage = c.AllowMessage
 	worker := &batch.Worker{
-		Store: store, Invitations: service, Limiter: rate.NewLimiter(rate.Limit(c.Rate), 1), Lanes: c.Lanes, Reserve: 30 * time.Second,
-		Now: now,
+		Store: store, Invitations: service, Limiter: rate.NewLimiter(rate.Limit(c.Rate), 1),
+		// Two batches at once leave a fifth of the rate to the mails of people: what is queued in the stream goes in its order.
+		Mails: rate.NewLimiter(rate.Limit(c.MailRate)*2/5, 1),
+		Lanes: c.Lanes, Reserve: 30 * time.Second, Now: now,
 	}
 	queue := &jobs.Queue[batch.Key, batch.Batch]{
 		Of: jobs.Batches, Worker: worker, Log: given.Log, Metrics: given.Metrics(c.Stack, "batches"),

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/time/rate"
-
 	"concord/internal/app"
 	"concord/internal/dynamo"
 	"concord/internal/env"
@@ -42,31 +40,34 @@ func New(c Config, given app.Given) (stream.Function, error) {
 		return nil, err
 	}
 	now, metrics, store := c.Clock(), given.Metrics(c.Stack, "mailer"), dynamo.New(given.AWS, c.Table)
+	limiter := mail.Limiter(c.Rate, c.Sandboxes)
 	dispatcher := &mail.Dispatcher{
 		Store: store, Granular: store, Roles: granular.ShippedRoles(), Accounts: store, Enrolments: store, Ledger: store, Clouds: clouds,
 		Others: invitation.Sweep{
 			Store: store, Relationships: store, Partnerships: store, Accounts: store, Granular: store, Now: now,
 		},
 		Links: keyring.New(given.AWS, c.LinkSecret), Sender: ses, Operator: operator, Now: now, Log: given.Log, Metrics: metrics,
-		Limiter: rate.NewLimiter(rate.Limit(c.Rate)/rate.Limit(max(c.Sandboxes, 1)), 1),
+		Limiter: limiter,
 	}
 	loop := stream.Loop{Log: given.Log, Metrics: metrics, Reserve: 3 * mail.SendTimeout}
 	if err := errors.Join(app.Whole(dispatcher), app.Whole(loop)); err != nil {
 		return nil, err
 	}
-	return loop.Handler(func(ctx context.Context, r stream.Record) error {
+	return stream.Lanes(loop, mail.Lanes(limiter), func(r stream.Record) (stream.Task, error) {
 		g, err := dynamo.GranularFromImage(r.New)
 		if err == nil {
-			return dispatcher.DispatchGranular(ctx, g)
+			return stream.Task{Do: func(ctx context.Context) error { return dispatcher.DispatchGranular(ctx, g) }}, nil
 		}
 		e, err := dynamo.EnrolmentFromImage(r.New)
 		if err == nil {
-			return dispatcher.Enrol(ctx, e)
+			return stream.Task{Do: func(ctx context.Context) error { return dispatcher.Enrol(ctx, e) }}, nil
 		}
-		inv, err := dynamo.InvitationFromImage(r.New)
+		i, err := dynamo.InvitationFromImage(r.New)
 		if err != nil {
-			return fmt.Errorf("%w: %w", stream.ErrPoison, err)
+			return stream.Task{}, fmt.Errorf("%w: %w", stream.ErrPoison, err)
 		}
-		return dispatcher.Dispatch(ctx, inv)
+		return stream.Task{
+			Rank: mail.Rank(i), Do: func(ctx context.Context) error { return dispatcher.Dispatch(ctx, i) },
+		}, nil
 	}), nil
 }
