@@ -31,7 +31,6 @@ import (
 	"concord/internal/contact"
 	"concord/internal/dynamo"
 	"concord/internal/env"
-	"concord/internal/invitation"
 	"concord/internal/keyring"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -299,7 +298,7 @@ func (w *world) visit(ctx context.Context, site lambda.Handler, id string, befor
 	room := session.Room{Keys: w.keys}
 	now := time.Now().Unix()
 	cookie, err := room.Seal(ctx, "concord-session", "session", session.Session{Cloud: "public", Since: now, At: now,
-		Person: invitation.Person{
+		Person: relationship.Person{
 			Subject: "aa8e3a52-6d0c-4f55-9a4e-0d4bb1f1a0ff", Name: "Ada Larch", Email: "admin@larch.example",
 			Roles: []partner.Role{partner.GlobalAdmin},
 			Company: relationship.Customer{Tenant: "1a2c0000-0000-4000-8000-000000000011", CompanyName: "Larch Ltd",

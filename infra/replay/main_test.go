@@ -183,7 +183,7 @@ func (d *deployment) happen() {
 	i = write(i, claimed) // which is no news
 	mailed, _ := i.Settle(d.now, "owner", outbox.Outcome{State: outbox.Sent, MessageID: "ses-1"})
 	i = write(i, mailed)
-	_, c, err := s.Respond(ctx, link.Link{Tenant: string(alder), ID: i.ID, Generation: i.Generation}, invitation.Person{
+	_, c, err := s.Respond(ctx, link.Link{Tenant: string(alder), ID: i.ID, Generation: i.Generation}, relationship.Person{
 		Subject: "lena", Name: "Lena Larch", Email: email, Roles: []partner.Role{partner.GlobalAdmin},
 		Company: relationship.Customer{Tenant: larch, CompanyName: "Larch", Domains: []string{"larch.example"}, Country: "US", CountrySource: "token", Cloud: "public"},
 	}, invitation.Response{Answer: "accept", Authorized: true, FullName: "Lena Larch", JobTitle: "Head of IT", Consent: invitation.ConsentText{Version: "1", Language: "en", Hash: "00"}})

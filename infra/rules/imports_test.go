@@ -71,7 +71,7 @@ var house = map[string]room{
 	"partnership":  {neighbours: append(slices.Clone(words), "command", "link", "partner", "relationship", "terms")},
 	"invitation":   {neighbours: append(slices.Clone(words), "recipient", "command", "outbox", "due", "contact", "granular", "link", "partner", "registry", "relationship", "partnership", "commerce"), foreign: text},
 	"commerce":     {neighbours: append(slices.Clone(words), "command", "due", "contact", "link", "partner", "relationship", "terms", "partnership")},
-	"enrolment":    {neighbours: append(slices.Clone(words), "recipient", "command", "outbox", "due", "contact", "link", "partner", "registry", "terms"), foreign: text},
+	"enrolment":    {neighbours: append(slices.Clone(words), "recipient", "command", "outbox", "due", "contact", "link", "partner", "registry", "relationship", "terms"), foreign: text},
 	// What has happened, derived from the histories of the domain.
 	"audit": {neighbours: append(slices.Clone(words), "outbox", "partner", "granular", "relationship", "partnership", "invitation", "commerce", "enrolment")},
 	// What a partner does with a customer once the relationship stands.
@@ -120,7 +120,7 @@ var house = map[string]room{
 	// What partners' programs are told, and the way of each delivery.
 	"webhook": {neighbours: append(slices.Clone(words), "due", "command", "link", "outbox", "partner", "sealing")},
 	// Who is signed in to pages, and how they came to be: one room for whatever has pages.
-	"session": {neighbours: append(slices.Clone(words), "contact", "identity", "invitation", "link", "partner", "relationship", "sealing"), foreign: []string{"golang.org/x/oauth2"}},
+	"session": {neighbours: append(slices.Clone(words), "contact", "identity", "link", "partner", "relationship", "sealing"), foreign: []string{"golang.org/x/oauth2"}},
 	// Who signs in and who calls, by what providers sign.
 	"identity":   {neighbours: append(slices.Clone(words), "country", "partner"), foreign: []string{"github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2"}},
 	"authorizer": {neighbours: append(slices.Clone(ground), "identity", "partner"), foreign: lambda},

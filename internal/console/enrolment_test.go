@@ -12,6 +12,7 @@ import (
 	"concord/internal/enrolment"
 	"concord/internal/link"
 	"concord/internal/partner"
+	"concord/internal/relationship"
 	"concord/internal/terms"
 )
 
@@ -84,7 +85,7 @@ func (d *desk) confirm(e enrolment.Enrolment) {
 	d.t.Helper()
 	_, c, err := enrolment.Confirmation{Store: d.store, Now: time.Now}.Confirm(d.t.Context(),
 		link.Link{Tenant: string(gorse), ID: e.ID, Generation: e.Verification.Generation},
-		enrolment.Visitor{Subject: "grace", Tenant: gorse, Domains: []string{"gorse.example"}}, "c")
+		relationship.Person{Subject: "grace", Company: relationship.Customer{Tenant: gorse, Domains: []string{"gorse.example"}}}, "c")
 	if err != nil || c != enrolment.Confirmed {
 		d.t.Fatal(c, err)
 	}

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 	"concord/internal/session"
@@ -23,7 +22,7 @@ func TestRolesAreFetchedAgain(t *testing.T) {
 	w := httptest.NewRecorder()
 	err := room.Keep(t.Context(), w, cloud, session.Session{
 		Since: time.Now().Add(-2 * time.Hour).Unix(),
-		Person: invitation.Person{
+		Person: relationship.Person{
 			Subject: "u-alder", Roles: []partner.Role{partner.AdminAgent}, Company: relationship.Customer{Tenant: alder, Cloud: "public"},
 		},
 	}, "")

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"concord/internal/identity"
-	"concord/internal/invitation"
 	"concord/internal/partner"
+	"concord/internal/relationship"
 	"concord/internal/session"
 )
 
@@ -89,7 +89,7 @@ func (v *visit) refresh(s *session.Session) bool {
 	cloud, err := v.h.Clouds.Cloud(s.Cloud)
 	if err == nil {
 		a := attempt{Attempt: session.NewAttempt(cloud.ID), To: inside(v.r.URL.RequestURI()), Silent: true}
-		a.Before = session.Session{Person: invitation.Person{Subject: s.Person.Subject}, Since: s.Since}
+		a.Before = session.Session{Person: relationship.Person{Subject: s.Person.Subject}, Since: s.Since}
 		a.Before.Person.Company.Tenant = s.Person.Company.Tenant
 		var where string
 		if where, err = v.h.room.Begin(v.w, v.r, cloud, a.Attempt, a, identity.Nothing); err == nil {
@@ -139,7 +139,7 @@ func (h *site) callback(w http.ResponseWriter, r *http.Request) {
 }
 
 // stay keeps the session of who has signed in. One whose roles were fetched again is no longer for that.
-func (v *visit) stay(c partner.Cloud, a attempt, person invitation.Person) {
+func (v *visit) stay(c partner.Cloud, a attempt, person relationship.Person) {
 	s := session.Session{Person: person}
 	if a.Silent && session.Same(person, a.Before.Person) {
 		s.Since, s.Read = a.Before.Since, time.Now().Unix()

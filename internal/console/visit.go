@@ -11,11 +11,11 @@ import (
 	"sync"
 	"time"
 
-	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/locale/messages"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/relationship"
 	"concord/internal/session"
 )
 
@@ -28,7 +28,7 @@ type visit struct {
 	route *route
 	now   time.Time
 
-	person  *invitation.Person // who is signed in; nil for nobody
+	person  *relationship.Person // who is signed in; nil for nobody
 	user    partner.User
 	account *partner.Account // of the person's company; nil for none
 	cloud   partner.Cloud
@@ -100,7 +100,7 @@ func (v *visit) enter() bool {
 }
 
 // be has the visit be that of a person.
-func (v *visit) be(p invitation.Person, at partner.CloudID) {
+func (v *visit) be(p relationship.Person, at partner.CloudID) {
 	v.person = &p
 	v.user = partner.User{Subject: p.Subject, Tenant: p.Company.Tenant, Roles: p.Roles, Cloud: p.Company.Cloud}
 	if c, err := v.h.Clouds.Cloud(at); err == nil {

@@ -87,8 +87,8 @@ func user(p partner.TenantID) partner.User {
 }
 
 // person is a Global admin of a company.
-func person(tenant partner.TenantID, country string, domains ...string) invitation.Person {
-	return invitation.Person{
+func person(tenant partner.TenantID, country string, domains ...string) relationship.Person {
+	return relationship.Person{
 		Subject: "admin of " + string(tenant), Name: "Sam Spruce", Email: "admin@" + domains[0], Roles: []partner.Role{partner.GlobalAdmin},
 		Company: relationship.Customer{Tenant: tenant, CompanyName: "Spruce Inc", Domains: domains, Country: country, CountrySource: "token", Cloud: "public"},
 	}
@@ -142,7 +142,7 @@ func response(answer string) invitation.Response {
 	return invitation.Response{Answer: answer, Authorized: true, FullName: "Sam Spruce", JobTitle: "Director", CorrelationID: "corr"}
 }
 
-func (w *town) answers(l link.Link, who invitation.Person, answer string, want invitation.Case) {
+func (w *town) answers(l link.Link, who relationship.Person, answer string, want invitation.Case) {
 	w.Helper()
 	if _, c, err := w.ask.Respond(w.Context(), l, who, response(answer)); err != nil || c != want {
 		w.Errorf("%s by %s is %q (%v), want %q", answer, who.Company.Tenant, c, err, want)
@@ -395,7 +395,7 @@ func TestRecordStaysApart(t *testing.T) {
 	if err != nil || len(o.Partners) != 1 || len(o.Found) != 1 || o.Found[0].ID != id || o.Found[0].Active != 1 || o.Found[0].Serving[0].Tenant != alder {
 		t.Fatalf("the company sees %+v, %v", o, err)
 	}
-	for _, other := range []invitation.Person{person(oak, "US", "oak.example"), {Subject: "u", Company: admin.Company}} {
+	for _, other := range []relationship.Person{person(oak, "US", "oak.example"), {Subject: "u", Company: admin.Company}} {
 		if _, err := w.self.Claim(t.Context(), other, string(id), "corr"); !problem.Is(err, problem.NotFound) && !problem.Is(err, problem.RoleNotPermitted) {
 			t.Errorf("%+v claims it: %v", other, err)
 		}
@@ -517,7 +517,7 @@ func TestAnswersMakeDomainsKnown(t *testing.T) {
 	w := newTown(t)
 	w.answers(w.asks(alder, ""), person(spruce, "US", "one.example", "a.b.example"), "decline", invitation.DeclinedBy)
 	l := w.granular("")
-	if _, c, err := w.grants.Respond(t.Context(), l, visitor(person(oak, "US", "two.example")), granular.Response{Answer: "accept", Authorized: true, FullName: "O", JobTitle: "D"}); err != nil || c != granular.ApprovedBy {
+	if _, c, err := w.grants.Respond(t.Context(), l, person(oak, "US", "two.example"), granular.Response{Answer: "accept", Authorized: true, FullName: "O", JobTitle: "D"}); err != nil || c != granular.ApprovedBy {
 		t.Fatalf("%q, %v", c, err)
 	}
 	for _, domain := range []string{"one.example", "a.b.example", "b.example", "two.example", "x.two.example"} {
@@ -549,11 +549,6 @@ func (w *town) granular(bound partner.TenantID) link.Link {
 	return link.Link{Tenant: string(alder), ID: r.ID, Generation: r.Generation}
 }
 
-func visitor(p invitation.Person) granular.Person {
-	c := p.Company
-	return granular.Person{Subject: p.Subject, Email: p.Email, Tenant: c.Tenant, Company: c.CompanyName, Domains: c.Domains, Country: c.Country, Cloud: c.Cloud, Roles: p.Roles}
-}
-
 // 0.30 for granular administration: its approval claims too, and stays with the one customer.
 func TestGranularApprovalClaims(t *testing.T) {
 	for name, bound := range map[string]bool{"named by its id": true, "named by nobody": false} {
@@ -566,15 +561,15 @@ func TestGranularApprovalClaims(t *testing.T) {
 			}
 			accept := granular.Response{Answer: "accept", Authorized: true, FullName: "Sam Spruce", JobTitle: "Director"}
 			if bound {
-				if _, c, err := w.grants.Respond(t.Context(), l, visitor(person(oak, "US", "oak.example")), accept); err != nil || c != granular.OtherTenant {
+				if _, c, err := w.grants.Respond(t.Context(), l, person(oak, "US", "oak.example"), accept); err != nil || c != granular.OtherTenant {
 					t.Errorf("another company: %q, %v", c, err)
 				}
-				if _, c, err := w.grants.Respond(t.Context(), l, visitor(person(spruce, "FR", "spruce.example")), accept); err != nil || c != granular.OtherRegion {
+				if _, c, err := w.grants.Respond(t.Context(), l, person(spruce, "FR", "spruce.example"), accept); err != nil || c != granular.OtherRegion {
 					t.Errorf("from elsewhere: %q, %v", c, err)
 				}
 			}
 			admin := person(spruce, "US", "spruce.example")
-			who := visitor(admin)
+			who := admin
 			if _, c, err := w.grants.Look(t.Context(), l, &who); err != nil || c != granular.Form {
 				t.Errorf("sees %q, %v", c, err)
 			}

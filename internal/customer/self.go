@@ -48,8 +48,8 @@ type Self struct {
 // Granular is granular administration as the customer has it. Its contract is that of [granular.Service].
 type Granular interface {
 	Given(ctx context.Context, customer partner.TenantID) ([]granular.Relationship, error)
-	Look(ctx context.Context, l link.Link, who *granular.Person) (granular.Request, granular.Case, error)
-	End(ctx context.Context, l link.Link, who granular.Person, correlationID string) (granular.Request, granular.Case, error)
+	Look(ctx context.Context, l link.Link, who *relationship.Person) (granular.Request, granular.Case, error)
+	End(ctx context.Context, l link.Link, who relationship.Person, correlationID string) (granular.Request, granular.Case, error)
 }
 
 // Tiers are the partnerships of a company that is an indirect reseller. Its contract is that of [partnership.Service].
@@ -115,7 +115,7 @@ func (p Partner) Serves() bool { return p.Relationship.Status == relationship.Ac
 // Overview gives, by name, the partners that have an active relationship with the company of who is signed in or administer something of
 // it, with what they sold; those of the past; the providers in its own account; and what the company has signed. Code: [problem.RoleNotPermitted] for who
 // is no Global admin of it.
-func (s Self) Overview(ctx context.Context, who invitation.Person) (o Overview, err error) {
+func (s Self) Overview(ctx context.Context, who relationship.Person) (o Overview, err error) {
 	if err := admin(who); err != nil {
 		return o, err
 	}
@@ -175,7 +175,7 @@ func (s Self) Overview(ctx context.Context, who invitation.Person) (o Overview, 
 }
 
 // providers gives those that administer the company's own account.
-func (s Self) providers(ctx context.Context, who invitation.Person) (all []partnership.Seen, err error) {
+func (s Self) providers(ctx context.Context, who relationship.Person) (all []partnership.Seen, err error) {
 	for q := (partnership.Query{Side: partnership.ResellerSide, Limit: MaxSubscriptions}); ; {
 		list, next, err := s.Tiers.Partnerships(ctx, user(who), q)
 		if err != nil {
@@ -193,7 +193,7 @@ func (s Self) providers(ctx context.Context, who invitation.Person) (all []partn
 }
 
 // user is who is signed in, as a partner's own people are.
-func user(who invitation.Person) partner.User {
+func user(who relationship.Person) partner.User {
 	return partner.User{Subject: who.Subject, Tenant: who.Company.Tenant, Roles: who.Roles, Cloud: who.Company.Cloud}
 }
 
@@ -254,7 +254,7 @@ func (n names) of(ctx context.Context, tenant partner.TenantID) (string, error) 
 }
 
 // Partner gives one of them. Codes: [problem.RoleNotPermitted], [problem.NotFound].
-func (s Self) Partner(ctx context.Context, who invitation.Person, tenant string) (Partner, error) {
+func (s Self) Partner(ctx context.Context, who relationship.Person, tenant string) (Partner, error) {
 	if err := admin(who); err != nil {
 		return Partner{}, err
 	}
@@ -271,7 +271,7 @@ func (s Self) Partner(ctx context.Context, who invitation.Person, tenant string)
 
 // Revoke ends the delegated administration of a partner; the relationship stays. What has ended stays so: it can be repeated. Codes:
 // those of [Self.Partner].
-func (s Self) Revoke(ctx context.Context, who invitation.Person, tenant, correlationID string) (Partner, error) {
+func (s Self) Revoke(ctx context.Context, who relationship.Person, tenant, correlationID string) (Partner, error) {
 	return s.change(ctx, who, tenant, correlationID, func(before relationship.Relationship, e relationship.Entry) error {
 		after, changed := before.Revoke(e)
 		if !changed {
@@ -284,7 +284,7 @@ func (s Self) Revoke(ctx context.Context, who invitation.Person, tenant, correla
 // Leave ends the relationship with a partner, and its delegated administration with it; granular administration stays (rule X4), and what
 // the partner sold stays the partner's to suspend (0.31). The partner is told as of any end. Codes: those of [Self.Partner];
 // [problem.RoleNotPermitted] where the deployment does not allow it.
-func (s Self) Leave(ctx context.Context, who invitation.Person, tenant, correlationID string) (Partner, error) {
+func (s Self) Leave(ctx context.Context, who relationship.Person, tenant, correlationID string) (Partner, error) {
 	if !s.MayLeave {
 		return Partner{}, problem.New(problem.RoleNotPermitted, "Here the partner ends the relationship; ask it.")
 	}
@@ -310,7 +310,7 @@ func (s Self) Leave(ctx context.Context, who invitation.Person, tenant, correlat
 }
 
 // former gives a partner whose relationship with the company has ended, and [problem.NotFound] for any other.
-func (s Self) former(ctx context.Context, who invitation.Person, id partner.TenantID) (Partner, error) {
+func (s Self) former(ctx context.Context, who relationship.Person, id partner.TenantID) (Partner, error) {
 	r, err := s.Store.Relationship(ctx, id, who.Company.Tenant)
 	if err != nil {
 		return Partner{}, err
@@ -321,7 +321,7 @@ func (s Self) former(ctx context.Context, who invitation.Person, id partner.Tena
 
 // change reads, decides and writes until nobody else was quicker, and gives how things stand then.
 func (s Self) change(
-	ctx context.Context, who invitation.Person, tenant, correlationID string, do func(before relationship.Relationship, e relationship.Entry) error,
+	ctx context.Context, who relationship.Person, tenant, correlationID string, do func(before relationship.Relationship, e relationship.Entry) error,
 ) (Partner, error) {
 	var p Partner
 	err := command.Retry(func() (err error) {
@@ -337,22 +337,22 @@ func (s Self) change(
 }
 
 // Roles gives one granular administration of a partner, and whether it still stands. Codes: [problem.RoleNotPermitted], [problem.NotFound].
-func (s Self) Roles(ctx context.Context, who invitation.Person, tenant, id string) (Partner, granular.Relationship, bool, error) {
-	return s.roles(ctx, who, tenant, id, func(l link.Link, p granular.Person) (granular.Request, granular.Case, error) {
+func (s Self) Roles(ctx context.Context, who relationship.Person, tenant, id string) (Partner, granular.Relationship, bool, error) {
+	return s.roles(ctx, who, tenant, id, func(l link.Link, p relationship.Person) (granular.Request, granular.Case, error) {
 		return s.Granular.Look(ctx, l, &p)
 	})
 }
 
 // EndRoles ends one granular administration, whether or not there is a relationship. It can be repeated. Codes: those of [Self.Roles].
-func (s Self) EndRoles(ctx context.Context, who invitation.Person, tenant, id, correlationID string) (Partner, granular.Relationship, error) {
-	p, g, _, err := s.roles(ctx, who, tenant, id, func(l link.Link, p granular.Person) (granular.Request, granular.Case, error) {
+func (s Self) EndRoles(ctx context.Context, who relationship.Person, tenant, id, correlationID string) (Partner, granular.Relationship, error) {
+	p, g, _, err := s.roles(ctx, who, tenant, id, func(l link.Link, p relationship.Person) (granular.Request, granular.Case, error) {
 		return s.Granular.End(ctx, l, p, correlationID)
 	})
 	return p, g, err
 }
 
 func (s Self) roles(
-	ctx context.Context, who invitation.Person, tenant, id string, do func(link.Link, granular.Person) (granular.Request, granular.Case, error),
+	ctx context.Context, who relationship.Person, tenant, id string, do func(link.Link, relationship.Person) (granular.Request, granular.Case, error),
 ) (p Partner, g granular.Relationship, stands bool, err error) {
 	if err := admin(who); err != nil {
 		return p, g, false, err
@@ -361,10 +361,7 @@ func (s Self) roles(
 	if !ok || !publicid.Is(publicid.Granular, id) {
 		return p, g, false, notMine()
 	}
-	q, c, err := do(link.Link{Tenant: string(of), ID: id, Generation: granular.AnyGeneration}, granular.Person{
-		Subject: who.Subject, Email: who.Email, Tenant: who.Company.Tenant, Company: who.Company.CompanyName,
-		Domains: who.Company.Domains, Country: who.Company.Country, Cloud: who.Company.Cloud, Roles: who.Roles,
-	})
+	q, c, err := do(link.Link{Tenant: string(of), ID: id, Generation: granular.AnyGeneration}, who)
 	if err != nil {
 		return p, g, false, err
 	}
@@ -390,7 +387,7 @@ func (s Self) roles(
 }
 
 // Provider gives what stands with one of the company's indirect providers. Codes: [problem.RoleNotPermitted], [problem.NotFound].
-func (s Self) Provider(ctx context.Context, who invitation.Person, tenant string) (partnership.Seen, error) {
+func (s Self) Provider(ctx context.Context, who relationship.Person, tenant string) (partnership.Seen, error) {
 	id, err := with(who, tenant)
 	if err != nil {
 		return partnership.Seen{}, err
@@ -400,7 +397,7 @@ func (s Self) Provider(ctx context.Context, who invitation.Person, tenant string
 
 // RevokeAccess ends a provider's administration of the company's own account; the partnership stays as it is, active or removed (rules N8,
 // X9). It can be repeated. Codes: those of [Self.Provider].
-func (s Self) RevokeAccess(ctx context.Context, who invitation.Person, tenant, correlationID string) (partnership.Seen, error) {
+func (s Self) RevokeAccess(ctx context.Context, who relationship.Person, tenant, correlationID string) (partnership.Seen, error) {
 	id, err := with(who, tenant)
 	if err != nil {
 		return partnership.Seen{}, err
@@ -409,7 +406,7 @@ func (s Self) RevokeAccess(ctx context.Context, who invitation.Person, tenant, c
 }
 
 // with gives the id of a company's partnership with a provider.
-func with(who invitation.Person, provider string) (string, error) {
+func with(who relationship.Person, provider string) (string, error) {
 	if err := admin(who); err != nil {
 		return "", err
 	}
@@ -422,7 +419,7 @@ func with(who invitation.Person, provider string) (string, error) {
 
 // Offer gives the customer agreement that the company can sign, in the language nearest to one; nil when it has signed that here itself, or
 // has no partner. Codes: [problem.RoleNotPermitted], [problem.AgreementTextNotConfigured].
-func (s Self) Offer(ctx context.Context, who invitation.Person, lang string) (*commerce.Signable, error) {
+func (s Self) Offer(ctx context.Context, who relationship.Person, lang string) (*commerce.Signable, error) {
 	if err := admin(who); err != nil || s.Signing == nil {
 		return nil, err
 	}
@@ -434,7 +431,7 @@ var ErrReworded = errors.New("customer: other words are in force")
 
 // Sign signs the customer agreement whose words were read (rule P1). Codes: [problem.RoleNotPermitted]; [problem.NotFound] for a company
 // without a partner, or that has signed; [problem.AgreementTextNotConfigured]; those of a field. [ErrReworded].
-func (s Self) Sign(ctx context.Context, who invitation.Person, lang string, read relationship.AttestedText, by commerce.Signer, correlationID string) (commerce.Agreement, error) {
+func (s Self) Sign(ctx context.Context, who relationship.Person, lang string, read relationship.AttestedText, by commerce.Signer, correlationID string) (commerce.Agreement, error) {
 	var a commerce.Agreement
 	err := command.Retry(func() error {
 		offer, err := s.Offer(ctx, who, lang)
@@ -460,7 +457,7 @@ func (s Self) Sign(ctx context.Context, who invitation.Person, lang string, read
 }
 
 // told gives the relationship whose partner is told of a signature: of those that wait for one the newest.
-func (s Self) told(ctx context.Context, who invitation.Person) (newest relationship.Relationship, err error) {
+func (s Self) told(ctx context.Context, who relationship.Person) (newest relationship.Relationship, err error) {
 	tenants, err := s.Register.Partners(ctx, who.Company.Tenant)
 	if err != nil {
 		return newest, err
@@ -490,7 +487,7 @@ func (s Self) told(ctx context.Context, who invitation.Person) (newest relations
 	}), nil
 }
 
-func admin(who invitation.Person) error {
+func admin(who relationship.Person) error {
 	if who.Company.Tenant == "" || !slices.Contains(who.Roles, partner.GlobalAdmin) {
 		return problem.New(problem.RoleNotPermitted, "Only a Global administrator can see the company's partners.")
 	}
@@ -500,7 +497,7 @@ func admin(who invitation.Person) error {
 func notMine() error { return problem.New(problem.NotFound, "There is no such partner.") }
 
 // given is what the company has given by roles: under the id of its tenant, and under those by which some of its partners know it (0.30).
-func (s Self) given(ctx context.Context, who invitation.Person, partners ...partner.TenantID) (all []granular.Relationship, err error) {
+func (s Self) given(ctx context.Context, who relationship.Person, partners ...partner.TenantID) (all []granular.Relationship, err error) {
 	ids := []partner.TenantID{who.Company.Tenant}
 	for _, p := range partners {
 		id, err := s.knownAs(ctx, who, p)
@@ -522,7 +519,7 @@ func (s Self) given(ctx context.Context, who invitation.Person, partners ...part
 }
 
 // knownAs gives the id by which a partner knows the company.
-func (s Self) knownAs(ctx context.Context, who invitation.Person, p partner.TenantID) (partner.TenantID, error) {
+func (s Self) knownAs(ctx context.Context, who relationship.Person, p partner.TenantID) (partner.TenantID, error) {
 	r, err := s.Store.Relationship(ctx, p, who.Company.Tenant)
 	if problem.Is(err, problem.NotFound) {
 		return who.Company.Tenant, nil
@@ -531,7 +528,7 @@ func (s Self) knownAs(ctx context.Context, who invitation.Person, p partner.Tena
 }
 
 // find gives a partner with what it holds, of what the company has given. One that holds nothing is [problem.NotFound].
-func (s Self) find(ctx context.Context, who invitation.Person, id partner.TenantID, given []granular.Relationship) (p Partner, err error) {
+func (s Self) find(ctx context.Context, who relationship.Person, id partner.TenantID, given []granular.Relationship) (p Partner, err error) {
 	p.Relationship, err = s.Store.Relationship(ctx, id, who.Company.Tenant)
 	if err != nil && !problem.Is(err, problem.NotFound) {
 		return Partner{}, err

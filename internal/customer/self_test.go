@@ -9,7 +9,6 @@ import (
 
 	"concord/internal/customer"
 	"concord/internal/granular"
-	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
@@ -34,7 +33,7 @@ func TestManyRevokeAtOnce(t *testing.T) {
 	store, s, c := open()
 	store.PutAccount(partner.Account{Tenant: alder, DisplayName: "Alder", Version: 1})
 	self := selfOver(store)
-	who := invitation.Person{Subject: "lara", Roles: []partner.Role{partner.GlobalAdmin}, Company: relationship.Customer{Tenant: larch}}
+	who := relationship.Person{Subject: "lara", Roles: []partner.Role{partner.GlobalAdmin}, Company: relationship.Customer{Tenant: larch}}
 	errs := make([]error, 24)
 	var wg sync.WaitGroup
 	for n := range errs {
@@ -68,7 +67,7 @@ func TestSelf(t *testing.T) {
 		store.PutRelationship(relationship.Relationship{Partner: tenant, Customer: relationship.Customer{Tenant: larch}, Status: relationship.Active, Version: 1})
 	}
 	self := selfOver(store)
-	who := invitation.Person{Subject: "lara", Roles: []partner.Role{partner.GlobalAdmin}, Company: relationship.Customer{Tenant: larch}}
+	who := relationship.Person{Subject: "lara", Roles: []partner.Role{partner.GlobalAdmin}, Company: relationship.Customer{Tenant: larch}}
 	all, err := self.Overview(t.Context(), who)
 	var names []string
 	for _, p := range all.Partners {
@@ -82,7 +81,7 @@ func TestSelf(t *testing.T) {
 			t.Errorf("%s: %v", tenant, err)
 		}
 	}
-	for _, other := range []invitation.Person{
+	for _, other := range []relationship.Person{
 		{Subject: "u", Company: relationship.Customer{Tenant: larch}}, {Subject: "u", Roles: []partner.Role{partner.AdminAgent}, Company: relationship.Customer{Tenant: larch}},
 		{Subject: "u", Roles: []partner.Role{partner.GlobalAdmin}},
 	} {

@@ -18,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/text/language"
-
 	"golang.org/x/time/rate"
 
 	"concord/infra/local/engine"
@@ -281,8 +280,8 @@ func linkOf(i invitation.Invitation) link.Link {
 	return link.Link{Tenant: string(i.Inviter), ID: i.ID, Generation: i.Generation}
 }
 
-func person() invitation.Person {
-	return invitation.Person{
+func person() relationship.Person {
+	return relationship.Person{
 		Subject: "aa8e3a52-6d0c-4f55-9a4e-0d4bb1f1a0ff", Name: "Ada Larch", Email: "admin@larch.example", Roles: []partner.Role{partner.GlobalAdmin},
 		Company: relationship.Customer{Tenant: randomTenant(), CompanyName: "Larch Ltd", Domains: []string{"larch.example"}, Country: "US", CountrySource: "token", Cloud: "public"},
 	}

@@ -18,6 +18,7 @@ import (
 	"concord/internal/enrolment"
 	"concord/internal/link"
 	"concord/internal/partner"
+	"concord/internal/relationship"
 	"concord/internal/terms"
 )
 
@@ -68,7 +69,7 @@ func TestCostOfEnrolment(t *testing.T) {
 		{"submit", "1 GetItem, 1 UpdateItem | 1 | 0 | 1 | **2** | 1 | 0 | 0 | **1**", func() error { _, _, err := service.Submit(ctx, admin, e.ID, nil); return err }},
 		{"the contact confirms", "2 GetItem, 1 UpdateItem | 1 | 0 | 0 | **1** | 1.5 | 0 | 0 | **1.5**", func() error {
 			l := link.Link{Tenant: string(e.Tenant), ID: e.ID, Generation: 1}
-			_, c, err := enrolment.Confirmation{Store: store, Calendar: records, Now: now}.Confirm(ctx, l, enrolment.Visitor{Subject: "grace", Tenant: e.Tenant}, "c")
+			_, c, err := enrolment.Confirmation{Store: store, Calendar: records, Now: now}.Confirm(ctx, l, relationship.Person{Subject: "grace", Company: relationship.Customer{Tenant: e.Tenant}}, "c")
 			if err == nil && c != enrolment.Confirmed {
 				return fmt.Errorf("the page is %s", c)
 			}

@@ -14,6 +14,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/link"
 	"concord/internal/partner"
+	"concord/internal/relationship"
 )
 
 // TestGranularCost pins what granular administration costs, as TestCost does for invitations: a name is taken and a grant noted with the write
@@ -33,7 +34,7 @@ func TestGranularCost(t *testing.T) {
 		c := s.command()
 		return command.Command{User: c.User, CorrelationID: c.CorrelationID, Key: c.Key, Body: c.Body, IfVersion: command.AnyVersion}
 	}
-	who := granular.Person{Subject: "aa8e3a52-6d0c-4f55-9a4e-0d4bb1f1a0ff", Email: "admin@larch.example", Tenant: randomTenant(), Company: "Larch Ltd", Cloud: "public", Roles: []partner.Role{partner.GlobalAdmin}}
+	who := relationship.Person{Subject: "aa8e3a52-6d0c-4f55-9a4e-0d4bb1f1a0ff", Email: "admin@larch.example", Company: relationship.Customer{Tenant: randomTenant(), CompanyName: "Larch Ltd", Cloud: "public"}, Roles: []partner.Role{partner.GlobalAdmin}}
 	var r granular.Relationship
 	for _, step := range []struct {
 		name, want string
@@ -42,7 +43,7 @@ func TestGranularCost(t *testing.T) {
 		{"propose", "1 GetItem, 1 TransactWriteItems | 4 | 1 | 0 | **5** | 0.5 | 0 | 0 | **0.5**", func() (err error) {
 			r, _, err = service.Create(ctx, command(), granular.Terms{
 				DisplayName: new("Larch support"), Duration: new("P90D"), Roles: &[]string{"729827e3-9c14-49f7-bb1b-9608f156bbb8", "f2ef992c-3afb-46b9-b7cf-a126ee74c451"},
-				Customer: new(string(who.Tenant)), CustomerName: new("Larch Ltd"),
+				Customer: new(string(who.Company.Tenant)), CustomerName: new("Larch Ltd"),
 			})
 			return err
 		}},
@@ -70,8 +71,8 @@ func TestGranularCost(t *testing.T) {
 			return err
 		}},
 		{"whom of a page it administers", "1 Query | 0 | 0 | 0 | **0** | 1 | 0 | 0 | **1**", func() error {
-			live, err := service.Administered(ctx, r.Partner, []partner.TenantID{who.Tenant})
-			if err == nil && !live[who.Tenant] {
+			live, err := service.Administered(ctx, r.Partner, []partner.TenantID{who.Company.Tenant})
+			if err == nil && !live[who.Company.Tenant] {
 				err = errors.New("it is not seen")
 			}
 			return err

@@ -24,6 +24,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/publicid"
 	"concord/internal/recipient"
+	"concord/internal/relationship"
 )
 
 type image = map[string]types.AttributeValue
@@ -79,7 +80,7 @@ func rawItems(t *testing.T, table string, p partner.TenantID) map[string]image {
 }
 
 // live takes an invitation from creation to an answer and gives its stored item at each step.
-func live(t *testing.T, s *setting, table string, p invitation.Proposal, c func() command.Command, r invitation.Response, who invitation.Person) (steps []string, images []image) {
+func live(t *testing.T, s *setting, table string, p invitation.Proposal, c func() command.Command, r invitation.Response, who relationship.Person) (steps []string, images []image) {
 	t.Helper()
 	ctx := t.Context()
 	var inv invitation.Invitation

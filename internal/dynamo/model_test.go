@@ -185,7 +185,7 @@ type stage struct {
 	*setting
 	mu     sync.Mutex
 	ids    [most]string
-	people []invitation.Person
+	people []relationship.Person
 	mail   string
 }
 

@@ -31,7 +31,7 @@ type together struct {
 	service            *invitation.Service
 	provider, reseller partner.TenantID
 	now                time.Time
-	people             []invitation.Person
+	people             []relationship.Person
 }
 
 func newTogether(t testing.TB, store *dynamo.Store) *together {
@@ -346,7 +346,7 @@ func TestCostOfTiers(t *testing.T) {
 			t.Errorf("%s costs\n     %s\nwant %s", name, u, want)
 		}
 	}
-	answer := func(i invitation.Invitation, who invitation.Person, r invitation.Response) error {
+	answer := func(i invitation.Invitation, who relationship.Person, r invitation.Response) error {
 		_, c, err := s.service.Respond(ctx, linkOf(i), who, r)
 		if err == nil && c != invitation.AcceptedBy {
 			err = fmt.Errorf("the page is %s", c)

@@ -8,16 +8,9 @@ import (
 	"concord/internal/command"
 	"concord/internal/contact"
 	"concord/internal/link"
-	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/relationship"
 )
-
-// Visitor is who followed a link and signed in. All of it comes from the identity provider (domain, 0.27).
-type Visitor struct {
-	Subject string
-	Tenant  partner.TenantID
-	Domains []string
-}
 
 // Case is what a link leads to, at a moment and for a person. Each has its page.
 type Case string
@@ -44,7 +37,7 @@ type Confirmation struct {
 }
 
 // Look gives what a link leads to and writes nothing. Who is nil before sign-in.
-func (s Confirmation) Look(ctx context.Context, l link.Link, who *Visitor) (Enrolment, Case, error) {
+func (s Confirmation) Look(ctx context.Context, l link.Link, who *relationship.Person) (Enrolment, Case, error) {
 	e, err := s.Store.Enrolment(ctx, l.ID)
 	if problem.Is(err, problem.NotFound) || err == nil && string(e.Tenant) != l.Tenant {
 		return Enrolment{}, Unknown, nil
@@ -60,14 +53,14 @@ func (s Confirmation) Look(ctx context.Context, l link.Link, who *Visitor) (Enro
 }
 
 // caseOf follows the order of link outcomes (domain, 2.2).
-func caseOf(e Enrolment, l link.Link, who *Visitor, now time.Time) Case {
+func caseOf(e Enrolment, l link.Link, who *relationship.Person, now time.Time) Case {
 	switch {
 	case e.Status == Withdrawn:
 		return Unknown
 	case l.Generation != e.Verification.Generation:
 		return Superseded
 	case !e.Verification.VerifiedAt.IsZero():
-		if who != nil && who.Subject == e.Verification.VerifiedBy && who.Tenant == e.Tenant {
+		if who != nil && who.Subject == e.Verification.VerifiedBy && who.Company.Tenant == e.Tenant {
 			return Confirmed
 		}
 		return Used
@@ -77,7 +70,7 @@ func caseOf(e Enrolment, l link.Link, who *Visitor, now time.Time) Case {
 		return Superseded // the address was changed, and no new link was asked for yet
 	case who == nil:
 		return SignInFirst
-	case who.Tenant != e.Tenant:
+	case who.Company.Tenant != e.Tenant:
 		return OtherTenant
 	}
 	return Form
@@ -85,7 +78,7 @@ func caseOf(e Enrolment, l link.Link, who *Visitor, now time.Time) Case {
 
 // Confirm notes that the address is the contact's, which begins the review (rule E13). Whether the person may act for the company is for
 // the operator to look at when the address is of none of its domains (invariant 19). Saying it again changes nothing.
-func (s Confirmation) Confirm(ctx context.Context, l link.Link, who Visitor, correlationID string) (Enrolment, Case, error) {
+func (s Confirmation) Confirm(ctx context.Context, l link.Link, who relationship.Person, correlationID string) (Enrolment, Case, error) {
 	var e Enrolment
 	var c Case
 	err := command.Retry(func() (err error) {
@@ -95,7 +88,7 @@ func (s Confirmation) Confirm(ctx context.Context, l link.Link, who Visitor, cor
 	return e, c, err
 }
 
-func (s Confirmation) confirm(ctx context.Context, l link.Link, who Visitor, correlationID string) (Enrolment, Case, error) {
+func (s Confirmation) confirm(ctx context.Context, l link.Link, who relationship.Person, correlationID string) (Enrolment, Case, error) {
 	before, c, err := s.Look(ctx, l, &who)
 	if err != nil || c != Form {
 		return before, c, err
@@ -104,7 +97,7 @@ func (s Confirmation) confirm(ctx context.Context, l link.Link, who Visitor, cor
 	after := before.next()
 	after.Verification.VerifiedAt, after.Verification.VerifiedBy = now, who.Subject
 	after.Vetting = Vetting{EmailOwnership: Passed, Employment: NotLooked, Business: NotLooked}
-	domain, own := ownDomain(after.Contact.Email, who.Domains)
+	domain, own := ownDomain(after.Contact.Email, who.Company.Domains)
 	if after.Verification.Domain = domain; !own {
 		after.Vetting.Employment = Flagged
 	}

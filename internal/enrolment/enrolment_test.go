@@ -20,6 +20,7 @@ import (
 	"concord/internal/problem"
 	"concord/internal/publicid"
 	"concord/internal/recipient"
+	"concord/internal/relationship"
 	"concord/internal/terms"
 )
 
@@ -173,8 +174,8 @@ func linkOf(e Enrolment) link.Link {
 	return link.Link{Tenant: string(e.Tenant), ID: e.ID, Generation: e.Verification.Generation}
 }
 
-func visitor() Visitor {
-	return Visitor{Subject: "grace", Tenant: gorse, Domains: []string{"gorse.example"}}
+func visitor() relationship.Person {
+	return relationship.Person{Subject: "grace", Company: relationship.Customer{Tenant: gorse, Domains: []string{"gorse.example"}}}
 }
 
 // act does an action with everything right about it.
@@ -479,42 +480,44 @@ func TestCalendar(t *testing.T) {
 
 // Rules E12, E13, X-j: the link, in the order in which its outcomes are looked at.
 func TestWhatALinkLeadsTo(t *testing.T) {
-	other := Visitor{Subject: "mallory", Tenant: alder}
+	other := relationship.Person{Subject: "mallory", Company: relationship.Customer{Tenant: alder}}
 	for name, c := range map[string]struct {
-		bring func(*desk) (link.Link, *Visitor)
+		bring func(*desk) (link.Link, *relationship.Person)
 		want  Case
 	}{
-		"nobody signed in": {func(d *desk) (link.Link, *Visitor) { return linkOf(d.at(EmailVerification)), nil }, SignInFirst},
-		"of this account":  {func(d *desk) (link.Link, *Visitor) { return linkOf(d.at(EmailVerification)), new(visitor()) }, Form},
-		"of another one":   {func(d *desk) (link.Link, *Visitor) { return linkOf(d.at(EmailVerification)), &other }, OtherTenant},
-		"of no enrolment": {func(*desk) (link.Link, *Visitor) {
+		"nobody signed in": {func(d *desk) (link.Link, *relationship.Person) { return linkOf(d.at(EmailVerification)), nil }, SignInFirst},
+		"of this account": {func(d *desk) (link.Link, *relationship.Person) {
+			return linkOf(d.at(EmailVerification)), new(visitor())
+		}, Form},
+		"of another one": {func(d *desk) (link.Link, *relationship.Person) { return linkOf(d.at(EmailVerification)), &other }, OtherTenant},
+		"of no enrolment": {func(*desk) (link.Link, *relationship.Person) {
 			return link.Link{Tenant: string(gorse), ID: publicid.Random(Prefix), Generation: 1}, new(visitor())
 		}, Unknown},
-		"of another company's": {func(d *desk) (link.Link, *Visitor) {
+		"of another company's": {func(d *desk) (link.Link, *relationship.Person) {
 			l := linkOf(d.at(EmailVerification))
 			l.Tenant = string(alder)
 			return l, new(visitor())
 		}, Unknown},
-		"withdrawn": {func(d *desk) (link.Link, *Visitor) {
+		"withdrawn": {func(d *desk) (link.Link, *relationship.Person) {
 			e := d.at(EmailVerification)
 			_, _ = d.act(Withdraw, e.ID)
 			return linkOf(e), new(visitor())
 		}, Unknown},
-		"resent": {func(d *desk) (link.Link, *Visitor) {
+		"resent": {func(d *desk) (link.Link, *relationship.Person) {
 			e := d.at(EmailVerification)
 			_, _ = d.act(Resend, e.ID)
 			return linkOf(e), new(visitor())
 		}, Superseded},
-		"seven days old": {func(d *desk) (link.Link, *Visitor) {
+		"seven days old": {func(d *desk) (link.Link, *relationship.Person) {
 			e := d.at(EmailVerification)
 			d.now = e.Verification.ExpiresAt
 			return linkOf(e), new(visitor())
 		}, TooLate},
-		"confirmed by the same person": {func(d *desk) (link.Link, *Visitor) { return linkOf(d.at(InVetting)), new(visitor()) }, Confirmed},
-		"confirmed by somebody else": {func(d *desk) (link.Link, *Visitor) {
-			return linkOf(d.at(InVetting)), &Visitor{Subject: "gus", Tenant: gorse}
+		"confirmed by the same person": {func(d *desk) (link.Link, *relationship.Person) { return linkOf(d.at(InVetting)), new(visitor()) }, Confirmed},
+		"confirmed by somebody else": {func(d *desk) (link.Link, *relationship.Person) {
+			return linkOf(d.at(InVetting)), &relationship.Person{Subject: "gus", Company: relationship.Customer{Tenant: gorse}}
 		}, Used},
-		"confirmed, long ago": {func(d *desk) (link.Link, *Visitor) {
+		"confirmed, long ago": {func(d *desk) (link.Link, *relationship.Person) {
 			e := d.at(Authorized)
 			d.now = d.now.AddDate(1, 0, 0)
 			return linkOf(e), nil
@@ -545,7 +548,7 @@ func TestVettingFlags(t *testing.T) {
 		d := open(t)
 		e := d.at(EmailVerification)
 		who := visitor()
-		who.Domains = []string{domain}
+		who.Company.Domains = []string{domain}
 		e, c, err := d.confirmation().Confirm(t.Context(), linkOf(e), who, "")
 		if err != nil || c != Confirmed || e.Vetting != (Vetting{Passed, want, NotLooked}) || e.Verification.VerifiedBy != "grace" {
 			t.Errorf("%s: %s, %+v, %v", domain, c, e.Vetting, err)

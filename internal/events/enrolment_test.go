@@ -25,6 +25,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/outbox"
 	"concord/internal/partner"
+	"concord/internal/relationship"
 	"concord/internal/storetest"
 	"concord/internal/terms"
 )
@@ -90,7 +91,7 @@ func applied(t *testing.T) *office {
 	}
 	confirm := func() {
 		o.clock = o.clock.Add(time.Hour)
-		next, c, err := confirmation.Confirm(ctx, link.Link{Tenant: string(gorse), ID: e.ID, Generation: e.Verification.Generation}, enrolment.Visitor{Subject: "someone", Tenant: gorse}, "")
+		next, c, err := confirmation.Confirm(ctx, link.Link{Tenant: string(gorse), ID: e.ID, Generation: e.Verification.Generation}, relationship.Person{Subject: "someone", Company: relationship.Customer{Tenant: gorse}}, "")
 		if err != nil || c != enrolment.Confirmed {
 			t.Fatal(c, err)
 		}

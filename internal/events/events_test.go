@@ -363,8 +363,8 @@ func (o *office) respond(k invitation.Key, answer string) {
 	}
 }
 
-func customer() invitation.Person {
-	return invitation.Person{
+func customer() relationship.Person {
+	return relationship.Person{
 		Subject: "nora", Name: "Nora Berg", Email: "nora.berg@larch.example", Roles: []partner.Role{partner.GlobalAdmin},
 		Company: relationship.Customer{Tenant: larch, CompanyName: "Larch Dairy", Domains: []string{"larch.example"}, Country: "US", CountrySource: "token", Cloud: "public"},
 	}

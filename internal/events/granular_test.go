@@ -20,6 +20,7 @@ import (
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/recipient"
+	"concord/internal/relationship"
 )
 
 func (s spied) WriteGranular(ctx context.Context, c granular.Change) error {
@@ -79,8 +80,8 @@ func (g *grantor) link() link.Link {
 	return link.Link{Tenant: string(alder), ID: g.key.ID, Generation: g.stored().Generation}
 }
 
-func (g *grantor) who() granular.Person {
-	return granular.Person{Subject: "nora", Email: "nora.berg@larch.example", Tenant: larch, Company: "Larch Dairy", Cloud: "public", Roles: []partner.Role{partner.GlobalAdmin}}
+func (g *grantor) who() relationship.Person {
+	return relationship.Person{Subject: "nora", Email: "nora.berg@larch.example", Company: relationship.Customer{Tenant: larch, CompanyName: "Larch Dairy", Cloud: "public"}, Roles: []partner.Role{partner.GlobalAdmin}}
 }
 
 func (g *grantor) stored() granular.Relationship {

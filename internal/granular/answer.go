@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,20 +13,6 @@ import (
 	"concord/internal/problem"
 	"concord/internal/relationship"
 )
-
-// Person is who followed a link and signed in. All of it comes from the identity provider (domain, 0.27).
-type Person struct {
-	Subject string
-	Email   string
-	Tenant  partner.TenantID
-	// Customer is the id under which the company is kept; empty for that of its tenant (domain, 0.30).
-	Customer partner.TenantID
-	Company  string   // the name of the tenant
-	Domains  []string // those of the tenant, verified
-	Country  string   // empty when the identity provider does not say it
-	Cloud    partner.CloudID
-	Roles    []partner.Role
-}
 
 // Request is what a page about a relationship is made of. The relationship is as it stands now.
 type Request struct {
@@ -75,7 +60,7 @@ func (c Case) MayEnd() bool { return c == Standing || c == ApprovedBy }
 
 // Look gives what a link leads to and writes nothing. Who is nil before sign-in. The Request is set in every case but [Unknown]. What
 // leads on may rest on a reading that is a second old.
-func (s *Service) Look(ctx context.Context, l link.Link, who *Person) (Request, Case, error) {
+func (s *Service) Look(ctx context.Context, l link.Link, who *relationship.Person) (Request, Case, error) {
 	q, c, err := s.look(ctx, l, who, false)
 	if err == nil && c != Review && c != Form {
 		return s.look(ctx, l, who, true) // a link that was made just now must not look dead, nor an answer lost
@@ -83,7 +68,7 @@ func (s *Service) Look(ctx context.Context, l link.Link, who *Person) (Request, 
 	return q, c, err
 }
 
-func (s *Service) look(ctx context.Context, l link.Link, who *Person, strong bool) (Request, Case, error) {
+func (s *Service) look(ctx context.Context, l link.Link, who *relationship.Person, strong bool) (Request, Case, error) {
 	q, _, err := s.request(ctx, l, strong, strong)
 	if problem.Is(err, problem.NotFound) {
 		return Request{}, Unknown, nil
@@ -104,8 +89,8 @@ func (s *Service) look(ctx context.Context, l link.Link, who *Person, strong boo
 
 // recognise says whether who is signed in is of the company that a relationship names, which may be one that a partner created (domain,
 // 0.30).
-func (s *Service) recognise(ctx context.Context, r Relationship, who *Person, q relationship.Inquiry) (relationship.Identity, error) {
-	if who == nil || r.Customer == "" || r.Customer == who.Tenant {
+func (s *Service) recognise(ctx context.Context, r Relationship, who *relationship.Person, q relationship.Inquiry) (relationship.Identity, error) {
+	if who == nil || r.Customer == "" || r.Customer == who.Company.Tenant {
 		return relationship.Identity{}, nil
 	}
 	q.Refuses = r.Status != Pending
@@ -113,8 +98,9 @@ func (s *Service) recognise(ctx context.Context, r Relationship, who *Person, q 
 }
 
 // identify says which company answers.
-func (s *Service) identify(ctx context.Context, r Relationship, who Person, q relationship.Inquiry) (relationship.Identity, error) {
-	q.Company = relationship.Customer{Tenant: who.Tenant, CompanyName: who.Company, Domains: who.Domains, Country: who.Country, CountrySource: "token", Cloud: who.Cloud}
+func (s *Service) identify(ctx context.Context, r Relationship, who relationship.Person, q relationship.Inquiry) (relationship.Identity, error) {
+	q.Company = who.Company
+	q.Company.CountrySource = "token"
 	q.Bound, q.Partners = r.Customer, []partner.TenantID{r.Key.Partner}
 	return s.Recognition.Recognise(ctx, q)
 }
@@ -133,10 +119,10 @@ func (s *Service) request(ctx context.Context, l link.Link, strong, strongPartne
 	return Request{stored.At(s.now()), account, portal}, stored, err
 }
 
-func (q Request) caseOf(l link.Link, who *Person, id relationship.Identity) Case {
+func (q Request) caseOf(l link.Link, who *relationship.Person, id relationship.Identity) Case {
 	r := q.Relationship
 	approved := !r.ActivatedAt.IsZero()
-	own := who != nil && r.Answer != nil && r.Answer.Subject == who.Subject && r.Answer.Tenant == who.Tenant
+	own := who != nil && r.Answer != nil && r.Answer.Subject == who.Subject && r.Answer.Tenant == who.Company.Tenant
 	switch {
 	case r.Status == Created || r.Status == Deleted || r.Reason == Withdrawn:
 		return Unknown
@@ -160,7 +146,7 @@ func (q Request) caseOf(l link.Link, who *Person, id relationship.Identity) Case
 		return q.bars(who, id)
 	case r.Status == Active:
 		return Standing
-	case who.Cloud != r.Cloud, problem.Is(id.Barred, problem.CloudMismatch):
+	case who.Company.Cloud != r.Cloud, problem.Is(id.Barred, problem.CloudMismatch):
 		return OtherCloud
 	case id.Barred != nil:
 		return OtherRegion
@@ -170,13 +156,13 @@ func (q Request) caseOf(l link.Link, who *Person, id relationship.Identity) Case
 }
 
 // bars says why somebody can neither answer nor end; empty for nothing.
-func (q Request) bars(who *Person, id relationship.Identity) Case {
+func (q Request) bars(who *relationship.Person, id relationship.Identity) Case {
 	switch {
 	case who == nil:
 		return Review
-	case id.Foreign, who.Tenant == q.Relationship.Key.Partner:
+	case id.Foreign, who.Company.Tenant == q.Relationship.Key.Partner:
 		return OtherTenant // invariants 8 and 9
-	case !who.administers():
+	case !who.Has(partner.GlobalAdmin):
 		return NotAdmin
 	}
 	return ""
@@ -184,15 +170,13 @@ func (q Request) bars(who *Person, id relationship.Identity) Case {
 
 // Rejects reports whether somebody can reject a request that nobody can approve because its partner is not active. A company that would
 // claim what a partner created is asked when that is active again.
-func (q Request) Rejects(who *Person) bool {
-	foreign := who != nil && q.Customer != "" && q.Customer != who.Tenant
+func (q Request) Rejects(who *relationship.Person) bool {
+	foreign := who != nil && q.Customer != "" && q.Customer != who.Company.Tenant
 	return q.Status == Pending && q.bars(who, relationship.Identity{Foreign: foreign}) == ""
 }
 
 // AnyGeneration is the generation of a link that was not mailed. No token has it.
 const AnyGeneration = 0
-
-func (p Person) administers() bool { return slices.Contains(p.Roles, partner.GlobalAdmin) }
 
 // Response is what a person filled in.
 type Response struct {
@@ -208,7 +192,7 @@ type Response struct {
 // Respond approves or rejects. An approval binds the relationship to the tenant of who gives it. The case is [ApprovedBy] or
 // [RejectedBy] when the answer stands, also when the same person gave the same one before; with any other case nothing was written, and
 // with an error neither: one with findings is about the form.
-func (s *Service) Respond(ctx context.Context, l link.Link, who Person, r Response) (q Request, c Case, err error) {
+func (s *Service) Respond(ctx context.Context, l link.Link, who relationship.Person, r Response) (q Request, c Case, err error) {
 	for range maxRounds {
 		if q, c, err = s.respond(ctx, l, who, r); !errors.Is(err, ErrConflict) {
 			break
@@ -217,7 +201,7 @@ func (s *Service) Respond(ctx context.Context, l link.Link, who Person, r Respon
 	return q, c, unavailable(err)
 }
 
-func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Response) (Request, Case, error) {
+func (s *Service) respond(ctx context.Context, l link.Link, who relationship.Person, r Response) (Request, Case, error) {
 	q, before, err := s.request(ctx, l, true, true)
 	if problem.Is(err, problem.NotFound) {
 		return Request{}, Unknown, nil
@@ -259,10 +243,11 @@ func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Respon
 	after.Post.Abandon(RequestNotice)
 	after.Post.Enqueue(now, AnswerNotice) // beside an invitation, that tells it
 	if r.Answer == "accept" {
-		if who.Customer, err = s.kept(ctx, id, q.Key.Partner); err != nil {
+		kept, err := s.kept(ctx, id, q.Key.Partner)
+		if err != nil {
 			return q, c, err
 		}
-		after.approve(who, e)
+		after.approve(who.Company, kept, e)
 		c = ApprovedBy
 	} else {
 		after.EndAt, after.Reason, e.Why = now, Rejected, Rejected
@@ -298,10 +283,11 @@ func (s *Service) kept(ctx context.Context, id relationship.Identity, p partner.
 	return r.Customer.Tenant, err
 }
 
-// Approved gives the relationship after an approval that was given together with another answer. It is open.
-func (r Relationship) Approved(who Person, g Given, e Entry) Relationship {
+// Approved gives the relationship after an approval by somebody of a company that was given together with another answer. It is open. Kept
+// is the id under which the company is kept; empty for that of its tenant (domain, 0.30).
+func (r Relationship) Approved(by relationship.Customer, kept partner.TenantID, g Given, e Entry) Relationship {
 	r.answered(g, &e)
-	r.approve(who, e)
+	r.approve(by, kept, e)
 	return r
 }
 
@@ -324,9 +310,9 @@ func (r *Relationship) answered(g Given, e *Entry) {
 	}
 }
 
-func (r *Relationship) approve(who Person, e Entry) {
-	r.Customer = cmp.Or(who.Customer, who.Tenant)
-	if name, err := contact.Name(who.Company); err == nil { // what a tenant calls itself is nobody's word but its own
+func (r *Relationship) approve(by relationship.Customer, kept partner.TenantID, e Entry) {
+	r.Customer = cmp.Or(kept, by.Tenant)
+	if name, err := contact.Name(by.CompanyName); err == nil { // what a tenant calls itself is nobody's word but its own
 		r.CustomerName = name
 	}
 	r.ActivatedAt, r.EndAt = e.At, r.Duration.From(e.At)
@@ -337,9 +323,9 @@ func (r *Relationship) approve(who Person, e Entry) {
 }
 
 // check looks at the form, field by field.
-func (s *Service) check(who Person, r Response, now time.Time) (Given, error) {
+func (s *Service) check(who relationship.Person, r Response, now time.Time) (Given, error) {
 	var f problem.Findings
-	g := Given{Subject: who.Subject, Tenant: who.Tenant, At: now}
+	g := Given{Subject: who.Subject, Tenant: who.Company.Tenant, At: now}
 	if r.Answer != "accept" && r.Answer != "decline" {
 		f.Add("/answer", problem.ValidationFailed, "Choose one of the answers.")
 	}
@@ -367,7 +353,7 @@ func (s *Service) check(who Person, r Response, now time.Time) (Given, error) {
 // End has a Global admin of the customer end an active relationship. The case is [Over] when it has ended, by this call or before; with
 // any other case, and with an error, nothing was written. A link without a generation is no link that was mailed: it stands for a
 // relationship that the customer knows by its own list.
-func (s *Service) End(ctx context.Context, l link.Link, who Person, correlationID string) (q Request, c Case, err error) {
+func (s *Service) End(ctx context.Context, l link.Link, who relationship.Person, correlationID string) (q Request, c Case, err error) {
 	for range maxRounds {
 		if q, c, err = s.end(ctx, l, who, correlationID); !errors.Is(err, ErrConflict) {
 			break
@@ -376,7 +362,7 @@ func (s *Service) End(ctx context.Context, l link.Link, who Person, correlationI
 	return q, c, unavailable(err)
 }
 
-func (s *Service) end(ctx context.Context, l link.Link, who Person, correlationID string) (Request, Case, error) {
+func (s *Service) end(ctx context.Context, l link.Link, who relationship.Person, correlationID string) (Request, Case, error) {
 	q, before, err := s.request(ctx, l, true, false)
 	if problem.Is(err, problem.NotFound) {
 		return Request{}, Unknown, nil
@@ -393,7 +379,7 @@ func (s *Service) end(ctx context.Context, l link.Link, who Person, correlationI
 		return Request{}, c, nil
 	case !c.MayEnd():
 		return q, c, nil
-	case !who.administers():
+	case !who.Has(partner.GlobalAdmin):
 		return q, NotAdmin, nil // who has approved may since have lost the role
 	}
 	after := q.Relationship

@@ -21,6 +21,7 @@ import (
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/relationship"
 	"concord/internal/storetest"
 )
 
@@ -106,8 +107,8 @@ func linkOf(r granular.Relationship) link.Link {
 	return link.Link{Tenant: string(alder), ID: r.ID, Generation: r.Generation}
 }
 
-func person(edit ...func(*granular.Person)) granular.Person {
-	p := granular.Person{Subject: "lena", Email: "lena@larch.example", Tenant: larch, Company: "Larch Ltd", Cloud: "public", Roles: []partner.Role{partner.GlobalAdmin}}
+func person(edit ...func(*relationship.Person)) relationship.Person {
+	p := relationship.Person{Subject: "lena", Email: "lena@larch.example", Company: relationship.Customer{Tenant: larch, CompanyName: "Larch Ltd", Cloud: "public"}, Roles: []partner.Role{partner.GlobalAdmin}}
 	for _, f := range edit {
 		f(&p)
 	}
@@ -225,13 +226,13 @@ func TestStateMachine(t *testing.T) {
 			return string(c)
 		}
 	}
-	answer := func(answer string, edit ...func(*granular.Person)) func(*office, granular.Relationship) string {
+	answer := func(answer string, edit ...func(*relationship.Person)) func(*office, granular.Relationship) string {
 		return customers(func(o *office, r granular.Relationship) (granular.Case, error) {
 			_, c, err := o.Respond(o.Context(), linkOf(r), person(edit...), response(answer))
 			return c, err
 		})
 	}
-	other := func(p *granular.Person) { p.Subject = "leo" }
+	other := func(p *relationship.Person) { p.Subject = "leo" }
 	table := []struct {
 		action string
 		do     func(*office, granular.Relationship) string
@@ -415,7 +416,7 @@ func TestWithdrawn(t *testing.T) {
 			t.Errorf("%s: it still waits for something", side)
 		}
 		o.account(partner.Active)
-		for _, who := range []*granular.Person{nil, new(person())} {
+		for _, who := range []*relationship.Person{nil, new(person())} {
 			if _, c, err := o.Look(t.Context(), linkOf(r), who); err != nil || c != granular.Unknown {
 				t.Errorf("%s: reinstated: %s, %v", side, c, err)
 			}
@@ -740,19 +741,19 @@ func TestVersions(t *testing.T) {
 // TestPeople: who may answer, in the order in which it is looked at.
 func TestPeople(t *testing.T) {
 	cases := map[string]struct {
-		edit         func(*granular.Person)
+		edit         func(*relationship.Person)
 		generation   int
 		suspended    bool
 		look, answer granular.Case
 		decline      granular.Case
 	}{
-		"the administrator":     {func(*granular.Person) {}, 1, false, granular.Form, granular.ApprovedBy, granular.RejectedBy},
-		"of another tenant":     {func(p *granular.Person) { p.Tenant, p.Roles = maple, nil }, 1, false, granular.OtherTenant, granular.OtherTenant, granular.OtherTenant},
-		"of the partner itself": {func(p *granular.Person) { p.Tenant = alder }, 1, false, granular.OtherTenant, granular.OtherTenant, granular.OtherTenant},
-		"without the role":      {func(p *granular.Person) { p.Roles, p.Cloud = []partner.Role{partner.AdminAgent}, "usGov" }, 1, false, granular.NotAdmin, granular.NotAdmin, granular.NotAdmin},
-		"in another cloud":      {func(p *granular.Person) { p.Cloud = "usGov" }, 1, false, granular.OtherCloud, granular.OtherCloud, granular.RejectedBy},
-		"of a suspended one":    {func(*granular.Person) {}, 1, true, granular.PartnerNotActive, granular.PartnerNotActive, granular.RejectedBy},
-		"with an older link":    {func(*granular.Person) {}, 2, false, granular.Superseded, granular.Superseded, granular.Superseded},
+		"the administrator":     {func(*relationship.Person) {}, 1, false, granular.Form, granular.ApprovedBy, granular.RejectedBy},
+		"of another tenant":     {func(p *relationship.Person) { p.Company.Tenant, p.Roles = maple, nil }, 1, false, granular.OtherTenant, granular.OtherTenant, granular.OtherTenant},
+		"of the partner itself": {func(p *relationship.Person) { p.Company.Tenant = alder }, 1, false, granular.OtherTenant, granular.OtherTenant, granular.OtherTenant},
+		"without the role":      {func(p *relationship.Person) { p.Roles, p.Company.Cloud = []partner.Role{partner.AdminAgent}, "usGov" }, 1, false, granular.NotAdmin, granular.NotAdmin, granular.NotAdmin},
+		"in another cloud":      {func(p *relationship.Person) { p.Company.Cloud = "usGov" }, 1, false, granular.OtherCloud, granular.OtherCloud, granular.RejectedBy},
+		"of a suspended one":    {func(*relationship.Person) {}, 1, true, granular.PartnerNotActive, granular.PartnerNotActive, granular.RejectedBy},
+		"with an older link":    {func(*relationship.Person) {}, 2, false, granular.Superseded, granular.Superseded, granular.Superseded},
 	}
 	for name, each := range cases {
 		for answer, want := range map[string]granular.Case{"accept": each.answer, "decline": each.decline} {
@@ -788,14 +789,14 @@ func TestPeople(t *testing.T) {
 		if r.Customer != larch || r.CustomerName != "Larch Ltd" {
 			t.Errorf("%+v", r)
 		}
-		if _, c, err := o.End(t.Context(), linkOf(r), person(func(p *granular.Person) { p.Tenant = maple }), ""); c != granular.OtherTenant || err != nil {
+		if _, c, err := o.End(t.Context(), linkOf(r), person(func(p *relationship.Person) { p.Company.Tenant = maple }), ""); c != granular.OtherTenant || err != nil {
 			t.Errorf("%s, %v", c, err)
 		}
 	})
 	t.Run("who approved may have lost the role", func(t *testing.T) {
 		o := open(t)
 		r := o.approve(o.lock(o.create()))
-		if _, c, err := o.End(t.Context(), linkOf(r), person(func(p *granular.Person) { p.Roles = nil }), ""); c != granular.NotAdmin || err != nil {
+		if _, c, err := o.End(t.Context(), linkOf(r), person(func(p *relationship.Person) { p.Roles = nil }), ""); c != granular.NotAdmin || err != nil {
 			t.Errorf("%s, %v", c, err)
 		}
 		if now := o.stored(r); now.Status != granular.Active {
@@ -817,7 +818,7 @@ func TestPeople(t *testing.T) {
 		}
 		silent := response("decline")
 		silent.JobTitle = ""
-		if q, c, err := o.Respond(t.Context(), linkOf(r), person(func(p *granular.Person) { p.Email = "nowhere" }), silent); c != granular.RejectedBy || err != nil || q.Answer.Email != "" {
+		if q, c, err := o.Respond(t.Context(), linkOf(r), person(func(p *relationship.Person) { p.Email = "nowhere" }), silent); c != granular.RejectedBy || err != nil || q.Answer.Email != "" {
 			t.Errorf("%s %v", c, err)
 		}
 	})
@@ -909,7 +910,7 @@ func TestTime(t *testing.T) {
 	t.Run("who is not known is not reminded", func(t *testing.T) {
 		o := open(t)
 		r := o.lock(o.create())
-		if _, c, err := o.Respond(t.Context(), linkOf(r), person(func(p *granular.Person) { p.Email = "" }), response("accept")); c != granular.ApprovedBy || err != nil {
+		if _, c, err := o.Respond(t.Context(), linkOf(r), person(func(p *relationship.Person) { p.Email = "" }), response("accept")); c != granular.ApprovedBy || err != nil {
 			t.Fatal(c, err)
 		}
 		o.clock = o.clock.Add(60 * day)
@@ -986,7 +987,7 @@ func TestOneAnswer(t *testing.T) {
 	for n := range stands {
 		wg.Go(func() {
 			answer := []string{"accept", "decline"}[n%2]
-			_, c, err := o.Respond(t.Context(), linkOf(r), person(func(p *granular.Person) { p.Subject = fmt.Sprint("who ", n) }), response(answer))
+			_, c, err := o.Respond(t.Context(), linkOf(r), person(func(p *relationship.Person) { p.Subject = fmt.Sprint("who ", n) }), response(answer))
 			if err != nil {
 				t.Error(err)
 			}
@@ -1074,8 +1075,8 @@ func TestInvariants(t *testing.T) {
 			steps++
 			before := o.stored(r)
 			o.clock = o.clock.Add(time.Duration(rapid.IntRange(0, 60*24).Draw(rt, "hours")) * time.Hour)
-			who := person(func(p *granular.Person) {
-				p.Subject, p.Tenant = rapid.SampledFrom([]string{"lena", "leo"}).Draw(rt, "who"), rapid.SampledFrom([]partner.TenantID{larch, maple}).Draw(rt, "tenant")
+			who := person(func(p *relationship.Person) {
+				p.Subject, p.Company.Tenant = rapid.SampledFrom([]string{"lena", "leo"}).Draw(rt, "who"), rapid.SampledFrom([]partner.TenantID{larch, maple}).Draw(rt, "tenant")
 			})
 			did := rapid.SampledFrom([]string{"change", "lock", "terminate", "delete", "accept", "decline", "end", "look", "tick"}).Draw(rt, "action")
 			switch did {
@@ -1102,8 +1103,8 @@ func TestInvariants(t *testing.T) {
 				rt.Fatalf("%s changes one that is %s", did, before.Status)
 			case after.Version != before.Version && after.Version != before.Version+1:
 				rt.Fatalf("%s: version %d after %d", did, after.Version, before.Version)
-			case before.Status != granular.Active && after.Status == granular.Active && (did != "accept" || who.Tenant != larch || before.Status != granular.Pending):
-				rt.Fatalf("%s by %s makes it active", did, who.Tenant)
+			case before.Status != granular.Active && after.Status == granular.Active && (did != "accept" || who.Company.Tenant != larch || before.Status != granular.Pending):
+				rt.Fatalf("%s by %s makes it active", did, who.Company.Tenant)
 			case after.Version != before.Version && after.Status == granular.Active && before.Status == granular.Active && before.StatusAt(o.clock) != granular.Active:
 				rt.Fatalf("%s keeps one that is over", did)
 			case did == "look" && cmp.Diff(before, after) != "":

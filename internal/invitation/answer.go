@@ -20,16 +20,6 @@ import (
 	"concord/internal/relationship"
 )
 
-// Person is who followed a link and signed in. All of it comes from the identity provider (domain, 0.27).
-type Person struct {
-	Subject string
-	Name    string
-	Email   string
-	// Company is the person's tenant; its Country is empty when the identity provider does not say it.
-	Company relationship.Customer
-	Roles   []partner.Role
-}
-
 // Case is what a link leads to, at a moment and for a person. Each has its page.
 type Case string
 
@@ -70,7 +60,7 @@ func (c Case) MayDecline() bool {
 // Look gives what a link leads to and writes nothing. Who is nil before sign-in. The Letter is set in every case but
 // [Unknown]. A request to sign in or to answer may rest on a reading that is a second old, unless just is set: then the
 // person has answered a moment ago.
-func (s *Service) Look(ctx context.Context, l link.Link, who *Person, just bool) (Letter, Case, error) {
+func (s *Service) Look(ctx context.Context, l link.Link, who *relationship.Person, just bool) (Letter, Case, error) {
 	letter, c, err := s.look(ctx, l, who, just)
 	if err == nil && !just && c != Review && c != Form {
 		return s.look(ctx, l, who, true) // a link that was made just now must not look dead
@@ -78,7 +68,7 @@ func (s *Service) Look(ctx context.Context, l link.Link, who *Person, just bool)
 	return letter, c, err
 }
 
-func (s *Service) look(ctx context.Context, l link.Link, who *Person, strong bool) (Letter, Case, error) {
+func (s *Service) look(ctx context.Context, l link.Link, who *relationship.Person, strong bool) (Letter, Case, error) {
 	letter, err := s.letterOf(ctx, l, strong, strong)
 	if problem.Is(err, problem.NotFound) {
 		return Letter{}, Unknown, nil
@@ -146,7 +136,7 @@ func (s *Service) beside(ctx context.Context, inv Invitation, strong bool) (*gra
 
 // together gives what an answer does to the granular administration that was asked for with it; nil for nothing. Customer is the id under
 // which the company is kept.
-func (t Letter) together(who Person, customer partner.TenantID, g Given, accepted bool, correlationID string) *granular.Change {
+func (t Letter) together(who relationship.Person, customer partner.TenantID, g Given, accepted bool, correlationID string) *granular.Change {
 	before := t.Asks(g.At)
 	if before == nil {
 		return nil
@@ -157,9 +147,7 @@ func (t Letter) together(who Person, customer partner.TenantID, g Given, accepte
 	e := granular.Entry{At: g.At, By: g.Subject, CorrelationID: correlationID}
 	after := before.Refused(given, e)
 	if accepted {
-		after = before.Approved(granular.Person{
-			Subject: who.Subject, Email: who.Email, Tenant: who.Company.Tenant, Customer: customer, Company: who.Company.CompanyName, Cloud: who.Company.Cloud, Roles: who.Roles,
-		}, given, e)
+		after = before.Approved(who.Company, customer, given, e)
 	}
 	return &granular.Change{Before: before, After: after}
 }
@@ -189,7 +177,7 @@ func ReadLetter(ctx context.Context, accounts partner.Accounts, clouds partner.C
 	return t, err
 }
 
-func (s *Service) caseOf(t Letter, l link.Link, who *Person, b backdrop) Case {
+func (s *Service) caseOf(t Letter, l link.Link, who *relationship.Person, b backdrop) Case {
 	inv := t.Invitation
 	status := inv.StatusAt(s.now())
 	switch {
@@ -227,7 +215,7 @@ func (s *Service) caseOf(t Letter, l link.Link, who *Person, b backdrop) Case {
 }
 
 // bars says why a person cannot answer a request at all; empty for nothing.
-func (s *Service) bars(inv Invitation, who *Person, b backdrop) Case {
+func (s *Service) bars(inv Invitation, who *relationship.Person, b backdrop) Case {
 	switch {
 	case who == nil:
 		return Review
@@ -267,7 +255,7 @@ type Response struct {
 type Signer struct{ FirstName, LastName, Email, Phone string }
 
 // signer checks a signer and fills in what was not said. Codes: those of a field.
-func (s *Service) signer(who Person, said Signer) (Signer, error) {
+func (s *Service) signer(who relationship.Person, said Signer) (Signer, error) {
 	var f problem.Findings
 	is := Signer{Email: who.Email}
 	if said.FirstName != "" || said.LastName != "" { // one alone says nothing that the full name does not
@@ -299,7 +287,7 @@ func (s *Service) signer(who Person, said Signer) (Signer, error) {
 // administration that was asked for, in one transaction with the answer (invariant 3). The case is [AcceptedBy] or
 // [DeclinedBy] when the answer stands, also when the same person gave the same one before; with any other case nothing was
 // written, and with an error neither: one with findings is about the form.
-func (s *Service) Respond(ctx context.Context, l link.Link, who Person, r Response) (Letter, Case, error) {
+func (s *Service) Respond(ctx context.Context, l link.Link, who relationship.Person, r Response) (Letter, Case, error) {
 	letter, c, err := s.respond(ctx, l, who, r, false)
 	for round := 1; round < maxRounds; round++ {
 		stands := err == nil && (c == AcceptedBy || c == DeclinedBy)
@@ -313,7 +301,7 @@ func (s *Service) Respond(ctx context.Context, l link.Link, who Person, r Respon
 
 // respond tries once. The first try rests on a reading that may be a second old, and on there being no relationship yet,
 // which the condition of the write finds out; only what a strong one says is told to the person.
-func (s *Service) respond(ctx context.Context, l link.Link, who Person, r Response, strong bool) (Letter, Case, error) {
+func (s *Service) respond(ctx context.Context, l link.Link, who relationship.Person, r Response, strong bool) (Letter, Case, error) {
 	letter, err := s.letterOf(ctx, l, strong, true)
 	if problem.Is(err, problem.NotFound) {
 		return Letter{}, Unknown, nil
@@ -396,7 +384,7 @@ func (s *Service) standing(ctx context.Context, p, customer partner.TenantID) (*
 }
 
 // check looks at the form, field by field.
-func check(who *Person, k Kind, r Response, now time.Time) (Given, error) {
+func check(who *relationship.Person, k Kind, r Response, now time.Time) (Given, error) {
 	var f problem.Findings
 	g := Given{Subject: who.Subject, Tenant: who.Company.Tenant, At: now}
 	if name, err := contact.Name(who.Company.CompanyName); err == nil { // what a tenant calls itself is nobody's word but its own
@@ -454,8 +442,8 @@ func (s *Service) Signs(inv Invitation) bool {
 }
 
 // Offer gives what somebody may sign with an acceptance, in the language nearest to one; nil for nothing.
-func (s *Service) Offer(ctx context.Context, who Person, lang string) (*commerce.Signable, error) {
-	if s.Agreements == nil || !slices.Contains(who.Roles, partner.GlobalAdmin) {
+func (s *Service) Offer(ctx context.Context, who relationship.Person, lang string) (*commerce.Signable, error) {
+	if s.Agreements == nil || !who.Has(partner.GlobalAdmin) {
 		return nil, nil // a Global admin signs
 	}
 	o, err := s.Agreements.Offer(ctx, who.Company, lang, s.now())
@@ -467,8 +455,8 @@ func (s *Service) Offer(ctx context.Context, who Person, lang string) (*commerce
 
 // sign gives what is signed with an acceptance, nil for nothing. Who has signed what is in force signs nothing again. Codes: a finding about
 // /signAgreement where it is needed and missing, [problem.AgreementTextNotConfigured] where it is needed and there is none.
-func (s *Service) sign(ctx context.Context, g Given, inv Invitation, who Person, r Response) (*relationship.Signature, error) {
-	if !s.Signs(inv) || r.Signs == nil && !s.NeedsAgreement || !slices.Contains(who.Roles, partner.GlobalAdmin) {
+func (s *Service) sign(ctx context.Context, g Given, inv Invitation, who relationship.Person, r Response) (*relationship.Signature, error) {
+	if !s.Signs(inv) || r.Signs == nil && !s.NeedsAgreement || !who.Has(partner.GlobalAdmin) {
 		return nil, nil // nothing is signed
 	}
 	offer, err := s.Agreements.Offer(ctx, who.Company, "en", g.At)
@@ -494,7 +482,7 @@ func (s *Service) sign(ctx context.Context, g Given, inv Invitation, who Person,
 // accept stores the answer and what it grants, to one partner or to two. When the process dies before the write, nothing has happened and
 // the same form can be sent again; when it dies afterwards, sending it again shows the result.
 func (s *Service) accept(
-	ctx context.Context, t *Letter, b backdrop, standing []*relationship.Relationship, who Person, g Given, signs *relationship.Signature, correlationID string,
+	ctx context.Context, t *Letter, b backdrop, standing []*relationship.Relationship, who relationship.Person, g Given, signs *relationship.Signature, correlationID string,
 ) error {
 	before := t.Invitation
 	is := s.grant(*t, b, standing, who, g, signs, correlationID)
@@ -529,7 +517,7 @@ func (t *Letter) stands(c Change) {
 	}
 }
 
-func (s *Service) decline(ctx context.Context, t *Letter, b backdrop, who Person, g Given, correlationID string) error {
+func (s *Service) decline(ctx context.Context, t *Letter, b backdrop, who relationship.Person, g Given, correlationID string) error {
 	before := t.Invitation
 	change := Change{Before: &before, After: before.answer(Declined, g, correlationID, s.evidence()), Granular: t.together(who, "", g, false, correlationID)}
 	err := s.settle(ctx, change, grants{learnt: b.identity.Learnt})

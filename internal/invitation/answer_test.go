@@ -40,7 +40,7 @@ func TestAccepting(t *testing.T) {
 		asks   bool
 		role   relationship.Role
 		dap    relationship.Administration
-		person invitation.Person
+		person relationship.Person
 	}{
 		{"a direct-bill partner, without administration", alder, false, relationship.Direct, relationship.NoAdministration, admin(larch)},
 		{"a direct-bill partner, with administration", alder, true, relationship.Direct, relationship.ActiveDAP, admin(larch)},
@@ -158,7 +158,7 @@ func TestTheFormIsCheckedFieldByField(t *testing.T) {
 	nowhere.Company.Country = ""
 	for _, c := range []struct {
 		name string
-		who  invitation.Person
+		who  relationship.Person
 		r    invitation.Response
 		set  func(*invitation.Response)
 		want string
@@ -307,7 +307,7 @@ func TestCases(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		make       func(*testing.T, *office) link.Link
-		who        *invitation.Person
+		who        *relationship.Person
 		want       invitation.Case
 		mayDecline bool
 	}{
@@ -401,7 +401,7 @@ func TestCases(t *testing.T) {
 func TestManyAcceptAtOnce(t *testing.T) {
 	o := open(t)
 	inv := o.mailed(t, o.invite(t, by(alder), to("nora@larch.example")), outbox.Sent)
-	people := []invitation.Person{admin(larch), admin(oak)}
+	people := []relationship.Person{admin(larch), admin(oak)}
 	for i := range 6 {
 		people = append(people, admin(company(partner.TenantID(fmt.Sprintf("0c000000-0000-4000-8000-%012d", i)), fmt.Sprintf("c%d.example", i), "US", "public")))
 	}

@@ -160,7 +160,7 @@ func (s *Service) Allow(ctx context.Context, l link.Link, plea *Plea) (Letter, C
 // AllowSignedIn is [Service.Allow] by any other link about the same mail, which the partner may know too, for who has signed in for the
 // recipient's tenant: the identity provider vouches that the domain of the recipient's address is among those of the company. Who is nil
 // before sign-in. The case is [Review] then, and [OtherTenant] for everybody else, the inviter's own people among them.
-func (s *Service) AllowSignedIn(ctx context.Context, l link.Link, who *Person, plea *Plea) (Letter, Case, error) {
+func (s *Service) AllowSignedIn(ctx context.Context, l link.Link, who *relationship.Person, plea *Plea) (Letter, Case, error) {
 	return s.allow(ctx, l, plea, func(i Invitation) Case {
 		switch {
 		case i.RecipientEmail == "":

@@ -191,8 +191,8 @@ func linkOf(i invitation.Invitation) link.Link {
 	return link.Link{Tenant: string(i.Inviter), ID: i.ID, Generation: i.Generation}
 }
 
-func admin(c relationship.Customer) invitation.Person {
-	return invitation.Person{Subject: "admin@" + c.Domains[0], Name: "Nora Berg", Email: "admin@" + c.Domains[0], Company: c, Roles: []partner.Role{partner.GlobalAdmin}}
+func admin(c relationship.Customer) relationship.Person {
+	return relationship.Person{Subject: "admin@" + c.Domains[0], Name: "Nora Berg", Email: "admin@" + c.Domains[0], Company: c, Roles: []partner.Role{partner.GlobalAdmin}}
 }
 
 var (
@@ -201,7 +201,7 @@ var (
 	refusal    = invitation.Response{Answer: "decline", Authorized: true, FullName: "Nora Berg", CorrelationID: "corr-2"}
 )
 
-func (o *office) answer(t *testing.T, l link.Link, who invitation.Person, r invitation.Response) (invitation.Letter, invitation.Case) {
+func (o *office) answer(t *testing.T, l link.Link, who relationship.Person, r invitation.Response) (invitation.Letter, invitation.Case) {
 	t.Helper()
 	letter, c, err := o.Respond(t.Context(), l, who, r)
 	if err != nil {
@@ -290,7 +290,7 @@ func TestEveryStateAndEveryAction(t *testing.T) {
 		}},
 	}
 	type action func(context.Context, *office, invitation.Invitation) (any, error)
-	respond := func(who invitation.Person, r invitation.Response) action {
+	respond := func(who relationship.Person, r invitation.Response) action {
 		return func(ctx context.Context, o *office, inv invitation.Invitation) (any, error) {
 			_, c, err := o.Respond(ctx, linkOf(inv), who, r)
 			return c, err

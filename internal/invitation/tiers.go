@@ -184,7 +184,7 @@ type backdrop struct {
 }
 
 // backdropOf reads it, where the case can depend on it.
-func (s *Service) backdropOf(ctx context.Context, inv Invitation, who *Person, strong bool) (b backdrop, err error) {
+func (s *Service) backdropOf(ctx context.Context, inv Invitation, who *relationship.Person, strong bool) (b backdrop, err error) {
 	if who == nil || !inv.Status.Open() {
 		return b, nil
 	}
@@ -214,7 +214,7 @@ type inquiry struct {
 }
 
 // recognise says which company answers a request. What concerns partners alone is none of a customer's, and a rehearsal tells nothing.
-func (s *Service) recognise(ctx context.Context, inv Invitation, who Person, q inquiry) (relationship.Identity, error) {
+func (s *Service) recognise(ctx context.Context, inv Invitation, who relationship.Person, q inquiry) (relationship.Identity, error) {
 	asked := relationship.Inquiry{Company: who.Company, Refuses: q.refuses || inv.Sandbox, Entry: q.entry, Strong: q.strong}
 	if inv.Bound {
 		asked.Bound = inv.Customer
@@ -308,7 +308,7 @@ type grants struct {
 }
 
 // grant gives what the acceptance of a request changes. Standing are the relationships of those who get one, in the order of receivers.
-func (s *Service) grant(t Letter, b backdrop, standing []*relationship.Relationship, who Person, g Given, signs *relationship.Signature, correlationID string) (is grants) {
+func (s *Service) grant(t Letter, b backdrop, standing []*relationship.Relationship, who relationship.Person, g Given, signs *relationship.Signature, correlationID string) (is grants) {
 	inv := t.Invitation
 	is.discovery, is.learnt = b.identity.Discovery, b.identity.Learnt
 	if inv.Kind == Partnership {

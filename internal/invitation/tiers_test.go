@@ -313,7 +313,7 @@ func TestProposalsOfTiers(t *testing.T) {
 	}
 }
 
-func (o *office) look(t *testing.T, l link.Link, who *invitation.Person) (invitation.Letter, invitation.Case) {
+func (o *office) look(t *testing.T, l link.Link, who *relationship.Person) (invitation.Letter, invitation.Case) {
 	t.Helper()
 	letter, c, err := o.Look(t.Context(), l, who, false)
 	if err != nil {

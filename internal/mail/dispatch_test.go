@@ -339,7 +339,7 @@ func (w *world) accept(inv invitation.Invitation) {
 }
 
 func (w *world) respond(inv invitation.Invitation, answer string) (invitation.Letter, invitation.Case, error) {
-	return w.service.Respond(w.t.Context(), linkOf(inv, 0), invitation.Person{
+	return w.service.Respond(w.t.Context(), linkOf(inv, 0), relationship.Person{
 		Subject: "head", Email: "head@larch.example", Roles: []partner.Role{partner.GlobalAdmin},
 		Company: relationship.Customer{Tenant: "22222222-2222-4222-8222-222222222222", CompanyName: "Larch Ltd", Domains: []string{"larch.example"}, Country: "US", Cloud: "public"},
 	}, invitation.Response{Answer: answer, Authorized: true, FullName: "Nora Berg", JobTitle: "Head of IT"})

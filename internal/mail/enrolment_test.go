@@ -31,6 +31,7 @@ import (
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/recipient"
+	"concord/internal/relationship"
 	"concord/internal/storetest"
 	"concord/internal/stream"
 )
@@ -175,7 +176,7 @@ func TestEnrolmentIsMailed(t *testing.T) {
 			t.Errorf("%d mails, %v", len(b.ses.all()), err)
 		}
 		confirmation := enrolment.Confirmation{Store: b.memory, Now: time.Now}
-		if _, c, err := confirmation.Confirm(t.Context(), l, enrolment.Visitor{Subject: "g", Tenant: gorse, Domains: []string{"gorse.example"}}, ""); err != nil || c != enrolment.Confirmed {
+		if _, c, err := confirmation.Confirm(t.Context(), l, relationship.Person{Subject: "g", Company: relationship.Customer{Tenant: gorse, Domains: []string{"gorse.example"}}}, ""); err != nil || c != enrolment.Confirmed {
 			t.Fatal(c, err)
 		}
 		b.send()

@@ -21,6 +21,7 @@ import (
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/recipient"
+	"concord/internal/relationship"
 	"concord/internal/storetest"
 )
 
@@ -144,7 +145,7 @@ func TestGranularMail(t *testing.T) {
 func TestGranularReminders(t *testing.T) {
 	d := newDesk(t)
 	service := granular.Service{Store: d.memory, Accounts: d.memory, Clouds: d.Clouds, Addresses: contact.Addresses{AllowReserved: true}, Now: d.Now}
-	who := granular.Person{Subject: "lena", Email: "lena@larch.example", Tenant: "1a2c0000-0000-4000-8000-000000000011", Cloud: "public", Roles: []partner.Role{partner.GlobalAdmin}}
+	who := relationship.Person{Subject: "lena", Email: "lena@larch.example", Company: relationship.Customer{Tenant: "1a2c0000-0000-4000-8000-000000000011", Cloud: "public"}, Roles: []partner.Role{partner.GlobalAdmin}}
 	l := link.Link{Tenant: string(d.key.Partner), ID: d.key.ID, Generation: 2}
 	if _, c, err := service.Respond(t.Context(), l, who, granular.Response{Answer: "accept", Authorized: true, FullName: "Lena Larch", JobTitle: "Head"}); c != granular.ApprovedBy || err != nil {
 		t.Fatal(c, err)

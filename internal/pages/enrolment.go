@@ -29,14 +29,6 @@ var verifications = map[enrolment.Case]outcome{
 	enrolment.Superseded:  {"superseded", http.StatusGone, "notice", verificationSuperseded},
 }
 
-// visitorOf is who is signed in, as far as a confirmation looks at it.
-func visitorOf(p *invitation.Person) *enrolment.Visitor {
-	if p == nil {
-		return nil
-	}
-	return &enrolment.Visitor{Subject: p.Subject, Tenant: p.Company.Tenant, Domains: p.Company.Domains}
-}
-
 // verification is enter for a page of an enrolment: the enrolment, and its case for who is signed in. When it gives false, the request has been
 // answered. Without a session asked for, nobody counts as signed in.
 func (h *site) verification(w http.ResponseWriter, r *http.Request, session bool) (*visit, enrolment.Case, bool) {
@@ -61,7 +53,7 @@ func (h *site) verification(w http.ResponseWriter, r *http.Request, session bool
 
 // application reads the enrolment, and gives its case for v.person.
 func (h *site) application(ctx context.Context, v *visit) (enrolment.Case, error) {
-	e, c, err := h.Enrolments.Look(ctx, v.link, visitorOf(v.person))
+	e, c, err := h.Enrolments.Look(ctx, v.link, v.person)
 	if err == nil && c != enrolment.Unknown {
 		v.application = e
 		v.letter.Invitation = invitation.Invitation{Locale: e.Locale, LocaleAsked: e.LocaleAsked, RecipientEmail: e.Contact.Email}
@@ -106,7 +98,7 @@ func (h *site) confirm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var err error
-	v.application, c, err = h.Enrolments.Confirm(r.Context(), v.link, *visitorOf(v.person), rand.Text())
+	v.application, c, err = h.Enrolments.Confirm(r.Context(), v.link, *v.person, rand.Text())
 	if err != nil {
 		h.trouble(w, r, v, err)
 		return

@@ -57,21 +57,9 @@ func (v *visit) asked(q granular.Request) {
 	v.letter = invitation.Letter{Inviter: q.Partner, Cloud: q.Portal, Granular: &q.Relationship, Invitation: invitation.Invitation{
 		Key: invitation.Key{Inviter: q.Relationship.Partner, ID: q.ID}, Locale: q.Mail.Locale, LocaleAsked: q.Mail.LocaleAsked, RecipientEmail: q.Mail.To, ExpiresAt: q.ApproveBy,
 	}}
-	v.letter.Declines = q.Rejects(v.grantor())
+	v.letter.Declines = q.Rejects(v.person)
 	if a := q.Answer; a != nil {
 		v.letter.Invitation.Answer = &invitation.Given{FullName: a.FullName, JobTitle: a.JobTitle, Email: a.Email, At: a.At}
-	}
-}
-
-// grantor is who is signed in, as granular administration sees it; nil for nobody.
-func (v *visit) grantor() *granular.Person {
-	p := v.person
-	if p == nil {
-		return nil
-	}
-	c := p.Company
-	return &granular.Person{
-		Subject: p.Subject, Email: p.Email, Tenant: c.Tenant, Company: c.CompanyName, Domains: c.Domains, Country: c.Country, Cloud: c.Cloud, Roles: p.Roles,
 	}
 }
 
@@ -91,7 +79,7 @@ func (h *site) openedGranular(w http.ResponseWriter, r *http.Request, v *visit) 
 
 // lookGranular reads the relationship. When it gives false, the request has been answered.
 func (h *site) lookGranular(w http.ResponseWriter, r *http.Request, v *visit) (granular.Case, bool) {
-	q, c, err := h.Granular.Look(r.Context(), v.link, v.grantor())
+	q, c, err := h.Granular.Look(r.Context(), v.link, v.person)
 	if err != nil {
 		h.trouble(w, r, v, err)
 		return c, false
@@ -138,7 +126,7 @@ func (h *site) answeredGranular(w http.ResponseWriter, r *http.Request, v *visit
 		h.askGranularAgain(w, r, v)
 		return
 	}
-	q, c, err := h.Granular.Respond(r.Context(), v.link, *v.grantor(), granular.Response{
+	q, c, err := h.Granular.Respond(r.Context(), v.link, *v.person, granular.Response{
 		Answer: v.form.Answer, Authorized: v.form.Authorized, FullName: v.form.FullName, JobTitle: v.form.JobTitle,
 		Consent: granular.ConsentText(words), CorrelationID: rand.Text(),
 	})
@@ -178,14 +166,14 @@ func (h *site) askGranularAgain(w http.ResponseWriter, r *http.Request, v *visit
 
 // lookGrantor is [looking] for the answer to a request for granular administration.
 func (h *site) lookGrantor(ctx context.Context, v *visit) (outcome, bool, error) {
-	q, c, err := h.Granular.Look(ctx, v.link, v.grantor())
+	q, c, err := h.Granular.Look(ctx, v.link, v.person)
 	v.asked(q)
 	return grants[c], c.MayReject(), err
 }
 
 // lookEnd is [looking] for its end.
 func (h *site) lookEnd(ctx context.Context, v *visit) (outcome, bool, error) {
-	q, c, err := h.Granular.Look(ctx, v.link, v.grantor())
+	q, c, err := h.Granular.Look(ctx, v.link, v.person)
 	v.asked(q)
 	if c.MayEnd() {
 		return ending, true, err
@@ -228,7 +216,7 @@ func (h *site) endGranular(w http.ResponseWriter, r *http.Request) {
 		h.show(w, r, v, o)
 		return
 	}
-	q, c, err := h.Granular.End(r.Context(), v.link, *v.grantor(), rand.Text())
+	q, c, err := h.Granular.End(r.Context(), v.link, *v.person, rand.Text())
 	if err != nil {
 		h.trouble(w, r, v, err)
 		return

@@ -139,7 +139,7 @@ type visit struct {
 	grant   granular.Request  // on the pages of granular administration: zero until it was read
 	// application is zero on every page that is none of an enrolment; on those the letter has the cloud, the language and whom it went to.
 	application enrolment.Enrolment
-	person      *invitation.Person
+	person      *relationship.Person
 	partners    []customer.Partner  // of the company that the person is of
 	past        []customer.Partner  // that have no right any more
 	records     []customer.Found    // that partners created under its domains

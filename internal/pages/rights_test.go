@@ -28,7 +28,7 @@ func (d *deployment) administer(p partner.TenantID, name string, edit ...func(*g
 	for _, e := range edit {
 		e(&r)
 	}
-	after := r.Approved(granular.Person{Subject: "u-lara", Tenant: larch, Company: "Larch Trading Ltd"}, granular.Given{Subject: "u-lara", Tenant: larch, At: now}, granular.Entry{At: now, By: "u-lara"})
+	after := r.Approved(relationship.Customer{Tenant: larch, CompanyName: "Larch Trading Ltd"}, "", granular.Given{Subject: "u-lara", Tenant: larch, At: now}, granular.Entry{At: now, By: "u-lara"})
 	r.Version = 0
 	after.Version = 1
 	if err := d.store.WriteGranular(d.t.Context(), granular.Change{After: after}); err != nil {

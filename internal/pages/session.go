@@ -5,9 +5,9 @@ import (
 	"net/http"
 	"strings"
 
-	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/relationship"
 	"concord/internal/session"
 )
 
@@ -20,7 +20,7 @@ func (s Site) newRoom(clouds partner.Clouds) *session.Room {
 }
 
 // session gives who is signed in, and nil for nobody.
-func (h *site) session(w http.ResponseWriter, r *http.Request) (*invitation.Person, error) {
+func (h *site) session(w http.ResponseWriter, r *http.Request) (*relationship.Person, error) {
 	s, err := h.room.Current(w, r)
 	if s == nil || err != nil {
 		return nil, err

@@ -76,8 +76,7 @@ func forms(d *deployment) []form {
 	_, ruledOut := d.invite(func(p *invitation.Proposal) { p.RecipientEmail = to("marie@maple.example") })
 	_, request := d.propose()
 	active, ended := d.propose(func(t *granular.Terms) { t.DisplayName = to("Other desk") })
-	d.store.PutGranular(active.Approved(granular.Person{Subject: "u-someone", Tenant: larch, Company: "Larch Trading Ltd"},
-		granular.Given{Subject: "u-someone", Tenant: larch, At: d.service.Now()}, granular.Entry{At: d.service.Now(), By: "u-someone"}))
+	d.store.PutGranular(active.Approved(relationship.Customer{Tenant: larch, CompanyName: "Larch Trading Ltd"}, "", granular.Given{Subject: "u-someone", Tenant: larch, At: d.service.Now()}, granular.Entry{At: d.service.Now(), By: "u-someone"}))
 	_, applied := d.apply()
 	d.serve(alder)
 	at := func(path string) func(*browser, map[string]any) seen {

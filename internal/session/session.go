@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"concord/internal/contact"
-	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 )
@@ -26,7 +25,7 @@ const (
 
 // Session is what the cookie of who is signed in holds.
 type Session struct {
-	Person invitation.Person
+	Person relationship.Person
 	Cloud  partner.CloudID // at whose portal the person signed in
 	Since  int64           // Unix seconds of the sign-in
 	At     int64           // when the cookie was made
@@ -110,7 +109,7 @@ const formDomains = 4
 
 // Filler says in a form who began to fill it in. That proves nothing: it only tells whose words a form holds whose
 // session has ended meanwhile, so that they are shown again to nobody else, and how the page of that person looks.
-func (m *Room) Filler(ctx context.Context, p invitation.Person, invited string) (string, error) {
+func (m *Room) Filler(ctx context.Context, p relationship.Person, invited string) (string, error) {
 	if n := len(p.Company.Domains); n > formDomains {
 		p.Company.Domains = someDomains(p.Company.Domains, formDomains, invited)
 	}
@@ -130,7 +129,7 @@ func rolesAs[To, From ~string](all []From) []To {
 }
 
 // FilledBy gives who began to fill in a form, and nil for nobody that it says.
-func (m *Room) FilledBy(ctx context.Context, text string) (*invitation.Person, error) {
+func (m *Room) FilledBy(ctx context.Context, text string) (*relationship.Person, error) {
 	var parts [][]string
 	ok, err := m.Unseal(ctx, formName, m.Use, text, &parts)
 	if err != nil {
@@ -140,7 +139,7 @@ func (m *Room) FilledBy(ctx context.Context, text string) (*invitation.Person, e
 		return nil, nil
 	}
 	one := parts[0]
-	return &invitation.Person{
+	return &relationship.Person{
 		Subject: one[0], Name: one[1], Email: one[2], Roles: rolesAs[partner.Role](parts[2]),
 		Company: relationship.Customer{
 			Tenant: partner.TenantID(one[3]), CompanyName: one[4], Country: one[5], CountrySource: one[6], Cloud: partner.CloudID(one[7]), Domains: parts[1],
@@ -149,6 +148,6 @@ func (m *Room) FilledBy(ctx context.Context, text string) (*invitation.Person, e
 }
 
 // Same reports whether two are one person of one company.
-func Same(a, b invitation.Person) bool {
+func Same(a, b relationship.Person) bool {
 	return a.Subject == b.Subject && a.Company.Tenant == b.Company.Tenant
 }

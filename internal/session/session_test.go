@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/partner"
+	"concord/internal/relationship"
 )
 
 var (
@@ -78,7 +78,7 @@ func TestSeal(t *testing.T) {
 // alone count.
 func TestHostCookies(t *testing.T) {
 	secure, plain := partner.Cloud{ID: "s", BaseURL: "https://a.example"}, partner.Cloud{ID: "p", BaseURL: "http://127.0.0.1"}
-	person := invitation.Person{Subject: "u", Roles: []partner.Role{partner.GlobalAdmin}}
+	person := relationship.Person{Subject: "u", Roles: []partner.Role{partner.GlobalAdmin}}
 	sealed, err := seal(keyA, "concord-session", Session{Person: person, Cloud: "s", At: time.Now().Unix()}, time.Now().Add(time.Minute))
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func TestSessionSlides(t *testing.T) {
 	} {
 		now := time.Now()
 		sealed, err := seal(keyA, "concord-session", Session{
-			Person: invitation.Person{Subject: "u", Roles: []partner.Role{partner.GlobalAdmin}}, Cloud: "p", Since: now.Add(-c.since).Unix(), At: now.Add(-c.at).Unix(),
+			Person: relationship.Person{Subject: "u", Roles: []partner.Role{partner.GlobalAdmin}}, Cloud: "p", Since: now.Add(-c.since).Unix(), At: now.Add(-c.at).Unix(),
 		}, now.Add(time.Minute))
 		if err != nil {
 			t.Fatal(err)
@@ -175,7 +175,7 @@ func TestRoomsDoNotKnowOneAnother(t *testing.T) {
 	links, console := roomOf(cloud), roomOf(cloud)
 	links.Keys, console.Keys = keys, keys
 	console.Cookie, console.Attempts, console.Use, console.AttemptUse = "concord-console", "concord-console-sign-in-", "console", "console sign-in"
-	person := invitation.Person{Subject: "u", Roles: []partner.Role{partner.AdminAgent}}
+	person := relationship.Person{Subject: "u", Roles: []partner.Role{partner.AdminAgent}}
 	for name, way := range map[string]struct{ from, to *Room }{"a link's": {links, console}, "the console's": {console, links}} {
 		w := httptest.NewRecorder()
 		if err := way.from.Keep(t.Context(), w, cloud, Session{Person: person}, ""); err != nil {

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/oauth2"
 
 	"concord/internal/identity"
-	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 )
@@ -102,10 +101,10 @@ var (
 
 // Identify finds out who came back from an attempt. Errors: [ErrDenied], [ErrAgain], [identity.ErrRefused],
 // [identity.ErrNoCompany]; anything else is the provider's trouble.
-func (m *Room) Identify(r *http.Request, c partner.Cloud, a Attempt) (invitation.Person, error) {
+func (m *Room) Identify(r *http.Request, c partner.Cloud, a Attempt) (relationship.Person, error) {
 	q := r.URL.Query()
 	if code := q.Get("error"); code != "" {
-		return invitation.Person{}, refusal(code)
+		return relationship.Person{}, refusal(code)
 	}
 	return m.identify(r.Context(), c, a, q.Get("code"), q.Get("iss"))
 }
@@ -122,15 +121,15 @@ func refusal(code string) error {
 	}
 }
 
-func (m *Room) identify(ctx context.Context, c partner.Cloud, a Attempt, code, issuer string) (invitation.Person, error) {
+func (m *Room) identify(ctx context.Context, c partner.Cloud, a Attempt, code, issuer string) (relationship.Person, error) {
 	who, err := m.Authorities.Complete(ctx, c.ID, c.BaseURL+m.Callback, a.proof(), code, issuer)
 	if err != nil {
-		return invitation.Person{}, err
+		return relationship.Person{}, err
 	}
 	if who.Unread != nil {
 		m.Log.WarnContext(ctx, "directory not read, domains not proven", "cloud", c.ID, "error", who.Unread.Error())
 	}
-	p := invitation.Person{
+	p := relationship.Person{
 		Subject: who.Subject, Name: who.Name, Email: who.Email, Roles: who.Roles,
 		Company: relationship.Customer{Tenant: who.Tenant, CompanyName: who.Company, Domains: who.Domains, Country: who.Country, Cloud: who.Cloud},
 	}

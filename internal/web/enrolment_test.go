@@ -18,6 +18,7 @@ import (
 	"concord/internal/locale"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/relationship"
 	"concord/internal/storetest"
 	"concord/internal/terms"
 )
@@ -74,7 +75,7 @@ func (a *api) confirm(path string) {
 	a.t.Helper()
 	e := a.enrolment(path)
 	_, c, err := enrolment.Confirmation{Store: a.store, Now: func() time.Time { return a.now }}.Confirm(a.t.Context(),
-		link.Link{Tenant: string(e.Tenant), ID: e.ID, Generation: e.Verification.Generation}, enrolment.Visitor{Subject: "grace", Tenant: e.Tenant, Domains: []string{"gorse.example"}}, "c")
+		link.Link{Tenant: string(e.Tenant), ID: e.ID, Generation: e.Verification.Generation}, relationship.Person{Subject: "grace", Company: relationship.Customer{Tenant: e.Tenant, Domains: []string{"gorse.example"}}}, "c")
 	if err != nil || c != enrolment.Confirmed {
 		a.t.Fatal(c, err)
 	}

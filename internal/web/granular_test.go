@@ -73,7 +73,7 @@ func ask(path, action string) request {
 func (a *api) answers(path, answer string) {
 	a.t.Helper()
 	l := link.Link{Tenant: alder, ID: strings.TrimPrefix(path, granulars+"/"), Generation: 1}
-	who := granular.Person{Subject: "lena", Email: "lena@larch.example", Tenant: larch, Company: "Larch Ltd", Cloud: "public", Roles: []partner.Role{partner.GlobalAdmin}}
+	who := relationship.Person{Subject: "lena", Email: "lena@larch.example", Company: relationship.Customer{Tenant: larch, CompanyName: "Larch Ltd", Cloud: "public"}, Roles: []partner.Role{partner.GlobalAdmin}}
 	given := granular.Response{Answer: answer, Authorized: true, FullName: "Lena Larch", JobTitle: "Head of IT"}
 	if _, c, err := a.granted().Respond(a.t.Context(), l, who, given); err != nil || c != granular.ApprovedBy && c != granular.RejectedBy {
 		a.t.Fatal(c, err)
@@ -580,7 +580,7 @@ func TestInvitationWithGranularAdmin(t *testing.T) {
 	a.call(create("x", asked+`}`)).is(409, "relationship_exists")
 	bound := a.call(create("y", asked+`,"granularAdmin":`+strings.Replace(whole, "Larch", "Bound", 1)+`}`)).is(201)
 
-	who := invitation.Person{
+	who := relationship.Person{
 		Subject: "lena", Email: "lena@larch.example", Roles: []partner.Role{partner.GlobalAdmin},
 		Company: relationship.Customer{Tenant: larch, CompanyName: "Larch Ltd", Domains: []string{"larch.example"}, Country: "US", CountrySource: "token", Cloud: "public"},
 	}

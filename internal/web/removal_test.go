@@ -546,7 +546,7 @@ func TestBothIDsFindACustomer(t *testing.T) {
 	a := newAPI(t)
 	id := a.call(newCustomer("k", "")).is(201).str("id")
 	ask := a.call(request{method: "POST", target: "/v1/invitations", header: key("ask"), body: `{"kind":"reseller","recipientEmail":"it@pine.example","customerTenantId":"` + id + `","requestDelegatedAdmin":true}`}).is(201).str("id")
-	who := invitation.Person{
+	who := relationship.Person{
 		Subject: "petra", Name: "Petra Pine", Email: "admin@pine.example", Roles: []partner.Role{partner.GlobalAdmin},
 		Company: relationship.Customer{Tenant: larch, CompanyName: "Pine Inc", Domains: []string{"pine.example"}, Country: "US", CountrySource: "token", Cloud: "public"},
 	}
