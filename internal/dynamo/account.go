@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"concord/internal/command"
@@ -159,89 +158,40 @@ func (s *Store) WriteAccount(ctx context.Context, before, after partner.Account)
 		}
 		return errInUse()
 	}
-	err = s.single(ctx, write, i)
-	if errors.Is(err, invitation.ErrConflict) {
-		return command.ErrConflict
-	}
-	return err
+	return s.single(ctx, write, i)
 }
 
 // ListAccounts is that of [registry.Store]. The registry gives the order; the accounts are read from where everybody reads them.
 func (s *Store) ListAccounts(ctx context.Context, q registry.Query) (page registry.Page, err error) {
 	defer func() { wrap(&err, "list accounts") }()
-	in := &dynamodb.QueryInput{
-		TableName: s.table, ConsistentRead: aws.Bool(true), ScanIndexForward: aws.Bool(false), KeyConditionExpression: aws.String("pk = :pk"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(registryPartition)},
-	}
+	in := s.all(registryPartition)
+	in.ScanIndexForward = aws.Bool(false)
 	if q.After != "" {
 		if _, ok := parseRegistrySort(q.After); !ok {
 			return page, errAfter()
 		}
 		in.ExclusiveStartKey = keyOf(registryPartition, q.After)
 	}
-	for left := bound(q.Limit); left > 0; {
-		chunk := min(left, q.Limit)
-		left -= chunk
-		in.Limit = aws.Int32(int32(chunk))
-		out, err := s.client.Query(ctx, in)
-		if err != nil {
-			return page, err
-		}
-		found, err := s.accounts(ctx, out.Items)
-		if err != nil {
-			return page, err
-		}
-		for n, a := range found {
-			if !q.Matches(a) {
-				continue
-			}
-			page.Accounts = append(page.Accounts, a)
-			if len(page.Accounts) == q.Limit {
-				if n < len(found)-1 || out.LastEvaluatedKey != nil {
-					page.Next = (&fields{item: registryKey(a.CreatedAt, a.Tenant)}).text(skAttr)
-				}
-				return page, nil
-			}
-		}
-		if out.LastEvaluatedKey == nil {
-			return page, nil
-		}
-		in.ExclusiveStartKey = out.LastEvaluatedKey
-	}
-	last := &fields{item: in.ExclusiveStartKey}
-	page.Next = last.needText(skAttr)
-	return page, last.err
+	page.Accounts, page.Next, err = paged(ctx, s, in, listing[partner.Account]{
+		limit: q.Limit, read: s.accounts, fits: q.Matches, attr: skAttr,
+		place: func(a partner.Account) string {
+			return (&fields{item: registryKey(a.CreatedAt, a.Tenant)}).text(skAttr)
+		},
+	})
+	return page, err
 }
 
 // accounts reads the accounts of lines of the registry, in their order.
-func (s *Store) accounts(ctx context.Context, lines []map[string]types.AttributeValue) ([]partner.Account, error) {
-	keys := make([]map[string]types.AttributeValue, len(lines))
-	order := make([]partner.TenantID, len(lines))
+func (s *Store) accounts(ctx context.Context, lines []image) ([]partner.Account, error) {
+	keys := make([]key, len(lines))
 	for n, line := range lines {
 		tenant, ok := parseRegistrySort((&fields{item: line}).text(skAttr))
 		if !ok {
 			return nil, errors.New("dynamo: a line of the registry names no tenant")
 		}
-		order[n], keys[n] = tenant, accountKey(tenant)
+		keys[n] = accountKey(tenant)
 	}
-	stored, err := s.batch(ctx, keys, true)
-	if err != nil {
-		return nil, err
-	}
-	found := map[partner.TenantID]partner.Account{}
-	for _, i := range stored {
-		tenant := partner.TenantID(strings.TrimPrefix((&fields{item: i}).text(pkAttr), partnerPrefix))
-		if found[tenant], err = decodeAccount(tenant, i); err != nil {
-			return nil, err
-		}
-	}
-	list := make([]partner.Account, 0, len(order))
-	for _, tenant := range order {
-		if a, ok := found[tenant]; ok {
-			list = append(list, a)
-		}
-	}
-	return list, nil
+	return decoded(ctx, s, keys, true, AccountFromImage)
 }
 
 func encodeAccount(a partner.Account) item {

@@ -48,38 +48,12 @@ func (s *Store) AuditRecords(ctx context.Context, p partner.TenantID, q audit.Qu
 	if low >= high {
 		return page, nil
 	}
-	for left := bound(q.Limit); left > 0; {
-		chunk := min(left, q.Limit)
-		left -= chunk
-		in.Limit = aws.Int32(int32(chunk))
-		out, err := s.client.Query(ctx, in)
-		if err != nil {
-			return page, err
-		}
-		for n, stored := range out.Items {
-			r, err := decodeAudit(p, stored)
-			if err != nil {
-				return page, err
-			}
-			if !q.Matches(r) {
-				continue
-			}
-			page.Records = append(page.Records, r)
-			if len(page.Records) == q.Limit {
-				if n < len(out.Items)-1 || out.LastEvaluatedKey != nil {
-					page.Next = strings.TrimPrefix(auditSort(r.At, r.ID), auditPrefix)
-				}
-				return page, nil
-			}
-		}
-		if out.LastEvaluatedKey == nil {
-			return page, nil
-		}
-		in.ExclusiveStartKey = out.LastEvaluatedKey
-	}
-	last := &fields{item: in.ExclusiveStartKey}
-	page.Next = strings.TrimPrefix(last.needText(skAttr), auditPrefix)
-	return page, last.err
+	page.Records, page.Next, err = paged(ctx, s, in, listing[audit.Record]{
+		limit: q.Limit, fits: q.Matches, attr: skAttr, prefix: auditPrefix,
+		read:  ofItems(func(i image) (audit.Record, error) { return decodeAudit(p, i) }),
+		place: func(r audit.Record) string { return strings.TrimPrefix(auditSort(r.At, r.ID), auditPrefix) },
+	})
+	return page, err
 }
 
 func encodeAudit(r audit.Record) item {

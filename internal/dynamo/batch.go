@@ -2,23 +2,20 @@ package dynamo
 
 import (
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"concord/internal/batch"
+	"concord/internal/command"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -53,8 +50,8 @@ func (s *Store) AddChunk(ctx context.Context, c batch.Chunk) (err error) {
 	if err != nil {
 		return err
 	}
-	err = s.single(ctx, types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: i, ConditionExpression: aws.String(isNew)}}, i)
-	if errors.Is(err, invitation.ErrConflict) {
+	err = s.single(ctx, s.fresh(i), i)
+	if errors.Is(err, command.ErrConflict) {
 		return nil // the same rows, stored before
 	}
 	return err
@@ -73,25 +70,16 @@ func (s *Store) WriteBatch(ctx context.Context, c batch.Change, done *batch.Chun
 	}
 	// Rows are worked off once: what is replaced is there.
 	rows := types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: i, ConditionExpression: aws.String("attribute_exists(pk)")}}
-	refused, err := s.together(ctx, []types.TransactWriteItem{head, rows})
-	if err == nil && refused != nil {
-		return invitation.ErrConflict
-	}
-	return err
+	return s.allOrNone(ctx, []types.TransactWriteItem{head, rows})
 }
 
 // headed gives the write of a head, on condition that it is new or unchanged.
 func (s *Store) headed(c batch.Change) types.TransactWriteItem {
 	after := encodeBatch(c.After)
 	if c.Before == nil {
-		return types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: after, ConditionExpression: aws.String(isNew)}}
+		return s.fresh(after)
 	}
-	expression, names, values := update(encodeBatch(*c.Before), after)
-	values[":was"] = num(int64(c.Before.Version))
-	return types.TransactWriteItem{Update: &types.Update{
-		TableName: s.table, Key: batchKey(c.After.Key), UpdateExpression: &expression, ConditionExpression: aws.String(isUnchanged),
-		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-	}}
+	return s.over(encodeBatch(*c.Before), after, batchKey(c.After.Key), c.Before.Version)
 }
 
 // Batch is that of [batch.Store].
@@ -111,50 +99,18 @@ func (s *Store) Batch(ctx context.Context, k batch.Key) (b batch.Batch, err erro
 // Batches is that of [batch.Store]. Heads from before there was a list are not in it.
 func (s *Store) Batches(ctx context.Context, p partner.TenantID, after string, limit int) (page batch.Page, err error) {
 	defer func() { wrap(&err, "batches of %s", p) }()
-	in := &dynamodb.QueryInput{
-		TableName: s.table, IndexName: aws.String(listIndex), ScanIndexForward: aws.Bool(false), Limit: aws.Int32(int32(limit)),
-		KeyConditionExpression:    aws.String("pk = :pk AND begins_with(listAt, :kind)"),
-		ExpressionAttributeValues: key{":pk": str(partition(p)), ":kind": str(batchPrefix)},
-	}
+	in := s.newestFirst(partition(p), batchPrefix)
 	if after != "" {
 		_, id, ok := parseListed(batchPrefix, after)
 		if !ok {
 			return page, errAfter()
 		}
-		in.ExclusiveStartKey = batchKey(batch.Key{Partner: p, ID: id})
-		in.ExclusiveStartKey[listAtAttr] = str(after)
+		in.ExclusiveStartKey = startAt(batchKey(batch.Key{Partner: p, ID: id}), after)
 	}
-	out, err := s.client.Query(ctx, in)
-	if err != nil || len(out.Items) == 0 {
-		return page, err
-	}
-	keys := make([]map[string]types.AttributeValue, len(out.Items))
-	for n, e := range out.Items {
-		f := &fields{item: e}
-		keys[n] = keyOf(f.needText(pkAttr), f.needText(skAttr))
-		if f.err != nil {
-			return page, f.err
-		}
-	}
-	stored, err := s.batch(ctx, keys, false)
-	if err != nil {
-		return page, err
-	}
-	for _, each := range stored {
-		b, err := BatchFromImage(each)
-		if err != nil {
-			return page, err
-		}
-		page.Batches = append(page.Batches, b)
-	}
-	slices.SortFunc(page.Batches, func(a, b batch.Batch) int {
-		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), strings.Compare(b.ID, a.ID))
+	page.Batches, page.Next, err = paged(ctx, s, in, listing[batch.Batch]{
+		limit: limit, read: ofEntries(s, false, BatchFromImage), attr: listAtAttr,
+		place: func(b batch.Batch) string { return listed(batchPrefix, b.CreatedAt, b.ID) },
 	})
-	if last := out.LastEvaluatedKey; last != nil {
-		f := &fields{item: last}
-		page.Next = f.needText(listAtAttr)
-		err = f.err
-	}
 	return page, err
 }
 

@@ -14,7 +14,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/customer"
 	"concord/internal/invitation"
@@ -32,26 +31,18 @@ func (s *Store) Agreements(ctx context.Context, customer, attestedBy partner.Ten
 	if attestedBy == "" {
 		prefix, theirs = own, own
 	}
-	in := &dynamodb.QueryInput{
-		TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :sk)"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(customerPrefix + string(customer)), ":sk": str(prefix)},
-	}
-	for pages := dynamodb.NewQueryPaginator(s.client, in); pages.HasMorePages(); {
-		out, err := pages.NextPage(ctx)
+	for each, err := range s.every(ctx, s.begins(customerPrefix+string(customer), prefix, true)) {
 		if err != nil {
 			return nil, err
 		}
-		for _, stored := range out.Items {
-			key, ok := stored["sk"].(*types.AttributeValueMemberS)
-			if ok && !strings.HasPrefix(key.Value, own) && !strings.HasPrefix(key.Value, theirs) {
-				continue
-			}
-			a, err := AgreementFromImage(stored)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, a)
+		if sk := (&fields{item: each}).text(skAttr); !strings.HasPrefix(sk, own) && !strings.HasPrefix(sk, theirs) {
+			continue
 		}
+		a, err := AgreementFromImage(each)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, a)
 	}
 	return all, nil
 }
@@ -65,8 +56,10 @@ func (s *Store) SignedDirectly(ctx context.Context, customers []partner.TenantID
 	}
 	found, err := s.batch(ctx, keys, false)
 	signed = map[partner.TenantID]bool{}
-	for _, each := range found {
-		signed[partner.TenantID(strings.TrimPrefix((&fields{item: each}).text(pkAttr), customerPrefix))] = true
+	for n, each := range found {
+		if each != nil {
+			signed[customers[n]] = true
+		}
 	}
 	return signed, err
 }
@@ -76,26 +69,14 @@ func (s *Store) AddAgreement(ctx context.Context, a commerce.Agreement, r *relat
 	defer func() { wrap(&err, "agreement of %s", a.Customer) }()
 	put := s.agreed(a)
 	if r == nil {
-		if err = s.single(ctx, put, put.Put.Item); errors.Is(err, invitation.ErrConflict) {
-			return command.ErrConflict
-		}
-		return err
+		return s.single(ctx, put, put.Put.Item)
 	}
-	return s.traded(ctx, put, s.related(*r))
+	return s.allOrNone(ctx, []types.TransactWriteItem{put, s.related(*r)})
 }
 
 // agreed gives the write of an agreement, on condition that its number is free.
 func (s *Store) agreed(a commerce.Agreement) types.TransactWriteItem {
-	return types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: encodeAgreement(a), ConditionExpression: aws.String(isNew)}}
-}
-
-// traded writes several items, all or none.
-func (s *Store) traded(ctx context.Context, items ...types.TransactWriteItem) error {
-	refused, err := s.together(ctx, items)
-	if err == nil && refused != nil {
-		return command.ErrConflict
-	}
-	return err
+	return s.fresh(encodeAgreement(a))
 }
 
 // What of an agreement names somebody.
@@ -202,16 +183,16 @@ func (f *fields) unpacked(name string) string {
 func (s *Store) PlaceOrder(ctx context.Context, o commerce.Order, subscriptions []commerce.Subscription, r relationship.Change) (err error) {
 	defer func() { wrap(&err, "place order %s", o.ID) }()
 	items := []types.TransactWriteItem{
-		{Put: &types.Put{TableName: s.table, Item: encodeOrder(o), ConditionExpression: aws.String(isNew)}}, s.related(r),
+		s.fresh(encodeOrder(o)), s.related(r),
 	}
 	if o.For != "" && o.For != o.Seller {
 		items = append(items, s.pointer(orderKey(o.For, o.Customer, o.ID), tradePrefix(orderPrefix, o.Customer)+tradePlace(o.PlacedAt, o.ID), o.Seller))
 	}
 	for _, sub := range subscriptions {
-		items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: encodeSubscription(sub), ConditionExpression: aws.String(isNew)}})
+		items = append(items, s.fresh(encodeSubscription(sub)))
 		items = append(items, s.followed(nil, sub)...)
 	}
-	return s.traded(ctx, items...)
+	return s.allOrNone(ctx, items)
 }
 
 // followed gives the writes that let those find a subscription who are new on record for it or support it. Whether they still do, the
@@ -267,34 +248,27 @@ func (s *Store) tradeItem(ctx context.Context, k key, missing string) (map[strin
 }
 
 // fetched gives items in their order, with what is elsewhere in the place of what says so.
-func (s *Store) fetched(ctx context.Context, stored []map[string]types.AttributeValue) (all []map[string]types.AttributeValue, err error) {
-	var keys []map[string]types.AttributeValue
-	for _, each := range stored {
+func (s *Store) fetched(ctx context.Context, items []image) (all []image, err error) {
+	var keys []key
+	var places []int
+	for n, each := range items {
 		k, is, err := whereElse(each)
 		if err != nil {
 			return nil, err
 		}
 		if is {
-			keys = append(keys, k)
+			keys, places = append(keys, k), append(places, n)
 		}
 	}
 	found, err := s.batch(ctx, keys, true)
 	if err != nil {
 		return nil, err
 	}
-	by := map[string]map[string]types.AttributeValue{}
-	for _, each := range found {
-		by[(&fields{item: each}).text(skAttr)] = each
+	all = slices.Clone(items)
+	for n, place := range places {
+		all[place] = found[n]
 	}
-	for _, each := range stored {
-		if f := (&fields{item: each}); f.text(typeAttr) == elsewhereType {
-			each = by[f.text(skAttr)]
-		}
-		if each != nil {
-			all = append(all, each)
-		}
-	}
-	return all, nil
+	return slices.DeleteFunc(all, func(i image) bool { return i == nil }), nil
 }
 
 // Order is that of [commerce.OrderStore].
@@ -334,43 +308,23 @@ func (s *Store) ListOrders(ctx context.Context, p, customer partner.TenantID, q 
 
 // newest reads a page of the orders or subscriptions of a partner and a customer. The index gives the order, and the items are read from
 // the table.
-func (s *Store) newest(ctx context.Context, p partner.TenantID, prefix string, customer partner.TenantID, page commerce.Page) (stored []map[string]types.AttributeValue, next string, err error) {
+func (s *Store) newest(ctx context.Context, p partner.TenantID, prefix string, customer partner.TenantID, page commerce.Page) (
+	items []image, next string, err error,
+) {
 	begin := tradePrefix(prefix, customer)
-	in := &dynamodb.QueryInput{
-		TableName: s.table, IndexName: aws.String(listIndex), ScanIndexForward: aws.Bool(false), Limit: aws.Int32(int32(min(page.Limit, 100))),
-		KeyConditionExpression:    aws.String("pk = :pk AND begins_with(listAt, :at)"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(partition(p)), ":at": str(begin)},
-	}
+	in := s.newestFirst(partition(p), begin)
 	if page.After != "" {
 		id, ok := parseTradePlace(page.After)
 		if !ok {
 			return nil, "", errAfter()
 		}
-		in.ExclusiveStartKey = keyOf(partition(p), begin+id)
-		in.ExclusiveStartKey[listAtAttr] = str(begin + page.After)
+		in.ExclusiveStartKey = startAt(keyOf(partition(p), begin+id), begin+page.After)
 	}
-	out, err := s.client.Query(ctx, in)
-	if err != nil || len(out.Items) == 0 {
-		return nil, "", err
-	}
-	keys, order := make([]map[string]types.AttributeValue, len(out.Items)), map[string]int{}
-	for n, entry := range out.Items {
-		f := &fields{item: entry}
-		sk := f.needText(skAttr)
-		keys[n], order[sk] = keyOf(f.needText(pkAttr), sk), n
-		if f.err != nil {
-			return nil, "", f.err
-		}
-	}
-	if out.LastEvaluatedKey != nil {
-		next = strings.TrimPrefix((&fields{item: out.LastEvaluatedKey}).text(listAtAttr), begin)
-	}
-	if stored, err = s.batch(ctx, keys, true); err != nil {
-		return nil, "", err
-	}
-	place := func(i map[string]types.AttributeValue) int { return order[(&fields{item: i}).text(skAttr)] }
-	slices.SortFunc(stored, func(a, b map[string]types.AttributeValue) int { return place(a) - place(b) })
-	return stored, next, nil
+	place := func(i image) string { return strings.TrimPrefix((&fields{item: i}).text(listAtAttr), begin) }
+	return paged(ctx, s, in, listing[image]{
+		limit: min(page.Limit, maxBatch), attr: listAtAttr, prefix: begin, place: place,
+		read: ofEntries(s, true, func(i image) (image, error) { return i, nil }),
+	})
 }
 
 func encodeOrder(o commerce.Order) item {
@@ -498,52 +452,37 @@ func (s *Store) WriteSubscription(ctx context.Context, c commerce.SubscriptionCh
 		items = append(items, s.related(*r))
 	}
 	if len(items) > 1 {
-		return s.traded(ctx, items...)
+		return s.allOrNone(ctx, items)
 	}
-	if err = s.single(ctx, items[0], encodeSubscription(c.After)); errors.Is(err, invitation.ErrConflict) {
-		return command.ErrConflict
-	}
-	return err
+	return s.single(ctx, items[0], encodeSubscription(c.After))
 }
 
 // subscribed gives the write of a subscription, on condition that it is unchanged.
 func (s *Store) subscribed(c commerce.SubscriptionChange) types.TransactWriteItem {
-	expression, names, values := update(encodeSubscription(*c.Before), encodeSubscription(c.After))
-	values[":was"] = num(int64(c.Before.Version))
-	return types.TransactWriteItem{Update: &types.Update{
-		TableName: s.table, Key: subscriptionKey(c.After.Seller, c.After.Customer, c.After.ID), UpdateExpression: &expression,
-		ConditionExpression: aws.String(isUnchanged), ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-	}}
+	return s.over(encodeSubscription(*c.Before), encodeSubscription(c.After), subscriptionKey(c.After.Seller, c.After.Customer, c.After.ID), c.Before.Version)
 }
 
 // Supported is that of [customer.Support]: what says where the subscriptions are that the partner has to do with is read from the table itself.
 func (s *Store) Supported(ctx context.Context, p, of partner.TenantID) (all []commerce.Subscription, err error) {
 	defer func() { wrap(&err, "what %s supports", p) }()
-	in := &dynamodb.QueryInput{
-		TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :sk)"),
-		FilterExpression: aws.String("#type = :type"), ExpressionAttributeNames: map[string]string{"#type": typeAttr},
-		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":pk": str(partition(p)), ":sk": str(tradePrefix(subscriptionPrefix, of)), ":type": str(elsewhereType),
-		},
-	}
-	for pages := dynamodb.NewQueryPaginator(s.client, in); pages.HasMorePages(); {
-		out, err := pages.NextPage(ctx)
+	in := s.begins(partition(p), tradePrefix(subscriptionPrefix, of), true)
+	in.FilterExpression, in.ExpressionAttributeNames = aws.String("#type = :type"), map[string]string{"#type": typeAttr}
+	in.ExpressionAttributeValues[":type"] = str(elsewhereType)
+	for out, err := range s.pages(ctx, in) {
 		if err != nil {
 			return nil, err
 		}
-		for some := range slices.Chunk(out.Items, 100) {
-			found, err := s.fetched(ctx, some)
+		found, err := s.fetched(ctx, out.Items)
+		if err != nil {
+			return nil, err
+		}
+		for _, each := range found {
+			sub, err := SubscriptionFromImage(each)
 			if err != nil {
 				return nil, err
 			}
-			for _, stored := range found {
-				sub, err := SubscriptionFromImage(stored)
-				if err != nil {
-					return nil, err
-				}
-				if sub.SupportContact == p {
-					all = append(all, sub)
-				}
+			if sub.SupportContact == p {
+				all = append(all, sub)
 			}
 		}
 	}
@@ -560,11 +499,7 @@ func (s *Store) End(ctx context.Context, e customer.Ending) (err error) {
 	for _, c := range e.Subscriptions {
 		items = append(items, s.subscribed(c))
 	}
-	refused, err := s.together(ctx, items)
-	if err == nil && refused != nil {
-		return invitation.ErrConflict
-	}
-	return err
+	return s.allOrNone(ctx, items)
 }
 
 func encodeSubscription(sub commerce.Subscription) item {

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"concord/internal/invitation"
+	"concord/internal/command"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -34,24 +34,20 @@ func (s *Store) Companies(ctx context.Context, ids []partner.TenantID, domains [
 	for _, d := range domains {
 		keys = append(keys, domainKey(d))
 	}
-	for len(keys) > 0 {
-		chunk := keys[:min(len(keys), maxBatch)]
-		keys = keys[len(chunk):]
-		stored, err := s.batch(ctx, chunk, strong)
-		if err != nil {
-			return found, err
+	items, err := s.batch(ctx, keys, strong)
+	if err != nil {
+		return found, err
+	}
+	for _, each := range items {
+		if each == nil {
+			continue
 		}
-		for _, each := range stored {
-			if err := known(&found, each); err != nil {
-				return found, err
-			}
+		if err := known(&found, each); err != nil {
+			return found, err
 		}
 	}
 	return found, nil
 }
-
-// maxBatch is how many items one request reads at most.
-const maxBatch = 100
 
 // known adds an item to what was found.
 func known(found *relationship.Found, stored map[string]types.AttributeValue) error {
@@ -135,21 +131,11 @@ func (s *Store) discovered(d relationship.Discovery) (items []types.TransactWrit
 	if c := d.Claims; c != nil {
 		after := encodeClaims(c.After)
 		if c.Before == nil {
-			return append(items, types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: after, ConditionExpression: aws.String(isNew)}})
+			return append(items, s.fresh(after))
 		}
 		items = append(items, s.over(encodeClaims(*c.Before), after, customerKey(c.After.Tenant), c.Before.Version))
 	}
 	return items
-}
-
-// over gives the write of an item over one of its versions.
-func (s *Store) over(before, after item, k key, version int) types.TransactWriteItem {
-	expression, names, values := update(before, after)
-	values[":was"] = num(int64(version))
-	return types.TransactWriteItem{Update: &types.Update{
-		TableName: s.table, Key: k, UpdateExpression: &expression, ConditionExpression: aws.String(isUnchanged),
-		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-	}}
 }
 
 // domained gives the write of a domain, while it is as it was. A domain that a record takes has none below it: what Was says of that is
@@ -191,7 +177,7 @@ func (s *Store) Learn(ctx context.Context, domains []relationship.DomainChange) 
 		w := s.domained(c)
 		told := newItem(domainKey(c.Name), domainType)
 		told.text(aHeldBy, pack(string(c.Is.ID)))
-		if err := s.single(ctx, w, told); errors.Is(err, invitation.ErrConflict) {
+		if err := s.single(ctx, w, told); errors.Is(err, command.ErrConflict) {
 			return false, nil
 		} else if err != nil {
 			return false, err
@@ -203,11 +189,7 @@ func (s *Store) Learn(ctx context.Context, domains []relationship.DomainChange) 
 // Spoken is that of [customer.Register].
 func (s *Store) Spoken(ctx context.Context, d relationship.Discovery, relationships []relationship.Change) (err error) {
 	defer func() { wrap(&err, "what a company says of records") }()
-	refused, err := s.together(ctx, append(s.discovered(d), s.committed(nil, relationships)...))
-	if err == nil && refused != nil {
-		return invitation.ErrConflict
-	}
-	return err
+	return s.allOrNone(ctx, append(s.discovered(d), s.committed(nil, relationships)...))
 }
 
 // elsewhere looks for a partner's relationship with a company under the other ids of it, once there is none under one.

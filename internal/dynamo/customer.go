@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"concord/internal/command"
 	"concord/internal/customer"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -34,7 +35,7 @@ func (s *Store) Create(ctx context.Context, c customer.Creation) (err error) {
 	key.time(aMadeAt, c.Made.At)
 	key.time(ttlAttr, c.Made.At.Add(2*customer.KeyWindow))
 	items := []types.TransactWriteItem{
-		{Put: &types.Put{TableName: s.table, Item: encodeRecord(c.Record), ConditionExpression: aws.String(isNew)}},
+		s.fresh(encodeRecord(c.Record)),
 		{Put: &types.Put{
 			TableName: s.table, Item: key, ConditionExpression: aws.String(isNew + " OR madeAt <= :over"),
 			ExpressionAttributeValues: map[string]types.AttributeValue{":over": num(c.Made.At.Add(-customer.KeyWindow).Unix())},
@@ -68,7 +69,7 @@ func (s *Store) Create(ctx context.Context, c customer.Creation) (err error) {
 	case c.Daily > 0 && refused[counted] != nil && !slices.ContainsFunc(refused[:counted], stood):
 		return customer.ErrManyCreated
 	default:
-		return invitation.ErrConflict
+		return command.ErrConflict
 	}
 }
 
@@ -139,33 +140,22 @@ func (s *Store) servedBy(ctx context.Context, tenant partner.TenantID, kind stri
 // Occupants is that of [customer.Store].
 func (s *Store) Occupants(ctx context.Context, p, tenant partner.TenantID) (ids []string, err error) {
 	defer func() { wrap(&err, "occupants of %s", p) }()
-	from := slotPrefix + invitation.SlotsOf(tenant)
-	in := &dynamodb.QueryInput{
-		TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :from)"),
-		ExpressionAttributeValues: key{":pk": str(partition(p)), ":from": str(from)},
-	}
-	for {
-		out, err := s.client.Query(ctx, in)
+	for each, err := range s.every(ctx, s.begins(partition(p), slotPrefix+invitation.SlotsOf(tenant), true)) {
 		if err != nil {
 			return nil, err
 		}
-		for _, stored := range out.Items {
-			f := &fields{item: stored}
-			ids = append(ids, f.needText(aHolder))
-			if f.err != nil {
-				return nil, f.err
-			}
-		}
-		if in.ExclusiveStartKey = out.LastEvaluatedKey; in.ExclusiveStartKey == nil {
-			return ids, nil
+		f := &fields{item: each}
+		if ids = append(ids, f.needText(aHolder)); f.err != nil {
+			return nil, f.err
 		}
 	}
+	return ids, nil
 }
 
 // Traces is that of [customer.Directory]: one query of index entries, which say it all.
 func (s *Store) Traces(ctx context.Context, p partner.TenantID, after string, limit int) (places []string, next string, err error) {
 	defer func() { wrap(&err, "traces of customers of %s", p) }()
-	in, err := s.listing(p, tracePrefix, after)
+	in, err := s.customers(p, tracePrefix, after)
 	if err != nil {
 		return nil, "", err
 	}

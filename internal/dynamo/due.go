@@ -9,7 +9,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"concord/internal/due"
 	"concord/internal/partner"
@@ -21,80 +20,78 @@ func (s *Store) Due(ctx context.Context, now time.Time) iter.Seq2[due.Item, erro
 	return func(yield func(due.Item, error) bool) {
 		var shards [dueShards]shard
 		for n := range shards {
-			shards[n] = shard{name: strconv.Itoa(n), until: now}
-			if err := shards[n].fill(ctx, s); err != nil {
-				yield(due.Item{}, err)
+			next, stop := iter.Pull2(s.dueIn(ctx, strconv.Itoa(n), now))
+			defer stop()
+			shards[n].next = next
+			if shards[n].advance(); shards[n].err != nil {
+				yield(due.Item{}, shards[n].err)
 				return
 			}
 		}
 		for {
 			var first *shard
 			for n := range shards {
-				if len(shards[n].due) > 0 && (first == nil || shards[n].due[0].At.Before(first.due[0].At)) {
+				if shards[n].any && (first == nil || shards[n].first.At.Before(first.first.At)) {
 					first = &shards[n]
 				}
 			}
-			if first == nil {
+			if first == nil || !yield(first.first, nil) {
 				return
 			}
-			r := first.due[0]
-			first.due = first.due[1:]
-			if !yield(r, nil) {
-				return
-			}
-			if err := first.fill(ctx, s); err != nil {
-				yield(due.Item{}, err)
+			if first.advance(); first.err != nil {
+				yield(due.Item{}, first.err)
 				return
 			}
 		}
 	}
 }
 
-// due says of which kind an entry of the due index is, by what its sort key begins with.
+// shard is one partition of the due index: the first of it that was not listed yet, if there is any.
+type shard struct {
+	next  func() (due.Item, error, bool)
+	first due.Item
+	err   error
+	any   bool
+}
+
+func (d *shard) advance() { d.first, d.err, d.any = d.next() }
+
+// dueKinds says of which kind an entry of the due index is, by what its sort key begins with.
 var dueKinds = map[string]due.Kind{
 	invitationPrefix: due.Invitation, batchPrefix: due.Batch, granularPrefix: due.Granular, enrolmentPrefix: due.Enrolment,
 	agreementPrefix: due.Agreement, endpointPrefix: due.Webhook,
 }
 
-// shard is what is due in one partition of the due index, as far as it was read.
-type shard struct {
-	name  string
-	until time.Time
-	due   []due.Item
-	last  map[string]types.AttributeValue
-	done  bool
+// dueIn lists what is due in one partition of the due index, by time.
+func (s *Store) dueIn(ctx context.Context, name string, until time.Time) iter.Seq2[due.Item, error] {
+	return func(yield func(due.Item, error) bool) {
+		for entry, err := range s.every(ctx, &dynamodb.QueryInput{
+			TableName: s.table, IndexName: aws.String(dueIndex), KeyConditionExpression: aws.String("due = :due AND dueAt <= :now"),
+			ExpressionAttributeValues: key{":due": str(name), ":now": num(until.Unix())}, Limit: aws.Int32(maxBatch),
+		}) {
+			var r due.Item
+			if err == nil {
+				r, err = appointment(entry)
+			}
+			if wrap(&err, "due in shard %s", name); !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
-// fill reads on when nothing is left of what was read.
-func (d *shard) fill(ctx context.Context, s *Store) (err error) {
-	defer func() { wrap(&err, "due in shard %s", d.name) }()
-	for len(d.due) == 0 && !d.done {
-		out, err := s.client.Query(ctx, &dynamodb.QueryInput{
-			TableName: s.table, IndexName: aws.String(dueIndex), KeyConditionExpression: aws.String("due = :due AND dueAt <= :now"),
-			ExpressionAttributeValues: map[string]types.AttributeValue{":due": str(d.name), ":now": num(d.until.Unix())},
-			Limit:                     aws.Int32(100), ExclusiveStartKey: d.last,
-		})
-		if err != nil {
-			return err
-		}
-		for _, entry := range out.Items {
-			f := &fields{item: entry}
-			pk := f.needText(pkAttr)
-			r := due.Item{At: f.time(dueAtAttr), Partner: partner.TenantID(strings.TrimPrefix(pk, partnerPrefix))}
-			prefix, id, _ := strings.Cut(f.needText(skAttr), "#")
-			if f.err != nil {
-				return f.err
-			}
-			r.Kind, r.ID = dueKinds[prefix+"#"], id
-			if id, found := strings.CutPrefix(pk, enrolmentPrefix); found {
-				r.Partner, r.ID = "", id
-			}
-			if customer, found := strings.CutPrefix(pk, customerPrefix); found {
-				r.Partner = partner.TenantID(customer)
-			}
-			d.due = append(d.due, r)
-		}
-		d.last, d.done = out.LastEvaluatedKey, out.LastEvaluatedKey == nil
+// appointment reads an entry of the due index.
+func appointment(entry image) (due.Item, error) {
+	f := &fields{item: entry}
+	pk := f.needText(pkAttr)
+	r := due.Item{At: f.time(dueAtAttr), Partner: partner.TenantID(strings.TrimPrefix(pk, partnerPrefix))}
+	prefix, id, _ := strings.Cut(f.needText(skAttr), "#")
+	r.Kind, r.ID = dueKinds[prefix+"#"], id
+	if id, found := strings.CutPrefix(pk, enrolmentPrefix); found {
+		r.Partner, r.ID = "", id
 	}
-	return nil
+	if customer, found := strings.CutPrefix(pk, customerPrefix); found {
+		r.Partner = partner.TenantID(customer)
+	}
+	return r, f.err
 }

@@ -185,7 +185,3 @@ func (s *Store) read(ctx context.Context, k key, strong bool, missing string) (m
 	}
 	return out.Item, nil
 }
-
-// bound is how many entries a page of a list looks at, at most: a filter that fits little ends a page early instead of
-// reading on.
-func bound(limit int) int { return min(4*limit, 100) }

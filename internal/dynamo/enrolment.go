@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"concord/internal/command"
 	"concord/internal/enrolment"
 	"concord/internal/invitation"
 	"concord/internal/outbox"
@@ -27,11 +27,7 @@ func (s *Store) WriteEnrolment(ctx context.Context, c enrolment.Change) (err err
 	defer func() { wrap(&err, "write %s", c.After.ID) }()
 	writes := s.enrolled(c)
 	if len(writes) == 1 && c.Account == nil {
-		err = s.single(ctx, writes[0], encodeEnrolment(c.After))
-		if errors.Is(err, invitation.ErrConflict) {
-			return enrolment.ErrConflict
-		}
-		return err
+		return s.single(ctx, writes[0], encodeEnrolment(c.After))
 	}
 	if a := c.Account; a != nil {
 		var before []partner.PartnerID
@@ -47,31 +43,22 @@ func (s *Store) WriteEnrolment(ctx context.Context, c enrolment.Change) (err err
 		held := len(writes)
 		writes = append(writes, s.held(a.After.Tenant, before, a.After.PartnerIDs)...)
 		refused, err := s.together(ctx, writes)
-		if err == nil && refused != nil && !slices.ContainsFunc(refused[:held], func(i map[string]types.AttributeValue) bool { return i != nil }) {
-			return errInUse()
+		switch {
+		case refused == nil:
+			return err
+		case slices.ContainsFunc(refused[:held], stood):
+			return command.ErrConflict
 		}
-		return conflict(refused, err)
+		return errInUse()
 	}
-	return conflict(s.together(ctx, writes))
-}
-
-func conflict(refused []map[string]types.AttributeValue, err error) error {
-	if err == nil && refused != nil {
-		return enrolment.ErrConflict
-	}
-	return err
+	return s.allOrNone(ctx, writes)
 }
 
 // enrolled gives the writes of an enrolment, on condition that it is unchanged, or new and follows the one that it says.
 func (s *Store) enrolled(c enrolment.Change) []types.TransactWriteItem {
 	after := encodeEnrolment(c.After)
 	if c.Before != nil {
-		expression, names, values := update(encodeEnrolment(*c.Before), after)
-		values[":was"] = num(int64(c.Before.Version))
-		return []types.TransactWriteItem{{Update: &types.Update{
-			TableName: s.table, Key: enrolmentKey(c.After.ID), UpdateExpression: &expression, ConditionExpression: aws.String(isUnchanged),
-			ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-		}}}
+		return []types.TransactWriteItem{s.over(encodeEnrolment(*c.Before), after, enrolmentKey(c.After.ID), c.Before.Version)}
 	}
 	latest := newItem(latestKey(c.After.Tenant), latestType)
 	latest.text(aLatest, c.After.ID)
@@ -83,9 +70,9 @@ func (s *Store) enrolled(c enrolment.Change) []types.TransactWriteItem {
 	}
 	line := newItem(keyOf(enrolmentList, enrolmentPlace(c.After.CreatedAt, c.After.ID)), listedType)
 	return []types.TransactWriteItem{
-		{Put: &types.Put{TableName: s.table, Item: after, ConditionExpression: aws.String(isNew)}},
+		s.fresh(after),
 		{Put: follows},
-		{Put: &types.Put{TableName: s.table, Item: line, ConditionExpression: aws.String(isNew)}},
+		s.fresh(line),
 	}
 }
 
@@ -93,16 +80,11 @@ func (s *Store) enrolled(c enrolment.Change) []types.TransactWriteItem {
 func (s *Store) accounted(before *partner.Account, after partner.Account) []types.TransactWriteItem {
 	if before == nil {
 		return []types.TransactWriteItem{
-			{Put: &types.Put{TableName: s.table, Item: encodeAccount(after), ConditionExpression: aws.String(isNew)}},
-			{Put: &types.Put{TableName: s.table, Item: newItem(registryKey(after.CreatedAt, after.Tenant), registeredType), ConditionExpression: aws.String(isNew)}},
+			s.fresh(encodeAccount(after)),
+			s.fresh(newItem(registryKey(after.CreatedAt, after.Tenant), registeredType)),
 		}
 	}
-	expression, names, values := update(encodeAccount(*before), encodeAccount(after))
-	values[":was"] = num(int64(before.Version))
-	return []types.TransactWriteItem{{Update: &types.Update{
-		TableName: s.table, Key: accountKey(after.Tenant), UpdateExpression: &expression, ConditionExpression: aws.String(isUnchanged),
-		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-	}}}
+	return []types.TransactWriteItem{s.over(encodeAccount(*before), encodeAccount(after), accountKey(after.Tenant), before.Version)}
 }
 
 // Enrolment is that of [enrolment.Store].
@@ -144,80 +126,32 @@ func (s *Store) LatestEnrolment(ctx context.Context, tenant partner.TenantID) (e
 // ListEnrolments is that of [enrolment.Store]. The list gives the order; the enrolments are read from where everybody reads them.
 func (s *Store) ListEnrolments(ctx context.Context, q enrolment.Query) (page enrolment.Page, err error) {
 	defer func() { wrap(&err, "list enrolments") }()
-	in := &dynamodb.QueryInput{
-		TableName: s.table, ConsistentRead: aws.Bool(true), ScanIndexForward: aws.Bool(false), KeyConditionExpression: aws.String("pk = :pk"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(enrolmentList)},
-	}
+	in := s.all(enrolmentList)
+	in.ScanIndexForward = aws.Bool(false)
 	if q.After != "" {
 		if _, ok := parseEnrolmentPlace(q.After); !ok {
 			return page, errAfter()
 		}
 		in.ExclusiveStartKey = keyOf(enrolmentList, q.After)
 	}
-	for left := bound(q.Limit); left > 0; {
-		chunk := min(left, q.Limit)
-		left -= chunk
-		in.Limit = aws.Int32(int32(chunk))
-		out, err := s.client.Query(ctx, in)
-		if err != nil {
-			return page, err
-		}
-		found, err := s.enrolments(ctx, out.Items)
-		if err != nil {
-			return page, err
-		}
-		for n, e := range found {
-			if !q.Matches(e) {
-				continue
-			}
-			page.Enrolments = append(page.Enrolments, e)
-			if len(page.Enrolments) == q.Limit {
-				if n < len(found)-1 || out.LastEvaluatedKey != nil {
-					page.Next = enrolmentPlace(e.CreatedAt, e.ID)
-				}
-				return page, nil
-			}
-		}
-		if out.LastEvaluatedKey == nil {
-			return page, nil
-		}
-		in.ExclusiveStartKey = out.LastEvaluatedKey
-	}
-	last := &fields{item: in.ExclusiveStartKey}
-	page.Next = last.needText(skAttr)
-	return page, last.err
+	page.Enrolments, page.Next, err = paged(ctx, s, in, listing[enrolment.Enrolment]{
+		limit: q.Limit, read: s.enrolments, fits: q.Matches, attr: skAttr,
+		place: func(e enrolment.Enrolment) string { return enrolmentPlace(e.CreatedAt, e.ID) },
+	})
+	return page, err
 }
 
 // enrolments reads the enrolments of lines of the list, in their order.
-func (s *Store) enrolments(ctx context.Context, lines []map[string]types.AttributeValue) ([]enrolment.Enrolment, error) {
-	keys := make([]map[string]types.AttributeValue, len(lines))
-	order := make([]string, len(lines))
+func (s *Store) enrolments(ctx context.Context, lines []image) ([]enrolment.Enrolment, error) {
+	keys := make([]key, len(lines))
 	for n, line := range lines {
 		id, ok := parseEnrolmentPlace((&fields{item: line}).text(skAttr))
 		if !ok {
 			return nil, errors.New("dynamo: a line of the enrolments names none")
 		}
-		order[n], keys[n] = id, enrolmentKey(id)
+		keys[n] = enrolmentKey(id)
 	}
-	stored, err := s.batch(ctx, keys, true)
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]enrolment.Enrolment{}
-	for _, i := range stored {
-		e, err := EnrolmentFromImage(i)
-		if err != nil {
-			return nil, err
-		}
-		found[e.ID] = e
-	}
-	list := make([]enrolment.Enrolment, 0, len(order))
-	for _, id := range order {
-		if e, ok := found[id]; ok {
-			list = append(list, e)
-		}
-	}
-	return list, nil
+	return decoded(ctx, s, keys, true, EnrolmentFromImage)
 }
 
 func encodeEnrolment(e enrolment.Enrolment) item {

@@ -21,12 +21,9 @@ import (
 	"concord/internal/terms"
 	"concord/internal/webhook"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 )
-
-type image = map[string]types.AttributeValue
 
 // filled sets every field of a value, down to the last, to something that no other field has.
 func filled(v reflect.Value, n *int) {

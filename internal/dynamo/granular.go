@@ -2,7 +2,6 @@ package dynamo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/uuid"
 
+	"concord/internal/command"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -40,10 +40,7 @@ func (s *Store) WriteGranular(ctx context.Context, c granular.Change) (err error
 	defer func() { wrap(&err, "write %s", c.After.ID) }()
 	items := s.granularItems(c)
 	if len(items) == 1 && c.Discovery.Empty() && len(c.Relationships) == 0 {
-		if err := s.single(ctx, items[0], encodeGranular(c.After)); !errors.Is(err, invitation.ErrConflict) {
-			return err
-		}
-		return granular.ErrConflict
+		return s.single(ctx, items[0], encodeGranular(c.After))
 	}
 	own := len(items)
 	items = append(items, s.discovered(c.Discovery)...)
@@ -53,7 +50,7 @@ func (s *Store) WriteGranular(ctx context.Context, c granular.Change) (err error
 		return err
 	}
 	if slices.ContainsFunc(refused[own:], stood) {
-		return granular.ErrConflict
+		return command.ErrConflict
 	}
 	return granularRefusal(c, refused[:own])
 }
@@ -78,7 +75,7 @@ func (s *Store) granularItems(c granular.Change) []types.TransactWriteItem {
 func granularRefusal(c granular.Change, refused []map[string]types.AttributeValue) error {
 	last := len(refused) - 1
 	if !takesName(c) || slices.ContainsFunc(refused[:last], stood) {
-		return granular.ErrConflict
+		return command.ErrConflict
 	}
 	f := &fields{item: refused[last]}
 	by := f.needText(aHolder)
@@ -87,9 +84,6 @@ func granularRefusal(c granular.Change, refused []map[string]types.AttributeValu
 	}
 	return &granular.SlotTaken{By: by}
 }
-
-// stood reports whether an item has stood in the way of a write.
-func stood(item map[string]types.AttributeValue) bool { return item != nil }
 
 // granularWrites gives the writes of a change apart from that of a slot: of the relationship and, where that is given or ends, of its grant.
 func (s *Store) granularWrites(c granular.Change) []types.TransactWriteItem {
@@ -119,33 +113,28 @@ func (s *Store) Grants(ctx context.Context, p, from, to partner.TenantID) (list 
 			":pk": str(partition(p)), ":low": str(grantPrefix + string(from) + "#"), ":high": str(grantPrefix + string(to) + "#~"),
 		},
 	}
-	for {
-		out, err := s.client.Query(ctx, in)
+	for each, err := range s.every(ctx, in) {
 		if err != nil {
 			return nil, err
 		}
-		for _, each := range out.Items {
-			f := &fields{item: each}
-			customer, id, ok := parseGrantSort(f.needText(skAttr))
-			if !ok {
-				f.fault(skAttr, "is not what a grant has there")
-			}
-			given, _, placed := relationship.ParsePlace(strings.TrimPrefix(f.needText(listAtAttr), tracePrefix))
-			if !placed {
-				f.fault(listAtAttr, "is not what a grant has there")
-			}
-			g := granular.Grant{
-				Key: granular.Key{Partner: p, ID: id}, Customer: customer, GivenAt: given, EndAt: f.time(aEnds), Version: f.needNumber(aVersion),
-			}
-			if f.err != nil {
-				return nil, f.err
-			}
-			list = append(list, g)
+		f := &fields{item: each}
+		customer, id, ok := parseGrantSort(f.needText(skAttr))
+		if !ok {
+			f.fault(skAttr, "is not what a grant has there")
 		}
-		if in.ExclusiveStartKey = out.LastEvaluatedKey; in.ExclusiveStartKey == nil {
-			return list, nil
+		given, _, placed := relationship.ParsePlace(strings.TrimPrefix(f.needText(listAtAttr), tracePrefix))
+		if !placed {
+			f.fault(listAtAttr, "is not what a grant has there")
 		}
+		g := granular.Grant{
+			Key: granular.Key{Partner: p, ID: id}, Customer: customer, GivenAt: given, EndAt: f.time(aEnds), Version: f.needNumber(aVersion),
+		}
+		if f.err != nil {
+			return nil, f.err
+		}
+		list = append(list, g)
 	}
+	return list, nil
 }
 
 // GrantsBy is that of [granular.Store].
@@ -163,14 +152,9 @@ func (s *Store) GrantsBy(ctx context.Context, customer partner.TenantID) (list [
 func (s *Store) granularChanged(c granular.Change) types.TransactWriteItem {
 	after := encodeGranular(c.After)
 	if c.Before == nil {
-		return types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: after, ConditionExpression: aws.String(isNew)}}
+		return s.fresh(after)
 	}
-	expression, names, values := update(encodeGranular(*c.Before), after)
-	values[":was"] = num(int64(c.Before.Version))
-	return types.TransactWriteItem{Update: &types.Update{
-		TableName: s.table, Key: granularKey(c.After.Key), UpdateExpression: &expression, ConditionExpression: aws.String(isUnchanged),
-		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-	}}
+	return s.over(encodeGranular(*c.Before), after, granularKey(c.After.Key), c.Before.Version)
 }
 
 // GranularRelationship is that of [granular.Store].
@@ -190,81 +174,19 @@ func (s *Store) GranularRelationship(ctx context.Context, k granular.Key, strong
 // GranularRelationships is that of [granular.Store]. As with invitations, the index gives the order and the table the items.
 func (s *Store) GranularRelationships(ctx context.Context, p partner.TenantID, q granular.Query) (page granular.Page, err error) {
 	defer func() { wrap(&err, "granular relationships of %s", p) }()
-	in := &dynamodb.QueryInput{
-		TableName: s.table, IndexName: aws.String(listIndex), ScanIndexForward: aws.Bool(false),
-		KeyConditionExpression:    aws.String("pk = :pk AND begins_with(listAt, :kind)"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(partition(p)), ":kind": str(granularPrefix)},
-	}
+	in := s.newestFirst(partition(p), granularPrefix)
 	if q.After != "" {
 		_, id, ok := parseListed(granularPrefix, q.After)
 		if !ok {
 			return page, errAfter()
 		}
-		in.ExclusiveStartKey = granularKey(granular.Key{Partner: p, ID: id})
-		in.ExclusiveStartKey[listAtAttr] = str(q.After)
+		in.ExclusiveStartKey = startAt(granularKey(granular.Key{Partner: p, ID: id}), q.After)
 	}
-	for left := bound(q.Limit); left > 0; {
-		chunk := min(left, q.Limit)
-		left -= chunk
-		in.Limit = aws.Int32(int32(chunk))
-		out, err := s.client.Query(ctx, in)
-		if err != nil {
-			return page, err
-		}
-		found, err := s.granularOf(ctx, out.Items)
-		if err != nil {
-			return page, err
-		}
-		for n, r := range found {
-			if !q.Matches(r) {
-				continue
-			}
-			page.Relationships = append(page.Relationships, r)
-			if len(page.Relationships) == q.Limit {
-				if n < len(found)-1 || out.LastEvaluatedKey != nil {
-					page.Next = listed(granularPrefix, r.CreatedAt, r.ID)
-				}
-				return page, nil
-			}
-		}
-		if out.LastEvaluatedKey == nil {
-			return page, nil
-		}
-		in.ExclusiveStartKey = out.LastEvaluatedKey
-	}
-	last := &fields{item: in.ExclusiveStartKey}
-	page.Next = last.needText(listAtAttr)
-	return page, last.err
-}
-
-// granularOf reads the relationships of index entries, in their order. One that the read does not find yet is left out: an index entry may
-// be there a moment before every replica of the item.
-func (s *Store) granularOf(ctx context.Context, entries []map[string]types.AttributeValue) (list []granular.Relationship, err error) {
-	if len(entries) == 0 {
-		return nil, nil
-	}
-	keys := make([]map[string]types.AttributeValue, len(entries))
-	for n, e := range entries {
-		keys[n] = keyOf((&fields{item: e}).text(pkAttr), (&fields{item: e}).text(skAttr))
-	}
-	stored, err := s.batch(ctx, keys, false)
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]granular.Relationship{}
-	for _, each := range stored {
-		r, err := GranularFromImage(each)
-		if err != nil {
-			return nil, err
-		}
-		found[granularPrefix+r.ID] = r
-	}
-	for _, e := range entries {
-		if r, ok := found[(&fields{item: e}).text(skAttr)]; ok {
-			list = append(list, r)
-		}
-	}
-	return list, nil
+	page.Relationships, page.Next, err = paged(ctx, s, in, listing[granular.Relationship]{
+		limit: q.Limit, read: ofEntries(s, false, GranularFromImage), fits: q.Matches, attr: listAtAttr,
+		place: func(r granular.Relationship) string { return listed(granularPrefix, r.CreatedAt, r.ID) },
+	})
+	return page, err
 }
 
 func encodeGranular(r granular.Relationship) item {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"iter"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"concord/internal/partner"
@@ -22,23 +20,16 @@ type Holding struct {
 // query of as many pages as it has. It ends with the first error.
 func (s *Store) Holdings(ctx context.Context, tenant partner.TenantID) iter.Seq2[Holding, error] {
 	return func(yield func(Holding, error) bool) {
-		pages := dynamodb.NewQueryPaginator(s.client, &dynamodb.QueryInput{
-			TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk"),
-			ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(partition(tenant))},
-		})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
+		for each, err := range s.every(ctx, s.all(partition(tenant))) {
 			if err != nil {
 				wrap(&err, "holdings of %s", tenant)
 				yield(Holding{}, err)
 				return
 			}
-			for _, stored := range page.Items {
-				f := &fields{item: stored}
-				h := Holding{Key: f.text(pkAttr) + " " + f.text(skAttr), Type: f.text(typeAttr), Item: stored}
-				if !yield(h, f.err) {
-					return
-				}
+			f := &fields{item: each}
+			h := Holding{Key: f.text(pkAttr) + " " + f.text(skAttr), Type: f.text(typeAttr), Item: each}
+			if !yield(h, f.err) {
+				return
 			}
 		}
 	}

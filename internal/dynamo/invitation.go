@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,8 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"concord/internal/command"
 	"concord/internal/commerce"
-	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -102,12 +101,6 @@ const (
 	// Of a slot: who took it, at which of its versions.
 	aHolder        = "id"
 	aHolderVersion = "v"
-)
-
-// Conditions.
-const (
-	isNew       = "attribute_not_exists(pk)"
-	isUnchanged = "v = :was"
 )
 
 func encodeInvitation(i invitation.Invitation) item {
@@ -371,12 +364,12 @@ func (s *Store) Write(ctx context.Context, c invitation.Change) (err error) {
 	case err != nil || refused == nil:
 		return err
 	case !slices.ContainsFunc(refused[:own], stood):
-		if err := granularRefusal(*c.Granular, refused[own:]); !errors.Is(err, granular.ErrConflict) {
+		if err := granularRefusal(*c.Granular, refused[own:]); !errors.Is(err, command.ErrConflict) {
 			return err
 		}
-		return invitation.ErrConflict
+		return command.ErrConflict
 	case refused[0] != nil || refused[worded-1] != nil:
-		return invitation.ErrConflict
+		return command.ErrConflict
 	case refused[worded] != nil:
 		f := &fields{item: refused[worded]}
 		by := f.needText(aHolder)
@@ -396,11 +389,7 @@ func (s *Store) Commit(ctx context.Context, invitations []invitation.Change, rel
 	if len(items) == 1 && len(relationships) == 1 {
 		return s.single(ctx, items[0], encodeRelationship(relationships[0].After))
 	}
-	refused, err := s.together(ctx, items)
-	if err == nil && refused != nil {
-		return invitation.ErrConflict
-	}
-	return err
+	return s.allOrNone(ctx, items)
 }
 
 // committed gives the writes of versions that belong together.
@@ -424,14 +413,9 @@ func (s *Store) committed(invitations []invitation.Change, relationships []relat
 func (s *Store) changed(c invitation.Change) types.TransactWriteItem {
 	after := encodeInvitation(c.After)
 	if c.Before == nil {
-		return types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: after, ConditionExpression: aws.String(isNew)}}
+		return s.fresh(after)
 	}
-	expression, names, values := update(encodeInvitation(*c.Before), after)
-	values[":was"] = num(int64(c.Before.Version))
-	return types.TransactWriteItem{Update: &types.Update{
-		TableName: s.table, Key: invitationKey(c.After.Key), UpdateExpression: &expression, ConditionExpression: aws.String(isUnchanged),
-		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-	}}
+	return s.over(encodeInvitation(*c.Before), after, invitationKey(c.After.Key), c.Before.Version)
 }
 
 // taken gives the write of an invitation's slot. A displaced one that is open has left the slot for another.
@@ -504,10 +488,8 @@ func (s *Store) Occupant(ctx context.Context, p partner.TenantID, slot string) (
 // SlotHolders is that of [invitation.SweepStore].
 func (s *Store) SlotHolders(ctx context.Context, p partner.TenantID, prefix, after string, limit int) (ids []string, next string, err error) {
 	defer func() { wrap(&err, "holders of slots of %s", p) }()
-	in := &dynamodb.QueryInput{
-		TableName: s.table, KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :sk)"), Limit: aws.Int32(int32(limit)),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(partition(p)), ":sk": str(slotPrefix + prefix)},
-	}
+	in := s.begins(partition(p), slotPrefix+prefix, false)
+	in.Limit = aws.Int32(int32(limit))
 	if after != "" {
 		in.ExclusiveStartKey = slotKey(p, after)
 	}
@@ -530,45 +512,6 @@ func (s *Store) SlotHolders(ctx context.Context, p partner.TenantID, prefix, aft
 	return ids, next, err
 }
 
-// single carries out a write alone: half the write units of a transaction. When an attempt that seemed to fail had been
-// carried out, the next one fails its condition; what is stored then tells.
-func (s *Store) single(ctx context.Context, w types.TransactWriteItem, after item) error {
-	d := doubt{RetryerV2: s.retryer}
-	var err error
-	if p := w.Put; p != nil {
-		_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
-			TableName: p.TableName, Item: p.Item, ConditionExpression: p.ConditionExpression,
-			ExpressionAttributeNames: p.ExpressionAttributeNames, ExpressionAttributeValues: p.ExpressionAttributeValues,
-			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-		}, d.apply)
-	} else {
-		u := w.Update
-		_, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-			TableName: u.TableName, Key: u.Key, UpdateExpression: u.UpdateExpression, ConditionExpression: u.ConditionExpression,
-			ExpressionAttributeNames: u.ExpressionAttributeNames, ExpressionAttributeValues: u.ExpressionAttributeValues,
-			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-		}, d.apply)
-	}
-	if failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
-		if d.exists && holds(failed.Item, after) {
-			return nil
-		}
-		return invitation.ErrConflict
-	}
-	return err
-}
-
-// together carries out writes in one transaction. When conditions failed it gives, for each write, the item that stood in
-// the way, and nil for a write that was not to blame. The SDK gives every attempt the same token, so that one which was
-// carried out although its answer was lost is not carried out twice.
-func (s *Store) together(ctx context.Context, items []types.TransactWriteItem) (refused []map[string]types.AttributeValue, err error) {
-	_, err = s.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items})
-	if refused, ok := refusals(err); ok {
-		return refused, nil
-	}
-	return nil, err
-}
-
 // Invitations is that of [invitation.Store]. The index gives the order; the items are read from the table, because an index
 // that held them would double the price of every write.
 func (s *Store) Invitations(ctx context.Context, p partner.TenantID, q invitation.Query) (page invitation.Page, err error) {
@@ -586,112 +529,14 @@ func (s *Store) Invitations(ctx context.Context, p partner.TenantID, q invitatio
 		if !parsed || ok && (q.After < low || q.After > high) {
 			return page, errAfter()
 		}
-		in.ExclusiveStartKey = invitationKey(invitation.Key{Inviter: p, ID: id})
-		in.ExclusiveStartKey[listAtAttr] = str(q.After)
+		in.ExclusiveStartKey = startAt(invitationKey(invitation.Key{Inviter: p, ID: id}), q.After)
 	}
 	if !ok {
 		return page, nil
 	}
-	for left := bound(q.Limit); left > 0; {
-		chunk := min(left, q.Limit)
-		left -= chunk
-		in.Limit = aws.Int32(int32(chunk))
-		out, err := s.client.Query(ctx, in)
-		if err != nil {
-			return page, err
-		}
-		found, err := s.all(ctx, out.Items)
-		if err != nil {
-			return page, err
-		}
-		for n, i := range found {
-			if !q.Matches(i) {
-				continue
-			}
-			page.Invitations = append(page.Invitations, i)
-			if len(page.Invitations) == q.Limit {
-				if n < len(found)-1 || out.LastEvaluatedKey != nil {
-					page.Next = listAt(i.CreatedAt, i.ID)
-				}
-				return page, nil
-			}
-		}
-		if out.LastEvaluatedKey == nil {
-			return page, nil
-		}
-		in.ExclusiveStartKey = out.LastEvaluatedKey
-	}
-	last := &fields{item: in.ExclusiveStartKey}
-	page.Next = last.needText(listAtAttr)
-	return page, last.err
-}
-
-// all reads the invitations of index entries, in their order. One that the read does not find yet is left out: an
-// index entry may be there a moment before every replica of the item.
-func (s *Store) all(ctx context.Context, entries []map[string]types.AttributeValue) ([]invitation.Invitation, error) {
-	if len(entries) == 0 {
-		return nil, nil
-	}
-	keys := make([]map[string]types.AttributeValue, len(entries))
-	order := make([]string, len(entries))
-	for n, e := range entries {
-		f := &fields{item: e}
-		order[n] = f.needText(skAttr)
-		keys[n] = keyOf(f.needText(pkAttr), order[n])
-		if f.err != nil {
-			return nil, f.err
-		}
-	}
-	stored, err := s.batch(ctx, keys, false)
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]invitation.Invitation{}
-	for _, each := range stored {
-		i, err := InvitationFromImage(each)
-		if err != nil {
-			return nil, err
-		}
-		found[invitationPrefix+i.ID] = i
-	}
-	list := make([]invitation.Invitation, 0, len(order))
-	for _, sk := range order {
-		if i, ok := found[sk]; ok {
-			list = append(list, i)
-		}
-	}
-	return list, nil
-}
-
-// batch reads items by their keys, at most 100, in any order. What is not there is left out.
-func (s *Store) batch(ctx context.Context, keys []map[string]types.AttributeValue, strong bool) (found []map[string]types.AttributeValue, err error) {
-	for attempt := 0; len(keys) > 0; attempt++ {
-		if attempt == attempts {
-			return nil, &types.ProvisionedThroughputExceededException{Message: aws.String("keys were left unread")}
-		}
-		if attempt > 0 {
-			if err := pause(ctx, attempt); err != nil {
-				return nil, err
-			}
-		}
-		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{*s.table: {Keys: keys, ConsistentRead: &strong}}})
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, out.Responses[*s.table]...)
-		keys = out.UnprocessedKeys[*s.table].Keys
-	}
-	return found, nil
-}
-
-func pause(ctx context.Context, attempt int) error {
-	wait, _ := backoff(attempt, nil)
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("waiting to read on: %w", ctx.Err())
-	}
+	page.Invitations, page.Next, err = paged(ctx, s, in, listing[invitation.Invitation]{
+		limit: q.Limit, read: ofEntries(s, false, InvitationFromImage), fits: q.Matches, attr: listAtAttr,
+		place: func(i invitation.Invitation) string { return listAt(i.CreatedAt, i.ID) },
+	})
+	return page, err
 }

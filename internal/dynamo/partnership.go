@@ -6,10 +6,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"concord/internal/command"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/partnership"
@@ -41,58 +39,29 @@ func (s *Store) Partnership(ctx context.Context, of partner.TenantID, id string)
 // Partnerships is that of [partnership.Store]. It reads the table itself: an index would be a moment behind.
 func (s *Store) Partnerships(ctx context.Context, of partner.TenantID, q partnership.Query) (page partnership.Page, err error) {
 	defer func() { wrap(&err, "partnerships of %s", of) }()
-	in := &dynamodb.QueryInput{
-		TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :sk)"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(partition(of)), ":sk": str(partnershipPrefix)},
-	}
+	in := s.begins(partition(of), partnershipPrefix, true)
 	if q.After != "" {
 		if !partnership.IsID(q.After) {
 			return page, errAfter()
 		}
 		in.ExclusiveStartKey = partnershipKey(of, q.After)
 	}
-	for left := bound(q.Limit); left > 0; {
-		chunk := min(left, q.Limit)
-		left -= chunk
-		in.Limit = aws.Int32(int32(chunk))
-		out, err := s.client.Query(ctx, in)
-		if err != nil {
-			return page, err
-		}
-		for n, stored := range out.Items {
-			p, _, err := PartnershipFromImage(stored)
-			if err != nil {
-				return page, err
-			}
-			if !q.Matches(p, of) {
-				continue
-			}
-			page.Partnerships = append(page.Partnerships, p)
-			if len(page.Partnerships) == q.Limit {
-				if n < len(out.Items)-1 || out.LastEvaluatedKey != nil {
-					page.Next = p.ID()
-				}
-				return page, nil
-			}
-		}
-		if out.LastEvaluatedKey == nil {
-			return page, nil
-		}
-		in.ExclusiveStartKey = out.LastEvaluatedKey
-	}
-	last := &fields{item: in.ExclusiveStartKey}
-	page.Next = strings.TrimPrefix(last.needText(skAttr), partnershipPrefix)
-	return page, last.err
+	page.Partnerships, page.Next, err = paged(ctx, s, in, listing[partnership.Partnership]{
+		limit: q.Limit, attr: skAttr, prefix: partnershipPrefix,
+		read: ofItems(func(i image) (partnership.Partnership, error) {
+			p, _, err := PartnershipFromImage(i)
+			return p, err
+		}),
+		fits:  func(p partnership.Partnership) bool { return q.Matches(p, of) },
+		place: partnership.Partnership.ID,
+	})
+	return page, err
 }
 
 // WritePartnership is that of [partnership.Store].
 func (s *Store) WritePartnership(ctx context.Context, c partnership.Change) (err error) {
 	defer func() { wrap(&err, "write %s", c.After.ID()) }()
-	refused, err := s.together(ctx, s.partnered(c))
-	if err == nil && refused != nil {
-		return command.ErrConflict
-	}
-	return err
+	return s.allOrNone(ctx, s.partnered(c))
 }
 
 // Settle is that of [invitation.Store].
@@ -106,11 +75,7 @@ func (s *Store) Settle(ctx context.Context, st invitation.Settlement) (err error
 		items = append(items, s.stands(*st.Stands))
 	}
 	items = append(items, s.discovered(st.Discovery)...)
-	refused, err := s.together(ctx, items)
-	if err == nil && refused != nil {
-		return invitation.ErrConflict
-	}
-	return err
+	return s.allOrNone(ctx, items)
 }
 
 // stands gives the condition that a partnership is active. Both directories say the same, so that one of them is asked.
@@ -128,15 +93,10 @@ func (s *Store) partnered(c partnership.Change) []types.TransactWriteItem {
 	for _, of := range []partner.TenantID{c.After.Provider, c.After.Reseller} {
 		after := encodePartnership(c.After, of)
 		if c.Before == nil {
-			items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: after, ConditionExpression: aws.String(isNew)}})
+			items = append(items, s.fresh(after))
 			continue
 		}
-		expression, names, values := update(encodePartnership(*c.Before, of), after)
-		values[":was"] = num(int64(c.Before.Version))
-		items = append(items, types.TransactWriteItem{Update: &types.Update{
-			TableName: s.table, Key: partnershipKey(of, c.After.ID()), UpdateExpression: &expression, ConditionExpression: aws.String(isUnchanged),
-			ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-		}})
+		items = append(items, s.over(encodePartnership(*c.Before, of), after, partnershipKey(of, c.After.ID()), c.Before.Version))
 	}
 	return items
 }
@@ -219,18 +179,7 @@ func (s *Store) Between(ctx context.Context, pairs []relationship.Pair) (list []
 	for n, p := range pairs {
 		keys[n] = relationshipKey(p.Partner, p.Customer)
 	}
-	stored, err := s.batch(ctx, keys, true)
-	if err != nil {
-		return nil, err
-	}
-	for _, each := range stored {
-		r, err := RelationshipFromImage(each)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, r)
-	}
-	return list, nil
+	return decoded(ctx, s, keys, true, RelationshipFromImage)
 }
 
 // AccountsOf is that of [partnership.Accounts].
@@ -240,16 +189,5 @@ func (s *Store) AccountsOf(ctx context.Context, tenants []partner.TenantID) (lis
 	for n, t := range tenants {
 		keys[n] = accountKey(t)
 	}
-	stored, err := s.batch(ctx, keys, false)
-	if err != nil {
-		return nil, err
-	}
-	for _, each := range stored {
-		a, err := decodeAccount(partner.TenantID(strings.TrimPrefix((&fields{item: each}).text(pkAttr), partnerPrefix)), each)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, a)
-	}
-	return list, nil
+	return decoded(ctx, s, keys, false, AccountFromImage)
 }

@@ -6,12 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"concord/internal/enrolment"
-	"concord/internal/invitation"
 )
 
 // KeptRecord is that of [enrolment.RecordStore]: one item.
@@ -31,32 +28,16 @@ func (s *Store) KeptRecords(ctx context.Context, k enrolment.RecordKind, limit i
 	page enrolment.RecordPage, err error,
 ) {
 	defer func() { wrap(&err, "records of %s", k) }()
-	in := &dynamodb.QueryInput{
-		TableName: s.table, ConsistentRead: aws.Bool(true), Limit: aws.Int32(int32(limit)),
-		KeyConditionExpression:    aws.String("pk = :pk"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(recordsPrefix + string(k))},
-	}
+	in := s.all(recordsPrefix + string(k))
 	if after != "" {
 		if !isID(after) {
 			return page, errAfter()
 		}
 		in.ExclusiveStartKey = recordKey(k, after)
 	}
-	out, err := s.client.Query(ctx, in)
-	if err != nil {
-		return page, err
-	}
-	for _, stored := range out.Items {
-		r, err := decodeKept(stored)
-		if err != nil {
-			return page, err
-		}
-		page.Records = append(page.Records, r)
-	}
-	if out.LastEvaluatedKey != nil {
-		last := &fields{item: out.LastEvaluatedKey}
-		page.Next, err = last.needText(skAttr), last.err
-	}
+	page.Records, page.Next, err = paged(ctx, s, in, listing[enrolment.Record]{
+		limit: limit, read: ofItems(decodeKept), attr: skAttr, place: func(r enrolment.Record) string { return r.ID },
+	})
 	return page, err
 }
 
@@ -64,14 +45,11 @@ func (s *Store) KeptRecords(ctx context.Context, k enrolment.RecordKind, limit i
 func (s *Store) KeepRecord(ctx context.Context, c enrolment.RecordChange) (err error) {
 	defer func() { wrap(&err, "write a record of a %s", c.After.Kind) }()
 	after := encodeKept(c.After)
-	w := types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: after, ConditionExpression: aws.String(isNew)}}
+	w := s.fresh(after)
 	if c.Before != nil {
 		w = s.over(encodeKept(*c.Before), after, recordKey(c.After.Kind, c.After.ID), c.Before.Version)
 	}
-	if err = s.single(ctx, w, after); errors.Is(err, invitation.ErrConflict) {
-		err = enrolment.ErrConflict
-	}
-	return err
+	return s.single(ctx, w, after)
 }
 
 func encodeKept(r enrolment.Record) item {

@@ -37,46 +37,19 @@ func (s *Store) Relationship(ctx context.Context, p, customer partner.TenantID) 
 // Relationships is that of [relationship.Store]. As with invitations, the index gives the order and the table the items.
 func (s *Store) Relationships(ctx context.Context, p partner.TenantID, q relationship.Query) (page relationship.Page, err error) {
 	defer func() { wrap(&err, "relationships of %s", p) }()
-	in, err := s.listing(p, relationshipPrefix, q.After)
+	in, err := s.customers(p, relationshipPrefix, q.After)
 	if err != nil {
 		return page, err
 	}
-	for left := bound(q.Limit); left > 0; {
-		chunk := min(left, q.Limit)
-		left -= chunk
-		in.Limit = aws.Int32(int32(chunk))
-		out, err := s.client.Query(ctx, in)
-		if err != nil {
-			return page, err
-		}
-		found, err := s.relationshipsOf(ctx, out.Items)
-		if err != nil {
-			return page, err
-		}
-		for n, r := range found {
-			if !q.Matches(r) {
-				continue
-			}
-			page.Relationships = append(page.Relationships, r)
-			if len(page.Relationships) == q.Limit {
-				if n < len(found)-1 || out.LastEvaluatedKey != nil {
-					page.Next = r.Place()
-				}
-				return page, nil
-			}
-		}
-		if out.LastEvaluatedKey == nil {
-			return page, nil
-		}
-		in.ExclusiveStartKey = out.LastEvaluatedKey
-	}
-	last := &fields{item: in.ExclusiveStartKey}
-	page.Next = strings.TrimPrefix(last.needText(listAtAttr), relationshipPrefix)
-	return page, last.err
+	page.Relationships, page.Next, err = paged(ctx, s, in, listing[relationship.Relationship]{
+		limit: q.Limit, read: s.relationshipsOf, fits: q.Matches, attr: listAtAttr, prefix: relationshipPrefix,
+		place: relationship.Relationship.Place,
+	})
+	return page, err
 }
 
-// listing asks index list for a partner's customers of one kind, newest first, behind a place.
-func (s *Store) listing(p partner.TenantID, kind, after string) (*dynamodb.QueryInput, error) {
+// customers asks index list for a partner's customers of one kind, newest first, behind a place.
+func (s *Store) customers(p partner.TenantID, kind, after string) (*dynamodb.QueryInput, error) {
 	if _, _, ok := relationship.ParsePlace(after); after != "" && !ok {
 		return nil, errAfter()
 	}
@@ -88,57 +61,39 @@ func (s *Store) listing(p partner.TenantID, kind, after string) (*dynamodb.Query
 	}, nil
 }
 
-// relationshipsOf reads the relationships of index entries, in their order. One that the read does not find yet is left out, and one that has
-// moved: it came back, and stands where it came back.
-func (s *Store) relationshipsOf(ctx context.Context, entries []map[string]types.AttributeValue) (list []relationship.Relationship, err error) {
-	if len(entries) == 0 {
-		return nil, nil
-	}
-	keys := make([]map[string]types.AttributeValue, len(entries))
-	places := make([]string, len(entries))
-	for n, e := range entries {
-		f := &fields{item: e}
-		keys[n], places[n] = keyOf(f.needText(pkAttr), f.needText(skAttr)), strings.TrimPrefix(f.needText(listAtAttr), relationshipPrefix)
-		if f.err != nil {
-			return nil, f.err
-		}
-	}
-	stored, err := s.batch(ctx, keys, false)
+// relationshipsOf reads the relationships of index entries, in their order. One that has moved is left out: it came back, and stands
+// where it came back.
+func (s *Store) relationshipsOf(ctx context.Context, entries []image) (list []relationship.Relationship, err error) {
+	keys, err := keysOf(entries)
 	if err != nil {
 		return nil, err
 	}
-	found := map[string]relationship.Relationship{}
-	for _, each := range stored {
+	items, err := s.batch(ctx, keys, false)
+	if err != nil {
+		return nil, err
+	}
+	for n, each := range items {
+		if each == nil {
+			continue
+		}
 		r, err := RelationshipFromImage(each)
 		if err != nil {
 			return nil, err
 		}
-		found[r.Place()] = r
-	}
-	for _, place := range places {
-		if r, ok := found[place]; ok {
+		if f := (&fields{item: entries[n]}); f.text(listAtAttr) == relationshipPrefix+r.Place() {
 			list = append(list, r)
 		}
 	}
 	return list, nil
 }
 
-func errAfter() error {
-	return problem.New(problem.MalformedRequest, "The list cannot be continued from there.")
-}
-
 // related gives the write of a relationship, on condition that it is new or unchanged.
 func (s *Store) related(c relationship.Change) types.TransactWriteItem {
 	after := encodeRelationship(c.After)
 	if c.Before == nil {
-		return types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: after, ConditionExpression: aws.String(isNew)}}
+		return s.fresh(after)
 	}
-	expression, names, values := update(encodeRelationship(*c.Before), after)
-	values[":was"] = num(int64(c.Before.Version))
-	return types.TransactWriteItem{Update: &types.Update{
-		TableName: s.table, Key: relationshipKey(c.After.Partner, c.After.Customer.Tenant), UpdateExpression: &expression,
-		ConditionExpression: aws.String(isUnchanged), ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-	}}
+	return s.over(encodeRelationship(*c.Before), after, relationshipKey(c.After.Partner, c.After.Customer.Tenant), c.Before.Version)
 }
 
 func encodeRelationship(r relationship.Relationship) item {

@@ -48,21 +48,15 @@ func (s *Store) Week(ctx context.Context, p partner.TenantID, from, to string) (
 		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(partition(p)), ":from": str(countPrefix + from), ":to": str(countPrefix + to + "#~")},
 	}
 	w.Mails = map[string]int{}
-	for {
-		out, err := s.client.Query(ctx, in)
+	for each, err := range s.every(ctx, in) {
+		if err == nil {
+			err = addTo(&w, each)
+		}
 		if err != nil {
 			return w, err
 		}
-		for _, stored := range out.Items {
-			if err := addTo(&w, stored); err != nil {
-				return w, err
-			}
-		}
-		if out.LastEvaluatedKey == nil {
-			return w, nil
-		}
-		in.ExclusiveStartKey = out.LastEvaluatedKey
 	}
+	return w, nil
 }
 
 // addTo adds what one item knows to a week.

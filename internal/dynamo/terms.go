@@ -38,22 +38,15 @@ func (s *Store) Publish(ctx context.Context, t terms.Text) (err error) {
 // Texts is that of [terms.Catalogue].
 func (s *Store) Texts(ctx context.Context, t terms.Type) (all []terms.Text, err error) {
 	defer func() { wrap(&err, "texts of %s", t) }()
-	pages := dynamodb.NewQueryPaginator(s.client, &dynamodb.QueryInput{
-		TableName: s.table, KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :sk)"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(termsPartition), ":sk": str(string(t) + "#")},
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	for each, err := range s.every(ctx, s.begins(termsPartition, string(t)+"#", false)) {
 		if err != nil {
 			return nil, err
 		}
-		for _, stored := range page.Items {
-			text, err := decodeTerms(stored)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, text)
+		text, err := decodeTerms(each)
+		if err != nil {
+			return nil, err
 		}
+		all = append(all, text)
 	}
 	return all, nil
 }

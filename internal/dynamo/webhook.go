@@ -38,11 +38,10 @@ func (s *Store) Endpoint(ctx context.Context, k webhook.Key) (e webhook.Endpoint
 // Endpoints is that of [webhook.Store]: one query, of a few items.
 func (s *Store) Endpoints(ctx context.Context, p partner.TenantID) (all []webhook.Endpoint, err error) {
 	defer func() { wrap(&err, "webhook endpoints of %s", p) }()
-	stored, _, err := s.begun(ctx, partition(p), endpointPrefix, func(*dynamodb.QueryInput) {})
-	if err != nil {
-		return nil, err
-	}
-	for _, each := range stored {
+	for each, err := range s.every(ctx, s.begins(partition(p), endpointPrefix, true)) {
+		if err != nil {
+			return nil, err
+		}
 		e, err := EndpointFromImage(each)
 		if err != nil {
 			return nil, err
@@ -52,22 +51,6 @@ func (s *Store) Endpoints(ctx context.Context, p partner.TenantID) (all []webhoo
 	return all, nil
 }
 
-// begun queries what begins with a prefix, strongly consistent.
-func (s *Store) begun(ctx context.Context, pk, prefix string, more func(*dynamodb.QueryInput)) (
-	items []map[string]types.AttributeValue, rest bool, err error,
-) {
-	in := &dynamodb.QueryInput{
-		TableName: s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :of)"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(pk), ":of": str(prefix)},
-	}
-	more(in)
-	out, err := s.client.Query(ctx, in)
-	if err != nil {
-		return nil, false, err
-	}
-	return out.Items, out.LastEvaluatedKey != nil, nil
-}
-
 // WriteEndpoint is that of [webhook.Store]. A new one is listed among those who are told, too.
 func (s *Store) WriteEndpoint(ctx context.Context, before *webhook.Endpoint, after webhook.Endpoint) (err error) {
 	defer func() { wrap(&err, "write webhook endpoint %s", after.ID) }()
@@ -75,14 +58,7 @@ func (s *Store) WriteEndpoint(ctx context.Context, before *webhook.Endpoint, aft
 	if before != nil {
 		return s.single(ctx, s.over(encodeEndpoint(*before), i, endpointKey(after.Key), before.Version), i)
 	}
-	fresh := func(i item) types.TransactWriteItem {
-		return types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: i, ConditionExpression: aws.String(isNew)}}
-	}
-	refused, err := s.together(ctx, []types.TransactWriteItem{fresh(i), fresh(newItem(subscriberKey(after.Key), subscriberType))})
-	if err == nil && refused != nil {
-		return command.ErrConflict
-	}
-	return err
+	return s.allOrNone(ctx, []types.TransactWriteItem{s.fresh(i), s.fresh(newItem(subscriberKey(after.Key), subscriberType))})
 }
 
 // RemoveEndpoint is that of [webhook.Store].
@@ -98,46 +74,29 @@ func (s *Store) RemoveEndpoint(ctx context.Context, e webhook.Endpoint) (err err
 	return err
 }
 
-// gone gives the removal of an item at a version.
-func (s *Store) gone(k key, version int) types.TransactWriteItem {
-	return types.TransactWriteItem{Delete: &types.Delete{
-		TableName: s.table, Key: k, ConditionExpression: aws.String("#v = :was"), ExpressionAttributeNames: map[string]string{"#v": aVersion},
-		ExpressionAttributeValues: map[string]types.AttributeValue{":was": num(int64(version))},
-	}}
-}
-
 // Subscribers is that of [webhook.Fanout]: a query of short entries, read every few seconds and not for each event.
 func (s *Store) Subscribers(ctx context.Context) (all map[partner.TenantID]bool, err error) {
 	defer func() { wrap(&err, "webhook subscribers") }()
 	all = map[partner.TenantID]bool{}
-	var last key
-	for {
-		out, err := s.client.Query(ctx, &dynamodb.QueryInput{
-			TableName: s.table, KeyConditionExpression: aws.String("pk = :pk"), ExclusiveStartKey: last, ConsistentRead: aws.Bool(true),
-			ExpressionAttributeValues: map[string]types.AttributeValue{":pk": str(subscribed)},
-		})
+	for each, err := range s.every(ctx, s.all(subscribed)) {
 		if err != nil {
 			return nil, err
 		}
-		for _, each := range out.Items {
-			f := &fields{item: each}
-			tenant, _, _ := strings.Cut(f.needText(skAttr), "#")
-			if f.err != nil {
-				return nil, f.err
-			}
-			all[partner.TenantID(tenant)] = true
+		f := &fields{item: each}
+		tenant, _, _ := strings.Cut(f.needText(skAttr), "#")
+		if f.err != nil {
+			return nil, f.err
 		}
-		if last = out.LastEvaluatedKey; last == nil {
-			return all, nil
-		}
+		all[partner.TenantID(tenant)] = true
 	}
+	return all, nil
 }
 
 // Enter is that of [webhook.Deliveries].
 func (s *Store) Enter(ctx context.Context, d webhook.Delivery) (err error) {
 	defer func() { wrap(&err, "delivery to %s", d.Endpoint.ID) }()
 	i := encodeDelivery(d)
-	err = s.single(ctx, types.TransactWriteItem{Put: &types.Put{TableName: s.table, Item: i, ConditionExpression: aws.String(isNew)}}, i)
+	err = s.single(ctx, s.fresh(i), i)
 	if errors.Is(err, command.ErrConflict) {
 		return nil // on its way already
 	}
@@ -158,7 +117,7 @@ func (s *Store) KeepDelivery(ctx context.Context, before, after webhook.Delivery
 	default:
 		refused, err := s.together(ctx, []types.TransactWriteItem{
 			s.gone(deliveryKey(before.Endpoint, hasEnded, before.ID), before.Version),
-			{Put: &types.Put{TableName: s.table, Item: i, ConditionExpression: aws.String(isNew)}},
+			s.fresh(i),
 		})
 		if err == nil && refused != nil {
 			return command.ErrConflict
@@ -193,17 +152,33 @@ func (s *Store) ended(ctx context.Context, before, after webhook.Delivery, i ite
 // PendingDeliveries is that of [webhook.Deliveries].
 func (s *Store) PendingDeliveries(ctx context.Context, k webhook.Key, after string, limit int) (all []webhook.Delivery, err error) {
 	defer func() { wrap(&err, "deliveries to %s", k.ID) }()
-	prefix := deliveriesOf(k) + onItsWay
-	stored, _, err := s.begun(ctx, partition(k.Partner), prefix, func(in *dynamodb.QueryInput) {
-		in.Limit = aws.Int32(int32(limit))
+	page, err := s.deliveries(ctx, k, onItsWay, limit, func(in *dynamodb.QueryInput) {
 		if after != "" {
 			in.ExclusiveStartKey = deliveryKey(k, onItsWay, after)
 		}
 	})
-	if err != nil {
-		return nil, err
+	return page.Deliveries, err
+}
+
+// deliveries reads a page of those to an endpoint.
+func (s *Store) deliveries(ctx context.Context, k webhook.Key, place string, limit int, more func(*dynamodb.QueryInput)) (
+	page webhook.DeliveryPage, err error,
+) {
+	in := s.begins(partition(k.Partner), deliveriesOf(k)+place, true)
+	more(in)
+	page.Deliveries, page.Next, err = paged(ctx, s, in, listing[webhook.Delivery]{
+		limit: limit, attr: skAttr, prefix: deliveriesOf(k), place: placeOf,
+		read: ofItems(func(i image) (webhook.Delivery, error) { return decodeDelivery(k, i) }),
+	})
+	return page, err
+}
+
+// placeOf says where among those of its endpoint a delivery is.
+func placeOf(d webhook.Delivery) string {
+	if d.Result == webhook.Pending {
+		return onItsWay + d.ID
 	}
-	return decodeDeliveries(k, stored)
+	return hasEnded + d.ID
 }
 
 // Delivery is that of [webhook.Deliveries].
@@ -225,20 +200,12 @@ func (s *Store) Delivery(ctx context.Context, k webhook.Key, id string) (d webho
 // Deliveries is that of [webhook.Deliveries]. Places are sort keys without what is the endpoint's.
 func (s *Store) Deliveries(ctx context.Context, k webhook.Key, after string, limit int) (page webhook.DeliveryPage, err error) {
 	defer func() { wrap(&err, "deliveries to %s", k.ID) }()
-	stored, more, err := s.begun(ctx, partition(k.Partner), deliveriesOf(k), func(in *dynamodb.QueryInput) {
-		in.Limit, in.ScanIndexForward = aws.Int32(int32(limit)), aws.Bool(false)
+	return s.deliveries(ctx, k, "", limit, func(in *dynamodb.QueryInput) {
+		in.ScanIndexForward = aws.Bool(false)
 		if after != "" {
 			in.ExclusiveStartKey = deliveryKey(k, "", after)
 		}
 	})
-	if err != nil {
-		return page, err
-	}
-	if page.Deliveries, err = decodeDeliveries(k, stored); err == nil && more {
-		f := &fields{item: stored[len(stored)-1]}
-		page.Next, err = strings.TrimPrefix(f.needText(skAttr), deliveriesOf(k)), f.err
-	}
-	return page, err
 }
 
 // Attributes of endpoints and deliveries. The filter of the events' stream looks at aJob.
@@ -322,11 +289,7 @@ func secretFields(c *coder, secrets *[]webhook.Secret) {
 }
 
 func encodeDelivery(d webhook.Delivery) item {
-	place := hasEnded
-	if d.Result == webhook.Pending {
-		place = onItsWay
-	}
-	i := newItem(deliveryKey(d.Endpoint, place, d.ID), deliveryType)
+	i := newItem(deliveryKey(d.Endpoint, placeOf(d), ""), deliveryType)
 	i.time(ttlAttr, d.At.Add(webhook.Kept))
 	return written(i, deliveryFields, &d)
 }
@@ -355,15 +318,4 @@ func deliveryFields(c *coder, d *webhook.Delivery) {
 	number(c, aAnswered, &d.Status)
 	text(c, aWhy, &d.Reason)
 	needNumber(c, aVersion, &d.Version)
-}
-
-func decodeDeliveries(k webhook.Key, stored []map[string]types.AttributeValue) (all []webhook.Delivery, err error) {
-	for _, each := range stored {
-		d, err := decodeDelivery(k, each)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, d)
-	}
-	return all, nil
 }
