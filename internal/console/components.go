@@ -138,6 +138,29 @@ type filters struct {
 	Clear  string
 }
 
+// leading is how many filters stand by themselves; the others fold away until one of them is needed.
+const leading = 2
+
+// Lead are the filters that are used most.
+func (f filters) Lead() []field { return f.Fields[:f.fold()] }
+
+// Rest are the other ones.
+func (f filters) Rest() []field { return f.Fields[f.fold():] }
+
+// fold is where the filters that fold away begin: not for one alone, and what is hidden does not count.
+func (f filters) fold() int {
+	var shown []int
+	for n, one := range f.Fields {
+		if one.Kind != "hidden" {
+			shown = append(shown, n)
+		}
+	}
+	if len(shown) <= leading+1 {
+		return len(f.Fields)
+	}
+	return shown[leading]
+}
+
 type tab struct {
 	Label, Href string
 	Current     bool

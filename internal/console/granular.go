@@ -318,7 +318,11 @@ func (v *visit) granularTerms(lasting, extending string) []field {
 		lasts.Options = append(lasts.Options, option{Value: s.value, Label: v.T(s.key)})
 	}
 	if !slices.ContainsFunc(lasts.Options, func(o option) bool { return o.Value == lasting }) {
-		lasts.Options = append([]option{{Value: lasting, Label: lasting}}, lasts.Options...)
+		label := lasting
+		if p, ok := granular.ParsePeriod(lasting); ok {
+			label = v.period(p)
+		}
+		lasts.Options = append([]option{{Value: lasting, Label: label}}, lasts.Options...)
 	}
 	return []field{lasts, v.extending(extending)}
 }
@@ -581,13 +585,7 @@ func (v *visit) granularFacts(r granular.Relationship) []fact {
 	if r.Mail.To != "" {
 		facts = append(facts, fact{Label: v.T("console.column.delivery"), Pill: v.granularDelivery(r)})
 	}
-	lasts := r.Duration.String()
-	for _, s := range granularSpans {
-		if s.value == lasts {
-			lasts = v.T(s.key)
-		}
-	}
-	add("console-invite.granular.duration", lasts)
+	add("console-invite.granular.duration", v.period(r.Duration))
 	extends := v.T("console.no")
 	if r.AutoExtend {
 		extends = v.T("console.yes")
@@ -609,6 +607,14 @@ func (v *visit) granularFacts(r granular.Relationship) []fact {
 			Link: invitationPath(r.Invitation)})
 	}
 	return facts
+}
+
+// period says how long roles last, in the words of the page on which they are granted.
+func (v *visit) period(p granular.Period) string {
+	if p.Months > 0 {
+		return v.T("page.granular.months", "n", p.Months)
+	}
+	return v.T("page.granular.days", "n", p.Days)
 }
 
 func (v *visit) granularMoment(e granular.Entry) moment {

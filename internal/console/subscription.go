@@ -153,6 +153,9 @@ func (v *visit) subscriptionMoment(e commerce.Entry, names map[partner.TenantID]
 	if name, ok := names[partner.TenantID(e.Is)]; ok {
 		m.Note = name
 	}
+	if e.Action == commerce.WasCreated || e.Action == commerce.QuantityChanged {
+		m.Note = v.T("console-trade.quantity") + ": " + e.Is
+	}
 	if e.Tenant == v.user.Tenant {
 		m.Who = v.whoDid(invitation.ByUser, e.By)
 	}
