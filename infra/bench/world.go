@@ -159,7 +159,7 @@ func (w *world) functions() (invitation, acceptance, mailer lambda.Handler, err 
 	}, w.given())
 	mailed, err3 := mails.New(mails.Config{
 		Local: local, Operator: us, Stack: "concord", Table: "concord", LinkSecret: "x", Clouds: clouds, Rate: math.MaxInt32,
-		Sandboxes: 1, From: `"Concord" <invitations@mail.example>`, ConfigurationSet: "set",
+		Sandboxes: 1, From: `"Concord" <invitations@mail.example>`, ConfigurationSet: "set", NoticeSet: "notices",
 	}, w.given())
 	return lambda.NewHandler(asked), lambda.NewHandler(answered), lambda.NewHandler(mailed), errors.Join(err1, err2, err3)
 }

@@ -83,7 +83,7 @@ func TestEveryFunctionIsPutTogether(t *testing.T) {
 		"AUTHORITIES": `[{"cloud":"public","issuer":"https://id.example","clientId":"concord"}]`,
 		"CLOUDS":      `[{"id":"public","portalName":"Concord","baseUrl":"https://concord.example"}]`,
 		"EVENT_BUS":   "bus", "BATCH_QUEUE": "https://queue.example", "WEBHOOK_QUEUE": "https://queue.example", "EVIDENCE_YEARS": "7", "BATCH_ROWS_PER_SECOND": "20",
-		"MAIL_FROM": "Concord <invitations@concord.example>", "MAIL_CONFIGURATION_SET": "set", "MAIL_RATE": "14", "MAIL_SANDBOXES": "2",
+		"MAIL_FROM": "Concord <invitations@concord.example>", "MAIL_CONFIGURATION_SET": "set", "NOTICE_CONFIGURATION_SET": "notices", "MAIL_RATE": "14", "MAIL_SANDBOXES": "2",
 		"COMPLAINT_PAUSE_PER_MILLE": "3", "COMPLAINT_PAUSE_LEAST": "3", "BOUNCE_PAUSE_PER_MILLE": "50", "BOUNCE_PAUSE_LEAST": "10",
 	}
 	for name, put := range functions {

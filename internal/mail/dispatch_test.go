@@ -87,10 +87,11 @@ func (a *amazon) Do(r *http.Request) (*http.Response, error) {
 	}
 	httptrace.ContextClientTrace(r.Context()).GotConn(httptrace.GotConnInfo{})
 	var in struct {
-		Destination      struct{ ToAddresses []string }
-		ReplyToAddresses []string
-		EmailTags        []struct{ Name, Value string }
-		Content          struct {
+		ConfigurationSetName string
+		Destination          struct{ ToAddresses []string }
+		ReplyToAddresses     []string
+		EmailTags            []struct{ Name, Value string }
+		Content              struct {
 			Simple struct {
 				Body    struct{ Text struct{ Data string } }
 				Headers []struct{ Name, Value string }
@@ -99,6 +100,13 @@ func (a *amazon) Do(r *http.Request) (*http.Response, error) {
 	}
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		return nil, err
+	}
+	for _, t := range in.EmailTags {
+		// What SES does not tell is what nobody would record.
+		notice := t.Name == "kind" && invitation.Passes(outbox.Report{Kind: outbox.Kind(t.Value), State: outbox.Delivered})
+		if _, known := invitation.Notices.Of(outbox.Kind(t.Value)); t.Name == "kind" && (known && notice) != (in.ConfigurationSetName == "notices") {
+			return nil, fmt.Errorf("the mail %s goes by the set %s", t.Value, in.ConfigurationSetName)
+		}
 	}
 	switch what {
 	case takes, failsAfter, silentAfter:
@@ -244,7 +252,7 @@ func (w *world) dispatcher(step func(string)) *Dispatcher {
 	if w.http != nil {
 		cfg.HTTPClient = w.http
 	}
-	ses, err := NewSES(cfg, "Concord <invitations@mail.example>", "set")
+	ses, err := NewSES(cfg, "Concord <invitations@mail.example>", Sets{Followed: "set", Notices: "notices"})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -131,9 +131,9 @@ func (s ofNotices) compose(ctx context.Context, inv invitation.Invitation, k out
 	if err != nil {
 		return stop(unsent(outbox.Waiting, "store_unavailable"))
 	}
-	m := Message{To: invitation.Notices.Address(inv, k), ReplyTo: account.Contact.Email, Automatic: true}
+	m := Message{To: invitation.Notices.Address(inv, k), ReplyTo: account.Contact.Email, Automatic: true, Notice: true}
 	if invitation.Notices.ToPartner(k) {
-		m = Message{To: account.Contact.Email, Automatic: true}
+		m = Message{To: account.Contact.Email, Automatic: true, Notice: true}
 	}
 	if o, stopped := s.stopped(ctx, inv, k, account, m.To); stopped {
 		return stop(o)

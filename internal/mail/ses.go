@@ -33,13 +33,19 @@ const idle = 5 * time.Second
 
 // SES sends through Amazon SES, API version 2. Nothing is sent twice by it: the SDK's own retries are off.
 type SES struct {
-	client           *sesv2.Client
-	from             string
-	configurationSet string
+	client *sesv2.Client
+	from   string
+	sets   Sets
+}
+
+// Sets are the configuration sets of SES, which say what it tells of a mail.
+type Sets struct {
+	Followed string // each step
+	Notices  string // what is said against it
 }
 
 // NewSES makes a sender from an address such as "Concord <invitations@example.com>". It fails when that is no address.
-func NewSES(cfg aws.Config, from, configurationSet string) (*SES, error) {
+func NewSES(cfg aws.Config, from string, sets Sets) (*SES, error) {
 	address, err := netmail.ParseAddress(from)
 	if err != nil {
 		return nil, fmt.Errorf("mail: sender: %w", err)
@@ -54,8 +60,8 @@ func NewSES(cfg aws.Config, from, configurationSet string) (*SES, error) {
 			o.BaseEndpoint = awsenv.Endpoint("SESV2")
 			o.Retryer = aws.NopRetryer{}
 		}),
-		from:             address.String(), // encodes what is not ASCII
-		configurationSet: configurationSet,
+		from: address.String(), // encodes what is not ASCII
+		sets: sets,
 	}, nil
 }
 
@@ -67,6 +73,8 @@ type Message struct {
 	Unsubscribe string
 	// Automatic says that no person has asked for this mail now, so that nobody's automatic answer is wanted (RFC 3834).
 	Automatic bool
+	// Notice says that nobody follows its way: SES tells what is said against it, and nothing else.
+	Notice bool
 	// Tags come back with the events that SES sends about the mail. ASCII letters, digits, hyphen and underscore only.
 	Tags map[string]string
 }
@@ -78,10 +86,14 @@ func (s *SES) Send(ctx context.Context, m Message) Outcome {
 	// Before there is a connection SES cannot have got anything; after it, it may have.
 	var connected atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
+	set := s.sets.Followed
+	if m.Notice {
+		set = s.sets.Notices
+	}
 	in := &sesv2.SendEmailInput{
 		FromEmailAddress:     &s.from,
 		Destination:          &types.Destination{ToAddresses: []string{wire(m.To)}},
-		ConfigurationSetName: &s.configurationSet,
+		ConfigurationSetName: &set,
 		Content: &types.EmailContent{Simple: &types.Message{
 			Subject: utf8(m.Subject),
 			Body:    &types.Body{Text: utf8(m.Text), Html: utf8(m.HTML)},

@@ -33,7 +33,7 @@ var credentials = aws.Config{
 func sender(t *testing.T, endpoint string) *SES {
 	t.Helper()
 	t.Setenv("AWS_ENDPOINT_URL_SESV2", endpoint)
-	s, err := NewSES(credentials, `Concord <invitations@mail.example>`, "concord-set")
+	s, err := NewSES(credentials, `Concord <invitations@mail.example>`, Sets{Followed: "concord-set", Notices: "concord-notices"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,6 +220,11 @@ func TestRequest(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
+	m.Notice = true
+	sender(t, server.URL).Send(t.Context(), m)
+	if got["ConfigurationSetName"] != "concord-notices" {
+		t.Errorf("a notice goes by the set %v", got["ConfigurationSetName"])
+	}
 	got = nil
 	sender(t, server.URL).Send(t.Context(), message)
 	if content, _ := got["Content"].(map[string]any)["Simple"].(map[string]any); content == nil || content["Headers"] != nil {
@@ -233,11 +238,11 @@ func TestSenderAddress(t *testing.T) {
 		"Éclair <a@mail.example>":  "=?utf-8?q?=C3=89clair?= <a@mail.example>",
 		"Concord <a@mail.example>": `"Concord" <a@mail.example>`,
 	} {
-		if s, err := NewSES(credentials, from, "set"); err != nil || s.from != want {
+		if s, err := NewSES(credentials, from, Sets{Followed: "set", Notices: "notices"}); err != nil || s.from != want {
 			t.Errorf("%q: %v, %v", from, s, err)
 		}
 	}
-	if _, err := NewSES(credentials, "Concord", "set"); err == nil {
+	if _, err := NewSES(credentials, "Concord", Sets{}); err == nil {
 		t.Error("a sender without an address")
 	}
 }

@@ -49,7 +49,7 @@ func TestTemplateOfTheProduct(t *testing.T) {
 	if len(feedback.Queues) != 1 || !feedback.Queues[0].PartialFailures || feedback.Queues[0].BatchSize != 10 || feedback.Queues[0].Concurrency != 10 {
 		t.Fatalf("feedback reads %+v", feedback.Queues)
 	}
-	if len(got.EventDestinations) != 1 || len(got.EventDestinations[0].Types) != 6 || got.EventDestinations[0].ConfigurationSet != got.ConfigurationSets[0] ||
+	if len(got.EventDestinations) != 2 || len(got.EventDestinations[0].Types) != 6 || len(got.EventDestinations[1].Types) != 3 || got.EventDestinations[0].ConfigurationSet != got.ConfigurationSets[0] ||
 		!slices.Equal(got.Subscriptions, []Subscription{{Topic: got.EventDestinations[0].Topic, Queue: feedback.Queues[0].Queue}}) {
 		t.Errorf("event destinations %+v, subscriptions %+v", got.EventDestinations, got.Subscriptions)
 	}
@@ -57,7 +57,7 @@ func TestTemplateOfTheProduct(t *testing.T) {
 		got.Queues[i].MaxReceives != 10 || got.Queues[i].DeadLetters == "" {
 		t.Errorf("queues %+v", got.Queues)
 	}
-	if !slices.Equal(got.Identities, []string{"mail.example"}) || len(got.ConfigurationSets) != 1 || len(got.Secrets) != 1 {
+	if !slices.Equal(got.Identities, []string{"mail.example"}) || len(got.ConfigurationSets) != 2 || len(got.Secrets) != 1 {
 		t.Errorf("identities %q, configuration sets %q, secrets %+v", got.Identities, got.ConfigurationSets, got.Secrets)
 	}
 }

@@ -21,21 +21,22 @@ import (
 type Config struct {
 	env.Local
 	app.Operator
-	Stack            string `env:"STACK"`                  // name of the stack; a dimension of every metric
-	Table            string `env:"TABLE_NAME"`             // the one table
-	LinkSecret       string `env:"LINK_SECRET"`            // ARN of the secret that keys of links are derived from
-	Clouds           string `env:"CLOUDS"`                 // JSON list of the clouds, with the base URLs of their links
-	From             string `env:"MAIL_FROM"`              // sender, as in: Concord <invitations@example.com>
-	ConfigurationSet string `env:"MAIL_CONFIGURATION_SET"` // of SES
-	Rate             int    `env:"MAIL_RATE"`              // mails per second that the SES account may send
-	Sandboxes        int    `env:"MAIL_SANDBOXES"`         // how many sandboxes share that rate: the reserved concurrency
+	Stack            string `env:"STACK"`                    // name of the stack; a dimension of every metric
+	Table            string `env:"TABLE_NAME"`               // the one table
+	LinkSecret       string `env:"LINK_SECRET"`              // ARN of the secret that keys of links are derived from
+	Clouds           string `env:"CLOUDS"`                   // JSON list of the clouds, with the base URLs of their links
+	From             string `env:"MAIL_FROM"`                // sender, as in: Concord <invitations@example.com>
+	ConfigurationSet string `env:"MAIL_CONFIGURATION_SET"`   // of SES
+	NoticeSet        string `env:"NOTICE_CONFIGURATION_SET"` // the same for mails of which it tells only what is said against them
+	Rate             int    `env:"MAIL_RATE"`                // mails per second that the SES account may send
+	Sandboxes        int    `env:"MAIL_SANDBOXES"`           // how many sandboxes share that rate: the reserved concurrency
 }
 
 // New makes the function.
 func New(c Config, given app.Given) (stream.Function, error) {
 	clouds, cloudsErr := partner.ParseClouds(c.Clouds)
 	operator, operatorErr := c.Checked()
-	ses, sesErr := mail.NewSES(given.AWS, c.From, c.ConfigurationSet)
+	ses, sesErr := mail.NewSES(given.AWS, c.From, mail.Sets{Followed: c.ConfigurationSet, Notices: c.NoticeSet})
 	if err := errors.Join(cloudsErr, operatorErr, sesErr); err != nil {
 		return nil, err
 	}
