@@ -28,8 +28,8 @@ import (
 	"concord/internal/app/invitations"
 	"concord/internal/app/inviting"
 	mails "concord/internal/app/mailer"
-	"concord/internal/contact"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/env"
 	"concord/internal/keyring"
 	"concord/internal/link"
@@ -46,7 +46,7 @@ const (
 	clouds = `[{"id":"public","portalName":"Concord","baseUrl":"` + portal + `","administrationOptional":true}]`
 )
 
-var operator = contact.Operator{Name: "Grove", Contact: "help@grove.example", Privacy: "https://grove.example/privacy",
+var operator = emailaddr.Operator{Name: "Grove", Contact: "help@grove.example", Privacy: "https://grove.example/privacy",
 	Imprint: "https://grove.example/imprint"}
 
 // subject is one thing that is measured: a handler with an event of its own, or a bare call of the SDK.

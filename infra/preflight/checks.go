@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"concord/infra/local/template"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/identity"
 	"concord/internal/partner"
 )
@@ -71,7 +71,7 @@ func (r *report) values(t *template.Template) *identity.Authorities {
 			r.say(wrong, f.LogicalID, "its variables have %d bytes, Lambda takes %d: is a list of operators or of claims that long?", size, maxEnvironment)
 		}
 	}
-	if err := (contact.Operator{Name: p["OperatorName"], Contact: p["OperatorContact"], Privacy: p["PrivacyNoticeUrl"], Imprint: p["ImprintUrl"]}).Check(); err != nil {
+	if err := (emailaddr.Operator{Name: p["OperatorName"], Contact: p["OperatorContact"], Privacy: p["PrivacyNoticeUrl"], Imprint: p["ImprintUrl"]}).Check(); err != nil {
 		r.say(wrong, "OperatorName, OperatorContact, PrivacyNoticeUrl, ImprintUrl", "%v", err)
 	}
 	return authorities

@@ -30,8 +30,8 @@ import (
 	"concord/internal/awsenv"
 	"concord/internal/command"
 	"concord/internal/commerce"
-	"concord/internal/contact"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/outbox"
@@ -153,7 +153,7 @@ func (d *deployment) happen() {
 	s := invitation.Service{
 		Store: d.store, Accounts: d.store, Relationships: d.store, Partnerships: d.store, Regions: partner.ShippedRegions(),
 		Clouds:    partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://concord.example", AdministrationOptional: true}},
-		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English}, Ledger: d.store,
+		Addresses: emailaddr.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English}, Ledger: d.store,
 		Limits: recipient.Limits{Partners: 3, FirstMonth: 50, Daily: 500}, Now: func() time.Time { return d.now },
 	}
 	n := 0
@@ -368,7 +368,7 @@ func TestTheAuditOfPurchasesIsRebuilt(t *testing.T) {
 	}
 	s := commerce.Service{
 		Accounts: d.store, Holders: d.store, Relationships: d.store, Agreements: d.store, Orders: d.store, Subscriptions: d.store, Texts: d.store,
-		Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: contact.Addresses{AllowReserved: true}, Now: func() time.Time { return d.now },
+		Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: emailaddr.Addresses{AllowReserved: true}, Now: func() time.Time { return d.now },
 	}
 	c := command.Command{
 		User: partner.User{Subject: "agent", Tenant: alder, Roles: []partner.Role{partner.SalesAgent}, Cloud: "public"}, Key: "order", Body: "00", IfVersion: command.AnyVersion,

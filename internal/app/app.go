@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"concord/internal/awsenv"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/env"
 	"concord/internal/observe"
 	"concord/internal/recipient"
@@ -79,8 +79,8 @@ type Operator struct {
 }
 
 // Checked gives the operator, and what is wrong with its addresses.
-func (o Operator) Checked() (contact.Operator, error) {
-	out := contact.Operator{Name: o.Name, Contact: o.Contact, Privacy: o.Privacy, Imprint: o.Imprint}
+func (o Operator) Checked() (emailaddr.Operator, error) {
+	out := emailaddr.Operator{Name: o.Name, Contact: o.Contact, Privacy: o.Privacy, Imprint: o.Imprint}
 	return out, out.Check()
 }
 

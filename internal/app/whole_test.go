@@ -25,8 +25,8 @@ import (
 	"concord/internal/app/mailer"
 	"concord/internal/app/relationships"
 	"concord/internal/app/webhooks"
-	"concord/internal/contact"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/env"
 	"concord/internal/partner"
 )
@@ -36,7 +36,7 @@ import (
 func TestWholeNamesWhatIsMissing(t *testing.T) {
 	clouds := partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://concord.example"}}
 	c := env.Local{}
-	whole := inviting.New(inviting.Config{}, dynamo.New(aws.Config{}, "table"), clouds, contact.Addresses{}, c.Clock())
+	whole := inviting.New(inviting.Config{}, dynamo.New(aws.Config{}, "table"), clouds, emailaddr.Addresses{}, c.Clock())
 	if err := app.Whole(whole, inviting.Without...); err != nil {
 		t.Errorf("what is whole: %v", err)
 	}

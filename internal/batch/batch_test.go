@@ -17,8 +17,8 @@ import (
 
 	"concord/internal/batch"
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/due"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -51,7 +51,7 @@ func open(t *testing.T) *office {
 	o.worker = &batch.Worker{Store: o.store, Limiter: rate.NewLimiter(rate.Inf, 1), Lanes: 8, Reserve: time.Second, Now: now, Invitations: &invitation.Service{
 		Store: o.store, Accounts: o.store, Relationships: o.store, Partnerships: o.store, Regions: partner.ShippedRegions(), Ledger: o.store, Now: now,
 		Clouds:    partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example", AdministrationOptional: true}},
-		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English},
+		Addresses: emailaddr.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English},
 		Limits: recipient.Limits{Partners: 3, FirstMonth: 100_000, Daily: 100_000},
 	}}
 	return o

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"concord/internal/command"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/outbox"
 	"concord/internal/problem"
@@ -162,7 +162,7 @@ func (r Row) lane(of int) int {
 	h := fnv.New32a()
 	for _, s := range []*string{r.Proposal.CustomerTenantID, r.Proposal.RecipientEmail} {
 		if s != nil { // as it is compared, however it is written
-			_, _ = h.Write([]byte(contact.Normalise(strings.TrimSpace(*s))))
+			_, _ = h.Write([]byte(emailaddr.Normalise(strings.TrimSpace(*s))))
 			break
 		}
 	}

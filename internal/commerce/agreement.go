@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"concord/internal/command"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -327,7 +327,7 @@ func (s *Service) attested(now time.Time, f problem.Findings, said Attestation) 
 		"/primaryContact/firstName": {said.FirstName, &a.Contact.FirstName}, "/primaryContact/lastName": {said.LastName, &a.Contact.LastName},
 	} {
 		var err error
-		if *name.to, err = contact.Name(say(name.from)); err != nil {
+		if *name.to, err = emailaddr.Name(say(name.from)); err != nil {
 			f.Note(pointer, err)
 		}
 	}
@@ -336,7 +336,7 @@ func (s *Service) attested(now time.Time, f problem.Findings, said Attestation) 
 		f.Note("/primaryContact/email", err)
 	}
 	if a.Contact.Phone = say(said.Phone); said.Phone != nil {
-		f.Note("/primaryContact/phoneNumber", contact.Phone(*said.Phone))
+		f.Note("/primaryContact/phoneNumber", emailaddr.Phone(*said.Phone))
 	}
 	switch {
 	case said.AgreedAt == nil:

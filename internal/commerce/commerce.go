@@ -11,7 +11,7 @@ import (
 	"context"
 	"time"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -38,7 +38,7 @@ type Service struct {
 	Evidence  time.Duration
 	Regions   partner.Regions
 	Offers    Offers
-	Addresses contact.Addresses
+	Addresses emailaddr.Addresses
 	Now       func() time.Time
 }
 

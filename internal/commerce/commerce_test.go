@@ -13,8 +13,8 @@ import (
 
 	"concord/internal/command"
 	"concord/internal/commerce"
-	"concord/internal/contact"
 	"concord/internal/due"
+	"concord/internal/emailaddr"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
@@ -78,7 +78,7 @@ func open(t *testing.T) *shop {
 	}
 	s.s = commerce.Service{
 		Accounts: s.store, Holders: s.store, Relationships: s.store, Agreements: s.store, Orders: s.store, Subscriptions: s.store, Partnerships: s, Granular: s, Texts: s.store,
-		Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: contact.Addresses{AllowReserved: true}, Now: func() time.Time { return s.now },
+		Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: emailaddr.Addresses{AllowReserved: true}, Now: func() time.Time { return s.now },
 	}
 	return s
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -92,7 +92,7 @@ type Signer struct {
 
 // Sign records that the company of a relationship signs what it was offered, apart from any answer (rule P1). It counts for the purchases of
 // every partner, and the one of the relationship is told. Codes: those of a field. [command.ErrConflict] when somebody else was quicker.
-func (s Signing) Sign(ctx context.Context, r relationship.Relationship, o Signable, by Signer, addresses contact.Addresses, a Agreement) (Agreement, error) {
+func (s Signing) Sign(ctx context.Context, r relationship.Relationship, o Signable, by Signer, addresses emailaddr.Addresses, a Agreement) (Agreement, error) {
 	var f problem.Findings
 	var err error
 	if !by.Signs {
@@ -102,7 +102,7 @@ func (s Signing) Sign(ctx context.Context, r relationship.Relationship, o Signab
 		pointer, said string
 		to            *string
 	}{{"/firstName", by.FirstName, &a.Contact.FirstName}, {"/lastName", by.LastName, &a.Contact.LastName}} {
-		if *name.to, err = contact.Name(name.said); err != nil {
+		if *name.to, err = emailaddr.Name(name.said); err != nil {
 			f.Note(name.pointer, err)
 		}
 	}
@@ -110,7 +110,7 @@ func (s Signing) Sign(ctx context.Context, r relationship.Relationship, o Signab
 		f.Note("/email", err)
 	}
 	if a.Contact.Phone = strings.TrimSpace(by.Phone); a.Contact.Phone != "" {
-		f.Note("/phone", contact.Phone(a.Contact.Phone))
+		f.Note("/phone", emailaddr.Phone(a.Contact.Phone))
 	}
 	if !by.Authorized {
 		f.Add("/authorized", problem.ValidationFailed, "Confirm that you may act for your company.")

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/locale"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -148,7 +148,7 @@ func (v *visit) supportFields(a partner.Account) []field {
 	} {
 		f := v.input(one.kind, "supportProfile-"+one.name, v.T(one.key), one.before)
 		f.Fault, f.Autocomplete, f.Optional = v.fault("supportProfile/"+one.name), one.complete, one.name == "name"
-		f.Max = contact.MaxAddress
+		f.Max = emailaddr.MaxAddress
 		all = append(all, f)
 	}
 	return all

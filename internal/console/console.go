@@ -11,9 +11,9 @@ import (
 	"concord/internal/audit"
 	"concord/internal/batch"
 	"concord/internal/commerce"
-	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/draft"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/identity"
@@ -61,7 +61,7 @@ type Console struct {
 	Regions     partner.Regions
 	Clouds      partner.Clouds
 	Keys        session.Keys
-	Operator    contact.Operator // who operates the deployment; every page says so
+	Operator    emailaddr.Operator // who operates the deployment; every page says so
 	Authorities *identity.Authorities
 	// Kit serves the page of components, which only a local stack does.
 	Kit bool

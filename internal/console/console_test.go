@@ -24,8 +24,8 @@ import (
 	"concord/internal/command"
 	"concord/internal/commerce"
 	"concord/internal/console"
-	"concord/internal/contact"
 	"concord/internal/customer"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/identity"
@@ -77,7 +77,7 @@ func open(t *testing.T) *desk {
 	records := enrolment.Records{Store: d.store, Now: time.Now}
 	base := "http://" + d.Listener.Addr().String()
 	clouds := partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: base, AdministrationOptional: true}}
-	addresses := contact.Addresses{AllowReserved: true}
+	addresses := emailaddr.Addresses{AllowReserved: true}
 	limits := recipient.Limits{FirstMonth: 1000, Daily: 1000}
 	d.service = &invitation.Service{
 		Store: d.store, Accounts: d.store, Relationships: d.store, Partnerships: d.store, Granular: d.store, GranularRoles: granular.ShippedRoles(),
@@ -118,7 +118,7 @@ func open(t *testing.T) *desk {
 			Partnerships: commerce.Tiers{Store: d.store}, Granular: &granular.Service{Store: d.store, Roles: granular.ShippedRoles(), Now: time.Now},
 			Texts: d.store, Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: addresses, Now: time.Now,
 		},
-		Operator: contact.Operator{Name: "Grove Ltd", Contact: "help@grove.example", Privacy: "https://grove.example/privacy"},
+		Operator: emailaddr.Operator{Name: "Grove Ltd", Contact: "help@grove.example", Privacy: "https://grove.example/privacy"},
 		Log:      slog.New(slog.NewJSONHandler(d.log, nil)),
 	}
 	if d.Config.Handler, err = c.Handler(); err != nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"concord/internal/command"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/locale"
@@ -286,7 +286,7 @@ func (h *site) granularNew(v *visit, done []result) (*page, error) {
 	}
 	customer := v.typed("customerTenantId", 36)
 	whom := v.input("textarea", "recipientEmail", v.T("console-granular.whom"), v.typed("recipientEmail",
-		contact.MaxAddress))
+		emailaddr.MaxAddress))
 	whom.Rows, whom.Hint, whom.Optional = 4, v.T("console-granular.whom.hint", "count", strconv.Itoa(askedAtOnce)), true
 	tenant := v.input("text", "customer-tenantId", v.T("console-granular.tenant"), customer)
 	tenant.Optional, tenant.Hint = true, v.T("console-granular.tenant.hint")
@@ -662,7 +662,7 @@ func (v *visit) granularActions(r granular.Relationship, c *seenGranular) {
 		c.Title, c.Text, ends = v.T("console-granular.send.title"), v.T("console-granular.send.text"),
 			"console-granular.withdraw"
 		email := v.input("email", "recipientEmail", v.T("console.filter.recipient"), r.Mail.To)
-		email.Max, email.Autocomplete = contact.MaxAddress, "off"
+		email.Max, email.Autocomplete = emailaddr.MaxAddress, "off"
 		language := v.input("select", "locale", v.T("console-invite.new.language"), cmp.Or(r.Mail.Locale, v.account.Locale))
 		for _, tag := range locale.Tags {
 			language.Options = append(language.Options, option{Value: tag.String(), Label: locale.For(tag).Name()})

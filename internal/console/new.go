@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"concord/internal/command"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/iso8601"
@@ -124,7 +124,7 @@ func (v *visit) typedBefore() (url.Values, error) {
 		return typed, nil
 	}
 	for _, name := range []string{"kind", "providerTenantId", "customerTenantId", "recipientEmail"} {
-		if s := v.typed(name, contact.MaxAddress); s != "" {
+		if s := v.typed(name, emailaddr.MaxAddress); s != "" {
 			typed.Set(name, s)
 		}
 	}
@@ -207,7 +207,7 @@ func (h *site) providerField(v *visit, typed url.Values) (*field, error) {
 // whom are the fields of who is asked, and by whom.
 func (v *visit) whom(typed url.Values, provider *field) []field {
 	email := v.input("email", "recipientEmail", v.T("console.filter.recipient"), typed.Get("recipientEmail"))
-	email.Hint, email.Max, email.Autocomplete = v.T("console-invite.new.email.hint"), contact.MaxAddress, "off"
+	email.Hint, email.Max, email.Autocomplete = v.T("console-invite.new.email.hint"), emailaddr.MaxAddress, "off"
 	name := v.input("text", "recipientName", v.T("console-invite.new.name"), typed.Get("recipientName"))
 	name.Optional, name.Hint, name.Autocomplete = true, v.T("console-invite.new.name.hint"), "off"
 	language := v.input("select", "locale", v.T("console-invite.new.language"), typed.Get("locale"))

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/invitation"
 	"concord/internal/partner"
@@ -248,7 +248,7 @@ func (h *site) decideVetting(v *visit) (to, said string, err error) {
 		return "", "", f.Err()
 	}
 	_, _, err = h.Enrolments.Decide(v.ctx(), v.command(), id, enrolment.Decision{Action: decision,
-		Reason: contact.Clean(v.form.text("reason"))})
+		Reason: emailaddr.Clean(v.form.text("reason"))})
 	return vettingPath, "console-operator.did.decided", err
 }
 

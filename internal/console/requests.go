@@ -4,7 +4,7 @@ import (
 	"net/url"
 	"slices"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -38,7 +38,7 @@ func (v *visit) sought() invitation.Query {
 	if p, ok := partner.ParseTenantID(v.typed("providerTenantId", maxID)); ok {
 		q.Provider = p
 	}
-	if to := v.typed("recipientEmail", contact.MaxAddress); to != "" {
+	if to := v.typed("recipientEmail", emailaddr.MaxAddress); to != "" {
 		if _, err := v.h.Invitations.Addresses.Check(to); err == nil {
 			q.RecipientEmail = to
 		}
@@ -171,7 +171,7 @@ func (h *site) requestFilters(v *visit, q invitation.Query) (filters, error) {
 			Kind:    "search",
 			Name:    "recipientEmail",
 			Label:   v.T("console.filter.recipient"),
-			Value:   v.typed("recipientEmail", contact.MaxAddress),
+			Value:   v.typed("recipientEmail", emailaddr.MaxAddress),
 		},
 		{
 			Printer: v.Printer,

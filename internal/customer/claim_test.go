@@ -13,8 +13,8 @@ import (
 
 	"concord/internal/command"
 	"concord/internal/commerce"
-	"concord/internal/contact"
 	"concord/internal/customer"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -62,7 +62,7 @@ func newTown(t *testing.T) *town {
 	store.PutPartnership(p)
 	recognition := relationship.Recognition{Companies: store, Relationships: store, Accounts: store, Regions: partner.ShippedRegions(), Register: store}
 	clouds := partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example", AdministrationOptional: true}}
-	addresses := contact.Addresses{AllowReserved: true}
+	addresses := emailaddr.Addresses{AllowReserved: true}
 	return &town{
 		T: t, store: store,
 		create: customer.Service{

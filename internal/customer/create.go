@@ -12,8 +12,8 @@ import (
 	"github.com/google/uuid"
 
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/country"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/partnership"
@@ -148,7 +148,7 @@ func (s Service) create(ctx context.Context, c command.Command, account partner.
 	if n.Tenant != nil {
 		return none, false, asked("A company that has a tenant is asked with an invitation; a new one is created without one.")
 	}
-	if suffix, ok := contact.TenantSuffix(who.Domains[0]); ok {
+	if suffix, ok := emailaddr.TenantSuffix(who.Domains[0]); ok {
 		return none, false, asked(fmt.Sprintf("A domain below %s shows that the company has a tenant; ask it with an invitation.", suffix))
 	}
 	record := relationship.Record{ID: partner.TenantID(uuid.NewString()), Domain: who.Domains[0], Country: who.Country, Cloud: who.Cloud, By: account.Tenant, Version: 1}
@@ -157,7 +157,7 @@ func (s Service) create(ctx context.Context, c command.Command, account partner.
 	}
 	who.Tenant, who.Created = record.ID, true
 	creation := Creation{
-		Record: record, Above: contact.Above(record.Domain), Key: key, Made: Made{record.ID, c.Body, now}, Daily: s.Daily,
+		Record: record, Above: emailaddr.Above(record.Domain), Key: key, Made: Made{record.ID, c.Body, now}, Daily: s.Daily,
 	}
 	if err := s.unknown(ctx, account, creation); err != nil {
 		// What makes the domain known may be the same command, carried out since its key was looked for.
@@ -269,7 +269,7 @@ func (s Service) check(account partner.Account, reseller *partner.Account, f pro
 		}
 	}
 	if n.CompanyName != nil {
-		name, err := contact.Name(*n.CompanyName)
+		name, err := emailaddr.Name(*n.CompanyName)
 		f.Note("/companyName", err)
 		who.CompanyName = name
 	}

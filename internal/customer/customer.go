@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"concord/internal/command"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/partnership"
@@ -38,7 +38,7 @@ type Service struct {
 	Grants            Grants
 	Regions           partner.Regions
 	Clouds            partner.Clouds
-	Addresses         contact.Addresses
+	Addresses         emailaddr.Addresses
 	// Webmail gives the name of the webmail service that an address is of, whose domain is nobody's company; nil for none known.
 	Webmail func(address string) (name string, ok bool)
 	// Daily is how many customers a partner creates on a day of UTC at most (domain, 0.29); 0 for any number.

@@ -10,7 +10,7 @@ import (
 
 	"concord/internal/command"
 	"concord/internal/commerce"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -35,7 +35,7 @@ type Self struct {
 	Tiers       Tiers
 	// Signing is the customer agreement; nil where nothing is signed here.
 	Signing   *commerce.Signing
-	Addresses contact.Addresses
+	Addresses emailaddr.Addresses
 	// Evidence is for how long a signature is kept with the names of who gave it (0.23).
 	Evidence time.Duration
 	// Support has what the end of a relationship falls back to (0.44).

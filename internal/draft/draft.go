@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"concord/internal/command"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/letter"
 	"concord/internal/link"
@@ -22,7 +22,7 @@ type Desk struct {
 	// Sign makes the token of a link.
 	Sign func(context.Context, link.Purpose, link.Link) (link.Secret, error)
 	// Operator is who operates the service, as drafts say it.
-	Operator contact.Operator
+	Operator emailaddr.Operator
 }
 
 // Draft is the mail that a partner sends itself.

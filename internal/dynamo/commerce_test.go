@@ -9,8 +9,8 @@ import (
 	"concord/infra/local/engine"
 	"concord/internal/command"
 	"concord/internal/commerce"
-	"concord/internal/contact"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 )
@@ -48,7 +48,7 @@ func TestCostOfCommerce(t *testing.T) {
 	}
 	service := commerce.Service{
 		Accounts: store, Holders: store, Relationships: store, Agreements: store, Orders: store, Subscriptions: store, Texts: store, Partnerships: commerce.Tiers{Store: store},
-		Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: contact.Addresses{AllowReserved: true}, Now: s.service.Now,
+		Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: emailaddr.Addresses{AllowReserved: true}, Now: s.service.Now,
 	}
 	command := func() command.Command {
 		c := s.command()

@@ -24,10 +24,10 @@ import (
 	"concord/internal/audit"
 	"concord/internal/batch"
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/due"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/outbox"
@@ -184,7 +184,7 @@ func newSetting(t testing.TB, store *dynamo.Store) *setting {
 	s.service = invitation.Service{
 		Store: store, Accounts: store, Relationships: store, Partnerships: store, Regions: partner.ShippedRegions(),
 		Clouds:    partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://concord.example", AdministrationOptional: true}},
-		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English, language.French}, Now: clock,
+		Addresses: emailaddr.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English, language.French}, Now: clock,
 		Ledger: store, Limits: recipient.Limits{Partners: 3, FirstMonth: 50, Daily: 500},
 	}
 	s.service.Recognition = relationship.Recognition{Companies: store, Relationships: store, Accounts: store, Regions: partner.ShippedRegions(), Register: store}

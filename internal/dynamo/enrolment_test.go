@@ -13,8 +13,8 @@ import (
 
 	"concord/infra/local/engine"
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -45,7 +45,7 @@ func TestCostOfEnrolment(t *testing.T) {
 	}
 	service := &enrolment.Service{
 		Store: store, Accounts: store, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: store, Texts: store,
-		Addresses: contact.Addresses{AllowReserved: true}, Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example"}},
+		Addresses: emailaddr.Addresses{AllowReserved: true}, Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example"}},
 		Locales: []language.Tag{language.English}, Now: now,
 	}
 	admin := command.Command{

@@ -9,8 +9,8 @@ import (
 
 	"concord/infra/local/engine"
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -29,7 +29,7 @@ func TestGranularCost(t *testing.T) {
 	store := dynamo.New(cfg, table)
 	s := newSetting(t, store)
 	ctx, clock := t.Context(), func() time.Time { return s.now }
-	service := granular.Service{Store: store, Accounts: store, Clouds: s.service.Clouds, Addresses: contact.Addresses{AllowReserved: true}, Roles: granular.ShippedRoles(), Now: clock}
+	service := granular.Service{Store: store, Accounts: store, Clouds: s.service.Clouds, Addresses: emailaddr.Addresses{AllowReserved: true}, Roles: granular.ShippedRoles(), Now: clock}
 	command := func() command.Command {
 		c := s.command()
 		return command.Command{User: c.User, CorrelationID: c.CorrelationID, Key: c.Key, Body: c.Body, IfVersion: command.AnyVersion}

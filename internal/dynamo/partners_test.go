@@ -13,8 +13,8 @@ import (
 
 	"concord/infra/local/engine"
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/partner"
 	"concord/internal/publicid"
 	"concord/internal/recipient"
@@ -28,7 +28,7 @@ func TestAccountSize(t *testing.T) {
 	store := dynamo.New(config(t), table)
 	now := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
 	r := &registry.Service{
-		Store: store, Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English}, Now: func() time.Time { return now },
+		Store: store, Addresses: emailaddr.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English}, Now: func() time.Time { return now },
 		Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://concord.example"}},
 	}
 	operator := partner.User{Subject: "3f8e3a52-6d0c-4f55-9a4e-0d4bb1f1a001", Roles: []partner.Role{partner.Operator}}

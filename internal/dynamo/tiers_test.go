@@ -15,8 +15,8 @@ import (
 
 	"concord/infra/local/engine"
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/partner"
@@ -49,7 +49,7 @@ func newTogether(t testing.TB, store *dynamo.Store) *together {
 	s.service = &invitation.Service{
 		Store: store, Accounts: store, Relationships: store, Partnerships: store, Regions: partner.ShippedRegions(),
 		Clouds:    partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example", AdministrationOptional: true}},
-		Addresses: contact.Addresses{AllowReserved: true}, Locales: locale.Tags, Ledger: store, Now: func() time.Time { return s.now },
+		Addresses: emailaddr.Addresses{AllowReserved: true}, Locales: locale.Tags, Ledger: store, Now: func() time.Time { return s.now },
 	}
 	for n := range 3 {
 		p := person()

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/internal/command"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/registry"
@@ -41,7 +41,7 @@ func (s *Service) account(ctx context.Context, c command.Command, e Enrolment, n
 		a := partner.Account{
 			Tenant: e.Tenant, DisplayName: e.Legal.Name, Role: partner.IndirectReseller, Cloud: e.Cloud, Country: e.Home(),
 			PartnerIDs: []partner.PartnerID{id}, AssociatedPartnerID: id.ID, Status: partner.Active, MPA: e.MPA, Contact: e.reached(),
-			Support: e.Support, VerifiedDomain: cmp.Or(e.Verification.Domain, contact.Registered(e.Contact.Email)), Locale: e.Locale, CreatedAt: now, History: []partner.Entry{line}, Version: 1,
+			Support: e.Support, VerifiedDomain: cmp.Or(e.Verification.Domain, emailaddr.Registered(e.Contact.Email)), Locale: e.Locale, CreatedAt: now, History: []partner.Entry{line}, Version: 1,
 		}
 		return &registry.Change{After: a}, nil
 	}

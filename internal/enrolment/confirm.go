@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"concord/internal/command"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/link"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -114,10 +114,10 @@ func (s Confirmation) confirm(ctx context.Context, l link.Link, who relationship
 // ownDomain gives the one of a company's proven domains that an address is of, or below, and whether there is such a one; else the first. An
 // address that only ends with the same letters is another company's, and so is one of the same registry.
 func ownDomain(address string, domains []string) (domain string, own bool) {
-	_, of, _ := strings.Cut(contact.Normalise(address), "@")
+	_, of, _ := strings.Cut(emailaddr.Normalise(address), "@")
 	for n, d := range domains {
-		_, d, _ = strings.Cut(contact.Normalise("x@"+d), "@")
-		below := strings.HasSuffix(of, "."+d) && contact.Registered("x@"+of) == contact.Registered("x@"+d)
+		_, d, _ = strings.Cut(emailaddr.Normalise("x@"+d), "@")
+		below := strings.HasSuffix(of, "."+d) && emailaddr.Registered("x@"+of) == emailaddr.Registered("x@"+d)
 		if d != "" && (of == d || below) {
 			return d, true
 		}

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/due"
+	"concord/internal/emailaddr"
 	"concord/internal/link"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -124,7 +124,7 @@ func open(t *testing.T) *desk {
 	d.texts = []terms.Text{{Type: terms.PartnerAgreement, Version: "1", Language: "en", Title: "Sample", Body: "words", Hash: hex.EncodeToString(sum[:]), From: monday.AddDate(-1, 0, 0)}}
 	d.Service = &Service{
 		Store: d.memory, Accounts: d.memory, Directory: records, Validator: Formats{}, Locations: records, Holders: d.memory, Texts: d.memory,
-		Addresses: contact.Addresses{AllowReserved: true}, Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://x.example"}},
+		Addresses: emailaddr.Addresses{AllowReserved: true}, Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://x.example"}},
 		Locales: []language.Tag{language.English, language.French}, Now: func() time.Time { return d.now },
 	}
 	return d

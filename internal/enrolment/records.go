@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/country"
+	"concord/internal/emailaddr"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/registry"
@@ -120,15 +120,15 @@ func (st Statement) record(f *problem.Findings, k RecordKind, id string) Record 
 	case CalendarRecord:
 		r.Calendar = days(f, st.Weekend, st.Holidays)
 	}
-	if st.Why != "" && !contact.Line(st.Why, registry.MaxWhy) {
-		f.Add("/reason", problem.ValidationFailed, contact.LineRule, registry.MaxWhy)
+	if st.Why != "" && !emailaddr.Line(st.Why, registry.MaxWhy) {
+		f.Add("/reason", problem.ValidationFailed, emailaddr.LineRule, registry.MaxWhy)
 	}
 	return r
 }
 
 func (st Statement) named(f *problem.Findings) string {
-	if !contact.Line(st.Name, maxRecordName) {
-		f.Add("/name", problem.ValidationFailed, contact.LineRule, maxRecordName)
+	if !emailaddr.Line(st.Name, maxRecordName) {
+		f.Add("/name", problem.ValidationFailed, emailaddr.LineRule, maxRecordName)
 	}
 	return st.Name
 }

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/country"
+	"concord/internal/emailaddr"
 	"concord/internal/locale"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -41,7 +41,7 @@ type Service struct {
 	Calendar Calendars
 	// Texts has the agreement that partners sign (0.21).
 	Texts     terms.Catalogue
-	Addresses contact.Addresses
+	Addresses emailaddr.Addresses
 	Clouds    partner.Clouds
 	// Locales are the languages that mails and pages are written in.
 	Locales []language.Tag
@@ -385,7 +385,7 @@ func (e *Enrolment) answer(f *problem.Findings, now time.Time, said *string) {
 		}
 		return
 	}
-	text := contact.Clean(*said)
+	text := emailaddr.Clean(*said)
 	switch {
 	case text == "" || utf8.RuneCountInString(text) > MaxAnswer:
 		f.Add("/answer", problem.ValidationFailed, "An answer has 1 to %d characters.", MaxAnswer)
@@ -453,7 +453,7 @@ func (e Enrolment) complete(f *problem.Findings) {
 func (e *Enrolment) verify(now time.Time) error {
 	var recent []Asking
 	var all, same []time.Time
-	to := command.Fingerprint(contact.Mailbox(e.Contact.Email))
+	to := command.Fingerprint(emailaddr.Mailbox(e.Contact.Email))
 	for _, a := range e.Verification.Asked {
 		if now.Sub(a.At) >= recipient.Window {
 			continue
@@ -519,8 +519,8 @@ func (s *Service) Decide(ctx context.Context, c command.Command, id string, d De
 		if d.Action != Approve && d.Reason == "" && len(f) == 0 {
 			f.Add("/reason", problem.ValidationFailed, "Say why, for the primary contact.")
 		}
-		if d.Reason != "" && !contact.Line(d.Reason, MaxReason) {
-			f.Add("/reason", problem.ValidationFailed, contact.LineRule, MaxReason)
+		if d.Reason != "" && !emailaddr.Line(d.Reason, MaxReason) {
+			f.Add("/reason", problem.ValidationFailed, emailaddr.LineRule, MaxReason)
 		}
 		if err := f.Err(); err != nil {
 			return err
@@ -618,7 +618,7 @@ func (s *Service) apply(ctx context.Context, given problem.Findings, e *Enrolmen
 	}
 	if p.Contact != nil {
 		e.Contact = s.person(&f, "/primaryContact", *p.Contact)
-		if name, ok := contact.Webmail(e.Contact.Email); ok {
+		if name, ok := emailaddr.Webmail(e.Contact.Email); ok {
 			f.Add("/primaryContact/email", problem.WebmailNotAllowed,
 				"Anybody can have an address at %s: give one at a domain that is a company's own.", name)
 		}
@@ -659,7 +659,7 @@ func (s *Service) legal(ctx context.Context, f *problem.Findings, e *Enrolment, 
 		f.Add("/legal/dunsId", problem.ValidationFailed, "With a D-U-N-S number, the entry must be duns.")
 	}
 	if form.Name != nil {
-		name, err := contact.Name(*form.Name)
+		name, err := emailaddr.Name(*form.Name)
 		f.Note("/legal/name", err)
 		e.Legal.Name = name
 	}
@@ -743,8 +743,8 @@ func checked(f *problem.Findings, at string, a Address) Address {
 		{"postalCode", &a.PostalCode, 20, false},
 	} {
 		*each.value = strings.TrimSpace(*each.value)
-		if each.required && *each.value == "" || *each.value != "" && !contact.Line(*each.value, each.limit) {
-			f.Add(at+"/"+each.name, problem.ValidationFailed, contact.LineRule, each.limit)
+		if each.required && *each.value == "" || *each.value != "" && !emailaddr.Line(*each.value, each.limit) {
+			f.Add(at+"/"+each.name, problem.ValidationFailed, emailaddr.LineRule, each.limit)
 		}
 	}
 	f.Note(at+"/country", country.Check(a.Country))
@@ -754,7 +754,7 @@ func checked(f *problem.Findings, at string, a Address) Address {
 func (s *Service) person(f *problem.Findings, at string, p Person) Person {
 	for name, value := range map[string]*string{"firstName": &p.FirstName, "lastName": &p.LastName} {
 		if *value != "" {
-			n, err := contact.Name(*value)
+			n, err := emailaddr.Name(*value)
 			f.Note(at+"/"+name, err)
 			*value = n
 		}
@@ -765,7 +765,7 @@ func (s *Service) person(f *problem.Findings, at string, p Person) Person {
 		p.Email = email
 	}
 	if p.Phone != "" {
-		f.Note(at+"/phone", contact.Phone(p.Phone))
+		f.Note(at+"/phone", emailaddr.Phone(p.Phone))
 	}
 	return p
 }

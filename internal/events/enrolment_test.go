@@ -18,9 +18,9 @@ import (
 
 	"concord/internal/audit"
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/due"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/link"
 	"concord/internal/outbox"
@@ -59,7 +59,7 @@ func enrol(t *testing.T) (*office, *enrolment.Service, enrolment.Confirmation) {
 	store, now := filed{o.store, o}, func() time.Time { return o.clock }
 	return o, &enrolment.Service{
 		Store: store, Accounts: o.store, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: o.store, Texts: o.store,
-		Addresses: contact.Addresses{AllowReserved: true}, Clouds: o.Clouds, Locales: []language.Tag{language.English}, Now: now,
+		Addresses: emailaddr.Addresses{AllowReserved: true}, Clouds: o.Clouds, Locales: []language.Tag{language.English}, Now: now,
 	}, enrolment.Confirmation{Store: store, Now: now}
 }
 

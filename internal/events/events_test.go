@@ -26,8 +26,8 @@ import (
 
 	"concord/internal/audit"
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/events/schematest"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -72,7 +72,7 @@ func open(t *testing.T) *office {
 	o.Service = &invitation.Service{
 		Store: spied{o.store, o}, Accounts: o.store, Relationships: o.store, Partnerships: o.store, Regions: partner.ShippedRegions(),
 		Clouds:    partner.Clouds{{ID: "public", PortalName: "the admin center", BaseURL: "https://public.example", AdministrationOptional: true}},
-		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English},
+		Addresses: emailaddr.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English},
 		Ledger: o.store, Limits: recipient.Limits{Partners: 3, FirstMonth: 50, Daily: 500}, Now: func() time.Time { return o.clock },
 	}
 	return o

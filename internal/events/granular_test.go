@@ -12,9 +12,9 @@ import (
 
 	"concord/internal/audit"
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/due"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/link"
 	"concord/internal/outbox"
@@ -42,7 +42,7 @@ func (o *office) proposes(extend string) *grantor {
 	o.t.Helper()
 	store := spied{o.store, o}
 	g := &grantor{office: o, Service: &granular.Service{
-		Store: store, Accounts: o.store, Clouds: o.Clouds, Addresses: contact.Addresses{AllowReserved: true}, Roles: granular.ShippedRoles(),
+		Store: store, Accounts: o.store, Clouds: o.Clouds, Addresses: emailaddr.Addresses{AllowReserved: true}, Roles: granular.ShippedRoles(),
 		Quota: recipient.Quota{Ledger: o.store, Limits: o.Limits}, Locales: o.Locales, Now: func() time.Time { return o.clock },
 	}}
 	r := must[granular.Relationship](o.t)(g.Service.Create(o.t.Context(), g.agent(), granular.Terms{

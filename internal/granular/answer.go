@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/link"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -312,7 +312,7 @@ func (r *Relationship) answered(g Given, e *Entry) {
 
 func (r *Relationship) approve(by relationship.Customer, kept partner.TenantID, e Entry) {
 	r.Customer = cmp.Or(kept, by.Tenant)
-	if name, err := contact.Name(by.CompanyName); err == nil { // what a tenant calls itself is nobody's word but its own
+	if name, err := emailaddr.Name(by.CompanyName); err == nil { // what a tenant calls itself is nobody's word but its own
 		r.CustomerName = name
 	}
 	r.ActivatedAt, r.EndAt = e.At, r.Duration.From(e.At)
@@ -333,11 +333,11 @@ func (s *Service) check(who relationship.Person, r Response, now time.Time) (Giv
 		f.Add("/authorized", problem.ValidationFailed, "Confirm that you are authorised to act for your company.")
 	}
 	var err error
-	if g.FullName, err = contact.Name(r.FullName); err != nil {
+	if g.FullName, err = emailaddr.Name(r.FullName); err != nil {
 		add(&f, "/fullName", err)
 	}
 	if r.Answer != "decline" || strings.TrimSpace(r.JobTitle) != "" {
-		if g.JobTitle, err = contact.Name(r.JobTitle); err != nil {
+		if g.JobTitle, err = emailaddr.Name(r.JobTitle); err != nil {
 			add(&f, "/jobTitle", err)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"pgregory.net/rapid"
 
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/due"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/link"
 	"concord/internal/outbox"
@@ -51,7 +51,7 @@ type office struct {
 func open(t *testing.T) *office {
 	o := &office{T: t, store: &storetest.Memory{}, clock: start}
 	o.Service = granular.Service{
-		Store: o.store, Accounts: o.store, Addresses: contact.Addresses{AllowReserved: true}, Roles: granular.ShippedRoles(), Now: func() time.Time { return o.clock },
+		Store: o.store, Accounts: o.store, Addresses: emailaddr.Addresses{AllowReserved: true}, Roles: granular.ShippedRoles(), Now: func() time.Time { return o.clock },
 		Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://concord.example"}},
 	}
 	o.account(partner.Active)

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/internal/command"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/locale"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -28,7 +28,7 @@ type Service struct {
 	Store     Store
 	Accounts  partner.Accounts
 	Clouds    partner.Clouds
-	Addresses contact.Addresses
+	Addresses emailaddr.Addresses
 	Roles     Table
 	// Recognition tells which company answers (domain, 0.30).
 	Recognition relationship.Recognition
@@ -235,7 +235,7 @@ func (s *Service) partner(ctx context.Context, u partner.User) (partner.Account,
 // apply checks terms field by field and takes what was said.
 func (s *Service) apply(f *problem.Findings, r *Relationship, t Terms) {
 	if t.DisplayName != nil {
-		name, err := contact.Addressee(*t.DisplayName)
+		name, err := emailaddr.Addressee(*t.DisplayName)
 		switch {
 		case err != nil:
 			add(f, "/displayName", err)
@@ -277,7 +277,7 @@ func (s *Service) apply(f *problem.Findings, r *Relationship, t Terms) {
 		r.Customer = tenant
 	}
 	if t.CustomerName != nil {
-		name, err := contact.Name(*t.CustomerName)
+		name, err := emailaddr.Name(*t.CustomerName)
 		if err != nil {
 			add(f, "/customer/displayName", err)
 		}

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 
 	"concord/internal/commerce"
-	"concord/internal/contact"
 	"concord/internal/country"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/link"
 	"concord/internal/partner"
@@ -263,7 +263,7 @@ func (s *Service) signer(who relationship.Person, said Signer) (Signer, error) {
 			pointer, name string
 			to            *string
 		}{{"/firstName", said.FirstName, &is.FirstName}, {"/lastName", said.LastName, &is.LastName}} {
-			name, err := contact.Name(each.name)
+			name, err := emailaddr.Name(each.name)
 			if err != nil {
 				add(&f, each.pointer, err)
 			}
@@ -278,7 +278,7 @@ func (s *Service) signer(who relationship.Person, said Signer) (Signer, error) {
 		is.Email = address
 	}
 	if is.Phone = strings.TrimSpace(said.Phone); is.Phone != "" {
-		f.Note("/phone", contact.Phone(is.Phone))
+		f.Note("/phone", emailaddr.Phone(is.Phone))
 	}
 	return is, f.Err()
 }
@@ -387,7 +387,7 @@ func (s *Service) standing(ctx context.Context, p, customer partner.TenantID) (*
 func check(who *relationship.Person, k Kind, r Response, now time.Time) (Given, error) {
 	var f problem.Findings
 	g := Given{Subject: who.Subject, Tenant: who.Company.Tenant, At: now}
-	if name, err := contact.Name(who.Company.CompanyName); err == nil { // what a tenant calls itself is nobody's word but its own
+	if name, err := emailaddr.Name(who.Company.CompanyName); err == nil { // what a tenant calls itself is nobody's word but its own
 		g.Company = name
 	}
 	if r.Answer != "accept" && r.Answer != "decline" {
@@ -397,11 +397,11 @@ func check(who *relationship.Person, k Kind, r Response, now time.Time) (Given, 
 		f.Add("/authorized", problem.ValidationFailed, "Confirm that you are authorised to act for your company.")
 	}
 	var err error
-	if g.FullName, err = contact.Name(r.FullName); err != nil {
+	if g.FullName, err = emailaddr.Name(r.FullName); err != nil {
 		add(&f, "/fullName", err)
 	}
 	if r.Answer != "decline" || strings.TrimSpace(r.JobTitle) != "" {
-		if g.JobTitle, err = contact.Name(r.JobTitle); err != nil {
+		if g.JobTitle, err = emailaddr.Name(r.JobTitle); err != nil {
 			add(&f, "/jobTitle", err)
 		}
 	}
@@ -409,7 +409,7 @@ func check(who *relationship.Person, k Kind, r Response, now time.Time) (Given, 
 		if g.Reason = r.Reason; r.Reason != "" && !slices.Contains(Reasons, r.Reason) {
 			f.Add("/reason", problem.ValidationFailed, "The reason must be %s.", problem.Or(Reasons))
 		}
-		g.Comment = contact.Clean(r.Comment)
+		g.Comment = emailaddr.Clean(r.Comment)
 		if utf8.RuneCountInString(g.Comment) > MaxComment || !utf8.ValidString(r.Comment) {
 			f.Add("/comment", problem.ValidationFailed, "The comment has at most %d characters.", MaxComment)
 		}
@@ -426,7 +426,7 @@ func check(who *relationship.Person, k Kind, r Response, now time.Time) (Given, 
 		who.Company.Country, who.Company.CountrySource = r.Country, "declared"
 	}
 	if who.Company.CompanyName == "" && k != Partnership { // a reseller has an account that says its name
-		name, err := contact.Name(r.CompanyName)
+		name, err := emailaddr.Name(r.CompanyName)
 		if err != nil {
 			add(&f, "/companyName", err)
 		}
@@ -530,7 +530,7 @@ func (s *Service) decline(ctx context.Context, t *Letter, b backdrop, who relati
 // answer ends the invitation and owes the receipts (pages and mail: "receipt by mail to both").
 func (i Invitation) answer(status Status, g Given, correlationID string, keep time.Duration) Invitation {
 	n := i.next()
-	if contact.Normalise(g.Email) == contact.Normalise(i.RecipientEmail) || i.Sandbox {
+	if emailaddr.Normalise(g.Email) == emailaddr.Normalise(i.RecipientEmail) || i.Sandbox {
 		g.Email = "" // a rehearsal mails the simulator alone
 	}
 	n.Answer = &g

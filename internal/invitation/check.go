@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"concord/internal/command"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -98,10 +98,10 @@ func (s *Service) known(ctx context.Context, x *Prospect, inv Invitation) error 
 	if inv.RecipientEmail == "" {
 		return nil
 	}
-	if _, webmail := contact.Webmail(inv.RecipientEmail); webmail {
+	if _, webmail := emailaddr.Webmail(inv.RecipientEmail); webmail {
 		return nil
 	}
-	_, domain, _ := strings.Cut(contact.Normalise(inv.RecipientEmail), "@")
+	_, domain, _ := strings.Cut(emailaddr.Normalise(inv.RecipientEmail), "@")
 	found, err := s.Relationships.Relationships(
 		ctx,
 		inv.Inviter,
@@ -201,7 +201,7 @@ func (s *Service) CustomerDomains(ctx context.Context, u partner.User) (map[stri
 		}
 		for _, r := range found.Relationships {
 			for _, d := range r.Customer.Domains {
-				if _, webmail := contact.Webmail(d); !webmail {
+				if _, webmail := emailaddr.Webmail(d); !webmail {
 					names[strings.ToLower(d)] = r.Customer.CompanyName
 				}
 			}

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"concord/internal/command"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/link"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -34,14 +34,14 @@ type Words struct {
 func (w Words) check(f *problem.Findings, current string, origins []string) {
 	if n := utf8.RuneCountInString(w.Subject); n > MaxSubject || strings.TrimSpace(w.Subject) == "" || !utf8.ValidString(w.Subject) || strings.ContainsAny(w.Subject, "\r\n\t") {
 		f.Add("/subject", problem.ValidationFailed, "The subject has 1 to %d characters on one line.", MaxSubject)
-	} else if r, place, found := contact.Hidden(w.Subject); found {
+	} else if r, place, found := emailaddr.Hidden(w.Subject); found {
 		f.Add("/subject", problem.ValidationFailed, notShown, place, r)
 	}
 	if len(w.Body) > MaxWords || !utf8.ValidString(w.Body) {
 		f.Add("/body", problem.ValidationFailed, "The body has at most %d bytes of text in UTF-8.", MaxWords)
 		return
 	}
-	if r, place, found := contact.Hidden(w.Body); found {
+	if r, place, found := emailaddr.Hidden(w.Body); found {
 		f.Add("/body", problem.ValidationFailed, notShown, place, r)
 		return
 	}

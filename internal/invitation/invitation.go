@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"concord/internal/command"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/locale"
 	"concord/internal/outbox"
@@ -226,7 +226,7 @@ func (i Invitation) Slot() string {
 	case i.Bound:
 		who = string(i.Customer)
 	case i.RecipientEmail != "":
-		who = contact.Normalise(i.RecipientEmail)
+		who = emailaddr.Normalise(i.RecipientEmail)
 	default:
 		return ""
 	}
@@ -367,7 +367,7 @@ type Query struct {
 func (q Query) Matches(i Invitation) bool {
 	return q.status(i) &&
 		(q.Kind == "" || q.Kind == i.Kind) &&
-		(q.RecipientEmail == "" || strings.EqualFold(contact.Normalise(q.RecipientEmail), contact.Normalise(i.RecipientEmail))) &&
+		(q.RecipientEmail == "" || strings.EqualFold(emailaddr.Normalise(q.RecipientEmail), emailaddr.Normalise(i.RecipientEmail))) &&
 		(q.Customer == "" || q.Customer == i.Customer || slices.Contains(q.Also, i.Customer)) &&
 		(q.BatchID == "" || q.BatchID == i.BatchID) &&
 		(q.Provider == "" || q.Provider == i.Provider) &&

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -260,7 +260,7 @@ func (s *Service) already(ctx context.Context, t Letter, tenant partner.TenantID
 // SlotsAt is what the slots of all requests begin with that name no customer by its tenant and go to addresses of one domain, which they do
 // not hold in clear.
 func SlotsAt(domain string) string {
-	_, domain, _ = strings.Cut(contact.Normalise("@"+domain), "@")
+	_, domain, _ = strings.Cut(emailaddr.Normalise("@"+domain), "@")
 	return "D#" + recipient.Hash(domain)[:16] + "#"
 }
 

@@ -13,7 +13,7 @@ import (
 
 	"concord/internal/command"
 	"concord/internal/commerce"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/locale"
 	"concord/internal/outbox"
@@ -41,7 +41,7 @@ type Service struct {
 	GranularRoles granular.Table
 	Regions       partner.Regions
 	Clouds        partner.Clouds
-	Addresses     contact.Addresses
+	Addresses     emailaddr.Addresses
 	// Locales are the languages that mails and pages are written in.
 	Locales []language.Tag
 	Limits  recipient.Limits
@@ -391,15 +391,15 @@ func (s *Service) recipient(f *problem.Findings, inv *Invitation, email, name *s
 		switch {
 		case err != nil:
 			add(f, "/recipientEmail", err)
-		case inv.Sandbox && !contact.Simulated(address):
+		case inv.Sandbox && !emailaddr.Simulated(address):
 			f.Add("/recipientEmail", problem.EmailInvalid, "With sandbox: true, recipientEmail is an address of the SES mailbox simulator, such as success@simulator.amazonses.com.")
-		case !inv.Sandbox && contact.Simulated(address) && !s.Addresses.AllowReserved:
+		case !inv.Sandbox && emailaddr.Simulated(address) && !s.Addresses.AllowReserved:
 			f.Add("/recipientEmail", problem.EmailInvalid, "An address of the SES mailbox simulator needs sandbox: true.")
 		}
 		inv.RecipientEmail = address
 	}
 	if name != nil {
-		n, err := contact.Addressee(*name)
+		n, err := emailaddr.Addressee(*name)
 		if err != nil {
 			add(f, "/recipientName", err)
 		}
@@ -414,7 +414,7 @@ func (s *Service) message(f *problem.Findings, inv *Invitation, message *string)
 	case !s.AllowMessage:
 		f.Add("/message", problem.ValidationFailed, "This deployment does not send partner messages. Leave out message.")
 	default:
-		m, err := contact.Note(*message)
+		m, err := emailaddr.Note(*message)
 		if err != nil {
 			add(f, "/message", err)
 		}
@@ -447,8 +447,8 @@ func add(f *problem.Findings, pointer string, err error) {
 
 // plain checks text that is kept for the partner and never shown to a customer.
 func plain(f *problem.Findings, pointer, s string, limit int) string {
-	if !contact.Line(s, limit) {
-		f.Add(pointer, problem.ValidationFailed, contact.LineRule, limit)
+	if !emailaddr.Line(s, limit) {
+		f.Add(pointer, problem.ValidationFailed, emailaddr.LineRule, limit)
 	}
 	return s
 }

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/due"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/outbox"
@@ -68,7 +68,7 @@ func open(t *testing.T) *office {
 			{ID: "public", PortalName: "the admin center", BaseURL: "https://public.example", AdministrationOptional: true},
 			{ID: "usGov", PortalName: "the government portal", BaseURL: "https://gov.example"},
 		},
-		Addresses: contact.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English, language.French},
+		Addresses: emailaddr.Addresses{AllowReserved: true}, Locales: []language.Tag{language.English, language.French},
 		Ledger: o.store, Limits: recipient.Limits{Partners: 3, FirstMonth: 50, Daily: 500}, Now: o.now,
 	}
 	for _, a := range []partner.Account{

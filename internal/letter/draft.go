@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 )
 
 // MaxShort is how long [Content.Short] may be, in characters after percent-encoding: what mail programs and browsers
@@ -74,7 +74,7 @@ func Message(address, name, subject, body string, at time.Time) []byte {
 	var b bytes.Buffer
 	field := func(name, value string) { b.WriteString(name + ": " + value + "\r\n") }
 	if address != "" {
-		field("To", fold(recipient(line(contact.ASCII(address)), line(name))))
+		field("To", fold(recipient(line(emailaddr.ASCII(address)), line(name))))
 	}
 	field("Subject", fold(mime.QEncoding.Encode("utf-8", line(subject))))
 	field("Date", at.UTC().Format(time.RFC1123Z))

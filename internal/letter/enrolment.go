@@ -3,7 +3,7 @@ package letter
 import (
 	"strings"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/invitation"
 	"concord/internal/locale"
@@ -28,9 +28,9 @@ func WritesEnrolment(n outbox.Kind) bool { return applications[n] != nil }
 // Enrol writes a mail about an enrolment, in its language. Link is where the address is confirmed, empty for every other notice. What the
 // company says of itself stands in the facts alone, for nobody has checked it; what the operator wrote is quoted. The notice is one that
 // [WritesEnrolment] knows.
-func Enrol(n outbox.Kind, e enrolment.Enrolment, link string, cloud partner.Cloud, operator contact.Operator) Content {
+func Enrol(n outbox.Kind, e enrolment.Enrolment, link string, cloud partner.Cloud, operator emailaddr.Operator) Content {
 	p := printer(e.Locale)
-	e.Legal.Name = contact.Disarm(e.Legal.Name) // 0.38
+	e.Legal.Name = emailaddr.Disarm(e.Legal.Name) // 0.38
 	c := applications[n](p, e, operator.Name)
 	c.Facts = []Fact{{p.T("mail.fact.company"), e.Legal.Name}, {p.T("mail.fact.reference"), e.Reference()}}
 	c.URL = link
@@ -38,7 +38,7 @@ func Enrol(n outbox.Kind, e enrolment.Enrolment, link string, cloud partner.Clou
 	if n == enrolment.VerificationNotice { // nobody knows yet whether the person behind the address is the one that was named
 		c.check(p, operator)
 	} else {
-		c.greet(p, contact.Disarm(strings.TrimSpace(e.Contact.FirstName+" "+e.Contact.LastName)))
+		c.greet(p, emailaddr.Disarm(strings.TrimSpace(e.Contact.FirstName+" "+e.Contact.LastName)))
 	}
 	c.finish(p, invitation.Letter{Inviter: partner.Account{DisplayName: e.Legal.Name}, Cloud: cloud}, operator, false)
 	return c

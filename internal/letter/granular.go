@@ -1,7 +1,7 @@
 package letter
 
 import (
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/locale"
@@ -11,10 +11,10 @@ import (
 // Granular writes a mail about granular administration: the request to approve it, or that it will end. The links are the customer's, and there
 // are none in what goes to the partner; that to report the mail and to let mails through again stand in the request alone. The names of roles are those of the table, in English as the directory has them. It gives false for a notice
 // without words.
-func Granular(n outbox.Kind, q granular.Request, roles granular.Table, links Links, operator contact.Operator) (Content, bool) {
+func Granular(n outbox.Kind, q granular.Request, roles granular.Table, links Links, operator emailaddr.Operator) (Content, bool) {
 	var c Content
 	p := printer(q.Mail.Locale)
-	q.Partner.DisplayName, q.CustomerName = contact.Disarm(q.Partner.DisplayName), contact.Disarm(q.CustomerName) // 0.38
+	q.Partner.DisplayName, q.CustomerName = emailaddr.Disarm(q.Partner.DisplayName), emailaddr.Disarm(q.CustomerName) // 0.38
 	switch n {
 	case granular.RequestNotice:
 		c = granularRequest(p, q, roles)

@@ -12,7 +12,7 @@ import (
 	"time"
 	"unicode"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/partner"
@@ -73,14 +73,14 @@ type Aside struct{ Label, URL string }
 
 // Compose writes the draft of an invitation with its link, in the invitation's language: the partner mails it as its own. The kind is one that
 // [Writes] knows.
-func Compose(l invitation.Letter, url string, operator contact.Operator) Content {
+func Compose(l invitation.Letter, url string, operator emailaddr.Operator) Content {
 	c := compose(l, url, operator)
 	c.Portal, c.Preview, c.Legal = "", "", nil
 	return c
 }
 
 // compose writes the letter of an invitation as we send it.
-func compose(l invitation.Letter, url string, operator contact.Operator) Content {
+func compose(l invitation.Letter, url string, operator emailaddr.Operator) Content {
 	l = disarmed(l)
 	p := printer(l.Invitation.Locale)
 	c := kinds[l.Invitation.Kind].asks(p, l)
@@ -99,19 +99,19 @@ func compose(l invitation.Letter, url string, operator contact.Operator) Content
 
 // disarmed gives what a letter is made of with every name so that no mail program makes a link of it (0.38).
 func disarmed(l invitation.Letter) invitation.Letter {
-	l.Orderer.DisplayName = contact.Disarm(l.Orderer.DisplayName)
-	l.Inviter.DisplayName, l.Provider.DisplayName = contact.Disarm(l.Inviter.DisplayName), contact.Disarm(l.Provider.DisplayName)
-	l.Invitation.RecipientName = contact.Disarm(l.Invitation.RecipientName)
+	l.Orderer.DisplayName = emailaddr.Disarm(l.Orderer.DisplayName)
+	l.Inviter.DisplayName, l.Provider.DisplayName = emailaddr.Disarm(l.Inviter.DisplayName), emailaddr.Disarm(l.Provider.DisplayName)
+	l.Invitation.RecipientName = emailaddr.Disarm(l.Invitation.RecipientName)
 	if l.Invitation.Answer != nil {
 		a := *l.Invitation.Answer
-		a.FullName, a.JobTitle, a.Company = contact.Disarm(a.FullName), contact.Disarm(a.JobTitle), contact.Disarm(a.Company)
+		a.FullName, a.JobTitle, a.Company = emailaddr.Disarm(a.FullName), emailaddr.Disarm(a.JobTitle), emailaddr.Disarm(a.Company)
 		l.Invitation.Answer = &a
 	}
 	return l
 }
 
 // finish sets what every letter has; its own parts are there. Answered says that replies go to the partner.
-func (c *Content) finish(p *locale.Printer, l invitation.Letter, operator contact.Operator, answered bool) {
+func (c *Content) finish(p *locale.Printer, l invitation.Letter, operator emailaddr.Operator, answered bool) {
 	c.Language, c.Dir, c.Greeting = p.Language(), p.Dir(), cmp.Or(c.Greeting, p.T("mail.greeting"))
 	c.Preview, c.Portal = cmp.Or(c.Preview, c.Intro), l.Cloud.PortalName
 	c.name, c.domain = l.Inviter.DisplayName, l.Inviter.VerifiedDomain
@@ -130,13 +130,13 @@ func (c *Content) finish(p *locale.Printer, l invitation.Letter, operator contac
 
 // greet greets somebody by name, if that is one which no mail program makes a link of.
 func (c *Content) greet(p *locale.Printer, name string) {
-	if name != "" && !contact.Linkable(name) {
+	if name != "" && !emailaddr.Linkable(name) {
 		c.Greeting = p.T("operator.greeting", "name", name)
 	}
 }
 
 // check says how to find out whether the mail is genuine without its link.
-func (c *Content) check(p *locale.Printer, operator contact.Operator) {
+func (c *Content) check(p *locale.Printer, operator emailaddr.Operator) {
 	if operator.Contact != "" {
 		c.Terms = append(c.Terms, p.T("operator.check", "operator", operator.Name, "contact", operator.Contact))
 	}
@@ -148,7 +148,7 @@ func (c *Content) overview(p *locale.Printer, cloud partner.Cloud) {
 }
 
 // Legal gives how the operator is reached, its privacy notice and its imprint, as far as it has them.
-func Legal(p *locale.Printer, o contact.Operator) (all []Aside) {
+func Legal(p *locale.Printer, o emailaddr.Operator) (all []Aside) {
 	if o.Contact != "" {
 		all = append(all, Aside{p.T("operator.contact"), mailto + o.Contact})
 	}

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/text/language"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/partner"
@@ -70,7 +70,7 @@ func TestLinkStandsAloneOnce(t *testing.T) {
 			l.Inviter.Contact.Phone = rapid.SampledFrom([]string{"", "+33 1 23 45 67 89"}).Draw(t, "phone")
 			l.Inviter.Contact.Email = rapid.SampledFrom([]string{"", "a@dogwood.example"}).Draw(t, "email")
 			l.Invitation.Duration = time.Duration(rapid.IntRange(24, 90*24).Draw(t, "hours")) * time.Hour
-			c := Compose(l, link, contact.Operator{Name: name.Draw(t, "operator")})
+			c := Compose(l, link, emailaddr.Operator{Name: name.Draw(t, "operator")})
 			aloneOnce(t, c.Text(), link)
 			aloneOnce(t, c.Short(), link)
 		})
@@ -214,6 +214,6 @@ func TestUnknownLocaleIsEnglish(t *testing.T) {
 }
 
 // operator is who operates the service.
-var operator = contact.Operator{
+var operator = emailaddr.Operator{
 	Name: "Example Operator", Contact: "help@operator.example", Privacy: "https://operator.example/privacy", Imprint: "https://operator.example/imprint",
 }

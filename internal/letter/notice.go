@@ -3,7 +3,7 @@ package letter
 import (
 	"slices"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/outbox"
@@ -20,7 +20,7 @@ type Links struct {
 
 // Mail writes the mail of an invitation as we send it: the letter, what the partner adds where the deployment allows that, and
 // a way to say that the company is not known. The kind is one that [Writes] knows.
-func Mail(l invitation.Letter, links Links, operator contact.Operator) Content {
+func Mail(l invitation.Letter, links Links, operator emailaddr.Operator) Content {
 	c := compose(l, links.Answer, operator)
 	p := printer(l.Invitation.Locale)
 	c.Quote = quote(p.T("mail.message", "name", c.name), l.Invitation.Message)
@@ -29,7 +29,7 @@ func Mail(l invitation.Letter, links Links, operator contact.Operator) Content {
 }
 
 // Remind writes a reminder: the mail once more, with a subject of its own and a way to get no more of the partner's mails.
-func Remind(l invitation.Letter, links Links, operator contact.Operator) Content {
+func Remind(l invitation.Letter, links Links, operator emailaddr.Operator) Content {
 	c := Mail(l, links, operator)
 	p := printer(l.Invitation.Locale)
 	c.entitle(func(subject string) string { return p.T("mail.reminder.subject", "subject", subject) })
@@ -41,7 +41,7 @@ func Remind(l invitation.Letter, links Links, operator contact.Operator) Content
 
 // Receipt writes what was answered, for who was asked, in the invitation's language; what was agreed to is quoted in the language of the page
 // that was answered (0.39). Without a link to dispute it, it is the copy for who answered. The invitation has an answer and a kind that [Writes] knows.
-func Receipt(l invitation.Letter, links Links, operator contact.Operator) Content {
+func Receipt(l invitation.Letter, links Links, operator emailaddr.Operator) Content {
 	l = disarmed(l)
 	i, name := l.Invitation, l.Inviter.DisplayName
 	p := printer(i.Locale)
@@ -99,7 +99,7 @@ var notices = map[outbox.Kind]func(*locale.Printer, invitation.Letter) Content{
 
 // Tell writes a notice to the contact of the partner, in the partner's language and without any personal link. Of the customer it says
 // what a person has typed or a tenant calls itself, in the facts and in a quote only. The notice is one that [Tells] knows.
-func Tell(n outbox.Kind, l invitation.Letter, operator contact.Operator) Content {
+func Tell(n outbox.Kind, l invitation.Letter, operator emailaddr.Operator) Content {
 	l = disarmed(l)
 	p := printer(l.Inviter.Locale)
 	c := notices[n](p, l)
@@ -120,7 +120,7 @@ func answerNotice(p *locale.Printer, l invitation.Letter) Content {
 			c.Intro = p.T("mail.answer.partnership.declined")
 		}
 		c.give(p, declining(p, i.Answer.Reason))
-		if contact.Linkable(i.Answer.Comment) { // no mail of ours carries what a stranger would have others open
+		if emailaddr.Linkable(i.Answer.Comment) { // no mail of ours carries what a stranger would have others open
 			c.Asked = []string{p.T("mail.answer.comment.held")}
 		} else {
 			c.Quote = quote(p.T("mail.answer.comment"), i.Answer.Comment)

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/partner"
@@ -19,8 +19,8 @@ func TestKnownOrderer(t *testing.T) {
 			Orderer:    partner.Account{DisplayName: "birch.example", Role: partner.IndirectProvider},
 		}
 		p := locale.For(tag)
-		c := Compose(l, "https://portal.example/i/x", contact.Operator{Name: "Operator"})
-		if text := c.Text(); !strings.Contains(text, contact.Disarm("birch.example")) || strings.Contains(text, p.T("order.indirect", "partner", "Cedar Solutions")) {
+		c := Compose(l, "https://portal.example/i/x", emailaddr.Operator{Name: "Operator"})
+		if text := c.Text(); !strings.Contains(text, emailaddr.Disarm("birch.example")) || strings.Contains(text, p.T("order.indirect", "partner", "Cedar Solutions")) {
 			t.Errorf("%v: %s", tag, text)
 		}
 		if told := toldOrders(p, l); !strings.Contains(told, "birch.example") {

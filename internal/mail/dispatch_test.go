@@ -22,8 +22,8 @@ import (
 	"golang.org/x/time/rate"
 
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/due"
+	"concord/internal/emailaddr"
 	"concord/internal/feedback"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -234,7 +234,7 @@ func newWorld(t *testing.T) *world {
 	})
 	w.service = &invitation.Service{
 		Store: w.memory, Accounts: w.memory, Relationships: w.memory, Partnerships: w.memory, Regions: partner.ShippedRegions(), Clouds: clouds,
-		Addresses: contact.Addresses{AllowReserved: true}, Locales: locale.Tags, Now: time.Now,
+		Addresses: emailaddr.Addresses{AllowReserved: true}, Locales: locale.Tags, Now: time.Now,
 		Ledger: w.memory, Limits: recipient.Limits{FirstMonth: 1000, Daily: 1000},
 	}
 	return w
@@ -259,7 +259,7 @@ func (w *world) dispatcher(step func(string)) *Dispatcher {
 	s := stepped{w.memory, step}
 	return &Dispatcher{
 		Store: s, Accounts: s, Ledger: w.memory, Clouds: clouds,
-		Others: invitation.Sweep{Store: w.memory, Relationships: w.memory, Partnerships: w.memory, Accounts: w.memory, Granular: w.memory, Now: time.Now}, Links: s, Sender: steppedSender{ses, step}, Limiter: rate.NewLimiter(rate.Inf, 1), Operator: contact.Operator{Name: "Example"},
+		Others: invitation.Sweep{Store: w.memory, Relationships: w.memory, Partnerships: w.memory, Accounts: w.memory, Granular: w.memory, Now: time.Now}, Links: s, Sender: steppedSender{ses, step}, Limiter: rate.NewLimiter(rate.Inf, 1), Operator: emailaddr.Operator{Name: "Example"},
 		Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Function: "mailer", Out: io.Discard},
 	}
 }

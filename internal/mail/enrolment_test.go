@@ -16,9 +16,9 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/due"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/feedback"
 	"concord/internal/granular"
@@ -112,7 +112,7 @@ func newBureau(t *testing.T) *bureau {
 	records := storetest.Samples()
 	b := &bureau{world: w, dispatcher: w.dispatcher(nil), applications: &enrolment.Service{
 		Store: w.memory, Accounts: w.memory, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: w.memory,
-		Addresses: contact.Addresses{AllowReserved: true}, Clouds: clouds, Locales: locale.Tags, Now: time.Now,
+		Addresses: emailaddr.Addresses{AllowReserved: true}, Clouds: clouds, Locales: locale.Tags, Now: time.Now,
 	}}
 	b.dispatcher.Enrolments = w.memory
 	c := b.admin()

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"concord/internal/contact"
 	"concord/internal/due"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/link"
 	"concord/internal/observe"
@@ -64,7 +64,7 @@ func newDesk(t *testing.T) *desk {
 	d.account(partner.Active)
 	d.Dispatcher = &Dispatcher{
 		Store: d.memory, Granular: d.memory, Roles: granular.ShippedRoles(), Accounts: d.memory, Ledger: d.memory, Links: d, Sender: d.sender, Limiter: rate.NewLimiter(rate.Inf, 1),
-		Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example"}}, Operator: contact.Operator{Name: "Example"}, Now: func() time.Time { return d.clock },
+		Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example"}}, Operator: emailaddr.Operator{Name: "Example"}, Now: func() time.Time { return d.clock },
 		Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Function: "mailer", Out: io.Discard},
 	}
 	d.memory.PutGranular(granular.Relationship{
@@ -144,7 +144,7 @@ func TestGranularMail(t *testing.T) {
 // TestGranularReminders: 30, 7 and 1 days before the end, to the partner without a link and to who has approved with it.
 func TestGranularReminders(t *testing.T) {
 	d := newDesk(t)
-	service := granular.Service{Store: d.memory, Accounts: d.memory, Clouds: d.Clouds, Addresses: contact.Addresses{AllowReserved: true}, Now: d.Now}
+	service := granular.Service{Store: d.memory, Accounts: d.memory, Clouds: d.Clouds, Addresses: emailaddr.Addresses{AllowReserved: true}, Now: d.Now}
 	who := relationship.Person{Subject: "lena", Email: "lena@larch.example", Company: relationship.Customer{Tenant: "1a2c0000-0000-4000-8000-000000000011", Cloud: "public"}, Roles: []partner.Role{partner.GlobalAdmin}}
 	l := link.Link{Tenant: string(d.key.Partner), ID: d.key.ID, Generation: 2}
 	if _, c, err := service.Respond(t.Context(), l, who, granular.Response{Answer: "accept", Authorized: true, FullName: "Lena Larch", JobTitle: "Head"}); c != granular.ApprovedBy || err != nil {

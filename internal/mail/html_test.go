@@ -10,7 +10,7 @@ import (
 	xhtml "golang.org/x/net/html"
 	"golang.org/x/text/language"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/letter"
 	"concord/internal/letter/markup"
@@ -94,7 +94,7 @@ func TestLongestNames(t *testing.T) {
 		l.Inviter.DisplayName = strings.Repeat("&", 100)
 		l.Inviter.VerifiedDomain = strings.Repeat("a", 253)
 		l.Inviter.Contact = partner.Contact{Email: strings.Repeat("'", 254), Phone: strings.Repeat("0", 100)}
-		html, err := markup.HTML(letter.Compose(l, url, contact.Operator{Name: strings.Repeat("&", 100)}))
+		html, err := markup.HTML(letter.Compose(l, url, emailaddr.Operator{Name: strings.Repeat("&", 100)}))
 		if err != nil || len(html) >= maxHTML {
 			t.Errorf("%v: %d bytes, %v", tag, len(html), err)
 		}
@@ -104,7 +104,7 @@ func TestLongestNames(t *testing.T) {
 func TestNamesAreText(t *testing.T) {
 	l := example(language.English, true)
 	l.Inviter.DisplayName = `</td><a href="https://evil.example">x</a>`
-	html, err := markup.HTML(letter.Compose(l, url, contact.Operator{Name: `<img src=x>`}))
+	html, err := markup.HTML(letter.Compose(l, url, emailaddr.Operator{Name: `<img src=x>`}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestLinksAreOfTheWebOrAMailbox(t *testing.T) {
 }
 
 // operator is who operates the service.
-var operator = contact.Operator{
+var operator = emailaddr.Operator{
 	Name: "Example Operator, Ltd.", Contact: "help@operator.example", Privacy: "https://operator.example/privacy", Imprint: "https://operator.example/imprint",
 }
 

@@ -24,7 +24,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/letter"
@@ -52,7 +52,7 @@ type Dispatcher struct {
 	Links    Links
 	Sender   Sender
 	Limiter  *rate.Limiter
-	Operator contact.Operator // who operates the service, as the mail says it
+	Operator emailaddr.Operator // who operates the service, as the mail says it
 	Now      func() time.Time
 	Log      *slog.Logger
 	Metrics  *observe.Metrics

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/identity"
 	"concord/internal/invitation"
@@ -31,7 +31,7 @@ func FuzzCallback(f *testing.F) {
 	}
 	handler, err := Site{
 		Granular: &granular.Service{}, Invitations: &invitation.Service{Clouds: partner.Clouds{{ID: "p", PortalName: "P", BaseURL: "http://127.0.0.1"}}, Now: time.Now},
-		Keys: fixed{keyA}, Operator: contact.Operator{Name: "O"}, Authorities: authorities, Log: quiet,
+		Keys: fixed{keyA}, Operator: emailaddr.Operator{Name: "O"}, Authorities: authorities, Log: quiet,
 	}.Handler()
 	if err != nil {
 		f.Fatal(err)

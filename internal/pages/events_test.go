@@ -12,8 +12,8 @@ import (
 	"golang.org/x/net/html"
 
 	"concord/internal/apigw"
-	"concord/internal/contact"
 	"concord/internal/customer"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -123,7 +123,7 @@ func TestEvents(t *testing.T) {
 				Granular:    &granular.Service{Store: store, Accounts: store, Clouds: clouds, Roles: granular.ShippedRoles(), Now: time.Now},
 				Enrolments:  enrolment.Confirmation{Store: store, Now: time.Now},
 				Customers:   customer.Self{Store: store, Register: store, Accounts: store, Purchases: store, Granular: &granular.Service{Store: store, Accounts: store, Now: time.Now}, Tiers: partnership.Service{Store: store, Accounts: store, Tiers: store, Now: time.Now}, Now: time.Now},
-				Keys:        k, Operator: contact.Operator{Name: "Grove Marketplace Ltd"}, Authorities: authorities(idp.URL), Log: slog.New(slog.DiscardHandler),
+				Keys:        k, Operator: emailaddr.Operator{Name: "Grove Marketplace Ltd"}, Authorities: authorities(idp.URL), Log: slog.New(slog.DiscardHandler),
 			}.Handler()
 			if err != nil {
 				t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	lang "golang.org/x/text/language"
 
 	"concord/internal/commerce"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/letter"
@@ -189,11 +189,11 @@ func (a asking) texts(t *testing.T, tag lang.Tag) map[string][]string {
 	asked := a.letter(tag)
 	all := map[string][]string{}
 	write := func(name string, c letter.Content) { all[name] = append(strings.Split(c.Text(), "\n"), c.Subject) }
-	draft := letter.Compose(asked, links.Answer, contact.Operator{Name: "Operator"})
+	draft := letter.Compose(asked, links.Answer, emailaddr.Operator{Name: "Operator"})
 	write("draft", draft)
 	all["short draft"] = strings.Split(draft.Short(), "\n")
-	write("mail", letter.Mail(asked, links, contact.Operator{Name: "Operator"}))
-	write("reminder", letter.Remind(asked, links, contact.Operator{Name: "Operator"}))
+	write("mail", letter.Mail(asked, links, emailaddr.Operator{Name: "Operator"}))
+	write("reminder", letter.Remind(asked, links, emailaddr.Operator{Name: "Operator"}))
 	all["review"] = paragraphs(a.show(t, asked, outcomes[invitation.Review], nil))
 	offer := &commerce.Signable{Text: terms.Text{Title: "Sample", Version: "1", Language: "en", Body: "Words.", Hash: "ab"}}
 	if a.kind == invitation.Partnership {
@@ -207,10 +207,10 @@ func (a asking) texts(t *testing.T, tag lang.Tag) map[string][]string {
 		all["accepted"+mark] = paragraphs(a.show(t, given, outcomes[invitation.AcceptedBy], nil))
 		all["dispute"+mark] = paragraphs(a.show(t, given, outcomes[invitation.DisputeForm], nil))
 		all["disputed"+mark] = paragraphs(a.show(t, given, outcomes[invitation.Disputed], nil))
-		write("receipt"+mark, letter.Receipt(given, links, contact.Operator{Name: "Operator"}))
-		write("copy"+mark, letter.Receipt(given, letter.Links{}, contact.Operator{Name: "Operator"}))
-		write("notice"+mark, letter.Tell(invitation.AnswerNotice, given, contact.Operator{Name: "Operator"}))
-		write("dispute notice"+mark, letter.Tell(invitation.DisputeNotice, given, contact.Operator{Name: "Operator"}))
+		write("receipt"+mark, letter.Receipt(given, links, emailaddr.Operator{Name: "Operator"}))
+		write("copy"+mark, letter.Receipt(given, letter.Links{}, emailaddr.Operator{Name: "Operator"}))
+		write("notice"+mark, letter.Tell(invitation.AnswerNotice, given, emailaddr.Operator{Name: "Operator"}))
+		write("dispute notice"+mark, letter.Tell(invitation.DisputeNotice, given, emailaddr.Operator{Name: "Operator"}))
 	}
 	return all
 }

@@ -21,8 +21,8 @@ import (
 	"time"
 
 	"concord/internal/commerce"
-	"concord/internal/contact"
 	"concord/internal/customer"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/identity"
@@ -54,7 +54,7 @@ type Site struct {
 	Enrolments  enrolment.Confirmation // how primary contacts confirm their addresses
 	Customers   customer.Self
 	Keys        Keys
-	Operator    contact.Operator      // who operates the deployment; every page says so
+	Operator    emailaddr.Operator    // who operates the deployment; every page says so
 	Authorities *identity.Authorities // where people sign in
 	Log         *slog.Logger
 }

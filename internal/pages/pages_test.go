@@ -27,8 +27,8 @@ import (
 
 	"concord/internal/command"
 	"concord/internal/commerce"
-	"concord/internal/contact"
 	"concord/internal/customer"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -144,7 +144,7 @@ func (d *deployment) logged() string {
 }
 
 // grove operates the deployment.
-var grove = contact.Operator{Name: "Grove Marketplace Ltd", Contact: "help@grove.example", Privacy: "https://grove.example/privacy", Imprint: "https://grove.example/imprint"}
+var grove = emailaddr.Operator{Name: "Grove Marketplace Ltd", Contact: "help@grove.example", Privacy: "https://grove.example/privacy", Imprint: "https://grove.example/imprint"}
 
 func deploy(t *testing.T, edit ...func(*deployment)) *deployment {
 	t.Helper()

@@ -12,7 +12,7 @@ import (
 
 	lang "golang.org/x/text/language"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/letter"
@@ -68,8 +68,8 @@ func TestStrongestRight(t *testing.T) {
 			if want := a.strongest(); r != want || given.Right(granular.ShippedRoles()) != want {
 				t.Fatalf("%v: %v and %v, want %v", a, r, given.Right(granular.ShippedRoles()), want)
 			}
-			draft, mail, reminder := letter.Compose(asked, links.Answer, contact.Operator{Name: "O"}), letter.Mail(asked, links, contact.Operator{Name: "O"}), letter.Remind(asked, links, contact.Operator{Name: "O"})
-			receipt := letter.Receipt(given, links, contact.Operator{Name: "O"})
+			draft, mail, reminder := letter.Compose(asked, links.Answer, emailaddr.Operator{Name: "O"}), letter.Mail(asked, links, emailaddr.Operator{Name: "O"}), letter.Remind(asked, links, emailaddr.Operator{Name: "O"})
+			receipt := letter.Receipt(given, links, emailaddr.Operator{Name: "O"})
 			review, form, result := a.show(t, asked, outcomes[invitation.Review], nil), a.show(t, asked, outcomes[invitation.Form], nil), a.show(t, given, outcomes[invitation.AcceptedBy], nil)
 			places := map[string]string{
 				"subject of the draft": draft.Subject, "subject of the mail": mail.Subject, "subject of the reminder": reminder.Subject, "subject of the receipt": receipt.Subject,
@@ -93,7 +93,7 @@ func TestStrongestRight(t *testing.T) {
 			}
 			for _, id := range a.roles {
 				name, _ := granular.ShippedRoles().Name(id)
-				for mail, text := range map[string]string{"draft": draft.Text(), "mail": mail.Text(), "reminder": reminder.Text(), "receipt": receipt.Text(), "notice": letter.Tell(invitation.AnswerNotice, given, contact.Operator{Name: "O"}).Text()} {
+				for mail, text := range map[string]string{"draft": draft.Text(), "mail": mail.Text(), "reminder": reminder.Text(), "receipt": receipt.Text(), "notice": letter.Tell(invitation.AnswerNotice, given, emailaddr.Operator{Name: "O"}).Text()} {
 					if !strings.Contains(text, name) {
 						t.Errorf("%v, %v: the %s does not name the role %s", tag, a, mail, name)
 					}
@@ -139,7 +139,7 @@ func TestStrongestRightOfGranularAdministration(t *testing.T) {
 				return out.String()
 			}
 			mail := func(n outbox.Kind) letter.Content {
-				c, _ := letter.Granular(n, q, granular.ShippedRoles(), letter.Links{Answer: "https://portal.example/g/AQID"}, contact.Operator{Name: "O"})
+				c, _ := letter.Granular(n, q, granular.ShippedRoles(), letter.Links{Answer: "https://portal.example/g/AQID"}, emailaddr.Operator{Name: "O"})
 				return c
 			}
 			review, form, request := show(grants[granular.Review]), show(grants[granular.Form]), mail(granular.RequestNotice)

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/letter"
 	"concord/internal/link"
@@ -708,7 +708,7 @@ func wrongTenant(p *page) any {
 
 func notAdmin(p *page) any {
 	p.Title = p.T("page.not-admin.title")
-	forward := []any{"partner", contact.Disarm(p.partner()), "domain", p.letter.Inviter.VerifiedDomain, "portal", p.Portal, "operator", p.Operator}
+	forward := []any{"partner", emailaddr.Disarm(p.partner()), "domain", p.letter.Inviter.VerifiedDomain, "portal", p.Portal, "operator", p.Operator}
 	text := p.T("page.not-admin.copy", forward...)
 	if p.kind() == invitation.Partnership {
 		text = p.T("page.not-admin.copy.partnership", forward...)

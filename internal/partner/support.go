@@ -3,7 +3,7 @@ package partner
 import (
 	"slices"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/problem"
 )
 
@@ -16,21 +16,21 @@ type SupportProfile struct {
 
 // Check gives the profile as it is kept, and finds what is wrong with it at a pointer: an address that cannot be mailed to or is at a webmail
 // provider ([problem.WebmailNotAllowed]; domain, 0.34), a phone number or a name that is none. What was not said is looked for elsewhere.
-func (p SupportProfile) Check(f *problem.Findings, at string, addresses contact.Addresses) SupportProfile {
+func (p SupportProfile) Check(f *problem.Findings, at string, addresses emailaddr.Addresses) SupportProfile {
 	if p.Email != "" {
 		email, err := addresses.Check(p.Email)
 		f.Note(at+"/email", err)
-		if name, ok := contact.Webmail(email); ok {
+		if name, ok := emailaddr.Webmail(email); ok {
 			f.Add(at+"/email", problem.WebmailNotAllowed,
 				"Anybody can have an address at %s: give one at a domain that is a company's own.", name)
 		}
 		p.Email = email
 	}
 	if p.Phone != "" {
-		f.Note(at+"/phone", contact.Phone(p.Phone))
+		f.Note(at+"/phone", emailaddr.Phone(p.Phone))
 	}
 	if p.Name != "" {
-		name, err := contact.Name(p.Name)
+		name, err := emailaddr.Name(p.Name)
 		f.Note(at+"/name", err)
 		p.Name = name
 	}

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"concord/internal/command"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -75,10 +75,10 @@ type Mailings struct {
 }
 
 // Of gives the hash under which a recipient is known: that of the mailbox.
-func Of(address string) string { return Hash(contact.Mailbox(address)) }
+func Of(address string) string { return Hash(emailaddr.Mailbox(address)) }
 
 // exactly gives the hash of an address with its tag. Without one it is that of the mailbox.
-func exactly(address string) string { return Hash(contact.Normalise(address)) }
+func exactly(address string) string { return Hash(emailaddr.Normalise(address)) }
 
 // Hash gives what stands for an address, a mailbox or a domain and does not say it: 32 hexadecimal digits.
 func Hash(s string) string {
@@ -180,8 +180,8 @@ func (q Quota) Reserve(ctx context.Context, account partner.Account, address str
 // second is refused, the first is used up: that day has one mail less for that company.
 func (q Quota) count(ctx context.Context, account partner.Account, address string, at time.Time) error {
 	day, tomorrow := at.Format(time.DateOnly), at.Truncate(Window).Add(Window).Sub(at)
-	if _, webmail := contact.Webmail(address); q.Limits.Domain > 0 && !webmail {
-		ok, err := q.Ledger.Count(ctx, account.Tenant, Tally{day, Hash(contact.Registered(address))}, q.Limits.Domain)
+	if _, webmail := emailaddr.Webmail(address); q.Limits.Domain > 0 && !webmail {
+		ok, err := q.Ledger.Count(ctx, account.Tenant, Tally{day, Hash(emailaddr.Registered(address))}, q.Limits.Domain)
 		if err == nil && !ok {
 			err = &problem.Error{Code: problem.RecipientQuotaExceeded, RetryAfter: tomorrow,
 				Detail: "You have sent as many emails to this company as you may in one day."}

@@ -3,7 +3,7 @@ package recipient
 import (
 	"context"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/outbox"
 	"concord/internal/partner"
 )
@@ -21,15 +21,15 @@ func voice(address, mail string) string {
 	if address == "" {
 		return mail
 	}
-	if _, webmail := contact.Webmail(address); webmail {
+	if _, webmail := emailaddr.Webmail(address); webmail {
 		return Of(address)
 	}
-	return Hash(contact.Registered(address))
+	return Hash(emailaddr.Registered(address))
 }
 
 // Complain holds a complaint about a mail that went to an address against its partner.
 func Complain(ctx context.Context, r Reputation, p partner.TenantID, address, mail string) error {
-	if r == nil || contact.Simulated(address) {
+	if r == nil || emailaddr.Simulated(address) {
 		return nil
 	}
 	return r.Complained(ctx, p, voice(address, mail))
@@ -42,7 +42,7 @@ func HoldReport(ctx context.Context, r Reputation, p partner.TenantID, address, 
 	switch {
 	case report.State == outbox.Complained:
 		return Complain(ctx, r, p, address, mail)
-	case r == nil || contact.Simulated(address) || report.State != outbox.Bounced || !report.Undeliverable:
+	case r == nil || emailaddr.Simulated(address) || report.State != outbox.Bounced || !report.Undeliverable:
 		return nil
 	default:
 		return r.Bounced(ctx, p, mail)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"concord/internal/command"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -32,7 +32,7 @@ type Suppression struct {
 // mailbox when its owner complained, and otherwise from the exact address alone (domain, 0.37).
 func Suppress(ctx context.Context, ledger Suppressions, address string, r outbox.Report, now time.Time) error {
 	// Neither SES nor we remember what the simulator answers: a rehearsal can be repeated.
-	if address == "" || contact.Simulated(address) {
+	if address == "" || emailaddr.Simulated(address) {
 		return nil
 	}
 	s := &Suppression{At: now.UTC().Truncate(time.Second), Reason: r.Reason}
@@ -147,7 +147,7 @@ const (
 // it off that list as well.
 type Pardon struct {
 	Ledger    Suppressions
-	Addresses contact.Addresses
+	Addresses emailaddr.Addresses
 	Now       func() time.Time
 }
 
@@ -231,8 +231,8 @@ func (p Pardon) Lift(ctx context.Context, u partner.User, l Lifting) ([]Standing
 	by := l.partner(&f)
 	if l.Why == nil {
 		f.Add("/reason", problem.ValidationFailed, "Say why.")
-	} else if !contact.Line(*l.Why, MaxWhy) {
-		f.Add("/reason", problem.ValidationFailed, contact.LineRule, MaxWhy)
+	} else if !emailaddr.Line(*l.Why, MaxWhy) {
+		f.Add("/reason", problem.ValidationFailed, emailaddr.LineRule, MaxWhy)
 	}
 	if err := f.Err(); err != nil {
 		return nil, err

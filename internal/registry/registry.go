@@ -16,8 +16,8 @@ import (
 	"golang.org/x/text/language"
 
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/country"
+	"concord/internal/emailaddr"
 	"concord/internal/locale"
 	"concord/internal/partner"
 	"concord/internal/problem"
@@ -93,7 +93,7 @@ type Store interface {
 type Service struct {
 	Store     Store
 	Clouds    partner.Clouds
-	Addresses contact.Addresses
+	Addresses emailaddr.Addresses
 	// Locales are the languages that mails and pages are written in.
 	Locales []language.Tag
 	Now     func() time.Time
@@ -217,7 +217,7 @@ func (r *Service) found(f *problem.Findings, a *partner.Account, of Founding) {
 // apply checks the particulars and puts them into the account, apart from its states.
 func (r *Service) apply(f *problem.Findings, a *partner.Account, p Particulars) {
 	if p.DisplayName != nil {
-		name, err := contact.Name(*p.DisplayName)
+		name, err := emailaddr.Name(*p.DisplayName)
 		if err != nil {
 			f.Note("/displayName", err)
 		}
@@ -244,8 +244,8 @@ func (r *Service) apply(f *problem.Findings, a *partner.Account, p Particulars) 
 			f.Add("/dailyMails", problem.ValidationFailed, "The emails of a day are 0 to %d; 0 stands for the deployment's number.", MaxDailyMails)
 		}
 	}
-	if p.Why != nil && !contact.Line(*p.Why, MaxWhy) {
-		f.Add("/reason", problem.ValidationFailed, contact.LineRule, MaxWhy)
+	if p.Why != nil && !emailaddr.Line(*p.Why, MaxWhy) {
+		f.Add("/reason", problem.ValidationFailed, emailaddr.LineRule, MaxWhy)
 	}
 	a.ListedInDirectory = *cmp.Or(p.ListedInDirectory, &a.ListedInDirectory)
 	if p.PartnerIDs != nil {
@@ -266,11 +266,11 @@ func (r *Service) contact(f *problem.Findings, c partner.Contact) partner.Contac
 	}
 	c.Email = email
 	if c.Phone != "" {
-		f.Note("/contact/phone", contact.Phone(c.Phone))
+		f.Note("/contact/phone", emailaddr.Phone(c.Phone))
 	}
 	if c.Website != "" {
 		u, err := url.Parse(c.Website)
-		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || !contact.Line(c.Website, 200) || strings.ContainsAny(c.Website, " <>\"'") {
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || !emailaddr.Line(c.Website, 200) || strings.ContainsAny(c.Website, " <>\"'") {
 			f.Add("/contact/website", problem.ValidationFailed, "A website is an https URL of at most 200 characters, such as https://www.example.com.")
 		}
 	}

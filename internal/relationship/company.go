@@ -7,7 +7,7 @@ import (
 	"maps"
 	"slices"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/partner"
 	"concord/internal/problem"
 )
@@ -115,7 +115,7 @@ func (c Customer) Verified() []string {
 // verified gives the domains of a company in the form under which they are kept.
 func verified(domains []string) (list []string) {
 	for _, d := range domains {
-		if ascii := contact.Normalise("@" + d); len(ascii) > 1 && !slices.Contains(list, ascii[1:]) {
+		if ascii := emailaddr.Normalise("@" + d); len(ascii) > 1 && !slices.Contains(list, ascii[1:]) {
 			list = append(list, ascii[1:])
 		}
 	}
@@ -270,7 +270,7 @@ func claimable(q Inquiry, found Found) (list []Record) {
 func Around(domains ...string) []string {
 	var all []string
 	for _, d := range verified(domains) {
-		all = append(append(all, d), contact.Above(d)...)
+		all = append(append(all, d), emailaddr.Above(d)...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -281,7 +281,7 @@ func Known(found Found, tenant partner.TenantID, domains ...string) (list []Doma
 	domains = verified(domains)
 	var above []string
 	for _, d := range domains {
-		above = append(above, contact.Above(d)...)
+		above = append(above, emailaddr.Above(d)...)
 	}
 	slices.Sort(above)
 	above = slices.Compact(above)

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/partner"
 )
 
@@ -469,8 +469,8 @@ func (r Relationship) EndedAt() time.Time {
 // CheckIdentity says whether a customer that answered owns the domain of the address that was invited. When it does
 // not, the answer stands and the partner has to confirm (domain, 0.25).
 func CheckIdentity(c Customer, invited string) IdentityCheck {
-	_, domain, ok := strings.Cut(contact.Normalise(invited), "@")
-	if !ok || slices.ContainsFunc(c.Domains, func(d string) bool { return contact.Normalise("@"+d) == "@"+domain }) {
+	_, domain, ok := strings.Cut(emailaddr.Normalise(invited), "@")
+	if !ok || slices.ContainsFunc(c.Domains, func(d string) bool { return emailaddr.Normalise("@"+d) == "@"+domain }) {
 		return NotNeeded
 	}
 	return Unproven

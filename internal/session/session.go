@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 )
@@ -100,7 +100,7 @@ func someDomains(all []string, n int, invited string) []string {
 
 // DomainOf gives the domain of an address as addresses are compared; empty for none.
 func DomainOf(address string) string {
-	_, domain, _ := strings.Cut(contact.Normalise(address), "@")
+	_, domain, _ := strings.Cut(emailaddr.Normalise(address), "@")
 	return domain
 }
 

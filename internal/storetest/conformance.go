@@ -19,9 +19,9 @@ import (
 
 	"concord/internal/audit"
 	"concord/internal/batch"
-	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/due"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -1542,7 +1542,7 @@ func (s *suite) creation(p partner.TenantID, d, key string, at time.Time) custom
 		Customer: relationship.Customer{Tenant: record.ID, Created: true, CompanyName: "Larch", Domains: []string{d}, Country: "US", CountrySource: "partner", Cloud: "public"},
 	})
 	return customer.Creation{
-		Record: record, Above: contact.Above(d), Relationships: []relationship.Change{{After: r}}, Key: key, Made: customer.Made{Customer: record.ID, Body: "body", At: at},
+		Record: record, Above: emailaddr.Above(d), Relationships: []relationship.Change{{After: r}}, Key: key, Made: customer.Made{Customer: record.ID, Body: "body", At: at},
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"concord/internal/commerce"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
@@ -63,7 +63,7 @@ func trades(path string) bool {
 func (a *api) shop() *commerce.Service {
 	return &commerce.Service{
 		Accounts: a.store, Holders: a.store, Relationships: a.store, Agreements: a.store, Orders: a.store, Subscriptions: a.store, Partnerships: &a.tiers, Granular: &a.tiers,
-		Texts: a.store, Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: contact.Addresses{AllowReserved: true}, Now: func() time.Time { return a.now },
+		Texts: a.store, Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: emailaddr.Addresses{AllowReserved: true}, Now: func() time.Time { return a.now },
 	}
 }
 

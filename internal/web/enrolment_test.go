@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/link"
 	"concord/internal/locale"
@@ -29,7 +29,7 @@ func (a *api) applications() *enrolment.Service {
 	records := storetest.Samples()
 	return &enrolment.Service{
 		Store: a.store, Accounts: a.store, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: a.store, Texts: a.store,
-		Addresses: contact.Addresses{AllowReserved: true}, Clouds: a.service.Clouds, Locales: locale.Tags, Now: func() time.Time { return a.now },
+		Addresses: emailaddr.Addresses{AllowReserved: true}, Clouds: a.service.Clouds, Locales: locale.Tags, Now: func() time.Time { return a.now },
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -34,7 +34,7 @@ const granulars = "/v1/delegated-admin-relationships"
 func (a *api) granted() *granular.Service {
 	return &granular.Service{
 		Store: a.store, Accounts: a.store, Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example"}},
-		Addresses: contact.Addresses{AllowReserved: true}, Roles: granular.ShippedRoles(), Now: func() time.Time { return a.now }, Locales: locale.Tags,
+		Addresses: emailaddr.Addresses{AllowReserved: true}, Roles: granular.ShippedRoles(), Now: func() time.Time { return a.now }, Locales: locale.Tags,
 		Quota: recipient.Quota{Ledger: a.store, Limits: recipient.Limits{Partners: 3, FirstMonth: 50, Daily: 500}},
 	}
 }

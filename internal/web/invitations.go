@@ -12,8 +12,8 @@ import (
 
 	"concord/internal/batch"
 	"concord/internal/command"
-	"concord/internal/contact"
 	"concord/internal/draft"
+	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -277,7 +277,7 @@ func (i invitations) list(c *call) error {
 		invitation.Expired, invitation.AnyStatus)
 	q := invitation.Query{
 		Kind: oneOf(l, "kind", invitation.Kinds...), DeliveryState: oneOf(l, "deliveryState", outbox.Deliveries...),
-		RecipientEmail: l.text("recipientEmail", contact.MaxAddress), Customer: l.tenant("customerTenantId"), BatchID: l.text("batchId", maxID),
+		RecipientEmail: l.text("recipientEmail", emailaddr.MaxAddress), Customer: l.tenant("customerTenantId"), BatchID: l.text("batchId", maxID),
 		Reference: l.text("reference", maxID), Provider: l.tenant("providerTenantId"), Tag: l.text("tag", 4*2*invitation.MaxTag+1),
 		CreatedBy: l.text("createdBy", 255), CreatedAfter: l.moment("createdAfter"), CreatedBefore: l.moment("createdBefore"),
 		Limit: l.Limit, After: l.After,
@@ -424,7 +424,7 @@ func (i invitations) cancel(c *call) error {
 	var reason string
 	if r := b.text("reason"); r != nil {
 		if reason = *r; reason == "" {
-			b.findings.Add("/reason", problem.ValidationFailed, contact.LineRule, invitation.MaxReason)
+			b.findings.Add("/reason", problem.ValidationFailed, emailaddr.LineRule, invitation.MaxReason)
 		}
 	}
 	cmd.Findings = b.end()

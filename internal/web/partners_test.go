@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"concord/internal/command"
-	"concord/internal/contact"
+	"concord/internal/emailaddr"
 	"concord/internal/feedback"
 	"concord/internal/invitation"
 	"concord/internal/locale"
@@ -33,7 +33,7 @@ const (
 
 func (a *api) desk() web.Desk {
 	now := func() time.Time { return a.now }
-	addresses := contact.Addresses{AllowReserved: true}
+	addresses := emailaddr.Addresses{AllowReserved: true}
 	return web.Desk{
 		Registry: &registry.Service{
 			Store: a.store, Addresses: addresses, Locales: locale.Tags, Now: now,
@@ -526,7 +526,7 @@ func TestSuppressionsAreSeenAndLifted(t *testing.T) {
 func (a *api) block(t *testing.T, address string, by map[partner.TenantID]recipient.Suppression) {
 	t.Helper()
 	seen := &watched{Memory: a.store}
-	if _, err := (recipient.Pardon{Ledger: seen, Addresses: contact.Addresses{AllowReserved: true}}).Suppressions(t.Context(), partner.User{Roles: []partner.Role{partner.Operator}}, nil, &address); err != nil {
+	if _, err := (recipient.Pardon{Ledger: seen, Addresses: emailaddr.Addresses{AllowReserved: true}}).Suppressions(t.Context(), partner.User{Roles: []partner.Role{partner.Operator}}, nil, &address); err != nil {
 		t.Fatal(err)
 	}
 	m, err := a.store.Mailings(t.Context(), seen.recipient, true)

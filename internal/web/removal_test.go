@@ -14,8 +14,8 @@ import (
 	"concord/internal/audit"
 	"concord/internal/command"
 	"concord/internal/commerce"
-	"concord/internal/contact"
 	"concord/internal/customer"
+	"concord/internal/emailaddr"
 	"concord/internal/events"
 	"concord/internal/invitation"
 	"concord/internal/link"
@@ -37,8 +37,8 @@ func (a *api) customers() web.Customers {
 	}
 	return web.Customers{Store: a.store, Agreed: commerce.Agreed{Signatures: a.store, Accounts: a.store, Partnerships: &a.tiers, Tiers: a.store}, Texts: a.store, Service: customer.Service{
 		Store: a.store, Register: a.store, Support: a.store, Customers: a.store, Directory: a.store, Grants: a.store, Partnerships: a.store, Accounts: a.store, Texts: a.store, Regions: partner.ShippedRegions(),
-		Clouds: partner.Clouds{{ID: "public", AdministrationOptional: true}, {ID: "usGov"}}, Addresses: contact.Addresses{AllowReserved: true},
-		Webmail: contact.Webmail, Daily: createdDaily, Now: func() time.Time { return a.now },
+		Clouds: partner.Clouds{{ID: "public", AdministrationOptional: true}, {ID: "usGov"}}, Addresses: emailaddr.Addresses{AllowReserved: true},
+		Webmail: emailaddr.Webmail, Daily: createdDaily, Now: func() time.Time { return a.now },
 	}}
 }
 

@@ -26,8 +26,8 @@ import (
 
 	"concord/internal/apigw"
 	"concord/internal/batch"
-	"concord/internal/contact"
 	"concord/internal/draft"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -103,7 +103,7 @@ func newAPI(t *testing.T) *api {
 			{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example", AdministrationOptional: true},
 			{ID: "usGov", PortalName: "Concord for US Government", BaseURL: "https://gov.portal.example"},
 		},
-		Addresses: contact.Addresses{AllowReserved: true}, Locales: locale.Tags, Now: func() time.Time { return a.now },
+		Addresses: emailaddr.Addresses{AllowReserved: true}, Locales: locale.Tags, Now: func() time.Time { return a.now },
 		Ledger: a.store, Limits: recipient.Limits{Partners: 3, FirstMonth: 50, Daily: 500}, Recognition: a.recognition(),
 	}
 	log := slog.New(slog.NewJSONHandler(&a.log, nil))
@@ -113,7 +113,7 @@ func newAPI(t *testing.T) *api {
 			return []link.Key{{ID: 7, Secret: []byte("key of " + use)}}, nil
 		},
 	}
-	drafts := draft.Desk{Invitations: service, Operator: contact.Operator{Name: "Concord Operations"}, Sign: func(_ context.Context, p link.Purpose, l link.Link) (link.Secret, error) { return signer.Sign(p, l) }}
+	drafts := draft.Desk{Invitations: service, Operator: emailaddr.Operator{Name: "Concord Operations"}, Sign: func(_ context.Context, p link.Purpose, l link.Link) (link.Secret, error) { return signer.Sign(p, l) }}
 	a.invitations = apigw.Handler(web.Invitations(gate, service, drafts, &batch.Service{Store: a.store, Accounts: a.store, Invitations: service, Now: service.Now}, a.hooks()), "", log)
 	a.service = service
 	a.relationships = apigw.Handler(web.Relationships(gate, a.customers(), a.granted(), a.partnerships(), a.store, a.desk(), func() time.Time { return a.now }), "", log)

@@ -8,9 +8,9 @@ import (
 	"concord/internal/apigw"
 	"concord/internal/app"
 	"concord/internal/commerce"
-	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/env"
 	"concord/internal/feedback"
@@ -77,7 +77,7 @@ func parts(c Config, given app.Given) (site pages.Site, base string, err error) 
 		accepting = append(accepting, partner.Role(role))
 	}
 	now, store, metrics := c.Clock(), dynamo.New(given.AWS, c.Table), given.Metrics(c.Stack, "acceptance")
-	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
+	addresses := emailaddr.Addresses{AllowReserved: c.AllowReserved}
 	recognition := relationship.Recognition{
 		Companies: store, Relationships: store, Accounts: store, Regions: partner.ShippedRegions(), Register: store,
 	}

@@ -10,8 +10,8 @@ import (
 	"concord/internal/app"
 	"concord/internal/app/inviting"
 	"concord/internal/batch"
-	"concord/internal/contact"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/env"
 	"concord/internal/jobs"
 	"concord/internal/partner"
@@ -37,7 +37,7 @@ func New(c Config, given app.Given) (jobs.Function, error) {
 		return nil, err
 	}
 	now, store := c.Clock(), dynamo.New(given.AWS, c.Table)
-	service := inviting.New(c.Config, store, clouds, contact.Addresses{AllowReserved: c.AllowReserved}, now)
+	service := inviting.New(c.Config, store, clouds, emailaddr.Addresses{AllowReserved: c.AllowReserved}, now)
 	service.AllowMessage = c.AllowMessage
 	worker := &batch.Worker{
 		Store: store, Invitations: service, Limiter: rate.NewLimiter(rate.Limit(c.Rate), 1),

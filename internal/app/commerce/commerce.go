@@ -7,8 +7,8 @@ import (
 	"concord/internal/apigw"
 	"concord/internal/app"
 	"concord/internal/commerce"
-	"concord/internal/contact"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/env"
 	"concord/internal/granular"
@@ -37,7 +37,7 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 		Subscriptions: store, Partnerships: commerce.Tiers{Store: store}, Texts: store, Evidence: app.Years(c.EvidenceYears),
 		// Who is granted what is only read here.
 		Granular: &granular.Service{Store: store, Roles: granular.ShippedRoles(), Now: now},
-		Regions:  partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: contact.Addresses{AllowReserved: c.AllowReserved},
+		Regions:  partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: emailaddr.Addresses{AllowReserved: c.AllowReserved},
 		Now: now,
 	}
 	if err := errors.Join(app.Whole(gate), app.Whole(service)); err != nil {

@@ -10,9 +10,9 @@ import (
 	"concord/internal/batch"
 	"concord/internal/commerce"
 	pages "concord/internal/console"
-	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/env"
 	"concord/internal/granular"
@@ -70,7 +70,7 @@ func parts(c Config, given app.Given) (console pages.Console, base string, err e
 		return console, "", err
 	}
 	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), keyring.New(given.AWS, c.Secret)
-	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
+	addresses := emailaddr.Addresses{AllowReserved: c.AllowReserved}
 	records := enrolment.Records{Store: store, Now: now}
 	invitations := inviting.New(c.Config, store, clouds, addresses, now)
 	console = pages.Console{
@@ -78,7 +78,7 @@ func parts(c Config, given app.Given) (console pages.Console, base string, err e
 		Batches:     &batch.Service{Store: store, Accounts: store, Invitations: invitations, Now: now},
 		Customers: customer.Service{
 			Store: store, Register: store, Support: store, Customers: store, Directory: store, Grants: store, Partnerships: store, Accounts: store,
-			Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Webmail: contact.Webmail, Now: now,
+			Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Webmail: emailaddr.Webmail, Now: now,
 			SubscriptionsStay: !c.RemovalNeedsNone, ResellersKeep: !c.ResellersRemove, AssociationGrants: c.AssociationGrants, Daily: c.CreatedDaily,
 		},
 		Relationships: store, Week: store, Audit: store, Audiences: c.Audiences,

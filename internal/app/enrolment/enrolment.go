@@ -7,8 +7,8 @@ import (
 
 	"concord/internal/apigw"
 	"concord/internal/app"
-	"concord/internal/contact"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
 	"concord/internal/env"
 	"concord/internal/keyring"
@@ -35,7 +35,7 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 	records := enrolment.Records{Store: store, Now: now}
 	service := &enrolment.Service{
 		Store: store, Accounts: store, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: store,
-		Calendar: records, Texts: store, Addresses: contact.Addresses{AllowReserved: c.AllowReserved}, Clouds: clouds,
+		Calendar: records, Texts: store, Addresses: emailaddr.Addresses{AllowReserved: c.AllowReserved}, Clouds: clouds,
 		Locales: locale.Tags, Now: now,
 	}
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Log: given.Log}

@@ -8,9 +8,9 @@ import (
 	"concord/internal/app"
 	"concord/internal/app/inviting"
 	"concord/internal/batch"
-	"concord/internal/contact"
 	"concord/internal/draft"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/env"
 	"concord/internal/keyring"
 	"concord/internal/partner"
@@ -40,14 +40,14 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 		return nil, err
 	}
 	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), keyring.New(given.AWS, c.Secret)
-	service := inviting.New(c.Config, store, clouds, contact.Addresses{AllowReserved: c.AllowReserved}, now)
+	service := inviting.New(c.Config, store, clouds, emailaddr.Addresses{AllowReserved: c.AllowReserved}, now)
 	service.AllowMessage = c.AllowMessage
 	bulk := &batch.Service{Store: store, Accounts: store, Invitations: service, Now: now}
 	gate := web.Gate{
 		Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: given.Log,
 	}
 	drafts := draft.Desk{
-		Invitations: service, Sign: keys.Sign, Operator: contact.Operator{Name: c.Operator, Contact: c.Contact},
+		Invitations: service, Sign: keys.Sign, Operator: emailaddr.Operator{Name: c.Operator, Contact: c.Contact},
 	}
 	hooks := &webhook.Service{
 		Store: store, Accounts: store, Seals: webhook.Seals{Keys: keys.Keys}, Addresses: webhook.Addresses{Local: c.LocalWebhooks},

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"concord/internal/app"
-	"concord/internal/contact"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/locale"
@@ -30,7 +30,7 @@ var Without = []string{
 }
 
 // New makes the service.
-func New(c Config, store *dynamo.Store, clouds partner.Clouds, addresses contact.Addresses, now func() time.Time) *invitation.Service {
+func New(c Config, store *dynamo.Store, clouds partner.Clouds, addresses emailaddr.Addresses, now func() time.Time) *invitation.Service {
 	return &invitation.Service{
 		Store: store, Accounts: store, Relationships: store, Partnerships: store, Granular: store, Ledger: store, Slots: store,
 		Recognition: relationship.Recognition{Companies: store}, GranularRoles: granular.ShippedRoles(),

@@ -8,9 +8,9 @@ import (
 	"concord/internal/apigw"
 	"concord/internal/app"
 	"concord/internal/commerce"
-	"concord/internal/contact"
 	"concord/internal/customer"
 	"concord/internal/dynamo"
+	"concord/internal/emailaddr"
 	"concord/internal/env"
 	"concord/internal/granular"
 	"concord/internal/invitation"
@@ -48,7 +48,7 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 		return nil, err
 	}
 	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), keyring.New(given.AWS, c.Secret)
-	addresses := contact.Addresses{AllowReserved: c.AllowReserved}
+	addresses := emailaddr.Addresses{AllowReserved: c.AllowReserved}
 	gate := web.Gate{
 		Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: given.Log,
 	}
@@ -70,7 +70,7 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 		Service: customer.Service{
 			Store: store, Register: store, Support: store, Customers: store, Directory: store, Grants: store, Partnerships: store,
 			Accounts: store, Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses,
-			Webmail: contact.Webmail, Daily: c.CreatedDaily, Now: now,
+			Webmail: emailaddr.Webmail, Daily: c.CreatedDaily, Now: now,
 			SubscriptionsStay: !c.RemovalNeedsNone, ResellersKeep: !c.ResellersRemove, AssociationGrants: c.AssociationGrants,
 		},
 	}

@@ -1,4 +1,4 @@
-package contact
+package emailaddr
 
 import (
 	_ "embed"
@@ -15,7 +15,7 @@ var sharedData []byte
 var shared = sync.OnceValue(func() []string {
 	var file struct{ Suffixes []string }
 	if err := json.Unmarshal(sharedData, &file); err != nil {
-		panic("contact: shared.json: " + err.Error())
+		panic("emailaddr: shared.json: " + err.Error())
 	}
 	slices.SortFunc(file.Suffixes, func(a, b string) int { return len(b) - len(a) })
 	return file.Suffixes

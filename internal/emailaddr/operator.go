@@ -1,4 +1,4 @@
-package contact
+package emailaddr
 
 import (
 	"errors"
@@ -20,14 +20,14 @@ type Operator struct {
 func (o Operator) Check() error {
 	var faults []error
 	if o.Name == "" {
-		faults = append(faults, errors.New("contact: the operator has no name"))
+		faults = append(faults, errors.New("emailaddr: the operator has no name"))
 	}
 	if a, err := mail.ParseAddress(o.Contact); err != nil || a.Address != o.Contact {
-		faults = append(faults, fmt.Errorf("contact: the operator's contact %q is no email address", o.Contact))
+		faults = append(faults, fmt.Errorf("emailaddr: the operator's contact %q is no email address", o.Contact))
 	}
 	for what, address := range map[string]string{"privacy notice": o.Privacy, "imprint": o.Imprint} {
 		if u, err := url.Parse(address); err != nil || address != "" && (u.Scheme != "https" && u.Scheme != "http" || u.Host == "") || address == "" && what != "imprint" {
-			faults = append(faults, fmt.Errorf("contact: the operator's %s %q is no URL", what, address))
+			faults = append(faults, fmt.Errorf("emailaddr: the operator's %s %q is no URL", what, address))
 		}
 	}
 	return errors.Join(faults...)

@@ -1,4 +1,4 @@
-package contact
+package emailaddr
 
 import (
 	_ "embed"
@@ -19,7 +19,7 @@ var webmail = sync.OnceValue(func() (list struct{ domains, brands map[string]str
 		}
 	}
 	if err := json.Unmarshal(webmailData, &file); err != nil {
-		panic("contact: webmail.json: " + err.Error())
+		panic("emailaddr: webmail.json: " + err.Error())
 	}
 	list.domains, list.brands = map[string]string{}, map[string]string{}
 	for _, p := range file.Providers {

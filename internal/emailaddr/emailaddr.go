@@ -1,8 +1,8 @@
-// Package contact says which mail addresses and names of people are accepted, for everything that takes one.
+// Package emailaddr says which mail addresses and names of people are accepted, for everything that takes one.
 //
 // It is stricter than net/mail, which takes display names, IP literals, domains without a dot and characters that
 // reorder text: what is accepted here can be mailed to, shown in a page and logged as a hash without surprise.
-package contact
+package emailaddr
 
 import (
 	"iter"
