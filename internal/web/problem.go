@@ -103,6 +103,15 @@ var answers = map[problem.Code]answer{
 	problem.Unavailable: {http.StatusServiceUnavailable, "Unavailable"},
 }
 
+// Codes gives the HTTP status of every code that the API answers with.
+func Codes() map[string]int {
+	codes := make(map[string]int, len(answers))
+	for code, a := range answers {
+		codes[string(code)] = a.status
+	}
+	return codes
+}
+
 type problemDocument struct {
 	Type          string            `json:"type"`
 	Title         string            `json:"title"`

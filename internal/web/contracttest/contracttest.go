@@ -36,21 +36,10 @@ type Contract struct {
 	seen map[string]bool
 }
 
-// operation is what is read of the document beside the validator.
-type operation struct {
-	Responses map[string]struct {
-		Content map[string]struct {
-			Schema struct {
-				AllOf []struct {
-					Properties struct {
-						Code struct {
-							Enum []string `json:"enum"`
-						} `json:"code"`
-					} `json:"properties"`
-				} `json:"allOf"`
-			} `json:"schema"`
-		} `json:"content"`
-	} `json:"responses"`
+// response is what is read of a response beside the validator: the codes of its problems, or where it stands.
+type response struct {
+	Ref   string   `json:"$ref"`
+	Codes []string `json:"x-codes"`
 }
 
 // New reads the document that the API serves, and fails the test when it is not one of OpenAPI 3.1.
@@ -64,7 +53,7 @@ func New(t testing.TB) *Contract {
 		config.WithStrictIgnoredHeadersExtra("X-Content-Type-Options", "Content-Security-Policy", "X-Frame-Options", "Referrer-Policy", "Cross-Origin-Resource-Policy",
 			"Strict-Transport-Security", "WWW-Authenticate", "Apigw-Requestid"),
 		// A partner names its tags; the document's own schema is that of OpenAPI.
-		config.WithStrictIgnorePaths("$.body.tags.*", "$.body.items[*].tags.*", "$.body.rows", "$.body.info", "$.body.paths", "$.body.webhooks", "$.body.components"))
+		config.WithStrictIgnorePaths("$.body.tags.*", "$.body.items[*].tags.*", "$.body.rows", "$.body.servers", "$.body.security", "$.body.tags", "$.body.info", "$.body.paths", "$.body.webhooks", "$.body.components"))
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
@@ -72,24 +61,30 @@ func New(t testing.TB) *Contract {
 		t.Fatal(strings.Join(say(found), "\n"))
 	}
 	var read struct {
-		Paths map[string]map[string]operation `json:"paths"`
+		Paths map[string]map[string]struct {
+			Responses map[string]response `json:"responses"`
+		} `json:"paths"`
+		Components struct {
+			Responses map[string]response `json:"responses"`
+		} `json:"components"`
 	}
 	if err := json.Unmarshal(web.Document(), &read); err != nil {
 		t.Fatal(err)
 	}
 	c := &Contract{validator: v, routes: http.NewServeMux(), documented: map[string]bool{}, seen: map[string]bool{}}
-	for path, methods := range read.Paths {
+	for place, methods := range read.Paths {
 		for method, o := range methods {
-			route := strings.ToUpper(method) + " " + path
+			route := strings.ToUpper(method) + " " + place
 			c.routes.Handle(route, http.NotFoundHandler())
-			for status, response := range o.Responses {
+			for status, r := range o.Responses {
 				if status < "300" {
 					c.documented[route+" "+status] = true
 				}
-				for _, part := range response.Content["application/problem+json"].Schema.AllOf {
-					for _, code := range part.Properties.Code.Enum {
-						c.documented[route+" "+status+" "+code] = true
-					}
+				if r.Ref != "" {
+					r = read.Components.Responses[path.Base(r.Ref)]
+				}
+				for _, code := range r.Codes {
+					c.documented[route+" "+status+" "+code] = true
 				}
 			}
 		}
@@ -158,6 +153,9 @@ func (c *Contract) Check(r *http.Request, sent []byte, response *http.Response, 
 
 	var faults []string
 	if response.StatusCode < 300 {
+		if route == "POST /v1/invitation-batches" {
+			asked.Body = io.NopCloser(bytes.NewReader(withoutRows(sent)))
+		}
 		if ok, found := c.validator.ValidateHttpRequestSync(asked); !ok {
 			faults = append(faults, say(found)...)
 		}
@@ -179,6 +177,9 @@ func (c *Contract) Check(r *http.Request, sent []byte, response *http.Response, 
 			faults = append(faults, err.Error())
 		}
 		seen += " " + problem.Code
+		if !c.documented[seen] {
+			faults = append(faults, "the document does not name this code here")
+		}
 		if problem.Status != response.StatusCode {
 			faults = append(faults, fmt.Sprintf("the document says status %d, the answer %d", problem.Status, response.StatusCode))
 		}
@@ -203,6 +204,26 @@ func (c *Contract) Check(r *http.Request, sent []byte, response *http.Response, 
 		faults[i] = seen + ": " + f
 	}
 	return faults
+}
+
+// withoutRows gives a batch whose rows are ones that nobody refuses: a row that does not fit is refused in its own outcome, by a batch
+// that is taken.
+func withoutRows(sent []byte) []byte {
+	var batch map[string]any
+	if json.Unmarshal(sent, &batch) != nil {
+		return sent
+	}
+	rows, ok := batch["rows"].([]any)
+	if !ok {
+		return sent
+	}
+	for i := range rows {
+		rows[i] = map[string]string{"kind": "reseller"}
+	}
+	if changed, err := json.Marshal(batch); err == nil {
+		return changed
+	}
+	return sent
 }
 
 var strongTag = regexp.MustCompile(`^"[!#-~]+"$`)
