@@ -41,7 +41,7 @@ var (
 	lambda  = []string{"github.com/aws/aws-lambda-go/"}
 
 	ground = append(slices.Clone(words), "env")
-	domain = append(slices.Clone(ground), "iso8601", "contact", "partner", "command", "registry", "due", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
+	domain = append(slices.Clone(ground), "iso8601", "emailaddr", "partner", "command", "registry", "due", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
 	// Adapters know the domain, the words, and the small rooms that make clients and keys and write logs. They never know one another.
 	below = append(slices.Clone(domain), "webhook", "sealing", "audit", "batch", "customer", "letter", "letter/markup", "draft", "awsenv", "keyring", "observe")
 )
@@ -57,27 +57,27 @@ var house = map[string]room{
 	"iso8601":  {foreign: []string{"github.com/sosodev/duration"}},
 	"publicid": {},
 	// Levels 1 to 3, the domain: pure.
-	"contact":      {neighbours: append(slices.Clone(words), "link"), foreign: domains},
-	"partner":      {neighbours: append(slices.Clone(words), "contact"), foreign: append(slices.Clone(text), "github.com/google/uuid")},
-	"registry":     {neighbours: append(slices.Clone(words), "command", "contact", "partner"), foreign: text},
+	"emailaddr":    {neighbours: append(slices.Clone(words), "link"), foreign: domains},
+	"partner":      {neighbours: append(slices.Clone(words), "emailaddr"), foreign: append(slices.Clone(text), "github.com/google/uuid")},
+	"registry":     {neighbours: append(slices.Clone(words), "command", "emailaddr", "partner"), foreign: text},
 	"command":      {neighbours: append(slices.Clone(words), "partner")},
 	"due":          {neighbours: append(slices.Clone(words), "partner")},
 	"link":         {neighbours: words, foreign: []string{"github.com/google/uuid"}},
 	"terms":        {neighbours: words, foreign: text},
 	"outbox":       {},
-	"recipient":    {neighbours: append(slices.Clone(words), "command", "contact", "outbox", "partner", "registry")},
-	"relationship": {neighbours: append(slices.Clone(words), "contact", "partner"), foreign: text},
-	"granular":     {neighbours: append(slices.Clone(words), "command", "outbox", "iso8601", "due", "contact", "link", "partner", "relationship"), foreign: text},
+	"recipient":    {neighbours: append(slices.Clone(words), "command", "emailaddr", "outbox", "partner", "registry")},
+	"relationship": {neighbours: append(slices.Clone(words), "emailaddr", "partner"), foreign: text},
+	"granular":     {neighbours: append(slices.Clone(words), "command", "outbox", "iso8601", "due", "emailaddr", "link", "partner", "relationship"), foreign: text},
 	"partnership":  {neighbours: append(slices.Clone(words), "command", "link", "partner", "relationship", "terms")},
-	"invitation":   {neighbours: append(slices.Clone(words), "recipient", "command", "outbox", "due", "contact", "granular", "link", "partner", "registry", "relationship", "partnership", "commerce"), foreign: text},
-	"commerce":     {neighbours: append(slices.Clone(words), "command", "due", "contact", "link", "partner", "relationship", "terms", "partnership")},
-	"enrolment":    {neighbours: append(slices.Clone(words), "recipient", "command", "outbox", "due", "contact", "link", "partner", "registry", "relationship", "terms"), foreign: text},
+	"invitation":   {neighbours: append(slices.Clone(words), "recipient", "command", "outbox", "due", "emailaddr", "granular", "link", "partner", "registry", "relationship", "partnership", "commerce"), foreign: text},
+	"commerce":     {neighbours: append(slices.Clone(words), "command", "due", "emailaddr", "link", "partner", "relationship", "terms", "partnership")},
+	"enrolment":    {neighbours: append(slices.Clone(words), "recipient", "command", "outbox", "due", "emailaddr", "link", "partner", "registry", "relationship", "terms"), foreign: text},
 	// What has happened, derived from the histories of the domain.
 	"audit": {neighbours: append(slices.Clone(words), "outbox", "partner", "granular", "relationship", "partnership", "invitation", "commerce", "enrolment")},
 	// What a partner does with a customer once the relationship stands.
-	"customer": {neighbours: append(slices.Clone(words), "command", "contact", "link", "partner", "terms", "relationship", "partnership", "commerce", "granular", "invitation"), foreign: []string{"github.com/google/uuid"}},
+	"customer": {neighbours: append(slices.Clone(words), "command", "emailaddr", "link", "partner", "terms", "relationship", "partnership", "commerce", "granular", "invitation"), foreign: []string{"github.com/google/uuid"}},
 	// Bulk invitations.
-	"batch": {neighbours: append(slices.Clone(words), "command", "outbox", "due", "contact", "iso8601", "link", "partner", "invitation"), foreign: text},
+	"batch": {neighbours: append(slices.Clone(words), "command", "outbox", "due", "emailaddr", "iso8601", "link", "partner", "invitation"), foreign: text},
 	// What mails and drafts say.
 	"letter": {neighbours: domain, foreign: text},
 	// A letter as HTML, for who mails it and who shows it first.
@@ -100,7 +100,7 @@ var house = map[string]room{
 	// What only the console says, apart from what every function carries.
 	"locale/messages": {},
 	// How each function is put together, by its main and by tests: with what it needs, and so each knows adapters of its own alone.
-	"app":               {neighbours: []string{"awsenv", "contact", "env", "observe", "recipient"}, foreign: append(slices.Clone(lambda), sdk...)},
+	"app":               {neighbours: []string{"awsenv", "emailaddr", "env", "observe", "recipient"}, foreign: append(slices.Clone(lambda), sdk...)},
 	"app/inviting":      {neighbours: append(slices.Clone(domain), "app", "dynamo")},
 	"app/invitations":   {neighbours: append(slices.Clone(below), "app", "app/inviting", "apigw", "dynamo", "web")},
 	"app/batches":       {neighbours: append(slices.Clone(below), "app", "app/inviting", "dynamo", "jobs"), foreign: []string{"golang.org/x/time/rate"}},
@@ -120,7 +120,7 @@ var house = map[string]room{
 	// What partners' programs are told, and the way of each delivery.
 	"webhook": {neighbours: append(slices.Clone(words), "due", "command", "link", "outbox", "partner", "sealing")},
 	// Who is signed in to pages, and how they came to be: one room for whatever has pages.
-	"session": {neighbours: append(slices.Clone(words), "contact", "identity", "link", "partner", "relationship", "sealing"), foreign: []string{"golang.org/x/oauth2"}},
+	"session": {neighbours: append(slices.Clone(words), "emailaddr", "identity", "link", "partner", "relationship", "sealing"), foreign: []string{"golang.org/x/oauth2"}},
 	// Who signs in and who calls, by what providers sign.
 	"identity":   {neighbours: append(slices.Clone(words), "country", "partner"), foreign: []string{"github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2"}},
 	"authorizer": {neighbours: append(slices.Clone(ground), "identity", "partner"), foreign: lambda},
@@ -132,7 +132,7 @@ var house = map[string]room{
 }
 
 // pure are the packages whose structs carry no tags: what is stored and what is sent is an adapter's business.
-var pure = []string{"publicid", "iso8601", "contact", "partner", "command", "registry", "due", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment", "audit", "batch", "webhook"}
+var pure = []string{"publicid", "iso8601", "emailaddr", "partner", "command", "registry", "due", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment", "audit", "batch", "webhook"}
 
 // onlyIn says which functions may carry a dependency; every other function that links it starts slower for nothing.
 var onlyIn = []struct {
