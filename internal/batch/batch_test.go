@@ -337,7 +337,7 @@ func TestOneWorker(t *testing.T) {
 		t.Errorf("another one took it: %+v, %v", got, err)
 	}
 	o.clock = o.clock.Add(batch.StreamGrace)
-	round := due.Round{Index: o.store, Duties: map[due.Kind]due.Duty{due.Batch: batch.Cleanup{Store: o.store}}, Now: o.Now}
+	round := due.Round{Index: o.store, Duties: map[due.Kind]due.Duty{batch.DueKind: batch.Cleanup{Store: o.store}}, Now: o.Now}
 	if tally, err := round.Run(t.Context()); err != nil || tally.Done[batch.CountRedriven] != 1 {
 		t.Errorf("%+v, %v", tally, err)
 	}
@@ -406,7 +406,7 @@ func TestMailsWaitForTheirQuota(t *testing.T) {
 	// On its day the mail is queued, and the quota of that day is used up by then.
 	o.clock = second
 	round := due.Round{Index: o.store, Duties: map[due.Kind]due.Duty{
-		due.Invitation: invitation.Cleanup{Store: o.store}, due.Batch: batch.Cleanup{Store: o.store},
+		invitation.DueKind: invitation.Cleanup{Store: o.store}, batch.DueKind: batch.Cleanup{Store: o.store},
 	}, Now: o.Now}
 	tally, err := round.Run(t.Context())
 	if err != nil || tally.Done[invitation.CountRequeued] != 100 { // fifty that nobody mailed yesterday among them

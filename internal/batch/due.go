@@ -10,6 +10,9 @@ import (
 	"concord/internal/problem"
 )
 
+// DueKind is that of what [Cleanup] does.
+const DueKind due.Kind = "batch"
+
 // Cleanup asks for another worker where the one that had a batch has died, or where none came.
 type Cleanup struct{ Store Store }
 

@@ -836,7 +836,7 @@ func TestRetention(t *testing.T) {
 	run := func(after time.Duration) (n int) {
 		t.Helper()
 		round := due.Round{
-			Index: s.store, Duties: map[due.Kind]due.Duty{due.Agreement: commerce.Cleanup{Store: s.store}}, Now: func() time.Time { return start.Add(after) },
+			Index: s.store, Duties: map[due.Kind]due.Duty{commerce.DueKind: commerce.Cleanup{Store: s.store}}, Now: func() time.Time { return start.Add(after) },
 		}
 		tally, err := round.Run(t.Context())
 		if err != nil {

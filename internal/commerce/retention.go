@@ -10,6 +10,9 @@ import (
 // evidence is for how long an agreement names who signed it, unless the deployment says otherwise (domain, 0.23).
 const evidence = 7 * 365 * 24 * time.Hour
 
+// DueKind is that of what [Cleanup] does.
+const DueKind due.Kind = "agreement"
+
 // Cleanup takes the names out of agreements whose time as evidence is over. That one was signed, and which words, stays.
 type Cleanup struct{ Store AgreementStore }
 

@@ -12,18 +12,8 @@ import (
 	"concord/internal/partner"
 )
 
-// Kind says of what an [Item] is.
+// Kind says of what an [Item] is: a word of the package whose duty it is, DueKind there.
 type Kind string
-
-// The kinds of what waits.
-const (
-	Invitation Kind = "invitation"
-	Batch      Kind = "batch"
-	Granular   Kind = "granular"
-	Enrolment  Kind = "enrolment"
-	Agreement  Kind = "agreement"
-	Webhook    Kind = "webhook"
-)
 
 // Item names what was due when it was listed.
 type Item struct {

@@ -44,7 +44,7 @@ func (d duty) Do(_ context.Context, _ due.Item, _ time.Time, count func(string))
 // TestOldestDueIsSaidOnlyWhenItIsKnown: a figure of zero after a failure would keep the alarm quiet.
 func TestOldestDueIsSaidOnlyWhenItIsKnown(t *testing.T) {
 	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	hour := []due.Item{{Kind: due.Invitation, Partner: "a", ID: "b", At: now.Add(-time.Hour)}}
+	hour := []due.Item{{Kind: "invitation", Partner: "a", ID: "b", At: now.Add(-time.Hour)}}
 	stranger := []due.Item{{Kind: "stranger", Partner: "a", ID: "b", At: now.Add(-time.Hour)}}
 	down := errors.New("throttled")
 	for _, c := range []struct {
@@ -66,7 +66,7 @@ func TestOldestDueIsSaidOnlyWhenItIsKnown(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), c.left)
 			defer cancel()
-			round := due.Round{Index: c.index, Duties: map[due.Kind]due.Duty{due.Invitation: duty{c.duty}}, Now: func() time.Time { return now }}
+			round := due.Round{Index: c.index, Duties: map[due.Kind]due.Duty{"invitation": duty{c.duty}}, Now: func() time.Time { return now }}
 			tally, err := round.Run(ctx)
 			if (err != nil) != c.failed {
 				t.Errorf("error %v", err)
@@ -94,12 +94,12 @@ func TestTheOldestIsTheOldest(t *testing.T) {
 	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	waiting := func(ago ...time.Duration) (list []due.Item) {
 		for _, d := range ago {
-			list = append(list, due.Item{Kind: due.Invitation, Partner: "a", ID: "b", At: now.Add(-d)})
+			list = append(list, due.Item{Kind: "invitation", Partner: "a", ID: "b", At: now.Add(-d)})
 		}
 		return list
 	}
 	for _, order := range [][]time.Duration{{3 * time.Hour, time.Minute}, {time.Minute, 3 * time.Hour}, {time.Minute, 3 * time.Hour, time.Hour}} {
-		duties := map[due.Kind]due.Duty{due.Invitation: duty{}}
+		duties := map[due.Kind]due.Duty{"invitation": duty{}}
 		round := due.Round{Index: book{items: waiting(order...)}, Duties: duties, Now: func() time.Time { return now }}
 		if tally, err := round.Run(t.Context()); err != nil || tally.Oldest != 3*time.Hour {
 			t.Errorf("%v: the oldest is %s, %v", order, tally.Oldest, err)

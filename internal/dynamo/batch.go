@@ -124,11 +124,13 @@ func (s *Store) Chunk(ctx context.Context, b batch.Batch, n int) (c batch.Chunk,
 	return decodeChunk(b.Key, stored)
 }
 
+var batchWaits = newWaiting(batch.DueKind, batchPrefix)
+
 func encodeBatch(b batch.Batch) item {
 	i := newItem(batchKey(b.Key), batchType)
 	i[listAtAttr] = str(listed(batchPrefix, b.CreatedAt, b.ID))
 	at, waits := b.Due()
-	if i.due(b.ID, at, waits); !waits {
+	if batchWaits.enter(i, b.ID, at, waits); !waits {
 		i.time(ttlAttr, b.CompletedAt.Add(batch.Kept))
 	}
 	return written(i, batchFields, &b)

@@ -257,13 +257,5 @@ func mapped[E any](c *coder, name string, read func(string) (E, error)) (all []E
 	return all
 }
 
-// due is what an item says when a machine has to look at it.
-func (i item) due(id string, at time.Time, waits bool) {
-	if waits {
-		i[dueAttr] = str(dueShard(id))
-		i[dueAtAttr] = num(at.Unix())
-	}
-}
-
 // owner gives whose partition an item is in.
 func (f *fields) owner(prefix string) string { return strings.TrimPrefix(f.needText(pkAttr), prefix) }

@@ -108,9 +108,11 @@ func sourceOf(a commerce.Agreement) string {
 	return string(a.Partner)
 }
 
+var agreementWaits = newWaiting(commerce.DueKind, agreementPrefix)
+
 func encodeAgreement(a commerce.Agreement) item {
 	i := newItem(agreementKey(a.Customer, sourceOf(a), a.Number), agreementType)
-	i.due(a.ID, a.EraseAt, !a.EraseAt.IsZero())
+	agreementWaits.enter(i, a.ID, a.EraseAt, !a.EraseAt.IsZero())
 	return written(i, agreementFields, &a)
 }
 

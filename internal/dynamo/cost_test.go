@@ -188,7 +188,7 @@ func newSetting(t testing.TB, store *dynamo.Store) *setting {
 		Ledger: store, Limits: recipient.Limits{Partners: 3, FirstMonth: 50, Daily: 500},
 	}
 	s.service.Recognition = relationship.Recognition{Companies: store, Relationships: store, Accounts: store, Regions: partner.ShippedRegions(), Register: store}
-	s.cleanup = due.Round{Index: store, Now: clock, Duties: map[due.Kind]due.Duty{due.Invitation: invitation.Cleanup{Store: store}}}
+	s.cleanup = due.Round{Index: store, Now: clock, Duties: map[due.Kind]due.Duty{invitation.DueKind: invitation.Cleanup{Store: store}}}
 	if err := store.CreateAccount(t.Context(), partner.Account{
 		Tenant: tenant, DisplayName: "Alder Inc", Role: partner.DirectBill, Cloud: "public", Country: "US", Status: partner.Active, Locale: "en",
 		PartnerIDs: []partner.PartnerID{{ID: partnerID, Type: "location", Country: "US", OnboardingLocation: true}}, AssociatedPartnerID: partnerID,

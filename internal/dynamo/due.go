@@ -57,9 +57,22 @@ type shard struct {
 func (d *shard) advance() { d.first, d.err, d.any = d.next() }
 
 // dueKinds says of which kind an entry of the due index is, by what its sort key begins with.
-var dueKinds = map[string]due.Kind{
-	invitationPrefix: due.Invitation, batchPrefix: due.Batch, granularPrefix: due.Granular, enrolmentPrefix: due.Enrolment,
-	agreementPrefix: due.Agreement, endpointPrefix: due.Webhook,
+var dueKinds = map[string]due.Kind{}
+
+// waiting is a kind of item that a machine has to look at. Each has one beside its fields, and by it alone comes into the index.
+type waiting string
+
+func newWaiting(kind due.Kind, prefix string) waiting {
+	dueKinds[prefix] = kind
+	return waiting(prefix)
+}
+
+// enter has an item say when it is due, or nothing where nobody waits for it.
+func (waiting) enter(i item, id string, at time.Time, waits bool) {
+	if waits {
+		i[dueAttr] = str(dueShard(id))
+		i[dueAtAttr] = num(at.Unix())
+	}
 }
 
 // dueIn lists what is due in one partition of the due index, by time.

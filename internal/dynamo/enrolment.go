@@ -154,10 +154,12 @@ func (s *Store) enrolments(ctx context.Context, lines []image) ([]enrolment.Enro
 	return decoded(ctx, s, keys, true, EnrolmentFromImage)
 }
 
+var enrolmentWaits = newWaiting(enrolment.DueKind, enrolmentPrefix)
+
 func encodeEnrolment(e enrolment.Enrolment) item {
 	i := newItem(enrolmentKey(e.ID), enrolmentType)
 	at, waits := e.Due()
-	i.due(e.ID, at, waits)
+	enrolmentWaits.enter(i, e.ID, at, waits)
 	return written(i, enrolmentFields, &e)
 }
 

@@ -189,11 +189,13 @@ func (s *Store) GranularRelationships(ctx context.Context, p partner.TenantID, q
 	return page, err
 }
 
+var granularWaits = newWaiting(granular.DueKind, granularPrefix)
+
 func encodeGranular(r granular.Relationship) item {
 	i := newItem(granularKey(r.Key), granularType)
 	i[listAtAttr] = str(listed(granularPrefix, r.CreatedAt, r.ID))
 	at, waits := r.Due()
-	i.due(r.ID, at, waits)
+	granularWaits.enter(i, r.ID, at, waits)
 	i.time(ttlAttr, r.ForgetAt())
 	return written(i, granularFields, &r)
 }

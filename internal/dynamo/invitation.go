@@ -103,11 +103,13 @@ const (
 	aHolderVersion = "v"
 )
 
+var invitationWaits = newWaiting(invitation.DueKind, invitationPrefix)
+
 func encodeInvitation(i invitation.Invitation) item {
 	m := newItem(invitationKey(i.Key), invitationType)
 	m[listAtAttr] = str(listAt(i.CreatedAt, i.ID))
 	at, waits := i.Due()
-	m.due(i.ID, at, waits)
+	invitationWaits.enter(m, i.ID, at, waits)
 	m.time(ttlAttr, i.ForgetAt())
 	return written(m, invitationFields, &i)
 }

@@ -230,10 +230,12 @@ const (
 	aAnswered    = "answered"
 )
 
+var endpointWaits = newWaiting(webhook.DueKind, endpointPrefix)
+
 func encodeEndpoint(e webhook.Endpoint) item {
 	i := newItem(endpointKey(e.Key), endpointType)
 	at, waits := e.Due()
-	i.due(e.ID, at, waits)
+	endpointWaits.enter(i, e.ID, at, waits)
 	return written(i, endpointFields, &e)
 }
 

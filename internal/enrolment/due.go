@@ -77,6 +77,9 @@ func (e Enrolment) Forget(now time.Time) (Enrolment, bool) {
 	return n, true
 }
 
+// DueKind is that of what [Cleanup] does.
+const DueKind due.Kind = "enrolment"
+
 // Cleanup does what is due of enrolments.
 type Cleanup struct{ Store Store }
 

@@ -779,7 +779,7 @@ func TestCleanup(t *testing.T) {
 	run := func(at time.Time) {
 		t.Helper()
 		d.now = at
-		if err := cleanup.Do(t.Context(), due.Item{Kind: due.Enrolment, ID: e.ID}, at, func(name string) { did[name]++ }); err != nil {
+		if err := cleanup.Do(t.Context(), due.Item{Kind: DueKind, ID: e.ID}, at, func(name string) { did[name]++ }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -827,7 +827,7 @@ func TestPeople(t *testing.T) {
 // cleanup does what is due for one relationship and gives what it counts.
 func (o *office) cleanup(k granular.Key) (done string, err error) {
 	duty := granular.Cleanup{Store: o.store}
-	err = duty.Do(o.Context(), due.Item{Kind: due.Granular, Partner: k.Partner, ID: k.ID, At: o.clock}, o.clock, func(name string) {
+	err = duty.Do(o.Context(), due.Item{Kind: granular.DueKind, Partner: k.Partner, ID: k.ID, At: o.clock}, o.clock, func(name string) {
 		if !slices.Contains(duty.Counts(), name) {
 			o.Errorf("%s is no name of a count", name)
 		}

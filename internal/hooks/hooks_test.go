@@ -110,7 +110,7 @@ func (o *office) work() {
 	}
 	for _, e := range all {
 		duty := webhook.Cleanup{Store: o.store}
-		if err := duty.Do(o.Context(), due.Item{Kind: due.Webhook, Partner: alder, ID: e.ID}, command.Now(o.clock), func(string) {}); err != nil {
+		if err := duty.Do(o.Context(), due.Item{Kind: webhook.DueKind, Partner: alder, ID: e.ID}, command.Now(o.clock), func(string) {}); err != nil {
 			o.Fatal(err)
 		}
 		for range 10 {
@@ -429,7 +429,7 @@ func (o *office) tryWork() {
 		return
 	}
 	for _, e := range all {
-		_ = webhook.Cleanup{Store: o.store}.Do(o.Context(), due.Item{Kind: due.Webhook, Partner: alder, ID: e.ID}, command.Now(o.clock), func(string) {})
+		_ = webhook.Cleanup{Store: o.store}.Do(o.Context(), due.Item{Kind: webhook.DueKind, Partner: alder, ID: e.ID}, command.Now(o.clock), func(string) {})
 		_, _ = o.worker.Work(o.Context(), e.Key)
 	}
 }

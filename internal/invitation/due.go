@@ -11,6 +11,9 @@ import (
 	"concord/internal/problem"
 )
 
+// DueKind is that of what [Cleanup] does.
+const DueKind due.Kind = "invitation"
+
 // Cleanup does what is due for invitations.
 type Cleanup struct{ Store Store }
 

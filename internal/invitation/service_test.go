@@ -171,7 +171,7 @@ func (o *office) mailed(t *testing.T, inv invitation.Invitation, state outbox.St
 }
 
 func (o *office) round() due.Round {
-	return due.Round{Index: o.store, Now: o.now, Duties: map[due.Kind]due.Duty{due.Invitation: invitation.Cleanup{Store: o.store}}}
+	return due.Round{Index: o.store, Now: o.now, Duties: map[due.Kind]due.Duty{invitation.DueKind: invitation.Cleanup{Store: o.store}}}
 }
 
 // idle says that a round had nothing to do.

@@ -317,7 +317,7 @@ func (w *world) deliver() {
 }
 
 func (w *world) round(store invitation.Store, now func() time.Time) due.Round {
-	return due.Round{Index: w.memory, Now: now, Duties: map[due.Kind]due.Duty{due.Invitation: invitation.Cleanup{Store: store}}}
+	return due.Round{Index: w.memory, Now: now, Duties: map[due.Kind]due.Duty{invitation.DueKind: invitation.Cleanup{Store: store}}}
 }
 
 func (w *world) cleanup() due.Tally {

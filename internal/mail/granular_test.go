@@ -106,7 +106,7 @@ func (d *desk) dispatch() granular.Relationship {
 
 func (d *desk) tick() {
 	d.Helper()
-	err := granular.Cleanup{Store: d.memory}.Do(d.Context(), due.Item{Kind: due.Granular, Partner: d.key.Partner, ID: d.key.ID, At: d.clock}, d.clock, func(string) {})
+	err := granular.Cleanup{Store: d.memory}.Do(d.Context(), due.Item{Kind: granular.DueKind, Partner: d.key.Partner, ID: d.key.ID, At: d.clock}, d.clock, func(string) {})
 	if err != nil {
 		d.Fatal(err)
 	}

@@ -261,7 +261,7 @@ func (s *suite) batchProgress() {
 	same(s, "the rows", rows, done)
 	s.eventually("the due index", func() (any, bool) {
 		items := s.dueOf(b.Partner, after.At)
-		return items, slices.Contains(items, due.Item{Kind: due.Batch, Partner: b.Partner, ID: b.ID, At: after.At})
+		return items, slices.Contains(items, due.Item{Kind: batch.DueKind, Partner: b.Partner, ID: b.ID, At: after.At})
 	})
 	if len(s.dueOf(b.Partner, after.At.Add(-time.Second))) != 0 {
 		s.Error("due too early")

@@ -448,7 +448,7 @@ func (s *suite) agreementForgets() {
 	}
 	s.eventually("it is due", func() (any, bool) {
 		items := s.dueOf(customer, a.EraseAt)
-		return items, slices.Contains(items, due.Item{Kind: due.Agreement, Partner: customer, ID: ref, At: a.EraseAt})
+		return items, slices.Contains(items, due.Item{Kind: commerce.DueKind, Partner: customer, ID: ref, At: a.EraseAt})
 	})
 	forgets(ref, a.EraseAt.Add(-time.Second), false)
 	forgets(agreementRef(attested(p, customer, 2)), a.EraseAt, false)

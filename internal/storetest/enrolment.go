@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"concord/internal/due"
 	"concord/internal/enrolment"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -354,7 +353,7 @@ func (s *suite) enrolmentDue() {
 	listed := func(at time.Time) bool {
 		for a, err := range s.DueIndex.Due(s.Context(), at) {
 			s.ok(err)
-			if a.Kind == due.Enrolment && a.ID == e.ID {
+			if a.Kind == enrolment.DueKind && a.ID == e.ID {
 				if !a.At.Equal(e.ReviewDueAt) {
 					s.Errorf("due at %s", a.At)
 				}

@@ -734,28 +734,28 @@ func (m *Memory) Due(ctx context.Context, now time.Time) iter.Seq2[due.Item, err
 		err := m.do(Due, func() error {
 			for k, i := range m.invitations {
 				if at, ok := i.Due(); ok && !at.After(now) {
-					items = append(items, due.Item{Kind: due.Invitation, Partner: k.Inviter, ID: k.ID, At: at})
+					items = append(items, due.Item{Kind: invitation.DueKind, Partner: k.Inviter, ID: k.ID, At: at})
 				}
 			}
 			for k, b := range m.batches {
 				if at, ok := b.Due(); ok && !at.After(now) {
-					items = append(items, due.Item{Kind: due.Batch, Partner: k.Partner, ID: k.ID, At: at})
+					items = append(items, due.Item{Kind: batch.DueKind, Partner: k.Partner, ID: k.ID, At: at})
 				}
 			}
 			for k, r := range m.granular {
 				if at, ok := r.Due(); ok && !at.After(now) {
-					items = append(items, due.Item{Kind: due.Granular, Partner: k.Partner, ID: k.ID, At: at})
+					items = append(items, due.Item{Kind: granular.DueKind, Partner: k.Partner, ID: k.ID, At: at})
 				}
 			}
 			for id, e := range m.enrolments {
 				if at, ok := e.Due(); ok && !at.After(now) {
-					items = append(items, due.Item{Kind: due.Enrolment, ID: id, At: at})
+					items = append(items, due.Item{Kind: enrolment.DueKind, ID: id, At: at})
 				}
 			}
 			for customer, all := range m.agreements {
 				for _, a := range all {
 					if !a.EraseAt.IsZero() && !a.EraseAt.After(now) {
-						items = append(items, due.Item{Kind: due.Agreement, Partner: customer, ID: agreementRef(a), At: a.EraseAt})
+						items = append(items, due.Item{Kind: commerce.DueKind, Partner: customer, ID: agreementRef(a), At: a.EraseAt})
 					}
 				}
 			}

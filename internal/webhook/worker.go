@@ -237,6 +237,9 @@ func (r *run) settle(ctx context.Context, e Endpoint, owner string) (Endpoint, b
 	return settled, true
 }
 
+// DueKind is that of what [Cleanup] does.
+const DueKind due.Kind = "webhook"
+
 // Cleanup asks for a worker where something is due: a delivery is tried again, or a worker has died, or none came.
 type Cleanup struct{ Store ends }
 

@@ -30,12 +30,12 @@ type Config struct {
 func New(c Config, given app.Given) (func(context.Context) error, error) {
 	metrics, store := given.Metrics(c.Stack, "cleanup"), dynamo.New(given.AWS, c.Table)
 	round := due.Round{Index: store, Now: c.Clock(), Duties: map[due.Kind]due.Duty{
-		due.Invitation: invitation.Cleanup{Store: store},
-		due.Batch:      batch.Cleanup{Store: store},
-		due.Granular:   granular.Cleanup{Store: store},
-		due.Agreement:  commerce.Cleanup{Store: store},
-		due.Enrolment:  enrolment.Cleanup{Store: store},
-		due.Webhook:    webhook.Cleanup{Store: store},
+		invitation.DueKind: invitation.Cleanup{Store: store},
+		batch.DueKind:      batch.Cleanup{Store: store},
+		granular.DueKind:   granular.Cleanup{Store: store},
+		commerce.DueKind:   commerce.Cleanup{Store: store},
+		enrolment.DueKind:  enrolment.Cleanup{Store: store},
+		webhook.DueKind:    webhook.Cleanup{Store: store},
 	}}
 	if err := app.Whole(round); err != nil {
 		return nil, err
