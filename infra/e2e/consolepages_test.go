@@ -28,6 +28,8 @@ func TestConsolePagesInBrowser(t *testing.T) {
 	subscription := birch.do("GET", "/v1/customers/"+walnut+"/subscriptions", "").want(t, 200).json(t)["items"].([]any)[0].(map[string]any)["id"].(string)
 	granular := birch.post(granulars, fmt.Sprintf(`{"displayName":"Desk of walnut","customer":{"tenantId":%q},"duration":"P90D","autoExtendDuration":"P0D",
 		"accessDetails":{"unifiedRoles":[{"roleDefinitionId":"62e90394-69f5-4237-9190-012177145e10"}]}}`, tenantOf(t, "oak.example"))).want(t, 201).json(t)["id"].(string)
+	hook := birch.post("/v1/webhook-endpoints", `{"url":"http://127.0.0.1:9/concord","description":"The shop"}`).want(t, 201).json(t)["id"].(string)
+	birch.do("POST", "/v1/webhook-endpoints/"+hook+"/test", "").want(t, 202)
 	between := birch.do("GET", "/v1/partnerships", "").want(t, 200).json(t)["items"].([]any)[0].(map[string]any)["id"].(string)
 
 	for person, pages := range map[string][]seen{
@@ -41,6 +43,8 @@ func TestConsolePagesInBrowser(t *testing.T) {
 			{"console-reseller-remove", "/console/resellers/" + between + "/remove"}, {"console-granular", "/console/administration"},
 			{"console-granular-new", "/console/administration/new"}, {"console-granular-one", "/console/administration/" + granular},
 			{"console-account", "/console/account"}, {"console-audit", "/console/audit"},
+			{"console-webhooks", "/console/account/webhooks"}, {"console-webhook-new", "/console/account/webhooks/new"},
+			{"console-webhook", "/console/account/webhooks/" + hook}, {"console-webhook-remove", "/console/account/webhooks/" + hook + "/remove"},
 		},
 		"agent@cedar.example": {
 			{"console-providers", "/console/providers"}, {"console-providers", "/console/providers?show=directory"}, {"console-provider", "/console/providers/" + between},

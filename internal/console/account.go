@@ -39,6 +39,7 @@ type seenAccount struct {
 	Mails      progress
 	MailFacts  []fact
 	Programs   []fact
+	Webhooks   *action
 	Curl       copyable
 }
 
@@ -71,6 +72,10 @@ func (h *site) ownAccount(v *visit) (*page, error) {
 		Done: all - left, All: max(all, 1)}
 	c.MailFacts = v.mailFacts(a, left)
 	h.programs(v, &c)
+	c.Webhooks = &action{Label: v.T("console-hook.title"), Href: hooksPath, Quiet: true}
+	if !v.permitted(partner.KeepWebhooks) {
+		c.Webhooks.Blocked = v.T("console.not-allowed.roles", "roles", v.role(partner.AdminAgent)+" · "+v.role(partner.GlobalAdmin))
+	}
 	if n := len(a.History); n > 0 {
 		e := a.History[n-1]
 		p.Changed = &moment{Title: v.T("console-account.changed"), Time: v.at(e.At)}

@@ -26,6 +26,7 @@ import (
 	"concord/internal/registry"
 	"concord/internal/relationship"
 	"concord/internal/session"
+	"concord/internal/webhook"
 )
 
 // Console is everything that the pages need: the use cases of the API.
@@ -56,6 +57,8 @@ type Console struct {
 	Reputation registry.Reputation
 	Pardon     recipient.Pardon
 	Clearing   invitation.Clearing
+	// Webhooks are what the partner's programs are told.
+	Webhooks *webhook.Service
 	// Registry has the own account and the directory of providers, whose countries Regions allows.
 	Registry    *registry.Service
 	Regions     partner.Regions
@@ -169,7 +172,7 @@ func (a audience) operates() bool { return a.operation == partner.OperatePartner
 func (h *site) routes() []route {
 	return slices.Concat(
 		h.todayRoutes(), h.invitationRoutes(), h.newRoutes(), h.draftRoutes(), h.batchRoutes(), h.customerRoutes(), h.tradeRoutes(), h.partnerRoutes(),
-		h.granularRoutes(), h.accountRoutes(), h.auditRoutes(), h.enrolmentRoutes(), h.operatorRoutes(), h.recordRoutes(), h.kitRoutes(),
+		h.granularRoutes(), h.accountRoutes(), h.hookRoutes(), h.auditRoutes(), h.enrolmentRoutes(), h.operatorRoutes(), h.recordRoutes(), h.kitRoutes(),
 	)
 }
 

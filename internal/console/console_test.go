@@ -39,6 +39,7 @@ import (
 	"concord/internal/registry"
 	"concord/internal/relationship"
 	"concord/internal/storetest"
+	"concord/internal/webhook"
 )
 
 const (
@@ -105,9 +106,13 @@ func open(t *testing.T) *desk {
 		Regions:      partner.ShippedRegions(),
 		Enrolments:   d.enrolments,
 		Records:      records,
-		Reputation:   registry.Reputation{Store: d.store, Now: time.Now},
-		Pardon:       recipient.Pardon{Ledger: d.store, Addresses: addresses, Now: time.Now},
-		Clearing:     invitation.Clearing{Store: d.store, Granular: d.store, Accounts: d.store, Now: time.Now},
+		Webhooks: &webhook.Service{
+			Store: d.store, Accounts: d.store, Seals: webhook.Seals{Keys: keys{}.Keys}, Addresses: webhook.Addresses{Local: true},
+			Types: webhook.Types(), Now: time.Now,
+		},
+		Reputation: registry.Reputation{Store: d.store, Now: time.Now},
+		Pardon:     recipient.Pardon{Ledger: d.store, Addresses: addresses, Now: time.Now},
+		Clearing:   invitation.Clearing{Store: d.store, Granular: d.store, Accounts: d.store, Now: time.Now},
 		Granular: &granular.Service{
 			Store: d.store, Accounts: d.store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: time.Now,
 			Quota: recipient.Quota{Ledger: d.store, Limits: limits},

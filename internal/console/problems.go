@@ -26,6 +26,7 @@ var sayings = map[problem.Code]saying{
 	problem.RelationshipExists:             {http.StatusConflict, "console.problem.relationship-exists"},
 	problem.RecipientSuppressed:            {http.StatusConflict, "console.problem.recipient-suppressed"},
 	problem.DraftEdited:                    {http.StatusConflict, "console.problem.draft-edited"},
+	problem.WebhookEndpointLimit:           {http.StatusConflict, "console-hook.limit.reached"},
 	problem.InvalidTransition:              {http.StatusConflict, "console.problem.invalid-transition"},
 	problem.PreconditionFailed:             {http.StatusPreconditionFailed, "console.problem.changed"},
 	problem.PreconditionRequired:           {http.StatusPreconditionRequired, "console.problem.changed"},

@@ -33,6 +33,7 @@ type visit struct {
 	account *partner.Account // of the person's company; nil for none
 	cloud   partner.Cloud
 	form    form
+	once    string // a secret that the page to which a form leads shows, and no other
 }
 
 // languageCookie keeps the language that a reader chose.
@@ -135,8 +136,8 @@ func (v *visit) redirect(to string) {
 	v.w.WriteHeader(http.StatusSeeOther)
 }
 
-// flash is what a page says once, after what was done has led there.
-type flash struct{ Path, Key string }
+// flash is what a page says once, after what was done has led there. Secret is what it shows once.
+type flash struct{ Path, Key, Secret string }
 
 const flashCookie = "concord-console-flash"
 
@@ -147,7 +148,7 @@ func (v *visit) done(to, key string) {
 		return
 	}
 	at, _, _ := strings.Cut(to, "?")
-	if err := v.h.room.Put(v.r.Context(), v.w, v.cloud, flashCookie, v.h.room.Use, flash{at, key}, time.Minute); err != nil {
+	if err := v.h.room.Put(v.r.Context(), v.w, v.cloud, flashCookie, v.h.room.Use, flash{at, key, v.once}, time.Minute); err != nil {
 		v.h.Log.WarnContext(v.r.Context(), "nothing said of what was done", "route", v.r.Pattern, "error", err.Error())
 	}
 	v.redirect(to)
@@ -155,14 +156,25 @@ func (v *visit) done(to, key string) {
 
 // said gives the sentence about what was done that the page is to say; empty for none.
 func (v *visit) said() string {
+	if f := v.led(); f.Key != "" {
+		return v.T(f.Key)
+	}
+	return ""
+}
+
+// secret gives what the page is to show once; empty for nothing.
+func (v *visit) secret() string { return v.led().Secret }
+
+// led gives what what was done has left for the page.
+func (v *visit) led() flash {
 	if !slices.ContainsFunc(v.r.Cookies(), func(c *http.Cookie) bool { return strings.HasSuffix(c.Name, flashCookie) }) {
-		return ""
+		return flash{}
 	}
 	var f flash
 	if ok, err := v.h.room.Take(v.w, v.r, flashCookie, v.h.room.Use, &f); !ok || err != nil || f.Path != v.r.URL.Path {
-		return ""
+		return flash{}
 	}
-	return v.T(f.Key)
+	return f
 }
 
 // refuse answers with the page of an error. Another partner's id and one that there is not are the same 404.

@@ -24,6 +24,7 @@ import (
 	"concord/internal/partnership"
 	"concord/internal/recipient"
 	"concord/internal/registry"
+	"concord/internal/webhook"
 )
 
 // Config is what template.yaml sets.
@@ -38,6 +39,8 @@ type Config struct {
 	Clouds      string `env:"CLOUDS"`
 	// Audiences are those of the tokens that the API takes, separated by commas: what a program asks its provider for.
 	Audiences string `env:"API_AUDIENCES" default:""`
+	// LocalWebhooks also takes endpoints at http://127.0.0.1, which only a local stack does.
+	LocalWebhooks bool `env:"ALLOW_LOCAL_WEBHOOKS" default:"false"`
 	// AssociationGrants, ResellersRemove, RemovalNeedsNone, CreatedDaily and EvidenceYears are those of the API's functions: whether a
 	// reseller administers what its provider creates for it (0.18), who may end a relationship (0.7) and when (0.6), how many customers are
 	// created on a day, and for how long agreements name who signed them (0.23).
@@ -93,6 +96,10 @@ func parts(c Config, given app.Given) (console pages.Console, base string, err e
 			Calendar: records, Texts: store, Addresses: addresses, Clouds: clouds, Locales: locale.Tags, Now: now,
 		},
 		Records: records,
+		Webhooks: &webhook.Service{
+			Store: store, Accounts: store, Seals: webhook.Seals{Keys: keys.Keys}, Addresses: webhook.Addresses{Local: c.LocalWebhooks},
+			Types: webhook.Types(), Now: now,
+		},
 		Granular: &granular.Service{
 			Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: now,
 			Quota: recipient.Quota{Ledger: store, Limits: c.Limits()},
