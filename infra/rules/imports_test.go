@@ -43,7 +43,7 @@ var (
 	ground = append(slices.Clone(words), "env")
 	domain = append(slices.Clone(ground), "iso8601", "emailaddr", "partner", "command", "registry", "due", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
 	// Adapters know the domain, the words, and the small rooms that make clients and keys and write logs. They never know one another.
-	below = append(slices.Clone(domain), "webhook", "sealing", "audit", "batch", "customer", "letter", "letter/markup", "draft", "awsenv", "keyring", "observe")
+	below = append(slices.Clone(domain), "webhook", "sealing", "audit", "oversight", "batch", "customer", "letter", "letter/markup", "draft", "awsenv", "keyring", "observe")
 )
 
 // house is the table "who may import whom". A package that is not in it does not exist yet: add it here, in its level.
@@ -74,6 +74,8 @@ var house = map[string]room{
 	"enrolment":    {neighbours: append(slices.Clone(words), "recipient", "command", "outbox", "due", "emailaddr", "link", "partner", "registry", "relationship", "terms"), foreign: text},
 	// What has happened, derived from the histories of the domain.
 	"audit": {neighbours: append(slices.Clone(words), "outbox", "partner", "granular", "relationship", "partnership", "invitation", "commerce", "enrolment")},
+	// What the operator sees of all partners.
+	"oversight": {neighbours: append(slices.Clone(words), "command", "due", "audit", "emailaddr", "granular", "invitation", "enrolment", "partner", "registry")},
 	// What a partner does with a customer once the relationship stands.
 	"customer": {neighbours: append(slices.Clone(words), "command", "emailaddr", "link", "partner", "terms", "relationship", "partnership", "commerce", "granular", "invitation"), foreign: []string{"github.com/google/uuid"}},
 	// Bulk invitations.
@@ -108,7 +110,7 @@ var house = map[string]room{
 	"app/commerce":      {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "web")},
 	"app/enrolment":     {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "web")},
 	"app/acceptance":    {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "feedback", "identity", "pages")},
-	"app/console":       {neighbours: append(slices.Clone(below), "app", "app/inviting", "apigw", "console", "dynamo", "identity")},
+	"app/console":       {neighbours: append(slices.Clone(below), "app", "app/inviting", "apigw", "console", "dynamo", "identity", "queues")},
 	"app/authorizer":    {neighbours: []string{"authorizer", "identity"}},
 	"app/mailer":        {neighbours: append(slices.Clone(below), "app", "dynamo", "mail", "stream"), foreign: []string{"golang.org/x/time/rate"}},
 	"app/events":        {neighbours: append(slices.Clone(below), "app", "dynamo", "events", "stream")},
@@ -128,6 +130,7 @@ var house = map[string]room{
 	// Signed by the library of the specification, https://www.standardwebhooks.com.
 	"hooks":  {neighbours: below, foreign: append(slices.Clone(lambda), "github.com/standard-webhooks/standard-webhooks/libraries/go")},
 	"stream": {neighbours: below, foreign: append(slices.Clone(lambda), "github.com/aws/aws-sdk-go-v2/service/dynamodb/types")}, // images as values
+	"queues": {neighbours: []string{"awsenv", "oversight"}, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/sqs")},
 	"events": {neighbours: below, foreign: append(slices.Clone(sdk), "github.com/aws/aws-sdk-go-v2/service/eventbridge", "github.com/aws/aws-sdk-go-v2/service/sqs")},
 }
 
@@ -142,7 +145,7 @@ var onlyIn = []struct {
 }{
 	{"github.com/aws/aws-sdk-go-v2/service/sesv2", []string{"mailer"}, "only the mailer sends"},
 	{"github.com/aws/aws-sdk-go-v2/service/eventbridge", []string{"events"}, "what happens is read from the stream, and never told by who writes it"},
-	{"github.com/aws/aws-sdk-go-v2/service/sqs", []string{"events"}, "only the follower of the stream gives work to others"},
+	{"github.com/aws/aws-sdk-go-v2/service/sqs", []string{"events", "console"}, "only the follower of the stream gives work to others, and only the operator's page asks how full queues are"},
 	{"github.com/coreos/go-oidc/", []string{"acceptance", "authorizer", "console"}, "tokens are verified there and nowhere else"},
 	{"golang.org/x/oauth2", []string{"acceptance", "authorizer", "console"}, "people sign in there and nowhere else"},
 	{"html/template", []string{"acceptance", "console", "mailer"}, "2.3 MB and a sixth of a cold start for what writes no HTML"},

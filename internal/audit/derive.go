@@ -374,7 +374,19 @@ var order = []string{
 	"enrolment.contactConfirmed", "enrolment.informationNeeded", "enrolment.approved", "enrolment.rejected", "enrolment.mpaSigned",
 	"enrolment.withdrawn", "enrolment.verificationExpired", "enrolment.vettingOverdue", "enrolment.mailFailed",
 	"granularAdmin.reported", "enrolment.erased", "customer.claimed", "invitation.mailAllowed", "invitation.moot", "invitation.operatorCancelled",
-	"granularAdmin.mailAllowed",
+	"granularAdmin.mailAllowed", InvitationRead, GranularRead,
+}
+
+// What the operator looks at to support somebody. No timeline has it: the record is all that is kept of it.
+const (
+	InvitationRead = "invitation.readBySupport"
+	GranularRead   = "granularAdmin.readBySupport"
+)
+
+// Alone gives a record of what no timeline tells, with its id.
+func Alone(r Record) Record {
+	r.ID = identity{}.of(r, r.Actor.Subject+"|"+r.Reason)
+	return r
 }
 
 // Operations are all that there are today, in the order in which they go within a second.

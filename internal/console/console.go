@@ -19,6 +19,7 @@ import (
 	"concord/internal/identity"
 	"concord/internal/invitation"
 	"concord/internal/link"
+	"concord/internal/oversight"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
@@ -50,6 +51,10 @@ type Console struct {
 	Enrolments *enrolment.Service
 	// Records are what the operator keeps of companies, PartnerIDs and its own days.
 	Records enrolment.Records
+	// Reports, Reading and Health are what the operator sees of all partners.
+	Reports oversight.Reports
+	Reading oversight.Reading
+	Health  oversight.Health
 	// Audit has who did what, and Audiences are those of the tokens that the API takes, separated by commas.
 	Audit     audit.Log
 	Audiences string
@@ -172,7 +177,8 @@ func (a audience) operates() bool { return a.operation == partner.OperatePartner
 func (h *site) routes() []route {
 	return slices.Concat(
 		h.todayRoutes(), h.invitationRoutes(), h.newRoutes(), h.draftRoutes(), h.batchRoutes(), h.customerRoutes(), h.tradeRoutes(), h.partnerRoutes(),
-		h.granularRoutes(), h.accountRoutes(), h.hookRoutes(), h.auditRoutes(), h.enrolmentRoutes(), h.operatorRoutes(), h.recordRoutes(), h.kitRoutes(),
+		h.granularRoutes(), h.accountRoutes(), h.hookRoutes(), h.auditRoutes(), h.enrolmentRoutes(), h.operatorRoutes(), h.recordRoutes(), h.oversightRoutes(),
+		h.kitRoutes(),
 	)
 }
 

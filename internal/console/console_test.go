@@ -33,6 +33,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/locale"
+	"concord/internal/oversight"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/recipient"
@@ -113,6 +114,9 @@ func open(t *testing.T) *desk {
 		Reputation: registry.Reputation{Store: d.store, Now: time.Now},
 		Pardon:     recipient.Pardon{Ledger: d.store, Addresses: addresses, Now: time.Now},
 		Clearing:   invitation.Clearing{Store: d.store, Granular: d.store, Accounts: d.store, Now: time.Now},
+		Reports:    oversight.Reports{Store: d.store, Now: time.Now},
+		Reading:    oversight.Reading{Store: d.store, Accounts: d.store, Audit: d.store, Keep: time.Hour, Now: time.Now},
+		Health:     oversight.Health{Store: d.store, Queues: d.queues, Now: time.Now},
 		Granular: &granular.Service{
 			Store: d.store, Accounts: d.store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: time.Now,
 			Quota: recipient.Quota{Ledger: d.store, Limits: limits},
@@ -142,6 +146,11 @@ func open(t *testing.T) *desk {
 		d.store.PutAccount(a)
 	}
 	return d
+}
+
+// queues are one with a message and a dead letter, and one with nothing.
+func (d *desk) queues(context.Context) ([]oversight.Queue, error) {
+	return []oversight.Queue{{Name: oversight.MailEvents, Queued: 1, Dead: 2}, {Name: oversight.Schedules}}, nil
 }
 
 // person gives the claims of somebody.

@@ -3,9 +3,11 @@ package console
 import (
 	"cmp"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
@@ -76,7 +78,8 @@ func (h *site) operatorFront(v *visit) (*page, error) {
 	a.Links = []action{{Label: v.T("console-operator.vetting"), Href: vettingPath},
 		{Label: v.T("console-operator.partners"), Href: partnersPath},
 		{Label: v.T("console-operator.suppressions"), Href: operatorPath + "/suppressions"},
-		{Label: v.T("console-operator.records"), Href: recordsPath}}
+		{Label: v.T("console-operator.reports"), Href: reportsPath}, {Label: v.T("console-operator.find.title"), Href: findPath},
+		{Label: v.T("console-operator.records"), Href: recordsPath}, {Label: v.T("console-operator.health"), Href: healthPath}}
 	return p, nil
 }
 
@@ -411,6 +414,11 @@ func (h *site) changing(v *visit, c accountChange) (*page, error) {
 		Danger: c.do != "reinstate" && c.do != "resume"}
 	if c.possible(x) {
 		f.Fields = []field{v.reasoned()}
+		if c.do == "cancel-links" {
+			if err := h.sweeping(v, p, &f); err != nil {
+				return nil, err
+			}
+		}
 	} else {
 		f.Blocked = []note{{State: info, Text: []string{v.T("console-operator.not-now")}}}
 	}
@@ -445,21 +453,64 @@ func (h *site) changeAccount(v *visit, c accountChange) (to, said string, err er
 	return to, "console-operator.did.saved", err
 }
 
-// cancelLinks cancels the open requests of a suspended partner (domain, 0.43): as many as a page has time for; the
-// page says when some are left.
+// sweep is how far the cancelling of a partner's open requests has come. The form that goes on brings it along.
+type sweep struct {
+	After, Why string
+	Done       int
+}
+
+const sweepUse = "sweep"
+
+func (v *visit) sweepName() string { return "sweep\n" + v.user.Subject + "\n" + v.r.PathValue("id") }
+
+// How many requests one form looks at, and for how long it goes on at most: a page is answered within seconds.
+const (
+	sweepRows = 1000
+	sweepTime = 15 * time.Second
+)
+
+// cancelLinks cancels the open requests of a suspended partner (domain, 0.43): as many as a page has time for. The page
+// then says how many that were, and its form goes on from there.
 func (h *site) cancelLinks(v *visit, id string, why *string, to string) (string, string, error) {
-	after := ""
-	for range rounds {
-		_, next, err := h.Clearing.Cancel(v.ctx(), v.user, invitation.Sweeping{Partner: id, Why: why, Limit: pageRows, After: after,
+	var s sweep
+	if _, err := h.room.Unseal(v.ctx(), v.sweepName(), h.room.Use, v.form.values.Get(sweepUse), &s); err != nil {
+		return "", "", err
+	}
+	if s.After != "" {
+		why = &s.Why
+	}
+	begun := time.Now()
+	for range sweepRows / 100 {
+		n, next, err := h.Clearing.Cancel(v.ctx(), v.user, invitation.Sweeping{Partner: id, Why: why, Limit: 100, After: s.After,
 			CorrelationID: correlationID()})
 		if err != nil {
 			return "", "", err
 		}
-		if after = next; after == "" {
+		s.Done, s.After = s.Done+n, next
+		if next == "" {
 			return to, "console-operator.did.cancelled", nil
 		}
+		if time.Since(begun) > sweepTime {
+			break
+		}
 	}
-	return to + "/cancel-links", "console-operator.did.cancelled.some", nil
+	s.Why = *why
+	text, err := h.room.Seal(v.ctx(), v.sweepName(), h.room.Use, s, 24*time.Hour)
+	return to + "/cancel-links?" + sweepUse + "=" + url.QueryEscape(text), "", err
+}
+
+// sweeping has the page of a sweep that is not at its end say how far it is, and go on.
+func (h *site) sweeping(v *visit, p *page, f *confirmation) error {
+	text := v.r.URL.Query().Get(sweepUse)
+	var s sweep
+	if ok, err := h.room.Unseal(v.ctx(), v.sweepName(), h.room.Use, text, &s); !ok || err != nil {
+		return err
+	}
+	p.Notes = append(p.Notes, note{State: info, Text: []string{v.T("console-operator.did.cancelled.some", "n", s.Done)}})
+	f.Label = v.T("console-operator.cancel.on")
+	f.Facts = append(f.Facts, fact{Label: v.T("console-operator.reason"), Value: s.Why})
+	f.Fields = []field{{Kind: "hidden", Name: sweepUse, Value: text}}
+	return nil
 }
 
 // newPartner asks for what an account needs at least; the rest is said later.

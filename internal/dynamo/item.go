@@ -47,6 +47,8 @@ const (
 	batchType        = "batch"
 	chunkType        = "rows"
 	keptType         = "record" // of the operator
+	reportType       = "report"
+	runType          = "run" // of a schedule
 	endpointType     = "endpoint"
 	subscriberType   = "subscriber"
 	deliveryType     = "delivery"

@@ -84,6 +84,9 @@ import (
 //
 //	RECORDS#<kind>   <D-U-N-S number, PartnerID, or "vetting">   company, PartnerID or calendar
 //
+//	REPORTS          <report id, which the time leads>           what a recipient has said against a request, of all partners
+//	RUNS             cleanup                                     what the schedule did when it was last there
+//
 //	index list       listAt                      invitations, and apart from them each other kind that is listed newest first
 //	P#<inviter>      I#<creation, RFC 3339>#<invitation id>
 //	P#<partner>      G#<creation, RFC 3339>#<id>
@@ -144,6 +147,8 @@ const (
 	commandPrefix      = "K#"
 	domainPrefix       = "DOMAIN#"
 	recordsPrefix      = "RECORDS#"
+	reportsPartition   = "REPORTS"
+	runsPartition      = "RUNS"
 	endpointPrefix     = "F#"
 	deliveryPrefix     = "Y#"
 	subscribed         = "WEBHOOKS"
@@ -235,6 +240,11 @@ func termsKey(t terms.Type, version, language string) key {
 }
 
 func recordKey(k enrolment.RecordKind, id string) key { return keyOf(recordsPrefix+string(k), id) }
+
+func reportKey(id string) key { return keyOf(reportsPartition, id) }
+
+// runKey is of the one schedule that there is.
+func runKey() key { return keyOf(runsPartition, "cleanup") }
 
 func wordsKey(k invitation.Key) key { return keyOf(partition(k.Inviter), wordsPrefix+k.ID) }
 

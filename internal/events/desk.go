@@ -14,6 +14,7 @@ import (
 	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
+	"concord/internal/oversight"
 	"concord/internal/partnership"
 	"concord/internal/registry"
 	"concord/internal/relationship"
@@ -101,6 +102,10 @@ type Desk struct {
 	Audit interface {
 		AddAudit(ctx context.Context, r audit.Record) (added bool, err error)
 	}
+	// Reports has what the operator is told of; nil where nobody is.
+	Reports interface {
+		AddReport(ctx context.Context, r oversight.Report) error
+	}
 	// Ask asks a worker for a batch, as [Jobs.Send] does; nil leaves that to the due index.
 	Ask func(context.Context, batch.Key) error
 	// Hook has an event delivered to the partner's own endpoints, as [webhook.Fanout.Take] does; AskHooks asks a worker for an
@@ -122,6 +127,17 @@ func (d Desk) Deliver(ctx context.Context, group []Consequence) (delivered int, 
 	return told, errors.Join(err, failed)
 }
 
+// keep adds a record to the partner's audit, and tells the operator of what concerns it.
+func (d Desk) keep(ctx context.Context, r audit.Record) error {
+	if _, err := d.Audit.AddAudit(ctx, r); err != nil {
+		return err
+	}
+	if about, concerns := oversight.ReportOf(r); concerns && d.Reports != nil {
+		return d.Reports.AddReport(ctx, about)
+	}
+	return nil
+}
+
 // hand adds the records to the audit, has the events delivered to endpoints and gives the jobs to workers, all at once.
 func (d Desk) hand(ctx context.Context, group []Consequence) (delivered int, err error) {
 	failures := make([]error, len(group))
@@ -130,7 +146,7 @@ func (d Desk) hand(ctx context.Context, group []Consequence) (delivered int, err
 		switch {
 		case c.Record != nil:
 			all.Go(func() {
-				if _, err := d.Audit.AddAudit(ctx, c.Record.Kept(d.Keep)); err != nil {
+				if err := d.keep(ctx, c.Record.Kept(d.Keep)); err != nil {
 					failures[n] = fmt.Errorf("events: audit record %s: %w", c.Record.ID, err)
 				}
 			})

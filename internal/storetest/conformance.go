@@ -26,6 +26,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/outbox"
+	"concord/internal/oversight"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
@@ -63,6 +64,12 @@ type Stores struct {
 		invitation.Slots
 	}
 	Kept enrolment.RecordStore
+	// Oversight is what the operator sees of all partners.
+	Oversight interface {
+		oversight.ReportStore
+		oversight.HealthStore
+		Named(ctx context.Context, p partner.TenantID, prefix string) ([]string, error)
+	}
 }
 
 // Of gives the stores of a value that is all of them.
@@ -88,8 +95,11 @@ func Of[S interface {
 	invitation.SweepStore
 	invitation.Slots
 	enrolment.RecordStore
+	oversight.ReportStore
+	oversight.HealthStore
+	Named(ctx context.Context, p partner.TenantID, prefix string) ([]string, error)
 }](s S) Stores {
-	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s}
+	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s}
 }
 
 // Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
@@ -135,6 +145,11 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"records round trip", (*suite).recordRoundTrip},
 		{"records, 16 at once", (*suite).recordOnce},
 		{"records page by page", (*suite).recordPages},
+		{"report round trip", (*suite).reportRoundTrip},
+		{"reports page by page", (*suite).reportPages},
+		{"report, 16 settle at once", (*suite).reportSettledOnce},
+		{"what begins with a reference", (*suite).namedByPrefix},
+		{"backlog and the last run", (*suite).backlogAndRun},
 		{"list newest first", (*suite).newestFirst},
 		{"list while others are added", (*suite).pagingStable},
 		{"list filters", (*suite).filters},

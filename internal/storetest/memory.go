@@ -23,6 +23,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/outbox"
+	"concord/internal/oversight"
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
@@ -59,6 +60,8 @@ type Memory struct {
 	enrolments    map[string]enrolment.Enrolment
 	latest        map[partner.TenantID]string
 	kept          map[keptKey]enrolment.Record
+	reports       map[string]oversight.Report
+	run           oversight.Run
 	commands      map[slotKey]customer.Made // by partner and key
 	creations     map[day]int
 	companies     relationship.Found
@@ -149,6 +152,10 @@ const (
 	ListEnrolments  Operation = "ListEnrolments"
 	KeptRecord      Operation = "KeptRecord"
 	KeptRecords     Operation = "KeptRecords"
+	AddReport       Operation = "AddReport"
+	SettleReport    Operation = "SettleReport"
+	FindNamed       Operation = "Named"
+	ReadBacklog     Operation = "Backlog"
 	KeepRecord      Operation = "KeepRecord"
 )
 

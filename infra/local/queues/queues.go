@@ -133,7 +133,7 @@ func (s *Service) Send(arn string, body []byte) bool {
 	return true
 }
 
-// ServeHTTP is SendMessage of SQS, the one call of it that our functions make.
+// ServeHTTP is SendMessage and GetQueueAttributes of SQS, the calls of it that our functions make.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := func(status int, document any) {
 		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
@@ -143,18 +143,32 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	refuse := func(what, message string) {
 		answer(http.StatusBadRequest, map[string]string{"__type": "com.amazonaws.sqs#" + what, "message": message})
 	}
-	if target := r.Header.Get("X-Amz-Target"); r.Method != http.MethodPost || target != "AmazonSQS.SendMessage" {
-		refuse("UnsupportedOperation", "the local stack knows SendMessage alone, not "+target)
+	target := r.Header.Get("X-Amz-Target")
+	reads := target == "AmazonSQS.GetQueueAttributes"
+	if r.Method != http.MethodPost || target != "AmazonSQS.SendMessage" && !reads {
+		refuse("UnsupportedOperation", "the local stack knows SendMessage and GetQueueAttributes alone, not "+target)
 		return
 	}
-	var in struct{ QueueUrl, MessageBody string } //nolint:staticcheck // as SQS has it
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&in); err != nil || in.MessageBody == "" {
+	var in struct {
+		QueueUrl, MessageBody string //nolint:staticcheck // as SQS has it
+		AttributeNames        []string
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&in); err != nil || in.MessageBody == "" && !reads {
 		refuse("InvalidMessageContents", "no message")
 		return
 	}
 	for arn, q := range s.queues {
 		if arn[strings.LastIndex(arn, ":")+1:] != path.Base(in.QueueUrl) {
 			continue
+		}
+		if reads {
+			attributes, unknown := s.attributes(q, in.AttributeNames)
+			if unknown != "" {
+				refuse("InvalidAttributeName", "the local stack does not know the attribute "+unknown)
+				return
+			}
+			answer(http.StatusOK, map[string]any{"Attributes": attributes})
+			return
 		}
 		s.mu.Lock()
 		now := s.o.Now()
@@ -166,6 +180,34 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	refuse("QueueDoesNotExist", "there is no queue "+in.QueueUrl)
+}
+
+// attributes gives those of a queue that are asked for: how many messages can be received, a worker has, and are to come.
+func (s *Service) attributes(q *queue, names []string) (all map[string]string, unknown string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.o.Now()
+	var visible, hidden, delayed int
+	for _, m := range q.messages {
+		switch {
+		case m.receives == 0 && m.visible.After(now):
+			delayed++
+		case m.held || m.visible.After(now):
+			hidden++
+		default:
+			visible++
+		}
+	}
+	all = map[string]string{}
+	for _, name := range names {
+		n, known := map[string]int{"ApproximateNumberOfMessages": visible, "ApproximateNumberOfMessagesNotVisible": hidden,
+			"ApproximateNumberOfMessagesDelayed": delayed}[name]
+		if !known {
+			return nil, name
+		}
+		all[name] = strconv.Itoa(n)
+	}
+	return all, ""
 }
 
 func (q *queue) add(m *message) {

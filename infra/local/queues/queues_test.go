@@ -310,6 +310,9 @@ func TestSendMessage(t *testing.T) {
 		{"AmazonSQS.SendMessage", `{"QueueUrl":"https://sqs.us-east-1.amazonaws.com/000000000000/In","MessageBody":"hello"}`, 200, `"MD5OfMessageBody":"5d41402abc4b2a76b9719d911017c592"`},
 		{"AmazonSQS.SendMessage", `{"QueueUrl":"https://sqs.us-east-1.amazonaws.com/000000000000/Out","MessageBody":"hello"}`, 400, "QueueDoesNotExist"},
 		{"AmazonSQS.SendMessage", `{"QueueUrl":"https://sqs.us-east-1.amazonaws.com/000000000000/In"}`, 400, "InvalidMessageContents"},
+		{"AmazonSQS.GetQueueAttributes", `{"QueueUrl":"https://sqs.us-east-1.amazonaws.com/000000000000/In","AttributeNames":["ApproximateNumberOfMessages"]}`, 200,
+			`{"ApproximateNumberOfMessages":"1"}`},
+		{"AmazonSQS.GetQueueAttributes", `{"QueueUrl":"https://sqs.us-east-1.amazonaws.com/000000000000/In","AttributeNames":["All"]}`, 400, "InvalidAttributeName"},
 		{"AmazonSQS.PurgeQueue", `{}`, 400, "UnsupportedOperation"},
 	} {
 		w := httptest.NewRecorder()

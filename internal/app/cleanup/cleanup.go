@@ -13,6 +13,7 @@ import (
 	"concord/internal/env"
 	"concord/internal/granular"
 	"concord/internal/invitation"
+	"concord/internal/oversight"
 	"concord/internal/webhook"
 )
 
@@ -44,6 +45,11 @@ func New(c Config, given app.Given) (func(context.Context) error, error) {
 		t, err := round.Run(ctx)
 		given.Log.InfoContext(ctx, "cleanup", "done", t.Done, "left", t.Left, "oldest", t.Oldest.String())
 		metrics.Put(round.Figures(t))
+		// The operator's console says when this was last there; that it cannot is no reason to do anything again.
+		run := oversight.Run{At: round.Now(), Done: t.Done, Left: t.Left, Oldest: t.Oldest, Complete: t.Complete}
+		if failed := store.NoteRun(ctx, run); failed != nil {
+			given.Log.WarnContext(ctx, "run not noted", "error", failed.Error())
+		}
 		return err
 	}, nil
 }

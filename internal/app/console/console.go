@@ -2,6 +2,7 @@
 package console
 
 import (
+	"encoding/json"
 	"errors"
 
 	"concord/internal/apigw"
@@ -20,8 +21,10 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/keyring"
 	"concord/internal/locale"
+	"concord/internal/oversight"
 	"concord/internal/partner"
 	"concord/internal/partnership"
+	"concord/internal/queues"
 	"concord/internal/recipient"
 	"concord/internal/registry"
 	"concord/internal/webhook"
@@ -49,6 +52,8 @@ type Config struct {
 	RemovalNeedsNone  bool `env:"REMOVAL_NEEDS_NO_ACTIVE_SUBSCRIPTION" default:"true"`
 	CreatedDaily      int  `env:"CREATIONS_PER_DAY" default:"50"`
 	EvidenceYears     int  `env:"EVIDENCE_YEARS" default:"7"`
+	// Queues are those of the deployment, as JSON: name, and the URLs of the queue and of the one of its dead letters.
+	Queues string `env:"QUEUES" default:"[]"`
 }
 
 // New makes the function.
@@ -69,7 +74,9 @@ func parts(c Config, given app.Given) (console pages.Console, base string, err e
 	clouds, cloudsErr := partner.ParseClouds(c.Clouds)
 	authorities, authoritiesErr := identity.Parse(c.Authorities)
 	operator, operatorErr := c.Checked()
-	if err := errors.Join(authoritiesErr, cloudsErr, operatorErr); err != nil {
+	var watched []queues.Pair
+	watchedErr := json.Unmarshal([]byte(c.Queues), &watched)
+	if err := errors.Join(watchedErr, authoritiesErr, cloudsErr, operatorErr); err != nil {
 		return console, "", err
 	}
 	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), keyring.New(given.AWS, c.Secret)
@@ -100,6 +107,9 @@ func parts(c Config, given app.Given) (console pages.Console, base string, err e
 			Store: store, Accounts: store, Seals: webhook.Seals{Keys: keys.Keys}, Addresses: webhook.Addresses{Local: c.LocalWebhooks},
 			Types: webhook.Types(), Now: now,
 		},
+		Reports: oversight.Reports{Store: store, Now: now},
+		Reading: oversight.Reading{Store: store, Accounts: store, Audit: store, Keep: app.Years(c.EvidenceYears), Now: now},
+		Health:  oversight.Health{Store: store, Queues: queues.New(given.AWS, watched).Read, Now: now},
 		Granular: &granular.Service{
 			Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: now,
 			Quota: recipient.Quota{Ledger: store, Limits: c.Limits()},

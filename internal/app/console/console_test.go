@@ -15,6 +15,7 @@ func TestTheConsoleIsWhole(t *testing.T) {
 		Authorities: `[{"cloud":"public","issuer":"https://id.example","clientId":"concord"}]`,
 		Clouds:      `[{"id":"public","portalName":"Concord","baseUrl":"https://concord.example"}]`,
 	}
+	c.Queues = `[{"name":"batches","work":"https://queue.example/1","dead":"https://queue.example/2"}]`
 	console, base, err := parts(c, app.Given{Log: slog.New(slog.DiscardHandler)})
 	if err != nil || base != "https://concord.example" {
 		t.Fatalf("%q, %v", base, err)

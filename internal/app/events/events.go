@@ -31,7 +31,7 @@ func New(c Config, given app.Given) (stream.Function, error) {
 	store := dynamo.New(given.AWS, c.Table)
 	fanout := &webhook.Fanout{Store: store, Now: c.Clock()}
 	desk := events.Desk{
-		Tell: events.NewBus(given.AWS, c.Bus).Put, Audit: store, Keep: app.Years(c.Years),
+		Tell: events.NewBus(given.AWS, c.Bus).Put, Audit: store, Reports: store, Keep: app.Years(c.Years),
 		Ask:  events.NewJobs[batch.Key](given.AWS, c.Queue).Send,
 		Hook: fanout.Take, AskHooks: events.NewJobs[webhook.Key](given.AWS, c.Hooks).Send,
 	}
