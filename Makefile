@@ -61,6 +61,11 @@ rie: tools-run build ## every event of events/ through AWS's Runtime Interface E
 	cd infra/rie && go build -o ../../$(RIE) -ldflags "-s -w" github.com/aws/aws-lambda-runtime-interface-emulator/cmd/aws-lambda-rie
 	$(HEAVY) '^TestRuntimeInterfaceEmulator$$'
 
+.PHONY: clients
+clients: need-java tools-run build ## write clients from the document with six generators, compile them, and walk with five through the local stack
+	@$(MAKE) --no-print-directory -C infra/clients
+	$(HEAVY) '^TestClients$$'
+
 CHECK_PARTS := gofmt vet staticcheck golangci-lint govulncheck cfn-lint expansion checkov rules
 
 .PHONY: check
