@@ -125,9 +125,9 @@ func split(rows []Row) (chunks [][]Row) {
 // size is about how many bytes a row takes.
 func (r Row) size() int {
 	n := 200
-	for _, s := range []*string{r.Proposal.RecipientEmail, r.Proposal.RecipientName, r.Proposal.CustomerTenantID, r.Proposal.ProviderTenantID, r.Proposal.Locale, r.Proposal.Source, r.Proposal.Message} {
-		if s != nil {
-			n += len(*s)
+	for _, said := range r.Proposal.Said() {
+		if said.Text != nil && *said.Text != nil {
+			n += len(**said.Text)
 		}
 	}
 	for k, v := range r.Proposal.Tags {

@@ -24,9 +24,14 @@ import (
 // is; what cannot is one answer at once, which says where.
 
 // Columns are the fields of an invitation that a sheet can have; a tag is one column of its own, tags.<name>.
-var Columns = []string{
-	"kind", "recipientEmail", "recipientName", "customerTenantId", "providerTenantId", "actingRole", "requestDelegatedAdmin", "locale", "expiresIn", "source", "message",
-	"reminders", "sandbox",
+var Columns = columns()
+
+func columns() []string {
+	names := []string{"kind", "actingRole", "expiresIn"}
+	for _, said := range new(invitation.Proposal).Said() {
+		names = append(names, said.Name)
+	}
+	return names
 }
 
 // switches are what spreadsheets write for yes and no, in the languages of this service.
@@ -169,12 +174,19 @@ func (r *Row) take(name, value string) {
 		p.Tags[tag] = value
 		return
 	}
-	if at, ok := map[string]**bool{"requestDelegatedAdmin": &p.RequestDelegatedAdmin, "reminders": &p.Reminders, "sandbox": &p.Sandbox}[name]; ok {
-		switch said, known := switches[strings.ToLower(value)]; {
-		case known:
-			*at = new(said == "true")
+	for _, said := range p.Said() {
+		switch {
+		case said.Name != name:
+			continue
+		case said.Text != nil:
+			*said.Text = &value
 		default:
-			r.Findings.Add("/"+name, problem.ValidationFailed, "This is true or false.")
+			yes, known := switches[strings.ToLower(value)]
+			if !known {
+				r.Findings.Add("/"+name, problem.ValidationFailed, "This is true or false.")
+				return
+			}
+			*said.Flag = new(yes == "true")
 		}
 		return
 	}
@@ -197,12 +209,6 @@ func (r *Row) take(name, value string) {
 			return
 		}
 		p.Duration = &fixed
-	default:
-		texts := map[string]**string{
-			"recipientEmail": &p.RecipientEmail, "recipientName": &p.RecipientName, "customerTenantId": &p.CustomerTenantID,
-			"providerTenantId": &p.ProviderTenantID, "locale": &p.Locale, "source": &p.Source, "message": &p.Message,
-		}
-		*texts[name] = &value
 	}
 }
 

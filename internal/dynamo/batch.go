@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -200,23 +201,67 @@ func rowNumbers(c *coder, name string, list *[]int) {
 
 // row is a row as it is kept: short names, for there are a hundred in an item.
 type row struct {
-	Number   int               `json:"n"`
-	Kind     string            `json:"k,omitempty"`
-	Email    *string           `json:"e,omitempty"`
-	Name     *string           `json:"m,omitempty"`
-	Customer *string           `json:"c,omitempty"`
-	Provider *string           `json:"v,omitempty"`
-	As       *string           `json:"a,omitempty"` // the acting role
-	DAP      *bool             `json:"d,omitempty"`
-	Locale   *string           `json:"l,omitempty"`
-	Duration *time.Duration    `json:"x,omitempty"`
-	Source   *string           `json:"s,omitempty"`
-	Message  *string           `json:"w,omitempty"`
-	Sandbox  *bool             `json:"b,omitempty"`
-	Reminder *bool             `json:"r,omitempty"`
+	Number   int            `json:"n"`
+	Kind     string         `json:"k,omitempty"`
+	Email    *string        `json:"e,omitempty"`
+	Name     *string        `json:"m,omitempty"`
+	Customer *string        `json:"c,omitempty"`
+	Provider *string        `json:"v,omitempty"`
+	As       *string        `json:"a,omitempty"` // the acting role
+	DAP      *bool          `json:"d,omitempty"`
+	Locale   *string        `json:"l,omitempty"`
+	Duration *time.Duration `json:"x,omitempty"`
+	Source   *string        `json:"s,omitempty"`
+	Message  *string        `json:"w,omitempty"`
+	Sandbox  *bool          `json:"b,omitempty"`
+	Reminder *bool          `json:"r,omitempty"`
+	// More is what a proposal says beside, by its name.
+	More     map[string]any    `json:"+,omitempty"`
 	Tags     map[string]string `json:"t,omitempty"`
 	Findings []finding         `json:"f,omitempty"`
 	Outcome  *outcome          `json:"o,omitempty"`
+}
+
+// short are what a proposal says that rows have a short name for.
+var short = []string{
+	"recipientEmail", "recipientName", "customerTenantId", "providerTenantId", "requestDelegatedAdmin", "locale", "source", "message", "sandbox", "reminders",
+}
+
+// more keeps what a proposal says under no short name.
+func (r *row) more(said []invitation.Said) {
+	for _, s := range said {
+		var v any
+		switch {
+		case slices.Contains(short, s.Name):
+			continue
+		case s.Text != nil && *s.Text != nil:
+			v = **s.Text
+		case s.Flag != nil && *s.Flag != nil:
+			v = **s.Flag
+		default:
+			continue
+		}
+		if r.More == nil {
+			r.More = map[string]any{}
+		}
+		r.More[s.Name] = v
+	}
+}
+
+// into gives it back. A name that is not known is left out: a newer version of us wrote it.
+func (r *row) into(said []invitation.Said) {
+	for _, s := range said {
+		switch v := r.More[s.Name].(type) {
+		case string:
+			if s.Text != nil {
+				*s.Text = &v
+			}
+		case bool:
+			if s.Flag != nil {
+				*s.Flag = &v
+			}
+		}
+	}
 }
 
 type finding struct {
@@ -243,6 +288,7 @@ func encodeChunk(c batch.Chunk) (item, error) {
 			Locale: p.Locale, Duration: p.Duration, Source: p.Source, Message: p.Message, Sandbox: p.Sandbox, Reminder: p.Reminders, Tags: p.Tags,
 			Findings: kept(r.Findings), As: (*string)(p.ActingRole),
 		}
+		rows[n].more(p.Said())
 		if o := r.Outcome; o != nil {
 			rows[n].Outcome = &outcome{Invitation: o.InvitationID, Code: o.Code, Detail: o.Detail, Findings: kept(o.Findings), Resource: o.Resource}
 		}
@@ -296,6 +342,9 @@ func decodeChunk(k batch.Key, stored map[string]types.AttributeValue) (batch.Chu
 			Kind: invitation.Kind(r.Kind), ActingRole: (*partner.ProgramRole)(r.As), RecipientEmail: r.Email, RecipientName: r.Name, CustomerTenantID: r.Customer, ProviderTenantID: r.Provider, RequestDelegatedAdmin: r.DAP,
 			Locale: r.Locale, Duration: r.Duration, Source: r.Source, Message: r.Message, Sandbox: r.Sandbox, Reminders: r.Reminder, Tags: r.Tags,
 		}}
+		if r.More != nil {
+			r.into(one.Proposal.Said())
+		}
 		if o := r.Outcome; o != nil {
 			one.Outcome = &batch.Outcome{InvitationID: o.Invitation, Code: o.Code, Detail: o.Detail, Findings: found(o.Findings), Resource: o.Resource}
 		}

@@ -130,6 +130,25 @@ type Proposal struct {
 	Mailed bool
 }
 
+// Said is something that a proposal can say in one word or with yes or no, by its name in the API. Sheets, batches and their rows go
+// by this list: what is added to it they can have, too.
+type Said struct {
+	Name string
+	// One of the two is not nil.
+	Text **string
+	Flag **bool
+}
+
+// Said lists what the proposal can say, and where it does.
+func (p *Proposal) Said() []Said {
+	return []Said{
+		{Name: "recipientEmail", Text: &p.RecipientEmail}, {Name: "recipientName", Text: &p.RecipientName},
+		{Name: "customerTenantId", Text: &p.CustomerTenantID}, {Name: "providerTenantId", Text: &p.ProviderTenantID},
+		{Name: "requestDelegatedAdmin", Flag: &p.RequestDelegatedAdmin}, {Name: "locale", Text: &p.Locale}, {Name: "source", Text: &p.Source},
+		{Name: "message", Text: &p.Message}, {Name: "sandbox", Flag: &p.Sandbox}, {Name: "reminders", Flag: &p.Reminders},
+	}
+}
+
 // Invite makes a draft (rules I3, I5, R1). Replayed reports that the command's key had made it before; the draft is then
 // given as it is now.
 //

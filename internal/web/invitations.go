@@ -241,10 +241,13 @@ func (i invitations) create(c *call) error {
 
 // proposal takes what a partner wants to ask out of the body.
 func (b *body) proposal() invitation.Proposal {
-	p := invitation.Proposal{
-		RecipientEmail: b.text("recipientEmail"), RecipientName: b.text("recipientName"), CustomerTenantID: b.text("customerTenantId"), ProviderTenantID: b.text("providerTenantId"),
-		RequestDelegatedAdmin: b.flag("requestDelegatedAdmin"), Locale: b.text("locale"), Duration: b.span("expiresIn"),
-		Source: b.text("source"), Message: b.text("message"), Sandbox: b.flag("sandbox"), Reminders: b.flag("reminders"), Tags: b.labels("tags"),
+	p := invitation.Proposal{Duration: b.span("expiresIn"), Tags: b.labels("tags")}
+	for _, said := range p.Said() {
+		if said.Text != nil {
+			*said.Text = b.text(said.Name)
+		} else {
+			*said.Flag = b.flag(said.Name)
+		}
 	}
 	p.ActingRole = b.actingRole()
 	if _, said := b.members["kind"]; said {
