@@ -375,6 +375,7 @@ var order = []string{
 	"enrolment.withdrawn", "enrolment.verificationExpired", "enrolment.vettingOverdue", "enrolment.mailFailed",
 	"granularAdmin.reported", "enrolment.erased", "customer.claimed", "invitation.mailAllowed", "invitation.moot", "invitation.operatorCancelled",
 	"granularAdmin.mailAllowed", InvitationRead, GranularRead,
+	"granularAdmin.narrowed", "granularAdmin.assigned", "granularAdmin.assignmentChanged", "granularAdmin.assignmentDeleted",
 }
 
 // What the operator looks at to support somebody. No timeline has it: the record is all that is kept of it.

@@ -38,6 +38,14 @@ func OfGranular(before *granular.Relationship, after granular.Relationship) []Re
 		if after.Answer != nil && after.Customer == "" && e.Actor == granular.ByCustomer && !byMail(e.Action) {
 			r.Actor.Tenant = after.Answer.Tenant // who rejects binds nothing
 		}
+		if name := granularDetail(e.Action); name != "" {
+			r.Reason = ""
+			if e.Action == "assigned" {
+				r.New = map[string]string{name: e.Why}
+			} else {
+				r.Old = map[string]string{name: e.Why}
+			}
+		}
 		if name, to := granularStep(e.Action); name != "" {
 			if was := state[name]; was != "" {
 				r.Old = map[string]string{name: was}
@@ -50,6 +58,17 @@ func OfGranular(before *granular.Relationship, after granular.Relationship) []Re
 		}
 	}
 	return records
+}
+
+// granularDetail says what the reason of an action names; empty for a reason.
+func granularDetail(action string) string {
+	switch action {
+	case "narrowed":
+		return "roles" // those that are none of it any more
+	case "assigned", "assignmentChanged", "assignmentDeleted":
+		return "accessAssignment"
+	}
+	return ""
 }
 
 // byMail reports whether an action is of who was mailed, who need be nobody that answers for the company.

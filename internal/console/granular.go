@@ -60,6 +60,9 @@ var (
 		"delayed": {wait, "console.event.delayed"}, "bounced": {stop, "console.event.bounced"}, "rejected": {stop,
 			"console.event.rejected"},
 		"suppressed": {stop, "console.event.suppressed"}, "complained": {stop, "console.event.complained"},
+		"narrowed": {plainState, "console-granular.event.narrowed"},
+		"assigned": {plainState, "console-granular.event.assigned"}, "assignmentChanged": {plainState, "console-granular.event.assigned"},
+		"assignmentDeleted": {plainState, "console-granular.event.assigned"},
 	}
 	granularReasons = map[string]string{
 		granular.Rejected: "console-granular.reason.rejected", granular.Withdrawn: "console-granular.reason.withdrawn",

@@ -108,6 +108,9 @@ var (
 	granulars = kind[granular.Relationship]{
 		mend: func(r *granular.Relationship) {
 			r.Roles = []string{string(tenantA), string(tenantB)}
+			for n := range r.Assignments {
+				r.Assignments[n].Roles = r.Roles
+			}
 			r.History[0].Actor, r.History[1].Actor = granular.ByOperator, granular.BySchedule
 		},
 		encode: encodeGranular, decode: GranularFromImage,

@@ -33,6 +33,7 @@ const (
 	aEnds        = "en"
 	aDisplayName = "dn"
 	aAskedWith   = "iv" // the id of the invitation
+	aAssigned    = "ag"
 )
 
 // WriteGranular is that of [granular.Store]. A change that takes no slot and gives nothing is one conditional write of one item.
@@ -226,6 +227,7 @@ func granularFields(c *coder, r *granular.Relationship) {
 	text(c, aName, &r.CustomerName)
 	need(c, aCloud, &r.Cloud)
 	ids(c, aRoleIDs, &r.Roles)
+	groups(c, aAssigned, &r.Assignments, assignmentFields)
 	text(c, aRoleTable, &r.RoleTable)
 	number(c, aMonths, &r.Duration.Months)
 	number(c, aDays, &r.Duration.Days)
@@ -256,6 +258,19 @@ func granularFields(c *coder, r *granular.Relationship) {
 		c.leave(aAnswer, &g)
 	}
 	timeline(c, aRelated, &r.History, r.CreatedBy, answeredBy, writeGranularEntry, readGranularEntry)
+}
+
+// assignmentFields are those of what a group of the partner has.
+func assignmentFields(c *coder, a *granular.Assignment) {
+	need(c, "id", &a.ID)
+	packed(c, "g", &a.Group)
+	ids(c, aRoleIDs, &a.Roles)
+	need(c, aStatus, &a.Status)
+	packed(c, "k", &a.Key)
+	packed(c, "b", &a.Body)
+	moment(c, "at", &a.CreatedAt)
+	moment(c, aModified, &a.ModifiedAt)
+	needNumber(c, aVersion, &a.Version)
 }
 
 // givenFields are those of an answer, where those of an invitation's stand.

@@ -19,6 +19,7 @@ const (
 	GranularWithdrawn      Type = "granular-admin-withdrawn" // nobody is asked to approve it any more
 	GranularEnding         Type = "granular-admin-ending"    // 30, 7 or 1 days before the end
 	GranularExtended       Type = "granular-admin-extended"
+	GranularNarrowed       Type = "granular-admin-narrowed" // its partner gave some of the roles back
 	GranularExpired        Type = "granular-admin-expired"
 	GranularTerminated     Type = "granular-admin-terminated"
 	GranularDeleted        Type = "granular-admin-deleted"
@@ -46,6 +47,7 @@ var granularTold = map[string]Type{
 	string(granular.Expired): GranularExpired, string(granular.Terminated): GranularTerminated, string(granular.Deleted): GranularDeleted,
 	"mailed": GranularSent, "mailFailed": GranularDeliveryFailed, "bounced": GranularDeliveryFailed, "rejected": GranularDeliveryFailed,
 	"suppressed": GranularDeliveryFailed, "reminded": GranularEnding, "extended": GranularExtended, "reported": GranularReported,
+	"narrowed": GranularNarrowed,
 }
 
 // OfGranular gives what a write of granular administration tells: an event for each entry that it added to the history and that somebody
@@ -65,6 +67,8 @@ func OfGranular(before *granular.Relationship, after granular.Relationship) []Ev
 			t, reason = GranularWithdrawn, string(e.Actor) // who took it back
 		case t == GranularTerminated:
 			reason = string(e.Actor) // who ended it
+		case t == GranularNarrowed:
+			reason = "" // what is left stands in the roles
 		case t == GranularExpired && e.Why != "":
 			reason = "notApproved"
 		}

@@ -31,6 +31,11 @@ func (s spied) WriteGranular(ctx context.Context, c granular.Change) error {
 	return err
 }
 
+const (
+	helpdesk     = "729827e3-9c14-49f7-bb1b-9608f156bbb8"
+	globalReader = "f2ef992c-3afb-46b9-b7cf-a126ee74c451"
+)
+
 // grantor is granular administration over the store of an office.
 type grantor struct {
 	*office
@@ -47,7 +52,7 @@ func (o *office) proposes(extend string) *grantor {
 	}}
 	r := must[granular.Relationship](o.t)(g.Service.Create(o.t.Context(), g.agent(), granular.Terms{
 		DisplayName: new("Larch support of Nora"), Duration: new("P90D"), AutoExtendDuration: &extend, Customer: new(string(larch)), CustomerName: new("Larch Dairy"),
-		Roles: &[]string{"729827e3-9c14-49f7-bb1b-9608f156bbb8"},
+		Roles: &[]string{helpdesk, globalReader},
 	}))
 	g.key = r.Key
 	return g
@@ -172,6 +177,21 @@ var granularCases = []struct {
 		}
 		return g
 	}, []string{"granular-admin-created created", "granular-admin-deleted deleted"}, []string{"user created created", "user changed ", "user deleted deleted"}},
+	{"assigned, narrowed and assigned otherwise", func(o *office) *grantor {
+		g := o.proposes("P0D").lock().answers("accept")
+		a := must[granular.Assignment](o.t)(g.Assign(o.t.Context(), g.agent(), g.key.ID, granular.AssignmentTerms{Group: new("desk"), Roles: &[]string{helpdesk, globalReader}}))
+		must[granular.Relationship](o.t)(g.Revise(o.t.Context(), g.agent(), g.key.ID, granular.Terms{Roles: &[]string{helpdesk}}))
+		must[granular.Assignment](o.t)(g.Reassign(o.t.Context(), g.agent(), g.key.ID, a.ID, granular.AssignmentTerms{Roles: &[]string{helpdesk}}))
+		if _, err := g.Unassign(o.t.Context(), g.agent(), g.key.ID, a.ID); err != nil {
+			o.t.Fatal(err)
+		}
+		return g
+	}, []string{
+		"granular-admin-created created", "granular-admin-locked approvalPending", "granular-admin-activated active", "granular-admin-narrowed active",
+	}, []string{
+		"user created created", "user approvalPending approvalPending", "customer approved approved", "customer activating activating", "customer active active",
+		"user assigned ", "user narrowed ", "user assignmentChanged ", "user assignmentDeleted ",
+	}},
 	{"extended twice before anybody noticed, and ended by the partner", func(o *office) *grantor {
 		g := o.proposes("P180D").lock().answers("accept").after(90 + 180)
 		must[granular.Relationship](o.t)(g.Terminate(o.t.Context(), g.agent(), g.key.ID))

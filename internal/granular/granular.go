@@ -50,6 +50,10 @@ const (
 	expiring             = "expiring"
 	terminationRequested = "terminationRequested"
 	terminating          = "terminating"
+	narrowedTo           = "narrowed"
+	assigned             = "assigned"
+	reassigned           = "assignmentChanged"
+	unassigned           = "assignmentDeleted"
 )
 
 // Why a relationship was terminated that nobody has approved: by the customer's answer, or because who asked, or the
@@ -88,8 +92,9 @@ type Relationship struct {
 	Customer     partner.TenantID
 	CustomerName string // as the partner said, and from the approval on as the customer's identity provider says
 	Cloud        partner.CloudID
-	Roles        []string // ids of role templates, sorted
-	RoleTable    string   // the version of the table that knew them
+	Roles        []string     // ids of role templates, sorted
+	Assignments  []Assignment // to groups of the partner, the oldest first
+	RoleTable    string       // the version of the table that knew them
 	Duration     Period
 	AutoExtend   bool // goes on by [Extension] at each end
 	// Invitation is the id of the invitation whose acceptance approves it as well (domain, 0.28); empty for none. Its terms are
@@ -213,7 +218,7 @@ func (r *Relationship) elapse(now time.Time) (happened bool) {
 	}
 	if !now.Before(r.EndAt) {
 		r.step(Entry{At: r.EndAt, Actor: BySchedule}, Expired, expiring, string(Expired))
-		r.Post.Abandon(ReceiptNotice, EndingNotice, CustomerEndingNotice)
+		r.Post.Abandon(ReceiptNotice, NarrowedNotice, EndingNotice, CustomerEndingNotice)
 		return true
 	}
 	for {
@@ -287,6 +292,9 @@ func (r *Relationship) step(e Entry, rest Status, through ...string) {
 		r.note(e)
 	}
 	r.Status = rest
+	if rest == Expired || rest == Terminated {
+		r.unassign(e.At)
+	}
 }
 
 // note appends to the history. When it is full an entry in the middle goes, for the first says how it began: the oldest that no
@@ -299,7 +307,23 @@ func (r *Relationship) note(e Entry) {
 		return
 	}
 	old := slices.IndexFunc(r.History[1:], func(o Entry) bool { return o.Key == "" || e.At.Sub(o.At) >= command.Window })
+	if first := slices.IndexFunc(r.History[1:], assigns); first >= 0 && r.assignedSteps() > maxAssignedSteps {
+		old = first // what it made knows its own key
+	}
 	r.History = slices.Delete(r.History, 1+max(old, 0), 2+max(old, 0))
+}
+
+func assigns(e Entry) bool {
+	return e.Action == assigned || e.Action == reassigned || e.Action == unassigned
+}
+
+func (r Relationship) assignedSteps() (n int) {
+	for _, e := range r.History {
+		if assigns(e) {
+			n++
+		}
+	}
+	return n
 }
 
 // Grant is administration that a customer has given.

@@ -247,6 +247,14 @@ func TestStateMachine(t *testing.T) {
 			_, _, err := o.Revise(o.Context(), o.command(whatever), id, granular.Terms{AutoExtendDuration: new("P180D")})
 			return err
 		}), []string{"created", "invalid_transition", "active", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "active", "invalid_transition", "not_found"}},
+		{"narrow", partners(func(o *office, id string) error {
+			_, _, err := o.Revise(o.Context(), o.command(whatever), id, granular.Terms{Roles: &[]string{helpdesk}})
+			return err
+		}), []string{"created", "invalid_transition", "active", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "active", "invalid_transition", "not_found"}},
+		{"assign", partners(func(o *office, id string) error {
+			_, _, err := o.Assign(o.Context(), o.command(), id, granular.AssignmentTerms{Group: new("desk"), Roles: &[]string{helpdesk}})
+			return err
+		}), []string{"invalid_transition", "invalid_transition", "active", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "active", "invalid_transition", "not_found"}},
 		{"delete", partners(func(o *office, id string) error {
 			_, err := o.Delete(o.Context(), o.command(whatever), id)
 			return err
@@ -1078,7 +1086,7 @@ func TestInvariants(t *testing.T) {
 			who := person(func(p *relationship.Person) {
 				p.Subject, p.Company.Tenant = rapid.SampledFrom([]string{"lena", "leo"}).Draw(rt, "who"), rapid.SampledFrom([]partner.TenantID{larch, maple}).Draw(rt, "tenant")
 			})
-			did := rapid.SampledFrom([]string{"change", "lock", "terminate", "delete", "accept", "decline", "end", "look", "tick"}).Draw(rt, "action")
+			did := rapid.SampledFrom([]string{"change", "lock", "terminate", "delete", "accept", "decline", "end", "look", "tick", "narrow", "assign", "reassign", "unassign"}).Draw(rt, "action")
 			switch did {
 			case "change":
 				_, _, _ = o.Revise(t.Context(), o.command(whatever), r.ID, granular.Terms{AutoExtendDuration: new("P0D")})
@@ -1094,6 +1102,15 @@ func TestInvariants(t *testing.T) {
 				_, _, _ = o.Look(t.Context(), linkOf(r), &who)
 			case "tick":
 				_, _ = o.cleanup(r.Key)
+			case "narrow":
+				_, _, _ = o.Revise(t.Context(), o.command(whatever), r.ID, granular.Terms{Roles: &[]string{globalReader}})
+			case "assign":
+				group := rapid.SampledFrom([]string{"desk", "night"}).Draw(rt, "group")
+				_, _, _ = o.Assign(t.Context(), o.command(), r.ID, granular.AssignmentTerms{Group: &group, Roles: &[]string{helpdesk}})
+			case "reassign":
+				_, _, _ = o.Reassign(t.Context(), o.command(whatever), r.ID, o.anAssignment(before), granular.AssignmentTerms{Roles: &[]string{helpdesk, globalReader}})
+			case "unassign":
+				_, _ = o.Unassign(t.Context(), o.command(whatever), r.ID, o.anAssignment(before))
 			default:
 				_, _, _ = o.Respond(t.Context(), linkOf(r), who, response(did))
 			}
@@ -1109,6 +1126,10 @@ func TestInvariants(t *testing.T) {
 				rt.Fatalf("%s keeps one that is over", did)
 			case did == "look" && cmp.Diff(before, after) != "":
 				rt.Fatal("to look is to write")
+			case !before.ActivatedAt.IsZero() && !within(after.Roles, before.Roles):
+				rt.Fatalf("%s gives %v where %v were approved", did, after.Roles, before.Roles)
+			case !assignedRightly(after):
+				rt.Fatalf("%s leaves %+v of %s with %v", did, after.Assignments, after.Status, after.Roles)
 			}
 		}
 	})

@@ -12,6 +12,8 @@ const (
 	RequestNotice outbox.Kind = "granular"
 	// ReceiptNotice goes to who has approved, where an address is known, with the link by which it can be ended.
 	ReceiptNotice outbox.Kind = "granularReceipt"
+	// NarrowedNotice tells who has approved, where an address is known, that the partner has fewer roles now (domain, 0.46).
+	NarrowedNotice outbox.Kind = "granularNarrowed"
 	// AnswerNotice tells the partner's contact of the answer.
 	AnswerNotice outbox.Kind = "granularAnswer"
 	// EndingNotice goes to the partner's contact 30, 7 and 1 days before the end of what does not extend by itself.
@@ -25,6 +27,7 @@ var Mails = outbox.Table[Relationship]{
 	Kinds: []outbox.Mail[Relationship]{
 		{Kind: RequestNotice, To: recipient, Pointless: unless(Pending), Sent: requested, GivenUp: notRequested},
 		{Kind: ReceiptNotice, To: approver, Pointless: unless(Active)},
+		{Kind: NarrowedNotice, To: approver, Pointless: unless(Active)},
 		{Kind: AnswerNotice, ToPartner: true},
 		{Kind: EndingNotice, ToPartner: true, Once: true, Pointless: notEnding, Sent: remindedOf},
 		{Kind: CustomerEndingNotice, To: approver, Once: true, Pointless: notEnding}, // one of the pair is noted

@@ -56,11 +56,11 @@ func entryOf(c command.Command, now time.Time) Entry {
 	return e
 }
 
-// replays reports whether the relationship shows that the command was carried out before: the same key for the same action and body,
+// replays reports whether the relationship shows that the command was carried out before: the same key for one of the actions and the same body,
 // within 24 hours. The same key with another body is [problem.IdempotencyKeyReused].
-func replays(c command.Command, now time.Time, r Relationship, action string) (bool, error) {
+func replays(c command.Command, now time.Time, r Relationship, actions ...string) (bool, error) {
 	for _, e := range r.History {
-		if e.Action != action {
+		if !slices.Contains(actions, e.Action) {
 			continue
 		}
 		if was, err := c.Replays(now, e.At, e.Key, e.Body); was || err != nil {
@@ -83,8 +83,11 @@ type Terms struct {
 
 // beyond reports whether more is said than an active relationship can change.
 func (t Terms) beyond() bool {
-	return t.DisplayName != nil || t.Duration != nil || t.Roles != nil || t.Customer != nil || t.CustomerName != nil
+	return t.DisplayName != nil || t.Duration != nil || t.Customer != nil || t.CustomerName != nil
 }
+
+// narrows reports whether roles are all that is said.
+func (t Terms) narrows() bool { return t.Roles != nil && !t.beyond() && t.AutoExtendDuration == nil }
 
 // Create makes a relationship that nobody was asked to approve yet. Without a customer, the first that approves is bound by it. Replayed
 // reports that the command's key had made it before; it is then given as it is now.
@@ -432,33 +435,62 @@ func (s *Service) Administered(ctx context.Context, p partner.TenantID, customer
 	return live, errors.Join(failures...)
 }
 
-// Revise changes the terms: all of them until the customer is asked, and whether it extends by itself while it is active. The command
-// names the version that it changes. Replayed reports that the command's key had changed it before. Codes: [problem.RoleNotPermitted],
-// [problem.PartnerNotActive], [problem.NotFound], [problem.PreconditionRequired] without a version, [problem.PreconditionFailed],
-// those of a field, [problem.InvalidTransition].
+// Revise changes the terms: all of them until the customer is asked, and while it is active whether it extends by itself and, to fewer,
+// the roles (domain, 0.46): narrowing needs no active partner (0.43). The command names the version that it changes. Replayed reports that
+// the command's key had changed it before. Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound],
+// [problem.PreconditionRequired] without a version, [problem.PreconditionFailed], those of a field, [problem.InvalidTransition].
 func (s *Service) Revise(ctx context.Context, c command.Command, id string, t Terms) (r Relationship, replayed bool, err error) {
-	if _, err := s.partner(ctx, c.User); err != nil {
-		return Relationship{}, false, err
+	_, inactive := s.partner(ctx, c.User)
+	if inactive != nil && !(problem.Is(inactive, problem.PartnerNotActive) && t.narrows()) {
+		return Relationship{}, false, inactive
 	}
-	return s.change(ctx, c, id, action{name: changed, versioned: true, do: func(r *Relationship, f *problem.Findings, e Entry) error {
-		extended := r.AutoExtend
+	return s.change(ctx, c, id, action{names: []string{changed, narrowedTo}, versioned: true, do: func(r *Relationship, f *problem.Findings, e Entry) error {
+		if r.Status == Active {
+			return s.reviseActive(r, f, t, e)
+		}
+		if inactive != nil {
+			return inactive
+		}
 		s.apply(f, r, t)
 		switch {
 		case len(*f) > 0:
 			return nil
-		case r.Status == Active && t.beyond():
-			return problem.New(problem.InvalidTransition, "Of an active relationship only autoExtendDuration can be changed.")
-		case r.Status != Created && r.Status != Active:
+		case r.Status != Created:
 			return problem.New(problem.InvalidTransition, "This relationship can no longer be changed.")
-		case r.Status == Created && r.Invitation != "":
+		case r.Invitation != "":
 			return problem.New(problem.InvalidTransition, "An invitation asks for this: delete it, or cancel the invitation.")
-		case r.AutoExtend != extended:
-			r.Reminded = 0 // what was said of its end no longer holds
-			r.Post.Abandon(EndingNotice, CustomerEndingNotice)
 		}
 		r.note(e)
 		return nil
 	}})
+}
+
+// reviseActive changes what the customer has approved: it can only become less, or go on as it is.
+func (s *Service) reviseActive(r *Relationship, f *problem.Findings, t Terms, e Entry) error {
+	extended, narrowed := r.AutoExtend, false
+	if t.Roles != nil {
+		narrowed = r.narrow(f, *t.Roles, e)
+		t.Roles = nil // they need not be in the table of today
+	}
+	s.apply(f, r, t)
+	switch {
+	case len(*f) > 0:
+		return nil
+	case t.beyond():
+		return problem.New(problem.InvalidTransition,
+			"Of an active relationship autoExtendDuration can be changed, and the roles can be made fewer; for more, the customer is asked anew.")
+	case r.AutoExtend != extended:
+		r.Reminded = 0 // what was said of its end no longer holds
+		r.Post.Abandon(EndingNotice, CustomerEndingNotice)
+	}
+	if narrowed && r.AutoExtend == extended {
+		return nil
+	}
+	if narrowed {
+		e.Key, e.Body = "", "" // the first entry has them
+	}
+	r.note(e)
+	return nil
 }
 
 // Lock ends the partner's part: the terms stand, and the customer may approve for 90 days. Codes: [problem.RoleNotPermitted],
@@ -467,7 +499,7 @@ func (s *Service) Lock(ctx context.Context, c command.Command, id string) (r Rel
 	if _, err := s.partner(ctx, c.User); err != nil {
 		return Relationship{}, false, err
 	}
-	return s.change(ctx, c, id, action{name: string(Pending), do: func(r *Relationship, f *problem.Findings, e Entry) error {
+	return s.change(ctx, c, id, action{names: []string{string(Pending)}, do: func(r *Relationship, f *problem.Findings, e Entry) error {
 		switch {
 		case len(*f) > 0:
 			return nil
@@ -492,7 +524,7 @@ func (s *Service) Send(ctx context.Context, c command.Command, id string, to Let
 	if err != nil {
 		return Relationship{}, false, err
 	}
-	return s.change(ctx, c, id, action{name: asked, do: func(r *Relationship, f *problem.Findings, e Entry) error {
+	return s.change(ctx, c, id, action{names: []string{asked}, do: func(r *Relationship, f *problem.Findings, e Entry) error {
 		before := r.Mail.To
 		s.address(f, r, to, account)
 		switch {
@@ -543,7 +575,7 @@ func (s *Service) Terminate(ctx context.Context, c command.Command, id string) (
 	if err := c.User.Permit(partner.AdministerGranularly); err != nil {
 		return Relationship{}, false, err
 	}
-	return s.change(ctx, c, id, action{name: terminationRequested, do: func(r *Relationship, f *problem.Findings, e Entry) error {
+	return s.change(ctx, c, id, action{names: []string{terminationRequested}, do: func(r *Relationship, f *problem.Findings, e Entry) error {
 		switch {
 		case len(*f) > 0:
 			return nil
@@ -563,7 +595,7 @@ func (s *Service) Terminate(ctx context.Context, c command.Command, id string) (
 
 func (r *Relationship) terminate(e Entry) {
 	r.EndAt = e.At
-	r.Post.Abandon(ReceiptNotice, EndingNotice, CustomerEndingNotice)
+	r.Post.Abandon(ReceiptNotice, NarrowedNotice, EndingNotice, CustomerEndingNotice)
 	r.step(e, Terminated, terminationRequested, terminating, string(Terminated))
 }
 
@@ -598,7 +630,7 @@ func (s *Service) Delete(ctx context.Context, c command.Command, id string) (rep
 	if err := c.User.Permit(partner.AdministerGranularly); err != nil {
 		return false, err
 	}
-	_, replayed, err = s.change(ctx, c, id, action{name: string(Deleted), versioned: true, do: func(r *Relationship, f *problem.Findings, e Entry) error {
+	_, replayed, err = s.change(ctx, c, id, action{names: []string{string(Deleted)}, versioned: true, do: func(r *Relationship, f *problem.Findings, e Entry) error {
 		switch {
 		case len(*f) > 0:
 			return nil
@@ -613,11 +645,15 @@ func (s *Service) Delete(ctx context.Context, c command.Command, id string) (rep
 	return replayed, err
 }
 
-// action is what a command does. Its entry has the action's name, by which a repetition finds it.
+// action is what a command does. Its entry has the first of the names; by one of them a repetition finds it.
 type action struct {
-	name      string
+	names     []string
 	versioned bool // the version is a required condition
-	do        func(r *Relationship, f *problem.Findings, e Entry) error
+	// version returns the version that the condition is about, and of what, where that is not the relationship.
+	version func(Relationship) (int, string, error)
+	// replayed finds a repetition where the names alone do not.
+	replayed func(r Relationship, now time.Time) (bool, error)
+	do       func(r *Relationship, f *problem.Findings, e Entry) error
 }
 
 // change carries out an action once per Idempotency-Key, anew until nobody else was quicker.
@@ -639,24 +675,24 @@ func (s *Service) changeOnce(ctx context.Context, c command.Command, id string, 
 		return Relationship{}, false, err
 	}
 	now := s.now()
-	if was, err := replays(c, now, before, a.name); err != nil || was {
+	was, err := replays(c, now, before, a.names...)
+	if a.replayed != nil {
+		was, err = a.replayed(before.At(now), now)
+	}
+	if err != nil || was {
 		return before.At(now), was, err
 	}
 	if before.Status == Deleted {
 		return Relationship{}, false, missing()
 	}
-	expects := c.Allows
-	if a.versioned {
-		expects = c.Expects
-	}
-	if err := expects(before.Version, "relationship"); err != nil {
+	after := before.At(now) // so that what time has done is written with it
+	if err := a.expects(c, before.Version, after); err != nil {
 		return Relationship{}, false, err
 	}
-	after := before.At(now) // so that what time has done is written with it
 	after.Version++
 	f := slices.Clone(c.Findings)
 	e := entryOf(c, now)
-	e.Action = a.name
+	e.Action = a.names[0]
 	if err := a.do(&after, &f, e); err != nil {
 		return Relationship{}, false, err
 	}
@@ -667,6 +703,20 @@ func (s *Service) changeOnce(ctx context.Context, c command.Command, id string, 
 		return Relationship{}, false, err
 	}
 	return after, false, nil
+}
+
+// expects checks the condition of a command on what it is about.
+func (a action) expects(c command.Command, version int, r Relationship) (err error) {
+	what := "relationship"
+	if a.version != nil {
+		if version, what, err = a.version(r); err != nil {
+			return err
+		}
+	}
+	if a.versioned {
+		return c.Expects(version, what)
+	}
+	return c.Allows(version, what)
 }
 
 func unavailable(err error) error {

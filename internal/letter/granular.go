@@ -20,6 +20,8 @@ func Granular(n outbox.Kind, q granular.Request, roles granular.Table, links Lin
 		c = granularRequest(p, q, roles)
 	case granular.ReceiptNotice:
 		c = granularReceipt(p, q, roles)
+	case granular.NarrowedNotice:
+		c = granularNarrowed(p, q)
 	case granular.CustomerEndingNotice:
 		c = granularEnding(p, q)
 	case granular.AnswerNotice:
@@ -41,7 +43,7 @@ func Granular(n outbox.Kind, q granular.Request, roles granular.Table, links Lin
 		c.Asides = []Aside{{p.T("mail.report"), links.Report}, {p.T("mail.allow"), links.Allow}}
 		c.Preview = c.Terms[0]
 	}
-	if n == granular.ReceiptNotice || n == granular.CustomerEndingNotice {
+	if n == granular.ReceiptNotice || n == granular.NarrowedNotice || n == granular.CustomerEndingNotice {
 		c.overview(p, q.Portal)
 	}
 	if !granular.Mails.ToPartner(n) {
@@ -95,6 +97,16 @@ func granularReceipt(p *locale.Printer, q granular.Request, t granular.Table) Co
 		Intro:   p.T("mail.granular.receipt.intro", "name", name),
 		Care:    Given(p, l, r),
 		Asked:   []string{lasts, p.T("mail.granular.apart")},
+		Action:  p.T("mail.granular.ending.action"), Quiet: true, LinkNote: p.T("mail.granular.ending.note"),
+		Footer: []string{p.T("mail.granular.ending.why")},
+	}
+}
+
+// granularNarrowed is the receipt for what the partner gave back (domain, 0.46).
+func granularNarrowed(p *locale.Printer, q granular.Request) Content {
+	return Content{
+		subject: func(who string) string { return p.T("mail.granular.narrowed.subject", "name", who) },
+		Intro:   p.T("mail.granular.narrowed.intro", "name", q.Partner.DisplayName),
 		Action:  p.T("mail.granular.ending.action"), Quiet: true, LinkNote: p.T("mail.granular.ending.note"),
 		Footer: []string{p.T("mail.granular.ending.why")},
 	}

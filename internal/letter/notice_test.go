@@ -253,7 +253,7 @@ func TestNoNameOfAnApplicationBecomesALink(t *testing.T) {
 		}
 	}
 	q := granular.Request{Partner: partner.Account{DisplayName: "Rowanberry.com Holdings"}, Relationship: granular.Relationship{CustomerName: "37-rowans.net"}}
-	for _, n := range []outbox.Kind{granular.RequestNotice, granular.ReceiptNotice, granular.CustomerEndingNotice, granular.AnswerNotice, granular.EndingNotice} {
+	for _, n := range []outbox.Kind{granular.RequestNotice, granular.ReceiptNotice, granular.NarrowedNotice, granular.CustomerEndingNotice, granular.AnswerNotice, granular.EndingNotice} {
 		c, known := Granular(n, q, granular.ShippedRoles(), Links{}, operator)
 		if text := c.Subject + c.Text(); !known || strings.Contains(text, "Rowanberry.com") || strings.Contains(text, "rowans.net") || !strings.Contains(text, "\u2060") {
 			t.Errorf("%s: %q", n, text)

@@ -148,6 +148,7 @@ func further(tag language.Tag) map[string]struct {
 		"granular.answer":           {administration(tag, granular.AnswerNotice), nil},
 		"granular.answer.declined":  {administration(tag, granular.AnswerNotice, granular.Rejected), nil},
 		"granular.receipt":          {administration(tag, granular.ReceiptNotice), []string{url, overview}},
+		"granular.narrowed":         {administration(tag, granular.NarrowedNotice), []string{url, overview}},
 		"granular.ending":           {administration(tag, granular.CustomerEndingNotice), []string{url, overview}},
 		"granular.partner":          {administration(tag, granular.EndingNotice), nil},
 		"dispute.declined":          {tell(invitation.DisputeNotice, declined, history("disputed", "mistake")), nil},

@@ -193,6 +193,11 @@ func copyGranular(r granular.Relationship) granular.Relationship {
 	for n := range r.History {
 		r.History[n].At = second(r.History[n].At)
 	}
+	r.Assignments = slices.Clone(r.Assignments)
+	for n := range r.Assignments {
+		a := &r.Assignments[n]
+		a.Roles, a.CreatedAt, a.ModifiedAt = slices.Clone(a.Roles), second(a.CreatedAt), second(a.ModifiedAt)
+	}
 	if r.Answer != nil {
 		a := *r.Answer
 		a.At = second(a.At)
@@ -305,6 +310,20 @@ func (s *suite) granularRoundTrip() {
 			}
 			n.Post = outbox.Box{State: outbox.Waiting, Owed: []outbox.Kind{granular.EndingNotice, granular.CustomerEndingNotice}, At: second(noon.Add(time.Hour))}
 			n.History = append(n.History, granular.Entry{At: second(noon), Action: "approved", Actor: granular.ByCustomer, By: "who"})
+		},
+		func(n *granular.Relationship) {
+			n.Assignments = []granular.Assignment{
+				{
+					ID: "asg_aaaaaaaaaaaaaaaaaaaaaaaaaa", Group: "3a91e000-0000-4000-8000-0000000000aa", Roles: []string{helpdeskAdmin, globalReader},
+					Status: granular.Assigned, Key: "00aa11bb22cc", Body: "ff00ff00ff00", CreatedAt: second(noon), ModifiedAt: second(noon.Add(time.Minute)), Version: 3,
+				},
+				{ID: "asg_b", Group: "%Helpdesk:1", Roles: []string{globalReader}, Status: granular.Assigned, CreatedAt: second(noon), ModifiedAt: second(noon), Version: 1},
+			}
+		},
+		func(n *granular.Relationship) {
+			n.Roles, n.Assignments = n.Roles[:1], n.Assignments[:1]
+			n.Assignments[0].Roles, n.Assignments[0].Status, n.Assignments[0].Version = []string{helpdeskAdmin}, granular.Unassigned, 4
+			n.Post.Owed = append(n.Post.Owed, granular.NarrowedNotice)
 		},
 		func(n *granular.Relationship) {
 			n.Status, n.Reason, n.Post, n.Reminded, n.AutoExtend = granular.Terminated, granular.Rejected, outbox.Box{}, 0, false

@@ -8,14 +8,16 @@ import (
 	"time"
 
 	"concord/internal/commerce"
+	"concord/internal/granular"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/terms"
 )
 
-// Commerce serves agreements, PartnerIDs, offers, orders and subscriptions of the calling partner.
-func Commerce(g Gate, s *commerce.Service, texts terms.Catalogue) http.Handler {
-	t := trade{s, texts}
+// Commerce serves agreements, PartnerIDs, offers, orders and subscriptions of the calling partner, and which of its groups use what customers
+// have granted.
+func Commerce(g Gate, s *commerce.Service, granted *granular.Service, texts terms.Catalogue) http.Handler {
+	t, as := trade{s, texts}, assignments{granted}
 	return g.routes(map[string]func(*call) error{
 		"GET /v1/agreements":                                               t.catalogue,
 		"POST /v1/customers/{tenantId}/agreements":                         t.attest,
@@ -35,6 +37,12 @@ func Commerce(g Gate, s *commerce.Service, texts terms.Catalogue) http.Handler {
 		"PATCH /v1/customers/{tenantId}/subscriptions/{subscriptionId}":              t.amend,
 		"GET /v1/customers/{tenantId}/subscriptions/{subscriptionId}/supportcontact": t.supporter,
 		"PUT /v1/customers/{tenantId}/subscriptions/{subscriptionId}/supportcontact": t.support,
+
+		"POST /v1/delegated-admin-relationships/{id}/access-assignments":                  as.create,
+		"GET /v1/delegated-admin-relationships/{id}/access-assignments":                   as.list,
+		"GET /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId}":    as.read,
+		"PATCH /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId}":  as.revise,
+		"DELETE /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId}": as.remove,
 	})
 }
 

@@ -54,6 +54,9 @@ func trades(path string) bool {
 			return true
 		}
 	}
+	if strings.Contains(path, "/access-assignments") {
+		return true
+	}
 	rest, ok := strings.CutPrefix(path, "/v1/customers/")
 	_, more, below := strings.Cut(rest, "/")
 	part, _, _ := strings.Cut(more, "/")

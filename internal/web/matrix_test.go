@@ -42,11 +42,15 @@ var matrix = []struct {
 	{"revoke provider's administration of the own account", []partner.Role{partner.GlobalAdmin}, []string{"POST /v1/partnerships/{id}/revoke-provider-access"}},
 	{"read GDAP", []partner.Role{partner.AdminAgent, partner.GlobalAdmin}, []string{
 		"GET /v1/delegated-admin-relationships", "GET /v1/delegated-admin-relationships/{id}", "GET /v1/customers/{tenantId}/delegated-admin-grants",
+		"GET /v1/delegated-admin-relationships/{id}/access-assignments", "GET /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId}",
 	}},
 	{"support profile of the own account", []partner.Role{partner.AdminAgent, partner.GlobalAdmin}, []string{"PATCH /v1/account"}},
-	{"GDAP create, lock, end", []partner.Role{partner.AdminAgent}, []string{
+	{"GDAP create, lock, narrow, assign to groups, end", []partner.Role{partner.AdminAgent}, []string{
 		"POST /v1/delegated-admin-relationships", "PATCH /v1/delegated-admin-relationships/{id}", "DELETE /v1/delegated-admin-relationships/{id}",
 		"POST /v1/delegated-admin-relationships/{id}/requests", "POST /v1/delegated-admin-relationships/{id}/send",
+		"POST /v1/delegated-admin-relationships/{id}/access-assignments",
+		"PATCH /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId}",
+		"DELETE /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId}",
 	}},
 	{"audit", []partner.Role{partner.AdminAgent, partner.GlobalAdmin}, []string{"GET /v1/auditrecords"}},
 	{"event registration", []partner.Role{partner.AdminAgent, partner.GlobalAdmin}, []string{
@@ -74,7 +78,7 @@ var matrix = []struct {
 var public = []string{"GET /openapi.json", "GET /healthz"}
 
 // parts are what stands in a path: nothing that exists, so that a permitted role is told so.
-var parts = strings.NewReplacer("{tenantId}", nobody, "{type}", "relationshipRemoval", "{partnerId}", "4100001", "{dunsId}", "000000701", "{id}", "x", "{deliveryId}", "x", "{orderId}", "x", "{subscriptionId}", "x")
+var parts = strings.NewReplacer("{tenantId}", nobody, "{type}", "relationshipRemoval", "{partnerId}", "4100001", "{dunsId}", "000000701", "{id}", "x", "{deliveryId}", "x", "{assignmentId}", "x", "{orderId}", "x", "{subscriptionId}", "x")
 
 // Every row, every role: allowed or role_not_permitted, whatever else would be wrong. Roles add up. A Global admin reads all that an agent
 // reads (rule R3, 0.35).

@@ -117,7 +117,7 @@ func newAPI(t *testing.T) *api {
 	a.invitations = apigw.Handler(web.Invitations(gate, service, drafts, &batch.Service{Store: a.store, Accounts: a.store, Invitations: service, Now: service.Now}, a.hooks()), "", log)
 	a.service = service
 	a.relationships = apigw.Handler(web.Relationships(gate, a.customers(), a.granted(), a.partnerships(), a.store, a.desk(), func() time.Time { return a.now }), "", log)
-	a.commerce = apigw.Handler(web.Commerce(gate, a.shop(), a.store), "", log)
+	a.commerce = apigw.Handler(web.Commerce(gate, a.shop(), a.granted(), a.store), "", log)
 	a.enrolments = apigw.Handler(web.Enrolments(gate, a.applications(), enrolment.Records{Store: a.store, Now: func() time.Time { return a.now }}), "", log)
 	return a
 }

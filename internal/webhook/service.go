@@ -35,6 +35,7 @@ func Types() []string {
 		"granular-admin-expired",
 		"granular-admin-extended",
 		"granular-admin-locked",
+		"granular-admin-narrowed",
 		"granular-admin-rejected",
 		"granular-admin-reported",
 		"granular-admin-sent",

@@ -32,16 +32,16 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 	gate := web.Gate{
 		Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: given.Log,
 	}
+	granted := &granular.Service{Store: store, Accounts: store, Roles: granular.ShippedRoles(), Now: now}
 	service := &commerce.Service{
 		Accounts: store, Holders: store, Records: enrolment.Records{Store: store}, Relationships: store, Agreements: store, Orders: store,
 		Subscriptions: store, Partnerships: commerce.Tiers{Store: store}, Texts: store, Evidence: app.Years(c.EvidenceYears),
-		// Who is granted what is only read here.
-		Granular: &granular.Service{Store: store, Roles: granular.ShippedRoles(), Now: now},
+		Granular: granted,
 		Regions:  partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: emailaddr.Addresses{AllowReserved: c.AllowReserved},
 		Now: now,
 	}
-	if err := errors.Join(app.Whole(gate), app.Whole(service)); err != nil {
+	if err := errors.Join(app.Whole(gate), app.Whole(service), app.Whole(granted, "Clouds", "Recognition", "Locales", "Quota")); err != nil {
 		return nil, err
 	}
-	return apigw.Handler(web.Commerce(gate, service, store), "", given.Log), nil
+	return apigw.Handler(web.Commerce(gate, service, granted, store), "", given.Log), nil
 }
