@@ -33,6 +33,9 @@ type Self struct {
 	Recognition relationship.Recognition
 	Granular    Granular
 	Tiers       Tiers
+	// Requests finds what the company is asked, and Answers shows it; both are nil where nothing is answered.
+	Requests Requests
+	Answers  Answers
 	// Signing is the customer agreement; nil where nothing is signed here.
 	Signing   *commerce.Signing
 	Addresses emailaddr.Addresses
@@ -104,6 +107,8 @@ type Overview struct {
 	Found []Found
 	// Offered says that there is a customer agreement to sign.
 	Offered bool
+	// Asked are the requests that wait for an answer, and those whose answer can still be disputed.
+	Asked []Request
 }
 
 // Administers reports whether the partner has delegated administration.
@@ -126,7 +131,18 @@ func (s Self) Overview(ctx context.Context, who relationship.Person) (o Overview
 	if err != nil {
 		return o, err
 	}
-	given, err := s.given(ctx, who, tenants...)
+	ids, err := s.knownIDs(ctx, who, tenants...)
+	if err != nil {
+		return o, err
+	}
+	given, err := s.givenAs(ctx, ids)
+	if err != nil {
+		return o, err
+	}
+	for _, f := range o.Found { // whose answer would claim it
+		ids = append(ids, f.ID)
+	}
+	o.Asked, err = s.asked(ctx, who, ids)
 	if err != nil {
 		return o, err
 	}
@@ -497,7 +513,28 @@ func admin(who relationship.Person) error {
 func notMine() error { return problem.New(problem.NotFound, "There is no such partner.") }
 
 // given is what the company has given by roles: under the id of its tenant, and under those by which some of its partners know it (0.30).
-func (s Self) given(ctx context.Context, who relationship.Person, partners ...partner.TenantID) (all []granular.Relationship, err error) {
+func (s Self) given(ctx context.Context, who relationship.Person, partners ...partner.TenantID) ([]granular.Relationship, error) {
+	ids, err := s.knownIDs(ctx, who, partners...)
+	if err != nil {
+		return nil, err
+	}
+	return s.givenAs(ctx, ids)
+}
+
+// givenAs is what was given under some ids.
+func (s Self) givenAs(ctx context.Context, ids []partner.TenantID) (all []granular.Relationship, err error) {
+	for _, id := range ids {
+		list, err := s.Granular.Given(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list...)
+	}
+	return all, nil
+}
+
+// knownIDs are the id of the company's tenant, and those by which some of its partners know it (0.30).
+func (s Self) knownIDs(ctx context.Context, who relationship.Person, partners ...partner.TenantID) ([]partner.TenantID, error) {
 	ids := []partner.TenantID{who.Company.Tenant}
 	for _, p := range partners {
 		id, err := s.knownAs(ctx, who, p)
@@ -508,14 +545,7 @@ func (s Self) given(ctx context.Context, who relationship.Person, partners ...pa
 			ids = append(ids, id)
 		}
 	}
-	for _, id := range ids {
-		list, err := s.Granular.Given(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, list...)
-	}
-	return all, nil
+	return ids, nil
 }
 
 // knownAs gives the id by which a partner knows the company.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"concord/internal/command"
@@ -117,20 +116,14 @@ func (s *Store) Partners(ctx context.Context, tenant partner.TenantID) (all []pa
 // servedBy goes over what index served has of a customer and one kind: relationships, or what the customer has given. It names the
 // partner and the sort key of each; what gives false is a fault.
 func (s *Store) servedBy(ctx context.Context, tenant partner.TenantID, kind string, each func(p partner.TenantID, sort string) bool) error {
-	out, err := s.client.Query(ctx, &dynamodb.QueryInput{
-		TableName: s.table, IndexName: aws.String(servedIndex), KeyConditionExpression: aws.String("served = :tenant"), Limit: aws.Int32(maxServed),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":tenant": str(pack(string(tenant)))},
-	})
+	entries, err := s.served(ctx, pack(string(tenant)))
 	if err != nil {
 		return err
 	}
-	for _, stored := range out.Items {
-		f := &fields{item: stored}
-		p, sort := partner.TenantID(strings.TrimPrefix(f.needText(pkAttr), partnerPrefix)), f.needText(skAttr)
-		if f.err == nil && strings.HasPrefix(sort, kind) && !each(p, sort) {
+	for _, e := range entries {
+		if strings.HasPrefix(e.sort, kind) && !each(e.partner, e.sort) {
+			f := &fields{}
 			f.fault(skAttr, "is not what is served")
-		}
-		if f.err != nil {
 			return f.err
 		}
 	}

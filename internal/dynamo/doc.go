@@ -1,5 +1,5 @@
 // Package dynamo keeps everything in one DynamoDB table. [Store] is [invitation.Store], [due.Index],
-// [recipient.Ledger], [relationship.Store], [customer.Store], [customer.Register], [customer.Directory], [terms.Catalogue], [batch.Store], [granular.Store], [partnership.Store], [commerce.AgreementStore], [commerce.OrderStore], [commerce.SubscriptionStore], [audit.Log], [registry.Store], [registry.ReputationStore], [enrolment.Store], [webhook.Store] and [enrolment.RecordStore]; keys.go makes every key, and each kind of item has a file.
+// [recipient.Ledger], [relationship.Store], [customer.Store], [customer.Register], [customer.Directory], [terms.Catalogue], [batch.Store], [granular.Store], [partnership.Store], [commerce.AgreementStore], [commerce.OrderStore], [commerce.SubscriptionStore], [audit.Log], [registry.Store], [registry.ReputationStore], [enrolment.Store], [webhook.Store], [customer.Requests] and [enrolment.RecordStore]; keys.go makes every key, and each kind of item has a file.
 //
 // # Rules
 //
@@ -21,7 +21,10 @@
 //	by                                    answer                                                      layout
 //	invitation's id (API, link, SES tag)  GetItem: a link and a tag carry inviter and id              P#<inviter> I#<id>
 //	Idempotency-Key of a create           GetItem: the id is derived from the key                     no item
-//	open one for kind and recipient       condition on a slot                                         P#<inviter> S#<slot>
+//	open one for kind and recipient       condition on a slot                                         D#<domain's hash> S#<inviter>#<slot>
+//	open one for kind and customer        condition on a slot                                         P#<inviter> S#<slot>
+//	what a company is asked, by domain    Query, whoever asks, BatchGetItem                           D#<domain's hash>, index served
+//	what it is asked by its tenant        Query of index served, BatchGetItem                         index served, sparse
 //	partner's invitations, newest first   Query of index list, BatchGetItem of the page               index list
 //	  of a status, address, customer …    the same, filtered within a bounded page
 //	what is due                           Query of index due, four shards, up to now                  index due, sparse
@@ -111,6 +114,26 @@
 // recipient's item, by invitation and generation, and counts nothing. The item of a recipient is in a partition of its own, because it
 // is the one thing that all partners share, and stays within one unit for what three partners may send in 24 hours.
 //
+// # Requests of a company
+//
+// A company finds on its own page what it is asked, by whichever partner. Nearly all requests go to an address and name no tenant:
+// their slot, which is written at create in any case, is in a partition of the domain (a hash of it) and not of the partner, and
+// begins with the partner there. So both are one query of one partition: all that is asked at a domain, read by its company, and what
+// one partner asks there, as the sweep of moot requests needs it. It costs nothing: create stays at 5. An attribute by which the slot is in index
+// served too would cost a unit for each invitation ever created; so would an item that says it.
+//
+// A partition of a domain takes 1,000 write units a second, 500 creates. A company's is far from that; at a webmail provider it would be
+// reached by batches of a dozen partners at once, and splits by partner, since nothing here has a local index. No company reads that one: webmail domains are
+// nobody's (rule E11).
+//
+// A request that names its customer by the tenant keeps its slot in the partner's partition, for its entry in index
+// list says whom the partner knows; index served gets one of it: create costs 7 and not 6. A request for granular
+// administration enters index served when it is locked, and leaves it when it is approved, for what was given is
+// found by its small item: 2 units in the life of such a relationship. It is there under the tenant that it names,
+// or the domain that it was mailed to, or else under its own id, by which a program leads its customer to it.
+//
+// Slots are not given back, so that a company also finds requests that have ended, and reads them to leave them out.
+//
 // # Accounts and reputations
 //
 // Every request reads an account, by its tenant; only the operator lists them. So an account has a second item of keys alone, which
@@ -163,7 +186,8 @@
 // slot leaves for the next invitation that takes it, and what a customer gives by granular administration with its small item: one unit each.
 // The entries say the place and the customer, and what speaks of it is read one by one: four reads for each of a page.
 //
-// Index served: one unit when a relationship begins and never again, and one when a customer approves granular administration; its entries hold
+// Index served: one unit when a relationship begins and never again, one when a customer approves granular administration, and those of requests that
+// name their customer (above); its entries hold
 // keys only. What was given leaves it with its small item, a month after its end. The relationship itself is moved by every mail and
 // reminder, and would stay for ever. It answers whom a customer deals with, which
 // is in the partitions of as many partners. An item in the customer's own partition that names them would be strongly readable, and make
@@ -179,12 +203,14 @@
 //
 // # Throughput of one partner
 //
-// A physical partition takes 1,000 write units a second. Until its mail is sent an invitation writes 8 units in its
-// partner's partition of the table (create 4, count, send, claim and sent 1 each), one in that of the list, and a moment later 4 audit
-// records (created, sent, mailed, delivered). Two batches at a time, each paced at 40 invitations a second, stay at 960, a twelfth of it on the one item that
-// counts its day. Without a local index DynamoDB splits a partition that stays hot: random ids spread over the halves, and audit
-// records, whose keys go with the time, stay together in one. Where they are throttled the stream waits and nobody else does. The due index takes 3 units per mail on four shards: 1,300 mails a second, of all partners
-// together; more shards are a constant in keys.go, each at half a read unit per run.
+// A physical partition takes 1,000 write units a second. Until its mail is sent an invitation writes 6 units in its
+// partner's partition of the table (create 2, count, send, claim and sent 1 each), 2 in that of the domain, one in
+// that of the list, and a moment later 4 audit records (created, sent, mailed, delivered). Two batches at a time,
+// each paced at 40 invitations a second, stay at 800, a tenth of it on the one item that counts its day. Without a
+// local index DynamoDB splits a partition that stays hot: random ids spread over the halves, and audit records,
+// whose keys go with the time, stay together in one. Where they are throttled the stream waits and nobody else does.
+// The due index takes 3 units per mail on four shards: 1,300 mails a second, of all partners together; more shards
+// are a constant in keys.go, each at half a read unit per run.
 //
 // # Sizes
 //

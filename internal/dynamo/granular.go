@@ -34,6 +34,7 @@ const (
 	aDisplayName = "dn"
 	aAskedWith   = "iv" // the id of the invitation
 	aAssigned    = "ag"
+	aIdentity    = "ic" // empty for [relationship.NotNeeded]
 )
 
 // WriteGranular is that of [granular.Store]. A change that takes no slot and gives nothing is one conditional write of one item.
@@ -198,6 +199,9 @@ func encodeGranular(r granular.Relationship) item {
 	at, waits := r.Due()
 	granularWaits.enter(i, r.ID, at, waits)
 	i.time(ttlAttr, r.ForgetAt())
+	if at := sought(r); at != "" {
+		i[servedAttr] = str(at)
+	}
 	return written(i, granularFields, &r)
 }
 
@@ -235,6 +239,7 @@ func granularFields(c *coder, r *granular.Relationship) {
 	need(c, aStatus, &r.Status)
 	text(c, aWhyEnded, &r.Reason)
 	text(c, aAskedWith, &r.Invitation)
+	text(c, aIdentity, &r.IdentityCheck)
 	needNumber(c, aGeneration, &r.Generation)
 	text(c, aCreatedBy, &r.CreatedBy)
 	moment(c, aModified, &r.ModifiedAt)

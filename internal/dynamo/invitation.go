@@ -424,7 +424,7 @@ func (s *Store) changed(c invitation.Change) types.TransactWriteItem {
 func (s *Store) taken(c invitation.Change, slot string) types.TransactWriteItem {
 	h := holding{after: holder{c.After.ID, c.After.Version}}
 	if strings.HasPrefix(slot, invitation.SlotsOf("")) {
-		h.trace = relationship.Place(c.After.CreatedAt, c.After.Customer)
+		h.trace, h.customer = relationship.Place(c.After.CreatedAt, c.After.Customer), c.After.Customer
 	}
 	if c.Displaced != nil {
 		_, lapses := c.Lapsed()
@@ -445,6 +445,7 @@ type holding struct {
 	displaced *holder // nil for nobody
 	left      bool    // the displaced one may come back to the slot
 	trace     string  // where a customer that it names stands in the list of those who are known; empty for none
+	customer  partner.TenantID
 }
 
 // takenBy gives the write of a slot, on condition that it is free or held by the item itself or by the one that it displaces. Should one that
@@ -455,6 +456,7 @@ func (s *Store) takenBy(slot key, h holding) types.TransactWriteItem {
 	i.number(aHolderVersion, h.after.version)
 	if h.trace != "" {
 		i[listAtAttr] = str(tracePrefix + h.trace)
+		i[servedAttr] = str(pack(string(h.customer))) // so that the customer finds it
 	}
 	condition := isNew + " OR id = :own"
 	values := map[string]types.AttributeValue{":own": str(h.after.id)}
@@ -491,6 +493,9 @@ func (s *Store) Occupant(ctx context.Context, p partner.TenantID, slot string) (
 func (s *Store) SlotHolders(ctx context.Context, p partner.TenantID, prefix, after string, limit int) (ids []string, next string, err error) {
 	defer func() { wrap(&err, "holders of slots of %s", p) }()
 	in := s.begins(partition(p), slotPrefix+prefix, false)
+	if at := askedPartition(prefix); at != "" {
+		in = s.begins(at, slotPrefix+string(p)+"#", false)
+	}
 	in.Limit = aws.Int32(int32(limit))
 	if after != "" {
 		in.ExclusiveStartKey = slotKey(p, after)
@@ -509,6 +514,9 @@ func (s *Store) SlotHolders(ctx context.Context, p partner.TenantID, prefix, aft
 	if last := out.LastEvaluatedKey; last != nil {
 		f := &fields{item: last}
 		next = strings.TrimPrefix(f.needText(skAttr), slotPrefix)
+		if at := askedPartition(prefix); at != "" {
+			next = at + "#" + strings.TrimPrefix(next, string(p)+"#")
+		}
 		err = f.err
 	}
 	return ids, next, err

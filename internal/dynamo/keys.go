@@ -24,7 +24,7 @@ import (
 //	pk               sk                          item
 //	P#<tenant>       A                           partner account
 //	P#<inviter>      I#<invitation id>           invitation
-//	P#<inviter>      S#<slot>                    who holds a slot, of invitations or of names of granular relationships
+//	P#<inviter>      S#<slot>                    who holds a slot, of invitations that name a customer or of names of granular relationships
 //	P#<inviter>      D#<invitation id>           the partner's words for a draft
 //	P#<partner>      Q#<day of UTC>              how many mails the partner caused
 //	P#<partner>      Q#<day of UTC>#<hour>       what was said against its mails in that hour
@@ -55,6 +55,10 @@ import (
 //	A domain's partition:
 //
 //	DOMAIN#<domain>  C                           whose it is, and that one below it is somebody's
+//
+//	A partition of what is asked at a domain, by a hash of it:
+//
+//	D#<hash>         S#<inviter>#<slot>          who holds a slot of invitations that go to addresses of the domain
 //
 //	A PartnerID's partition:
 //
@@ -95,8 +99,10 @@ import (
 //	                 when they gave it
 //	P#<seller>       O#<customer>#<creation, RFC 3339>#<order id>, and subscriptions with U# alike
 //
-//	index served     pk                          relationships, and what was given by granular ones, by customer
+//	index served     pk                          relationships, what was given by granular ones, and what is asked, by customer
 //	<customer's tenant>   P#<partner>, of a record that no tenant has claimed by its id
+//	D#<hash>         P#<partner>                 requests for granular administration that were mailed to addresses of a domain
+//	<id>             P#<partner>                 requests for granular administration that name nobody and were not mailed
 //
 //	index due        dueAt                       what waits for a machine
 //	0 to 3           seconds since 1970
@@ -146,6 +152,7 @@ const (
 	customerSort       = "C"
 	commandPrefix      = "K#"
 	domainPrefix       = "DOMAIN#"
+	askedPrefix        = "D#" // as [invitation.SlotsAt] begins
 	recordsPrefix      = "RECORDS#"
 	reportsPartition   = "REPORTS"
 	runsPartition      = "RUNS"
@@ -173,7 +180,25 @@ func invitationKey(k invitation.Key) key {
 	return keyOf(partition(k.Inviter), invitationPrefix+k.ID)
 }
 
-func slotKey(p partner.TenantID, slot string) key { return keyOf(partition(p), slotPrefix+slot) }
+// slotKey is of a slot. One of requests to a domain is in a partition of that domain, whoever asks: so its company finds what it is
+// asked, at no more than the slot costs anyway (see Requests of a company, in the package documentation).
+func slotKey(p partner.TenantID, slot string) key {
+	if at := askedPartition(slot); at != "" {
+		return keyOf(at, slotPrefix+string(p)+"#"+strings.TrimPrefix(slot, at+"#"))
+	}
+	return keyOf(partition(p), slotPrefix+slot)
+}
+
+// askedPartition is the partition of the slots of requests to one domain, given one of them or what all of them begin with; empty for a slot of
+// another kind.
+func askedPartition(slot string) string {
+	rest, found := strings.CutPrefix(slot, askedPrefix)
+	hash, _, cut := strings.Cut(rest, "#")
+	if !found || !cut {
+		return ""
+	}
+	return askedPrefix + hash
+}
 
 func relationshipKey(p, customer partner.TenantID) key {
 	return keyOf(partition(p), relationshipPrefix+string(customer))

@@ -124,7 +124,7 @@ func (q Request) caseOf(l link.Link, who *relationship.Person, id relationship.I
 	approved := !r.ActivatedAt.IsZero()
 	own := who != nil && r.Answer != nil && r.Answer.Subject == who.Subject && r.Answer.Tenant == who.Company.Tenant
 	switch {
-	case r.Status == Created || r.Status == Deleted || r.Reason == Withdrawn:
+	case r.Status == Created || r.Status == Deleted || r.Reason == Withdrawn, l.Generation == AnyGeneration && !r.addressed(who, id):
 		return Unknown
 	case l.Generation != AnyGeneration && l.Generation != r.Generation:
 		return Superseded
@@ -175,8 +175,24 @@ func (q Request) Rejects(who *relationship.Person) bool {
 	return q.Status == Pending && q.bars(who, relationship.Identity{Foreign: foreign}) == ""
 }
 
-// AnyGeneration is the generation of a link that was not mailed. No token has it.
+// AnyGeneration is the generation of a link that was not mailed: it stands for a relationship that its customer has found on its own page, or by
+// its id, which is no secret. No token has it.
 const AnyGeneration = 0
+
+// addressed reports whether somebody may see the relationship without its link: who is of the customer that it names, or has answered it. One that
+// names nobody waits for whom its partner tells the id: whoever approves is bound by it, and its partner has to confirm the identity (0.25).
+func (r Relationship) addressed(who *relationship.Person, id relationship.Identity) bool {
+	switch {
+	case who == nil:
+		return false
+	case r.Answer != nil && r.Answer.Tenant == who.Company.Tenant:
+		return true
+	case r.Customer == "":
+		return r.Status == Pending
+	default:
+		return !id.Foreign
+	}
+}
 
 // Response is what a person filled in.
 type Response struct {
@@ -247,6 +263,7 @@ func (s *Service) respond(ctx context.Context, l link.Link, who relationship.Per
 		if err != nil {
 			return q, c, err
 		}
+		after.identify(who.Company)
 		after.approve(who.Company, kept, e)
 		c = ApprovedBy
 	} else {
@@ -266,6 +283,15 @@ func (s *Service) respond(ctx context.Context, l link.Link, who relationship.Per
 	}
 	q.Relationship = after
 	return q, c, nil
+}
+
+// identify has a partner confirm whom it deals with where the company that approves was neither named nor is at home at the address that was asked
+// (0.25). An id that was passed on proves nothing.
+func (r *Relationship) identify(who relationship.Customer) {
+	asked := relationship.CheckIdentity(who, r.Mail.To)
+	if r.Customer == "" && (r.Mail.To == "" || asked == relationship.Unproven) {
+		r.IdentityCheck = relationship.Unproven
+	}
 }
 
 // kept gives the id under which a partner has the company that answers.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"concord/internal/command"
+	"concord/internal/emailaddr"
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/relationship"
@@ -100,6 +101,9 @@ type Relationship struct {
 	// Invitation is the id of the invitation whose acceptance approves it as well (domain, 0.28); empty for none. Its terms are
 	// what was asked for there, and stay.
 	Invitation string
+	// IdentityCheck is [relationship.Unproven] when a company has approved that nobody had named and that does not own the domain that was asked,
+	// until an agent confirms that it is the right one (0.25); empty where there is nothing to confirm.
+	IdentityCheck relationship.IdentityCheck
 
 	Status Status
 	Reason string // why it ended: [Rejected], [Withdrawn], or empty
@@ -200,6 +204,18 @@ func (r Relationship) tick(now time.Time) (n Relationship, given []outbox.Loss, 
 
 // Open reports whether the customer can still give or refuse it.
 func (r Relationship) Open() bool { return r.Status == Created || r.Status == Pending }
+
+// Sought says by what its customer finds a request that it has not approved: the customer that it names, the domain of the address that it was
+// mailed to, or neither, and then by its id. It is not sought before it is asked for, nor when that was taken back or an invitation asks for it.
+func (r Relationship) Sought() (customer partner.TenantID, domain string, sought bool) {
+	if r.Status == Created || r.Status == Deleted || r.Reason == Withdrawn || r.Invitation != "" || !r.ActivatedAt.IsZero() {
+		return "", "", false
+	}
+	if r.Customer == "" {
+		_, domain, _ = strings.Cut(emailaddr.Normalise(r.Mail.To), "@")
+	}
+	return r.Customer, domain, true
+}
 
 // elapse has time go by until now. What it notes happened when its time came, not when it was noticed.
 func (r *Relationship) elapse(now time.Time) (happened bool) {

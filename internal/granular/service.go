@@ -79,6 +79,8 @@ type Terms struct {
 	Roles *[]string
 	// Customer is the tenant that is to approve; CustomerName is what the partner calls it.
 	Customer, CustomerName *string
+	// IdentityConfirmed is true when an agent knows that the right company has approved (0.25). It cannot be taken back.
+	IdentityConfirmed *bool
 }
 
 // beyond reports whether more is said than an active relationship can change.
@@ -87,7 +89,9 @@ func (t Terms) beyond() bool {
 }
 
 // narrows reports whether roles are all that is said.
-func (t Terms) narrows() bool { return t.Roles != nil && !t.beyond() && t.AutoExtendDuration == nil }
+func (t Terms) narrows() bool {
+	return t.Roles != nil && !t.beyond() && t.AutoExtendDuration == nil && t.IdentityConfirmed == nil
+}
 
 // Create makes a relationship that nobody was asked to approve yet. Without a customer, the first that approves is bound by it. Replayed
 // reports that the command's key had made it before; it is then given as it is now.
@@ -263,6 +267,9 @@ func (s *Service) apply(f *problem.Findings, r *Relationship, t Terms) {
 			f.Add("/autoExtendDuration", problem.ValidationFailed, "The duration must be P0D or P180D.")
 		}
 	}
+	if t.IdentityConfirmed != nil && !*t.IdentityConfirmed {
+		f.Add("/identityConfirmed", problem.ValidationFailed, "A confirmation cannot be taken back.")
+	}
 	if r.AutoExtend && slices.Contains(r.Roles, s.Roles.GlobalAdministrator) {
 		f.Add("/autoExtendDuration", problem.ValidationFailed, "A relationship with the Global Administrator role cannot be extended automatically.")
 	}
@@ -382,7 +389,9 @@ func (s *Service) granted(ctx context.Context, p, customer partner.TenantID) (li
 // CoversSubscriptions reports whether a customer has granted a partner, until now, a role that covers what was sold to it (domain, 0.32).
 func (s *Service) CoversSubscriptions(ctx context.Context, p, customer partner.TenantID) (bool, error) {
 	live, err := s.granted(ctx, p, customer)
-	return slices.ContainsFunc(live, func(r Relationship) bool { return s.Roles.CoverSubscriptions(r.Roles) }), err
+	return slices.ContainsFunc(live, func(r Relationship) bool {
+		return r.IdentityCheck != relationship.Unproven && s.Roles.CoverSubscriptions(r.Roles)
+	}), err
 }
 
 // Given gives what a customer has approved and still stands, whoever the partner is, for the customer itself: what begins first comes first.
@@ -459,6 +468,8 @@ func (s *Service) Revise(ctx context.Context, c command.Command, id string, t Te
 			return problem.New(problem.InvalidTransition, "This relationship can no longer be changed.")
 		case r.Invitation != "":
 			return problem.New(problem.InvalidTransition, "An invitation asks for this: delete it, or cancel the invitation.")
+		case t.IdentityConfirmed != nil:
+			return problem.New(problem.InvalidTransition, "Nobody has approved this relationship yet.")
 		}
 		r.note(e)
 		return nil
@@ -479,11 +490,16 @@ func (s *Service) reviseActive(r *Relationship, f *problem.Findings, t Terms, e 
 	case t.beyond():
 		return problem.New(problem.InvalidTransition,
 			"Of an active relationship autoExtendDuration can be changed, and the roles can be made fewer; for more, the customer is asked anew.")
-	case r.AutoExtend != extended:
+	case t.IdentityConfirmed != nil && r.IdentityCheck == "":
+		return problem.New(problem.InvalidTransition, "Who has approved this relationship needs no confirmation.")
+	case t.IdentityConfirmed != nil:
+		r.IdentityCheck = relationship.Confirmed
+	}
+	if r.AutoExtend != extended {
 		r.Reminded = 0 // what was said of its end no longer holds
 		r.Post.Abandon(EndingNotice, CustomerEndingNotice)
 	}
-	if narrowed && r.AutoExtend == extended {
+	if narrowed && r.AutoExtend == extended && t.IdentityConfirmed == nil {
 		return nil
 	}
 	if narrowed {

@@ -177,13 +177,35 @@ func ReadLetter(ctx context.Context, accounts partner.Accounts, clouds partner.C
 	return t, err
 }
 
+// AnyGeneration is the generation of a link that was not mailed: it stands for a request that its company has found on its own page. No token
+// has it.
+const AnyGeneration = 0
+
+// addressed reports whether somebody may see a request on the own company's page and answer it there, without its link. That proves less than the
+// link does, so that more is asked: a Global admin; of the company that the request names or, where it names none, of one that has proven the domain
+// of the address it went to (0.27); of a request that its partner has made, and no draft or rehearsal.
+func (s *Service) addressed(inv Invitation, status Status, who *relationship.Person, b backdrop) bool {
+	switch {
+	case who == nil || !who.Has(partner.GlobalAdmin) || inv.Sandbox || status == Draft:
+		return false
+	case inv.Bound && inv.Customer == who.Company.Tenant:
+		return true
+	case inv.Bound && status.Open():
+		return !b.identity.Foreign
+	case inv.Bound:
+		return inv.Answer != nil && inv.Answer.Tenant == who.Company.Tenant
+	}
+	_, domain, found := strings.Cut(emailaddr.Normalise(inv.RecipientEmail), "@")
+	return found && slices.Contains(who.Company.Verified(), domain)
+}
+
 func (s *Service) caseOf(t Letter, l link.Link, who *relationship.Person, b backdrop) Case {
 	inv := t.Invitation
 	status := inv.StatusAt(s.now())
 	switch {
-	case status == Cancelled:
+	case status == Cancelled, l.Generation == AnyGeneration && !s.addressed(inv, status, who, b):
 		return Unknown
-	case l.Generation != inv.Generation:
+	case l.Generation != inv.Generation && l.Generation != AnyGeneration:
 		return Superseded
 	case status == Expired:
 		return TooLate
@@ -317,6 +339,8 @@ func (s *Service) respond(ctx context.Context, l link.Link, who relationship.Per
 	c := s.caseOf(letter, l, &who, b)
 	letter.Declines = s.bars(letter.Invitation, &who, b) == ""
 	switch {
+	case c == Unknown:
+		return Letter{}, c, nil
 	case c == AcceptedBy && r.Answer == "decline", c == DeclinedBy && r.Answer == "accept":
 		return letter, Answered, nil
 	case !c.MayDecline(), c == InviterNotActive && !letter.Declines, r.Answer == "accept" && c != Form:

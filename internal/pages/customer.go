@@ -72,6 +72,7 @@ func (h *site) openCustomer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.partners, v.past, v.providers, v.signed, v.offered, v.records = o.Partners, o.Past, o.Providers, o.Signed, o.Offered, o.Found
+	v.requests = o.Asked
 	h.show(w, r, v, customerOwn)
 }
 
@@ -95,7 +96,7 @@ func (h *site) signInCustomer(w http.ResponseWriter, r *http.Request) {
 		h.astray(w, r)
 		return
 	}
-	v.letter.Cloud = cloud
+	v.letter.Cloud, v.aside = cloud, returns(r)
 	h.begin(w, r, v)
 }
 
@@ -244,6 +245,9 @@ type company struct {
 	Text     []string
 	Partners []partnerCard
 	Records  []recordCard // that the company is asked about
+	// Waiting are the requests that wait for an answer, and Answered those whose answer can be disputed.
+	Waiting, Answered []requestCard
+	WaitingText       string
 	// Providers are those in the company's own account, and Access says so; empty for none.
 	Access    string
 	Providers []rightCard
@@ -286,7 +290,7 @@ func customerPortals(p *page) any {
 	p.Title = p.T("page.customer.title")
 	content := company{Text: []string{p.T("page.customer.text")}}
 	for _, c := range p.clouds {
-		content.Portals = append(content.Portals, portal{c.BaseURL + customerPath + "/sign-in/" + string(c.ID) + p.chosen, p.T("page.customer.sign-in", "portal", c.PortalName)})
+		content.Portals = append(content.Portals, portal{p.signInFor(c.BaseURL + customerPath + "/sign-in/" + string(c.ID) + p.chosen), p.T("page.customer.sign-in", "portal", c.PortalName)})
 	}
 	return content
 }
@@ -301,6 +305,8 @@ func customerPartners(p *page) any {
 		}
 	}
 	content.Records = p.recordCards()
+	content.Waiting, content.Answered = p.requestCards()
+	content.WaitingText = p.T("company.asked.text", "company", p.company())
 	if len(p.partners) > 0 {
 		content.Agreement = p.agreed()
 	}

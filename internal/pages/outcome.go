@@ -223,17 +223,18 @@ func (p *page) lead(r *http.Request) {
 		if cloud == "" {
 			cloud = p.clouds[0].ID
 		}
-		p.SignIn = customerPath + "/sign-in/" + string(cloud) + p.chosen
+		p.SignIn = p.signInFor(customerPath + "/sign-in/" + string(cloud) + p.chosen)
+		p.leadRequest()
 	}
-	if p.purpose == link.Answer {
+	if p.purpose == link.Answer && p.place == "" {
 		lang := chosen(r.URL.Query().Get("lang"))
 		p.Request, p.SignIn, p.Renewal, p.Report = p.path("")+lang, p.path("/sign-in")+lang, p.path(asideRenewal)+lang, p.path(asideReport)+lang
 	}
-	if p.purpose == link.Granular {
+	if p.purpose == link.Granular && p.place == "" {
 		lang := chosen(r.URL.Query().Get("lang"))
 		p.Request, p.SignIn, p.End, p.Report = p.path("")+lang, p.path("/sign-in")+lang, p.path(asideEnd)+lang, p.path(asideReport)+lang
 	}
-	if p.purpose == link.Answer || p.purpose == link.Granular {
+	if (p.purpose == link.Answer || p.purpose == link.Granular) && p.place == "" {
 		p.Allow = p.path(asideAllow) + chosen(r.URL.Query().Get("lang"))
 		if p.aside == asideAllow {
 			p.SignIn = leadToAllow(p.SignIn)
@@ -254,6 +255,9 @@ func (p *page) lead(r *http.Request) {
 
 // show writes a page; for HEAD only its header.
 func (h *site) show(w http.ResponseWriter, r *http.Request, v *visit, o outcome) {
+	if o.name == unknown.name && v.place != "" { // nobody has followed a link
+		o = notAsked
+	}
 	p := &page{
 		Printer: h.printer(r, v), visit: v, Name: o.name, Portal: h.cloud(v).PortalName,
 		Operator: h.Operator.Name, contactOf: h.Operator.Contact,

@@ -91,6 +91,11 @@ func (s Site) Handler() (http.Handler, error) {
 	mux.HandleFunc(routeVerifySignIn, h.verifySignIn)
 	mux.HandleFunc(routeCustomer, h.openCustomer)
 	mux.HandleFunc(routeCustomerSignIn, h.signInCustomer)
+	mux.HandleFunc(routeRequest, h.openRequest)
+	mux.HandleFunc(routeAnswering, h.answerRequest)
+	mux.HandleFunc(routeRequestNot, h.openNot)
+	mux.HandleFunc(routeSayNot, h.sayNot)
+	mux.HandleFunc(routeWanted, h.openWanted)
 	mux.HandleFunc(routeRecord, h.openRecord)
 	mux.HandleFunc(routeSpeak, h.speak)
 	for _, d := range h.withdrawals() {
@@ -143,6 +148,7 @@ type visit struct {
 	partners    []customer.Partner  // of the company that the person is of
 	past        []customer.Partner  // that have no right any more
 	records     []customer.Found    // that partners created under its domains
+	requests    []customer.Request  // what it is asked
 	providers   []partnership.Seen  // in the company's own account
 	offered     bool                // there is a customer agreement to sign
 	signed      *commerce.Agreement // what that company has signed here itself; nil for nothing

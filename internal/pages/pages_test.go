@@ -174,6 +174,7 @@ func deploy(t *testing.T, edit ...func(*deployment)) *deployment {
 		Invitations: d.service, Granular: d.granted, Enrolments: enrolment.Confirmation{Store: d.store, Now: d.service.Now},
 		Customers: customer.Self{
 			Store: d.store, Register: d.store, Accounts: d.store, Purchases: d.store, Support: d.store, Recognition: recognition, Now: d.service.Now,
+			Requests: d.store, Answers: d.service,
 			Granular: d.granted, Tiers: partnership.Service{Store: d.store, Accounts: d.store, Tiers: d.store, Texts: d.store, Now: d.service.Now},
 			Signing: &commerce.Signing{Agreements: d.store, Texts: d.store}, Addresses: d.service.Addresses, Evidence: 24 * time.Hour, MayLeave: d.mayLeave,
 		}, Keys: d.keys, Operator: grove, Authorities: authorities(d.idp.URL),

@@ -53,7 +53,7 @@ func ofLink(p string) bool {
 // places are the pages that need no link.
 var places = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^(/customer(` +
-		`/agreement|/sign-in/[^/]+|/partners/[^/]+(/end|/roles/[^/]+)?|/providers/[^/]+|/records/[^/]+` +
+		`/agreement|/sign-in/[^/]+|/partners/[^/]+(/end|/roles/[^/]+)?|/providers/[^/]+|/records/[^/]+|/requests/[^/]+/[^/]+(/report)?|/granular/[^/]+` +
 		`)?|/sign-out|/sign-in/callback)$`)
 })
 

@@ -20,7 +20,7 @@ type attempt struct {
 	session.Attempt
 	Link    link.Link
 	Purpose link.Purpose // zero for [link.Answer], as attempts had it that know of no other
-	Aside   string       // empty, or [asideAllow]
+	Aside   string       // empty, [asideAllow], or the page of a request at the place
 	Place   string       // instead of a link: [customerPath]
 	Invited string       // the domain of the address that was invited
 	Lang    string
@@ -131,6 +131,9 @@ func (h *site) callback(w http.ResponseWriter, r *http.Request) {
 func (h *site) back(ctx context.Context, v *visit, a attempt) error {
 	if a.Place != "" {
 		v.place = customerPath // there is no other
+		if places().MatchString(customerPath + a.Aside) {
+			v.aside = a.Aside
+		}
 		return nil
 	}
 	purpose := cmp.Or(a.Purpose, link.Answer)

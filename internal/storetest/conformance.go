@@ -70,6 +70,7 @@ type Stores struct {
 		oversight.HealthStore
 		Named(ctx context.Context, p partner.TenantID, prefix string) ([]string, error)
 	}
+	Requests customer.Requests
 }
 
 // Of gives the stores of a value that is all of them.
@@ -98,8 +99,9 @@ func Of[S interface {
 	oversight.ReportStore
 	oversight.HealthStore
 	Named(ctx context.Context, p partner.TenantID, prefix string) ([]string, error)
+	customer.Requests
 }](s S) Stores {
-	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s}
+	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s}
 }
 
 // Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
@@ -179,6 +181,7 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"granular name, 64 at once", (*suite).granularNameOnce},
 		{"granular answer, 64 at once", (*suite).granularOnce},
 		{"granular lists", (*suite).granularLists},
+		{"requests are found by whom they ask", (*suite).requestsFound},
 		{"granular grants", (*suite).granularGrants},
 		{"granular beside an invitation", (*suite).granularBeside},
 		{"granular is kept whatever becomes of the relationship", (*suite).granularKept},

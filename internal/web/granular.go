@@ -32,6 +32,7 @@ type granularDocument struct {
 	AccessDetails          accessDocument       `json:"accessDetails"`
 	Status                 granular.Status      `json:"status"`
 	Reason                 string               `json:"reason,omitempty"`
+	IdentityCheck          string               `json:"identityCheck,omitempty"`
 	CreatedDateTime        time.Time            `json:"createdDateTime"`
 	LastModifiedDateTime   time.Time            `json:"lastModifiedDateTime"`
 	ApprovalExpiryDateTime *time.Time           `json:"approvalExpiryDateTime,omitempty"`
@@ -74,7 +75,7 @@ func granularPath(id string) string { return "/v1/delegated-admin-relationships/
 func (granulars) row(r granular.Relationship) granularDocument {
 	d := granularDocument{
 		ID: r.ID, DisplayName: r.DisplayName, Duration: r.Duration.String(), AutoExtendDuration: "P0D", AccessDetails: accessDocument{[]unifiedRole{}},
-		Status: r.Status, Reason: r.Reason, CreatedDateTime: r.CreatedAt.UTC(), LastModifiedDateTime: r.ModifiedAt.UTC(),
+		Status: r.Status, Reason: r.Reason, IdentityCheck: string(r.IdentityCheck), CreatedDateTime: r.CreatedAt.UTC(), LastModifiedDateTime: r.ModifiedAt.UTC(),
 		ApprovalExpiryDateTime: moment(r.ApproveBy), ActivatedDateTime: moment(r.ActivatedAt), EndDateTime: moment(r.EndAt), Version: r.Version,
 	}
 	if r.AutoExtend {
@@ -252,6 +253,7 @@ func (g granulars) revise(c *call) error {
 		return err
 	}
 	t := granularTerms(b)
+	t.IdentityConfirmed = b.flag("identityConfirmed")
 	cmd.Findings = b.end()
 	r, replayed, err := g.service.Revise(c.r.Context(), cmd, c.r.PathValue("id"), t)
 	if err != nil {

@@ -85,20 +85,20 @@ func parts(c Config, given app.Given) (site pages.Site, base string, err error) 
 		Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Recognition: recognition, Now: now,
 	}
 	signing := &commerce.Signing{Agreements: store, Texts: store}
-	site = pages.Site{
-		Granular: administration,
-		Invitations: &invitation.Service{
-			Store: store, Accounts: store, Relationships: store, Recognition: recognition, Partnerships: store, Granular: store,
-			GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses,
-			Locales: locale.Tags, Ledger: store, Agreements: signing, NeedsAgreement: c.NeedsAgreement,
-			AdminAgentsAcceptPartnerships: c.AdminAgentsAccept, AcceptingRoles: accepting, Evidence: app.Years(c.EvidenceYears), Now: now,
-			Reputation: registry.Reputation{
-				Store: store, Now: now, Paused: feedback.Paused(given.Log, metrics),
-				Complaints: registry.Threshold{PerMille: c.ComplaintsPerMille, Least: c.ComplaintsLeast},
-			},
+	invitations := &invitation.Service{
+		Store: store, Accounts: store, Relationships: store, Recognition: recognition, Partnerships: store, Granular: store,
+		GranularRoles: granular.ShippedRoles(), Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses,
+		Locales: locale.Tags, Ledger: store, Agreements: signing, NeedsAgreement: c.NeedsAgreement,
+		AdminAgentsAcceptPartnerships: c.AdminAgentsAccept, AcceptingRoles: accepting, Evidence: app.Years(c.EvidenceYears), Now: now,
+		Reputation: registry.Reputation{
+			Store: store, Now: now, Paused: feedback.Paused(given.Log, metrics),
+			Complaints: registry.Threshold{PerMille: c.ComplaintsPerMille, Least: c.ComplaintsLeast},
 		},
+	}
+	site = pages.Site{
+		Invitations: invitations, Granular: administration,
 		Customers: customer.Self{
-			Store: store, Register: store, Accounts: store, Purchases: store, Support: store, Granular: administration,
+			Store: store, Register: store, Accounts: store, Purchases: store, Support: store, Granular: administration, Requests: store, Answers: invitations,
 			Recognition: recognition, Tiers: partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: now},
 			Signing: signing, Addresses: addresses, Evidence: app.Years(c.EvidenceYears), MayLeave: c.CustomersLeave, Now: now,
 		},
