@@ -108,6 +108,10 @@ type Page struct {
 // AuditRecords lists newest first, and includes every record whose addition was acknowledged before the call. A page looks at a
 // bounded number of records.
 type Log interface {
+	// AddAudit adds a record, on condition that there is none with its key, and reports whether it was new. With an
+	// error it may be there.
 	AddAudit(ctx context.Context, r Record) (added bool, err error)
+	// AuditRecords gives a page, newest first, strongly consistent; [problem.MalformedRequest] for a place where no
+	// page ended.
 	AuditRecords(ctx context.Context, p partner.TenantID, q Query) (Page, error)
 }

@@ -170,10 +170,18 @@ type Change struct {
 // was acknowledged before the call; [problem.NotFound] when there is none. Batches lists the heads of a partner, newest first, at most limit of
 // them; a write may take a second to appear.
 type Store interface {
+	// Batches gives a page of heads, newest first, a second behind; [problem.MalformedRequest] for a place where no
+	// page ended.
 	Batches(ctx context.Context, p partner.TenantID, after string, limit int) (Page, error)
+	// AddChunk stores rows, on condition that there are none there; the same rows once more are no error.
 	AddChunk(ctx context.Context, c Chunk) error
+	// WriteBatch stores a head, new or over the version before, and with it the outcomes of a chunk that is there, or
+	// [command.ErrConflict].
 	WriteBatch(ctx context.Context, c Change, done *Chunk) error
+	// Batch gives a head, strongly consistent, or [problem.NotFound].
 	Batch(ctx context.Context, k Key) (Batch, error)
+	// Chunk gives the rows from the n-th start on, strongly consistent, or [problem.NotFound] when they are no longer
+	// kept.
 	Chunk(ctx context.Context, b Batch, n int) (Chunk, error)
 }
 

@@ -71,14 +71,20 @@ type Agreement struct {
 // any other. Ref is what the due index lists it by.
 type AgreementStore interface {
 	Signatures
+	// Agreements gives all of the two sources, oldest first, strongly consistent; none is no error.
 	Agreements(ctx context.Context, customer, attestedBy partner.TenantID) ([]Agreement, error)
+	// AddAgreement stores one whose number is free, and the change of the relationship over its version, or
+	// [command.ErrConflict].
 	AddAgreement(ctx context.Context, a Agreement, r *relationship.Change) error
+	// ForgetSigner takes names out, on condition that the time for that has come; false when it has not, or nothing is
+	// there.
 	ForgetSigner(ctx context.Context, customer partner.TenantID, ref string, now time.Time) (forgotten bool, err error)
 }
 
 // Signatures says of customers which have signed the customer agreement here themselves, with whichever partner. The answer may be a second
 // old.
 type Signatures interface {
+	// SignedDirectly gives those of the customers that have, a second behind; who is missing has not.
 	SignedDirectly(ctx context.Context, customers []partner.TenantID) (map[partner.TenantID]bool, error)
 }
 

@@ -69,8 +69,12 @@ type OrderPage struct {
 // behalf: Order reads strongly and gives [problem.NotFound] for any other. A page of ListOrders may miss what was placed within the last
 // second.
 type OrderStore interface {
+	// PlaceOrder stores all of it: ids that are new, and the relationship over its version, or [command.ErrConflict].
 	PlaceOrder(ctx context.Context, o Order, subscriptions []Subscription, r relationship.Change) error
+	// Order gives one, strongly consistent, or [problem.NotFound] when the partner has nothing to do with it.
 	Order(ctx context.Context, p, customer partner.TenantID, id string) (Order, error)
+	// ListOrders gives a page, newest first, a second behind; [problem.MalformedRequest] for a place where no page
+	// ended.
 	ListOrders(ctx context.Context, p, customer partner.TenantID, page Page) (OrderPage, error)
 }
 

@@ -155,8 +155,13 @@ func (v View) Has(s Subscription) bool {
 // ListSubscriptions has each subscription of the view once, newest first; it may be a second behind in which there are, never in what it
 // says of one.
 type SubscriptionStore interface {
+	// Subscription gives one of the view, strongly consistent, or [problem.NotFound].
 	Subscription(ctx context.Context, v View, id string) (Subscription, error)
+	// ListSubscriptions gives a page of the view, newest first; [problem.MalformedRequest] for a place where no page
+	// ended.
 	ListSubscriptions(ctx context.Context, v View, page Page) (SubscriptionPage, error)
+	// WriteSubscription stores a change over its version, and that of the relationship over its own, or
+	// [command.ErrConflict].
 	WriteSubscription(ctx context.Context, c SubscriptionChange, r *relationship.Change) error
 }
 

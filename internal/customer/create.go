@@ -35,9 +35,14 @@ import (
 // Spoken stores what a company says of records, with the relationships that change with it, all of it over the version before, or nothing:
 // [command.ErrConflict].
 type Register interface {
+	// Create stores a creation while nothing stands in its way, or [command.ErrConflict], or [ErrManyCreated] for a
+	// day that is full.
 	Create(ctx context.Context, c Creation) error
+	// Created gives what a key made, strongly consistent, or [problem.NotFound].
 	Created(ctx context.Context, p partner.TenantID, key string) (Made, error)
+	// Partners gives whoever has or had the customer, at most 400 and a second behind; none is no error.
 	Partners(ctx context.Context, customer partner.TenantID) ([]partner.TenantID, error)
+	// Spoken stores what a company says, each over its version, or [command.ErrConflict].
 	Spoken(ctx context.Context, d relationship.Discovery, relationships []relationship.Change) error
 	relationship.Companies
 }

@@ -56,9 +56,13 @@ type Service struct {
 // Occupants gives the ids of the invitations that took the slots of a customer last, read strongly, whether or not they have ended or left
 // the slot since; none for a customer that no invitation has named by its tenant.
 type Store interface {
+	// Relationship is that of [relationship.Store].
 	Relationship(ctx context.Context, p, customer partner.TenantID) (relationship.Relationship, error)
+	// Invitation is that of [invitation.Store].
 	Invitation(ctx context.Context, k invitation.Key, strong bool) (invitation.Invitation, error)
+	// Occupants gives who took the slots of a customer last, strongly consistent; none is no error.
 	Occupants(ctx context.Context, p, customer partner.TenantID) (ids []string, err error)
+	// Commit is that of [invitation.Store].
 	Commit(ctx context.Context, invitations []invitation.Change, relationships []relationship.Change) error
 }
 

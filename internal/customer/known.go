@@ -21,12 +21,15 @@ import (
 // are not among them. A customer has as many places as traces. It may be a moment behind, and gives fewer than the limit while next is set.
 // What cannot be a place is an error with code [problem.MalformedRequest].
 type Directory interface {
+	// Traces gives a page of places, newest first, a second behind; [problem.MalformedRequest] for what is no place.
 	Traces(ctx context.Context, p partner.TenantID, after string, limit int) (places []string, next string, err error)
 }
 
 // Grants knows who is administered granularly: part of a [granular.Store], whose contract it is.
 type Grants interface {
+	// GranularRelationship is that of [granular.Store].
 	GranularRelationship(ctx context.Context, k granular.Key, strong bool) (granular.Relationship, error)
+	// Grants is that of [granular.Store].
 	Grants(ctx context.Context, p, from, to partner.TenantID) ([]granular.Grant, error)
 }
 

@@ -16,8 +16,11 @@ import (
 // call. End stores all of an ending or nothing: [command.ErrConflict] when something is not as it was before. WriteSubscription is that of
 // [commerce.SubscriptionStore].
 type Support interface {
+	// Supported gives what the partner supports at the customer, strongly consistent; none is no error.
 	Supported(ctx context.Context, p, customer partner.TenantID) ([]commerce.Subscription, error)
+	// End stores an ending, each over its version, or [command.ErrConflict].
 	End(ctx context.Context, e Ending) error
+	// WriteSubscription is that of [commerce.SubscriptionStore].
 	WriteSubscription(ctx context.Context, c commerce.SubscriptionChange, r *relationship.Change) error
 }
 

@@ -26,6 +26,7 @@ type Item struct {
 // Index lists what is due: everything whose time has come at a moment, roughly earliest first. A write may take a second to
 // appear and to disappear. It reads nothing that is not due (architecture, decision 4). After an error nothing more is listed.
 type Index interface {
+	// Due gives what is due at now, a second behind; its error ends the list, and nothing is written.
 	Due(ctx context.Context, now time.Time) iter.Seq2[Item, error]
 }
 

@@ -366,8 +366,14 @@ var ErrConflict = command.ErrConflict
 // was acknowledged is in every list that begins later; a page looks at a bounded number of enrolments, and its code is
 // [problem.MalformedRequest] for a place where no page ended.
 type Store interface {
+	// WriteEnrolment stores a change over its version, a new one behind its previous one, or [ErrConflict], or
+	// [problem.PartnerIDInUse].
 	WriteEnrolment(ctx context.Context, c Change) error
+	// Enrolment gives one, strongly consistent, or [problem.NotFound].
 	Enrolment(ctx context.Context, id string) (Enrolment, error)
+	// LatestEnrolment gives the newest of a company, strongly consistent, or [problem.NotFound].
 	LatestEnrolment(ctx context.Context, tenant partner.TenantID) (Enrolment, error)
+	// ListEnrolments gives a page, newest first, strongly consistent; [problem.MalformedRequest] for a place where no
+	// page ended.
 	ListEnrolments(ctx context.Context, q Query) (Page, error)
 }

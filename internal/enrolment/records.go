@@ -66,8 +66,11 @@ type RecordPage struct {
 // acknowledged before the call. KeptRecords gives a page of one kind, with everything that was acknowledged before the
 // call. KeepRecord stores after over before, one version on, or a new one of version 1, or nothing and [ErrConflict].
 type RecordStore interface {
+	// KeptRecord gives one, with strong set strongly consistent, or [problem.NotFound].
 	KeptRecord(ctx context.Context, k RecordKind, id string, strong bool) (Record, error)
+	// KeptRecords gives a page by id, strongly consistent; [problem.MalformedRequest] for what cannot be an id.
 	KeptRecords(ctx context.Context, k RecordKind, limit int, after string) (RecordPage, error)
+	// KeepRecord stores a change over its version, or a new one, or [ErrConflict].
 	KeepRecord(ctx context.Context, c RecordChange) error
 }
 

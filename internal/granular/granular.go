@@ -423,10 +423,17 @@ type Change struct {
 // before the call is there; what ended may stay for a month. GrantsBy finds those of one customer over all partners, in no order; it may be
 // a second behind, and finds a customer's first 400.
 type Store interface {
+	// WriteGranular stores a change over its version, with its slot, or [ErrConflict], or a [SlotTaken] for a name
+	// that another has.
 	WriteGranular(ctx context.Context, c Change) error
+	// GranularRelationship gives one, with strong set strongly consistent, or [problem.NotFound].
 	GranularRelationship(ctx context.Context, k Key, strong bool) (Relationship, error)
+	// GranularRelationships gives a page, newest first, a second behind; [problem.MalformedRequest] for a place where
+	// no page ended.
 	GranularRelationships(ctx context.Context, p partner.TenantID, q Query) (Page, error)
+	// Grants gives those of a range of customers, by customer, strongly consistent; none is no error.
 	Grants(ctx context.Context, p, from, to partner.TenantID) ([]Grant, error)
+	// GrantsBy gives at most 400 of a customer, a second behind and in no order; none is no error.
 	GrantsBy(ctx context.Context, customer partner.TenantID) ([]Key, error)
 }
 

@@ -503,11 +503,19 @@ type Settlement struct {
 // edited; Words reads strongly. With strong set the answer includes every
 // write that was acknowledged before the call. Invitations lists newest first; a write may take a second to appear.
 type Store interface {
+	// Write stores a change over its version, with its slot, or [ErrConflict], or a [SlotTaken] when another holds the
+	// slot.
 	Write(ctx context.Context, c Change) error
+	// Commit stores changes, each over its version, or [ErrConflict] and none.
 	Commit(ctx context.Context, invitations []Change, relationships []relationship.Change) error
+	// Settle stores an answer and what it brings, each over its version, or [ErrConflict] and none.
 	Settle(ctx context.Context, s Settlement) error
+	// Invitation gives one, with strong set strongly consistent, or [problem.NotFound].
 	Invitation(ctx context.Context, k Key, strong bool) (Invitation, error)
+	// Invitations gives a page, newest first, a second behind; [problem.MalformedRequest] for a place where no page
+	// ended.
 	Invitations(ctx context.Context, p partner.TenantID, q Query) (Page, error)
+	// Words gives those of an edited draft, strongly consistent, or [problem.NotFound].
 	Words(ctx context.Context, k Key) (Words, error)
 }
 
@@ -516,6 +524,7 @@ type Store interface {
 // Occupant gives the id of the invitation of a partner that took a slot last, whether or not it has ended or left the
 // slot since, and empty for none. Every write that was acknowledged before the call is included.
 type Slots interface {
+	// Occupant gives who took a slot last, strongly consistent, and empty for nobody.
 	Occupant(ctx context.Context, p partner.TenantID, slot string) (id string, err error)
 }
 

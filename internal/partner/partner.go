@@ -94,6 +94,7 @@ type Listing struct {
 // Holder gives the tenant of the account that has a PartnerID, every write included that was acknowledged before the call, or an error
 // with code [problem.NotFound]. No two accounts have the same.
 type Holders interface {
+	// Holder gives the tenant, strongly consistent, or [problem.NotFound].
 	Holder(ctx context.Context, partnerID string) (TenantID, error)
 }
 

@@ -244,7 +244,11 @@ type Page struct {
 // WritePartnership is compare-and-swap: it stores After when what is stored is still the version of Before, and otherwise gives
 // [command.ErrConflict].
 type Store interface {
+	// Partnership gives one out of the directory of a side, strongly consistent, or [problem.NotFound].
 	Partnership(ctx context.Context, of partner.TenantID, id string) (Partnership, error)
+	// Partnerships gives a page of a directory, by id, strongly consistent; [problem.MalformedRequest] for what is no
+	// id.
 	Partnerships(ctx context.Context, of partner.TenantID, q Query) (Page, error)
+	// WritePartnership stores a change in both directories, over its version in each, or [command.ErrConflict].
 	WritePartnership(ctx context.Context, c Change) error
 }

@@ -104,8 +104,12 @@ func bounced(ctx context.Context, ledger Suppressions, address string, m Mailing
 // of one version over the version before it, or nothing and [ErrConflict]. Count counts one more mail of a partner,
 // unless limit was reached: then it counts nothing and reports false.
 type Ledger interface {
+	// Mailings gives what is stored, with strong set strongly consistent, and version 0 for nothing.
 	Mailings(ctx context.Context, recipient string, strong bool) (Mailings, error)
+	// Record stores a version over the one before, or [ErrConflict].
 	Record(ctx context.Context, m Mailings) error
+	// Count adds one on condition that the limit is not reached, and gives false when it is; an answer that was lost
+	// may have counted.
 	Count(ctx context.Context, p partner.TenantID, of Tally, limit int) (bool, error)
 }
 

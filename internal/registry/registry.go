@@ -84,8 +84,12 @@ type Page struct {
 // where no page ended.
 type Store interface {
 	partner.Accounts
+	// CreateAccount stores a new one, or [problem.PartnerExists], or [problem.PartnerIDInUse].
 	CreateAccount(ctx context.Context, a partner.Account) error
+	// WriteAccount stores one over its version, or [command.ErrConflict], or [problem.PartnerIDInUse].
 	WriteAccount(ctx context.Context, before, after partner.Account) error
+	// ListAccounts gives a page, newest first, strongly consistent; [problem.MalformedRequest] for a place where no
+	// page ended.
 	ListAccounts(ctx context.Context, q Query) (Page, error)
 }
 

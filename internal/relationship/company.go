@@ -72,7 +72,9 @@ type Found struct {
 //
 // Learn stores whose domains are, each while it is as Was says, and gives false when one no longer is; others may be stored then.
 type Companies interface {
+	// Companies gives what is found, with strong set strongly consistent; what is not there is no error.
 	Companies(ctx context.Context, ids []partner.TenantID, domains []string, strong bool) (Found, error)
+	// Learn stores domains one by one, each while it is as Was says, and ends with false at one that is not.
 	Learn(ctx context.Context, domains []DomainChange) (learned bool, err error)
 }
 

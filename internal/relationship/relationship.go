@@ -524,6 +524,9 @@ type Page struct {
 // created and a tenant has claimed is found by either id (domain, 0.30); by the one that its item does not have, a second later. A
 // relationship is written only together with the answer that made it (package invitation).
 type Store interface {
+	// Relationship gives one, strongly consistent, or [problem.NotFound].
 	Relationship(ctx context.Context, p, customer partner.TenantID) (Relationship, error)
+	// Relationships gives a page, newest first, a second behind; [problem.MalformedRequest] for a place where no page
+	// ended.
 	Relationships(ctx context.Context, p partner.TenantID, q Query) (Page, error)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -144,6 +145,14 @@ func newBatch(p partner.TenantID) (batch.Batch, []batch.Chunk) {
 		}},
 		{Number: 2, Findings: problem.Findings{{Pointer: "/kind", Code: problem.ValidationFailed, Detail: "no"}}},
 		{Number: 3, Proposal: invitation.Proposal{Kind: "odd"}},
+	}
+	for n, said := range rows[0].Proposal.Said() { // what came to be said since
+		switch {
+		case said.Text != nil && *said.Text == nil:
+			*said.Text = new("said " + strconv.Itoa(n))
+		case said.Flag != nil && *said.Flag == nil:
+			*said.Flag = new(true)
+		}
 	}
 	chunk := func(rows []batch.Row) batch.Chunk {
 		return batch.Chunk{Key: k, Body: b.Body, Rows: rows, ForgetAt: at.Add(batch.Unclaimed)}

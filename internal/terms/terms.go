@@ -92,6 +92,7 @@ func (t Text) Check() error {
 //
 // Texts gives all that there are of a type, in no order; one that was added a second ago may be missing.
 type Catalogue interface {
+	// Texts gives those of a type, a second behind and in no order; none is no error.
 	Texts(ctx context.Context, t Type) ([]Text, error)
 }
 

@@ -258,18 +258,27 @@ type DeliveryPage struct {
 // as it is, and one that has ended may go once more. KeepDelivery writes one that is on its way over its version before; when it has a result it is no longer on its way,
 // and lists have it until [Kept] is over. PendingDeliveries are those on their way, after an id, in the order of ids.
 type Store interface {
+	// Endpoint gives one, strongly consistent, or [problem.NotFound].
 	Endpoint(ctx context.Context, k Key) (Endpoint, error)
+	// Endpoints gives all of a partner, by id, strongly consistent; none is no error.
 	Endpoints(ctx context.Context, p partner.TenantID) ([]Endpoint, error)
+	// WriteEndpoint stores one, new or over its version, or [command.ErrConflict].
 	WriteEndpoint(ctx context.Context, before *Endpoint, after Endpoint) error
+	// RemoveEndpoint removes one at its version, or [command.ErrConflict].
 	RemoveEndpoint(ctx context.Context, e Endpoint) error
 	Deliveries
 }
 
 // Deliveries is the part of [Store] about deliveries.
 type Deliveries interface {
+	// Enter adds one, on condition that it is not on its way; one that is stays as it is, which is no error.
 	Enter(ctx context.Context, d Delivery) error
+	// KeepDelivery stores one over its version, or [command.ErrConflict].
 	KeepDelivery(ctx context.Context, before, after Delivery) error
+	// PendingDeliveries gives those on their way, by id and behind one, strongly consistent.
 	PendingDeliveries(ctx context.Context, k Key, after string, limit int) ([]Delivery, error)
+	// Delivery gives one, on its way or ended, strongly consistent, or [problem.NotFound].
 	Delivery(ctx context.Context, k Key, id string) (Delivery, error)
+	// Deliveries gives a page, those on their way first and newest first, strongly consistent.
 	Deliveries(ctx context.Context, k Key, after string, limit int) (DeliveryPage, error)
 }
