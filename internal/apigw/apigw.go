@@ -7,6 +7,7 @@ package apigw
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -76,6 +77,7 @@ func Handler(h http.Handler, baseURL string, log *slog.Logger) Function {
 		}()
 		w := writer{header: http.Header{}}
 		h.ServeHTTP(&w, r)
+		w.compress(r)
 		response, ok = w.response(r.Method)
 		if !ok {
 			log.ErrorContext(ctx, "response too large", "route", event.RouteKey, "bytes", w.body.Len())
@@ -189,6 +191,54 @@ func (w *writer) Write(b []byte) (int, error) {
 		w.WriteHeader(http.StatusOK)
 	}
 	return w.body.Write(b)
+}
+
+// worthwhile is from which size in bytes on a body is compressed.
+const worthwhile = 1 << 10
+
+// compress has the body as gzip where the caller takes it and it is text of some size. The ETag stays that of the resource: what a caller
+// read compressed it can change by it.
+func (w *writer) compress(r *http.Request) {
+	if w.body.Len() < worthwhile || !compressible(w.sent.Get("Content-Type")) || w.sent.Get("Content-Encoding") != "" {
+		return
+	}
+	if vary := w.sent.Get("Vary"); vary == "" {
+		w.sent.Set("Vary", "Accept-Encoding")
+	} else {
+		w.sent.Set("Vary", vary+", Accept-Encoding")
+	}
+	if !takesGzip(r.Header.Get("Accept-Encoding")) {
+		return
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write(w.body.Bytes()) // a buffer takes everything
+	_ = z.Close()
+	w.body = packed
+	w.sent.Set("Content-Encoding", "gzip")
+	w.sent.Del("Content-Length")
+}
+
+func compressible(contentType string) bool {
+	kind, _, _ := strings.Cut(contentType, ";")
+	return strings.HasPrefix(kind, "text/") || strings.HasSuffix(kind, "json") || strings.HasSuffix(kind, "xml") || strings.HasSuffix(kind, "javascript")
+}
+
+// takesGzip reads Accept-Encoding (RFC 9110, 12.5.3): gzip or *, unless with the weight zero.
+func takesGzip(accepted string) bool {
+	takes := false
+	for coding := range strings.SplitSeq(accepted, ",") {
+		name, weight, _ := strings.Cut(coding, ";")
+		q := strings.ReplaceAll(strings.ToLower(weight), " ", "")
+		refused := q == "q=0" || strings.HasPrefix(q, "q=0.0") && strings.Trim(q[len("q=0."):], "0") == ""
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "gzip":
+			return !refused
+		case "*":
+			takes = !refused
+		}
+	}
+	return takes
 }
 
 // response gives the answer as API Gateway takes it, and false when Lambda would not.

@@ -20,6 +20,7 @@ type Code string
 const (
 	MalformedRequest       Code = "malformed_request"
 	IdempotencyKeyRequired Code = "idempotency_key_required"
+	UnsupportedMediaType   Code = "unsupported_media_type"
 
 	RoleNotPermitted Code = "role_not_permitted"
 	PartnerNotActive Code = "partner_not_active"

@@ -13,6 +13,9 @@ import (
 	"concord/internal/problem"
 )
 
+// batchesPath is where batches are submitted.
+const batchesPath = "/v1/invitation-batches"
+
 // batches serves the bulk invitations of the calling partner.
 type batches struct{ service *batch.Service }
 
@@ -57,7 +60,7 @@ func (b batches) submit(c *call) error {
 		read = c.csvRows
 	case "application/json":
 	default: // what a spreadsheet or a browser calls CSV is none of these
-		return problem.New(problem.MalformedRequest, "The Content-Type of a batch must be text/csv for CSV, or application/json.")
+		return c.unsupported()
 	}
 	only, err := c.checksOnly()
 	if err != nil {

@@ -117,7 +117,7 @@ func TestBatchAsCSV(t *testing.T) {
 	for _, other := range []string{"text/plain", "application/vnd.ms-excel", ""} {
 		wrong := csv("wrong", "/v1/invitation-batches", "kind\r\nreseller\r\n")
 		wrong.header["Content-Type"] = other
-		if p := a.call(wrong).is(400, "malformed_request"); !strings.Contains(p.str("detail"), "text/csv") {
+		if p := a.call(wrong).is(415, "unsupported_media_type"); !strings.Contains(p.str("detail"), "text/csv") {
 			t.Errorf("CSV sent as %q: %s", other, p.body)
 		}
 	}

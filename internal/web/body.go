@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"mime"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -46,9 +47,12 @@ func (c *call) bodyUpTo(limit int64, required bool) (*body, error) {
 		return nil, err
 	}
 	b := &body{}
-	if len(text) > 0 || required {
-		if t, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type")); err != nil || t != "application/json" {
-			return nil, problem.New(problem.MalformedRequest, "The Content-Type of a request must be application/json.")
+	if len(text) == 0 && required {
+		return nil, problem.New(problem.MalformedRequest, "This request has a body: a JSON object.")
+	}
+	if len(text) > 0 {
+		if t, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type")); err != nil || t != "application/json" && !c.patches(t) {
+			return nil, c.unsupported()
 		}
 		if b.members, err = object(text); err != nil {
 			return nil, err
@@ -56,6 +60,29 @@ func (c *call) bodyUpTo(limit int64, required bool) (*body, error) {
 	}
 	b.fingerprint = fingerprint(c.r.Method, c.r.URL.Path, b.members)
 	return b, nil
+}
+
+// mergePatch is what a PATCH may be called too: members that are not there stay as they are (RFC 7396).
+const mergePatch = "application/merge-patch+json"
+
+func (c *call) patches(mediaType string) bool {
+	return c.r.Method == http.MethodPatch && mediaType == mergePatch
+}
+
+// mediaTypes gives the header that says which types of content the operation takes.
+func (c *call) mediaTypes() (name, types string) {
+	switch {
+	case c.r.Method == http.MethodPatch:
+		return "Accept-Patch", "application/json, " + mergePatch
+	case c.r.Method == http.MethodPost && c.r.URL.Path == batchesPath:
+		return "Accept", "application/json, text/csv"
+	}
+	return "Accept", "application/json"
+}
+
+func (c *call) unsupported() error {
+	_, types := c.mediaTypes()
+	return problem.New(problem.UnsupportedMediaType, "The Content-Type of this request is one of: %s.", types)
 }
 
 // bytes reads the request's body.

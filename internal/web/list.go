@@ -27,6 +27,9 @@ type page[T any] struct {
 	NextCursor string `json:"nextCursor,omitempty"`
 }
 
+// next gives the cursor of the page after, empty at the end.
+func (p page[T]) next() string { return p.NextCursor }
+
 // list is what a request asks of a list. A filter that cannot be read makes the whole [problem.MalformedRequest].
 type list struct {
 	Limit   int

@@ -21,6 +21,7 @@ type answer struct {
 var answers = map[problem.Code]answer{
 	problem.MalformedRequest:       {http.StatusBadRequest, "Malformed request"},
 	problem.IdempotencyKeyRequired: {http.StatusBadRequest, "Idempotency-Key required"},
+	problem.UnsupportedMediaType:   {http.StatusUnsupportedMediaType, "Unsupported media type"},
 
 	problem.RoleNotPermitted: {http.StatusForbidden, "Role not permitted"},
 	problem.PartnerNotActive: {http.StatusForbidden, "Partner not active"},
@@ -158,6 +159,9 @@ func (c *call) refuse(err error) {
 	if p.Code == problem.DuplicateOpenInvitation && p.Resource != "" {
 		d.InvitationID = p.Resource
 		h.Set("Link", "<"+invitationPath(p.Resource)+`>; rel="related"`)
+	}
+	if p.Code == problem.UnsupportedMediaType { // RFC 9110, 15.5.16; RFC 5789, 3.1
+		h.Set(c.mediaTypes())
 	}
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(float64(p.RetryAfter)/float64(time.Second)))))

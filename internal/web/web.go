@@ -211,7 +211,35 @@ func (c *call) write(status int, contentType string, v any) {
 	if err := e.Encode(v); err != nil { // the documents of this package can all be encoded
 		panic("web: " + err.Error())
 	}
-	c.w.Header().Set("Content-Type", contentType)
+	h := c.w.Header()
+	if status == http.StatusOK && c.has(h.Get("ETag")) {
+		c.w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", contentType)
+	if p, ok := v.(interface{ next() string }); ok && p.next() != "" {
+		h.Set("Link", "<"+c.at(p.next())+`>; rel="next"`)
+	}
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(b.Bytes())
+}
+
+// has reports whether who reads says, by If-None-Match, that it has this version (RFC 9110, 13.1.2: by weak comparison).
+func (c *call) has(tag string) bool {
+	if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead || tag == "" {
+		return false
+	}
+	for given := range strings.SplitSeq(c.r.Header.Get("If-None-Match"), ",") {
+		if given = strings.TrimSpace(given); given == "*" || strings.TrimPrefix(given, "W/") == tag {
+			return true
+		}
+	}
+	return false
+}
+
+// at gives the path of this list, with its filters, from a cursor on.
+func (c *call) at(cursor string) string {
+	query := c.r.URL.Query()
+	query.Set("cursor", cursor)
+	return c.r.URL.EscapedPath() + "?" + query.Encode()
 }

@@ -418,7 +418,7 @@ func TestRefusedBodies(t *testing.T) {
 		"half a surrogate":        {body: `{"kind":"\ud800"}`, code: "malformed_request"},
 		"nested too deeply":       {body: `{"kind":` + deep + `}`, code: "malformed_request"},
 		"too large":               {body: `{"source":"` + strings.Repeat("x", 64<<10) + `"}`, code: "malformed_request"},
-		"another type":            {body: plain, contentType: "text/plain", code: "malformed_request"},
+		"another type":            {body: plain, contentType: "text/plain", code: "unsupported_media_type"},
 		"empty object":            {body: `{}`, code: "validation_failed", findings: []string{"/kind validation_failed"}},
 		"unknown fields":          {body: `{"kind":"reseller","x":1,"a/b~c":null}`, code: "unknown_field", findings: []string{"/a~1b~0c unknown_field", "/x unknown_field"}},
 		"a field of another case": {body: `{"Kind":"reseller"}`, code: "validation_failed", findings: []string{"/Kind unknown_field", "/kind validation_failed"}},
@@ -451,8 +451,11 @@ func TestRefusedBodies(t *testing.T) {
 				r.header["Content-Type"] = c.contentType
 			}
 			status := 422
-			if c.code == "malformed_request" {
+			switch c.code {
+			case "malformed_request":
 				status = 400
+			case "unsupported_media_type":
+				status = 415
 			}
 			p := a.call(r).is(status, c.code)
 			if !slices.Equal(p.findings(), c.findings) {

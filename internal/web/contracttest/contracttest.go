@@ -147,6 +147,9 @@ func (c *Contract) Check(r *http.Request, sent []byte, response *http.Response, 
 			asked.Header.Del(name)
 		}
 	}
+	if r.Method == http.MethodPatch && r.Header.Get("Content-Type") == "application/merge-patch+json" { // which the document says once, for all
+		asked.Header.Set("Content-Type", "application/json")
+	}
 	asked.Body = io.NopCloser(bytes.NewReader(sent))
 	answer := *response
 	answer.Body = io.NopCloser(bytes.NewReader(body))
