@@ -1,4 +1,4 @@
-// Function relationships serves the customers, granular administration and audit of the calling partner, the operator's desk, and the
+// Function relationships serves the customers, granular administration and audit of the calling partner, the operator's API, and the
 // OpenAPI document, over the HTTP API.
 package main
 

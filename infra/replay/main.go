@@ -85,7 +85,7 @@ func run(ctx context.Context, arguments []string, out io.Writer) int {
 	keep := time.Duration(c.Years) * 365 * 24 * time.Hour
 	var err error
 	if *failed != "" {
-		err = tell(ctx, out, *failed, events.Desk{Tell: events.NewBus(aws, c.Bus).Put, Audit: store, Keep: keep})
+		err = tell(ctx, out, *failed, events.Dispatcher{Tell: events.NewBus(aws, c.Bus).Put, Audit: store, Keep: keep})
 	} else {
 		err = restore(ctx, out, *rebuild, store, keep)
 	}
@@ -100,7 +100,7 @@ func run(ctx context.Context, arguments []string, out io.Writer) int {
 var errLeft = errors.New("something is left: run this again when its cause is gone")
 
 // tell hands the records of every file below a folder to what functions/events does with them.
-func tell(ctx context.Context, out io.Writer, folder string, desk events.Desk) error {
+func tell(ctx context.Context, out io.Writer, folder string, dispatcher events.Dispatcher) error {
 	files, left := 0, 0
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -115,7 +115,7 @@ func tell(ctx context.Context, out io.Writer, folder string, desk events.Desk) e
 		if err != nil {
 			return err
 		}
-		told, all, why := tellFile(ctx, content, desk)
+		told, all, why := tellFile(ctx, content, dispatcher)
 		_, _ = fmt.Fprintf(out, "%s: %d of %d records told%s\n", name, told, all, why)
 		if why != "" {
 			left++
@@ -137,7 +137,7 @@ func tell(ctx context.Context, out io.Writer, folder string, desk events.Desk) e
 
 // tellFile tells what one file holds: the record of a failed invocation as Lambda leaves it in a bucket. Its payload is the
 // event that the function was given, as a text. Why is empty when nothing is left.
-func tellFile(ctx context.Context, content []byte, desk events.Desk) (told, all int, why string) {
+func tellFile(ctx context.Context, content []byte, dispatcher events.Dispatcher) (told, all int, why string) {
 	var failure struct {
 		Payload string `json:"payload"`
 	}
@@ -153,7 +153,7 @@ func tellFile(ctx context.Context, content []byte, desk events.Desk) (told, all 
 	}
 	var log, metrics strings.Builder
 	loop := stream.Loop{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: brief})), Metrics: &observe.Metrics{Out: &metrics}}
-	answer, err := stream.Gather(loop, events.MaxGroup, caused, desk.Deliver)(ctx, batch)
+	answer, err := stream.Gather(loop, events.MaxGroup, caused, dispatcher.Deliver)(ctx, batch)
 	all = len(batch.Records)
 	poisoned := strings.Count(metrics.String(), `"RecordPoisoned":1`)
 	switch {

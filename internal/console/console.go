@@ -58,10 +58,10 @@ type Console struct {
 	// Audit has who did what, and Audiences are those of the tokens that the API takes, separated by commas.
 	Audit     audit.Log
 	Audiences string
-	// Reputation, Pardon and Clearing are what the operator does beside that with partners and addresses.
-	Reputation registry.Reputation
-	Pardon     recipient.Pardon
-	Clearing   invitation.Clearing
+	// Reputation, Suppressions and Clearing are what the operator does beside that with partners and addresses.
+	Reputation   registry.Reputation
+	Suppressions recipient.SuppressionRemoval
+	Clearing     invitation.Clearing
 	// Webhooks are what the partner's programs are told.
 	Webhooks *webhook.Service
 	// Registry has the own account and the directory of providers, whose countries Regions allows.
@@ -93,7 +93,7 @@ const fresh = time.Hour
 type site struct {
 	Console
 	room   *session.Room
-	drafts draft.Desk
+	drafts draft.Service
 	table  []route
 }
 
@@ -103,7 +103,7 @@ func (c Console) Handler() (http.Handler, error) {
 		Cookie: "concord-console", Attempts: "concord-console-sign-in-", Use: "console", AttemptUse: "console sign-in", Callback: callbackPath,
 		Keys: c.Keys, Clouds: c.Clouds, Authorities: c.Authorities, Log: c.Log,
 	}}
-	h.drafts = draft.Desk{Invitations: c.Invitations, Operator: c.Operator, Sign: h.sign}
+	h.drafts = draft.Service{Invitations: c.Invitations, Operator: c.Operator, Sign: h.sign}
 	h.table = h.routes()
 	mux := http.NewServeMux()
 	for _, one := range h.table {

@@ -47,8 +47,8 @@ func (h *site) adding(v *visit) *action {
 	return &action{Label: v.T("console-customer.add"), Href: root + "/customers/new", Quiet: true}
 }
 
-func (h *site) standings() customer.Standings {
-	return customer.Standings{Agreed: h.Agreed, Granular: h.Granular}
+func (h *site) standings() customer.Summaries {
+	return customer.Summaries{Agreed: h.Agreed, Granular: h.Granular}
 }
 
 // part is one of the parts of a page: what is so, what stands in the way, what can be done.
@@ -121,7 +121,7 @@ func (h *site) customer(v *visit) (*page, error) {
 }
 
 // dealings are what there is with who is or was served: agreement, eligibility, orders and subscriptions.
-func (h *site) dealings(v *visit, c *seenCustomer, p *page, k customer.Known, st customer.Standing) error {
+func (h *site) dealings(v *visit, c *seenCustomer, p *page, k customer.Known, st customer.Summary) error {
 	c.Parts = append(c.Parts, h.agreementPart(v, k, st))
 	if k.Relationship.Status == relationship.Active {
 		may, err := h.eligibilityPart(v, k.Tenant, nil)
@@ -222,7 +222,7 @@ func (v *visit) ending(key, at string) action {
 }
 
 // administrationPart says what of the customer the partner administers, and how that ends (rules I13, X4).
-func (h *site) administrationPart(v *visit, k customer.Known, st customer.Standing) (part, error) {
+func (h *site) administrationPart(v *visit, k customer.Known, st customer.Summary) (part, error) {
 	s := part{ID: "administration", Title: v.T("console.column.administration")}
 	s.Facts = []fact{{Label: v.T("console.column.administration"), Pill: v.administration(st.Administration)}}
 	if r := k.Relationship; r != nil && r.DelegatedAdmin == relationship.ActiveDAP {
@@ -248,7 +248,7 @@ func (h *site) administrationPart(v *visit, k customer.Known, st customer.Standi
 	return s, err
 }
 
-func (h *site) agreementPart(v *visit, k customer.Known, st customer.Standing) part {
+func (h *site) agreementPart(v *visit, k customer.Known, st customer.Summary) part {
 	is := &pill{wait, v.T("console.agreement.missing")}
 	if st.Signed {
 		is = &pill{good, v.T("console.agreement.signed")}

@@ -53,7 +53,7 @@ func (h *site) customers(v *visit) (*page, error) {
 	q := relationship.Query{Status: relationship.Active, Name: v.typed("name", 400),
 		Domain: strings.ToLower(v.typed("domain", 253))}
 	keeps := v.customerFilter()
-	stands := map[partner.TenantID]customer.Standing{}
+	stands := map[partner.TenantID]customer.Summary{}
 	found, pages, err := collect(v, func(after string, limit int) ([]customer.Known, string, error) {
 		q.After, q.Limit = after, limit
 		some, next, err := h.known(v, show, q)
@@ -133,7 +133,7 @@ func (v *visit) companyName(c relationship.Customer) string {
 	return cmp.Or(c.CompanyName, strings.Join(c.Domains[:min(1, len(c.Domains))], ""), string(c.Tenant))
 }
 
-func (v *visit) customerRow(k customer.Known, stands customer.Standing) row {
+func (v *visit) customerRow(k customer.Known, stands customer.Summary) row {
 	none := cell{Text: v.T("console.none")}
 	domain, where, related, administered := none, none, cell{Pill: &pill{plainState, v.T("console.relationship.none")}}, none
 	agreement, identity, since := none, none, none

@@ -428,7 +428,7 @@ func (h *site) ask(v *visit) (done []result, err error) {
 		return nil, wrong.Err()
 	}
 	for n, one := range lines {
-		terms := granular.Terms{DisplayName: f.said("displayName"), Duration: f.said("duration"),
+		terms := granular.Proposal{DisplayName: f.said("displayName"), Duration: f.said("duration"),
 			AutoExtendDuration: f.said("autoExtendDuration"), Roles: &roles}
 		if len(lines) > 1 {
 			terms.DisplayName = new(nameFor(*cmp.Or(f.said("displayName"), new(string)), one))
@@ -483,7 +483,7 @@ func (v *visit) why(err error) string {
 
 // askOne makes one relationship and, where the form says so, has the customer asked. An address is looked at before
 // anything is made.
-func (h *site) askOne(v *visit, n int, one asked, terms granular.Terms) (o result, err error) {
+func (h *site) askOne(v *visit, n int, one asked, terms granular.Proposal) (o result, err error) {
 	o.to = cmp.Or(one.line, v.T("console.none"))
 	c := v.command()
 	c.IfVersion = 0
@@ -514,7 +514,7 @@ func (h *site) askOne(v *visit, n int, one asked, terms granular.Terms) (o resul
 		return o, err
 	}
 	o.made = r
-	r, _, err = h.Granular.Send(v.ctx(), step("send"), r.ID, granular.Letter{RecipientEmail: &one.email,
+	r, _, err = h.Granular.Send(v.ctx(), step("send"), r.ID, granular.Addressee{RecipientEmail: &one.email,
 		Locale: v.form.said("locale")})
 	if err == nil {
 		o.made = r
@@ -696,11 +696,11 @@ func (h *site) changeGranular(v *visit) (to, said string, err error) {
 		_, _, err = h.Granular.Lock(v.ctx(), c, id)
 		said = "console-granular.did.locked"
 	case "send":
-		_, _, err = h.Granular.Send(v.ctx(), c, id, granular.Letter{RecipientEmail: v.form.said("recipientEmail"),
+		_, _, err = h.Granular.Send(v.ctx(), c, id, granular.Addressee{RecipientEmail: v.form.said("recipientEmail"),
 			Locale: v.form.said("locale")})
 		said = "console-invite.did.sent"
 	default:
-		_, _, err = h.Granular.Revise(v.ctx(), c, id, granular.Terms{
+		_, _, err = h.Granular.Revise(v.ctx(), c, id, granular.Proposal{
 			DisplayName: v.form.said("displayName"), Duration: v.form.said("duration"),
 			AutoExtendDuration: v.form.said("autoExtendDuration"),
 		})

@@ -404,7 +404,7 @@ func proposal(f url.Values, name string) (p invitation.Proposal, findings proble
 		p.Duration = &fixed
 	}
 	if roles := f[fieldGranularRoles]; len(roles) > 0 && p.Kind != invitation.Partnership {
-		p.Granular = &granular.Terms{
+		p.Granular = &granular.Proposal{
 			DisplayName: text(
 				fieldGranularName,
 			), Duration: text(fieldGranularDuration), AutoExtendDuration: text(fieldGranularExtends), Roles: &roles,

@@ -324,7 +324,7 @@ func (h *site) partnerAccount(v *visit) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	week, err := h.Reputation.Standing(v.ctx(), x)
+	week, err := h.Reputation.Score(v.ctx(), x)
 	if err != nil {
 		return nil, err
 	}
@@ -565,14 +565,14 @@ func (h *site) suppressions(v *visit) (*page, error) {
 
 // findSuppressions shows what keeps mail from an address, and lifts it where that is asked for.
 func (h *site) findSuppressions(v *visit) (*page, error) {
-	var found []recipient.Standing
+	var found []recipient.ScopedSuppression
 	shown := func(v *visit) (*page, error) {
 		p, err := h.suppressions(v)
 		if err != nil || v.form.obstacle != "" {
 			return p, err
 		}
 		if v.form.refusal != nil && v.form.do() == "lift" {
-			found, _ = h.Pardon.Suppressions(v.ctx(), v.user, nil, v.form.said("address"))
+			found, _ = h.Suppressions.Suppressions(v.ctx(), v.user, nil, v.form.said("address"))
 		}
 		if v.form.refusal == nil || len(found) > 0 {
 			v.suppressed(p.Content.(*application), found)
@@ -588,11 +588,11 @@ func (h *site) findSuppressions(v *visit) (*page, error) {
 			} else {
 				by = nil
 			}
-			_, err := h.Pardon.Lift(v.ctx(), v.user, recipient.Lifting{Address: v.form.said("address"), Scope: &scope, Partner: by,
+			_, err := h.Suppressions.Remove(v.ctx(), v.user, recipient.Removal{Address: v.form.said("address"), Scope: &scope, Partner: by,
 				Why: v.form.said("reason"), CorrelationID: correlationID()})
 			return operatorPath + "/suppressions", "console-operator.did.lifted", err
 		}
-		if found, refused = h.Pardon.Suppressions(v.ctx(), v.user, nil, v.form.said("address")); refused != nil {
+		if found, refused = h.Suppressions.Suppressions(v.ctx(), v.user, nil, v.form.said("address")); refused != nil {
 			return "", "", refused
 		}
 		return "", "", errFound
@@ -607,7 +607,7 @@ func (h *site) findSuppressions(v *visit) (*page, error) {
 var errFound = problem.New(problem.NotFound, "The page is shown.")
 
 // suppressed says what keeps mail from the address that was asked for, and offers to lift it.
-func (v *visit) suppressed(a *application, found []recipient.Standing) {
+func (v *visit) suppressed(a *application, found []recipient.ScopedSuppression) {
 	if len(found) == 0 {
 		a.Text = []string{v.T("console-operator.suppressions.none")}
 		return

@@ -54,7 +54,7 @@ type Request struct {
 // asked gives the requests that wait for the company: by its tenant, by the ids of records that it has claimed or can claim (0.30), and by the
 // domains that it has proven, and of them alone (0.27); and those whose answer can still be disputed. The newest come first, at most
 // [maxShown].
-func (s Self) asked(ctx context.Context, who relationship.Person, known []partner.TenantID) (list []Request, err error) {
+func (s Portal) asked(ctx context.Context, who relationship.Person, known []partner.TenantID) (list []Request, err error) {
 	if s.Requests == nil {
 		return nil, nil
 	}
@@ -94,7 +94,7 @@ const maxShown = 50
 
 // invited gives those of some invitations that wait, or whose answer can be disputed. What has ended is sorted out first, since a slot tells its
 // last holder for ever.
-func (s Self) invited(ctx context.Context, who relationship.Person, keys []invitation.Key) (list []Request, err error) {
+func (s Portal) invited(ctx context.Context, who relationship.Person, keys []invitation.Key) (list []Request, err error) {
 	found, err := every(keys, func(k invitation.Key) (i invitation.Invitation, err error) {
 		i, err = s.Store.Invitation(ctx, k, false)
 		if problem.Is(err, problem.NotFound) {
@@ -137,7 +137,7 @@ func disputable(i invitation.Invitation, now time.Time) bool {
 }
 
 // askedGranularly gives those of some requests for granular administration that wait.
-func (s Self) askedGranularly(ctx context.Context, who relationship.Person, keys []granular.Key) (list []Request, err error) {
+func (s Portal) askedGranularly(ctx context.Context, who relationship.Person, keys []granular.Key) (list []Request, err error) {
 	all, err := every(keys, func(k granular.Key) (*Request, error) {
 		q, c, err := s.Granular.Look(ctx, link.Link{Tenant: string(k.Partner), ID: k.ID, Generation: granular.AnyGeneration}, &who)
 		if err != nil || !c.MayReject() || c == granular.PartnerNotActive {
@@ -173,7 +173,7 @@ func every[T, R any](list []T, do func(T) (R, error)) ([]R, error) {
 
 // Wanted gives the key of a request for granular administration by its id alone, which is no secret: one that names the company, or that was mailed to
 // one of its domains, or that names nobody (a program leads its customer to it). Codes: [problem.RoleNotPermitted], [problem.NotFound].
-func (s Self) Wanted(ctx context.Context, who relationship.Person, id string) (granular.Key, error) {
+func (s Portal) Wanted(ctx context.Context, who relationship.Person, id string) (granular.Key, error) {
 	none := problem.New(problem.NotFound, "There is no such request.")
 	if err := admin(who); err != nil {
 		return granular.Key{}, err

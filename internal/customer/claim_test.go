@@ -39,7 +39,7 @@ type town struct {
 	store   *storetest.Memory
 	create  customer.Service
 	ask     *invitation.Service
-	self    customer.Self
+	self    customer.Portal
 	grants  *granular.Service
 	shop    *commerce.Service
 	calls   int
@@ -73,7 +73,7 @@ func newTown(t *testing.T) *town {
 			Store: store, Accounts: store, Relationships: store, Partnerships: store, Granular: store, GranularRoles: granular.ShippedRoles(), Recognition: recognition, Slots: store,
 			Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Locales: []language.Tag{language.English}, Ledger: store, Now: time.Now,
 		},
-		self:   selfOver(store, func(s *customer.Self) { s.Recognition = recognition }),
+		self:   selfOver(store, func(s *customer.Portal) { s.Recognition = recognition }),
 		grants: &granular.Service{Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Recognition: recognition, Now: time.Now},
 		shop: &commerce.Service{
 			Accounts: store, Holders: store, Relationships: store, Agreements: store, Orders: store, Subscriptions: store, Regions: partner.ShippedRegions(),
@@ -325,8 +325,8 @@ func TestClaimedCompanyWasAskedBefore(t *testing.T) {
 	}
 }
 
-func desk() *granular.Terms {
-	return &granular.Terms{DisplayName: new("Desk"), Duration: new("P90D"), Roles: &[]string{"729827e3-9c14-49f7-bb1b-9608f156bbb8"}}
+func desk() *granular.Proposal {
+	return &granular.Proposal{DisplayName: new("Desk"), Duration: new("P90D"), Roles: &[]string{"729827e3-9c14-49f7-bb1b-9608f156bbb8"}}
 }
 
 // 0.30: country, region and cloud are judged anew from the token of who claims.

@@ -35,7 +35,7 @@ type Service struct {
 	// AssociationGrants gives a reseller delegated administration of the customer that its provider creates for it, without asking the
 	// customer: policy associationGrantsDelegatedAdmin (0.18).
 	AssociationGrants bool
-	Grants            Grants
+	Grants            GrantSource
 	Regions           partner.Regions
 	Clouds            partner.Clouds
 	Addresses         emailaddr.Addresses

@@ -25,8 +25,8 @@ type Directory interface {
 	Traces(ctx context.Context, p partner.TenantID, after string, limit int) (places []string, next string, err error)
 }
 
-// Grants knows who is administered granularly: part of a [granular.Store], whose contract it is.
-type Grants interface {
+// GrantSource knows who is administered granularly: part of a [granular.Store], whose contract it is.
+type GrantSource interface {
 	// GranularRelationship is that of [granular.Store].
 	GranularRelationship(ctx context.Context, k granular.Key, strong bool) (granular.Relationship, error)
 	// Grants is that of [granular.Store].

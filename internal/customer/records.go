@@ -24,7 +24,7 @@ type Found struct {
 }
 
 // found gives the records that the company may claim, in the order of their ids.
-func (s Self) found(ctx context.Context, who relationship.Person) (list []Found, err error) {
+func (s Portal) found(ctx context.Context, who relationship.Person) (list []Found, err error) {
 	domains := who.Company.Verified()
 	if len(domains) == 0 || s.Register == nil {
 		return nil, nil
@@ -64,7 +64,7 @@ func (s Self) found(ctx context.Context, who relationship.Person) (list []Found,
 }
 
 // describe reads who serves a record, and the relationships that stand with it.
-func (s Self) describe(ctx context.Context, r relationship.Record) (f Found, rows []relationship.Relationship, err error) {
+func (s Portal) describe(ctx context.Context, r relationship.Record) (f Found, rows []relationship.Relationship, err error) {
 	f = Found{Record: r}
 	for _, p := range r.Partners() {
 		row, err := s.Store.Relationship(ctx, p, r.ID)
@@ -89,7 +89,7 @@ func (s Self) describe(ctx context.Context, r relationship.Record) (f Found, row
 
 // Record gives one of the records that partners created under a domain of the company. Codes: [problem.RoleNotPermitted],
 // [problem.NotFound] for a record that the company cannot claim, or that somebody has spoken for.
-func (s Self) Record(ctx context.Context, who relationship.Person, id string) (Found, error) {
+func (s Portal) Record(ctx context.Context, who relationship.Person, id string) (Found, error) {
 	r, err := s.record(ctx, who, id)
 	if err != nil {
 		return Found{}, err
@@ -98,7 +98,7 @@ func (s Self) Record(ctx context.Context, who relationship.Person, id string) (F
 	return f, err
 }
 
-func (s Self) record(ctx context.Context, who relationship.Person, id string) (r relationship.Record, err error) {
+func (s Portal) record(ctx context.Context, who relationship.Person, id string) (r relationship.Record, err error) {
 	if err := admin(who); err != nil {
 		return r, err
 	}
@@ -118,8 +118,8 @@ func (s Self) record(ctx context.Context, who relationship.Person, id string) (r
 }
 
 // Claim says that a record is of the company: it is its partners' customer from then on, under both ids (domain, 0.30). Codes: those of
-// [Self.Record]; [problem.RegionNotAllowed], [problem.CloudMismatch] for a company that may not be their customer.
-func (s Self) Claim(ctx context.Context, who relationship.Person, id, correlationID string) (Found, error) {
+// [Portal.Record]; [problem.RegionNotAllowed], [problem.CloudMismatch] for a company that may not be their customer.
+func (s Portal) Claim(ctx context.Context, who relationship.Person, id, correlationID string) (Found, error) {
 	var f Found
 	err := command.Retry(func() error {
 		r, err := s.record(ctx, who, id)
@@ -143,13 +143,13 @@ func (s Self) Claim(ctx context.Context, who relationship.Person, id, correlatio
 	return f, err
 }
 
-func (s Self) entry(who relationship.Person, correlationID string) relationship.Entry {
+func (s Portal) entry(who relationship.Person, correlationID string) relationship.Entry {
 	return relationship.Entry{At: s.Now().UTC().Truncate(time.Second), By: who.Subject, CorrelationID: correlationID}
 }
 
 // Disown says that a record is not of the company: what was sold is suspended, its partners' support falls back (0.44), the relationships end,
-// and the domain is the company's. When the process dies in between, the record is still there, and the same can be said again. Codes: those of [Self.Record].
-func (s Self) Disown(ctx context.Context, who relationship.Person, id, correlationID string) (Found, error) {
+// and the domain is the company's. When the process dies in between, the record is still there, and the same can be said again. Codes: those of [Portal.Record].
+func (s Portal) Disown(ctx context.Context, who relationship.Person, id, correlationID string) (Found, error) {
 	var f Found
 	err := command.Retry(func() error {
 		r, err := s.record(ctx, who, id)
@@ -165,7 +165,7 @@ func (s Self) Disown(ctx context.Context, who relationship.Person, id, correlati
 	return f, err
 }
 
-func (s Self) disown(ctx context.Context, who relationship.Person, r relationship.Record, rows []relationship.Relationship, e relationship.Entry) error {
+func (s Portal) disown(ctx context.Context, who relationship.Person, r relationship.Record, rows []relationship.Relationship, e relationship.Entry) error {
 	told, err := r.Disown(who.Company)
 	if err != nil {
 		return err
@@ -186,7 +186,7 @@ func (s Self) disown(ctx context.Context, who relationship.Person, r relationshi
 }
 
 // suspend suspends what a partner has sold, one at a time, and gives the relationship as it is then.
-func (s Self) suspend(ctx context.Context, row relationship.Relationship, e relationship.Entry) (relationship.Relationship, error) {
+func (s Portal) suspend(ctx context.Context, row relationship.Relationship, e relationship.Entry) (relationship.Relationship, error) {
 	for page := (commerce.Page{Limit: MaxSubscriptions}); row.Sold.Active > 0; {
 		found, err := s.Purchases.ListSubscriptions(ctx, commerce.View{Partner: row.Partner, Customer: row.Customer.Tenant}, page)
 		if err != nil {

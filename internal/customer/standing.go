@@ -9,14 +9,14 @@ import (
 	"concord/internal/relationship"
 )
 
-// Standing is what is found out about a customer beside its relationship.
-type Standing struct {
+// Summary is what is found out about a customer beside its relationship.
+type Summary struct {
 	Signed         bool // the customer agreement, itself or as the partner attests
 	Administration commerce.Administration
 }
 
-// Standings says of customers what their relationships alone do not.
-type Standings struct {
+// Summaries says of customers what their relationships alone do not.
+type Summaries struct {
 	Agreed   commerce.Agreed
 	Granular interface {
 		Administered(ctx context.Context, p partner.TenantID, customers []partner.TenantID) (map[partner.TenantID]bool, error)
@@ -29,10 +29,10 @@ const atOnce = 100
 // Of says who of a partner's customers has signed the customer agreement, and who is administered how, by the ids of
 // their relationships. Who never dealt with a company learns nothing of what it has signed. The answer may be a second
 // old.
-func (s Standings) Of(
+func (s Summaries) Of(
 	ctx context.Context, p partner.TenantID, all []Known,
-) (map[partner.TenantID]Standing, error) {
-	stands := map[partner.TenantID]Standing{}
+) (map[partner.TenantID]Summary, error) {
+	stands := map[partner.TenantID]Summary{}
 	for some := range slices.Chunk(all, atOnce) {
 		if err := s.administered(ctx, p, some, stands); err != nil {
 			return nil, err
@@ -44,8 +44,8 @@ func (s Standings) Of(
 	return stands, nil
 }
 
-func (s Standings) administered(
-	ctx context.Context, p partner.TenantID, some []Known, stands map[partner.TenantID]Standing,
+func (s Summaries) administered(
+	ctx context.Context, p partner.TenantID, some []Known, stands map[partner.TenantID]Summary,
 ) error {
 	var open []partner.TenantID // whose administration may be granular
 	for _, k := range some {
@@ -53,7 +53,7 @@ func (s Standings) administered(
 		if k.Relationship != nil {
 			r = *k.Relationship
 		}
-		st := Standing{r.AgreementSigned, commerce.AdministrationOf(r, false)}
+		st := Summary{r.AgreementSigned, commerce.AdministrationOf(r, false)}
 		if st.Administration != commerce.DAP {
 			open = append(open, k.Tenant)
 		}
@@ -69,8 +69,8 @@ func (s Standings) administered(
 	return err
 }
 
-func (s Standings) signed(
-	ctx context.Context, p partner.TenantID, some []Known, stands map[partner.TenantID]Standing,
+func (s Summaries) signed(
+	ctx context.Context, p partner.TenantID, some []Known, stands map[partner.TenantID]Summary,
 ) error {
 	var unsaid []partner.TenantID
 	for _, k := range some {
@@ -119,7 +119,7 @@ type Filter struct {
 func (f Filter) Empty() bool { return f == Filter{} }
 
 // Keeps reports whether a customer is among those that are asked for.
-func (f Filter) Keeps(k Known, st Standing) bool {
+func (f Filter) Keeps(k Known, st Summary) bool {
 	r := k.Relationship
 	return (f.Country == "" || f.Country == k.Country) &&
 		(f.Identity == "" || r != nil && f.Identity == r.IdentityCheck) &&

@@ -16,8 +16,8 @@ import (
 	"concord/internal/problem"
 )
 
-// Desk is where drafts are written.
-type Desk struct {
+// Service is where drafts are written.
+type Service struct {
 	Invitations *invitation.Service
 	// Sign makes the token of a link.
 	Sign func(context.Context, link.Purpose, link.Link) (link.Secret, error)
@@ -44,7 +44,7 @@ func (d Draft) Message(at time.Time) []byte {
 
 // Of gives the draft as it is now: the partner's own words, or those of the letter. Codes: those of
 // [invitation.Service.Letter].
-func (d Desk) Of(ctx context.Context, u partner.User, id string) (Draft, error) {
+func (d Service) Of(ctx context.Context, u partner.User, id string) (Draft, error) {
 	l, err := d.Invitations.Letter(ctx, u, id)
 	if err != nil {
 		return Draft{}, err
@@ -81,7 +81,7 @@ func edited(inv invitation.Invitation, w invitation.Words, address link.Secret) 
 }
 
 // address gives the link of an invitation as it is now, and what every link of ours to its cloud begins with.
-func (d Desk) address(ctx context.Context, inv invitation.Invitation) (current link.Secret, origin string, err error) {
+func (d Service) address(ctx context.Context, inv invitation.Invitation) (current link.Secret, origin string, err error) {
 	cloud, err := d.Invitations.Clouds.Cloud(inv.Cloud)
 	if err != nil {
 		return "", "", err
@@ -98,7 +98,7 @@ func (d Desk) address(ctx context.Context, inv invitation.Invitation) (current l
 }
 
 // Edit keeps the partner's own words. Codes: those of [invitation.Service.Edit].
-func (d Desk) Edit(ctx context.Context, c command.Command, id string, w invitation.Words) (x Draft, replayed bool, err error) {
+func (d Service) Edit(ctx context.Context, c command.Command, id string, w invitation.Words) (x Draft, replayed bool, err error) {
 	// The link is made of what is read here: where it has another one by the time of writing, nothing is written. Who
 	// may only read learns nothing of what would be wrong with them.
 	if err := c.User.Permit(partner.InviteCustomers); err != nil {
@@ -123,7 +123,7 @@ func (d Desk) Edit(ctx context.Context, c command.Command, id string, w invitati
 
 // Reset gives the draft the words of the letter again. Codes: those of [invitation.Service.Reset]. One that was reset
 // before and has ended since has no draft to show: that is told instead.
-func (d Desk) Reset(ctx context.Context, c command.Command, id string) (x Draft, replayed bool, err error) {
+func (d Service) Reset(ctx context.Context, c command.Command, id string) (x Draft, replayed bool, err error) {
 	if _, replayed, err = d.Invitations.Reset(ctx, c, id); err != nil {
 		return Draft{}, replayed, err
 	}
@@ -132,7 +132,7 @@ func (d Desk) Reset(ctx context.Context, c command.Command, id string) (x Draft,
 }
 
 // Mail gives the mail that this service would send of a letter. Its links are no secret: they lead to the front page.
-func (d Desk) Mail(l invitation.Letter) letter.Content {
+func (d Service) Mail(l invitation.Letter) letter.Content {
 	return letter.Mail(
 		l,
 		letter.Links{Answer: l.Cloud.BaseURL + "/…", Report: l.Cloud.BaseURL, Allow: l.Cloud.BaseURL},

@@ -41,7 +41,7 @@ func TestGranularCost(t *testing.T) {
 		do         func() error
 	}{
 		{"propose", "1 GetItem, 1 TransactWriteItems | 4 | 1 | 0 | **5** | 0.5 | 0 | 0 | **0.5**", func() (err error) {
-			r, _, err = service.Create(ctx, command(), granular.Terms{
+			r, _, err = service.Create(ctx, command(), granular.Proposal{
 				DisplayName: new("Larch support"), Duration: new("P90D"), Roles: &[]string{"729827e3-9c14-49f7-bb1b-9608f156bbb8", "f2ef992c-3afb-46b9-b7cf-a126ee74c451"},
 				Customer: new(string(who.Company.Tenant)), CustomerName: new("Larch Ltd"),
 			})

@@ -28,7 +28,7 @@ const (
 	aBounced          = "bo" // since when
 	aBouncedReason    = "br"
 	aBlocked          = "bl" // partners; each with since when and why
-	aLifted           = "lf" // what the operator has ended
+	aRemoved          = "lf" // what the operator has ended
 )
 
 // countRemembered is how long the count of a day is of use: a partner's reputation looks back a week.
@@ -76,12 +76,12 @@ func (s *Store) Mailings(ctx context.Context, known string, strong bool) (m reci
 		}
 		m.Blocked[by] = s
 	}
-	for _, text := range f.texts(aLifted) {
-		l, err := decodeLifted(text)
+	for _, text := range f.texts(aRemoved) {
+		l, err := decodeRemoved(text)
 		if err != nil {
 			return m, err
 		}
-		m.Lifted = append(m.Lifted, l)
+		m.Removed = append(m.Removed, l)
 	}
 	return m, f.err
 }
@@ -113,12 +113,12 @@ func (s *Store) Record(ctx context.Context, m recipient.Mailings) (err error) {
 		blocked = append(blocked, strings.Join([]string{pack(string(p)), strconv.FormatInt(m.Blocked[p].At.Unix(), 36), m.Blocked[p].Reason}, "\t"))
 	}
 	i.texts(aBlocked, blocked)
-	lifted := make([]string, len(m.Lifted))
-	for n, l := range m.Lifted {
-		lifted[n] = encodeEntry(invitation.Entry{At: l.At, Key: string(l.Partner), By: l.By, CorrelationID: l.CorrelationID, Why: l.Why}, "", "")
+	removed := make([]string, len(m.Removed))
+	for n, l := range m.Removed {
+		removed[n] = encodeEntry(invitation.Entry{At: l.At, Key: string(l.Partner), By: l.By, CorrelationID: l.CorrelationID, Why: l.Why}, "", "")
 	}
-	i.texts(aLifted, lifted)
-	if m.Suppressed == nil && m.Bounced == nil && len(m.Blocked) == 0 && len(m.Lifted) == 0 {
+	i.texts(aRemoved, removed)
+	if m.Suppressed == nil && m.Bounced == nil && len(m.Blocked) == 0 && len(m.Removed) == 0 {
 		i.time(ttlAttr, newest.Add(24*time.Hour+remembered))
 	}
 	put := &types.Put{TableName: s.table, Item: i, ConditionExpression: aws.String(isNew)}
@@ -165,9 +165,9 @@ func decodeBlocked(s string) (partner.TenantID, recipient.Suppression, error) {
 	return partner.TenantID(by), recipient.Suppression{At: time.Unix(at, 0).UTC(), Reason: f[2]}, errors.Join(err1, err2)
 }
 
-func decodeLifted(s string) (recipient.Lifted, error) {
+func decodeRemoved(s string) (recipient.RemovedSuppression, error) {
 	e, err := decodeEntry(s, "", "")
-	return recipient.Lifted{At: e.At, Partner: partner.TenantID(e.Key), By: e.By, CorrelationID: e.CorrelationID, Why: e.Why}, err
+	return recipient.RemovedSuppression{At: e.At, Partner: partner.TenantID(e.Key), By: e.By, CorrelationID: e.CorrelationID, Why: e.Why}, err
 }
 
 // allIDs is what the id of every invitation begins with.

@@ -23,7 +23,9 @@ func TestWebhooks(t *testing.T) {
 // taken is a receiver that takes everything.
 type taken struct{}
 
-func (taken) Send(context.Context, webhook.Post) webhook.Answer { return webhook.Answer{Status: 204} }
+func (taken) Send(context.Context, webhook.Request) webhook.Answer {
+	return webhook.Answer{Status: 204}
+}
 
 // TestCostOfWebhooks prints what an event costs a partner with endpoints, and that it costs one without them nothing.
 func TestCostOfWebhooks(t *testing.T) {

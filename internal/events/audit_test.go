@@ -355,7 +355,7 @@ func TestDesk(t *testing.T) {
 	records, ids := story(t)
 	all := &shelf{}
 	told := map[string]int{}
-	if answer := runWith(t, batchOf(t, records...), Desk{Audit: all, Tell: counting(told, -1)}); len(answer.BatchItemFailures) > 0 || len(told) != len(ids) {
+	if answer := runWith(t, batchOf(t, records...), Dispatcher{Audit: all, Tell: counting(told, -1)}); len(answer.BatchItemFailures) > 0 || len(told) != len(ids) {
 		t.Fatal(answer, told)
 	}
 	if len(all.records) < len(ids) {
@@ -366,7 +366,7 @@ func TestDesk(t *testing.T) {
 			down := true
 			kept := &shelf{fail: func(r audit.Record) bool { return down && r.ID == id }}
 			told := map[string]int{}
-			answer := runWith(t, batchOf(t, records...), Desk{Audit: kept, Tell: counting(told, -1)})
+			answer := runWith(t, batchOf(t, records...), Dispatcher{Audit: kept, Tell: counting(told, -1)})
 			if len(answer.BatchItemFailures) != 1 {
 				t.Fatalf("reported %v", answer)
 			}
@@ -376,7 +376,7 @@ func TestDesk(t *testing.T) {
 			// Nothing before the reported record may be missing.
 			complete(t, records[:from], kept, told)
 			down = false
-			runWith(t, batchOf(t, records[from:]...), Desk{Audit: kept, Tell: counting(told, -1)})
+			runWith(t, batchOf(t, records[from:]...), Dispatcher{Audit: kept, Tell: counting(told, -1)})
 			complete(t, records, kept, told)
 			if d := cmp.Diff(all.records, kept.records); d != "" {
 				t.Error(d)
@@ -386,7 +386,7 @@ func TestDesk(t *testing.T) {
 	for fail := range ids {
 		t.Run(fmt.Sprint("the bus fails after ", fail), func(t *testing.T) {
 			kept, told := &shelf{}, map[string]int{}
-			answer := runWith(t, batchOf(t, records...), Desk{Audit: kept, Tell: counting(told, fail)})
+			answer := runWith(t, batchOf(t, records...), Dispatcher{Audit: kept, Tell: counting(told, fail)})
 			if len(answer.BatchItemFailures) != 1 || len(told) != fail {
 				t.Fatalf("reported %v, told %v", answer, told)
 			}
@@ -394,7 +394,7 @@ func TestDesk(t *testing.T) {
 				return strings.Contains(r, `"SequenceNumber":"`+answer.BatchItemFailures[0].ItemIdentifier)
 			})
 			complete(t, records[:from], kept, told)
-			runWith(t, batchOf(t, records[from:]...), Desk{Audit: kept, Tell: counting(told, -1)})
+			runWith(t, batchOf(t, records[from:]...), Dispatcher{Audit: kept, Tell: counting(told, -1)})
 			complete(t, records, kept, told)
 			if d := cmp.Diff(all.records, kept.records); d != "" {
 				t.Error(d)
@@ -420,7 +420,7 @@ func counting(told map[string]int, most int) func(context.Context, []Event) (int
 func complete(t *testing.T, records []string, kept *shelf, told map[string]int) {
 	t.Helper()
 	want, events := &shelf{}, map[string]int{}
-	runWith(t, batchOf(t, records...), Desk{Audit: want, Tell: counting(events, -1)})
+	runWith(t, batchOf(t, records...), Dispatcher{Audit: want, Tell: counting(events, -1)})
 	for id, r := range want.records {
 		if _, there := kept.records[id]; !there {
 			t.Errorf("%s is not in the audit", r.Operation)

@@ -127,7 +127,7 @@ func TestWhatBuyingTells(t *testing.T) {
 	}
 	var told []string
 	schemas, kept := schematest.Load(t), &shelf{}
-	answer := runWith(t, b, Desk{Audit: kept, Tell: func(_ context.Context, group []Event) (int, error) {
+	answer := runWith(t, b, Dispatcher{Audit: kept, Tell: func(_ context.Context, group []Event) (int, error) {
 		for _, e := range group {
 			told = append(told, e.Detail.ID)
 			impersonal(t, schemas, e)

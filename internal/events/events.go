@@ -1,5 +1,5 @@
 // Package events tells other systems what has happened, on an EventBridge bus, and puts it into the partners' audit: [Causes] says what a
-// write to the table causes, and a [Desk] delivers it.
+// write to the table causes, and a [Dispatcher] delivers it.
 //
 // An event is made by comparing an item before and after a write, never by the code that writes: what the table has, the bus
 // gets, and nothing else. It is delivered at least once and not always in order. Its id is made of the item and the version

@@ -214,7 +214,7 @@ func (o *office) wrote(write func(*dynamo.Store) error) {
 		}
 	}
 	kept := &shelf{}
-	answer := runWith(o.t, batchOf(o.t, passing...), Desk{Audit: kept, Tell: func(_ context.Context, group []Event) (int, error) {
+	answer := runWith(o.t, batchOf(o.t, passing...), Dispatcher{Audit: kept, Tell: func(_ context.Context, group []Event) (int, error) {
 		o.said = append(o.said, group...)
 		return len(group), nil
 	}})
@@ -238,10 +238,10 @@ func batchOf(t *testing.T, lines ...string) stream.Batch {
 // run does what functions/events does with a batch.
 func run(t *testing.T, b stream.Batch, put func(context.Context, []Event) (int, error)) lambdaevents.DynamoDBEventResponse {
 	t.Helper()
-	return runWith(t, b, Desk{Tell: put, Audit: &shelf{}})
+	return runWith(t, b, Dispatcher{Tell: put, Audit: &shelf{}})
 }
 
-func runWith(t *testing.T, b stream.Batch, desk Desk) lambdaevents.DynamoDBEventResponse {
+func runWith(t *testing.T, b stream.Batch, desk Dispatcher) lambdaevents.DynamoDBEventResponse {
 	t.Helper()
 	loop := stream.Loop{Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Out: io.Discard}}
 	answer, err := stream.Gather(loop, MaxGroup, func(r stream.Record) ([]Consequence, error) {

@@ -50,7 +50,7 @@ func (o *office) proposes(extend string) *grantor {
 		Store: store, Accounts: o.store, Clouds: o.Clouds, Addresses: emailaddr.Addresses{AllowReserved: true}, Roles: granular.ShippedRoles(),
 		Quota: recipient.Quota{Ledger: o.store, Limits: o.Limits}, Locales: o.Locales, Now: func() time.Time { return o.clock },
 	}}
-	r := must[granular.Relationship](o.t)(g.Service.Create(o.t.Context(), g.agent(), granular.Terms{
+	r := must[granular.Relationship](o.t)(g.Service.Create(o.t.Context(), g.agent(), granular.Proposal{
 		DisplayName: new("Larch support of Nora"), Duration: new("P90D"), AutoExtendDuration: &extend, Customer: new(string(larch)), CustomerName: new("Larch Dairy"),
 		Roles: &[]string{helpdesk, globalReader},
 	}))
@@ -141,7 +141,7 @@ func (g *grantor) mails(outcome outbox.Outcome) *grantor {
 
 func (g *grantor) sends() *grantor {
 	g.t.Helper()
-	must[granular.Relationship](g.t)(g.Service.Send(g.t.Context(), g.agent(), g.key.ID, granular.Letter{RecipientEmail: new("nora.berg@larch.example")}))
+	must[granular.Relationship](g.t)(g.Service.Send(g.t.Context(), g.agent(), g.key.ID, granular.Addressee{RecipientEmail: new("nora.berg@larch.example")}))
 	return g
 }
 
@@ -171,7 +171,7 @@ var granularCases = []struct {
 		[]string{"user created created", "user approvalPending approvalPending", "schedule expiring expiring", "schedule expired expired"}},
 	{"changed and deleted", func(o *office) *grantor {
 		g := o.proposes("P0D")
-		must[granular.Relationship](o.t)(g.Service.Revise(o.t.Context(), g.agent(), g.key.ID, granular.Terms{Duration: new("P1Y")}))
+		must[granular.Relationship](o.t)(g.Service.Revise(o.t.Context(), g.agent(), g.key.ID, granular.Proposal{Duration: new("P1Y")}))
 		if _, err := g.Delete(o.t.Context(), g.agent(), g.key.ID); err != nil {
 			o.t.Fatal(err)
 		}
@@ -180,7 +180,7 @@ var granularCases = []struct {
 	{"assigned, narrowed and assigned otherwise", func(o *office) *grantor {
 		g := o.proposes("P0D").lock().answers("accept")
 		a := must[granular.Assignment](o.t)(g.Assign(o.t.Context(), g.agent(), g.key.ID, granular.AssignmentTerms{Group: new("desk"), Roles: &[]string{helpdesk, globalReader}}))
-		must[granular.Relationship](o.t)(g.Revise(o.t.Context(), g.agent(), g.key.ID, granular.Terms{Roles: &[]string{helpdesk}}))
+		must[granular.Relationship](o.t)(g.Revise(o.t.Context(), g.agent(), g.key.ID, granular.Proposal{Roles: &[]string{helpdesk}}))
 		must[granular.Assignment](o.t)(g.Reassign(o.t.Context(), g.agent(), g.key.ID, a.ID, granular.AssignmentTerms{Roles: &[]string{helpdesk}}))
 		if _, err := g.Unassign(o.t.Context(), g.agent(), g.key.ID, a.ID); err != nil {
 			o.t.Fatal(err)

@@ -28,7 +28,7 @@ func TestABatchThatIsQueuedAsksForAWorker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var asked []batch.Key
-			desk := Desk{Tell: func(_ context.Context, group []Event) (int, error) { return len(group), nil }, Ask: func(_ context.Context, k batch.Key) error {
+			desk := Dispatcher{Tell: func(_ context.Context, group []Event) (int, error) { return len(group), nil }, Ask: func(_ context.Context, k batch.Key) error {
 				asked = append(asked, k)
 				return nil
 			}}
@@ -43,7 +43,7 @@ func TestABatchThatIsQueuedAsksForAWorker(t *testing.T) {
 		})
 	}
 	broken := errors.New("no queue")
-	desk := Desk{Ask: func(context.Context, batch.Key) error { return broken }}
+	desk := Dispatcher{Ask: func(context.Context, batch.Key) error { return broken }}
 	if n, err := desk.Deliver(t.Context(), []Consequence{{}, {Job: &jobKey}}); n != 1 || !errors.Is(err, broken) {
 		t.Errorf("a queue that fails: %d, %v", n, err)
 	}

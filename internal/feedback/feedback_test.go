@@ -310,7 +310,7 @@ func FuzzParse(f *testing.F) {
 func TestPausedIsTold(t *testing.T) {
 	var out bytes.Buffer
 	tell := Paused(slog.New(slog.NewJSONHandler(&out, nil)), &observe.Metrics{Stack: "s", Function: "feedback", Out: &out})
-	tell(t.Context(), key.Tenant, partner.Pause{At: time.Unix(0, 0), Reason: partner.Complaints}, registry.Standing{Mails: 640, Complaints: 3})
+	tell(t.Context(), key.Tenant, partner.Pause{At: time.Unix(0, 0), Reason: partner.Complaints}, registry.Score{Mails: 640, Complaints: 3})
 	for _, part := range []string{`"msg":"sending paused"`, `"level":"WARN"`, `"tenant":"` + string(key.Tenant) + `"`, `"reason":"complaints"`, `"mails":640`, `"complaints":3`, `"SendingPaused":1`, `"Function":"feedback"`} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("no %s in %s", part, &out)

@@ -53,7 +53,7 @@ func (o *office) assign(r granular.Relationship, group string, roles ...string) 
 // narrowed gives back all roles but some.
 func (o *office) narrowed(r granular.Relationship, roles ...string) granular.Relationship {
 	o.Helper()
-	r, replayed, err := o.Revise(o.Context(), o.command(whatever), r.ID, granular.Terms{Roles: &roles})
+	r, replayed, err := o.Revise(o.Context(), o.command(whatever), r.ID, granular.Proposal{Roles: &roles})
 	if err != nil || replayed {
 		o.Fatal(err, replayed)
 	}
@@ -64,23 +64,23 @@ func (o *office) narrowed(r granular.Relationship, roles ...string) granular.Rel
 func TestNarrowing(t *testing.T) {
 	o := open(t)
 	o.Roles.Version = "of the day of the approval"
-	r := o.received(o.approve(o.lock(o.create(func(t *granular.Terms) { t.Roles = &[]string{helpdesk, globalReader, globalAdministrator} }))))
+	r := o.received(o.approve(o.lock(o.create(func(t *granular.Proposal) { t.Roles = &[]string{helpdesk, globalReader, globalAdministrator} }))))
 	both, one := o.assign(r, "desk", helpdesk, globalReader), o.assign(r, "night", helpdesk)
 	o.Roles = granular.Table{Version: "a later one", GlobalAdministrator: globalAdministrator} // that knows none of them
 
 	for name, roles := range map[string][]string{
 		"none": {}, "one that was not approved": {helpdesk, "fe930be7-5e62-47db-91af-98c3a49a38b1"}, "one twice": {helpdesk, helpdesk},
 	} {
-		if _, _, err := o.Revise(t.Context(), o.command(whatever), r.ID, granular.Terms{Roles: &roles}); !problem.Is(err, problem.ValidationFailed) {
+		if _, _, err := o.Revise(t.Context(), o.command(whatever), r.ID, granular.Proposal{Roles: &roles}); !problem.Is(err, problem.ValidationFailed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, _, err := o.Revise(t.Context(), o.command(whatever), r.ID, granular.Terms{AutoExtendDuration: new("P180D")}); !problem.Is(err, problem.ValidationFailed) {
+	if _, _, err := o.Revise(t.Context(), o.command(whatever), r.ID, granular.Proposal{AutoExtendDuration: new("P180D")}); !problem.Is(err, problem.ValidationFailed) {
 		t.Errorf("extends with all rights: %v", err)
 	}
 
 	c := o.command(whatever)
-	change := granular.Terms{Roles: &[]string{strings.ToUpper(globalReader)}, AutoExtendDuration: new("P180D")}
+	change := granular.Proposal{Roles: &[]string{strings.ToUpper(globalReader)}, AutoExtendDuration: new("P180D")}
 	n, replayed, err := o.Revise(t.Context(), c, r.ID, change)
 	if err != nil || replayed || !slices.Equal(n.Roles, []string{globalReader}) || !n.AutoExtend || n.RoleTable != "of the day of the approval" {
 		t.Fatalf("%+v, %v, %v", n, replayed, err)
@@ -111,16 +111,16 @@ func TestNarrowing(t *testing.T) {
 // Who is suspended may give back (domain, 0.43), and nothing beside it.
 func TestASuspendedPartnerNarrows(t *testing.T) {
 	o := open(t)
-	r, draft := o.approve(o.lock(o.create())), o.create(func(t *granular.Terms) { t.DisplayName = new("Other") })
+	r, draft := o.approve(o.lock(o.create())), o.create(func(t *granular.Proposal) { t.DisplayName = new("Other") })
 	a := o.assign(r, "desk", helpdesk)
 	o.account(partner.Suspended)
 	for name, do := range map[string]func() error{
 		"more than to narrow": func() error {
-			_, _, err := o.Revise(t.Context(), o.command(whatever), r.ID, granular.Terms{Roles: &[]string{helpdesk}, AutoExtendDuration: new("P180D")})
+			_, _, err := o.Revise(t.Context(), o.command(whatever), r.ID, granular.Proposal{Roles: &[]string{helpdesk}, AutoExtendDuration: new("P180D")})
 			return err
 		},
 		"a draft": func() error {
-			_, _, err := o.Revise(t.Context(), o.command(whatever), draft.ID, granular.Terms{Roles: &[]string{helpdesk}})
+			_, _, err := o.Revise(t.Context(), o.command(whatever), draft.ID, granular.Proposal{Roles: &[]string{helpdesk}})
 			return err
 		},
 		"assign": func() error {

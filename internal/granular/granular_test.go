@@ -77,15 +77,15 @@ func (o *office) command(edit ...func(*command.Command)) command.Command {
 
 func whatever(c *command.Command) { c.IfVersion = command.AnyVersion }
 
-func terms(edit ...func(*granular.Terms)) granular.Terms {
-	t := granular.Terms{DisplayName: new("Larch support"), Duration: new("P90D"), Roles: &[]string{helpdesk, globalReader}, Customer: new(string(larch))}
+func terms(edit ...func(*granular.Proposal)) granular.Proposal {
+	t := granular.Proposal{DisplayName: new("Larch support"), Duration: new("P90D"), Roles: &[]string{helpdesk, globalReader}, Customer: new(string(larch))}
 	for _, f := range edit {
 		f(&t)
 	}
 	return t
 }
 
-func (o *office) create(edit ...func(*granular.Terms)) granular.Relationship {
+func (o *office) create(edit ...func(*granular.Proposal)) granular.Relationship {
 	o.Helper()
 	r, replayed, err := o.Create(o.Context(), o.command(), terms(edit...))
 	if err != nil || replayed {
@@ -189,7 +189,7 @@ func TestStateMachine(t *testing.T) {
 			return r
 		}},
 		{"beyond its end", func(o *office) granular.Relationship {
-			r := o.approve(o.lock(o.create(func(t *granular.Terms) { t.AutoExtendDuration = new("P180D") })))
+			r := o.approve(o.lock(o.create(func(t *granular.Proposal) { t.AutoExtendDuration = new("P180D") })))
 			o.clock = o.clock.Add((90 + 180 + 1) * day)
 			return r
 		}},
@@ -240,15 +240,15 @@ func TestStateMachine(t *testing.T) {
 	}{
 		//                 created, approvalPending, active, rejected, terminated, never approved, at its end, beyond its end (extended), withdrawn, deleted
 		{"change", partners(func(o *office, id string) error {
-			_, _, err := o.Revise(o.Context(), o.command(whatever), id, granular.Terms{DisplayName: new("Other"), Roles: &[]string{helpdesk}})
+			_, _, err := o.Revise(o.Context(), o.command(whatever), id, granular.Proposal{DisplayName: new("Other"), Roles: &[]string{helpdesk}})
 			return err
 		}), []string{"created", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "not_found"}},
 		{"extend", partners(func(o *office, id string) error {
-			_, _, err := o.Revise(o.Context(), o.command(whatever), id, granular.Terms{AutoExtendDuration: new("P180D")})
+			_, _, err := o.Revise(o.Context(), o.command(whatever), id, granular.Proposal{AutoExtendDuration: new("P180D")})
 			return err
 		}), []string{"created", "invalid_transition", "active", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "active", "invalid_transition", "not_found"}},
 		{"narrow", partners(func(o *office, id string) error {
-			_, _, err := o.Revise(o.Context(), o.command(whatever), id, granular.Terms{Roles: &[]string{helpdesk}})
+			_, _, err := o.Revise(o.Context(), o.command(whatever), id, granular.Proposal{Roles: &[]string{helpdesk}})
 			return err
 		}), []string{"created", "invalid_transition", "active", "invalid_transition", "invalid_transition", "invalid_transition", "invalid_transition", "active", "invalid_transition", "not_found"}},
 		{"assign", partners(func(o *office, id string) error {
@@ -440,7 +440,7 @@ func TestFullHistory(t *testing.T) {
 	r := o.create()
 	for n := range 30 {
 		var err error
-		if r, _, err = o.Revise(t.Context(), o.command(whatever), r.ID, granular.Terms{Duration: new(fmt.Sprintf("P%dD", n+1))}); err != nil {
+		if r, _, err = o.Revise(t.Context(), o.command(whatever), r.ID, granular.Proposal{Duration: new(fmt.Sprintf("P%dD", n+1))}); err != nil {
 			t.Fatal(err)
 		}
 		o.clock = o.clock.Add(time.Hour)
@@ -452,7 +452,7 @@ func TestFullHistory(t *testing.T) {
 
 func TestTerms(t *testing.T) {
 	o := open(t)
-	bad := func(edit func(*granular.Terms), want ...string) {
+	bad := func(edit func(*granular.Proposal), want ...string) {
 		t.Helper()
 		_, _, err := o.Create(t.Context(), o.command(), terms(edit))
 		p, _ := errors.AsType[*problem.Error](err)
@@ -466,40 +466,42 @@ func TestTerms(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	bad(func(t *granular.Terms) { *t = granular.Terms{} }, "/displayName validation_failed", "/duration validation_failed", "/accessDetails validation_failed")
-	bad(func(t *granular.Terms) { t.DisplayName = new(strings.Repeat("a", 51)) }, "/displayName name_invalid")
-	bad(func(t *granular.Terms) { t.DisplayName = new("see larch.com") }, "/displayName name_invalid")
-	bad(func(t *granular.Terms) { t.Roles = &[]string{} }, "/accessDetails/unifiedRoles validation_failed")
-	bad(func(t *granular.Terms) {
+	bad(func(t *granular.Proposal) { *t = granular.Proposal{} }, "/displayName validation_failed", "/duration validation_failed", "/accessDetails validation_failed")
+	bad(func(t *granular.Proposal) { t.DisplayName = new(strings.Repeat("a", 51)) }, "/displayName name_invalid")
+	bad(func(t *granular.Proposal) { t.DisplayName = new("see larch.com") }, "/displayName name_invalid")
+	bad(func(t *granular.Proposal) { t.Roles = &[]string{} }, "/accessDetails/unifiedRoles validation_failed")
+	bad(func(t *granular.Proposal) {
 		t.Roles = &[]string{helpdesk, strings.ToUpper(helpdesk), "62e90394-69f5-4237-9190-012177145e11", "x"}
 	}, "/accessDetails/unifiedRoles/1/roleDefinitionId validation_failed", "/accessDetails/unifiedRoles/2/roleDefinitionId validation_failed", "/accessDetails/unifiedRoles/3/roleDefinitionId validation_failed")
-	bad(func(t *granular.Terms) { t.Customer = new("larch") }, "/customer/tenantId validation_failed")
-	bad(func(t *granular.Terms) { t.Customer = new(strings.ToUpper(string(alder))) }, "/customer/tenantId self_invitation")
-	bad(func(t *granular.Terms) { t.CustomerName = new("") }, "/customer/displayName name_invalid")
+	bad(func(t *granular.Proposal) { t.Customer = new("larch") }, "/customer/tenantId validation_failed")
+	bad(func(t *granular.Proposal) { t.Customer = new(strings.ToUpper(string(alder))) }, "/customer/tenantId self_invitation")
+	bad(func(t *granular.Proposal) { t.CustomerName = new("") }, "/customer/displayName name_invalid")
 	for _, d := range []string{"", "P0D", "P731D", "P105W", "P3Y", "P25M", "P1Y13M", "P1Y1D", "PT24H", "P", "1D", "-P1D", "P1D ", "P1.5Y"} {
-		bad(func(t *granular.Terms) { t.Duration = &d }, "/duration validation_failed")
+		bad(func(t *granular.Proposal) { t.Duration = &d }, "/duration validation_failed")
 	}
 	for _, d := range []string{"P90D", "PT180D", "", "P180DT0S"} {
-		bad(func(t *granular.Terms) { t.AutoExtendDuration = &d }, "/autoExtendDuration validation_failed")
+		bad(func(t *granular.Proposal) { t.AutoExtendDuration = &d }, "/autoExtendDuration validation_failed")
 	}
-	bad(func(t *granular.Terms) { t.AutoExtendDuration, t.Roles = new("P180D"), &[]string{globalAdministrator} }, "/autoExtendDuration validation_failed")
+	bad(func(t *granular.Proposal) {
+		t.AutoExtendDuration, t.Roles = new("P180D"), &[]string{globalAdministrator}
+	}, "/autoExtendDuration validation_failed")
 
 	whole := func(r rune) string { return strings.Repeat(string(r), 50) }
-	for n, edit := range []func(*granular.Terms){
-		func(t *granular.Terms) { t.DisplayName, t.Duration = new(whole('é')), new("P1D") },
-		func(t *granular.Terms) { t.AutoExtendDuration, t.Customer = new("PT0S"), nil },
-		func(t *granular.Terms) {
+	for n, edit := range []func(*granular.Proposal){
+		func(t *granular.Proposal) { t.DisplayName, t.Duration = new(whole('é')), new("P1D") },
+		func(t *granular.Proposal) { t.AutoExtendDuration, t.Customer = new("PT0S"), nil },
+		func(t *granular.Proposal) {
 			t.Roles, t.AutoExtendDuration, t.Duration = &[]string{globalAdministrator}, new("P0D"), new("P2Y")
 		},
 	} {
-		if _, _, err := o.Create(t.Context(), o.command(), terms(func(t *granular.Terms) { t.DisplayName = new(fmt.Sprint("N", n)) }, edit)); err != nil {
+		if _, _, err := o.Create(t.Context(), o.command(), terms(func(t *granular.Proposal) { t.DisplayName = new(fmt.Sprint("N", n)) }, edit)); err != nil {
 			t.Errorf("%d: %v", n, err)
 		}
 	}
 
 	// In an active relationship with that role nothing can be made to extend by itself, either.
-	r := o.approve(o.lock(o.create(func(t *granular.Terms) { t.Roles = &[]string{globalAdministrator, helpdesk} })))
-	if _, _, err := o.Revise(t.Context(), o.command(whatever), r.ID, granular.Terms{AutoExtendDuration: new("P180D")}); !problem.Is(err, problem.ValidationFailed) {
+	r := o.approve(o.lock(o.create(func(t *granular.Proposal) { t.Roles = &[]string{globalAdministrator, helpdesk} })))
+	if _, _, err := o.Revise(t.Context(), o.command(whatever), r.ID, granular.Proposal{AutoExtendDuration: new("P180D")}); !problem.Is(err, problem.ValidationFailed) {
 		t.Error(err)
 	}
 }
@@ -551,13 +553,13 @@ func TestRoleTable(t *testing.T) {
 func TestNamesAreUnique(t *testing.T) {
 	o := open(t)
 	first := o.create()
-	_, _, err := o.Create(t.Context(), o.command(), terms(func(t *granular.Terms) { t.DisplayName = new("LARCH support") }))
+	_, _, err := o.Create(t.Context(), o.command(), terms(func(t *granular.Proposal) { t.DisplayName = new("LARCH support") }))
 	if p, ok := errors.AsType[*problem.Error](err); !ok || p.Code != problem.ValidationFailed || p.Findings[0].Pointer != "/displayName" {
 		t.Fatal(err)
 	}
-	second := o.create(func(t *granular.Terms) { t.DisplayName = new("Maple support") })
+	second := o.create(func(t *granular.Proposal) { t.DisplayName = new("Maple support") })
 	rename := func(id, name string) error {
-		_, _, err := o.Revise(t.Context(), o.command(whatever), id, granular.Terms{DisplayName: &name})
+		_, _, err := o.Revise(t.Context(), o.command(whatever), id, granular.Proposal{DisplayName: &name})
 		return err
 	}
 	if err := rename(second.ID, "larch Support"); !problem.Is(err, problem.ValidationFailed) {
@@ -600,7 +602,7 @@ func TestIdempotency(t *testing.T) {
 		do   func(command.Command) (bool, error)
 	}{
 		{"change", func(c command.Command) (bool, error) {
-			_, was, err := o.Revise(t.Context(), c, r.ID, granular.Terms{Duration: new("P1Y")})
+			_, was, err := o.Revise(t.Context(), c, r.ID, granular.Proposal{Duration: new("P1Y")})
 			return was, err
 		}},
 		{"delete", func(c command.Command) (bool, error) { return o.Delete(t.Context(), c, r.ID) }},
@@ -625,7 +627,7 @@ func TestIdempotency(t *testing.T) {
 	seen := map[string]bool{r.ID: true}
 	for n := range 3 {
 		o.clock = o.clock.Add(day)
-		r, replayed, err := o.Create(t.Context(), c, terms(func(t *granular.Terms) { t.DisplayName = new(fmt.Sprint("Day ", n)) }))
+		r, replayed, err := o.Create(t.Context(), c, terms(func(t *granular.Proposal) { t.DisplayName = new(fmt.Sprint("Day ", n)) }))
 		if err != nil || replayed || seen[r.ID] {
 			t.Errorf("%v %v", replayed, err)
 		}
@@ -664,7 +666,7 @@ func TestWhoMay(t *testing.T) {
 		_, _, create := o.Create(t.Context(), c, terms())
 		_, read := o.Relationship(t.Context(), u, r.ID)
 		_, list := o.Relationships(t.Context(), u, granular.Query{Limit: 1})
-		_, _, change := o.Revise(t.Context(), c, r.ID, granular.Terms{})
+		_, _, change := o.Revise(t.Context(), c, r.ID, granular.Proposal{})
 		_, _, lock := o.Lock(t.Context(), c, r.ID)
 		_, _, end := o.Terminate(t.Context(), c, r.ID)
 		_, del := o.Delete(t.Context(), c, r.ID)
@@ -700,11 +702,11 @@ func TestWhoMay(t *testing.T) {
 	}
 
 	// A partner that is not active asks for nothing, and still gives back.
-	active := o.approve(o.lock(o.create(func(t *granular.Terms) { t.DisplayName = new("Second") })))
+	active := o.approve(o.lock(o.create(func(t *granular.Proposal) { t.DisplayName = new("Second") })))
 	o.account(partner.Suspended)
 	c := o.command(whatever)
 	_, _, create := o.Create(t.Context(), c, terms())
-	_, _, change := o.Revise(t.Context(), c, r.ID, granular.Terms{})
+	_, _, change := o.Revise(t.Context(), c, r.ID, granular.Proposal{})
 	_, _, lock := o.Lock(t.Context(), c, r.ID)
 	for op, err := range map[string]error{"create": create, "change": change, "lock": lock} {
 		if !problem.Is(err, problem.PartnerNotActive) {
@@ -724,7 +726,7 @@ func TestVersions(t *testing.T) {
 	r := o.create()
 	version := func(n int) func(*command.Command) { return func(c *command.Command) { c.IfVersion = n } }
 	revise := func(c command.Command) error {
-		_, _, err := o.Revise(t.Context(), c, r.ID, granular.Terms{Duration: new("P1Y"), DisplayName: new("\x00")})
+		_, _, err := o.Revise(t.Context(), c, r.ID, granular.Proposal{Duration: new("P1Y"), DisplayName: new("\x00")})
 		return err
 	}
 	remove := func(c command.Command) error { _, err := o.Delete(t.Context(), c, r.ID); return err }
@@ -789,7 +791,7 @@ func TestPeople(t *testing.T) {
 
 	t.Run("whoever approves binds it", func(t *testing.T) {
 		o := open(t)
-		r := o.lock(o.create(func(t *granular.Terms) { t.Customer, t.CustomerName = nil, new("Some Ltd") }))
+		r := o.lock(o.create(func(t *granular.Proposal) { t.Customer, t.CustomerName = nil, new("Some Ltd") }))
 		if r.Customer != "" || r.CustomerName != "Some Ltd" {
 			t.Errorf("%+v", r)
 		}
@@ -895,7 +897,7 @@ func TestTime(t *testing.T) {
 		{"P90D", "P180D", []string{"90 extended 0", "270 extended 0", "450 extended 0"}},
 	} {
 		o := open(t)
-		r := o.received(o.approve(o.lock(o.create(func(t *granular.Terms) { t.Duration, t.AutoExtendDuration = &each.duration, &each.extend }))))
+		r := o.received(o.approve(o.lock(o.create(func(t *granular.Proposal) { t.Duration, t.AutoExtendDuration = &each.duration, &each.extend }))))
 		most := len(each.want)
 		if each.extend == "P0D" {
 			most++
@@ -933,7 +935,7 @@ func TestTime(t *testing.T) {
 		o.clock = o.clock.Add(85 * day)
 		cleanup(o, r)
 		extend := func(d string) granular.Relationship {
-			r, _, err := o.Revise(t.Context(), o.command(whatever), r.ID, granular.Terms{AutoExtendDuration: &d})
+			r, _, err := o.Revise(t.Context(), o.command(whatever), r.ID, granular.Proposal{AutoExtendDuration: &d})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -948,7 +950,7 @@ func TestTime(t *testing.T) {
 	})
 	t.Run("an extension begins the count of reminders anew", func(t *testing.T) {
 		o := open(t)
-		r := o.approve(o.lock(o.create(func(t *granular.Terms) { t.AutoExtendDuration = new("P180D") })))
+		r := o.approve(o.lock(o.create(func(t *granular.Proposal) { t.AutoExtendDuration = new("P180D") })))
 		r.Reminded = 2 // as in items from before the terms could change
 		if at := r.At(r.EndAt); at.Reminded != 0 || !at.EndAt.Equal(r.EndAt.Add(granular.Extension)) {
 			t.Errorf("%d reminders are behind an end at %s", at.Reminded, at.EndAt)
@@ -956,13 +958,13 @@ func TestTime(t *testing.T) {
 	})
 	t.Run("what was extended and not noticed yet", func(t *testing.T) {
 		o := open(t)
-		r := o.approve(o.lock(o.create(func(t *granular.Terms) { t.AutoExtendDuration = new("P180D") })))
+		r := o.approve(o.lock(o.create(func(t *granular.Proposal) { t.AutoExtendDuration = new("P180D") })))
 		o.clock = o.clock.Add(100 * day)
 		seen, err := o.Relationship(t.Context(), o.command().User, r.ID)
 		if err != nil || seen.Status != granular.Active || !seen.EndAt.Equal(r.EndAt.Add(granular.Extension)) || seen.Version != r.Version {
 			t.Errorf("%v %+v", err, seen)
 		}
-		after, _, err := o.Revise(t.Context(), o.command(whatever), r.ID, granular.Terms{AutoExtendDuration: new("P0D")})
+		after, _, err := o.Revise(t.Context(), o.command(whatever), r.ID, granular.Proposal{AutoExtendDuration: new("P0D")})
 		if err != nil || !after.EndAt.Equal(seen.EndAt) || !slices.Equal(actions(after)[5:], []string{"schedule extended", "partner changed"}) {
 			t.Errorf("%v %q", err, actions(after))
 		}
@@ -1075,7 +1077,7 @@ func TestInvariants(t *testing.T) {
 	steps := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		o := open(t)
-		r := o.create(func(t *granular.Terms) {
+		r := o.create(func(t *granular.Proposal) {
 			t.AutoExtendDuration = new(rapid.SampledFrom([]string{"P0D", "P180D"}).Draw(rt, "extend"))
 		})
 		final := []granular.Status{granular.Expired, granular.Terminated, granular.Deleted}
@@ -1089,7 +1091,7 @@ func TestInvariants(t *testing.T) {
 			did := rapid.SampledFrom([]string{"change", "lock", "terminate", "delete", "accept", "decline", "end", "look", "tick", "narrow", "assign", "reassign", "unassign"}).Draw(rt, "action")
 			switch did {
 			case "change":
-				_, _, _ = o.Revise(t.Context(), o.command(whatever), r.ID, granular.Terms{AutoExtendDuration: new("P0D")})
+				_, _, _ = o.Revise(t.Context(), o.command(whatever), r.ID, granular.Proposal{AutoExtendDuration: new("P0D")})
 			case "lock":
 				_, _, _ = o.Lock(t.Context(), o.command(), r.ID)
 			case "terminate":
@@ -1103,7 +1105,7 @@ func TestInvariants(t *testing.T) {
 			case "tick":
 				_, _ = o.cleanup(r.Key)
 			case "narrow":
-				_, _, _ = o.Revise(t.Context(), o.command(whatever), r.ID, granular.Terms{Roles: &[]string{globalReader}})
+				_, _, _ = o.Revise(t.Context(), o.command(whatever), r.ID, granular.Proposal{Roles: &[]string{globalReader}})
 			case "assign":
 				group := rapid.SampledFrom([]string{"desk", "night"}).Draw(rt, "group")
 				_, _, _ = o.Assign(t.Context(), o.command(), r.ID, granular.AssignmentTerms{Group: &group, Roles: &[]string{helpdesk}})

@@ -33,7 +33,7 @@ func (o *office) send(r granular.Relationship, to string) granular.Relationship 
 	if o.Quota == nil {
 		o.Quota = &quota{}
 	}
-	r, _, err := o.Send(o.Context(), o.command(), r.ID, granular.Letter{RecipientEmail: &to})
+	r, _, err := o.Send(o.Context(), o.command(), r.ID, granular.Addressee{RecipientEmail: &to})
 	if err != nil {
 		o.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestSend(t *testing.T) {
 	q := &quota{}
 	o.Quota, o.Locales = q, []language.Tag{language.English, language.French}
 	r := o.create()
-	refused := func(code problem.Code, to granular.Letter, findings ...string) {
+	refused := func(code problem.Code, to granular.Addressee, findings ...string) {
 		t.Helper()
 		_, _, err := o.Send(t.Context(), o.command(), r.ID, to)
 		if !problem.Is(err, code) {
@@ -92,18 +92,18 @@ func TestSend(t *testing.T) {
 			}
 		}
 	}
-	larch := granular.Letter{RecipientEmail: new("ada@larch.example")}
+	larch := granular.Addressee{RecipientEmail: new("ada@larch.example")}
 	refused(problem.InvalidTransition, larch)
 	r = o.lock(r)
-	refused(problem.RecipientEmailRequired, granular.Letter{}, "/recipientEmail")
-	refused(problem.EmailInvalid, granular.Letter{RecipientEmail: new("ada")}, "/recipientEmail")
-	refused(problem.ValidationFailed, granular.Letter{RecipientEmail: larch.RecipientEmail, Locale: new("-")}, "/locale")
+	refused(problem.RecipientEmailRequired, granular.Addressee{}, "/recipientEmail")
+	refused(problem.EmailInvalid, granular.Addressee{RecipientEmail: new("ada")}, "/recipientEmail")
+	refused(problem.ValidationFailed, granular.Addressee{RecipientEmail: larch.RecipientEmail, Locale: new("-")}, "/locale")
 	q.refusal = problem.New(problem.RecipientSuppressed, "x")
 	refused(problem.RecipientSuppressed, larch)
 	q.refusal, q.asked = nil, nil
 
 	c := o.command()
-	r, replayed, err := o.Send(t.Context(), c, r.ID, granular.Letter{RecipientEmail: new(" Ada@larch.example "), Locale: new("fr")})
+	r, replayed, err := o.Send(t.Context(), c, r.ID, granular.Addressee{RecipientEmail: new(" Ada@larch.example "), Locale: new("fr")})
 	if err != nil || replayed || r.Mail.To != "Ada@larch.example" || r.Mail.Locale != "fr" || r.Generation != 1 || r.Delivery() != "queued" || r.Post.State != outbox.Queued {
 		t.Fatalf("%v %+v", err, r)
 	}
@@ -115,7 +115,7 @@ func TestSend(t *testing.T) {
 	}
 	// Sent again, it has another link, and the older one no longer works.
 	old := linkOf(r)
-	r, _, err = o.Send(t.Context(), o.command(), r.ID, granular.Letter{})
+	r, _, err = o.Send(t.Context(), o.command(), r.ID, granular.Addressee{})
 	if err != nil || r.Generation != 2 || r.Mail.To != "Ada@larch.example" || r.Mail.Locale != "fr" {
 		t.Errorf("%v %+v", err, r)
 	}
@@ -290,7 +290,7 @@ func TestFeedback(t *testing.T) {
 		}
 		r = n
 	}
-	early := o.send(o.lock(o.create(func(t *granular.Terms) { t.DisplayName = new("Other") })), "ada@larch.example")
+	early := o.send(o.lock(o.create(func(t *granular.Proposal) { t.DisplayName = new("Other") })), "ada@larch.example")
 	if n, verdict := early.Feedback(o.clock, report(1, outbox.Delivered, "", "0100-2")); verdict != outbox.Recorded || n.Mail.MessageID != "0100-2" || n.Mail.State != outbox.Delivered || n.Mail.SentAt.IsZero() {
 		t.Errorf("%v %+v", verdict, n.Mail)
 	}

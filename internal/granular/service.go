@@ -70,8 +70,8 @@ func replays(c command.Command, now time.Time, r Relationship, actions ...string
 	return false, nil
 }
 
-// Terms is what a partner says of a relationship, before it was checked. Nil means "not said".
-type Terms struct {
+// Proposal is what a partner says of a relationship, before it was checked. Nil means "not said".
+type Proposal struct {
 	DisplayName        *string
 	Duration           *string // ISO 8601, P1D to P2Y
 	AutoExtendDuration *string // P0D, PT0S or P180D
@@ -84,12 +84,12 @@ type Terms struct {
 }
 
 // beyond reports whether more is said than an active relationship can change.
-func (t Terms) beyond() bool {
+func (t Proposal) beyond() bool {
 	return t.DisplayName != nil || t.Duration != nil || t.Customer != nil || t.CustomerName != nil
 }
 
 // narrows reports whether roles are all that is said.
-func (t Terms) narrows() bool {
+func (t Proposal) narrows() bool {
 	return t.Roles != nil && !t.beyond() && t.AutoExtendDuration == nil && t.IdentityConfirmed == nil
 }
 
@@ -98,7 +98,7 @@ func (t Terms) narrows() bool {
 //
 // Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive]; [problem.ValidationFailed], [problem.NameInvalid],
 // [problem.SelfInvitation] (invariant 9); [problem.IdempotencyKeyReused]; [problem.InvalidTransition] when what the key made was deleted.
-func (s *Service) Create(ctx context.Context, c command.Command, t Terms) (r Relationship, replayed bool, err error) {
+func (s *Service) Create(ctx context.Context, c command.Command, t Proposal) (r Relationship, replayed bool, err error) {
 	account, err := s.partner(ctx, c.User)
 	if err != nil {
 		return Relationship{}, false, err
@@ -127,7 +127,7 @@ func (s *Service) Create(ctx context.Context, c command.Command, t Terms) (r Rel
 
 // Beside gives the relationship that an invitation asks for together with its own (domain, 0.28), without its id. What is wrong with the
 // terms is found below the pointer, under the names of the invitation's field.
-func Beside(roles Table, account partner.Account, u partner.User, customer partner.TenantID, t Terms, f *problem.Findings, pointer string) Relationship {
+func Beside(roles Table, account partner.Account, u partner.User, customer partner.TenantID, t Proposal, f *problem.Findings, pointer string) Relationship {
 	r := Relationship{Key: Key{Partner: account.Tenant}, Customer: customer, Cloud: account.Cloud, Status: Created, Generation: 1, CreatedBy: u.Subject, Version: 1}
 	var own problem.Findings
 	for _, field := range []struct {
@@ -240,7 +240,7 @@ func (s *Service) partner(ctx context.Context, u partner.User) (partner.Account,
 }
 
 // apply checks terms field by field and takes what was said.
-func (s *Service) apply(f *problem.Findings, r *Relationship, t Terms) {
+func (s *Service) apply(f *problem.Findings, r *Relationship, t Proposal) {
 	if t.DisplayName != nil {
 		name, err := emailaddr.Addressee(*t.DisplayName)
 		switch {
@@ -448,7 +448,7 @@ func (s *Service) Administered(ctx context.Context, p partner.TenantID, customer
 // the roles (domain, 0.46): narrowing needs no active partner (0.43). The command names the version that it changes. Replayed reports that
 // the command's key had changed it before. Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound],
 // [problem.PreconditionRequired] without a version, [problem.PreconditionFailed], those of a field, [problem.InvalidTransition].
-func (s *Service) Revise(ctx context.Context, c command.Command, id string, t Terms) (r Relationship, replayed bool, err error) {
+func (s *Service) Revise(ctx context.Context, c command.Command, id string, t Proposal) (r Relationship, replayed bool, err error) {
 	_, inactive := s.partner(ctx, c.User)
 	if inactive != nil && !(problem.Is(inactive, problem.PartnerNotActive) && t.narrows()) {
 		return Relationship{}, false, inactive
@@ -477,7 +477,7 @@ func (s *Service) Revise(ctx context.Context, c command.Command, id string, t Te
 }
 
 // reviseActive changes what the customer has approved: it can only become less, or go on as it is.
-func (s *Service) reviseActive(r *Relationship, f *problem.Findings, t Terms, e Entry) error {
+func (s *Service) reviseActive(r *Relationship, f *problem.Findings, t Proposal, e Entry) error {
 	extended, narrowed := r.AutoExtend, false
 	if t.Roles != nil {
 		narrowed = r.narrow(f, *t.Roles, e)
@@ -528,14 +528,14 @@ func (s *Service) Lock(ctx context.Context, c command.Command, id string) (r Rel
 	}})
 }
 
-// Letter is to whom a request goes, and in which language. Nil means "as before", and at first the partner's language.
-type Letter struct{ RecipientEmail, Locale *string }
+// Addressee is to whom a request goes, and in which language. Nil means "as before", and at first the partner's language.
+type Addressee struct{ RecipientEmail, Locale *string }
 
 // Send mails the request to approve to somebody at the customer's, with a link of its own: one that was mailed before no longer works.
 // Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], [problem.PreconditionFailed];
 // [problem.RecipientEmailRequired], those of an address, [problem.ValidationFailed]; [problem.InvalidTransition] unless the approval is
 // waited for; those of [Quota].
-func (s *Service) Send(ctx context.Context, c command.Command, id string, to Letter) (r Relationship, replayed bool, err error) {
+func (s *Service) Send(ctx context.Context, c command.Command, id string, to Addressee) (r Relationship, replayed bool, err error) {
 	account, err := s.partner(ctx, c.User)
 	if err != nil {
 		return Relationship{}, false, err
@@ -561,7 +561,7 @@ func (s *Service) Send(ctx context.Context, c command.Command, id string, to Let
 	}})
 }
 
-func (s *Service) address(f *problem.Findings, r *Relationship, to Letter, account partner.Account) {
+func (s *Service) address(f *problem.Findings, r *Relationship, to Addressee, account partner.Account) {
 	if r.Mail.Locale == "" {
 		r.Mail.Locale = account.Locale
 	}

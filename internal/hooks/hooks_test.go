@@ -346,8 +346,8 @@ func TestAddresses(t *testing.T) {
 	inner := newReceiver(t)
 	redirect := httptest.NewServer(http.RedirectHandler(inner.URL, http.StatusTemporaryRedirect))
 	t.Cleanup(redirect.Close)
-	post := func(url string) webhook.Post {
-		return webhook.Post{URL: url, ID: "x", At: time.Now(), Body: []byte("{}"), Secrets: []string{webhook.SecretPrefix + "c2VjcmV0"}}
+	post := func(url string) webhook.Request {
+		return webhook.Request{URL: url, ID: "x", At: time.Now(), Body: []byte("{}"), Secrets: []string{webhook.SecretPrefix + "c2VjcmV0"}}
 	}
 	if a := hooks.NewSender(webhook.Addresses{Local: true}, nil).Send(t.Context(), post(redirect.URL)); a.Reason != hooks.RedirectRefused || len(inner.got) != 0 {
 		t.Errorf("a redirect: %+v", a)

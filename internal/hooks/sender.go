@@ -73,7 +73,7 @@ func NewSender(allowed webhook.Addresses, roots *x509.CertPool) *Sender {
 }
 
 // Send makes one attempt. No error holds anything that was answered, nor where it went.
-func (s *Sender) Send(ctx context.Context, p webhook.Post) webhook.Answer {
+func (s *Sender) Send(ctx context.Context, p webhook.Request) webhook.Answer {
 	signed, err := signatures(p)
 	if err != nil {
 		return webhook.Answer{Reason: SecretInvalid}
@@ -106,7 +106,7 @@ func (s *Sender) Send(ctx context.Context, p webhook.Post) webhook.Answer {
 }
 
 // signatures signs with each of the secrets.
-func signatures(p webhook.Post) (string, error) {
+func signatures(p webhook.Request) (string, error) {
 	all := make([]string, len(p.Secrets))
 	for n, secret := range p.Secrets {
 		w, err := standardwebhooks.NewWebhook(secret)

@@ -511,7 +511,7 @@ func (s *Service) accept(
 	before := t.Invitation
 	is := s.grant(*t, b, standing, who, g, signs, correlationID)
 	if before.Sandbox {
-		is = grants{} // a rehearsal changes nothing between anybody
+		is = acceptance{} // a rehearsal changes nothing between anybody
 	}
 	beside := t.together(who, is.customer, g, true, correlationID)
 	g.AgreementSigned, g.Granular = signs != nil, beside != nil
@@ -544,7 +544,7 @@ func (t *Letter) stands(c Change) {
 func (s *Service) decline(ctx context.Context, t *Letter, b backdrop, who relationship.Person, g Given, correlationID string) error {
 	before := t.Invitation
 	change := Change{Before: &before, After: before.answer(Declined, g, correlationID, s.evidence()), Granular: t.together(who, "", g, false, correlationID)}
-	err := s.settle(ctx, change, grants{learnt: b.identity.Learnt})
+	err := s.settle(ctx, change, acceptance{learnt: b.identity.Learnt})
 	if err == nil {
 		t.stands(change)
 	}

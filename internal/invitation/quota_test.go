@@ -407,7 +407,7 @@ func TestWhatIsSuppressed(t *testing.T) {
 			t.Errorf("%s is suppressed: %v", address, !want)
 		}
 	}
-	p := recipient.Pardon{Ledger: o.store, Addresses: o.Addresses, Now: o.now}
+	p := recipient.SuppressionRemoval{Ledger: o.store, Addresses: o.Addresses, Now: o.now}
 	operator := partner.User{Subject: "olga", Tenant: elm, Roles: []partner.Role{partner.Operator}}
 	all := recipient.AllPartners
 	for _, step := range []struct {
@@ -421,7 +421,7 @@ func TestWhatIsSuppressed(t *testing.T) {
 		{"ada+x@larch.example", 0, []string{"ada@larch.example"}, nil},
 		{"paul+z@larch.example", 0, []string{"ada@larch.example"}, []string{"paul@larch.example", "paul+x@larch.example"}},
 	} {
-		left, err := p.Lift(t.Context(), operator, recipient.Lifting{Address: &step.address, Scope: &all, Why: ptr("asked for")})
+		left, err := p.Remove(t.Context(), operator, recipient.Removal{Address: &step.address, Scope: &all, Why: ptr("asked for")})
 		if err != nil || len(left) != step.left {
 			t.Errorf("lifting %s: %+v, %v", step.address, left, err)
 		}

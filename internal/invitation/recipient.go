@@ -207,7 +207,7 @@ func (s *Service) allow(ctx context.Context, l link.Link, plea *Plea, bars func(
 // stood (0.42). With a nil plea it only looks. The administration that the answer gave ends at once, and the partner has to confirm whom it deals with before it can order
 // again (0.25); the relationship itself is the partner's to end, and the inviter is told. The error is that of [Service.AskAgain].
 func (s *Service) Dispute(ctx context.Context, l link.Link, plea *Plea) (Letter, Case, error) {
-	var is grants
+	var is acceptance
 	write := func(ctx context.Context, c Change) error { return s.settle(ctx, c, is) }
 	return s.pleadAnd(ctx, l, plea, DisputeReasons, write, func(t *Letter, now time.Time, p *Plea) (Case, error) {
 		i := &t.Invitation
@@ -233,7 +233,7 @@ func (s *Service) Dispute(ctx context.Context, l link.Link, plea *Plea) (Letter,
 }
 
 // disputed gives what an answer has granted as it is once the answer is disputed.
-func (s *Service) disputed(ctx context.Context, t Letter, now time.Time, correlationID string) (is grants, err error) {
+func (s *Service) disputed(ctx context.Context, t Letter, now time.Time, correlationID string) (is acceptance, err error) {
 	i := t.Invitation
 	if i.Status != Accepted || i.Sandbox {
 		return is, nil
@@ -241,7 +241,7 @@ func (s *Service) disputed(ctx context.Context, t Letter, now time.Time, correla
 	for _, to := range t.receivers() {
 		standing, err := s.standing(ctx, to.Tenant, i.Answer.Tenant)
 		if err != nil {
-			return grants{}, err
+			return acceptance{}, err
 		}
 		if standing == nil {
 			continue

@@ -116,7 +116,7 @@ type Proposal struct {
 	ActingRole            *partner.ProgramRole
 	RequestDelegatedAdmin *bool
 	// Granular is granular administration that the same answer is to approve (domain, 0.28).
-	Granular  *granular.Terms
+	Granular  *granular.Proposal
 	Locale    *string
 	Duration  *time.Duration
 	Source    *string

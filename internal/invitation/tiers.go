@@ -295,8 +295,8 @@ func (s *Service) mayAnswer(inv Invitation, roles []partner.Role) bool {
 	}
 }
 
-// grants is what an acceptance changes, and what became of it.
-type grants struct {
+// acceptance is what an acceptance changes, and what became of it.
+type acceptance struct {
 	relationships []relationship.Change
 	partnership   *partnership.Change
 	stands        *partnership.Pair
@@ -308,7 +308,7 @@ type grants struct {
 }
 
 // grant gives what the acceptance of a request changes. Standing are the relationships of those who get one, in the order of receivers.
-func (s *Service) grant(t Letter, b backdrop, standing []*relationship.Relationship, who relationship.Person, g Given, signs *relationship.Signature, correlationID string) (is grants) {
+func (s *Service) grant(t Letter, b backdrop, standing []*relationship.Relationship, who relationship.Person, g Given, signs *relationship.Signature, correlationID string) (is acceptance) {
 	inv := t.Invitation
 	is.discovery, is.learnt = b.identity.Discovery, b.identity.Learnt
 	if inv.Kind == Partnership {
@@ -403,7 +403,7 @@ func (t Letter) receivers() []partner.Account {
 }
 
 // settle stores an answer with all that it changes, and before it whose domains the answer told.
-func (s *Service) settle(ctx context.Context, c Change, is grants) error {
+func (s *Service) settle(ctx context.Context, c Change, is acceptance) error {
 	if len(is.learnt) > 0 {
 		if learned, err := s.Recognition.Companies.Learn(ctx, is.learnt); err != nil || !learned {
 			return cmp.Or(err, ErrConflict)

@@ -35,7 +35,7 @@ func stoppedRequests(d *deployment) map[string]string {
 	inv, token := d.invite()
 	stopped(d, &inv)
 	r, path := d.propose()
-	if _, _, err := d.granted.Send(d.t.Context(), granularCommand(), r.ID, granular.Letter{RecipientEmail: to("ann@larch.example")}); err != nil {
+	if _, _, err := d.granted.Send(d.t.Context(), granularCommand(), r.ID, granular.Addressee{RecipientEmail: to("ann@larch.example")}); err != nil {
 		d.t.Fatal(err)
 	}
 	d.browser().post(path+report, url.Values{"reason": {"impersonation"}}).want(d.t, "reported", 200)
@@ -135,7 +135,7 @@ func TestAllowIsNoted(t *testing.T) {
 		t.Errorf("%+v", h[len(h)-1])
 	}
 	r, path := d.propose()
-	if _, _, err := d.granted.Send(t.Context(), granularCommand(), r.ID, granular.Letter{RecipientEmail: to("ann@larch.example")}); err != nil {
+	if _, _, err := d.granted.Send(t.Context(), granularCommand(), r.ID, granular.Addressee{RecipientEmail: to("ann@larch.example")}); err != nil {
 		t.Fatal(err)
 	}
 	// By the link at the end of the mail, nobody signs in.

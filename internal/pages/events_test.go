@@ -122,7 +122,7 @@ func TestEvents(t *testing.T) {
 				Invitations: &invitation.Service{Store: store, Accounts: store, Relationships: store, Partnerships: store, Regions: partner.ShippedRegions(), Clouds: clouds, Locales: locale.Tags, Ledger: store, Now: time.Now},
 				Granular:    &granular.Service{Store: store, Accounts: store, Clouds: clouds, Roles: granular.ShippedRoles(), Now: time.Now},
 				Enrolments:  enrolment.Confirmation{Store: store, Now: time.Now},
-				Customers:   customer.Self{Store: store, Register: store, Accounts: store, Purchases: store, Granular: &granular.Service{Store: store, Accounts: store, Now: time.Now}, Tiers: partnership.Service{Store: store, Accounts: store, Tiers: store, Now: time.Now}, Now: time.Now},
+				Customers:   customer.Portal{Store: store, Register: store, Accounts: store, Purchases: store, Granular: &granular.Service{Store: store, Accounts: store, Now: time.Now}, Tiers: partnership.Service{Store: store, Accounts: store, Tiers: store, Now: time.Now}, Now: time.Now},
 				Keys:        k, Operator: emailaddr.Operator{Name: "Grove Marketplace Ltd"}, Authorities: authorities(idp.URL), Log: slog.New(slog.DiscardHandler),
 			}.Handler()
 			if err != nil {

@@ -27,9 +27,9 @@ func granularCommand() command.Command {
 }
 
 // propose makes granular administration that waits for larch's approval, and gives the path of its link.
-func (d *deployment) propose(edit ...func(*granular.Terms)) (granular.Relationship, string) {
+func (d *deployment) propose(edit ...func(*granular.Proposal)) (granular.Relationship, string) {
 	d.t.Helper()
-	terms := granular.Terms{
+	terms := granular.Proposal{
 		DisplayName: to("Desk and devices"), Duration: to("P90D"), Customer: to(string(larch)),
 		Roles: &[]string{helpdesk, "f2ef992c-3afb-46b9-b7cf-a126ee74c451"},
 	}
@@ -184,7 +184,7 @@ func TestGranularCases(t *testing.T) {
 	in(path, claims("u-lou", "Lou Larch", "lou@larch.example", larch, "Larch Trading Ltd", "US", "public", "globalAdmin")).get(path).is(t, http.StatusGone, "answered")
 
 	// Nobody is signed in, or sends something else.
-	_, open := d.propose(func(t *granular.Terms) { t.DisplayName = to("Second") })
+	_, open := d.propose(func(t *granular.Proposal) { t.DisplayName = to("Second") })
 	stranger := d.browser()
 	stranger.post(open, filled("accept")).is(t, http.StatusUnauthorized, "session-over")
 	stranger.post(open+"/end", url.Values{"confirm": {"on"}}).is(t, http.StatusUnauthorized, "session-over")
@@ -202,16 +202,16 @@ func TestGranularCases(t *testing.T) {
 	signed.post(open+"/end", url.Values{"confirm": {"on"}}).is(t, http.StatusOK, "answer")
 
 	// Links that lead nowhere, in their order.
-	third, over := d.propose(func(t *granular.Terms) { t.DisplayName = to("Third") })
-	if _, _, err := d.granted.Send(t.Context(), granularCommand(), third.ID, granular.Letter{RecipientEmail: to("jo@larch.example")}); err != nil {
+	third, over := d.propose(func(t *granular.Proposal) { t.DisplayName = to("Third") })
+	if _, _, err := d.granted.Send(t.Context(), granularCommand(), third.ID, granular.Addressee{RecipientEmail: to("jo@larch.example")}); err != nil {
 		t.Fatal(err)
 	}
 	d.clock.Add(int64(11 * time.Minute))
-	if _, _, err := d.granted.Send(t.Context(), granularCommand(), third.ID, granular.Letter{}); err != nil {
+	if _, _, err := d.granted.Send(t.Context(), granularCommand(), third.ID, granular.Addressee{}); err != nil {
 		t.Fatal(err)
 	}
 	d.browser().get(over).is(t, http.StatusGone, "superseded")
-	fourth, taken := d.propose(func(t *granular.Terms) { t.DisplayName = to("Fourth") })
+	fourth, taken := d.propose(func(t *granular.Proposal) { t.DisplayName = to("Fourth") })
 	if _, _, err := d.granted.Terminate(t.Context(), granularCommand(), fourth.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func TestGranularInEveryLanguage(t *testing.T) {
 	d := deploy(t)
 	for _, tag := range locale.Tags {
 		lang := "?lang=" + tag.String()
-		_, path := d.propose(func(t *granular.Terms) {
+		_, path := d.propose(func(t *granular.Proposal) {
 			t.DisplayName, t.AutoExtendDuration = to("In "+tag.String()), to("P180D")
 			if tag.String() == "en" {
 				t.AutoExtendDuration, t.Roles, t.Duration = nil, &[]string{"62e90394-69f5-4237-9190-012177145e10"}, to("P1Y")
@@ -312,7 +312,7 @@ func TestGranularInTrouble(t *testing.T) {
 // beside is an invitation that asks for granular administration as well.
 func beside(name string, roles ...string) func(*invitation.Proposal) {
 	return func(p *invitation.Proposal) {
-		p.Granular = &granular.Terms{DisplayName: &name, Duration: to("P1Y"), AutoExtendDuration: to("P0D"), Roles: &roles}
+		p.Granular = &granular.Proposal{DisplayName: &name, Duration: to("P1Y"), AutoExtendDuration: to("P0D"), Roles: &roles}
 	}
 }
 
@@ -394,7 +394,7 @@ func TestGranularIsReported(t *testing.T) {
 	r, path := d.propose()
 	b := d.browser()
 	b.get(path+"/report").is(t, http.StatusNotFound, "unknown") // it was never mailed
-	if _, _, err := d.granted.Send(t.Context(), granularCommand(), r.ID, granular.Letter{RecipientEmail: to("jo@larch.example")}); err != nil {
+	if _, _, err := d.granted.Send(t.Context(), granularCommand(), r.ID, granular.Addressee{RecipientEmail: to("jo@larch.example")}); err != nil {
 		t.Fatal(err)
 	}
 	writes := d.writes.Load()
@@ -415,7 +415,7 @@ func TestGranularIsReported(t *testing.T) {
 		t.Errorf("%+v after %d writes", now, d.writes.Load()-writes)
 	}
 	d.clock.Add(int64(11 * time.Minute))
-	if _, _, err := d.granted.Send(t.Context(), granularCommand(), r.ID, granular.Letter{}); !problem.Is(err, problem.RecipientSuppressed) {
+	if _, _, err := d.granted.Send(t.Context(), granularCommand(), r.ID, granular.Addressee{}); !problem.Is(err, problem.RecipientSuppressed) {
 		t.Error(err)
 	}
 	b.get(path).is(t, http.StatusOK, "review")

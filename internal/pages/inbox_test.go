@@ -161,11 +161,11 @@ func TestRequestsOfOthersAreNotThere(t *testing.T) {
 func TestGranularIsApprovedByItsID(t *testing.T) {
 	d := deploy(t)
 	for name, c := range map[string]struct {
-		edit     func(*granular.Terms)
+		edit     func(*granular.Proposal)
 		identity relationship.IdentityCheck
 	}{
-		"bound":   {func(*granular.Terms) {}, ""},
-		"unbound": {func(terms *granular.Terms) { terms.Customer, terms.DisplayName = nil, to("For anybody") }, relationship.Unproven},
+		"bound":   {func(*granular.Proposal) {}, ""},
+		"unbound": {func(terms *granular.Proposal) { terms.Customer, terms.DisplayName = nil, to("For anybody") }, relationship.Unproven},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, _ := d.propose(c.edit)

@@ -52,7 +52,7 @@ type Site struct {
 	Invitations *invitation.Service
 	Granular    *granular.Service
 	Enrolments  enrolment.Confirmation // how primary contacts confirm their addresses
-	Customers   customer.Self
+	Customers   customer.Portal
 	Keys        Keys
 	Operator    emailaddr.Operator    // who operates the deployment; every page says so
 	Authorities *identity.Authorities // where people sign in

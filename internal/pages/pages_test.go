@@ -172,7 +172,7 @@ func deploy(t *testing.T, edit ...func(*deployment)) *deployment {
 	d.service.Recognition, d.granted.Recognition = recognition, recognition
 	handler, err := pages.Site{
 		Invitations: d.service, Granular: d.granted, Enrolments: enrolment.Confirmation{Store: d.store, Now: d.service.Now},
-		Customers: customer.Self{
+		Customers: customer.Portal{
 			Store: d.store, Register: d.store, Accounts: d.store, Purchases: d.store, Support: d.store, Recognition: recognition, Now: d.service.Now,
 			Requests: d.store, Answers: d.service,
 			Granular: d.granted, Tiers: partnership.Service{Store: d.store, Accounts: d.store, Tiers: d.store, Texts: d.store, Now: d.service.Now},

@@ -75,7 +75,7 @@ func forms(d *deployment) []form {
 	stopped(d, &blocks)
 	_, ruledOut := d.invite(func(p *invitation.Proposal) { p.RecipientEmail = to("marie@maple.example") })
 	_, request := d.propose()
-	active, ended := d.propose(func(t *granular.Terms) { t.DisplayName = to("Other desk") })
+	active, ended := d.propose(func(t *granular.Proposal) { t.DisplayName = to("Other desk") })
 	d.store.PutGranular(active.Approved(relationship.Customer{Tenant: larch, CompanyName: "Larch Trading Ltd"}, "", granular.Given{Subject: "u-someone", Tenant: larch, At: d.service.Now()}, granular.Entry{At: d.service.Now(), By: "u-someone"}))
 	_, applied := d.apply()
 	d.serve(alder)

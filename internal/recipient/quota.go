@@ -1,6 +1,6 @@
 // Package recipient is how much mail a person gets, and who may stop it (api, "Quotas"; domain, 0.17, 0.36, 0.37): the
 // time between two mails, how many a day, what bounced, complaints and who does not want a partner's mail any more,
-// and who lifts that. Whatever is mailed, by whichever aggregate, counts for the same person here.
+// and who removes that. Whatever is mailed, by whichever aggregate, counts for the same person here.
 //
 // A recipient is a mailbox, whatever tag an address of it has, and known by a hash.
 package recipient
@@ -69,8 +69,8 @@ type Mailings struct {
 	Bounced *Suppression
 	// Blocked are the partners whose mails the recipient does not want, and why. What holds any is kept for good.
 	Blocked map[partner.TenantID]Suppression
-	// Lifted are the newest suppressions that the operator has ended. What holds any is kept for good.
-	Lifted  []Lifted
+	// Removed are the newest suppressions that the operator has ended. What holds any is kept for good.
+	Removed []RemovedSuppression
 	Version int // 0 when nothing is stored
 }
 

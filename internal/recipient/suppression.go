@@ -117,15 +117,15 @@ const (
 	OnePartner  Scope = "partner"
 )
 
-// Standing is one suppression of an address (domain, 2.1).
-type Standing struct {
+// ScopedSuppression is one suppression of an address (domain, 2.1).
+type ScopedSuppression struct {
 	Scope   Scope
 	Partner partner.TenantID // of [OnePartner]
 	Suppression
 }
 
-// Lifted says that the operator has ended a suppression.
-type Lifted struct {
+// RemovedSuppression says that the operator has ended a suppression.
+type RemovedSuppression struct {
 	At            time.Time
 	Partner       partner.TenantID // empty for that of all partners
 	By            string           // the subject of the operator
@@ -136,16 +136,16 @@ type Lifted struct {
 // Limits of what the operator says when it ends a suppression.
 const (
 	MaxWhy = registry.MaxWhy
-	// maxLifted bounds what is kept of a recipient.
-	maxLifted = 5
+	// maxRemoved bounds what is kept of a recipient.
+	maxRemoved = 5
 )
 
-// Pardon is what the operator does with suppressions (issue: "the operator can see and lift").
+// SuppressionRemoval is what the operator does with suppressions.
 //
 // SES keeps a list of its own for the whole account and says nothing of mail that it does not try because of it, but
 // that the address is on it: an address that is there is suppressed again by its next mail, until the operator takes
 // it off that list as well.
-type Pardon struct {
+type SuppressionRemoval struct {
 	Ledger    Suppressions
 	Addresses emailaddr.Addresses
 	Now       func() time.Time
@@ -153,8 +153,8 @@ type Pardon struct {
 
 // Suppressions gives what keeps mail from an address, that of all partners first. Codes: [problem.RoleNotPermitted],
 // those of an address.
-func (p Pardon) Suppressions(ctx context.Context, u partner.User, findings problem.Findings,
-	address *string) ([]Standing, error) {
+func (p SuppressionRemoval) Suppressions(ctx context.Context, u partner.User, findings problem.Findings,
+	address *string) ([]ScopedSuppression, error) {
 	if err := u.Permit(partner.OperatePartners); err != nil {
 		return nil, err
 	}
@@ -163,11 +163,11 @@ func (p Pardon) Suppressions(ctx context.Context, u partner.User, findings probl
 	if err := findings.Err(); err != nil {
 		return nil, err
 	}
-	return p.standings(ctx, checked)
+	return p.suppressions(ctx, checked)
 }
 
-// standings gives what keeps mail from an address: from its mailbox, and from the address itself.
-func (p Pardon) standings(ctx context.Context, address string) ([]Standing, error) {
+// suppressions gives what keeps mail from an address: from its mailbox, and from the address itself.
+func (p SuppressionRemoval) suppressions(ctx context.Context, address string) ([]ScopedSuppression, error) {
 	m, err := p.Ledger.Mailings(ctx, Of(address), true)
 	if err != nil {
 		return nil, err
@@ -176,14 +176,14 @@ func (p Pardon) standings(ctx context.Context, address string) ([]Standing, erro
 	if err != nil {
 		return nil, err
 	}
-	list := m.standings()
+	list := m.suppressions()
 	if gone != nil {
-		list = slices.Insert(list, 0, Standing{Scope: AllPartners, Suppression: *gone})
+		list = slices.Insert(list, 0, ScopedSuppression{Scope: AllPartners, Suppression: *gone})
 	}
 	return list, nil
 }
 
-func (p Pardon) address(f *problem.Findings, address *string) string {
+func (p SuppressionRemoval) address(f *problem.Findings, address *string) string {
 	if address == nil {
 		f.Add("/address", problem.ValidationFailed, "This field is required.")
 		return ""
@@ -197,21 +197,21 @@ func (p Pardon) address(f *problem.Findings, address *string) string {
 	return checked
 }
 
-func (m Mailings) standings() (list []Standing) {
+func (m Mailings) suppressions() (list []ScopedSuppression) {
 	for by, s := range m.Blocked {
-		list = append(list, Standing{Scope: OnePartner, Partner: by, Suppression: s})
+		list = append(list, ScopedSuppression{Scope: OnePartner, Partner: by, Suppression: s})
 	}
-	slices.SortFunc(list, func(a, b Standing) int {
+	slices.SortFunc(list, func(a, b ScopedSuppression) int {
 		return cmp.Or(a.At.Compare(b.At), strings.Compare(string(a.Partner), string(b.Partner)))
 	})
 	if m.Suppressed != nil {
-		list = slices.Insert(list, 0, Standing{Scope: AllPartners, Suppression: *m.Suppressed})
+		list = slices.Insert(list, 0, ScopedSuppression{Scope: AllPartners, Suppression: *m.Suppressed})
 	}
 	return list
 }
 
-// Lifting is which suppression is to end. Nil means "not said".
-type Lifting struct {
+// Removal is which suppression is to end. Nil means "not said".
+type Removal struct {
 	Address       *string
 	Scope         *Scope
 	Partner       *string // the tenant id, with [OnePartner]
@@ -220,9 +220,9 @@ type Lifting struct {
 	Findings      problem.Findings
 }
 
-// Lift ends a suppression and gives those that remain. One that is not there is no error: it may have been lifted by a
+// Remove ends a suppression and gives those that remain. One that is not there is no error: it may have been removed by a
 // call whose answer was lost. Codes: [problem.RoleNotPermitted], those of a field.
-func (p Pardon) Lift(ctx context.Context, u partner.User, l Lifting) ([]Standing, error) {
+func (p SuppressionRemoval) Remove(ctx context.Context, u partner.User, l Removal) ([]ScopedSuppression, error) {
 	if err := u.Permit(partner.OperatePartners); err != nil {
 		return nil, err
 	}
@@ -237,27 +237,27 @@ func (p Pardon) Lift(ctx context.Context, u partner.User, l Lifting) ([]Standing
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
-	lifted := Lifted{At: p.Now().UTC().Truncate(time.Second), Partner: by, By: u.Subject,
+	removed := RemovedSuppression{At: p.Now().UTC().Truncate(time.Second), Partner: by, By: u.Subject,
 		CorrelationID: l.CorrelationID, Why: *l.Why}
-	if err := p.lift(ctx, Of(address), address, lifted); err != nil {
+	if err := p.remove(ctx, Of(address), address, removed); err != nil {
 		return nil, err
 	}
 	if exact := exactly(address); exact != Of(address) {
-		if err := p.lift(ctx, exact, address, lifted); err != nil {
+		if err := p.remove(ctx, exact, address, removed); err != nil {
 			return nil, err
 		}
 	}
-	return p.standings(ctx, address)
+	return p.suppressions(ctx, address)
 }
 
-// lift ends what is suppressed under one hash of an address.
-func (p Pardon) lift(ctx context.Context, known, address string, l Lifted) error {
+// remove ends what is suppressed under one hash of an address.
+func (p SuppressionRemoval) remove(ctx context.Context, known, address string, l RemovedSuppression) error {
 	for range maxRounds {
 		before, err := p.Ledger.Mailings(ctx, known, true)
 		if err != nil {
 			return err
 		}
-		after, was := before.lift(l, known == exactly(address))
+		after, was := before.remove(l, known == exactly(address))
 		if !was {
 			return nil
 		}
@@ -269,7 +269,7 @@ func (p Pardon) lift(ctx context.Context, known, address string, l Lifted) error
 }
 
 // partner gives whose suppression is meant, empty for that of all.
-func (l Lifting) partner(f *problem.Findings) partner.TenantID {
+func (l Removal) partner(f *problem.Findings) partner.TenantID {
 	switch {
 	case l.Scope == nil || *l.Scope != AllPartners && *l.Scope != OnePartner:
 		f.Add("/scope", problem.ValidationFailed, "The scope must be all or partner.")
@@ -287,9 +287,9 @@ func (l Lifting) partner(f *problem.Findings) partner.TenantID {
 	return ""
 }
 
-// lift gives the mailings without a suppression, one version on, and false when it is not there. Exact says that the
-// mailings are of the very address that is meant: what bounced is lifted there alone.
-func (m Mailings) lift(l Lifted, exact bool) (after Mailings, was bool) {
+// remove gives the mailings without a suppression, one version on, and false when it is not there. Exact says that the
+// mailings are of the very address that is meant: what bounced is removed there alone.
+func (m Mailings) remove(l RemovedSuppression, exact bool) (after Mailings, was bool) {
 	after = m
 	after.Version++
 	if l.Partner == "" {
@@ -301,7 +301,7 @@ func (m Mailings) lift(l Lifted, exact bool) (after Mailings, was bool) {
 		_, was = m.Blocked[l.Partner]
 		after.Blocked = without(m.Blocked, l.Partner)
 	}
-	after.Lifted = append(slices.Clone(m.Lifted), l)
-	after.Lifted = after.Lifted[max(0, len(after.Lifted)-maxLifted):]
+	after.Removed = append(slices.Clone(m.Removed), l)
+	after.Removed = after.Removed[max(0, len(after.Removed)-maxRemoved):]
 	return after, was
 }

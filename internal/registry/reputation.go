@@ -54,8 +54,8 @@ type Week struct {
 	Objections []Objection    // in any order; one voice may be there twice
 }
 
-// Standing is what counts for or against a partner now.
-type Standing struct {
+// Score is what counts for or against a partner now.
+type Score struct {
 	From                       time.Time // since when it is counted
 	Mails, Complaints, Bounces int
 }
@@ -79,7 +79,7 @@ type Reputation struct {
 	Complaints, Bounces Threshold
 	Now                 func() time.Time
 	// Paused is told of a pause that this call has begun; nil for nobody.
-	Paused func(ctx context.Context, p partner.TenantID, why partner.Pause, s Standing)
+	Paused func(ctx context.Context, p partner.TenantID, why partner.Pause, s Score)
 }
 
 // Complained notes that somebody called a mail unwanted, and pauses the partner's sending when that was one voice too many. With
@@ -108,7 +108,7 @@ func (r Reputation) object(ctx context.Context, p partner.TenantID, kind Objecti
 		if err != nil {
 			return fmt.Errorf("registry: reputation: %w", err)
 		}
-		s, err := r.Standing(ctx, before)
+		s, err := r.Score(ctx, before)
 		if err != nil {
 			return err
 		}
@@ -133,12 +133,12 @@ func (r Reputation) object(ctx context.Context, p partner.TenantID, kind Objecti
 	return command.ErrConflict
 }
 
-// Standing gives what counts for or against a partner: the last seven days, but nothing from before its sending was last let on
+// Score gives what counts for or against a partner: the last seven days, but nothing from before its sending was last let on
 // again, so that the same complaints do not pause it twice. Of that day all mails count, which is in the partner's favour.
-func (r Reputation) Standing(ctx context.Context, a partner.Account) (Standing, error) {
+func (r Reputation) Score(ctx context.Context, a partner.Account) (Score, error) {
 	now := r.Now().UTC().Truncate(time.Second)
 	today := now.Truncate(24 * time.Hour)
-	s := Standing{From: today.AddDate(0, 0, 1-reputationDays)}
+	s := Score{From: today.AddDate(0, 0, 1-reputationDays)}
 	first := s.From
 	if a.CountedFrom.After(s.From) {
 		s.From, first = a.CountedFrom, a.CountedFrom.Truncate(24*time.Hour)
@@ -166,7 +166,7 @@ func (r Reputation) Standing(ctx context.Context, a partner.Account) (Standing, 
 		}
 		said[v] = true
 		switch {
-		case o.At.Before(s.From), !o.At.After(a.CountedFrom): // what came within the second of the pardon is pardoned
+		case o.At.Before(s.From), !o.At.After(a.CountedFrom): // what came within the second in which the operator let it send again does not count
 		case o.Kind == Complaint:
 			s.Complaints++
 		case o.Kind == Bounce:

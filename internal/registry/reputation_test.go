@@ -25,7 +25,7 @@ type bench struct {
 	store  *storetest.Memory
 	now    time.Time
 	rule   registry.Reputation
-	paused []registry.Standing
+	paused []registry.Score
 }
 
 func newBench(t *testing.T) *bench {
@@ -33,7 +33,7 @@ func newBench(t *testing.T) *bench {
 	b.store.PutAccount(partner.Account{Tenant: alder, Role: partner.DirectBill, Cloud: "public", Status: partner.Active, CreatedAt: noon.AddDate(-1, 0, 0), Version: 1})
 	b.rule = registry.Reputation{
 		Store: b.store, Complaints: registry.Threshold{PerMille: 3, Least: 3}, Bounces: registry.Threshold{PerMille: 100, Least: 20}, Now: func() time.Time { return b.now },
-		Paused: func(_ context.Context, p partner.TenantID, _ partner.Pause, s registry.Standing) {
+		Paused: func(_ context.Context, p partner.TenantID, _ partner.Pause, s registry.Score) {
 			if p != alder {
 				t.Errorf("%s is paused", p)
 			}
@@ -99,7 +99,7 @@ func TestComplaintsPause(t *testing.T) {
 		if !a.Paused.At.Equal(noon) || a.Version != 2 || len(a.History) != 1 || a.History[0].By != "reputation" || a.History[0].Why != partner.Complaints || fmt.Sprint(a.History[0].Changed) != "[sending=paused]" {
 			t.Errorf("%+v", a)
 		}
-		want := registry.Standing{From: time.Date(2026, 3, 14, 0, 0, 0, 0, time.UTC), Mails: 3, Complaints: 3}
+		want := registry.Score{From: time.Date(2026, 3, 14, 0, 0, 0, 0, time.UTC), Mails: 3, Complaints: 3}
 		if len(b.paused) != 1 || b.paused[0] != want {
 			t.Errorf("%+v", b.paused)
 		}
@@ -122,12 +122,12 @@ func TestComplaintsPause(t *testing.T) {
 		b.complain(1, 2)
 		b.now = noon.AddDate(0, 0, 6)
 		b.mails(1, 0)
-		if s, err := b.rule.Standing(t.Context(), b.is("")); err != nil || s.Complaints != 2 {
+		if s, err := b.rule.Score(t.Context(), b.is("")); err != nil || s.Complaints != 2 {
 			t.Errorf("%+v, %v", s, err)
 		}
 		b.now = noon.AddDate(0, 0, 7)
 		b.complain(3)
-		if s, err := b.rule.Standing(t.Context(), b.is("")); err != nil || s.Complaints != 1 || s.Mails != 1 {
+		if s, err := b.rule.Score(t.Context(), b.is("")); err != nil || s.Complaints != 1 || s.Mails != 1 {
 			t.Errorf("%+v, %v", s, err)
 		}
 	})
@@ -193,8 +193,8 @@ func TestCountedFromTheLifting(t *testing.T) {
 	b.complain(9) // within the second of the pardon
 	b.now = b.now.Add(time.Second)
 	b.complain(1, 2, 3, 4, 5) // three of them again, in another hour
-	s, err := b.rule.Standing(t.Context(), b.is(""))
-	if want := (registry.Standing{From: noon.Add(time.Hour), Mails: 5, Complaints: 2}); err != nil || s != want {
+	s, err := b.rule.Score(t.Context(), b.is(""))
+	if want := (registry.Score{From: noon.Add(time.Hour), Mails: 5, Complaints: 2}); err != nil || s != want {
 		t.Errorf("%+v, %v", s, err)
 	}
 	b.complain(6)

@@ -1285,9 +1285,9 @@ func (s *suite) mailings() {
 		m.Version++
 		m.List = nil
 	}
-	// What was lifted is remembered when nothing else is.
+	// What was removed is remembered when nothing else is.
 	m.Suppressed, m.Bounced, m.Blocked = nil, nil, nil
-	m.Lifted = []recipient.Lifted{
+	m.Removed = []recipient.RemovedSuppression{
 		{At: second(noon), By: "operator", CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001", Why: "owner asked"},
 		{At: second(noon.Add(time.Hour)), Partner: tenant(), By: "operator", Why: "a mistake\tof ours"},
 	}

@@ -880,9 +880,9 @@ func copyMailings(m recipient.Mailings) recipient.Mailings {
 	if m.Bounced != nil {
 		m.Bounced = &recipient.Suppression{At: second(m.Bounced.At), Reason: m.Bounced.Reason}
 	}
-	m.Lifted = slices.Clone(m.Lifted)
-	for n := range m.Lifted {
-		m.Lifted[n].At = second(m.Lifted[n].At)
+	m.Removed = slices.Clone(m.Removed)
+	for n := range m.Removed {
+		m.Removed[n].At = second(m.Removed[n].At)
 	}
 	m.Blocked = maps.Clone(m.Blocked)
 	for p, s := range m.Blocked {

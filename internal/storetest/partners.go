@@ -438,7 +438,7 @@ func (s *suite) pausedOnce() {
 	var pauses []partner.Pause
 	r := registry.Reputation{
 		Store: s.Reputation, Complaints: registry.Threshold{PerMille: 3, Least: 8}, Now: func() time.Time { return noon },
-		Paused: func(_ context.Context, p partner.TenantID, why partner.Pause, _ registry.Standing) {
+		Paused: func(_ context.Context, p partner.TenantID, why partner.Pause, _ registry.Score) {
 			mu.Lock()
 			defer mu.Unlock()
 			if pauses = append(pauses, why); p != a.Tenant {

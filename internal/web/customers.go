@@ -19,9 +19,9 @@ import (
 )
 
 // Relationships serves the customers and partnerships of the calling partner, its granular administration of them, its audit, what the caller's token says,
-// the operator's desk, and the OpenAPI document.
+// the operator's API, and the OpenAPI document.
 func Relationships(
-	g Gate, s Customers, a *granular.Service, p partnership.Service, log audit.Log, d Desk, now func() time.Time,
+	g Gate, s Customers, a *granular.Service, p partnership.Service, log audit.Log, d OperatorAPI, now func() time.Time,
 ) http.Handler {
 	cs := customers{s, a, p, now}
 	ga := granulars{a, s.Store}
@@ -56,7 +56,7 @@ func Relationships(
 		"PATCH /v1/partners/{tenantId}":                   d.change,
 		"POST /v1/suppressions/search":                    d.search,
 		"POST /v1/partners/{tenantId}/cancel-invitations": d.clear,
-		"POST /v1/suppressions/lift":                      d.lift,
+		"POST /v1/suppressions/lift":                      d.removeSuppression,
 		"GET /v1/directory/providers":                     d.directory,
 		"GET /v1/regions":                                 d.regions,
 		"GET /v1/account":                                 d.own,

@@ -21,7 +21,7 @@ type providerDocument struct {
 	Contact        contactDocument  `json:"contact"`
 }
 
-func (d Desk) directory(c *call) error {
+func (d OperatorAPI) directory(c *call) error {
 	l, err := c.list("country")
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ type marketDocument struct {
 }
 
 // regions gives the table by which countries are checked (rules I16 and N12). A country that is in no market is one of its own.
-func (d Desk) regions(c *call) error {
+func (d OperatorAPI) regions(c *call) error {
 	u := c.user()
 	if u.Tenant == "" {
 		return problem.New(problem.RoleNotPermitted, "The token names no tenant.")

@@ -114,8 +114,8 @@ func (g granulars) done(c *call, status int, r granular.Relationship, replayed b
 }
 
 // terms takes what can be said of a relationship out of a body.
-func granularTerms(b *body) granular.Terms {
-	t := granular.Terms{DisplayName: b.text("displayName"), Duration: b.text("duration"), AutoExtendDuration: b.text("autoExtendDuration")}
+func granularTerms(b *body) granular.Proposal {
+	t := granular.Proposal{DisplayName: b.text("displayName"), Duration: b.text("duration"), AutoExtendDuration: b.text("autoExtendDuration")}
 	if customer := b.group("customer"); customer != nil {
 		t.Customer, t.CustomerName = customer.text("tenantId"), customer.text("displayName")
 		if t.Customer == nil && len(customer.findings) == 0 {
@@ -161,12 +161,12 @@ func (b *body) unifiedRoles() *[]string {
 }
 
 // granularAdmin takes what an invitation asks for beside its own; nil for nothing.
-func (b *body) granularAdmin() *granular.Terms {
+func (b *body) granularAdmin() *granular.Proposal {
 	g := b.group("granularAdmin")
 	if g == nil {
 		return nil
 	}
-	t := &granular.Terms{DisplayName: g.text("displayName"), Duration: g.text("duration"), AutoExtendDuration: g.text("autoExtendDuration")}
+	t := &granular.Proposal{DisplayName: g.text("displayName"), Duration: g.text("duration"), AutoExtendDuration: g.text("autoExtendDuration")}
 	if list := take[[]json.RawMessage](g, "roles", "a list"); list != nil {
 		ids := make([]string, len(*list))
 		for n, raw := range *list {
@@ -320,7 +320,7 @@ func (g granulars) send(c *call) error {
 	if err != nil {
 		return err
 	}
-	to := granular.Letter{RecipientEmail: b.text("recipientEmail"), Locale: b.text("locale")}
+	to := granular.Addressee{RecipientEmail: b.text("recipientEmail"), Locale: b.text("locale")}
 	cmd.Findings = b.end()
 	r, replayed, err := g.service.Send(c.r.Context(), cmd, c.r.PathValue("id"), to)
 	if err != nil {
@@ -368,7 +368,7 @@ func (g granulars) grants(c *call) error {
 
 // complete says of customers what their relationships alone do not, and gives those that a filter keeps.
 func (cs customers) complete(c *call, p partner.TenantID, list []customer.Known, f customer.Filter) ([]customerDocument, error) {
-	stands, err := customer.Standings{Agreed: cs.Agreed, Granular: cs.granted}.Of(c.r.Context(), p, list)
+	stands, err := customer.Summaries{Agreed: cs.Agreed, Granular: cs.granted}.Of(c.r.Context(), p, list)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ import (
 
 // Invitations serves the invitations, drafts, batches and webhook endpoints of the calling partner.
 func Invitations(
-	g Gate, s *invitation.Service, d draft.Desk, bulk *batch.Service, h *webhook.Service,
+	g Gate, s *invitation.Service, d draft.Service, bulk *batch.Service, h *webhook.Service,
 ) http.Handler {
 	i, b := invitations{s, d}, batches{bulk}
 	operations := map[string]func(*call) error{
@@ -57,7 +57,7 @@ func Invitations(
 
 type invitations struct {
 	service *invitation.Service
-	drafts  draft.Desk
+	drafts  draft.Service
 }
 
 type invitationDocument struct {

@@ -14,15 +14,15 @@ import (
 	"concord/internal/registry"
 )
 
-// Desk is what the platform's operator works with: the accounts of partners, what is said against their mails, and the addresses that
+// OperatorAPI is what the platform's operator works with: the accounts of partners, what is said against their mails, and the addresses that
 // get none.
-type Desk struct {
-	Registry   *registry.Service
-	Reputation registry.Reputation
-	Pardon     recipient.Pardon
-	Clearing   invitation.Clearing
-	Limits     recipient.Limits // how many mails a partner may send
-	Regions    partner.Regions
+type OperatorAPI struct {
+	Registry     *registry.Service
+	Reputation   registry.Reputation
+	Suppressions recipient.SuppressionRemoval
+	Clearing     invitation.Clearing
+	Limits       recipient.Limits // how many mails a partner may send
+	Regions      partner.Regions
 }
 
 // maxSearch bounds what a list is searched for, in bytes.
@@ -118,7 +118,7 @@ type changeDocument struct {
 }
 
 // row gives an account as it stands in lists.
-func (d Desk) row(a partner.Account) partnerDocument {
+func (d OperatorAPI) row(a partner.Account) partnerDocument {
 	p := partnerDocument{
 		TenantID: a.Tenant, DisplayName: a.DisplayName, ProgramRole: a.Role, ProgramRoles: a.Roles(), Status: a.Status, Cloud: a.Cloud, Country: a.Country, Market: d.Regions.Market(a.Country),
 		PartnerIDs: []partnerIDDocument{}, AssociatedPartnerID: a.AssociatedPartnerID, Contact: contactDocument(a.Contact),
@@ -138,7 +138,7 @@ func (d Desk) row(a partner.Account) partnerDocument {
 }
 
 // document gives an account with its history.
-func (d Desk) document(a partner.Account) partnerDocument {
+func (d OperatorAPI) document(a partner.Account) partnerDocument {
 	p := d.row(a)
 	p.History = changes(a.History)
 	return p
@@ -156,7 +156,7 @@ func changes(history []partner.Entry) (lines []changeDocument) {
 	return lines
 }
 
-func (d Desk) create(c *call) error {
+func (d OperatorAPI) create(c *call) error {
 	b, cmd, err := c.change(true, false)
 	if err != nil {
 		return err
@@ -219,14 +219,14 @@ func said(s *string) string {
 	return *s
 }
 
-func (d Desk) done(c *call, status int, a partner.Account, replayed bool) error {
+func (d OperatorAPI) done(c *call, status int, a partner.Account, replayed bool) error {
 	if replayed {
 		c.w.Header().Set("Idempotency-Replayed", "true")
 	}
 	return c.tagged(status, a.Version, d.document(a))
 }
 
-func (d Desk) list(c *call) error {
+func (d OperatorAPI) list(c *call) error {
 	l, err := c.list("status", "programRole", "sending", "search")
 	if err != nil {
 		return err
@@ -254,12 +254,12 @@ func (d Desk) list(c *call) error {
 	return c.give(http.StatusOK, answer)
 }
 
-func (d Desk) read(c *call) error {
+func (d OperatorAPI) read(c *call) error {
 	a, err := d.Registry.Account(c.r.Context(), c.user(), c.r.PathValue("tenantId"))
 	if err != nil {
 		return err
 	}
-	s, err := d.Reputation.Standing(c.r.Context(), a)
+	s, err := d.Reputation.Score(c.r.Context(), a)
 	if err != nil {
 		return err
 	}
@@ -268,7 +268,7 @@ func (d Desk) read(c *call) error {
 	return c.tagged(http.StatusOK, a.Version, p)
 }
 
-func (d Desk) change(c *call) error {
+func (d OperatorAPI) change(c *call) error {
 	b, cmd, err := c.change(true, false)
 	if err != nil {
 		return err
@@ -291,7 +291,7 @@ type clearedDocument struct {
 }
 
 // clear cancels the open invitations of a partner, a bounded number with each call.
-func (d Desk) clear(c *call) error {
+func (d OperatorAPI) clear(c *call) error {
 	l, err := c.list()
 	if err != nil {
 		return err
@@ -314,7 +314,7 @@ func (d Desk) clear(c *call) error {
 }
 
 // own gives a partner its own account. What the operator wrote about it is not part of that.
-func (d Desk) own(c *call) error {
+func (d OperatorAPI) own(c *call) error {
 	a, err := d.Registry.Own(c.r.Context(), c.user())
 	if err != nil {
 		return err
@@ -327,7 +327,7 @@ func (d Desk) own(c *call) error {
 }
 
 // quota says how many mails a partner may still send today (0.17).
-func (d Desk) quota(ctx context.Context, a partner.Account) (*quotaDocument, error) {
+func (d OperatorAPI) quota(ctx context.Context, a partner.Account) (*quotaDocument, error) {
 	now := d.Registry.Now().UTC()
 	day := now.Format(time.DateOnly)
 	week, err := d.Reputation.Store.Week(ctx, a.Tenant, day, day)
@@ -338,7 +338,7 @@ func (d Desk) quota(ctx context.Context, a partner.Account) (*quotaDocument, err
 	return &quotaDocument{all, used, max(0, all-used), now.Truncate(24 * time.Hour).Add(24 * time.Hour)}, nil
 }
 
-func (d Desk) changeOwn(c *call) error {
+func (d OperatorAPI) changeOwn(c *call) error {
 	b, cmd, err := c.change(true, false)
 	if err != nil {
 		return err
@@ -378,31 +378,31 @@ type suppressionsDocument struct {
 }
 
 // The address is in the body: what is in a URL ends in logs.
-func (d Desk) search(c *call) error {
+func (d OperatorAPI) search(c *call) error {
 	b, err := c.body(true)
 	if err != nil {
 		return err
 	}
 	address := b.text("address")
-	found, err := d.Pardon.Suppressions(c.r.Context(), c.user(), b.end(), address)
+	found, err := d.Suppressions.Suppressions(c.r.Context(), c.user(), b.end(), address)
 	return c.suppressed(found, err)
 }
 
-func (d Desk) lift(c *call) error {
+func (d OperatorAPI) removeSuppression(c *call) error {
 	b, err := c.body(true)
 	if err != nil {
 		return err
 	}
-	l := recipient.Lifting{Address: b.text("address"), Partner: b.text("partnerTenantId"), Why: b.text("reason"), CorrelationID: c.correlationID}
+	l := recipient.Removal{Address: b.text("address"), Partner: b.text("partnerTenantId"), Why: b.text("reason"), CorrelationID: c.correlationID}
 	if v := b.text("scope"); v != nil {
 		l.Scope = new(recipient.Scope(*v))
 	}
 	l.Findings = b.end()
-	left, err := d.Pardon.Lift(c.r.Context(), c.user(), l)
+	left, err := d.Suppressions.Remove(c.r.Context(), c.user(), l)
 	return c.suppressed(left, err)
 }
 
-func (c *call) suppressed(list []recipient.Standing, err error) error {
+func (c *call) suppressed(list []recipient.ScopedSuppression, err error) error {
 	if err != nil {
 		return err
 	}

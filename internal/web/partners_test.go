@@ -31,19 +31,19 @@ const (
 	hazel  = "4a2e1000-0000-4000-8000-000000000021"
 )
 
-func (a *api) desk() web.Desk {
+func (a *api) desk() web.OperatorAPI {
 	now := func() time.Time { return a.now }
 	addresses := emailaddr.Addresses{AllowReserved: true}
-	return web.Desk{
+	return web.OperatorAPI{
 		Registry: &registry.Service{
 			Store: a.store, Addresses: addresses, Locales: locale.Tags, Now: now,
 			Clouds: partner.Clouds{{ID: "public", PortalName: "Concord", BaseURL: "https://portal.example"}, {ID: "usGov", PortalName: "Concord", BaseURL: "https://gov.portal.example"}},
 		},
-		Reputation: registry.Reputation{Store: a.store, Now: now},
-		Clearing:   invitation.Clearing{Store: a.store, Granular: a.store, Accounts: a.store, Now: now},
-		Limits:     recipient.Limits{FirstMonth: 50, Daily: 500},
-		Pardon:     recipient.Pardon{Ledger: a.store, Addresses: addresses, Now: now},
-		Regions:    partner.ShippedRegions(),
+		Reputation:   registry.Reputation{Store: a.store, Now: now},
+		Clearing:     invitation.Clearing{Store: a.store, Granular: a.store, Accounts: a.store, Now: now},
+		Limits:       recipient.Limits{FirstMonth: 50, Daily: 500},
+		Suppressions: recipient.SuppressionRemoval{Ledger: a.store, Addresses: addresses, Now: now},
+		Regions:      partner.ShippedRegions(),
 	}
 }
 
@@ -526,7 +526,7 @@ func TestSuppressionsAreSeenAndLifted(t *testing.T) {
 func (a *api) block(t *testing.T, address string, by map[partner.TenantID]recipient.Suppression) {
 	t.Helper()
 	seen := &watched{Memory: a.store}
-	if _, err := (recipient.Pardon{Ledger: seen, Addresses: emailaddr.Addresses{AllowReserved: true}}).Suppressions(t.Context(), partner.User{Roles: []partner.Role{partner.Operator}}, nil, &address); err != nil {
+	if _, err := (recipient.SuppressionRemoval{Ledger: seen, Addresses: emailaddr.Addresses{AllowReserved: true}}).Suppressions(t.Context(), partner.User{Roles: []partner.Role{partner.Operator}}, nil, &address); err != nil {
 		t.Fatal(err)
 	}
 	m, err := a.store.Mailings(t.Context(), seen.recipient, true)

@@ -113,7 +113,7 @@ func newAPI(t *testing.T) *api {
 			return []link.Key{{ID: 7, Secret: []byte("key of " + use)}}, nil
 		},
 	}
-	drafts := draft.Desk{Invitations: service, Operator: emailaddr.Operator{Name: "Concord Operations"}, Sign: func(_ context.Context, p link.Purpose, l link.Link) (link.Secret, error) { return signer.Sign(p, l) }}
+	drafts := draft.Service{Invitations: service, Operator: emailaddr.Operator{Name: "Concord Operations"}, Sign: func(_ context.Context, p link.Purpose, l link.Link) (link.Secret, error) { return signer.Sign(p, l) }}
 	a.invitations = apigw.Handler(web.Invitations(gate, service, drafts, &batch.Service{Store: a.store, Accounts: a.store, Invitations: service, Now: service.Now}, a.hooks()), "", log)
 	a.service = service
 	a.relationships = apigw.Handler(web.Relationships(gate, a.customers(), a.granted(), a.partnerships(), a.store, a.desk(), func() time.Time { return a.now }), "", log)

@@ -16,8 +16,8 @@ import (
 
 func missing(err error) bool { return problem.Is(err, problem.NotFound) }
 
-// Post is one attempt: what is sent, where to, and the secrets that sign it, as partners know them.
-type Post struct {
+// Request is one attempt: what is sent, where to, and the secrets that sign it, as partners know them.
+type Request struct {
 	URL, ID string
 	At      time.Time
 	Body    []byte
@@ -38,7 +38,7 @@ type Worker struct {
 	Store  Store
 	Seals  Seals
 	Sender interface {
-		Send(ctx context.Context, p Post) Answer
+		Send(ctx context.Context, p Request) Answer
 	}
 	Now func() time.Time
 }
@@ -150,7 +150,7 @@ func (r *run) one(ctx context.Context, before Delivery) {
 	d, claim := tries.Claim(d, now, "run")
 	var a Answer
 	if claim.Send {
-		a = r.Sender.Send(ctx, Post{URL: r.endpoint.URL, ID: d.Event, At: now, Body: d.Body, Secrets: r.secrets})
+		a = r.Sender.Send(ctx, Request{URL: r.endpoint.URL, ID: d.Event, At: now, Body: d.Body, Secrets: r.secrets})
 		d.Attempts++
 		d.LastAt, d.Status, d.Reason = now, a.Status, a.Reason
 		d, _ = tries.Settle(d, command.Now(r.Now), "run", map[outbox.Kind]outbox.Outcome{deliver: outcome(d, a)})

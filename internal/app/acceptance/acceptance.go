@@ -97,7 +97,7 @@ func parts(c Config, given app.Given) (site pages.Site, base string, err error) 
 	}
 	site = pages.Site{
 		Invitations: invitations, Granular: administration,
-		Customers: customer.Self{
+		Customers: customer.Portal{
 			Store: store, Register: store, Accounts: store, Purchases: store, Support: store, Granular: administration, Requests: store, Answers: invitations,
 			Recognition: recognition, Tiers: partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: now},
 			Signing: signing, Addresses: addresses, Evidence: app.Years(c.EvidenceYears), MayLeave: c.CustomersLeave, Now: now,

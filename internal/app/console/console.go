@@ -96,7 +96,7 @@ func parts(c Config, given app.Given) (console pages.Console, base string, err e
 		Registry:     &registry.Service{Store: store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: now},
 		Regions:      partner.ShippedRegions(),
 		Reputation:   registry.Reputation{Store: store, Now: now},
-		Pardon:       recipient.Pardon{Ledger: store, Addresses: addresses, Now: now},
+		Suppressions: recipient.SuppressionRemoval{Ledger: store, Addresses: addresses, Now: now},
 		Clearing:     invitation.Clearing{Store: store, Granular: store, Accounts: store, Now: now},
 		Enrolments: &enrolment.Service{
 			Store: store, Accounts: store, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: store,

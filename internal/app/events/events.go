@@ -30,16 +30,16 @@ type Config struct {
 func New(c Config, given app.Given) (stream.Function, error) {
 	store := dynamo.New(given.AWS, c.Table)
 	fanout := &webhook.Fanout{Store: store, Now: c.Clock()}
-	desk := events.Desk{
+	dispatcher := events.Dispatcher{
 		Tell: events.NewBus(given.AWS, c.Bus).Put, Audit: store, Reports: store, Keep: app.Years(c.Years),
 		Ask:  events.NewJobs[batch.Key](given.AWS, c.Queue).Send,
 		Hook: fanout.Take, AskHooks: events.NewJobs[webhook.Key](given.AWS, c.Hooks).Send,
 	}
 	loop := stream.Loop{Log: given.Log, Metrics: given.Metrics(c.Stack, "events"), Reserve: events.DeliverTimeout}
-	if err := errors.Join(app.Whole(desk), app.Whole(loop)); err != nil {
+	if err := errors.Join(app.Whole(dispatcher), app.Whole(loop)); err != nil {
 		return nil, err
 	}
-	return stream.Gather(loop, events.MaxGroup, caused, desk.Deliver), nil
+	return stream.Gather(loop, events.MaxGroup, caused, dispatcher.Deliver), nil
 }
 
 // caused reads a record as what was written.

@@ -46,7 +46,7 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 	gate := web.Gate{
 		Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: given.Log,
 	}
-	drafts := draft.Desk{
+	drafts := draft.Service{
 		Invitations: service, Sign: keys.Sign, Operator: emailaddr.Operator{Name: c.Operator, Contact: c.Contact},
 	}
 	hooks := &webhook.Service{

@@ -1,5 +1,5 @@
 // Package relationships puts together the function that serves customers, granular administration, partnerships and audit of the calling
-// partner, the operator's desk, and the OpenAPI document.
+// partner, the operator's API, and the OpenAPI document.
 package relationships
 
 import (
@@ -52,13 +52,13 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 	gate := web.Gate{
 		Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: given.Log,
 	}
-	desk := web.Desk{
-		Limits:     c.Limits(),
-		Registry:   &registry.Service{Store: store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: now},
-		Reputation: registry.Reputation{Store: store, Now: now},
-		Clearing:   invitation.Clearing{Store: store, Granular: store, Accounts: store, Now: now},
-		Pardon:     recipient.Pardon{Ledger: store, Addresses: addresses, Now: now},
-		Regions:    partner.ShippedRegions(),
+	api := web.OperatorAPI{
+		Limits:       c.Limits(),
+		Registry:     &registry.Service{Store: store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: now},
+		Reputation:   registry.Reputation{Store: store, Now: now},
+		Clearing:     invitation.Clearing{Store: store, Granular: store, Accounts: store, Now: now},
+		Suppressions: recipient.SuppressionRemoval{Ledger: store, Addresses: addresses, Now: now},
+		Regions:      partner.ShippedRegions(),
 	}
 	granted := &granular.Service{
 		Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: now,
@@ -76,10 +76,10 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 	}
 	partners := partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: now}
 	if err := errors.Join(
-		app.Whole(gate), app.Whole(desk, "Reputation.Paused"), app.Whole(customers), app.Whole(partners),
+		app.Whole(gate), app.Whole(api, "Reputation.Paused"), app.Whole(customers), app.Whole(partners),
 		app.Whole(granted, "Recognition"), // customers answer in functions/acceptance
 	); err != nil {
 		return nil, err
 	}
-	return apigw.Handler(web.Relationships(gate, customers, granted, partners, store, desk, now), "", given.Log), nil
+	return apigw.Handler(web.Relationships(gate, customers, granted, partners, store, api, now), "", given.Log), nil
 }

@@ -21,11 +21,11 @@ import (
 	"concord/internal/relationship"
 )
 
-// Self is what a Global admin of a company does for it beside answering. It sees every right that anybody holds over the company: as its
+// Portal is what a Global admin of a company does for it beside answering. It sees every right that anybody holds over the company: as its
 // partner, in its directory by roles, and where it is an indirect reseller in its own account; it takes each of them back, also where
 // the relationship is gone (domain, 2.2, 2.4; rules N8, X4). It sees what was sold and who supports it (rules B4, B5), and what was
 // signed, and signs.
-type Self struct {
+type Portal struct {
 	Store       Store
 	Register    Register
 	Accounts    partner.Accounts
@@ -120,7 +120,7 @@ func (p Partner) Serves() bool { return p.Relationship.Status == relationship.Ac
 // Overview gives, by name, the partners that have an active relationship with the company of who is signed in or administer something of
 // it, with what they sold; those of the past; the providers in its own account; and what the company has signed. Code: [problem.RoleNotPermitted] for who
 // is no Global admin of it.
-func (s Self) Overview(ctx context.Context, who relationship.Person) (o Overview, err error) {
+func (s Portal) Overview(ctx context.Context, who relationship.Person) (o Overview, err error) {
 	if err := admin(who); err != nil {
 		return o, err
 	}
@@ -191,7 +191,7 @@ func (s Self) Overview(ctx context.Context, who relationship.Person) (o Overview
 }
 
 // providers gives those that administer the company's own account.
-func (s Self) providers(ctx context.Context, who relationship.Person) (all []partnership.Seen, err error) {
+func (s Portal) providers(ctx context.Context, who relationship.Person) (all []partnership.Seen, err error) {
 	for q := (partnership.Query{Side: partnership.ResellerSide, Limit: MaxSubscriptions}); ; {
 		list, next, err := s.Tiers.Partnerships(ctx, user(who), q)
 		if err != nil {
@@ -214,7 +214,7 @@ func user(who relationship.Person) partner.User {
 }
 
 // bought adds what the company has bought of a partner, and signed.
-func (s Self) bought(ctx context.Context, p *Partner, o *Overview, names names) error {
+func (s Portal) bought(ctx context.Context, p *Partner, o *Overview, names names) error {
 	customer := p.Relationship.Customer.Tenant
 	if customer == "" {
 		return nil // it has nothing but roles
@@ -270,7 +270,7 @@ func (n names) of(ctx context.Context, tenant partner.TenantID) (string, error) 
 }
 
 // Partner gives one of them. Codes: [problem.RoleNotPermitted], [problem.NotFound].
-func (s Self) Partner(ctx context.Context, who relationship.Person, tenant string) (Partner, error) {
+func (s Portal) Partner(ctx context.Context, who relationship.Person, tenant string) (Partner, error) {
 	if err := admin(who); err != nil {
 		return Partner{}, err
 	}
@@ -286,8 +286,8 @@ func (s Self) Partner(ctx context.Context, who relationship.Person, tenant strin
 }
 
 // Revoke ends the delegated administration of a partner; the relationship stays. What has ended stays so: it can be repeated. Codes:
-// those of [Self.Partner].
-func (s Self) Revoke(ctx context.Context, who relationship.Person, tenant, correlationID string) (Partner, error) {
+// those of [Portal.Partner].
+func (s Portal) Revoke(ctx context.Context, who relationship.Person, tenant, correlationID string) (Partner, error) {
 	return s.change(ctx, who, tenant, correlationID, func(before relationship.Relationship, e relationship.Entry) error {
 		after, changed := before.Revoke(e)
 		if !changed {
@@ -298,9 +298,9 @@ func (s Self) Revoke(ctx context.Context, who relationship.Person, tenant, corre
 }
 
 // Leave ends the relationship with a partner, and its delegated administration with it; granular administration stays (rule X4), and what
-// the partner sold stays the partner's to suspend (0.31). The partner is told as of any end. Codes: those of [Self.Partner];
+// the partner sold stays the partner's to suspend (0.31). The partner is told as of any end. Codes: those of [Portal.Partner];
 // [problem.RoleNotPermitted] where the deployment does not allow it.
-func (s Self) Leave(ctx context.Context, who relationship.Person, tenant, correlationID string) (Partner, error) {
+func (s Portal) Leave(ctx context.Context, who relationship.Person, tenant, correlationID string) (Partner, error) {
 	if !s.MayLeave {
 		return Partner{}, problem.New(problem.RoleNotPermitted, "Here the partner ends the relationship; ask it.")
 	}
@@ -326,7 +326,7 @@ func (s Self) Leave(ctx context.Context, who relationship.Person, tenant, correl
 }
 
 // former gives a partner whose relationship with the company has ended, and [problem.NotFound] for any other.
-func (s Self) former(ctx context.Context, who relationship.Person, id partner.TenantID) (Partner, error) {
+func (s Portal) former(ctx context.Context, who relationship.Person, id partner.TenantID) (Partner, error) {
 	r, err := s.Store.Relationship(ctx, id, who.Company.Tenant)
 	if err != nil {
 		return Partner{}, err
@@ -336,7 +336,7 @@ func (s Self) former(ctx context.Context, who relationship.Person, id partner.Te
 }
 
 // change reads, decides and writes until nobody else was quicker, and gives how things stand then.
-func (s Self) change(
+func (s Portal) change(
 	ctx context.Context, who relationship.Person, tenant, correlationID string, do func(before relationship.Relationship, e relationship.Entry) error,
 ) (Partner, error) {
 	var p Partner
@@ -353,21 +353,21 @@ func (s Self) change(
 }
 
 // Roles gives one granular administration of a partner, and whether it still stands. Codes: [problem.RoleNotPermitted], [problem.NotFound].
-func (s Self) Roles(ctx context.Context, who relationship.Person, tenant, id string) (Partner, granular.Relationship, bool, error) {
+func (s Portal) Roles(ctx context.Context, who relationship.Person, tenant, id string) (Partner, granular.Relationship, bool, error) {
 	return s.roles(ctx, who, tenant, id, func(l link.Link, p relationship.Person) (granular.Request, granular.Case, error) {
 		return s.Granular.Look(ctx, l, &p)
 	})
 }
 
-// EndRoles ends one granular administration, whether or not there is a relationship. It can be repeated. Codes: those of [Self.Roles].
-func (s Self) EndRoles(ctx context.Context, who relationship.Person, tenant, id, correlationID string) (Partner, granular.Relationship, error) {
+// EndRoles ends one granular administration, whether or not there is a relationship. It can be repeated. Codes: those of [Portal.Roles].
+func (s Portal) EndRoles(ctx context.Context, who relationship.Person, tenant, id, correlationID string) (Partner, granular.Relationship, error) {
 	p, g, _, err := s.roles(ctx, who, tenant, id, func(l link.Link, p relationship.Person) (granular.Request, granular.Case, error) {
 		return s.Granular.End(ctx, l, p, correlationID)
 	})
 	return p, g, err
 }
 
-func (s Self) roles(
+func (s Portal) roles(
 	ctx context.Context, who relationship.Person, tenant, id string, do func(link.Link, relationship.Person) (granular.Request, granular.Case, error),
 ) (p Partner, g granular.Relationship, stands bool, err error) {
 	if err := admin(who); err != nil {
@@ -403,7 +403,7 @@ func (s Self) roles(
 }
 
 // Provider gives what stands with one of the company's indirect providers. Codes: [problem.RoleNotPermitted], [problem.NotFound].
-func (s Self) Provider(ctx context.Context, who relationship.Person, tenant string) (partnership.Seen, error) {
+func (s Portal) Provider(ctx context.Context, who relationship.Person, tenant string) (partnership.Seen, error) {
 	id, err := with(who, tenant)
 	if err != nil {
 		return partnership.Seen{}, err
@@ -412,8 +412,8 @@ func (s Self) Provider(ctx context.Context, who relationship.Person, tenant stri
 }
 
 // RevokeAccess ends a provider's administration of the company's own account; the partnership stays as it is, active or removed (rules N8,
-// X9). It can be repeated. Codes: those of [Self.Provider].
-func (s Self) RevokeAccess(ctx context.Context, who relationship.Person, tenant, correlationID string) (partnership.Seen, error) {
+// X9). It can be repeated. Codes: those of [Portal.Provider].
+func (s Portal) RevokeAccess(ctx context.Context, who relationship.Person, tenant, correlationID string) (partnership.Seen, error) {
 	id, err := with(who, tenant)
 	if err != nil {
 		return partnership.Seen{}, err
@@ -435,7 +435,7 @@ func with(who relationship.Person, provider string) (string, error) {
 
 // Offer gives the customer agreement that the company can sign, in the language nearest to one; nil when it has signed that here itself, or
 // has no partner. Codes: [problem.RoleNotPermitted], [problem.AgreementTextNotConfigured].
-func (s Self) Offer(ctx context.Context, who relationship.Person, lang string) (*commerce.Signable, error) {
+func (s Portal) Offer(ctx context.Context, who relationship.Person, lang string) (*commerce.Signable, error) {
 	if err := admin(who); err != nil || s.Signing == nil {
 		return nil, err
 	}
@@ -447,7 +447,7 @@ var ErrReworded = errors.New("customer: other words are in force")
 
 // Sign signs the customer agreement whose words were read (rule P1). Codes: [problem.RoleNotPermitted]; [problem.NotFound] for a company
 // without a partner, or that has signed; [problem.AgreementTextNotConfigured]; those of a field. [ErrReworded].
-func (s Self) Sign(ctx context.Context, who relationship.Person, lang string, read relationship.AttestedText, by commerce.Signer, correlationID string) (commerce.Agreement, error) {
+func (s Portal) Sign(ctx context.Context, who relationship.Person, lang string, read relationship.AttestedText, by commerce.Signer, correlationID string) (commerce.Agreement, error) {
 	var a commerce.Agreement
 	err := command.Retry(func() error {
 		offer, err := s.Offer(ctx, who, lang)
@@ -473,7 +473,7 @@ func (s Self) Sign(ctx context.Context, who relationship.Person, lang string, re
 }
 
 // told gives the relationship whose partner is told of a signature: of those that wait for one the newest.
-func (s Self) told(ctx context.Context, who relationship.Person) (newest relationship.Relationship, err error) {
+func (s Portal) told(ctx context.Context, who relationship.Person) (newest relationship.Relationship, err error) {
 	tenants, err := s.Register.Partners(ctx, who.Company.Tenant)
 	if err != nil {
 		return newest, err
@@ -513,7 +513,7 @@ func admin(who relationship.Person) error {
 func notMine() error { return problem.New(problem.NotFound, "There is no such partner.") }
 
 // given is what the company has given by roles: under the id of its tenant, and under those by which some of its partners know it (0.30).
-func (s Self) given(ctx context.Context, who relationship.Person, partners ...partner.TenantID) ([]granular.Relationship, error) {
+func (s Portal) given(ctx context.Context, who relationship.Person, partners ...partner.TenantID) ([]granular.Relationship, error) {
 	ids, err := s.knownIDs(ctx, who, partners...)
 	if err != nil {
 		return nil, err
@@ -522,7 +522,7 @@ func (s Self) given(ctx context.Context, who relationship.Person, partners ...pa
 }
 
 // givenAs is what was given under some ids.
-func (s Self) givenAs(ctx context.Context, ids []partner.TenantID) (all []granular.Relationship, err error) {
+func (s Portal) givenAs(ctx context.Context, ids []partner.TenantID) (all []granular.Relationship, err error) {
 	for _, id := range ids {
 		list, err := s.Granular.Given(ctx, id)
 		if err != nil {
@@ -534,7 +534,7 @@ func (s Self) givenAs(ctx context.Context, ids []partner.TenantID) (all []granul
 }
 
 // knownIDs are the id of the company's tenant, and those by which some of its partners know it (0.30).
-func (s Self) knownIDs(ctx context.Context, who relationship.Person, partners ...partner.TenantID) ([]partner.TenantID, error) {
+func (s Portal) knownIDs(ctx context.Context, who relationship.Person, partners ...partner.TenantID) ([]partner.TenantID, error) {
 	ids := []partner.TenantID{who.Company.Tenant}
 	for _, p := range partners {
 		id, err := s.knownAs(ctx, who, p)
@@ -549,7 +549,7 @@ func (s Self) knownIDs(ctx context.Context, who relationship.Person, partners ..
 }
 
 // knownAs gives the id by which a partner knows the company.
-func (s Self) knownAs(ctx context.Context, who relationship.Person, p partner.TenantID) (partner.TenantID, error) {
+func (s Portal) knownAs(ctx context.Context, who relationship.Person, p partner.TenantID) (partner.TenantID, error) {
 	r, err := s.Store.Relationship(ctx, p, who.Company.Tenant)
 	if problem.Is(err, problem.NotFound) {
 		return who.Company.Tenant, nil
@@ -558,7 +558,7 @@ func (s Self) knownAs(ctx context.Context, who relationship.Person, p partner.Te
 }
 
 // find gives a partner with what it holds, of what the company has given. One that holds nothing is [problem.NotFound].
-func (s Self) find(ctx context.Context, who relationship.Person, id partner.TenantID, given []granular.Relationship) (p Partner, err error) {
+func (s Portal) find(ctx context.Context, who relationship.Person, id partner.TenantID, given []granular.Relationship) (p Partner, err error) {
 	p.Relationship, err = s.Store.Relationship(ctx, id, who.Company.Tenant)
 	if err != nil && !problem.Is(err, problem.NotFound) {
 		return Partner{}, err

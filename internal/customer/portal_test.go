@@ -17,8 +17,8 @@ import (
 )
 
 // selfOver is the company's own page over a store.
-func selfOver(store *storetest.Memory, edit ...func(*customer.Self)) customer.Self {
-	s := customer.Self{
+func selfOver(store *storetest.Memory, edit ...func(*customer.Portal)) customer.Portal {
+	s := customer.Portal{
 		Store: store, Register: store, Accounts: store, Purchases: store, Support: store, Granular: &granular.Service{Store: store, Accounts: store, Now: time.Now},
 		Tiers: partnership.Service{Store: store, Accounts: store, Tiers: store, Now: time.Now}, Now: time.Now,
 	}

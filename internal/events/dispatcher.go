@@ -21,7 +21,7 @@ import (
 	"concord/internal/webhook"
 )
 
-// Consequence is one thing that a write to the table causes. One of its fields is set; each has its place in [Desk.Deliver].
+// Consequence is one thing that a write to the table causes. One of its fields is set; each has its place in [Dispatcher.Deliver].
 type Consequence struct {
 	Event  *Event        // other systems are told
 	Record *audit.Record // the partner's audit has it
@@ -92,11 +92,11 @@ func consequences(told []Event, kept []audit.Record) (all []Consequence) {
 	return all
 }
 
-// DeliverTimeout bounds one [Desk.Deliver] with all its attempts.
+// DeliverTimeout bounds one [Dispatcher.Deliver] with all its attempts.
 const DeliverTimeout = PutTimeout + 5*time.Second
 
-// Desk delivers what writes cause.
-type Desk struct {
+// Dispatcher delivers what writes cause.
+type Dispatcher struct {
 	// Tell puts at most [MaxGroup] events on the bus, as [Bus.Put] does.
 	Tell  func(context.Context, []Event) (delivered int, err error)
 	Audit interface {
@@ -118,7 +118,7 @@ type Desk struct {
 
 // Deliver delivers at most [MaxGroup] consequences and says how many of them, from the first on, are delivered for certain. When it fails
 // and is called again, a record is in the audit once, and events come to the bus twice, with the same ids.
-func (d Desk) Deliver(ctx context.Context, group []Consequence) (delivered int, err error) {
+func (d Dispatcher) Deliver(ctx context.Context, group []Consequence) (delivered int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, DeliverTimeout)
 	defer cancel()
 	delivered, err = d.hand(ctx, group)
@@ -128,7 +128,7 @@ func (d Desk) Deliver(ctx context.Context, group []Consequence) (delivered int, 
 }
 
 // keep adds a record to the partner's audit, and tells the operator of what concerns it.
-func (d Desk) keep(ctx context.Context, r audit.Record) error {
+func (d Dispatcher) keep(ctx context.Context, r audit.Record) error {
 	if _, err := d.Audit.AddAudit(ctx, r); err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (d Desk) keep(ctx context.Context, r audit.Record) error {
 }
 
 // hand adds the records to the audit, has the events delivered to endpoints and gives the jobs to workers, all at once.
-func (d Desk) hand(ctx context.Context, group []Consequence) (delivered int, err error) {
+func (d Dispatcher) hand(ctx context.Context, group []Consequence) (delivered int, err error) {
 	failures := make([]error, len(group))
 	var all sync.WaitGroup
 	for n, c := range group {
@@ -166,7 +166,7 @@ func (d Desk) hand(ctx context.Context, group []Consequence) (delivered int, err
 }
 
 // hook has an event delivered to the endpoints of its partner.
-func (d Desk) hook(ctx context.Context, e Event) error {
+func (d Dispatcher) hook(ctx context.Context, e Event) error {
 	m, err := e.Message()
 	if err == nil {
 		err = d.Hook(ctx, m)
@@ -178,7 +178,7 @@ func (d Desk) hook(ctx context.Context, e Event) error {
 }
 
 // tell puts the events on the bus.
-func (d Desk) tell(ctx context.Context, group []Consequence) (delivered int, err error) {
+func (d Dispatcher) tell(ctx context.Context, group []Consequence) (delivered int, err error) {
 	var events []Event
 	var places []int // of the events in the group
 	for n, c := range group {
