@@ -142,6 +142,14 @@ func (c *Content) check(p *locale.Printer, operator emailaddr.Operator) {
 	}
 }
 
+// typed says where a company finds the request without the link, behind how long it is open. It stands in our mails alone: a draft holds no other
+// address of ours (invariant 15), and a rehearsal is on nobody's page.
+func (c *Content) typed(p *locale.Printer, l invitation.Letter) {
+	if !l.Invitation.Sandbox {
+		c.Terms = slices.Insert(c.Terms, 1, p.T("mail.link.type", "address", l.Cloud.BaseURL+"/customer"))
+	}
+}
+
 // overview leads to where a customer sees and ends what its partners may do, in every receipt.
 func (c *Content) overview(p *locale.Printer, cloud partner.Cloud) {
 	c.Asides = append(c.Asides, Aside{p.T("operator.customer"), cloud.BaseURL + "/customer"})

@@ -23,6 +23,7 @@ type Links struct {
 func Mail(l invitation.Letter, links Links, operator emailaddr.Operator) Content {
 	c := compose(l, links.Answer, operator)
 	p := printer(l.Invitation.Locale)
+	c.typed(p, l)
 	c.Quote = quote(p.T("mail.message", "name", c.name), l.Invitation.Message)
 	c.Asides = []Aside{{p.T("mail.report"), links.Report}, {p.T("mail.allow"), links.Allow}}
 	return c

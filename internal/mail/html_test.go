@@ -63,7 +63,7 @@ func TestEveryKindInEveryLanguage(t *testing.T) {
 					}
 					goldenMail(t, tag, name, c, html)
 
-					if got, want := address.FindAllString(html, -1), []string{url, url, url + "/report", links.Allow, operator.Privacy, operator.Imprint}; !cmp.Equal(got, want) {
+					if got, want := address.FindAllString(html, -1), []string{url, url, overview, url + "/report", links.Allow, operator.Privacy, operator.Imprint}; !cmp.Equal(got, want) {
 						t.Errorf("addresses in the HTML: %q", got)
 					}
 					if n := strings.Count(html, `href="`+url+`"`); n != 1 {
