@@ -6,15 +6,16 @@ import (
 
 	"concord/internal/command"
 	"concord/internal/enrolment"
+	"concord/internal/oversight"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/terms"
 )
 
 // Enrolments serves how a company becomes an indirect reseller: to its Global admin, who needs no account for it, and to the operator, with
-// what the operator keeps for it.
-func Enrolments(g Gate, s *enrolment.Service, kept enrolment.Records) http.Handler {
-	e, k := enrolments{s}, records{kept}
+// what the operator keeps for it and sees of all partners.
+func Enrolments(g Gate, s *enrolment.Service, kept enrolment.Records, reports oversight.Reports, reading oversight.Reading) http.Handler {
+	e, k, o := enrolments{s}, records{kept}, overseen{reports, reading}
 	return g.routes(map[string]func(*call) error{
 		"POST /v1/enrolments":                          e.start,
 		"GET /v1/enrolments":                           e.list,
@@ -36,6 +37,10 @@ func Enrolments(g Gate, s *enrolment.Service, kept enrolment.Records) http.Handl
 		"PUT /v1/partner-id-records/{partnerId}":       k.put(enrolment.PartnerIDRecord),
 		"GET /v1/vetting-calendar":                     k.read(enrolment.CalendarRecord),
 		"PUT /v1/vetting-calendar":                     k.put(enrolment.CalendarRecord),
+		"GET /v1/reports":                              o.list,
+		"GET /v1/reports/{id}":                         o.read,
+		"POST /v1/reports/{id}/settle":                 o.settle,
+		"POST /v1/support-readings":                    o.open,
 	})
 }
 

@@ -62,7 +62,7 @@ var matrix = []struct {
 		"POST /v1/partners", "GET /v1/partners", "GET /v1/partners/{tenantId}", "PATCH /v1/partners/{tenantId}", "POST /v1/partners/{tenantId}/cancel-invitations", "POST /v1/suppressions/search", "POST /v1/suppressions/lift",
 		"POST /v1/enrolments/{id}/decide", "GET /v1/company-records", "GET /v1/company-records/{dunsId}", "PUT /v1/company-records/{dunsId}",
 		"GET /v1/partner-id-records", "GET /v1/partner-id-records/{partnerId}", "PUT /v1/partner-id-records/{partnerId}", "GET /v1/vetting-calendar",
-		"PUT /v1/vetting-calendar",
+		"PUT /v1/vetting-calendar", "GET /v1/reports", "GET /v1/reports/{id}", "POST /v1/reports/{id}/settle", "POST /v1/support-readings",
 	}},
 	{"enrolment, PartnerID, MPA", []partner.Role{partner.GlobalAdmin}, []string{
 		"POST /v1/enrolments", "PATCH /v1/enrolments/{id}", "POST /v1/enrolments/{id}/submit", "POST /v1/enrolments/{id}/resend-verification",

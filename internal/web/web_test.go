@@ -34,6 +34,7 @@ import (
 	"concord/internal/link"
 	"concord/internal/locale"
 	"concord/internal/outbox"
+	"concord/internal/oversight"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/recipient"
@@ -118,7 +119,9 @@ func newAPI(t *testing.T) *api {
 	a.service = service
 	a.relationships = apigw.Handler(web.Relationships(gate, a.customers(), a.granted(), a.partnerships(), a.store, a.desk(), func() time.Time { return a.now }), "", log)
 	a.commerce = apigw.Handler(web.Commerce(gate, a.shop(), a.granted(), a.store), "", log)
-	a.enrolments = apigw.Handler(web.Enrolments(gate, a.applications(), enrolment.Records{Store: a.store, Now: func() time.Time { return a.now }}), "", log)
+	a.enrolments = apigw.Handler(web.Enrolments(gate, a.applications(), enrolment.Records{Store: a.store, Now: func() time.Time { return a.now }},
+		oversight.Reports{Store: a.store, Now: service.Now},
+		oversight.Reading{Store: a.store, Accounts: a.store, Audit: a.store, Keep: time.Hour, Now: service.Now}), "", log)
 	return a
 }
 
@@ -192,7 +195,7 @@ func (a *api) send(e apigw.Request) reply {
 	if strings.HasPrefix(e.RawPath, "/v1/invitation") || strings.HasPrefix(e.RawPath, hooksPath) {
 		function = a.invitations
 	}
-	for _, part := range []string{"/v1/enrolments", "/v1/validations", "/v1/partner/", "/v1/company-records", "/v1/partner-id-records", "/v1/vetting-calendar"} {
+	for _, part := range []string{"/v1/enrolments", "/v1/validations", "/v1/partner/", "/v1/company-records", "/v1/partner-id-records", "/v1/vetting-calendar", "/v1/reports", "/v1/support-readings"} {
 		if strings.HasPrefix(e.RawPath, part) {
 			function = a.enrolments
 		}

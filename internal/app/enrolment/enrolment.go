@@ -13,6 +13,7 @@ import (
 	"concord/internal/env"
 	"concord/internal/keyring"
 	"concord/internal/locale"
+	"concord/internal/oversight"
 	"concord/internal/partner"
 	"concord/internal/web"
 )
@@ -23,6 +24,8 @@ type Config struct {
 	Table  string `env:"TABLE_NAME"`  // the DynamoDB table of this deployment
 	Secret string `env:"LINK_SECRET"` // ARN or name of the secret from which the keys of cursors are derived
 	Clouds string `env:"CLOUDS"`      // JSON array of {id, portalName, baseUrl, administrationOptional}, in which companies are
+	// EvidenceYears is for how long audit records are kept (domain, 0.23).
+	EvidenceYears int `env:"EVIDENCE_YEARS" default:"7"`
 }
 
 // New makes the function.
@@ -33,14 +36,16 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 	}
 	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), keyring.New(given.AWS, c.Secret)
 	records := enrolment.Records{Store: store, Now: now}
+	reports := oversight.Reports{Store: store, Now: now}
+	reading := oversight.Reading{Store: store, Accounts: store, Audit: store, Keep: app.Years(c.EvidenceYears), Now: now}
 	service := &enrolment.Service{
 		Store: store, Accounts: store, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: store,
 		Calendar: records, Texts: store, Addresses: emailaddr.Addresses{AllowReserved: c.AllowReserved}, Clouds: clouds,
 		Locales: locale.Tags, Now: now,
 	}
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Log: given.Log}
-	if err := errors.Join(app.Whole(gate, "Customers"), app.Whole(service), app.Whole(records)); err != nil {
+	if err := errors.Join(app.Whole(gate, "Customers"), app.Whole(service), app.Whole(records), app.Whole(reports), app.Whole(reading)); err != nil {
 		return nil, err
 	}
-	return apigw.Handler(web.Enrolments(gate, service, records), "", given.Log), nil
+	return apigw.Handler(web.Enrolments(gate, service, records, reports, reading), "", given.Log), nil
 }
