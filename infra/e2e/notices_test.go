@@ -29,6 +29,7 @@ var anyLink = regexp.MustCompile(`https?://\S+/[a-z]/[A-Za-z0-9_-]{20,}`)
 func TestBothSidesAreTold(t *testing.T) {
 	dogwood := newPartner(t, "dogwood")
 	const recipient, signer, contact = "told@larch.example", "admin@larch.example", "partners@dogwood.example"
+	dogwood.do("PATCH", "/v1/account", `{"acceptanceMails":"each"}`, "If-Match", "*").want(t, 200) // else it is told tomorrow
 	id, link := dogwood.invite(`{"kind":"reseller","requestDelegatedAdmin":true,"locale":"fr","recipientEmail":"`+recipient+`"}`, recipient)
 	first := about(t, recipient, "invitation", "")
 	if got := anyLink.FindAllString(first.Body.Text, -1); len(got) != 3 || got[0] != link || got[1] != link || got[2] != otherLink(t, first, "m") || !strings.Contains(first.Body.Text, link+"/report") {

@@ -188,11 +188,12 @@ func changes(was, is relationship.Entry) (list []change) {
 	return list
 }
 
-// own reports whether a line of an account's history is of the partner's own people: what its enrolment made of it, its signature, and whom its
-// customers ask for help.
+// own reports whether a line of an account's history is of the partner's own people: what its enrolment made of it, its signature, whom its
+// customers ask for help, and how it is told of acceptances.
 func own(e partner.Entry) bool {
-	theirs := slices.Contains([]string{"mpa", partner.SupportChanged}, strings.Join(e.Changed, ","))
-	return theirs || strings.HasPrefix(e.Why, enrolment.Prefix)
+	theirs := []string{"mpa", partner.SupportChanged, partner.AcceptancesChanged}
+	other := func(name string) bool { return !slices.Contains(theirs, name) }
+	return len(e.Changed) > 0 && !slices.ContainsFunc(e.Changed, other) || strings.HasPrefix(e.Why, enrolment.Prefix)
 }
 
 // OfAccount gives the records of the entries that a write has added to the history of a partner's account, oldest first; with a nil before

@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"concord/internal/locale"
 	"concord/internal/partner"
 	"concord/internal/problem"
+	"concord/internal/registry"
 )
 
 func (h *site) accountRoutes() []route {
@@ -143,7 +145,7 @@ func (v *visit) partnerIDs(a partner.Account) *table {
 	return t
 }
 
-// supportFields are whom the partner's customers ask for help (rule E3).
+// supportFields are whom the partner's customers ask for help (rule E3), and how the partner is told of acceptances.
 func (v *visit) supportFields(a partner.Account) []field {
 	var all []field
 	for _, one := range []struct{ kind, name, key, before, complete string }{
@@ -156,7 +158,14 @@ func (v *visit) supportFields(a partner.Account) []field {
 		f.Max = emailaddr.MaxAddress
 		all = append(all, f)
 	}
-	return all
+	mails := v.input("select", "acceptanceMails", v.T("console-account.acceptances"), a.AcceptanceMails())
+	for value, label := range map[string]string{
+		partner.AcceptancesDaily: v.T("console-account.acceptances.daily"), partner.AcceptancesEach: v.T("console-account.acceptances.each"),
+	} {
+		mails.Options = append(mails.Options, option{Value: value, Label: label, Selected: value == mails.Value})
+	}
+	slices.SortFunc(mails.Options, func(a, b option) int { return strings.Compare(a.Value, b.Value) })
+	return append(all, mails)
 }
 
 // mailFacts say what stands in the way of mails.
@@ -217,8 +226,8 @@ func (h *site) changeSupport(v *visit) (to, said string, err error) {
 	if v.form.do() != "save" {
 		return "", "", problem.New(problem.MalformedRequest, "There is no such button.")
 	}
-	_, _, err = h.Registry.ChangeSupport(v.ctx(), c, &partner.SupportProfile{Email: text("email"), Phone: text("phone"),
-		Name: text("name")})
+	_, _, err = h.Registry.ChangeOwn(v.ctx(), c, registry.OwnChange{Support: &partner.SupportProfile{Email: text("email"), Phone: text("phone"),
+		Name: text("name")}, AcceptanceMails: v.form.said("acceptanceMails")})
 	if refusal, ok := errors.AsType[*problem.Error](err); ok && refusal.Code == problem.PreconditionRequired {
 		refusal.Code = problem.PreconditionFailed // the form is as old as one that says an old version
 	}

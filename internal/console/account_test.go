@@ -19,7 +19,9 @@ func TestAccount(t *testing.T) {
 	s.has(t, "Alder Cloud Services Inc.", "Direct-bill partner", "Emails left today: 1000 of 1000",
 		"grant_type=client_credentials", d.idp.URL,
 		"concord-api/.default", d.URL+"/v1", "No PartnerID yet", "partners@alder.example")
+	s.has(t, `<option value="daily" selected>One a day</option>`)
 	form := s.fields("save")
+	form.Set("acceptanceMails", partner.AcceptancesEach)
 	form.Set("supportProfile-email", "help@gmail.com")
 	form.Set("supportProfile-phone", "+1 555 0101")
 	form.Set("supportProfile-name", "The desk")
@@ -28,6 +30,7 @@ func TestAccount(t *testing.T) {
 	s.has(t, `href="#f-supportProfile-email"`, "The desk", "Webmail addresses aren’t accepted")
 	form = s.fields("save")
 	form.Set("supportProfile-email", "help@alder.example")
+	form.Set("acceptanceMails", partner.AcceptancesEach)
 	s = b.follow(b.post("/console/account", form))
 	s.has(t, "Saved.", `value="help@alder.example"`)
 	form.Set("supportProfile-name", "Another desk")
@@ -36,7 +39,7 @@ func TestAccount(t *testing.T) {
 	late.want(t, "console-account", http.StatusPreconditionFailed)
 	late.has(t, "changed meanwhile", "Another desk")
 	a, err := d.store.Account(t.Context(), alder, true)
-	if err != nil || a.Support.Name != "The desk" {
+	if err != nil || a.Support.Name != "The desk" || !a.EachAcceptance {
 		t.Fatalf("%+v, %v", a.Support, err)
 	}
 	a.Paused = &partner.Pause{At: time.Now(), Reason: partner.Bounces}

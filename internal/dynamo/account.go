@@ -232,6 +232,7 @@ func accountFields(c *coder, a *partner.Account) {
 	text(c, "domain", &a.VerifiedDomain)
 	text(c, "locale", &a.Locale)
 	flag(c, "listed", &a.ListedInDirectory)
+	flag(c, "each", &a.EachAcceptance)
 	number(c, "dailyMails", &a.DailyMails)
 	if g, there := part(c, "paused", &a.Paused); there {
 		moment(&g, "at", &a.Paused.At)

@@ -2,11 +2,13 @@ package letter
 
 import (
 	"slices"
+	"strconv"
 
 	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/outbox"
+	"concord/internal/relationship"
 )
 
 // Links are those of one mail. All of them are bearer values: never log them.
@@ -107,6 +109,30 @@ func Tell(n outbox.Kind, l invitation.Letter, operator emailaddr.Operator) Conte
 	if to := l.Invitation.RecipientEmail; to != "" {
 		c.Facts = append(c.Facts, Fact{p.T("mail.fact.sent-to"), to})
 	}
+	c.Footer = []string{p.T("mail.partner.why", "name", l.Inviter.DisplayName)}
+	c.finish(p, l, operator, false)
+	return c
+}
+
+// dayListed is how many customers the day's mail names.
+const dayListed = 25
+
+// Day writes the mail that tells a partner of a day's acceptances at once: those of relationships, newest first. The letter is that of one of
+// them.
+func Day(l invitation.Letter, all []relationship.Relationship, operator emailaddr.Operator) Content {
+	l = disarmed(l)
+	p := printer(l.Inviter.Locale)
+	c := Content{
+		Intro:   p.T("mail.day.intro"),
+		subject: func(string) string { return p.T("mail.day.subject", "count", strconv.Itoa(len(all))) },
+	}
+	for _, r := range all[:min(len(all), dayListed)] {
+		c.Facts = append(c.Facts, Fact{p.DateTime(r.EstablishedAt), emailaddr.Disarm(r.Customer.CompanyName)})
+	}
+	if more := len(all) - dayListed; more > 0 {
+		c.Asked = append(c.Asked, p.T("mail.day.more", "count", strconv.Itoa(more)))
+	}
+	c.Asked = append(c.Asked, p.T("mail.day.how"))
 	c.Footer = []string{p.T("mail.partner.why", "name", l.Inviter.DisplayName)}
 	c.finish(p, l, operator, false)
 	return c

@@ -212,6 +212,7 @@ type world struct {
 	memory  *storetest.Memory
 	ses     *amazon
 	http    aws.HTTPClient // in the place of ses; nil for it
+	daily   bool           // a day's acceptances are told of at once
 	service *invitation.Service
 	mu      sync.Mutex
 	queued  []invitation.Invitation // what the stream has not delivered yet
@@ -257,8 +258,13 @@ func (w *world) dispatcher(step func(string)) *Dispatcher {
 		w.t.Fatal(err)
 	}
 	s := stepped{w.memory, step}
+	var customers Relationships
+	if w.daily {
+		customers = w.memory
+	}
 	return &Dispatcher{
-		Store: s, Accounts: s, Ledger: w.memory, Clouds: clouds,
+		Customers: customers,
+		Store:     s, Accounts: s, Ledger: w.memory, Clouds: clouds,
 		Others: invitation.Sweep{Store: w.memory, Relationships: w.memory, Partnerships: w.memory, Accounts: w.memory, Granular: w.memory, Now: time.Now}, Links: s, Sender: steppedSender{ses, step}, Limiter: rate.NewLimiter(rate.Inf, 1), Operator: emailaddr.Operator{Name: "Example"},
 		Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: &observe.Metrics{Function: "mailer", Out: io.Discard},
 	}
@@ -347,10 +353,14 @@ func (w *world) accept(inv invitation.Invitation) {
 }
 
 func (w *world) respond(inv invitation.Invitation, answer string) (invitation.Letter, invitation.Case, error) {
-	return w.service.Respond(w.t.Context(), linkOf(inv, 0), relationship.Person{
+	return w.respondAs(inv, relationship.Person{
 		Subject: "head", Email: "head@larch.example", Roles: []partner.Role{partner.GlobalAdmin},
 		Company: relationship.Customer{Tenant: "22222222-2222-4222-8222-222222222222", CompanyName: "Larch Ltd", Domains: []string{"larch.example"}, Country: "US", Cloud: "public"},
-	}, invitation.Response{Answer: answer, Authorized: true, FullName: "Nora Berg", JobTitle: "Head of IT"})
+	}, answer)
+}
+
+func (w *world) respondAs(inv invitation.Invitation, p relationship.Person, answer string) (invitation.Letter, invitation.Case, error) {
+	return w.service.Respond(w.t.Context(), linkOf(inv, 0), p, invitation.Response{Answer: answer, Authorized: true, FullName: "Nora Berg", JobTitle: "Head of IT"})
 }
 
 // die runs a process and reports whether it was killed.

@@ -149,6 +149,10 @@ func (s ofNotices) compose(ctx context.Context, inv invitation.Invitation, k out
 	if k == invitation.ReminderNotice && !l.Vouched() {
 		return stop(unsent(outbox.Failed, "partner_not_active"))
 	}
+	if s.daily(inv, k, account) {
+		c, stopped := s.day(ctx, l)
+		return c, m, stopped
+	}
 	c, err := s.words(ctx, k, l, &m)
 	switch {
 	case errors.Is(err, errNoWords):

@@ -11,6 +11,8 @@
 // SES is waited for, so that a sandbox has some mails under way at once, as many as its share of the account's rate needs, and
 // the records of one item still go one after another. What somebody waits for goes before the rows of a batch and reminders.
 //
+// Acceptances that need nobody are told of together, once a day (domain, 0.48).
+//
 // The notices about an invitation are a queue beside its mail, with the same steps: all that are owed are claimed
 // together, sent one by one and settled together. When a sender dies in between, those that had gone go a second time,
 // receipts and notices to the inviter alike. A reminder does not: it goes once at most, and one whose claim was never
@@ -46,6 +48,8 @@ type Dispatcher struct {
 	Enrolments Enrolments
 	// Others marks what an acceptance has made moot; nil for nobody.
 	Others Others
+	// Customers are the partner's, by which a day's acceptances are told of together; nil tells of each at once.
+	Customers Relationships
 	// Ledger says which recipients get no mail, and counts reminders.
 	Ledger   recipient.Suppressions
 	Clouds   partner.Clouds

@@ -25,6 +25,7 @@ import (
 	"concord/internal/outbox"
 	"concord/internal/partner"
 	"concord/internal/recipient"
+	"concord/internal/relationship"
 	"concord/internal/storetest"
 )
 
@@ -63,6 +64,16 @@ func administration(tag language.Tag, n outbox.Kind, reason ...string) letter.Co
 		panic("no words for " + string(n))
 	}
 	return c
+}
+
+// day is what a day's acceptances have established, newest first.
+func day(n int) (all []relationship.Relationship) {
+	for k := range n {
+		name := []string{"Larch Ltd", "Oak & Sons", "tilia.example GmbH"}[k%3]
+		all = append(all, relationship.Relationship{Customer: relationship.Customer{CompanyName: name},
+			EstablishedAt: time.Date(2026, 3, 2, 18, 40-k, 0, 0, time.UTC)})
+	}
+	return all
 }
 
 // further are the further mails of a language, each with the links that it has, in their order: the first stands alone on its line.
@@ -128,6 +139,8 @@ func further(tag language.Tag) map[string]struct {
 		}), dispute},
 		"copy.accepted":             {receipt(only, accepted, nil), own},
 		"copy.declined":             {receipt(only, declined, nil), own},
+		"answer.day":                {letter.Day(answered(tag, accepted, nil), day(3), operator), nil},
+		"answer.day.many":           {letter.Day(answered(tag, accepted, nil), day(40), operator), nil},
 		"answer.accepted":           {tell(invitation.AnswerNotice, accepted, nil), nil},
 		"answer.accepted.reseller":  {tell(invitation.AnswerNotice, accepted, reseller), nil},
 		"answer.accepted.no-change": {tell(invitation.AnswerNotice, accepted, noChange), nil},

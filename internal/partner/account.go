@@ -25,7 +25,9 @@ type Account struct {
 	VerifiedDomain      string
 	Locale              string // BCP 47; the default language of its invitations
 	ListedInDirectory   bool
-	DailyMails          int // how many mails it may send per day; 0 for the deployment's number
+	// EachAcceptance says that the contact wants a mail for each acceptance, and not one a day.
+	EachAcceptance bool
+	DailyMails     int // how many mails it may send per day; 0 for the deployment's number
 	// Paused, when not nil, says since when and why nothing is mailed for the partner.
 	Paused *Pause
 	// CountedFrom is when the operator last let the partner's mails on again: what was said against earlier ones does not count.

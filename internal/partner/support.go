@@ -49,3 +49,20 @@ func (p SupportProfile) Require(f *problem.Findings, at string) {
 
 // SupportChanged is what the history of an account says of a change of its [SupportProfile], which is the partner's own.
 const SupportChanged = "supportProfile"
+
+// AcceptancesChanged is the same of [Account.EachAcceptance].
+const AcceptancesChanged = "acceptanceMails"
+
+// How a partner's contact is told of acceptances (domain, 0.48).
+const (
+	AcceptancesDaily = "daily"
+	AcceptancesEach  = "each"
+)
+
+// AcceptanceMails says how the contact is told of acceptances.
+func (a Account) AcceptanceMails() string {
+	if a.EachAcceptance {
+		return AcceptancesEach
+	}
+	return AcceptancesDaily
+}

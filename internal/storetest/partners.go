@@ -144,7 +144,7 @@ func registered(edit ...func(*partner.Account)) partner.Account {
 		MPA:     &partner.Agreement{SignedAt: second(noon), SignedBy: "Ann Alder", Version: "2025", Hash: "00ff"},
 		Contact: partner.Contact{Email: "hello@alder.example", Phone: "+1 555 0100", Website: "https://alder.example"},
 		Support: partner.SupportProfile{Email: "help@alder.example", Phone: "+1 555 0101", Name: "Alder's desk"}, VerifiedDomain: "alder.example",
-		Locale: "en", ListedInDirectory: true, DailyMails: 1200, Paused: &partner.Pause{At: second(noon), Reason: partner.Complaints},
+		Locale: "en", ListedInDirectory: true, EachAcceptance: true, DailyMails: 1200, Paused: &partner.Pause{At: second(noon), Reason: partner.Complaints},
 		CountedFrom: second(noon).Add(-time.Hour), CreatedAt: second(noon), Version: 1,
 		History: []partner.Entry{{At: second(noon), By: "operator", CorrelationID: "6f1c9d3e-1111-4000-8000-000000000001", Key: "0123456789ab", Body: "ba9876543210", Why: "asked\tfor it"}},
 	}

@@ -69,6 +69,9 @@ func TestOwnAccount(t *testing.T) {
 	a.call(without).is(428, "precondition_required")
 	a.call(change(profile, `"99"`)).is(412, "precondition_failed")
 
+	if got := a.call(change(`{"acceptanceMails":"weekly"}`, "*")).is(422).findings(); fmt.Sprint(got) != "[/acceptanceMails validation_failed]" {
+		t.Error(got)
+	}
 	p := a.call(change(profile, "*", "Idempotency-Key", "s1")).is(200)
 	if o := p.object()["supportProfile"]; fmt.Sprint(o) != "map[email:help@alder.example name:Alder's desk phone:+1 555 0101]" {
 		t.Errorf("%v", o)
@@ -91,6 +94,12 @@ func TestOwnAccount(t *testing.T) {
 	}
 	if h := stored.History[len(stored.History)-1]; fmt.Sprint(h.Changed) != "[supportProfile]" || h.By != "alder" {
 		t.Errorf("%+v", h)
+	}
+	if p.object()["acceptanceMails"] != "daily" {
+		t.Errorf("%v", p.object()["acceptanceMails"])
+	}
+	if o := a.call(change(`{"acceptanceMails":"each"}`, p.header.Get("ETag"))).is(200).object(); o["acceptanceMails"] != "each" || o["supportProfile"] == nil {
+		t.Errorf("%v", o)
 	}
 
 	for code, err := range map[string]error{"internal": errors.New("the disk is full"),

@@ -45,6 +45,7 @@ type partnerDocument struct {
 	VerifiedDomain      string                `json:"verifiedDomain"`
 	Locale              string                `json:"locale"`
 	ListedInDirectory   bool                  `json:"listedInDirectory"`
+	AcceptanceMails     string                `json:"acceptanceMails"`
 	DailyMails          int                   `json:"dailyMails"`
 	Sending             partner.Sending       `json:"sending"`
 	Pause               *pauseDocument        `json:"pause,omitempty"`
@@ -123,7 +124,7 @@ func (d OperatorAPI) row(a partner.Account) partnerDocument {
 		TenantID: a.Tenant, DisplayName: a.DisplayName, ProgramRole: a.Role, ProgramRoles: a.Roles(), Status: a.Status, Cloud: a.Cloud, Country: a.Country, Market: d.Regions.Market(a.Country),
 		PartnerIDs: []partnerIDDocument{}, AssociatedPartnerID: a.AssociatedPartnerID, Contact: contactDocument(a.Contact),
 		SupportProfile: supportOf(a.Support), VerifiedDomain: a.VerifiedDomain,
-		Locale: a.Locale, ListedInDirectory: a.ListedInDirectory, DailyMails: a.DailyMails, Sending: a.Sending(), CreatedAt: a.CreatedAt.UTC(), Version: a.Version,
+		Locale: a.Locale, ListedInDirectory: a.ListedInDirectory, AcceptanceMails: a.AcceptanceMails(), DailyMails: a.DailyMails, Sending: a.Sending(), CreatedAt: a.CreatedAt.UTC(), Version: a.Version,
 	}
 	for _, id := range a.PartnerIDs {
 		p.PartnerIDs = append(p.PartnerIDs, partnerIDDocument{id.ID, id.Type, id.Country, id.OnboardingLocation})
@@ -343,9 +344,9 @@ func (d OperatorAPI) changeOwn(c *call) error {
 	if err != nil {
 		return err
 	}
-	p := b.support("supportProfile")
+	o := registry.OwnChange{Support: b.support("supportProfile"), AcceptanceMails: b.text("acceptanceMails")}
 	cmd.Findings = b.end()
-	a, replayed, err := d.Registry.ChangeSupport(c.r.Context(), cmd, p)
+	a, replayed, err := d.Registry.ChangeOwn(c.r.Context(), cmd, o)
 	if err != nil {
 		return err
 	}

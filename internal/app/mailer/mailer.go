@@ -43,7 +43,7 @@ func New(c Config, given app.Given) (stream.Function, error) {
 	now, metrics, store := c.Clock(), given.Metrics(c.Stack, "mailer"), dynamo.New(given.AWS, c.Table)
 	limiter := mail.Limiter(c.Rate, c.Sandboxes)
 	dispatcher := &mail.Dispatcher{
-		Store: store, Granular: store, Roles: granular.ShippedRoles(), Accounts: store, Enrolments: store, Ledger: store, Clouds: clouds,
+		Store: store, Granular: store, Roles: granular.ShippedRoles(), Accounts: store, Enrolments: store, Customers: store, Ledger: store, Clouds: clouds,
 		Others: invitation.Sweep{
 			Store: store, Relationships: store, Partnerships: store, Accounts: store, Granular: store, Now: now,
 		},
