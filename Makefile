@@ -62,9 +62,18 @@ rie: tools-run build ## every event of events/ through AWS's Runtime Interface E
 	$(HEAVY) '^TestRuntimeInterfaceEmulator$$'
 
 .PHONY: clients
-clients: need-java tools-run build ## write clients from the document with six generators, compile them, and walk with five through the local stack
+clients: need-java tools-run build command ## write clients from the document with six generators, compile them, and walk with five and the command through the local stack
 	@$(MAKE) --no-print-directory -C infra/clients
-	$(HEAVY) '^TestClients$$'
+	cd client && go vet ./... && go test -count=1 ./...
+	$(HEAVY) '^(TestClients|TestCommand)$$'
+
+.PHONY: client
+client: need-go ## write the Go client of client/ from the OpenAPI document
+	@$(MAKE) --no-print-directory -C infra/clients client
+
+.PHONY: command
+command: need-go ## build the command concord, as .build/concord
+	cd client && go build -trimpath -ldflags "-s -w" -o ../.build/concord ./cmd/concord
 
 CHECK_PARTS := gofmt vet staticcheck golangci-lint govulncheck cfn-lint expansion checkov rules
 
