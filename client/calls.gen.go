@@ -98,7 +98,7 @@ type ClientInterface interface {
 	// GetOpenApi This document
 	//
 	// Corresponds with GET /openapi.json (the `GetOpenApi` operationId).
-	GetOpenApi(ctx context.Context, params *GetOpenApiParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetOpenApi(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAccessLevels List the ways to give a reseller access
 	//
@@ -425,7 +425,7 @@ type ClientInterface interface {
 
 	// ChangeGranularAdminWithBody Change granular administration
 	//
-	// Admin agents only. All of it until it is locked for approval; while it is active `autoExtendDuration` alone, else it is `invalid_transition`. What is left out stays as it is.
+	// Admin agents only. All of it until it is locked for approval. While it is active, `autoExtendDuration`, `identityConfirmed`, and `accessDetails` with fewer of the roles that the customer approved (also of a suspended partner): groups lose them too, and who approved gets a receipt by email. Anything else is `invalid_transition`. What is left out stays as it is.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -434,12 +434,69 @@ type ClientInterface interface {
 
 	// ChangeGranularAdmin Change granular administration
 	//
-	// Admin agents only. All of it until it is locked for approval; while it is active `autoExtendDuration` alone, else it is `invalid_transition`. What is left out stays as it is.
+	// Admin agents only. All of it until it is locked for approval. While it is active, `autoExtendDuration`, `identityConfirmed`, and `accessDetails` with fewer of the roles that the customer approved (also of a suspended partner): groups lose them too, and who approved gets a receipt by email. Anything else is `invalid_transition`. What is left out stays as it is.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/delegated-admin-relationships/{id} (the `ChangeGranularAdmin` operationId).
 	ChangeGranularAdmin(ctx context.Context, id GranularIdPath, params *ChangeGranularAdminParams, body ChangeGranularAdminJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAccessAssignments List which groups use the roles
+	//
+	// Admin agents and Global admins. The oldest first.
+	//
+	// Corresponds with GET /v1/delegated-admin-relationships/{id}/access-assignments (the `ListAccessAssignments` operationId).
+	ListAccessAssignments(ctx context.Context, id GranularIdPath, params *ListAccessAssignmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AssignGranularAdminWithBody Assign roles to a group
+	//
+	// Admin agents only. Says which of the approved roles one of your security groups uses, while the relationship is active. Concord keeps it as a record: the group is known to your own directory alone, and nothing changes there. A group has one assignment of a relationship; the groups of one have at most 200 roles together. It ends with the relationship.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/delegated-admin-relationships/{id}/access-assignments (the `AssignGranularAdmin` operationId).
+	AssignGranularAdminWithBody(ctx context.Context, id GranularIdPath, params *AssignGranularAdminParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AssignGranularAdmin Assign roles to a group
+	//
+	// Admin agents only. Says which of the approved roles one of your security groups uses, while the relationship is active. Concord keeps it as a record: the group is known to your own directory alone, and nothing changes there. A group has one assignment of a relationship; the groups of one have at most 200 roles together. It ends with the relationship.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/delegated-admin-relationships/{id}/access-assignments (the `AssignGranularAdmin` operationId).
+	AssignGranularAdmin(ctx context.Context, id GranularIdPath, params *AssignGranularAdminParams, body AssignGranularAdminJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteAccessAssignment Take the roles from a group
+	//
+	// Admin agents only, also of a suspended partner. While the relationship is active; with its end the assignments end too, and stay readable as `deleted`.
+	//
+	// Corresponds with DELETE /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId} (the `DeleteAccessAssignment` operationId).
+	DeleteAccessAssignment(ctx context.Context, id GranularIdPath, assignmentId AccessAssignmentIdPath, params *DeleteAccessAssignmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetAccessAssignment Read an access assignment
+	//
+	// Admin agents and Global admins.
+	//
+	// Corresponds with GET /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId} (the `GetAccessAssignment` operationId).
+	GetAccessAssignment(ctx context.Context, id GranularIdPath, assignmentId AccessAssignmentIdPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeAccessAssignmentWithBody Change the roles of a group
+	//
+	// Admin agents only. While the relationship is active. The version is that of the assignment.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId} (the `ChangeAccessAssignment` operationId).
+	ChangeAccessAssignmentWithBody(ctx context.Context, id GranularIdPath, assignmentId AccessAssignmentIdPath, params *ChangeAccessAssignmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeAccessAssignment Change the roles of a group
+	//
+	// Admin agents only. While the relationship is active. The version is that of the assignment.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId} (the `ChangeAccessAssignment` operationId).
+	ChangeAccessAssignment(ctx context.Context, id GranularIdPath, assignmentId AccessAssignmentIdPath, params *ChangeAccessAssignmentParams, body ChangeAccessAssignmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RequestGranularAdminWithBody Lock for approval, or terminate
 	//
@@ -1314,8 +1371,8 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 // GetOpenApi This document
 //
 // Corresponds with GET /openapi.json (the `GetOpenApi` operationId).
-func (c *Client) GetOpenApi(ctx context.Context, params *GetOpenApiParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetOpenApiRequest(c.Server, params)
+func (c *Client) GetOpenApi(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetOpenApiRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -2061,7 +2118,7 @@ func (c *Client) GetGranularAdmin(ctx context.Context, id GranularIdPath, reqEdi
 
 // ChangeGranularAdminWithBody Change granular administration
 //
-// Admin agents only. All of it until it is locked for approval; while it is active `autoExtendDuration` alone, else it is `invalid_transition`. What is left out stays as it is.
+// Admin agents only. All of it until it is locked for approval. While it is active, `autoExtendDuration`, `identityConfirmed`, and `accessDetails` with fewer of the roles that the customer approved (also of a suspended partner): groups lose them too, and who approved gets a receipt by email. Anything else is `invalid_transition`. What is left out stays as it is.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2080,13 +2137,140 @@ func (c *Client) ChangeGranularAdminWithBody(ctx context.Context, id GranularIdP
 
 // ChangeGranularAdmin Change granular administration
 //
-// Admin agents only. All of it until it is locked for approval; while it is active `autoExtendDuration` alone, else it is `invalid_transition`. What is left out stays as it is.
+// Admin agents only. All of it until it is locked for approval. While it is active, `autoExtendDuration`, `identityConfirmed`, and `accessDetails` with fewer of the roles that the customer approved (also of a suspended partner): groups lose them too, and who approved gets a receipt by email. Anything else is `invalid_transition`. What is left out stays as it is.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/delegated-admin-relationships/{id} (the `ChangeGranularAdmin` operationId).
 func (c *Client) ChangeGranularAdmin(ctx context.Context, id GranularIdPath, params *ChangeGranularAdminParams, body ChangeGranularAdminJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewChangeGranularAdminRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAccessAssignments List which groups use the roles
+//
+// Admin agents and Global admins. The oldest first.
+//
+// Corresponds with GET /v1/delegated-admin-relationships/{id}/access-assignments (the `ListAccessAssignments` operationId).
+func (c *Client) ListAccessAssignments(ctx context.Context, id GranularIdPath, params *ListAccessAssignmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAccessAssignmentsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AssignGranularAdminWithBody Assign roles to a group
+//
+// Admin agents only. Says which of the approved roles one of your security groups uses, while the relationship is active. Concord keeps it as a record: the group is known to your own directory alone, and nothing changes there. A group has one assignment of a relationship; the groups of one have at most 200 roles together. It ends with the relationship.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/delegated-admin-relationships/{id}/access-assignments (the `AssignGranularAdmin` operationId).
+func (c *Client) AssignGranularAdminWithBody(ctx context.Context, id GranularIdPath, params *AssignGranularAdminParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAssignGranularAdminRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AssignGranularAdmin Assign roles to a group
+//
+// Admin agents only. Says which of the approved roles one of your security groups uses, while the relationship is active. Concord keeps it as a record: the group is known to your own directory alone, and nothing changes there. A group has one assignment of a relationship; the groups of one have at most 200 roles together. It ends with the relationship.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/delegated-admin-relationships/{id}/access-assignments (the `AssignGranularAdmin` operationId).
+func (c *Client) AssignGranularAdmin(ctx context.Context, id GranularIdPath, params *AssignGranularAdminParams, body AssignGranularAdminJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAssignGranularAdminRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteAccessAssignment Take the roles from a group
+//
+// Admin agents only, also of a suspended partner. While the relationship is active; with its end the assignments end too, and stay readable as `deleted`.
+//
+// Corresponds with DELETE /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId} (the `DeleteAccessAssignment` operationId).
+func (c *Client) DeleteAccessAssignment(ctx context.Context, id GranularIdPath, assignmentId AccessAssignmentIdPath, params *DeleteAccessAssignmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteAccessAssignmentRequest(c.Server, id, assignmentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetAccessAssignment Read an access assignment
+//
+// Admin agents and Global admins.
+//
+// Corresponds with GET /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId} (the `GetAccessAssignment` operationId).
+func (c *Client) GetAccessAssignment(ctx context.Context, id GranularIdPath, assignmentId AccessAssignmentIdPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAccessAssignmentRequest(c.Server, id, assignmentId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeAccessAssignmentWithBody Change the roles of a group
+//
+// Admin agents only. While the relationship is active. The version is that of the assignment.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId} (the `ChangeAccessAssignment` operationId).
+func (c *Client) ChangeAccessAssignmentWithBody(ctx context.Context, id GranularIdPath, assignmentId AccessAssignmentIdPath, params *ChangeAccessAssignmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeAccessAssignmentRequestWithBody(c.Server, id, assignmentId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeAccessAssignment Change the roles of a group
+//
+// Admin agents only. While the relationship is active. The version is that of the assignment.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId} (the `ChangeAccessAssignment` operationId).
+func (c *Client) ChangeAccessAssignment(ctx context.Context, id GranularIdPath, assignmentId AccessAssignmentIdPath, params *ChangeAccessAssignmentParams, body ChangeAccessAssignmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeAccessAssignmentRequest(c.Server, id, assignmentId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3999,7 +4183,7 @@ func NewGetHealthRequest(server string) (*http.Request, error) {
 }
 
 // NewGetOpenApiRequest constructs an http.Request for the GetOpenApi method
-func NewGetOpenApiRequest(server string, params *GetOpenApiParams) (*http.Request, error) {
+func NewGetOpenApiRequest(server string) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -4020,21 +4204,6 @@ func NewGetOpenApiRequest(server string, params *GetOpenApiParams) (*http.Reques
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
-	}
-
-	if params != nil {
-
-		if params.IfNoneMatch != nil {
-			var headerParam0 string
-
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("If-None-Match", headerParam0)
-		}
-
 	}
 
 	return req, nil
@@ -5976,6 +6145,323 @@ func NewChangeGranularAdminRequestWithBody(server string, id GranularIdPath, par
 	}
 
 	operationPath := fmt.Sprintf("/v1/delegated-admin-relationships/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListAccessAssignmentsRequest constructs an http.Request for the ListAccessAssignments method
+func NewListAccessAssignmentsRequest(server string, id GranularIdPath, params *ListAccessAssignmentsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/delegated-admin-relationships/%s/access-assignments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAssignGranularAdminRequest calls the generic AssignGranularAdmin builder with application/json body
+func NewAssignGranularAdminRequest(server string, id GranularIdPath, params *AssignGranularAdminParams, body AssignGranularAdminJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAssignGranularAdminRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewAssignGranularAdminRequestWithBody constructs an http.Request for the AssignGranularAdmin method, with any body, and a specified content type
+func NewAssignGranularAdminRequestWithBody(server string, id GranularIdPath, params *AssignGranularAdminParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/delegated-admin-relationships/%s/access-assignments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteAccessAssignmentRequest constructs an http.Request for the DeleteAccessAssignment method
+func NewDeleteAccessAssignmentRequest(server string, id GranularIdPath, assignmentId AccessAssignmentIdPath, params *DeleteAccessAssignmentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "assignmentId", assignmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/delegated-admin-relationships/%s/access-assignments/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetAccessAssignmentRequest constructs an http.Request for the GetAccessAssignment method
+func NewGetAccessAssignmentRequest(server string, id GranularIdPath, assignmentId AccessAssignmentIdPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "assignmentId", assignmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/delegated-admin-relationships/%s/access-assignments/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewChangeAccessAssignmentRequest calls the generic ChangeAccessAssignment builder with application/json body
+func NewChangeAccessAssignmentRequest(server string, id GranularIdPath, assignmentId AccessAssignmentIdPath, params *ChangeAccessAssignmentParams, body ChangeAccessAssignmentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewChangeAccessAssignmentRequestWithBody(server, id, assignmentId, params, "application/json", bodyReader)
+}
+
+// NewChangeAccessAssignmentRequestWithBody constructs an http.Request for the ChangeAccessAssignment method, with any body, and a specified content type
+func NewChangeAccessAssignmentRequestWithBody(server string, id GranularIdPath, assignmentId AccessAssignmentIdPath, params *ChangeAccessAssignmentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "assignmentId", assignmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/delegated-admin-relationships/%s/access-assignments/%s", pathParam0, pathParam1)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -10212,7 +10698,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /openapi.json (the `GetOpenApi` operationId).
-	GetOpenApiWithResponse(ctx context.Context, params *GetOpenApiParams, reqEditors ...RequestEditorFn) (*GetOpenApiResponse, error)
+	GetOpenApiWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetOpenApiResponse, error)
 
 	// ListAccessLevelsWithResponse List the ways to give a reseller access
 	//
@@ -10585,7 +11071,7 @@ type ClientWithResponsesInterface interface {
 
 	// ChangeGranularAdminWithBodyWithResponse Change granular administration
 	//
-	// Admin agents only. All of it until it is locked for approval; while it is active `autoExtendDuration` alone, else it is `invalid_transition`. What is left out stays as it is.
+	// Admin agents only. All of it until it is locked for approval. While it is active, `autoExtendDuration`, `identityConfirmed`, and `accessDetails` with fewer of the roles that the customer approved (also of a suspended partner): groups lose them too, and who approved gets a receipt by email. Anything else is `invalid_transition`. What is left out stays as it is.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -10594,12 +11080,75 @@ type ClientWithResponsesInterface interface {
 
 	// ChangeGranularAdminWithResponse Change granular administration
 	//
-	// Admin agents only. All of it until it is locked for approval; while it is active `autoExtendDuration` alone, else it is `invalid_transition`. What is left out stays as it is.
+	// Admin agents only. All of it until it is locked for approval. While it is active, `autoExtendDuration`, `identityConfirmed`, and `accessDetails` with fewer of the roles that the customer approved (also of a suspended partner): groups lose them too, and who approved gets a receipt by email. Anything else is `invalid_transition`. What is left out stays as it is.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/delegated-admin-relationships/{id} (the `ChangeGranularAdmin` operationId).
 	ChangeGranularAdminWithResponse(ctx context.Context, id GranularIdPath, params *ChangeGranularAdminParams, body ChangeGranularAdminJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeGranularAdminResponse, error)
+
+	// ListAccessAssignmentsWithResponse List which groups use the roles
+	//
+	// Admin agents and Global admins. The oldest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/delegated-admin-relationships/{id}/access-assignments (the `ListAccessAssignments` operationId).
+	ListAccessAssignmentsWithResponse(ctx context.Context, id GranularIdPath, params *ListAccessAssignmentsParams, reqEditors ...RequestEditorFn) (*ListAccessAssignmentsResponse, error)
+
+	// AssignGranularAdminWithBodyWithResponse Assign roles to a group
+	//
+	// Admin agents only. Says which of the approved roles one of your security groups uses, while the relationship is active. Concord keeps it as a record: the group is known to your own directory alone, and nothing changes there. A group has one assignment of a relationship; the groups of one have at most 200 roles together. It ends with the relationship.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/delegated-admin-relationships/{id}/access-assignments (the `AssignGranularAdmin` operationId).
+	AssignGranularAdminWithBodyWithResponse(ctx context.Context, id GranularIdPath, params *AssignGranularAdminParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AssignGranularAdminResponse, error)
+
+	// AssignGranularAdminWithResponse Assign roles to a group
+	//
+	// Admin agents only. Says which of the approved roles one of your security groups uses, while the relationship is active. Concord keeps it as a record: the group is known to your own directory alone, and nothing changes there. A group has one assignment of a relationship; the groups of one have at most 200 roles together. It ends with the relationship.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/delegated-admin-relationships/{id}/access-assignments (the `AssignGranularAdmin` operationId).
+	AssignGranularAdminWithResponse(ctx context.Context, id GranularIdPath, params *AssignGranularAdminParams, body AssignGranularAdminJSONRequestBody, reqEditors ...RequestEditorFn) (*AssignGranularAdminResponse, error)
+
+	// DeleteAccessAssignmentWithResponse Take the roles from a group
+	//
+	// Admin agents only, also of a suspended partner. While the relationship is active; with its end the assignments end too, and stay readable as `deleted`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId} (the `DeleteAccessAssignment` operationId).
+	DeleteAccessAssignmentWithResponse(ctx context.Context, id GranularIdPath, assignmentId AccessAssignmentIdPath, params *DeleteAccessAssignmentParams, reqEditors ...RequestEditorFn) (*DeleteAccessAssignmentResponse, error)
+
+	// GetAccessAssignmentWithResponse Read an access assignment
+	//
+	// Admin agents and Global admins.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId} (the `GetAccessAssignment` operationId).
+	GetAccessAssignmentWithResponse(ctx context.Context, id GranularIdPath, assignmentId AccessAssignmentIdPath, reqEditors ...RequestEditorFn) (*GetAccessAssignmentResponse, error)
+
+	// ChangeAccessAssignmentWithBodyWithResponse Change the roles of a group
+	//
+	// Admin agents only. While the relationship is active. The version is that of the assignment.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId} (the `ChangeAccessAssignment` operationId).
+	ChangeAccessAssignmentWithBodyWithResponse(ctx context.Context, id GranularIdPath, assignmentId AccessAssignmentIdPath, params *ChangeAccessAssignmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeAccessAssignmentResponse, error)
+
+	// ChangeAccessAssignmentWithResponse Change the roles of a group
+	//
+	// Admin agents only. While the relationship is active. The version is that of the assignment.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId} (the `ChangeAccessAssignment` operationId).
+	ChangeAccessAssignmentWithResponse(ctx context.Context, id GranularIdPath, assignmentId AccessAssignmentIdPath, params *ChangeAccessAssignmentParams, body ChangeAccessAssignmentJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeAccessAssignmentResponse, error)
 
 	// RequestGranularAdminWithBodyWithResponse Lock for approval, or terminate
 	//
@@ -12949,6 +13498,204 @@ func (r ChangeGranularAdminResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ChangeGranularAdminResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListAccessAssignmentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessAssignmentPage
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAccessAssignmentsResponse) GetJSON200() *AccessAssignmentPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAccessAssignmentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAccessAssignmentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAccessAssignmentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAccessAssignmentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AssignGranularAdminResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *AccessAssignment
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AssignGranularAdminResponse) GetJSON201() *AccessAssignment {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r AssignGranularAdminResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AssignGranularAdminResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AssignGranularAdminResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AssignGranularAdminResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteAccessAssignmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteAccessAssignmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteAccessAssignmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteAccessAssignmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteAccessAssignmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetAccessAssignmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessAssignment
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetAccessAssignmentResponse) GetJSON200() *AccessAssignment {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetAccessAssignmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAccessAssignmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAccessAssignmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetAccessAssignmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ChangeAccessAssignmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessAssignment
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ChangeAccessAssignmentResponse) GetJSON200() *AccessAssignment {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ChangeAccessAssignmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ChangeAccessAssignmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ChangeAccessAssignmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ChangeAccessAssignmentResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -15734,8 +16481,8 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /openapi.json (the `GetOpenApi` operationId).
-func (c *ClientWithResponses) GetOpenApiWithResponse(ctx context.Context, params *GetOpenApiParams, reqEditors ...RequestEditorFn) (*GetOpenApiResponse, error) {
-	rsp, err := c.GetOpenApi(ctx, params, reqEditors...)
+func (c *ClientWithResponses) GetOpenApiWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetOpenApiResponse, error) {
+	rsp, err := c.GetOpenApi(ctx, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -16359,7 +17106,7 @@ func (c *ClientWithResponses) GetGranularAdminWithResponse(ctx context.Context, 
 
 // ChangeGranularAdminWithBodyWithResponse Change granular administration
 //
-// Admin agents only. All of it until it is locked for approval; while it is active `autoExtendDuration` alone, else it is `invalid_transition`. What is left out stays as it is.
+// Admin agents only. All of it until it is locked for approval. While it is active, `autoExtendDuration`, `identityConfirmed`, and `accessDetails` with fewer of the roles that the customer approved (also of a suspended partner): groups lose them too, and who approved gets a receipt by email. Anything else is `invalid_transition`. What is left out stays as it is.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16374,7 +17121,7 @@ func (c *ClientWithResponses) ChangeGranularAdminWithBodyWithResponse(ctx contex
 
 // ChangeGranularAdminWithResponse Change granular administration
 //
-// Admin agents only. All of it until it is locked for approval; while it is active `autoExtendDuration` alone, else it is `invalid_transition`. What is left out stays as it is.
+// Admin agents only. All of it until it is locked for approval. While it is active, `autoExtendDuration`, `identityConfirmed`, and `accessDetails` with fewer of the roles that the customer approved (also of a suspended partner): groups lose them too, and who approved gets a receipt by email. Anything else is `invalid_transition`. What is left out stays as it is.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16385,6 +17132,111 @@ func (c *ClientWithResponses) ChangeGranularAdminWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseChangeGranularAdminResponse(rsp)
+}
+
+// ListAccessAssignmentsWithResponse List which groups use the roles
+//
+// Admin agents and Global admins. The oldest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/delegated-admin-relationships/{id}/access-assignments (the `ListAccessAssignments` operationId).
+func (c *ClientWithResponses) ListAccessAssignmentsWithResponse(ctx context.Context, id GranularIdPath, params *ListAccessAssignmentsParams, reqEditors ...RequestEditorFn) (*ListAccessAssignmentsResponse, error) {
+	rsp, err := c.ListAccessAssignments(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAccessAssignmentsResponse(rsp)
+}
+
+// AssignGranularAdminWithBodyWithResponse Assign roles to a group
+//
+// Admin agents only. Says which of the approved roles one of your security groups uses, while the relationship is active. Concord keeps it as a record: the group is known to your own directory alone, and nothing changes there. A group has one assignment of a relationship; the groups of one have at most 200 roles together. It ends with the relationship.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/delegated-admin-relationships/{id}/access-assignments (the `AssignGranularAdmin` operationId).
+func (c *ClientWithResponses) AssignGranularAdminWithBodyWithResponse(ctx context.Context, id GranularIdPath, params *AssignGranularAdminParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AssignGranularAdminResponse, error) {
+	rsp, err := c.AssignGranularAdminWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAssignGranularAdminResponse(rsp)
+}
+
+// AssignGranularAdminWithResponse Assign roles to a group
+//
+// Admin agents only. Says which of the approved roles one of your security groups uses, while the relationship is active. Concord keeps it as a record: the group is known to your own directory alone, and nothing changes there. A group has one assignment of a relationship; the groups of one have at most 200 roles together. It ends with the relationship.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/delegated-admin-relationships/{id}/access-assignments (the `AssignGranularAdmin` operationId).
+func (c *ClientWithResponses) AssignGranularAdminWithResponse(ctx context.Context, id GranularIdPath, params *AssignGranularAdminParams, body AssignGranularAdminJSONRequestBody, reqEditors ...RequestEditorFn) (*AssignGranularAdminResponse, error) {
+	rsp, err := c.AssignGranularAdmin(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAssignGranularAdminResponse(rsp)
+}
+
+// DeleteAccessAssignmentWithResponse Take the roles from a group
+//
+// Admin agents only, also of a suspended partner. While the relationship is active; with its end the assignments end too, and stay readable as `deleted`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId} (the `DeleteAccessAssignment` operationId).
+func (c *ClientWithResponses) DeleteAccessAssignmentWithResponse(ctx context.Context, id GranularIdPath, assignmentId AccessAssignmentIdPath, params *DeleteAccessAssignmentParams, reqEditors ...RequestEditorFn) (*DeleteAccessAssignmentResponse, error) {
+	rsp, err := c.DeleteAccessAssignment(ctx, id, assignmentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteAccessAssignmentResponse(rsp)
+}
+
+// GetAccessAssignmentWithResponse Read an access assignment
+//
+// Admin agents and Global admins.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId} (the `GetAccessAssignment` operationId).
+func (c *ClientWithResponses) GetAccessAssignmentWithResponse(ctx context.Context, id GranularIdPath, assignmentId AccessAssignmentIdPath, reqEditors ...RequestEditorFn) (*GetAccessAssignmentResponse, error) {
+	rsp, err := c.GetAccessAssignment(ctx, id, assignmentId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAccessAssignmentResponse(rsp)
+}
+
+// ChangeAccessAssignmentWithBodyWithResponse Change the roles of a group
+//
+// Admin agents only. While the relationship is active. The version is that of the assignment.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId} (the `ChangeAccessAssignment` operationId).
+func (c *ClientWithResponses) ChangeAccessAssignmentWithBodyWithResponse(ctx context.Context, id GranularIdPath, assignmentId AccessAssignmentIdPath, params *ChangeAccessAssignmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeAccessAssignmentResponse, error) {
+	rsp, err := c.ChangeAccessAssignmentWithBody(ctx, id, assignmentId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangeAccessAssignmentResponse(rsp)
+}
+
+// ChangeAccessAssignmentWithResponse Change the roles of a group
+//
+// Admin agents only. While the relationship is active. The version is that of the assignment.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/delegated-admin-relationships/{id}/access-assignments/{assignmentId} (the `ChangeAccessAssignment` operationId).
+func (c *ClientWithResponses) ChangeAccessAssignmentWithResponse(ctx context.Context, id GranularIdPath, assignmentId AccessAssignmentIdPath, params *ChangeAccessAssignmentParams, body ChangeAccessAssignmentJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeAccessAssignmentResponse, error) {
+	rsp, err := c.ChangeAccessAssignment(ctx, id, assignmentId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangeAccessAssignmentResponse(rsp)
 }
 
 // RequestGranularAdminWithBodyWithResponse Lock for approval, or terminate
@@ -18814,6 +19666,126 @@ func ParseChangeGranularAdminResponse(rsp *http.Response) (*ChangeGranularAdminR
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest GranularAdmin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListAccessAssignmentsResponse parses an HTTP response from a ListAccessAssignmentsWithResponse call
+func ParseListAccessAssignmentsResponse(rsp *http.Response) (*ListAccessAssignmentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAccessAssignmentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessAssignmentPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAssignGranularAdminResponse parses an HTTP response from a AssignGranularAdminWithResponse call
+func ParseAssignGranularAdminResponse(rsp *http.Response) (*AssignGranularAdminResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AssignGranularAdminResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest AccessAssignment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteAccessAssignmentResponse parses an HTTP response from a DeleteAccessAssignmentWithResponse call
+func ParseDeleteAccessAssignmentResponse(rsp *http.Response) (*DeleteAccessAssignmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteAccessAssignmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseGetAccessAssignmentResponse parses an HTTP response from a GetAccessAssignmentWithResponse call
+func ParseGetAccessAssignmentResponse(rsp *http.Response) (*GetAccessAssignmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAccessAssignmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessAssignment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseChangeAccessAssignmentResponse parses an HTTP response from a ChangeAccessAssignmentWithResponse call
+func ParseChangeAccessAssignmentResponse(rsp *http.Response) (*ChangeAccessAssignmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ChangeAccessAssignmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessAssignment
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

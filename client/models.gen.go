@@ -9,6 +9,39 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AccessAssignmentStatus.
+const (
+	AccessAssignmentStatusActive  AccessAssignmentStatus = "active"
+	AccessAssignmentStatusDeleted AccessAssignmentStatus = "deleted"
+)
+
+// Valid indicates whether the value is a known member of the AccessAssignmentStatus enum.
+func (e AccessAssignmentStatus) Valid() bool {
+	switch e {
+	case AccessAssignmentStatusActive:
+		return true
+	case AccessAssignmentStatusDeleted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessContainerAccessContainerType.
+const (
+	AccessContainerAccessContainerTypeSecurityGroup AccessContainerAccessContainerType = "securityGroup"
+)
+
+// Valid indicates whether the value is a known member of the AccessContainerAccessContainerType enum.
+func (e AccessContainerAccessContainerType) Valid() bool {
+	switch e {
+	case AccessContainerAccessContainerTypeSecurityGroup:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AddressValidationStatus.
 const (
 	AddressValidationStatusInvalid      AddressValidationStatus = "invalid"
@@ -122,6 +155,9 @@ const (
 	AuditRecordOperationTypeGranularAdminActive               AuditRecordOperationType = "granularAdmin.active"
 	AuditRecordOperationTypeGranularAdminApprovalPending      AuditRecordOperationType = "granularAdmin.approvalPending"
 	AuditRecordOperationTypeGranularAdminApproved             AuditRecordOperationType = "granularAdmin.approved"
+	AuditRecordOperationTypeGranularAdminAssigned             AuditRecordOperationType = "granularAdmin.assigned"
+	AuditRecordOperationTypeGranularAdminAssignmentChanged    AuditRecordOperationType = "granularAdmin.assignmentChanged"
+	AuditRecordOperationTypeGranularAdminAssignmentDeleted    AuditRecordOperationType = "granularAdmin.assignmentDeleted"
 	AuditRecordOperationTypeGranularAdminBounced              AuditRecordOperationType = "granularAdmin.bounced"
 	AuditRecordOperationTypeGranularAdminChanged              AuditRecordOperationType = "granularAdmin.changed"
 	AuditRecordOperationTypeGranularAdminComplained           AuditRecordOperationType = "granularAdmin.complained"
@@ -135,7 +171,9 @@ const (
 	AuditRecordOperationTypeGranularAdminMailAllowed          AuditRecordOperationType = "granularAdmin.mailAllowed"
 	AuditRecordOperationTypeGranularAdminMailFailed           AuditRecordOperationType = "granularAdmin.mailFailed"
 	AuditRecordOperationTypeGranularAdminMailed               AuditRecordOperationType = "granularAdmin.mailed"
+	AuditRecordOperationTypeGranularAdminNarrowed             AuditRecordOperationType = "granularAdmin.narrowed"
 	AuditRecordOperationTypeGranularAdminNoticeFailed         AuditRecordOperationType = "granularAdmin.noticeFailed"
+	AuditRecordOperationTypeGranularAdminReadBySupport        AuditRecordOperationType = "granularAdmin.readBySupport"
 	AuditRecordOperationTypeGranularAdminRejected             AuditRecordOperationType = "granularAdmin.rejected"
 	AuditRecordOperationTypeGranularAdminReminded             AuditRecordOperationType = "granularAdmin.reminded"
 	AuditRecordOperationTypeGranularAdminReported             AuditRecordOperationType = "granularAdmin.reported"
@@ -166,6 +204,7 @@ const (
 	AuditRecordOperationTypeInvitationMoot                    AuditRecordOperationType = "invitation.moot"
 	AuditRecordOperationTypeInvitationNoticeFailed            AuditRecordOperationType = "invitation.noticeFailed"
 	AuditRecordOperationTypeInvitationOperatorCancelled       AuditRecordOperationType = "invitation.operatorCancelled"
+	AuditRecordOperationTypeInvitationReadBySupport           AuditRecordOperationType = "invitation.readBySupport"
 	AuditRecordOperationTypeInvitationRejected                AuditRecordOperationType = "invitation.rejected"
 	AuditRecordOperationTypeInvitationRelinked                AuditRecordOperationType = "invitation.relinked"
 	AuditRecordOperationTypeInvitationReminded                AuditRecordOperationType = "invitation.reminded"
@@ -243,6 +282,12 @@ func (e AuditRecordOperationType) Valid() bool {
 		return true
 	case AuditRecordOperationTypeGranularAdminApproved:
 		return true
+	case AuditRecordOperationTypeGranularAdminAssigned:
+		return true
+	case AuditRecordOperationTypeGranularAdminAssignmentChanged:
+		return true
+	case AuditRecordOperationTypeGranularAdminAssignmentDeleted:
+		return true
 	case AuditRecordOperationTypeGranularAdminBounced:
 		return true
 	case AuditRecordOperationTypeGranularAdminChanged:
@@ -269,7 +314,11 @@ func (e AuditRecordOperationType) Valid() bool {
 		return true
 	case AuditRecordOperationTypeGranularAdminMailed:
 		return true
+	case AuditRecordOperationTypeGranularAdminNarrowed:
+		return true
 	case AuditRecordOperationTypeGranularAdminNoticeFailed:
+		return true
+	case AuditRecordOperationTypeGranularAdminReadBySupport:
 		return true
 	case AuditRecordOperationTypeGranularAdminRejected:
 		return true
@@ -330,6 +379,8 @@ func (e AuditRecordOperationType) Valid() bool {
 	case AuditRecordOperationTypeInvitationNoticeFailed:
 		return true
 	case AuditRecordOperationTypeInvitationOperatorCancelled:
+		return true
+	case AuditRecordOperationTypeInvitationReadBySupport:
 		return true
 	case AuditRecordOperationTypeInvitationRejected:
 		return true
@@ -909,6 +960,24 @@ func (e GranularAdminAutoExtendDuration) Valid() bool {
 	}
 }
 
+// Defines values for GranularAdminIdentityCheck.
+const (
+	GranularAdminIdentityCheckConfirmed GranularAdminIdentityCheck = "confirmed"
+	GranularAdminIdentityCheckPending   GranularAdminIdentityCheck = "pending"
+)
+
+// Valid indicates whether the value is a known member of the GranularAdminIdentityCheck enum.
+func (e GranularAdminIdentityCheck) Valid() bool {
+	switch e {
+	case GranularAdminIdentityCheckConfirmed:
+		return true
+	case GranularAdminIdentityCheckPending:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GranularAdminReason.
 const (
 	GranularAdminReasonRejected  GranularAdminReason = "rejected"
@@ -942,6 +1011,21 @@ func (e GranularAdminChangeAutoExtendDuration) Valid() bool {
 	case GranularAdminChangeAutoExtendDurationP180D:
 		return true
 	case GranularAdminChangeAutoExtendDurationPT0S:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GranularAdminChangeIdentityConfirmed.
+const (
+	GranularAdminChangeIdentityConfirmedTrue GranularAdminChangeIdentityConfirmed = true
+)
+
+// Valid indicates whether the value is a known member of the GranularAdminChangeIdentityConfirmed enum.
+func (e GranularAdminChangeIdentityConfirmed) Valid() bool {
+	switch e {
+	case GranularAdminChangeIdentityConfirmedTrue:
 		return true
 	default:
 		return false
@@ -1128,6 +1212,21 @@ func (e MootReason) Valid() bool {
 	case PartnershipExists:
 		return true
 	case RelationshipExists:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NewAccessContainerAccessContainerType.
+const (
+	NewAccessContainerAccessContainerTypeSecurityGroup NewAccessContainerAccessContainerType = "securityGroup"
+)
+
+// Valid indicates whether the value is a known member of the NewAccessContainerAccessContainerType enum.
+func (e NewAccessContainerAccessContainerType) Valid() bool {
+	switch e {
+	case NewAccessContainerAccessContainerTypeSecurityGroup:
 		return true
 	default:
 		return false
@@ -1998,6 +2097,7 @@ const (
 	WebhookEventTypeGranularAdminExpired        WebhookEventType = "granular-admin-expired"
 	WebhookEventTypeGranularAdminExtended       WebhookEventType = "granular-admin-extended"
 	WebhookEventTypeGranularAdminLocked         WebhookEventType = "granular-admin-locked"
+	WebhookEventTypeGranularAdminNarrowed       WebhookEventType = "granular-admin-narrowed"
 	WebhookEventTypeGranularAdminRejected       WebhookEventType = "granular-admin-rejected"
 	WebhookEventTypeGranularAdminReported       WebhookEventType = "granular-admin-reported"
 	WebhookEventTypeGranularAdminSent           WebhookEventType = "granular-admin-sent"
@@ -2050,6 +2150,8 @@ func (e WebhookEventType) Valid() bool {
 	case WebhookEventTypeGranularAdminExtended:
 		return true
 	case WebhookEventTypeGranularAdminLocked:
+		return true
+	case WebhookEventTypeGranularAdminNarrowed:
 		return true
 	case WebhookEventTypeGranularAdminRejected:
 		return true
@@ -2324,6 +2426,47 @@ func (e ListRelationsParamsRelationshipType) Valid() bool {
 		return false
 	}
 }
+
+// AccessAssignment defines model for AccessAssignment.
+type AccessAssignment struct {
+	AccessContainer      AccessContainer    `json:"accessContainer"`
+	AccessDetails        AccessDetails      `json:"accessDetails"`
+	CreatedDateTime      time.Time          `json:"createdDateTime"`
+	Id                   AccessAssignmentId `json:"id"`
+	LastModifiedDateTime time.Time          `json:"lastModifiedDateTime"`
+
+	// Status `deleted`: the relationship has ended. More may be added; Graph's other states take no time here.
+	Status  AccessAssignmentStatus `json:"status"`
+	Version int                    `json:"version"`
+}
+
+// AccessAssignmentStatus `deleted`: the relationship has ended. More may be added; Graph's other states take no time here.
+type AccessAssignmentStatus string
+
+// AccessAssignmentChange defines model for AccessAssignmentChange.
+type AccessAssignmentChange struct {
+	AccessDetails NewAccessDetails `json:"accessDetails"`
+}
+
+// AccessAssignmentId defines model for AccessAssignmentId.
+type AccessAssignmentId = string
+
+// AccessAssignmentPage defines model for AccessAssignmentPage.
+type AccessAssignmentPage struct {
+	Items []AccessAssignment `json:"items"`
+
+	// NextCursor Opaque; good for the same list with the same filters, of the same partner. The limit may change.
+	NextCursor *Cursor `json:"nextCursor,omitempty"`
+}
+
+// AccessContainer defines model for AccessContainer.
+type AccessContainer struct {
+	AccessContainerId   string                             `json:"accessContainerId"`
+	AccessContainerType AccessContainerAccessContainerType `json:"accessContainerType"`
+}
+
+// AccessContainerAccessContainerType defines model for AccessContainer.AccessContainerType.
+type AccessContainerAccessContainerType string
 
 // AccessDetails defines model for AccessDetails.
 type AccessDetails struct {
@@ -3213,9 +3356,12 @@ type GranularAdmin struct {
 	EndDateTime *time.Time `json:"endDateTime"`
 
 	// History What it went through; not in lists. The states between two that are rested in are said here alone.
-	History              *[]GranularAdminStep `json:"history,omitempty"`
-	Id                   GranularId           `json:"id"`
-	LastModifiedDateTime time.Time            `json:"lastModifiedDateTime"`
+	History *[]GranularAdminStep `json:"history,omitempty"`
+	Id      GranularId           `json:"id"`
+
+	// IdentityCheck `pending` when a company has approved that you had not named and that does not own the domain you asked: its roles cover no subscription until you say `identityConfirmed`. Left out where there is nothing to confirm.
+	IdentityCheck        *GranularAdminIdentityCheck `json:"identityCheck,omitempty"`
+	LastModifiedDateTime time.Time                   `json:"lastModifiedDateTime"`
 
 	// Locale Of emails and pages about it; from the first email on.
 	Locale *string `json:"locale,omitempty"`
@@ -3237,6 +3383,9 @@ type GranularAdmin struct {
 // GranularAdminAutoExtendDuration defines model for GranularAdmin.AutoExtendDuration.
 type GranularAdminAutoExtendDuration string
 
+// GranularAdminIdentityCheck `pending` when a company has approved that you had not named and that does not own the domain you asked: its roles cover no subscription until you say `identityConfirmed`. Left out where there is nothing to confirm.
+type GranularAdminIdentityCheck string
+
 // GranularAdminReason Why it was terminated before it was ever active.
 type GranularAdminReason string
 
@@ -3253,10 +3402,16 @@ type GranularAdminChange struct {
 
 	// Duration ISO 8601, P1D to P2Y, in days, in weeks, or in years and months.
 	Duration *string `json:"duration,omitempty"`
+
+	// IdentityConfirmed You know that the right company has approved (`identityCheck`). It can be said once it is active, and not be taken back.
+	IdentityConfirmed *GranularAdminChangeIdentityConfirmed `json:"identityConfirmed,omitempty"`
 }
 
 // GranularAdminChangeAutoExtendDuration `P180D`: it goes on by 180 days at each end, until one of you ends it; not with the Global Administrator role. Default P0D.
 type GranularAdminChangeAutoExtendDuration string
+
+// GranularAdminChangeIdentityConfirmed You know that the right company has approved (`identityCheck`). It can be said once it is active, and not be taken back.
+type GranularAdminChangeIdentityConfirmed bool
 
 // GranularAdminLetter What is left out stays as before: a first time needs the address, and has your own language.
 type GranularAdminLetter struct {
@@ -3512,6 +3667,22 @@ type NamedCustomer struct {
 	// TenantId A UUID. Without a customer, the first tenant that approves is bound by it.
 	TenantId string `json:"tenantId"`
 }
+
+// NewAccessAssignment defines model for NewAccessAssignment.
+type NewAccessAssignment struct {
+	AccessContainer NewAccessContainer `json:"accessContainer"`
+	AccessDetails   NewAccessDetails   `json:"accessDetails"`
+}
+
+// NewAccessContainer defines model for NewAccessContainer.
+type NewAccessContainer struct {
+	// AccessContainerId The id of the group in your directory.
+	AccessContainerId   string                                 `json:"accessContainerId"`
+	AccessContainerType *NewAccessContainerAccessContainerType `json:"accessContainerType,omitempty"`
+}
+
+// NewAccessContainerAccessContainerType defines model for NewAccessContainer.AccessContainerType.
+type NewAccessContainerAccessContainerType string
 
 // NewAccessDetails defines model for NewAccessDetails.
 type NewAccessDetails struct {
@@ -4831,6 +5002,9 @@ type WebhookUrl = string
 // WrittenLocale A language in which emails and pages are written.
 type WrittenLocale string
 
+// AccessAssignmentIdPath defines model for AccessAssignmentIdPath.
+type AccessAssignmentIdPath = AccessAssignmentId
+
 // BatchIdPath defines model for BatchIdPath.
 type BatchIdPath = BatchId
 
@@ -4862,6 +5036,9 @@ type IfMatchHeader = string
 
 // IfMatchRequiredHeader defines model for IfMatchRequiredHeader.
 type IfMatchRequiredHeader = string
+
+// IfNoneMatchHeader defines model for IfNoneMatchHeader.
+type IfNoneMatchHeader = string
 
 // InvitationIdPath defines model for InvitationIdPath.
 type InvitationIdPath = InvitationId
@@ -4952,14 +5129,11 @@ type UnavailableApplicationJSON = GatewayMessage
 // UnavailableApplicationProblemPlusJSON RFC 9457. When all findings share a code it is the code of the whole, else that is `validation_failed`. What is wrong is looked for in the order 400, 401, 403, 404, 428, 412, 422, 409, 429.
 type UnavailableApplicationProblemPlusJSON = Problem
 
+// UnsupportedMediaType RFC 9457. When all findings share a code it is the code of the whole, else that is `validation_failed`. What is wrong is looked for in the order 400, 401, 403, 404, 428, 412, 422, 409, 429.
+type UnsupportedMediaType = Problem
+
 // VersionRequired RFC 9457. When all findings share a code it is the code of the whole, else that is `validation_failed`. What is wrong is looked for in the order 400, 401, 403, 404, 428, 412, 422, 409, 429.
 type VersionRequired = Problem
-
-// GetOpenApiParams defines parameters for GetOpenApi.
-type GetOpenApiParams struct {
-	// IfNoneMatch The ETag that you have: 304 while it is still the current one.
-	IfNoneMatch *string `json:"If-None-Match,omitempty"`
-}
 
 // ChangeOwnAccountParams defines parameters for ChangeOwnAccount.
 type ChangeOwnAccountParams struct {
@@ -5185,6 +5359,39 @@ type DeleteGranularAdminParams struct {
 
 // ChangeGranularAdminParams defines parameters for ChangeGranularAdmin.
 type ChangeGranularAdminParams struct {
+	// IfMatch The ETag that you have read, or `*`.
+	IfMatch IfMatchRequiredHeader `json:"If-Match"`
+
+	// IdempotencyKey As where it is required.
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// ListAccessAssignmentsParams defines parameters for ListAccessAssignments.
+type ListAccessAssignmentsParams struct {
+	// Limit How many items a page has at most.
+	Limit *LimitQuery `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `nextCursor` of the page before. Of another list, partner or filter: `malformed_request`.
+	Cursor *CursorQuery `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// AssignGranularAdminParams defines parameters for AssignGranularAdmin.
+type AssignGranularAdminParams struct {
+	// IdempotencyKey Repeating the request with the same key within 24 hours changes nothing: the answer has the first status, the resource as it is now, and `Idempotency-Replayed: true`. With another body it is `idempotency_key_reused`. Its scope is partner, method and path.
+	IdempotencyKey IdempotencyKeyRequiredHeader `json:"Idempotency-Key"`
+}
+
+// DeleteAccessAssignmentParams defines parameters for DeleteAccessAssignment.
+type DeleteAccessAssignmentParams struct {
+	// IfMatch The ETag that you have read, or `*`.
+	IfMatch IfMatchRequiredHeader `json:"If-Match"`
+
+	// IdempotencyKey As where it is required.
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// ChangeAccessAssignmentParams defines parameters for ChangeAccessAssignment.
+type ChangeAccessAssignmentParams struct {
 	// IfMatch The ETag that you have read, or `*`.
 	IfMatch IfMatchRequiredHeader `json:"If-Match"`
 
@@ -5716,6 +5923,12 @@ type CreateGranularAdminJSONRequestBody = NewGranularAdmin
 
 // ChangeGranularAdminJSONRequestBody defines body for ChangeGranularAdmin for application/json ContentType.
 type ChangeGranularAdminJSONRequestBody = GranularAdminChange
+
+// AssignGranularAdminJSONRequestBody defines body for AssignGranularAdmin for application/json ContentType.
+type AssignGranularAdminJSONRequestBody = NewAccessAssignment
+
+// ChangeAccessAssignmentJSONRequestBody defines body for ChangeAccessAssignment for application/json ContentType.
+type ChangeAccessAssignmentJSONRequestBody = AccessAssignmentChange
 
 // RequestGranularAdminJSONRequestBody defines body for RequestGranularAdmin for application/json ContentType.
 type RequestGranularAdminJSONRequestBody = GranularAdminRequest

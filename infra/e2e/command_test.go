@@ -60,7 +60,7 @@ func TestCommand(t *testing.T) {
 		t.Fatalf("%+v, %v", made, err)
 	}
 	has(run(1, create...), "duplicate_open_invitation", made.ID)
-	has(run(0, "invitations", "list", "--tag", "campaign:spring"), recipient, "pending")
+	has(run(0, "invitations", "list", "--tag", "campaign=spring"), recipient, "pending")
 	person := newBrowser(t)
 	person.submit(person.signIn(linkIn(t, mailTo(t, recipient, 1)[0]), "admin@larch.example").want(t, 200), accepting()).want(t, 200)
 	has(run(0, "invitations", "watch", made.ID), "accepted")

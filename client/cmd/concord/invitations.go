@@ -169,7 +169,7 @@ func listInvitations() *cli.Command {
 			&cli.StringFlag{Name: "kind", Usage: "reseller, dualReseller or partnership"},
 			&cli.StringFlag{Name: "to", Usage: "the recipient's email"},
 			&cli.StringFlag{Name: "delivery", Usage: "state of the email, such as bounced"},
-			&cli.StringFlag{Name: "tag", Usage: "label:value"},
+			&cli.StringFlag{Name: "tag", Usage: "a label, or label=value"},
 			&cli.StringFlag{Name: "batch", Usage: "id of a batch"},
 			&cli.StringFlag{Name: "reference", Usage: "what a customer quotes"},
 			&cli.IntFlag{Name: "max", Value: 100, Usage: "how many at most; 0 for all"},

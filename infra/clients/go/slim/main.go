@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"log"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -29,6 +30,9 @@ func main() {
 	}
 }
 
+// unused are the parameters that a caller of the client has no use for.
+var unused = []string{"MS-CorrelationId", "If-None-Match"}
+
 func slim(operation, document map[string]any) {
 	responses, _ := operation["responses"].(map[string]any)
 	for status, one := range responses {
@@ -50,7 +54,7 @@ func slim(operation, document map[string]any) {
 		if ref, ok := p["$ref"].(string); ok {
 			p = at(document, ref)
 		}
-		if p["name"] != "MS-CorrelationId" {
+		if name, _ := p["name"].(string); !slices.Contains(unused, name) {
 			kept = append(kept, one)
 		}
 	}
