@@ -1181,12 +1181,62 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/relationships (the `ListRelations` operationId).
 	ListRelations(ctx context.Context, params *ListRelationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListReports List what recipients have disputed and reported
+	//
+	// The operator only; newest first, of all partners. Each is there within seconds.
+	//
+	// Corresponds with GET /v1/reports (the `ListReports` operationId).
+	ListReports(ctx context.Context, params *ListReportsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetReport Read a report
+	//
+	// The operator only.
+	//
+	// Corresponds with GET /v1/reports/{id} (the `GetReport` operationId).
+	GetReport(ctx context.Context, id ReportIdPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SettleReportWithBody Note what came of a report
+	//
+	// The operator only. One that is settled stays as it was settled.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/reports/{id}/settle (the `SettleReport` operationId).
+	SettleReportWithBody(ctx context.Context, id ReportIdPath, params *SettleReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SettleReport Note what came of a report
+	//
+	// The operator only. One that is settled stays as it was settled.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/reports/{id}/settle (the `SettleReport` operationId).
+	SettleReport(ctx context.Context, id ReportIdPath, params *SettleReportParams, body SettleReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetOwnRoles Who the token is for
 	//
 	// Any role. `role_not_permitted` only when the token names no tenant.
 	//
 	// Corresponds with GET /v1/roles/me (the `GetOwnRoles` operationId).
 	GetOwnRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadForSupportWithBody Find by reference, and read for support
+	//
+	// The operator only. What is a partner's own is answered after the partner's audit says who reads it, and why. With `after` in the answer and no items, not all partners have been searched: send it along to go on.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/support-readings (the `ReadForSupport` operationId).
+	ReadForSupportWithBody(ctx context.Context, params *ReadForSupportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadForSupport Find by reference, and read for support
+	//
+	// The operator only. What is a partner's own is answered after the partner's audit says who reads it, and why. With `after` in the answer and no items, not all partners have been searched: send it along to go on.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/support-readings (the `ReadForSupport` operationId).
+	ReadForSupport(ctx context.Context, params *ReadForSupportParams, body ReadForSupportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LiftSuppressionWithBody Let email go to an address again
 	//
@@ -3774,6 +3824,78 @@ func (c *Client) ListRelations(ctx context.Context, params *ListRelationsParams,
 	return c.Client.Do(req)
 }
 
+// ListReports List what recipients have disputed and reported
+//
+// The operator only; newest first, of all partners. Each is there within seconds.
+//
+// Corresponds with GET /v1/reports (the `ListReports` operationId).
+func (c *Client) ListReports(ctx context.Context, params *ListReportsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListReportsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetReport Read a report
+//
+// The operator only.
+//
+// Corresponds with GET /v1/reports/{id} (the `GetReport` operationId).
+func (c *Client) GetReport(ctx context.Context, id ReportIdPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetReportRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SettleReportWithBody Note what came of a report
+//
+// The operator only. One that is settled stays as it was settled.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/reports/{id}/settle (the `SettleReport` operationId).
+func (c *Client) SettleReportWithBody(ctx context.Context, id ReportIdPath, params *SettleReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSettleReportRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SettleReport Note what came of a report
+//
+// The operator only. One that is settled stays as it was settled.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/reports/{id}/settle (the `SettleReport` operationId).
+func (c *Client) SettleReport(ctx context.Context, id ReportIdPath, params *SettleReportParams, body SettleReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSettleReportRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetOwnRoles Who the token is for
 //
 // Any role. `role_not_permitted` only when the token names no tenant.
@@ -3781,6 +3903,44 @@ func (c *Client) ListRelations(ctx context.Context, params *ListRelationsParams,
 // Corresponds with GET /v1/roles/me (the `GetOwnRoles` operationId).
 func (c *Client) GetOwnRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetOwnRolesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadForSupportWithBody Find by reference, and read for support
+//
+// The operator only. What is a partner's own is answered after the partner's audit says who reads it, and why. With `after` in the answer and no items, not all partners have been searched: send it along to go on.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/support-readings (the `ReadForSupport` operationId).
+func (c *Client) ReadForSupportWithBody(ctx context.Context, params *ReadForSupportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadForSupportRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadForSupport Find by reference, and read for support
+//
+// The operator only. What is a partner's own is answered after the partner's audit says who reads it, and why. With `after` in the answer and no items, not all partners have been searched: send it along to go on.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/support-readings (the `ReadForSupport` operationId).
+func (c *Client) ReadForSupport(ctx context.Context, params *ReadForSupportParams, body ReadForSupportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadForSupportRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9943,6 +10103,203 @@ func NewListRelationsRequest(server string, params *ListRelationsParams) (*http.
 	return req, nil
 }
 
+// NewListReportsRequest constructs an http.Request for the ListReports method
+func NewListReportsRequest(server string, params *ListReportsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/reports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Open != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "open", *params.Open, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.PartnerTenantId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "partnerTenantId", *params.PartnerTenantId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetReportRequest constructs an http.Request for the GetReport method
+func NewGetReportRequest(server string, id ReportIdPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/reports/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSettleReportRequest calls the generic SettleReport builder with application/json body
+func NewSettleReportRequest(server string, id ReportIdPath, params *SettleReportParams, body SettleReportJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSettleReportRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewSettleReportRequestWithBody constructs an http.Request for the SettleReport method, with any body, and a specified content type
+func NewSettleReportRequestWithBody(server string, id ReportIdPath, params *SettleReportParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/reports/%s/settle", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetOwnRolesRequest constructs an http.Request for the GetOwnRoles method
 func NewGetOwnRolesRequest(server string) (*http.Request, error) {
 	var err error
@@ -9965,6 +10322,61 @@ func NewGetOwnRolesRequest(server string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReadForSupportRequest calls the generic ReadForSupport builder with application/json body
+func NewReadForSupportRequest(server string, params *ReadForSupportParams, body ReadForSupportJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReadForSupportRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewReadForSupportRequestWithBody constructs an http.Request for the ReadForSupport method, with any body, and a specified content type
+func NewReadForSupportRequestWithBody(server string, params *ReadForSupportParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/support-readings")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -11879,6 +12291,42 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/relationships (the `ListRelations` operationId).
 	ListRelationsWithResponse(ctx context.Context, params *ListRelationsParams, reqEditors ...RequestEditorFn) (*ListRelationsResponse, error)
 
+	// ListReportsWithResponse List what recipients have disputed and reported
+	//
+	// The operator only; newest first, of all partners. Each is there within seconds.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/reports (the `ListReports` operationId).
+	ListReportsWithResponse(ctx context.Context, params *ListReportsParams, reqEditors ...RequestEditorFn) (*ListReportsResponse, error)
+
+	// GetReportWithResponse Read a report
+	//
+	// The operator only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/reports/{id} (the `GetReport` operationId).
+	GetReportWithResponse(ctx context.Context, id ReportIdPath, reqEditors ...RequestEditorFn) (*GetReportResponse, error)
+
+	// SettleReportWithBodyWithResponse Note what came of a report
+	//
+	// The operator only. One that is settled stays as it was settled.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/reports/{id}/settle (the `SettleReport` operationId).
+	SettleReportWithBodyWithResponse(ctx context.Context, id ReportIdPath, params *SettleReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SettleReportResponse, error)
+
+	// SettleReportWithResponse Note what came of a report
+	//
+	// The operator only. One that is settled stays as it was settled.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/reports/{id}/settle (the `SettleReport` operationId).
+	SettleReportWithResponse(ctx context.Context, id ReportIdPath, params *SettleReportParams, body SettleReportJSONRequestBody, reqEditors ...RequestEditorFn) (*SettleReportResponse, error)
+
 	// GetOwnRolesWithResponse Who the token is for
 	//
 	// Any role. `role_not_permitted` only when the token names no tenant.
@@ -11887,6 +12335,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/roles/me (the `GetOwnRoles` operationId).
 	GetOwnRolesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetOwnRolesResponse, error)
+
+	// ReadForSupportWithBodyWithResponse Find by reference, and read for support
+	//
+	// The operator only. What is a partner's own is answered after the partner's audit says who reads it, and why. With `after` in the answer and no items, not all partners have been searched: send it along to go on.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/support-readings (the `ReadForSupport` operationId).
+	ReadForSupportWithBodyWithResponse(ctx context.Context, params *ReadForSupportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReadForSupportResponse, error)
+
+	// ReadForSupportWithResponse Find by reference, and read for support
+	//
+	// The operator only. What is a partner's own is answered after the partner's audit says who reads it, and why. With `after` in the answer and no items, not all partners have been searched: send it along to go on.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/support-readings (the `ReadForSupport` operationId).
+	ReadForSupportWithResponse(ctx context.Context, params *ReadForSupportParams, body ReadForSupportJSONRequestBody, reqEditors ...RequestEditorFn) (*ReadForSupportResponse, error)
 
 	// LiftSuppressionWithBodyWithResponse Let email go to an address again
 	//
@@ -15848,6 +16314,129 @@ func (r ListRelationsResponse) ContentType() string {
 	return ""
 }
 
+type ListReportsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReportPage
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListReportsResponse) GetJSON200() *ReportPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListReportsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListReportsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListReportsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListReportsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetReportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Report
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetReportResponse) GetJSON200() *Report {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetReportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetReportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetReportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetReportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SettleReportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Report
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SettleReportResponse) GetJSON200() *Report {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r SettleReportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SettleReportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SettleReportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SettleReportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetOwnRolesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15883,6 +16472,47 @@ func (r GetOwnRolesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetOwnRolesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReadForSupportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SupportReadingResult
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadForSupportResponse) GetJSON200() *SupportReadingResult {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadForSupportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadForSupportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadForSupportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadForSupportResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18454,6 +19084,66 @@ func (c *ClientWithResponses) ListRelationsWithResponse(ctx context.Context, par
 	return ParseListRelationsResponse(rsp)
 }
 
+// ListReportsWithResponse List what recipients have disputed and reported
+//
+// The operator only; newest first, of all partners. Each is there within seconds.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/reports (the `ListReports` operationId).
+func (c *ClientWithResponses) ListReportsWithResponse(ctx context.Context, params *ListReportsParams, reqEditors ...RequestEditorFn) (*ListReportsResponse, error) {
+	rsp, err := c.ListReports(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListReportsResponse(rsp)
+}
+
+// GetReportWithResponse Read a report
+//
+// The operator only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/reports/{id} (the `GetReport` operationId).
+func (c *ClientWithResponses) GetReportWithResponse(ctx context.Context, id ReportIdPath, reqEditors ...RequestEditorFn) (*GetReportResponse, error) {
+	rsp, err := c.GetReport(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetReportResponse(rsp)
+}
+
+// SettleReportWithBodyWithResponse Note what came of a report
+//
+// The operator only. One that is settled stays as it was settled.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/reports/{id}/settle (the `SettleReport` operationId).
+func (c *ClientWithResponses) SettleReportWithBodyWithResponse(ctx context.Context, id ReportIdPath, params *SettleReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SettleReportResponse, error) {
+	rsp, err := c.SettleReportWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSettleReportResponse(rsp)
+}
+
+// SettleReportWithResponse Note what came of a report
+//
+// The operator only. One that is settled stays as it was settled.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/reports/{id}/settle (the `SettleReport` operationId).
+func (c *ClientWithResponses) SettleReportWithResponse(ctx context.Context, id ReportIdPath, params *SettleReportParams, body SettleReportJSONRequestBody, reqEditors ...RequestEditorFn) (*SettleReportResponse, error) {
+	rsp, err := c.SettleReport(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSettleReportResponse(rsp)
+}
+
 // GetOwnRolesWithResponse Who the token is for
 //
 // Any role. `role_not_permitted` only when the token names no tenant.
@@ -18467,6 +19157,36 @@ func (c *ClientWithResponses) GetOwnRolesWithResponse(ctx context.Context, reqEd
 		return nil, err
 	}
 	return ParseGetOwnRolesResponse(rsp)
+}
+
+// ReadForSupportWithBodyWithResponse Find by reference, and read for support
+//
+// The operator only. What is a partner's own is answered after the partner's audit says who reads it, and why. With `after` in the answer and no items, not all partners have been searched: send it along to go on.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/support-readings (the `ReadForSupport` operationId).
+func (c *ClientWithResponses) ReadForSupportWithBodyWithResponse(ctx context.Context, params *ReadForSupportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReadForSupportResponse, error) {
+	rsp, err := c.ReadForSupportWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadForSupportResponse(rsp)
+}
+
+// ReadForSupportWithResponse Find by reference, and read for support
+//
+// The operator only. What is a partner's own is answered after the partner's audit says who reads it, and why. With `after` in the answer and no items, not all partners have been searched: send it along to go on.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/support-readings (the `ReadForSupport` operationId).
+func (c *ClientWithResponses) ReadForSupportWithResponse(ctx context.Context, params *ReadForSupportParams, body ReadForSupportJSONRequestBody, reqEditors ...RequestEditorFn) (*ReadForSupportResponse, error) {
+	rsp, err := c.ReadForSupport(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadForSupportResponse(rsp)
 }
 
 // LiftSuppressionWithBodyWithResponse Let email go to an address again
@@ -21168,6 +21888,84 @@ func ParseListRelationsResponse(rsp *http.Response) (*ListRelationsResponse, err
 	return response, nil
 }
 
+// ParseListReportsResponse parses an HTTP response from a ListReportsWithResponse call
+func ParseListReportsResponse(rsp *http.Response) (*ListReportsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListReportsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReportPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetReportResponse parses an HTTP response from a GetReportWithResponse call
+func ParseGetReportResponse(rsp *http.Response) (*GetReportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetReportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Report
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSettleReportResponse parses an HTTP response from a SettleReportWithResponse call
+func ParseSettleReportResponse(rsp *http.Response) (*SettleReportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SettleReportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Report
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetOwnRolesResponse parses an HTTP response from a GetOwnRolesWithResponse call
 func ParseGetOwnRolesResponse(rsp *http.Response) (*GetOwnRolesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -21184,6 +21982,32 @@ func ParseGetOwnRolesResponse(rsp *http.Response) (*GetOwnRolesResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest OwnRoles
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReadForSupportResponse parses an HTTP response from a ReadForSupportWithResponse call
+func ParseReadForSupportResponse(rsp *http.Response) (*ReadForSupportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadForSupportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SupportReadingResult
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -623,13 +623,13 @@ func (e CustomerAgreementType) Valid() bool {
 
 // Defines values for CustomerChangeAllowDelegatedAccess.
 const (
-	False CustomerChangeAllowDelegatedAccess = false
+	CustomerChangeAllowDelegatedAccessFalse CustomerChangeAllowDelegatedAccess = false
 )
 
 // Valid indicates whether the value is a known member of the CustomerChangeAllowDelegatedAccess enum.
 func (e CustomerChangeAllowDelegatedAccess) Valid() bool {
 	switch e {
-	case False:
+	case CustomerChangeAllowDelegatedAccessFalse:
 		return true
 	default:
 		return false
@@ -1656,6 +1656,27 @@ func (e RelationState) Valid() bool {
 	}
 }
 
+// Defines values for ReportOperationType.
+const (
+	ReportOperationTypeGranularAdminReported ReportOperationType = "granularAdmin.reported"
+	ReportOperationTypeInvitationDisputed    ReportOperationType = "invitation.disputed"
+	ReportOperationTypeInvitationReported    ReportOperationType = "invitation.reported"
+)
+
+// Valid indicates whether the value is a known member of the ReportOperationType enum.
+func (e ReportOperationType) Valid() bool {
+	switch e {
+	case ReportOperationTypeGranularAdminReported:
+		return true
+	case ReportOperationTypeInvitationDisputed:
+		return true
+	case ReportOperationTypeInvitationReported:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RowOutcome.
 const (
 	RowOutcomeCreated RowOutcome = "created"
@@ -1806,6 +1827,33 @@ func (e SubscriptionChangeStatus) Valid() bool {
 	case SubscriptionChangeStatusDeleted:
 		return true
 	case SubscriptionChangeStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SupportReadingReason.
+const (
+	SupportReadingReasonAuthority      SupportReadingReason = "authority"
+	SupportReadingReasonFault          SupportReadingReason = "fault"
+	SupportReadingReasonPartnerAsked   SupportReadingReason = "partner-asked"
+	SupportReadingReasonRecipientAsked SupportReadingReason = "recipient-asked"
+	SupportReadingReasonReport         SupportReadingReason = "report"
+)
+
+// Valid indicates whether the value is a known member of the SupportReadingReason enum.
+func (e SupportReadingReason) Valid() bool {
+	switch e {
+	case SupportReadingReasonAuthority:
+		return true
+	case SupportReadingReasonFault:
+		return true
+	case SupportReadingReasonPartnerAsked:
+		return true
+	case SupportReadingReasonRecipientAsked:
+		return true
+	case SupportReadingReasonReport:
 		return true
 	default:
 		return false
@@ -2421,6 +2469,24 @@ func (e ListRelationsParamsRelationshipType) Valid() bool {
 	case ListRelationsParamsRelationshipTypeIsIndirectCloudSolutionProviderOf:
 		return true
 	case ListRelationsParamsRelationshipTypeIsIndirectResellerOf:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListReportsParamsOpen.
+const (
+	ListReportsParamsOpenFalse ListReportsParamsOpen = "false"
+	ListReportsParamsOpenTrue  ListReportsParamsOpen = "true"
+)
+
+// Valid indicates whether the value is a known member of the ListReportsParamsOpen enum.
+func (e ListReportsParamsOpen) Valid() bool {
+	switch e {
+	case ListReportsParamsOpenFalse:
+		return true
+	case ListReportsParamsOpenTrue:
 		return true
 	default:
 		return false
@@ -3659,6 +3725,11 @@ type Moot struct {
 // MootReason The code with which sending it is refused.
 type MootReason string
 
+// Named defines model for Named.
+type Named struct {
+	Id string `json:"id"`
+}
+
 // NamedCustomer defines model for NamedCustomer.
 type NamedCustomer struct {
 	// DisplayName What you call it, until it has approved.
@@ -4584,6 +4655,58 @@ type RelationPage struct {
 	NextCursor *Cursor `json:"nextCursor,omitempty"`
 }
 
+// Report defines model for Report.
+type Report struct {
+	// CustomerTenantId A company's directory: a UUID, answered in lower case.
+	//
+	// Examples: 5d1c0a4e-2f77-4f0b-9d3c-0a6a4d0c7f21
+	CustomerTenantId *TenantId `json:"customerTenantId,omitempty"`
+	Id               ReportId  `json:"id"`
+
+	// Note What came of it.
+	Note       *string   `json:"note,omitempty"`
+	OccurredAt time.Time `json:"occurredAt"`
+
+	// OperationType What a recipient has said. More may be added.
+	OperationType ReportOperationType `json:"operationType"`
+
+	// PartnerTenantId A company's directory: a UUID, answered in lower case.
+	//
+	// Examples: 5d1c0a4e-2f77-4f0b-9d3c-0a6a4d0c7f21
+	PartnerTenantId TenantId `json:"partnerTenantId"`
+
+	// Reason The reason that was chosen from a list.
+	Reason     *string `json:"reason,omitempty"`
+	ResourceId string  `json:"resourceId"`
+
+	// ResourceType More may be added.
+	ResourceType AuditedResource `json:"resourceType"`
+	SettledAt    *time.Time      `json:"settledAt,omitempty"`
+
+	// SettledBy `sub` of the operator's token.
+	SettledBy *string `json:"settledBy,omitempty"`
+	Version   int     `json:"version"`
+}
+
+// ReportOperationType What a recipient has said. More may be added.
+type ReportOperationType string
+
+// ReportId defines model for ReportId.
+type ReportId = string
+
+// ReportPage defines model for ReportPage.
+type ReportPage struct {
+	Items []Report `json:"items"`
+
+	// NextCursor Opaque; good for the same list with the same filters, of the same partner. The limit may change.
+	NextCursor *Cursor `json:"nextCursor,omitempty"`
+}
+
+// ReportSettlement defines model for ReportSettlement.
+type ReportSettlement struct {
+	Note string `json:"note"`
+}
+
 // RowOutcome `pending` until the row was worked on.
 type RowOutcome string
 
@@ -4721,6 +4844,41 @@ type SupportProfile struct {
 	// Name Without control or invisible characters, each word in one alphabet, no address and no link in it. Else `name_invalid`.
 	Name  *PersonName `json:"name,omitempty"`
 	Phone string      `json:"phone"`
+}
+
+// SupportReading defines model for SupportReading.
+type SupportReading struct {
+	// After Where the search before ended.
+	After *string `json:"after,omitempty"`
+
+	// Reason Why it is read; the partner's audit has it.
+	Reason SupportReadingReason `json:"reason"`
+
+	// Reference Ten letters and digits such as ABCDE-FGHIJ, a whole id, or the tenant id of a partner.
+	Reference string `json:"reference"`
+}
+
+// SupportReadingReason Why it is read; the partner's audit has it.
+type SupportReadingReason string
+
+// SupportReadingItem One of the others is there.
+type SupportReadingItem struct {
+	DelegatedAdminRelationship *GranularAdmin `json:"delegatedAdminRelationship,omitempty"`
+	Enrolment                  *Named         `json:"enrolment,omitempty"`
+	Invitation                 *Invitation    `json:"invitation,omitempty"`
+	Partner                    *Named         `json:"partner,omitempty"`
+
+	// PartnerTenantId A company's directory: a UUID, answered in lower case.
+	//
+	// Examples: 5d1c0a4e-2f77-4f0b-9d3c-0a6a4d0c7f21
+	PartnerTenantId TenantId `json:"partnerTenantId"`
+}
+
+// SupportReadingResult defines model for SupportReadingResult.
+type SupportReadingResult struct {
+	// After Not all partners were searched yet.
+	After *string              `json:"after,omitempty"`
+	Items []SupportReadingItem `json:"items"`
 }
 
 // Suppression defines model for Suppression.
@@ -5062,6 +5220,9 @@ type PartnerTenantIdPath = TenantId
 
 // PartnershipIdPath defines model for PartnershipIdPath.
 type PartnershipIdPath = string
+
+// ReportIdPath defines model for ReportIdPath.
+type ReportIdPath = ReportId
 
 // SubscriptionIdPath defines model for SubscriptionIdPath.
 type SubscriptionIdPath = SubscriptionId
@@ -5828,6 +5989,39 @@ type ListRelationsParams struct {
 // ListRelationsParamsRelationshipType defines parameters for ListRelations.
 type ListRelationsParamsRelationshipType string
 
+// ListReportsParams defines parameters for ListReports.
+type ListReportsParams struct {
+	// Limit How many items a page has at most.
+	Limit *LimitQuery `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `nextCursor` of the page before. Of another list, partner or filter: `malformed_request`.
+	Cursor *CursorQuery `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Open Only those that are not settled.
+	Open *ListReportsParamsOpen `form:"open,omitempty" json:"open,omitempty"`
+
+	// PartnerTenantId Those about one partner.
+	PartnerTenantId *TenantId `form:"partnerTenantId,omitempty" json:"partnerTenantId,omitempty"`
+}
+
+// ListReportsParamsOpen defines parameters for ListReports.
+type ListReportsParamsOpen string
+
+// SettleReportParams defines parameters for SettleReport.
+type SettleReportParams struct {
+	// IdempotencyKey As where it is required.
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch The ETag that you have read, or `*`.
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+}
+
+// ReadForSupportParams defines parameters for ReadForSupport.
+type ReadForSupportParams struct {
+	// IdempotencyKey As where it is required.
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // PutVettingCalendarParams defines parameters for PutVettingCalendar.
 type PutVettingCalendarParams struct {
 	// IfMatch The ETag that you have read, or `*`.
@@ -6016,6 +6210,12 @@ type RemovePartnershipJSONRequestBody = PartnershipRemoval
 
 // RevokeProviderAccessJSONRequestBody defines body for RevokeProviderAccess for application/json ContentType.
 type RevokeProviderAccessJSONRequestBody = Nothing
+
+// SettleReportJSONRequestBody defines body for SettleReport for application/json ContentType.
+type SettleReportJSONRequestBody = ReportSettlement
+
+// ReadForSupportJSONRequestBody defines body for ReadForSupport for application/json ContentType.
+type ReadForSupportJSONRequestBody = SupportReading
 
 // LiftSuppressionJSONRequestBody defines body for LiftSuppression for application/json ContentType.
 type LiftSuppressionJSONRequestBody = SuppressionLift
