@@ -37,7 +37,8 @@ type Requests interface {
 // MaxAsked bounds how many requests are looked at together.
 const MaxAsked = 400
 
-// Answers shows a request as who is signed in may see and answer it: part of an [invitation.Service], whose contract it is.
+// Answers shows a request as who is signed in may see and answer it: part of an [invitation.Service], whose contract
+// it is.
 type Answers interface {
 	Look(ctx context.Context, l link.Link, who *relationship.Person, just bool) (invitation.Letter, invitation.Case, error)
 }
@@ -51,9 +52,9 @@ type Request struct {
 	Answered bool
 }
 
-// asked gives the requests that wait for the company: by its tenant, by the ids of records that it has claimed or can claim (0.30), and by the
-// domains that it has proven, and of them alone (0.27); and those whose answer can still be disputed. The newest come first, at most
-// [maxShown].
+// asked gives the requests that wait for the company: by its tenant, by the ids of records that it has claimed or can
+// claim (0.30), and by the domains that it has proven, and of them alone (0.27); and those whose answer can still be
+// disputed. The newest come first, at most [maxShown].
 func (s Portal) asked(ctx context.Context, who relationship.Person, known []partner.TenantID) (list []Request, err error) {
 	if s.Requests == nil {
 		return nil, nil
@@ -92,8 +93,8 @@ func (s Portal) asked(ctx context.Context, who relationship.Person, known []part
 // maxShown is how many requests of a kind are shown.
 const maxShown = 50
 
-// invited gives those of some invitations that wait, or whose answer can be disputed. What has ended is sorted out first, since a slot tells its
-// last holder for ever.
+// invited gives those of some invitations that wait, or whose answer can be disputed. What has ended is sorted out
+// first, since a slot tells its last holder for ever.
 func (s Portal) invited(ctx context.Context, who relationship.Person, keys []invitation.Key) (list []Request, err error) {
 	found, err := every(keys, func(k invitation.Key) (i invitation.Invitation, err error) {
 		i, err = s.Store.Invitation(ctx, k, false)
@@ -156,7 +157,8 @@ func (s Portal) askedGranularly(ctx context.Context, who relationship.Person, ke
 	return list[:min(len(list), maxShown)], err
 }
 
-// every does something for each of a list, some at once, and gives what came of it in the order of the list, or the first error.
+// every does something for each of a list, some at once, and gives what came of it in the order of the list, or the
+// first error.
 func every[T, R any](list []T, do func(T) (R, error)) ([]R, error) {
 	results, faults := make([]R, len(list)), make([]error, len(list))
 	var all sync.WaitGroup
@@ -171,8 +173,9 @@ func every[T, R any](list []T, do func(T) (R, error)) ([]R, error) {
 	return results, cmp.Or(faults...)
 }
 
-// Wanted gives the key of a request for granular administration by its id alone, which is no secret: one that names the company, or that was mailed to
-// one of its domains, or that names nobody (a program leads its customer to it). Codes: [problem.RoleNotPermitted], [problem.NotFound].
+// Wanted gives the key of a request for granular administration by its id alone, which is no secret: one that names
+// the company, or that was mailed to one of its domains, or that names nobody (a program leads its customer to it).
+// Codes: [problem.RoleNotPermitted], [problem.NotFound].
 func (s Portal) Wanted(ctx context.Context, who relationship.Person, id string) (granular.Key, error) {
 	none := problem.New(problem.NotFound, "There is no such request.")
 	if err := admin(who); err != nil {

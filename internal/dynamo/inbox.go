@@ -29,10 +29,12 @@ func sought(r granular.Relationship) string {
 	}
 }
 
-// soughtAt is where a company finds what was mailed to addresses of a domain. It holds no domain in clear, and no tenant looks like it.
+// soughtAt is where a company finds what was mailed to addresses of a domain. It holds no domain in clear, and no
+// tenant looks like it.
 func soughtAt(domain string) string { return strings.TrimSuffix(invitation.SlotsAt(domain), "#") }
 
-// AskedOf is that of [customer.Requests]: index served has the slots of the requests that name a company, and granular ones themselves.
+// AskedOf is that of [customer.Requests]: index served has the slots of the requests that name a company, and
+// granular ones themselves.
 func (s *Store) AskedOf(ctx context.Context, company partner.TenantID) (asked customer.Asked, err error) {
 	defer func() { wrap(&err, "asked of %s", company) }()
 	entries, err := s.served(ctx, pack(string(company)))

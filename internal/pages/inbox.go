@@ -17,8 +17,9 @@ import (
 	"concord/internal/publicid"
 )
 
-// The routes of the requests that a company finds on its own page: there a Global admin answers them without the email. What may be seen and answered
-// is decided where the answer of a link is, for a link of [invitation.AnyGeneration]; no link is made for it.
+// The routes of the requests that a company finds on its own page: there a Global admin answers them without the
+// email. What may be seen and answered is decided where the answer of a link is, for a link of
+// [invitation.AnyGeneration]; no link is made for it.
 const (
 	requestPath = customerPath + "/requests/{partner}/{id}"
 
@@ -114,7 +115,8 @@ func requestAt(p partner.TenantID, id string) string {
 	return customerPath + "/requests/" + string(p) + "/" + id
 }
 
-// openNot shows the form by which a company says of a request that it does not know who asks, and of an answer that it was not its own.
+// openNot shows the form by which a company says of a request that it does not know who asks, and of an answer that
+// it was not its own.
 func (h *site) openNot(w http.ResponseWriter, r *http.Request) {
 	if v, ok := h.request(w, r); ok {
 		h.tellNot(w, r, v, nil)
@@ -157,7 +159,8 @@ func (h *site) tellNot(w http.ResponseWriter, r *http.Request, v *visit, plea *i
 	h.show(w, r, v, o)
 }
 
-// not looks whether the person may see the request, and pleads as its link would: it is of the generation that was read.
+// not looks whether the person may see the request, and pleads as its link would: it is of the generation that was
+// read.
 func (h *site) not(ctx context.Context, v *visit, plea *invitation.Plea) (c invitation.Case, err error) {
 	l := v.link
 	if v.purpose == link.Granular {

@@ -29,7 +29,8 @@ func inboxPath(p partner.TenantID, id string) string {
 	return "/customer/requests/" + string(p) + "/" + id
 }
 
-// A company finds what it is asked on its own page, and answers it there without the link: with the words, the evidence and the rules of the link.
+// A company finds what it is asked on its own page, and answers it there without the link: with the words, the
+// evidence and the rules of the link.
 func TestRequestsAreAnsweredOnTheCompanysPage(t *testing.T) {
 	d := deploy(t)
 	inv := d.pending()
@@ -96,8 +97,8 @@ func TestARequestIsReportedOnTheCompanysPage(t *testing.T) {
 	}
 }
 
-// Nobody finds or answers on a company's page what is not addressed to that company: not another one, not who has declared a domain without
-// proving it, not one of a domain below or above, and nobody without the role (0.25, 0.27).
+// Nobody finds or answers on a company's page what is not addressed to that company: not another one, not who has
+// declared a domain without proving it, not one of a domain below or above, and nobody without the role (0.25, 0.27).
 func TestRequestsOfOthersAreNotThere(t *testing.T) {
 	d := deploy(t)
 	inv := d.pending()
@@ -156,8 +157,8 @@ func TestRequestsOfOthersAreNotThere(t *testing.T) {
 	}
 }
 
-// A program leads its customer to a request by its id alone. A request that names a tenant is that tenant's; one that names nobody binds whom approves
-// it, and the partner has to confirm who that is.
+// A program leads its customer to a request by its id alone. A request that names a tenant is that tenant's; one that
+// names nobody binds whom approves it, and the partner has to confirm who that is.
 func TestGranularIsApprovedByItsID(t *testing.T) {
 	d := deploy(t)
 	for name, c := range map[string]struct {

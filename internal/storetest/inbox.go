@@ -77,7 +77,8 @@ func (m *Memory) AskedAs(ctx context.Context, id string) (keys []granular.Key, e
 	return keys, err
 }
 
-// requestsFound: a company finds what it is asked by its tenant and by its domains, whoever asks, until it has approved it, and nobody else does.
+// requestsFound: a company finds what it is asked by its tenant and by its domains, whoever asks, until it has
+// approved it, and nobody else does.
 func (s *suite) requestsFound() {
 	p, q, customers := tenant(), tenant(), []partner.TenantID{tenant(), tenant()}
 	domain := strings.ToLower(string(p)[:8]) + ".example"
