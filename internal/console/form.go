@@ -27,8 +27,9 @@ const (
 	fieldDo      = "do"       // what to do, on the button
 )
 
-// binding are the choices that bind: they come back empty, so that they are made again by who sees what they mean.
-var binding = []string{"answer", "authorized", "authorizeProvider", "signAgreement", "accepted", "confirm"}
+// binding are the choices that bind: they come back empty, so that they are made again by who sees what they mean. What
+// is called answer here is words to the operator, which bind nobody.
+var binding = []string{"authorized", "authorizeProvider", "signAgreement", "accepted", "confirm"}
 
 // form is what was sent, and what came of it. The zero value is a form that nobody has sent.
 type form struct {
