@@ -77,6 +77,7 @@ func (s Site) Handler() (http.Handler, error) {
 	h := &site{Site: s, clouds: s.Invitations.Clouds, room: s.newRoom(s.Invitations.Clouds)}
 	mux := http.NewServeMux()
 	mux.HandleFunc(routeStart, h.openStart)
+	mux.HandleFunc(securityRoute, h.security)
 	mux.HandleFunc(routePage, h.open)
 	mux.HandleFunc(routeAnswer, h.answer)
 	mux.HandleFunc(routeSignIn, h.signIn)

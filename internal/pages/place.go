@@ -2,9 +2,11 @@ package pages
 
 import (
 	"encoding/json"
+	"fmt"
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // startPath is where somebody is who knows the portal alone.
@@ -33,6 +35,7 @@ func (h *site) astray(w http.ResponseWriter, r *http.Request) {
 type directory struct {
 	Name     string `json:"name"`
 	OpenAPI  string `json:"openapi"`
+	Docs     string `json:"docs"`
 	API      string `json:"api"`
 	Health   string `json:"health"`
 	Customer string `json:"customer"`
@@ -45,7 +48,7 @@ func (h *site) openStart(w http.ResponseWriter, r *http.Request) {
 		h.show(w, r, &visit{place: startPath}, start)
 		return
 	}
-	body, err := json.Marshal(directory{h.clouds[0].PortalName, "/openapi.json", "/v1", "/healthz", customerPath})
+	body, err := json.Marshal(directory{h.clouds[0].PortalName, "/openapi.json", "/docs", "/v1", "/healthz", customerPath})
 	if err != nil {
 		h.trouble(w, r, &visit{}, err)
 		return
@@ -55,6 +58,18 @@ func (h *site) openStart(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(append(body, '\n')) // the reader may have gone
 	}
+}
+
+// securityRoute is where a finder of a weakness looks for whom to tell (RFC 9116).
+const securityRoute = "GET /.well-known/security.txt"
+
+// security says whom to tell of a weakness: the operator. What it says is good for half a year from now on.
+func (h *site) security(w http.ResponseWriter, _ *http.Request) {
+	h.headers(w, &visit{})
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	ends := h.Invitations.Now().UTC().AddDate(0, 6, 0).Truncate(24 * time.Hour)
+	_, _ = fmt.Fprintf(w, "Contact: mailto:%s\nExpires: %s\nPreferred-Languages: en\nCanonical: %s/.well-known/security.txt\n", // the reader may have gone
+		h.Operator.Contact, ends.Format(time.RFC3339), h.clouds[0].BaseURL)
 }
 
 // wantsJSON reports whether a program asks for JSON and for no page. A browser names HTML.

@@ -62,6 +62,7 @@ func Relationships(
 		"GET /v1/account":                                 d.own,
 		"PATCH /v1/account":                               d.changeOwn,
 		"GET /v1/roles/me":                                roles,
+		"GET /docs":                                       docs,
 		"GET /openapi.json":                               openAPI,
 		"GET /healthz":                                    health,
 	})

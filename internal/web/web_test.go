@@ -215,7 +215,7 @@ func (a *api) send(e apigw.Request) reply {
 		p.header.Set(name, value)
 	}
 	for name, want := range map[string]string{
-		"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "X-Frame-Options": "DENY",
+		"X-Content-Type-Options": "nosniff", "Content-Security-Policy": policyOf(e.RawPath), "X-Frame-Options": "DENY",
 		"Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin", "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
 	} {
 		if got := p.header.Get(name); got != want {
@@ -344,7 +344,7 @@ func TestEveryEventOfTheFolder(t *testing.T) {
 		"relationships-partnership-revoke": 404, "relationships-relations": 200, "relationships-customer-relations": 404,
 		"invitations-create": 201, "invitations-create-base64": 409, "invitations-list": 200, "invitations-read": 404, "invitations-draft": 404,
 		"invitations-send": 404, "invitations-edit": 404, "invitations-draft-file": 404, "invitations-reset": 404, "invitations-done": 404, "invitations-renew": 404,
-		"invitations-events": 404, "invitations-batch": 202, "invitations-batch-csv": 202, "invitations-batch-read": 404, "invitations-batch-rows": 404, "relationships-customers": 200, "relationships-customer-change": 404, "relationships-customer-remove": 404, "relationships-customer-create": 201, "relationships-attestation": 200, "relationships-directory": 200, "relationships-regions": 200, "relationships-audit": 200, "relationships-roles": 200, "relationships-openapi": 200,
+		"invitations-events": 404, "invitations-batch": 202, "invitations-batch-csv": 202, "invitations-batch-read": 404, "invitations-batch-rows": 404, "relationships-customers": 200, "relationships-customer-change": 404, "relationships-customer-remove": 404, "relationships-customer-create": 201, "relationships-attestation": 200, "relationships-directory": 200, "relationships-regions": 200, "relationships-audit": 200, "relationships-roles": 200, "relationships-openapi": 200, "relationships-docs": 200,
 		"relationships-partners-create": 201, "relationships-partners-list": 200, "relationships-partners-read": 200, "relationships-partners-change": 200,
 		"relationships-granular-create": 201, "relationships-granular-list": 200, "relationships-granular-read": 404, "relationships-granular-change": 404,
 		"relationships-granular-delete": 404, "relationships-granular-lock": 404, "relationships-granular-send": 404, "relationships-grants": 404,
