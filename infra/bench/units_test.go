@@ -47,7 +47,7 @@ func TestWhatACompletedInvitationCosts(t *testing.T) {
 const (
 	mostRequests = 50
 	mostWrites   = 34
-	mostReads    = 22
+	mostReads    = 21
 )
 
 // largest is how large each bootstrap may be, in bytes for linux/amd64 as `make build` makes it: a client of the SDK or html/template in a

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -596,6 +597,32 @@ func TestTheFirstRowOfARecipientWins(t *testing.T) {
 		// The tag makes another recipient for duplicates, though not for the limits of mail (0.37).
 		if first := n%of == 0 || n%of == of-1; r.Number != n*2+2 || r.Outcome.Created() != first || !first && r.Outcome.Code != problem.DuplicateOpenInvitation {
 			t.Errorf("row %d: %+v", r.Number, r.Outcome)
+		}
+	}
+}
+
+// turns counts who asked for one.
+type turns struct{ asked atomic.Int64 }
+
+func (t *turns) Wait(context.Context) error { t.asked.Add(1); return nil }
+
+// TestMailsOfABatchTakeTurns: each mail of a batch asks for its turn, so that those of people are not behind ten thousand rows; a batch
+// that mails nobody does not wait for any.
+func TestMailsOfABatchTakeTurns(t *testing.T) {
+	for send, want := range map[bool]int64{true: 30, false: 0} {
+		o, mails := open(t), &turns{}
+		o.worker.Mails = mails
+		var rows []batch.Row
+		for n := range 30 {
+			rows = append(rows, batch.Row{Number: n + 1, Proposal: to(fmt.Sprintf("ada%d@larch%d.example", n, n))})
+		}
+		b := o.submit(t, send, rows)
+		if _, err := o.worker.Work(t.Context(), b.Key); err != nil {
+			t.Fatal(err)
+		}
+		o.check(t, b, nil)
+		if got := mails.asked.Load(); got != want {
+			t.Errorf("mailed %v: %d turns, want %d", send, got, want)
 		}
 	}
 }

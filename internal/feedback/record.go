@@ -68,7 +68,8 @@ func (f Recorder) Record(ctx context.Context, k Key, r outbox.Report) (outbox.St
 
 // source is where mails of one kind of aggregate are owed.
 type source[T any] interface {
-	read(ctx context.Context, k Key) (T, error)
+	// read gives the aggregate as it is stored; without strong it may be a second old, or not be there yet.
+	read(ctx context.Context, k Key, strong bool) (T, error)
 	write(ctx context.Context, before, after T) error
 	// report gives the aggregate after a report, and where the mail stands that partners see.
 	report(t T, now time.Time, r outbox.Report) (T, outbox.Verdict, outbox.State)
@@ -85,15 +86,23 @@ func record[T any](ctx context.Context, f Recorder, s source[T], k Key, r outbox
 	outbox.Verdict, error) {
 	now := f.Now().UTC().Truncate(time.Second)
 	var busy error
-	for range maxRounds {
-		before, err := s.read(ctx, k)
+	for round := range maxRounds {
+		// What stands against a mail, and what a read that may be old does not settle, is read strongly.
+		strong := round > 0 || r.Undeliverable
+		before, err := s.read(ctx, k, strong)
 		if problem.Is(err, problem.NotFound) {
+			if !strong {
+				continue
+			}
 			return outbox.None, outbox.OfNobody, nil
 		}
 		if err != nil {
 			return outbox.None, "", err
 		}
 		after, verdict, state := s.report(before, now, r)
+		if !strong && verdict != outbox.Recorded && verdict != outbox.Known {
+			continue // perhaps of a mail that this read does not know yet
+		}
 		if verdict == outbox.Recorded {
 			err = s.write(ctx, before, after)
 		}
@@ -119,8 +128,8 @@ func record[T any](ctx context.Context, f Recorder, s source[T], k Key, r outbox
 // ofInvitations is the mail that invites and the notices. A rehearsal counts for nobody.
 type ofInvitations struct{ Invitations }
 
-func (s ofInvitations) read(ctx context.Context, k Key) (invitation.Invitation, error) {
-	return s.Invitation(ctx, invitation.Key{Inviter: k.Tenant, ID: k.ID}, true)
+func (s ofInvitations) read(ctx context.Context, k Key, strong bool) (invitation.Invitation, error) {
+	return s.Invitation(ctx, invitation.Key{Inviter: k.Tenant, ID: k.ID}, strong)
 }
 
 func (s ofInvitations) write(ctx context.Context, before, after invitation.Invitation) error {
@@ -145,8 +154,8 @@ func (ofInvitations) speaksOf(i invitation.Invitation, r outbox.Report) partner.
 // ofGranular is the mails about granular administration.
 type ofGranular struct{ Granular }
 
-func (s ofGranular) read(ctx context.Context, k Key) (granular.Relationship, error) {
-	return s.GranularRelationship(ctx, granular.Key{Partner: k.Tenant, ID: k.ID}, true)
+func (s ofGranular) read(ctx context.Context, k Key, strong bool) (granular.Relationship, error) {
+	return s.GranularRelationship(ctx, granular.Key{Partner: k.Tenant, ID: k.ID}, strong)
 }
 
 func (s ofGranular) write(ctx context.Context, before, after granular.Relationship) error {
@@ -171,7 +180,7 @@ func (ofGranular) speaksOf(g granular.Relationship, r outbox.Report) partner.Ten
 // ofEnrolments is the mails to primary contacts: no partner mails them.
 type ofEnrolments struct{ Enrolments }
 
-func (s ofEnrolments) read(ctx context.Context, k Key) (enrolment.Enrolment, error) {
+func (s ofEnrolments) read(ctx context.Context, k Key, _ bool) (enrolment.Enrolment, error) {
 	e, err := s.Enrolment(ctx, k.ID)
 	if err == nil && e.Tenant != k.Tenant {
 		return e, problem.New(problem.NotFound, "There is no such enrolment.")
