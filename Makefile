@@ -75,6 +75,11 @@ client: need-go ## write the Go client of client/ from the OpenAPI document
 command: need-go ## build the command concord, as .build/concord
 	cd client && go build -trimpath -ldflags "-s -w" -o ../.build/concord ./cmd/concord
 
+.PHONY: compat
+compat: tools-run build ## have Microsoft's own clients of Graph (npm) and Partner Center (PyPI) walk through the local stack, by base URL alone
+	@$(MAKE) --no-print-directory -C infra/compat
+	$(HEAVY) '^TestCompat$$'
+
 CHECK_PARTS := gofmt vet staticcheck golangci-lint govulncheck cfn-lint expansion checkov rules
 
 .PHONY: check

@@ -96,6 +96,7 @@ var house = map[string]room{
 	"jobs":     {neighbours: below, foreign: lambda},
 	// jsontext finds names that stand twice and invalid UTF-8, and gives the canonical form that an Idempotency-Key is compared by.
 	"web":     {neighbours: below, foreign: append(slices.Clone(text), "github.com/go-json-experiment/json/jsontext", "github.com/google/uuid")},
+	"compat":  {foreign: []string{"github.com/google/uuid"}}, // it knows the API by its documents alone
 	"pages":   {neighbours: append(slices.Clone(below), "identity", "session", "palette"), foreign: text},
 	"console": {neighbours: append(slices.Clone(below), "identity", "session", "palette", "locale/messages"), foreign: text},
 	"palette": {},
@@ -108,6 +109,7 @@ var house = map[string]room{
 	"app/batches":       {neighbours: append(slices.Clone(below), "app", "app/inviting", "dynamo", "jobs"), foreign: []string{"golang.org/x/time/rate"}},
 	"app/relationships": {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "web")},
 	"app/commerce":      {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "web")},
+	"app/compat":        {neighbours: append(slices.Clone(below), "app", "app/commerce", "app/enrolment", "app/relationships", "apigw", "compat")},
 	"app/enrolment":     {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "web")},
 	"app/acceptance":    {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "feedback", "identity", "pages")},
 	"app/console":       {neighbours: append(slices.Clone(below), "app", "app/inviting", "apigw", "console", "dynamo", "identity", "queues")},

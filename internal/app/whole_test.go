@@ -16,6 +16,7 @@ import (
 	"concord/internal/app/batches"
 	"concord/internal/app/cleanup"
 	"concord/internal/app/commerce"
+	"concord/internal/app/compat"
 	"concord/internal/app/console"
 	"concord/internal/app/enrolment"
 	"concord/internal/app/events"
@@ -72,6 +73,7 @@ func TestEveryFunctionIsPutTogether(t *testing.T) {
 		"cleanup":  putTogether(cleanup.New),
 		"webhooks": putTogether(webhooks.New),
 		"console":  putTogether(console.New),
+		"compat":   putTogether(compat.New),
 		"authorizer": putTogether(func(c authorizer.Config, given app.Given) (any, error) {
 			return authorizer.New(c, given.Log)
 		}),

@@ -3,6 +3,7 @@ package commerce
 
 import (
 	"errors"
+	"net/http"
 
 	"concord/internal/apigw"
 	"concord/internal/app"
@@ -28,6 +29,15 @@ type Config struct {
 
 // New makes the function.
 func New(c Config, given app.Given) (apigw.Function, error) {
+	h, err := Handler(c, given)
+	if err != nil {
+		return nil, err
+	}
+	return apigw.Handler(h, "", given.Log), nil
+}
+
+// Handler makes what the function answers with.
+func Handler(c Config, given app.Given) (http.Handler, error) {
 	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), keyring.New(given.AWS, c.Secret)
 	gate := web.Gate{
 		Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: given.Log,
@@ -43,5 +53,5 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 	if err := errors.Join(app.Whole(gate), app.Whole(service), app.Whole(granted, "Clouds", "Recognition", "Locales", "Quota")); err != nil {
 		return nil, err
 	}
-	return apigw.Handler(web.Commerce(gate, service, granted, store), "", given.Log), nil
+	return web.Commerce(gate, service, granted, store), nil
 }

@@ -4,6 +4,7 @@ package enrolment
 
 import (
 	"errors"
+	"net/http"
 
 	"concord/internal/apigw"
 	"concord/internal/app"
@@ -30,6 +31,15 @@ type Config struct {
 
 // New makes the function.
 func New(c Config, given app.Given) (apigw.Function, error) {
+	h, err := Handler(c, given)
+	if err != nil {
+		return nil, err
+	}
+	return apigw.Handler(h, "", given.Log), nil
+}
+
+// Handler makes what the function answers with.
+func Handler(c Config, given app.Given) (http.Handler, error) {
 	clouds, err := partner.ParseClouds(c.Clouds)
 	if err != nil {
 		return nil, err
@@ -47,5 +57,5 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 	if err := errors.Join(app.Whole(gate, "Customers"), app.Whole(service), app.Whole(records), app.Whole(reports), app.Whole(reading)); err != nil {
 		return nil, err
 	}
-	return apigw.Handler(web.Enrolments(gate, service, records, reports, reading), "", given.Log), nil
+	return web.Enrolments(gate, service, records, reports, reading), nil
 }

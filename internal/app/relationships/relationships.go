@@ -4,6 +4,7 @@ package relationships
 
 import (
 	"errors"
+	"net/http"
 
 	"concord/internal/apigw"
 	"concord/internal/app"
@@ -43,6 +44,15 @@ type Config struct {
 
 // New makes the function.
 func New(c Config, given app.Given) (apigw.Function, error) {
+	h, err := Handler(c, given)
+	if err != nil {
+		return nil, err
+	}
+	return apigw.Handler(h, "", given.Log), nil
+}
+
+// Handler makes what the function answers with.
+func Handler(c Config, given app.Given) (http.Handler, error) {
 	clouds, err := partner.ParseClouds(c.Clouds)
 	if err != nil {
 		return nil, err
@@ -81,5 +91,5 @@ func New(c Config, given app.Given) (apigw.Function, error) {
 	); err != nil {
 		return nil, err
 	}
-	return apigw.Handler(web.Relationships(gate, customers, granted, partners, store, api, now), "", given.Log), nil
+	return web.Relationships(gate, customers, granted, partners, store, api, now), nil
 }
