@@ -9,6 +9,24 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AcceptanceMails.
+const (
+	Daily AcceptanceMails = "daily"
+	Each  AcceptanceMails = "each"
+)
+
+// Valid indicates whether the value is a known member of the AcceptanceMails enum.
+func (e AcceptanceMails) Valid() bool {
+	switch e {
+	case Daily:
+		return true
+	case Each:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AccessAssignmentStatus.
 const (
 	AccessAssignmentStatusActive  AccessAssignmentStatus = "active"
@@ -2493,6 +2511,9 @@ func (e ListReportsParamsOpen) Valid() bool {
 	}
 }
 
+// AcceptanceMails How the contact is told of acceptances: by one email a day, after 06:00 UTC, or by one for each. Declined requests, disputes and whatever needs somebody of the partner are emailed at once.
+type AcceptanceMails string
+
 // AccessAssignment defines model for AccessAssignment.
 type AccessAssignment struct {
 	AccessContainer      AccessContainer    `json:"accessContainer"`
@@ -2554,8 +2575,11 @@ type AccessLevelList struct {
 
 // AccountChange defines model for AccountChange.
 type AccountChange struct {
+	// AcceptanceMails How the contact is told of acceptances: by one email a day, after 06:00 UTC, or by one for each. Declined requests, disputes and whatever needs somebody of the partner are emailed at once.
+	AcceptanceMails *AcceptanceMails `json:"acceptanceMails,omitempty"`
+
 	// SupportProfile Whom customers ask for help.
-	SupportProfile SupportProfile `json:"supportProfile"`
+	SupportProfile *SupportProfile `json:"supportProfile,omitempty"`
 }
 
 // AddressValidation defines model for AddressValidation.
@@ -2742,6 +2766,9 @@ type AuditRecordOperationType string
 
 // AuditStates The states that are the matter, of those that the resource has; null where there is none. Nothing else of the resource is repeated.
 type AuditStates struct {
+	// AcceptanceMails Of a partner account: that it changed.
+	AcceptanceMails *string `json:"acceptanceMails,omitempty"`
+
 	// AssociatedPartnerId Of a partner account: that it changed.
 	AssociatedPartnerId *string `json:"associatedPartnerId,omitempty"`
 	Claimed             *string `json:"claimed,omitempty"`
@@ -4150,8 +4177,10 @@ type OwnRolesProgramRole string
 
 // Partner defines model for Partner.
 type Partner struct {
-	AssociatedPartnerId *string `json:"associatedPartnerId,omitempty"`
-	Cloud               string  `json:"cloud"`
+	// AcceptanceMails How the contact is told of acceptances: by one email a day, after 06:00 UTC, or by one for each. Declined requests, disputes and whatever needs somebody of the partner are emailed at once.
+	AcceptanceMails     *AcceptanceMails `json:"acceptanceMails,omitempty"`
+	AssociatedPartnerId *string          `json:"associatedPartnerId,omitempty"`
+	Cloud               string           `json:"cloud"`
 
 	// Contact Where its customers reach it; replies to our email go there.
 	Contact PartnerContact `json:"contact"`
