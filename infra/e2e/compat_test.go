@@ -21,8 +21,8 @@ import (
 	"concord/infra/local/component"
 )
 
-// TestCompat has clients that Microsoft wrote for its own services walk through the local stack (docs/compat.md): they know the base URL and a
-// token, and nothing of Concord. `make compat` installs them, and runs this.
+// TestCompat has clients that Microsoft wrote for its own services walk through the local stack (docs/compat.md):
+// they know the base URL and a token, and nothing of Concord. `make compat` installs them, and runs this.
 func TestCompat(t *testing.T) {
 	root, err := component.Root()
 	if err != nil {
@@ -44,26 +44,32 @@ func TestCompat(t *testing.T) {
 	t.Run("Graph", func(t *testing.T) {
 		approved := approvedByLarch(t, alder)
 		base, certificate := overTLS(t)
-		walk(t, []string{"node", filepath.Join(built, "javascript", "graph.mjs")}, "CONCORD_GRAPH="+base+"/graph/", "CONCORD_TOKEN="+alder.token,
+		walk(t, []string{"node", filepath.Join(built, "javascript", "graph.mjs")}, "CONCORD_GRAPH="+base+"/graph/",
+			"CONCORD_TOKEN="+alder.token,
 			"CONCORD_RELATIONSHIP="+approved, "NODE_EXTRA_CA_CERTS="+certificate)
 	})
 	t.Run("Partner Center", func(t *testing.T) {
 		create := func(p *partner, name, more string) string {
 			t.Helper()
-			return p.post("/v1/customers", fmt.Sprintf(`{"companyName":%q,"domain":"%s.example","country":"US"%s}`, name, strings.ToLower(name), more)).
+			return p.post("/v1/customers", fmt.Sprintf(`{"companyName":%q,"domain":"%s.example","country":"US"%s}`, name,
+				strings.ToLower(name), more)).
 				want(t, 201).json(t)["id"].(string)
 		}
-		bought, shared := create(alder, "Compatrowan", ""), create(birch, "Compathazel", `,"forReseller":"`+newPartner(t, "cedar").tenant(t)+`"`)
+		bought, shared := create(alder, "Compatrowan", ""), create(birch, "Compathazel",
+			`,"forReseller":"`+newPartner(t, "cedar").tenant(t)+`"`)
 		create(alder, "Compatwillow", "")
 		alder.post("/v1/customers/"+bought+"/agreements", `{"type":"MicrosoftCustomerAgreement","dateAgreed":"2026-01-05",
 			"primaryContact":{"firstName":"Rosa","lastName":"Rowan","email":"rosa@compatrowan.example"}}`).want(t, 201)
 		alder.post("/v1/customers/"+bought+"/orders", `{"lines":[{"offerId":"ofr-office-basic","quantity":2}]}`).want(t, 201)
 		python := filepath.Join(built, "python")
-		walk(t, []string{filepath.Join(python, "venv", "bin", "python"), filepath.Join(python, "partnercenter.py")}, "CONCORD_PC="+local.URL+"/pc",
-			"CONCORD_CUSTOMER="+bought, "CONCORD_RESELLERS_CUSTOMER="+shared, "CONCORD_TOKEN_ALDER="+alder.token, "CONCORD_TOKEN_BIRCH="+birch.token)
+		walk(t, []string{filepath.Join(python, "venv", "bin", "python"), filepath.Join(python, "partnercenter.py")},
+			"CONCORD_PC="+local.URL+"/pc",
+			"CONCORD_CUSTOMER="+bought, "CONCORD_RESELLERS_CUSTOMER="+shared, "CONCORD_TOKEN_ALDER="+alder.token,
+			"CONCORD_TOKEN_BIRCH="+birch.token)
 	})
 	t.Run("tokens", func(t *testing.T) {
-		for _, path := range []string{"/graph/v1.0/tenantRelationships/delegatedAdminRelationships", "/graph/beta/contracts", "/pc/v1/customers"} {
+		for _, path := range []string{"/graph/v1.0/tenantRelationships/delegatedAdminRelationships",
+			"/graph/beta/contracts", "/pc/v1/customers"} {
 			res, err := http.Get(local.URL + path)
 			read(t, res, err).want(t, 401)
 			stranger := &partner{t: t, token: "of.another.audience", http: http.DefaultClient}
@@ -81,21 +87,25 @@ func (p *partner) tenant(t *testing.T) string {
 // approvedByLarch makes granular administration with two roles that a customer has approved, and returns its id.
 func approvedByLarch(t *testing.T, p *partner) string {
 	t.Helper()
-	made := p.post(granulars, fmt.Sprintf(`{"displayName":"Compat desk","customer":{"tenantId":%q},"duration":"P90D","accessDetails":{"unifiedRoles":[
-		{"roleDefinitionId":"729827e3-9c14-49f7-bb1b-9608f156bbb8"},{"roleDefinitionId":"f2ef992c-3afb-46b9-b7cf-a126ee74c451"}]}}`, tenantOf(t, "larch.example"))).want(t, 201)
+	made := p.post(granulars, fmt.Sprintf(`{"displayName":"Compat desk","customer":{"tenantId":%q},"duration":"P90D",
+		"accessDetails":{"unifiedRoles":[
+		{"roleDefinitionId":"729827e3-9c14-49f7-bb1b-9608f156bbb8"},{"roleDefinitionId":"f2ef992c-3afb-46b9-b7cf-a126ee74c451"}]}}`,
+		tenantOf(t, "larch.example"))).want(t, 201)
 	id := made.json(t)["id"].(string)
 	p.do("POST", granulars+"/"+id+"/requests", `{"action":"lockForApproval"}`).want(t, 200)
 	p.post(granulars+"/"+id+"/send", `{"recipientEmail":"compat@larch.example"}`).want(t, 202)
 	link := granularLink(t, mailAbout(t, "compat@larch.example", id, "granular", 1))
 	b := newBrowser(t)
-	if page := b.submit(b.signIn(link, "admin@larch.example").want(t, 200), accepting()).want(t, 200).page(t); page != "accepted" {
+	if page := b.submit(b.signIn(link, "admin@larch.example").want(t, 200), accepting()).want(t,
+		200).page(t); page != "accepted" {
 		t.Fatal(page)
 	}
 	return id
 }
 
-// overTLS serves the local stack with a certificate of its own making, since some clients send a token over https alone. It returns the base URL
-// and the file of the certificate. Links in answers lead back to it, as whoever ends TLS before a server has them.
+// overTLS serves the local stack with a certificate of its own making, since some clients send a token over https
+// alone. It returns the base URL and the file of the certificate. Links in answers lead back to it, as whoever ends
+// TLS before a server has them.
 func overTLS(t *testing.T) (base, certificate string) {
 	t.Helper()
 	plain, err := url.Parse(local.URL)

@@ -1,6 +1,7 @@
-// Package compat lets programs of Microsoft Graph and Partner Center work with the API by base URL and scope alone (docs/compat.md). It
-// translates requests and answers and decides nothing: what it asks, it asks the API's own handlers in the same process, as the same caller,
-// so that every rule, key, version and audit record is theirs. What the API cannot honestly do is 404 or refused.
+// Package compat lets programs of Microsoft Graph and Partner Center work with the API by base URL and scope alone
+// (docs/compat.md). It translates requests and answers and decides nothing: what it asks, it asks the API's own
+// handlers in the same process, as the same caller, so that every rule, key, version and audit record is theirs.
+// What the API cannot honestly do is 404 or refused.
 package compat
 
 import (
@@ -21,7 +22,8 @@ import (
 type Translator struct {
 	// API is what serves /v1.
 	API http.Handler
-	// BaseURL returns where the caller of a request reaches the API, without a slash at its end: links to a next page begin with it.
+	// BaseURL returns where the caller of a request reaches the API, without a slash at its end: links to a next page
+	// begin with it.
 	BaseURL func(context.Context) string
 	// RequestID returns the id under which a request stands in the log.
 	RequestID func(context.Context) string
@@ -295,7 +297,8 @@ func stable(parts ...string) string {
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(strings.Join(parts, "|"))).String()
 }
 
-// query reads the query of a request, each parameter once; false for one that is not among those that are understood, or there twice.
+// query reads the query of a request, each parameter once; false for one that is not among those that are
+// understood, or there twice.
 func query(r *http.Request, known ...string) (url.Values, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {

@@ -34,8 +34,10 @@ type graphRequest struct {
 
 // graphNames are Graph's words for statuses.
 var graphNames = map[int]string{
-	http.StatusBadRequest: "BadRequest", http.StatusUnauthorized: "InvalidAuthenticationToken", http.StatusForbidden: "Forbidden",
-	http.StatusNotFound: "ResourceNotFound", http.StatusConflict: "Conflict", http.StatusPreconditionFailed: "PreconditionFailed",
+	http.StatusBadRequest: "BadRequest", http.StatusUnauthorized: "InvalidAuthenticationToken",
+	http.StatusForbidden: "Forbidden",
+	http.StatusNotFound:  "ResourceNotFound", http.StatusConflict: "Conflict",
+	http.StatusPreconditionFailed:   "PreconditionFailed",
 	http.StatusPreconditionRequired: "PreconditionRequired", http.StatusTooManyRequests: "TooManyRequests",
 	http.StatusServiceUnavailable: "ServiceUnavailable", http.StatusFailedDependency: "FailedDependency",
 }
@@ -53,7 +55,8 @@ func (t Translator) graph(w http.ResponseWriter, r *http.Request, base, rest str
 		if err != nil {
 			return 0, nil, err
 		}
-		q := graphRequest{exchange: t.exchange(r, key), base: base, method: r.Method, body: plain(b), ifMatch: r.Header.Get("If-Match")}
+		q := graphRequest{exchange: t.exchange(r, key), base: base, method: r.Method, body: plain(b),
+			ifMatch: r.Header.Get("If-Match")}
 		if rest == "$batch" && r.Method == http.MethodPost {
 			return q.batch()
 		}
@@ -115,7 +118,8 @@ func (q graphRequest) at(path, rawQuery string) (int, any, error) {
 		return 0, nil, notHere()
 	}
 	var err error
-	if q.query, err = query(&http.Request{URL: &url.URL{RawQuery: rawQuery}}, "$filter", "$top", "$select", "$count", "$skiptoken"); err != nil {
+	if q.query, err = query(&http.Request{URL: &url.URL{RawQuery: rawQuery}}, "$filter", "$top", "$select",
+		"$count", "$skiptoken"); err != nil {
 		return 0, nil, err
 	}
 	if len(q.parts) == 1 && q.parts[0] == "contracts" && q.method == http.MethodGet {
@@ -185,7 +189,8 @@ func graphRelationship(r object) object {
 	if r == nil {
 		return nil
 	}
-	o := pick(r, "id", "displayName", "duration", "autoExtendDuration", "customer", "accessDetails", "status", "createdDateTime",
+	o := pick(r, "id", "displayName", "duration", "autoExtendDuration", "customer", "accessDetails", "status",
+		"createdDateTime",
 		"lastModifiedDateTime", "activatedDateTime", "endDateTime")
 	if o["autoExtendDuration"] == "P0D" {
 		o["autoExtendDuration"] = "PT0S" // as Graph says it
@@ -227,7 +232,8 @@ func (q graphRequest) list() (int, any, error) {
 				token.Set(name, v)
 			}
 		}
-		answer["@odata.nextLink"] = q.BaseURL(q.r.Context()) + q.base + "/tenantRelationships/delegatedAdminRelationships?" + token.Encode()
+		answer["@odata.nextLink"] = q.BaseURL(q.r.Context()) + q.base +
+			"/tenantRelationships/delegatedAdminRelationships?" + token.Encode()
 	}
 	return http.StatusOK, answer, nil
 }
@@ -301,7 +307,8 @@ var (
 
 // page is a collection in Graph's form.
 func (q graphRequest) page(of string, items []object) object {
-	return object{"@odata.context": q.BaseURL(q.r.Context()) + q.base + "/$metadata#tenantRelationships/" + of, "value": items}
+	return object{"@odata.context": q.BaseURL(q.r.Context()) + q.base + "/$metadata#tenantRelationships/" + of,
+		"value": items}
 }
 
 // selected keeps the members that $select names.
@@ -317,7 +324,8 @@ func (q graphRequest) selected(o object) object {
 func (q graphRequest) requests(id string, parts []string) (int, any, error) {
 	path := granulars + below(id)
 	if len(parts) == 0 && q.method == http.MethodPost {
-		r, err := q.call(ask{method: http.MethodPost, path: path + "/requests", body: pick(q.body, "action"), version: strong(q.ifMatch)})
+		r, err := q.call(ask{method: http.MethodPost, path: path + "/requests", body: pick(q.body, "action"),
+			version: strong(q.ifMatch)})
 		if err != nil {
 			return 0, nil, err
 		}
@@ -358,7 +366,8 @@ func requested(r object) []object {
 			continue
 		}
 		all = append(all, object{
-			"id": stable(text(r["id"]), action, text(e["at"])), "action": action, "status": "succeeded", "createdDateTime": e["at"],
+			"id": stable(text(r["id"]), action, text(e["at"])), "action": action, "status": "succeeded",
+			"createdDateTime":      e["at"],
 			"lastModifiedDateTime": e["at"],
 		})
 	}
@@ -456,7 +465,8 @@ func (q graphRequest) contracts() (int, any, error) {
 func (q graphRequest) batch() (int, any, error) {
 	all := objects(q.body["requests"])
 	if len(all) == 0 || len(all) > maxBatch {
-		return 0, nil, refuse(http.StatusBadRequest, "malformed_request", "A batch holds 1 to "+strconv.Itoa(maxBatch)+" requests.")
+		return 0, nil, refuse(http.StatusBadRequest, "malformed_request",
+			"A batch holds 1 to "+strconv.Itoa(maxBatch)+" requests.")
 	}
 	id, failed, responses := q.RequestID(q.r.Context()), map[string]bool{}, []object{}
 	for _, one := range all {

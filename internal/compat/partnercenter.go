@@ -81,7 +81,8 @@ func (t Translator) partnerCenter(w http.ResponseWriter, r *http.Request, rest s
 		if e.retryAfter != "" {
 			h.Set("Retry-After", e.retryAfter)
 		}
-		status, body = pcStatus(e.status), object{"code": e.code, "description": e.detail, "data": []any{}, "source": "Concord"}
+		status, body = pcStatus(e.status), object{"code": e.code, "description": e.detail, "data": []any{},
+			"source": "Concord"}
 	}
 	respond(w, status, body)
 }
@@ -102,7 +103,8 @@ func (t Translator) pcAnswer(r *http.Request, rest, key string) (int, any, error
 	if !ok || len(parts) > 1 && parts[0] == "customers" && slices.Contains(absent, strings.ToLower(parts[1])) {
 		return 0, nil, notHere()
 	}
-	i := slices.IndexFunc(pcRoutes(), func(route pcRoute) bool { return route.method == r.Method && matches(route.path, parts) })
+	i := slices.IndexFunc(pcRoutes(),
+		func(route pcRoute) bool { return route.method == r.Method && matches(route.path, parts) })
 	if i < 0 {
 		return 0, nil, notHere()
 	}
@@ -207,7 +209,8 @@ func (q pcRequest) customers() (int, any, error) {
 		answer["continuationToken"] = token
 		answer["links"] = object{
 			"self": object{"uri": "/customers", "method": "GET", "headers": []any{}},
-			"next": object{"uri": "/customers?seekOperation=Next", "method": "GET", "headers": []any{object{"key": "MS-ContinuationToken", "value": token}}},
+			"next": object{"uri": "/customers?seekOperation=Next", "method": "GET",
+				"headers": []any{object{"key": "MS-ContinuationToken", "value": token}}},
 		}
 	}
 	return http.StatusOK, answer, nil
@@ -218,18 +221,22 @@ func pcFilter(filter string) (name, value string, err error) {
 	var given any
 	_ = json.Unmarshal([]byte(filter), &given)
 	f, _ := lowered(given).(object)
-	name = map[string]string{"companyname": "name", "domain": "domain", "indirectreseller": "indirectResellerId"}[strings.ToLower(text(f["field"]))]
+	name = map[string]string{"companyname": "name", "domain": "domain",
+		"indirectreseller": "indirectResellerId"}[strings.ToLower(text(f["field"]))]
 	if name == "" {
-		return "", "", refuse(http.StatusBadRequest, "malformed_request", "Customers are filtered by CompanyName, Domain or IndirectReseller.")
+		return "", "", refuse(http.StatusBadRequest, "malformed_request",
+			"Customers are filtered by CompanyName, Domain or IndirectReseller.")
 	}
 	return name, text(f["value"]), nil
 }
 
 func pcCustomer(c object) object {
 	return object{
-		"id": c["id"], "commerceId": c["id"], "relationshipToPartner": c["relationshipToPartner"], "allowDelegatedAccess": c["allowDelegatedAccess"],
+		"id": c["id"], "commerceId": c["id"], "relationshipToPartner": c["relationshipToPartner"],
+		"allowDelegatedAccess": c["allowDelegatedAccess"],
 		"companyProfile": object{
-			"tenantId": c["id"], "domain": c["domain"], "companyName": c["companyName"], "attributes": object{"objectType": "CustomerCompanyProfile"},
+			"tenantId": c["id"], "domain": c["domain"], "companyName": c["companyName"],
+			"attributes": object{"objectType": "CustomerCompanyProfile"},
 		},
 		"attributes": pcAttributes("Customer", c),
 	}
@@ -238,7 +245,8 @@ func pcCustomer(c object) object {
 func pcWholeCustomer(c object) object {
 	o := pcCustomer(c)
 	o["billingProfile"] = object{
-		"companyName": c["companyName"], "defaultAddress": object{"country": c["country"]}, "attributes": pcAttributes("CustomerBillingProfile", c),
+		"companyName": c["companyName"], "defaultAddress": object{"country": c["country"]},
+		"attributes": pcAttributes("CustomerBillingProfile", c),
 	}
 	return o
 }
@@ -251,7 +259,8 @@ func (q pcRequest) customer() (int, any, error) {
 func (q pcRequest) createCustomer() (int, any, error) {
 	billing := sub(q.body, "billingProfile")
 	made, err := q.call(ask{method: q.method, path: "/v1/customers", body: object{
-		"companyName": billing["companyName"], "domain": sub(q.body, "companyProfile")["domain"], "country": sub(billing, "defaultAddress")["country"],
+		"companyName": billing["companyName"], "domain": sub(q.body, "companyProfile")["domain"],
+		"country": sub(billing, "defaultAddress")["country"],
 	}})
 	if err != nil {
 		return 0, nil, err
@@ -266,9 +275,11 @@ func (q pcRequest) changeCustomer() (int, any, error) {
 		return 0, nil, refuse(http.StatusBadRequest, "attestation_required",
 			"Ending a relationship needs your attestation: read GET /v1/attestations/relationshipRemoval and use PATCH /v1/customers/{id}.")
 	case q.body["allowDelegatedAccess"] != false:
-		return 0, nil, refuse(http.StatusBadRequest, "malformed_request", "Of a customer only allowDelegatedAccess: false changes something.")
+		return 0, nil, refuse(http.StatusBadRequest, "malformed_request",
+			"Of a customer only allowDelegatedAccess: false changes something.")
 	}
-	c, err := q.call(ask{method: q.method, path: q.path(), body: object{"allowDelegatedAccess": false}, version: q.version()})
+	c, err := q.call(ask{method: q.method, path: q.path(), body: object{"allowDelegatedAccess": false},
+		version: q.version()})
 	return http.StatusOK, pcWholeCustomer(c), err
 }
 
@@ -283,8 +294,10 @@ func (q pcRequest) version() string {
 
 // pcKinds are the types of relations, in both forms that programs write.
 var pcKinds = map[string]string{
-	"is_indirect_reseller_of": "IsIndirectResellerOf", "is_indirect_cloud_solution_provider_of": "IsIndirectCloudSolutionProviderOf",
-	"isindirectresellerof": "IsIndirectResellerOf", "isindirectcloudsolutionproviderof": "IsIndirectCloudSolutionProviderOf",
+	"is_indirect_reseller_of":                "IsIndirectResellerOf",
+	"is_indirect_cloud_solution_provider_of": "IsIndirectCloudSolutionProviderOf",
+	"isindirectresellerof":                   "IsIndirectResellerOf",
+	"isindirectcloudsolutionproviderof":      "IsIndirectCloudSolutionProviderOf",
 }
 
 func (q pcRequest) resellers() (int, any, error) {
@@ -308,7 +321,8 @@ func pcRelation(r object) object {
 	}
 	state := text(r["state"])
 	return object{
-		"id": r["id"], "name": r["name"], "relationshipType": kind, "state": strings.ToUpper(state[:min(1, len(state))]) + state[min(1, len(state)):], "mpnId": r["partnerId"], "location": r["location"],
+		"id": r["id"], "name": r["name"], "relationshipType": kind, "state": strings.ToUpper(state[:min(1,
+			len(state))]) + state[min(1, len(state)):], "mpnId": r["partnerId"], "location": r["location"],
 		"attributes": object{"objectType": "PartnerRelationship"},
 	}
 }
@@ -333,8 +347,9 @@ func (q pcRequest) texts() (int, any, error) {
 			link = "data:text/plain;charset=utf-8," + url.PathEscape(text(a["text"]))
 		}
 		items = append(items, object{
-			"templateId": stable(text(a["type"]), text(a["version"]), text(a["sha256"])), "agreementType": a["type"], "agreementLink": link,
-			"versionRank": len(items), "attributes": object{"objectType": "AgreementMetaData"},
+			"templateId": stable(text(a["type"]), text(a["version"]), text(a["sha256"])), "agreementType": a["type"],
+			"agreementLink": link,
+			"versionRank":   len(items), "attributes": object{"objectType": "AgreementMetaData"},
 		})
 	}
 	return http.StatusOK, pcCollection(items), nil
@@ -356,8 +371,10 @@ func (q pcRequest) attest() (int, any, error) {
 
 func pcAgreement(a object) object {
 	return object{
-		"userId": a["partnerTenantId"], "primaryContact": a["primaryContact"], "dateAgreed": a["dateAgreed"], "type": a["type"],
-		"templateId": stable(text(a["type"]), text(a["textVersion"]), text(a["sha256"])), "attributes": object{"objectType": "Agreement"},
+		"userId": a["partnerTenantId"], "primaryContact": a["primaryContact"], "dateAgreed": a["dateAgreed"],
+		"type":       a["type"],
+		"templateId": stable(text(a["type"]), text(a["textVersion"]), text(a["sha256"])),
+		"attributes": object{"objectType": "Agreement"},
 	}
 }
 
@@ -383,7 +400,8 @@ func (q pcRequest) profile() (int, any, error) {
 	kind := strings.ToLower(q.parts[1])
 	if id := q.query.Get("mpnId"); id != "" && kind == "mpn" {
 		p, err := q.get("/v1/profiles/partnerids"+below(id), nil)
-		return http.StatusOK, pcProfile("PartnerMpnProfile", "mpn_profile", object{"mpnId": p["partnerId"], "partnerName": p["name"]}), err
+		return http.StatusOK, pcProfile("PartnerMpnProfile", "mpn_profile", object{"mpnId": p["partnerId"],
+			"partnerName": p["name"]}), err
 	}
 	if !slices.Contains([]string{"mpn", "legalbusiness", "support", "organization"}, kind) {
 		return 0, nil, notHere()
@@ -395,7 +413,8 @@ func (q pcRequest) profile() (int, any, error) {
 	contact, address := sub(a, "contact"), object{"country": a["country"]}
 	switch kind {
 	case "mpn":
-		return http.StatusOK, pcProfile("PartnerMpnProfile", "mpn_profile", object{"mpnId": a["associatedPartnerId"], "partnerName": a["displayName"]}), nil
+		return http.StatusOK, pcProfile("PartnerMpnProfile", "mpn_profile", object{"mpnId": a["associatedPartnerId"],
+			"partnerName": a["displayName"]}), nil
 	case "legalbusiness":
 		return http.StatusOK, pcProfile("PartnerLegalBusinessProfile", "legal_business_profile", object{
 			"companyName": a["displayName"], "address": address,
@@ -409,7 +428,8 @@ func (q pcRequest) profile() (int, any, error) {
 		}), nil
 	default:
 		return http.StatusOK, pcProfile("PartnerOrganizationProfile", "organization_profile", object{
-			"id": a["tenantId"], "tenantId": a["tenantId"], "companyName": a["displayName"], "domain": a["verifiedDomain"], "language": a["locale"],
+			"id": a["tenantId"], "tenantId": a["tenantId"], "companyName": a["displayName"],
+			"domain": a["verifiedDomain"], "language": a["locale"],
 			"defaultAddress": address,
 		}), nil
 	}
@@ -422,7 +442,8 @@ func pcProfile(kind, of string, o object) object {
 
 // pcAddress are Partner Center's names of the parts of an address.
 var pcAddress = map[string]string{
-	"addressLine1": "line1", "addressLine2": "line2", "city": "city", "state": "state", "postalCode": "postalCode", "country": "country",
+	"addressLine1": "line1", "addressLine2": "line2", "city": "city", "state": "state", "postalCode": "postalCode",
+	"country": "country",
 }
 
 func (q pcRequest) validate() (int, any, error) {
@@ -450,6 +471,7 @@ func (q pcRequest) validate() (int, any, error) {
 		status = "VerifiedShippable"
 	}
 	return http.StatusOK, object{
-		"originalAddress": back(sub(r, "originalAddress")), "suggestedAddresses": each(objects(r["suggestedAddresses"]), back), "status": status,
+		"originalAddress":    back(sub(r, "originalAddress")),
+		"suggestedAddresses": each(objects(r["suggestedAddresses"]), back), "status": status,
 	}, nil
 }

@@ -28,8 +28,9 @@ func (q pcRequest) offer() (int, any, error) {
 
 func (q pcRequest) pcOffer(o object) object {
 	return object{
-		"id": o["id"], "name": o["name"], "minimumQuantity": o["minQuantity"], "maximumQuantity": o["maxQuantity"], "isAvailableForPurchase": true,
-		"country": q.query.Get("country"), "supportedBillingCycles": []any{}, "attributes": object{"objectType": "Offer"},
+		"id": o["id"], "name": o["name"], "minimumQuantity": o["minQuantity"], "maximumQuantity": o["maxQuantity"],
+		"isAvailableForPurchase": true,
+		"country":                q.query.Get("country"), "supportedBillingCycles": []any{}, "attributes": object{"objectType": "Offer"},
 	}
 }
 
@@ -39,7 +40,8 @@ func (q pcRequest) place() (int, any, error) {
 	for n, item := range objects(q.body["lineItems"]) {
 		own := text(item["partnerIdOnRecord"])
 		if n > 0 && own != record {
-			return 0, nil, refuse(http.StatusBadRequest, "malformed_request", "One order has one partner of record: place an order for each.")
+			return 0, nil, refuse(http.StatusBadRequest, "malformed_request",
+				"One order has one partner of record: place an order for each.")
 		}
 		record = own
 		line := pick(item, "offerId", "quantity")
@@ -70,12 +72,14 @@ func pcOrder(o object) object {
 	items := []object{}
 	for n, l := range objects(o["lines"]) {
 		items = append(items, object{
-			"lineItemNumber": n, "offerId": l["offerId"], "quantity": l["quantity"], "termDuration": l["term"], "subscriptionId": l["subscriptionId"],
+			"lineItemNumber": n, "offerId": l["offerId"], "quantity": l["quantity"], "termDuration": l["term"],
+			"subscriptionId":    l["subscriptionId"],
 			"partnerIdOnRecord": o["partnerIdOnRecord"], "attributes": object{"objectType": "OrderLineItem"},
 		})
 	}
 	return object{
-		"id": o["id"], "referenceCustomerId": o["customerTenantId"], "creationDate": o["createdAt"], "status": o["status"], "lineItems": items,
+		"id": o["id"], "referenceCustomerId": o["customerTenantId"], "creationDate": o["createdAt"],
+		"status": o["status"], "lineItems": items,
 		"attributes": pcAttributes("Order", o),
 	}
 }
@@ -99,13 +103,16 @@ func (q pcRequest) subscription() (int, any, error) {
 
 func pcSubscription(s object) object {
 	return object{
-		"id": s["id"], "offerId": s["offerId"], "offerName": s["offerName"], "friendlyName": s["offerName"], "quantity": s["quantity"],
-		"status": s["status"], "creationDate": s["createdAt"], "effectiveStartDate": s["createdAt"], "termDuration": s["term"],
-		"partnerId": s["partnerIdOfRecord"], "orderId": s["orderId"], "attributes": pcAttributes("Subscription", s),
+		"id": s["id"], "offerId": s["offerId"], "offerName": s["offerName"], "friendlyName": s["offerName"],
+		"quantity": s["quantity"],
+		"status":   s["status"], "creationDate": s["createdAt"], "effectiveStartDate": s["createdAt"],
+		"termDuration": s["term"],
+		"partnerId":    s["partnerIdOfRecord"], "orderId": s["orderId"], "attributes": pcAttributes("Subscription", s),
 	}
 }
 
-// changeSubscription takes the whole resource back, as programs of Partner Center send it: what differs is what is changed.
+// changeSubscription takes the whole resource back, as programs of Partner Center send it: what differs is what is
+// changed.
 func (q pcRequest) changeSubscription() (int, any, error) {
 	path := q.path("subscriptions", q.parts[3])
 	now, err := q.get(path, nil)
@@ -113,7 +120,8 @@ func (q pcRequest) changeSubscription() (int, any, error) {
 		return 0, nil, err
 	}
 	change := object{}
-	for theirs, ours := range map[string]string{"status": "status", "quantity": "quantity", "partnerId": "partnerIdOfRecord"} {
+	for theirs, ours := range map[string]string{"status": "status", "quantity": "quantity",
+		"partnerId": "partnerIdOfRecord"} {
 		if v := q.body[theirs]; v != nil && v != now[ours] {
 			change[ours] = v
 		}
@@ -132,20 +140,23 @@ func (q pcRequest) supportContact() (int, any, error) {
 
 func (q pcRequest) setSupportContact() (int, any, error) {
 	c, err := q.call(ask{
-		method: q.method, path: q.path("subscriptions", q.parts[3], "supportcontact"), body: pick(q.body, "supportTenantId"), version: q.version(),
+		method: q.method, path: q.path("subscriptions", q.parts[3], "supportcontact"), body: pick(q.body,
+			"supportTenantId"), version: q.version(),
 	})
 	return http.StatusOK, pcSupport(c), err
 }
 
 func pcSupport(c object) object {
 	return object{
-		"supportTenantId": c["supportTenantId"], "supportMpnId": c["partnerId"], "name": c["name"], "attributes": object{"objectType": "SupportContact"},
+		"supportTenantId": c["supportTenantId"], "supportMpnId": c["partnerId"], "name": c["name"],
+		"attributes": object{"objectType": "SupportContact"},
 	}
 }
 
 // pcOperations are Partner Center's names of what happened, where it has one.
 var pcOperations = map[string]string{
-	"relationship.removed": "remove_partner_customer_relationship", "customer.created": "add_customer", "order.completed": "create_order",
+	"relationship.removed": "remove_partner_customer_relationship", "customer.created": "add_customer",
+	"order.completed":            "create_order",
 	"subscription.statusChanged": "update_subscription", "subscription.quantityChanged": "update_subscription",
 	"partnership.established": "create_partner_relationship", "customerAgreement.attested": "create_agreement",
 	"customerAgreement.signed": "create_agreement",
@@ -153,7 +164,8 @@ var pcOperations = map[string]string{
 
 // pcResources are Partner Center's names of what it happened to.
 var pcResources = map[string]string{
-	"relationship": "partner_relationship", "partnership": "partner_relationship", "customerAgreement": "agreement", "customer": "customer",
+	"relationship": "partner_relationship", "partnership": "partner_relationship",
+	"customerAgreement": "agreement", "customer": "customer",
 	"order": "order", "subscription": "subscription",
 }
 
@@ -188,11 +200,14 @@ func pcAudit(a object) object {
 		who = text(sub(a, "actor")["kind"])
 	}
 	return object{
-		"id": a["id"], "customerId": a["customerTenantId"], "userPrincipalName": who, "operationType": named(pcOperations, a["operationType"]),
-		"operationStatus": "succeeded", "operationDate": a["occurredAt"], "resourceType": named(pcResources, a["resourceType"]),
+		"id": a["id"], "customerId": a["customerTenantId"], "userPrincipalName": who,
+		"operationType":   named(pcOperations, a["operationType"]),
+		"operationStatus": "succeeded", "operationDate": a["occurredAt"], "resourceType": named(pcResources,
+			a["resourceType"]),
 		"resourceOldValue": values(a["oldValue"]), "resourceNewValue": values(a["newValue"]),
-		"customizedData": []object{{"key": "operation", "value": a["operationType"]}, {"key": "resource", "value": a["resourceId"]}},
-		"attributes":     object{"objectType": "AuditRecord"},
+		"customizedData": []object{{"key": "operation", "value": a["operationType"]}, {"key": "resource",
+			"value": a["resourceId"]}},
+		"attributes": object{"objectType": "AuditRecord"},
 	}
 }
 

@@ -22,8 +22,8 @@ const (
 	Unassigned AssignmentStatus = "deleted" // the relationship has ended, and with it what was assigned
 )
 
-// Assignment says which roles of a relationship a security group of the partner uses (domain, 0.47). It is a record: the group is
-// known to the partner's directory alone.
+// Assignment says which roles of a relationship a security group of the partner uses (domain, 0.47). It is a
+// record: the group is known to the partner's directory alone.
 type Assignment struct {
 	ID     string // "asg_" and 26 letters and digits
 	Group  string // the id of the group, as the partner says it
@@ -39,7 +39,8 @@ type Assignment struct {
 // assignmentPrefix begins the id of an assignment.
 const assignmentPrefix = "asg_"
 
-// MaxAssigned is how many roles the groups of one relationship have together: a role counts for each group that has it.
+// MaxAssigned is how many roles the groups of one relationship have together: a role counts for each group that has
+// it.
 const MaxAssigned = 200
 
 // maxAssignedSteps is how many lines about assignments a history keeps, so that they push out nothing else.
@@ -50,7 +51,8 @@ const maxGroup = 64
 
 func isGroup(id string) bool {
 	const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	return id != "" && len(id) <= maxGroup && strings.Trim(id, letters+"._:-") == "" && strings.ContainsAny(id[:1], letters)
+	return id != "" && len(id) <= maxGroup && strings.Trim(id, letters+"._:-") == "" && strings.ContainsAny(id[:1],
+		letters)
 }
 
 // AssignmentTerms is what a partner says of an assignment, before it was checked. Nil means "not said".
@@ -59,8 +61,8 @@ type AssignmentTerms struct {
 	Roles *[]string
 }
 
-// Assignments returns the assignments of one of the partner's relationships, the oldest first. Codes: [problem.RoleNotPermitted],
-// [problem.NotFound].
+// Assignments returns the assignments of one of the partner's relationships, the oldest first. Codes:
+// [problem.RoleNotPermitted], [problem.NotFound].
 func (s *Service) Assignments(ctx context.Context, u partner.User, id string) ([]Assignment, error) {
 	r, err := s.Relationship(ctx, u, id)
 	return r.Assignments, err
@@ -79,10 +81,12 @@ func (s *Service) Assignment(ctx context.Context, u partner.User, id, assignment
 	return r.Assignments[n], nil
 }
 
-// Assign lets a group use roles of an active relationship. A group has one assignment of a relationship. Replayed reports that the
-// command's key had made it before; it is then returned as it is now. Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive],
-// [problem.NotFound], [problem.ValidationFailed], [problem.IdempotencyKeyReused], [problem.InvalidTransition].
-func (s *Service) Assign(ctx context.Context, c command.Command, id string, t AssignmentTerms) (a Assignment, replayed bool, err error) {
+// Assign lets a group use roles of an active relationship. A group has one assignment of a relationship. Replayed
+// reports that the command's key had made it before; it is then returned as it is now. Codes:
+// [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], [problem.ValidationFailed],
+// [problem.IdempotencyKeyReused], [problem.InvalidTransition].
+func (s *Service) Assign(ctx context.Context, c command.Command, id string, t AssignmentTerms) (a Assignment,
+	replayed bool, err error) {
 	if _, err := s.partner(ctx, c.User); err != nil {
 		return a, false, err
 	}
@@ -94,7 +98,8 @@ func (s *Service) Assign(ctx context.Context, c command.Command, id string, t As
 		},
 		do: func(r *Relationship, f *problem.Findings, e Entry) error {
 			a = Assignment{
-				ID: publicid.Random(assignmentPrefix), Status: Assigned, Key: e.Key, Body: e.Body, CreatedAt: e.At, ModifiedAt: e.At, Version: 1,
+				ID: publicid.Random(assignmentPrefix), Status: Assigned, Key: e.Key, Body: e.Body, CreatedAt: e.At,
+				ModifiedAt: e.At, Version: 1,
 			}
 			if t.Group == nil && !pointedAt(*f, "/accessContainer") {
 				f.Add("/accessContainer", problem.ValidationFailed, "This is required.")
@@ -119,10 +124,12 @@ func (s *Service) Assign(ctx context.Context, c command.Command, id string, t As
 	return a, replayed, err
 }
 
-// Reassign changes the roles of an assignment. The command names the version of the assignment that it changes. Codes:
-// [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound], [problem.PreconditionRequired],
-// [problem.PreconditionFailed], [problem.ValidationFailed], [problem.InvalidTransition].
-func (s *Service) Reassign(ctx context.Context, c command.Command, id, assignment string, t AssignmentTerms) (a Assignment, replayed bool, err error) {
+// Reassign changes the roles of an assignment. The command names the version of the assignment that it changes.
+// Codes: [problem.RoleNotPermitted], [problem.PartnerNotActive], [problem.NotFound],
+// [problem.PreconditionRequired], [problem.PreconditionFailed], [problem.ValidationFailed],
+// [problem.InvalidTransition].
+func (s *Service) Reassign(ctx context.Context, c command.Command, id, assignment string,
+	t AssignmentTerms) (a Assignment, replayed bool, err error) {
 	if _, err := s.partner(ctx, c.User); err != nil {
 		return a, false, err
 	}
@@ -227,7 +234,8 @@ func (r Relationship) assignedBefore(c command.Command, now time.Time) (Assignme
 
 func (r Relationship) assignable() error {
 	if r.Status != Active {
-		return problem.New(problem.InvalidTransition, "Roles are assigned to groups while the relationship is active, and at no other time.")
+		return problem.New(problem.InvalidTransition,
+			"Roles are assigned to groups while the relationship is active, and at no other time.")
 	}
 	return nil
 }
@@ -240,7 +248,8 @@ func (r Relationship) checkGroup(f *problem.Findings, a *Assignment, group *stri
 	a.Group = *group
 	switch {
 	case !isGroup(a.Group):
-		f.Add(pointer, problem.ValidationFailed, "This is the id of a security group: 1 to 64 letters, digits, hyphens, dots, colons or underscores.")
+		f.Add(pointer, problem.ValidationFailed,
+			"This is the id of a security group: 1 to 64 letters, digits, hyphens, dots, colons or underscores.")
 	case slices.ContainsFunc(r.Assignments, func(o Assignment) bool { return strings.EqualFold(o.Group, a.Group) }):
 		f.Add(pointer, problem.ValidationFailed, "This group has an access assignment already: change that one.")
 	}
@@ -258,7 +267,8 @@ func (r Relationship) checkAssigned(f *problem.Findings, a *Assignment, ids *[]s
 		}
 	}
 	if count > MaxAssigned {
-		f.Add("/accessDetails/unifiedRoles", problem.ValidationFailed, "The groups of a relationship have at most %d roles together.", MaxAssigned)
+		f.Add("/accessDetails/unifiedRoles", problem.ValidationFailed,
+			"The groups of a relationship have at most %d roles together.", MaxAssigned)
 	}
 }
 
@@ -283,8 +293,8 @@ func (r Relationship) checkHeld(f *problem.Findings, ids []string) (held []strin
 	return held
 }
 
-// narrow takes roles away from an active relationship, and from the groups that have them: who is left without one has no assignment
-// any more (domain, 0.46). False means that they are all that there are already.
+// narrow takes roles away from an active relationship, and from the groups that have them: who is left without one
+// has no assignment any more (domain, 0.46). False means that they are all that there are already.
 func (r *Relationship) narrow(f *problem.Findings, ids []string, e Entry) (narrowed bool) {
 	kept := r.checkHeld(f, ids)
 	if len(*f) > 0 || len(kept) == len(r.Roles) {

@@ -34,7 +34,8 @@ const securityGroup = "securityGroup"
 
 func assignmentOf(a granular.Assignment) assignmentDocument {
 	d := assignmentDocument{
-		ID: a.ID, AccessContainer: containerDocument{a.Group, securityGroup}, AccessDetails: accessDocument{[]unifiedRole{}}, Status: a.Status,
+		ID: a.ID, AccessContainer: containerDocument{a.Group, securityGroup},
+		AccessDetails: accessDocument{[]unifiedRole{}}, Status: a.Status,
 		CreatedDateTime: a.CreatedAt.UTC(), LastModifiedDateTime: a.ModifiedAt.UTC(), Version: a.Version,
 	}
 	for _, id := range a.Roles {
@@ -99,7 +100,8 @@ func (as assignments) list(c *call) error {
 		return err
 	}
 	first := 0
-	if l.After != "" { // where that was taken away since, the list begins anew: it is short, and who reads it knows the ids
+	// Where that was taken away since, the list begins anew: it is short, and who reads it knows the ids.
+	if l.After != "" {
 		first = 1 + slices.IndexFunc(all, func(a granular.Assignment) bool { return a.ID == l.After })
 	}
 	rest := all[first:]

@@ -1,5 +1,5 @@
-// Package compat puts together the function that lets programs of Microsoft Graph and Partner Center work with the API. It holds the
-// handlers of the API itself, which it asks in the same process.
+// Package compat puts together the function that lets programs of Microsoft Graph and Partner Center work with the
+// API. It holds the handlers of the API itself, which it asks in the same process.
 package compat
 
 import (
@@ -52,20 +52,24 @@ func api(c Config, given app.Given) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	trade, err := commerce.Handler(commerce.Config{Local: c.Local, Table: c.Table, Secret: c.Secret, EvidenceYears: c.EvidenceYears}, given)
+	trade, err := commerce.Handler(commerce.Config{Local: c.Local, Table: c.Table, Secret: c.Secret,
+		EvidenceYears: c.EvidenceYears}, given)
 	if err != nil {
 		return nil, err
 	}
-	enrolled, err := enrolment.Handler(enrolment.Config{Local: c.Local, Table: c.Table, Secret: c.Secret, Clouds: c.Clouds}, given)
+	enrolled, err := enrolment.Handler(enrolment.Config{Local: c.Local, Table: c.Table, Secret: c.Secret,
+		Clouds: c.Clouds}, given)
 	if err != nil {
 		return nil, err
 	}
 	mux.Handle("/v1/", related)
 	for _, path := range []string{
 		"/v1/agreements", "/v1/compliance/", "/v1/profiles/", "/v1/offers", "/v1/customers/{tenantId}/agreements",
-		"/v1/customers/{tenantId}/directSignedCustomerAgreementStatus", "/v1/customers/{tenantId}/orders", "/v1/customers/{tenantId}/orders/",
+		"/v1/customers/{tenantId}/directSignedCustomerAgreementStatus", "/v1/customers/{tenantId}/orders",
+		"/v1/customers/{tenantId}/orders/",
 		"/v1/customers/{tenantId}/subscriptions", "/v1/customers/{tenantId}/subscriptions/",
-		"/v1/delegated-admin-relationships/{id}/access-assignments", "/v1/delegated-admin-relationships/{id}/access-assignments/",
+		"/v1/delegated-admin-relationships/{id}/access-assignments",
+		"/v1/delegated-admin-relationships/{id}/access-assignments/",
 	} {
 		mux.Handle(path, trade)
 	}
