@@ -152,7 +152,7 @@ func (f *Forecast) judge(refusals []*problem.Error, err error, domains map[strin
 		return
 	}
 	f.Verdict = Ready
-	if p := f.Proposal; p.Kind != invitation.Partnership && p.CustomerTenantID == nil && p.RecipientEmail != nil {
+	if p := f.Proposal; !p.Kind.AsksPartner() && p.CustomerTenantID == nil && p.RecipientEmail != nil {
 		_, domain, _ := strings.Cut(strings.ToLower(*p.RecipientEmail), "@")
 		if name, is := domains[domain]; is {
 			f.Verdict, f.Company = Customer, name

@@ -313,7 +313,7 @@ func (h *site) askedOf(v *visit, k customer.Known) (table, error) {
 	found, err := h.Invitations.Invitations(v.ctx(), v.user, q)
 	for _, i := range found.Invitations {
 		t.Rows = append(t.Rows, row{Cells: []cell{
-			{Text: v.recipient(i), Href: invitationPath(i.ID)}, {Text: v.T(kindKeys[i.Kind])}, {Pill: v.status(i)},
+			{Text: v.recipient(i), Href: invitationPath(i.ID)}, {Text: v.T(kindWords[i.Kind].name)}, {Pill: v.status(i)},
 			{Time: v.day(i.CreatedAt)},
 		}})
 	}

@@ -62,7 +62,7 @@ func (v *visit) invitationFacts(i invitation.Invitation) []fact {
 	}
 	add("console.column.recipient", i.RecipientEmail)
 	add("console.fact.name", i.RecipientName)
-	add("console.column.kind", v.T(kindKeys[i.Kind]))
+	add("console.column.kind", v.T(kindWords[i.Kind].name))
 	administration := v.T("console.no")
 	if i.RequestDelegatedAdmin {
 		administration = v.T("console.yes")

@@ -142,36 +142,16 @@ func (v *visit) chosenIn(name string, before url.Values) []string {
 	return before[name]
 }
 
-// kindKeysOf are the hints of what can be asked for, and who can.
-var kindRows = []struct {
-	kind       invitation.Kind
-	hint, only string
-	by         partner.ProgramRole // empty for everybody
-}{
-	{invitation.Reseller, "console-invite.kind.reseller", "", ""},
-	{invitation.DualReseller, "console-invite.kind.dual", "console-invite.kind.dual.only", partner.IndirectReseller},
-	{
-		invitation.Partnership,
-		"console-invite.kind.partnership",
-		"console-invite.kind.partnership.only",
-		partner.IndirectProvider,
-	},
-}
-
 func (h *site) kindChoice(v *visit, typed url.Values) (choice, error) {
 	c := choice{Printer: v.Printer, Name: "kind", Legend: v.T("console-invite.new.kind"), Fault: v.fault("kind")}
 	chosen := cmp.Or(strings.Join(v.chosenIn("kind", typed), ""), string(invitation.Reseller))
-	for _, row := range kindRows {
-		o := option{
-			Value:    string(row.kind),
-			Label:    v.T(kindKeys[row.kind]),
-			Hint:     v.T(row.hint),
-			Selected: chosen == string(row.kind),
-		}
+	for _, k := range invitation.Kinds {
+		row := kindWords[k]
+		o := option{Value: string(k), Label: v.T(row.name), Hint: v.T(row.hint), Selected: chosen == string(k)}
 		switch {
-		case row.by != "" && !v.account.Has(row.by):
+		case !k.FitsFor(*v.account):
 			o.Blocked = v.T(row.only)
-		case row.kind == invitation.Partnership && !h.Invitations.SalesAgentsRequestPartnerships && !v.permitted(partner.RequestPartnerships):
+		case k.AsksPartner() && !h.Invitations.SalesAgentsRequestPartnerships && !v.permitted(partner.RequestPartnerships):
 			o.Blocked = v.T("console.not-allowed.roles", "roles", v.role(partner.AdminAgent))
 		}
 		c.Options = append(c.Options, o)
@@ -389,10 +369,10 @@ func proposal(f url.Values, name string) (p invitation.Proposal, findings proble
 		), Locale: text("locale"), Source: text("source"), Reminders: flag("reminders"),
 		Sandbox: flag("sandbox"),
 	}
-	if p.Kind != invitation.DualReseller {
+	if !p.Kind.NamesProvider() {
 		p.ProviderTenantID = nil // it is chosen for the other kind
 	}
-	if p.Kind == invitation.Partnership {
+	if p.Kind.AsksPartner() {
 		p.RequestDelegatedAdmin = nil
 	}
 	if s := text("expiresIn"); s != nil {
@@ -403,7 +383,7 @@ func proposal(f url.Values, name string) (p invitation.Proposal, findings proble
 		}
 		p.Duration = &fixed
 	}
-	if roles := f[fieldGranularRoles]; len(roles) > 0 && p.Kind != invitation.Partnership {
+	if roles := f[fieldGranularRoles]; len(roles) > 0 && !p.Kind.AsksPartner() {
 		p.Granular = &granular.Proposal{
 			DisplayName: text(
 				fieldGranularName,
@@ -516,7 +496,7 @@ func (v *visit) checkRows(x invitation.Prospect, change string) (rows []check) {
 		}
 	}
 	i := x.Letter.Invitation
-	add("console.column.kind", v.T(kindKeys[i.Kind]))
+	add("console.column.kind", v.T(kindWords[i.Kind].name))
 	add("console-invite.new.provider", x.Letter.Provider.DisplayName)
 	add("console.filter.recipient", cmp.Or(i.RecipientEmail, v.T("console-invite.check.nobody")))
 	add("console-invite.new.name", i.RecipientName)
@@ -525,7 +505,7 @@ func (v *visit) checkRows(x invitation.Prospect, change string) (rows []check) {
 	switch {
 	case x.Country != "":
 		add("console.column.country", v.Country(x.Country))
-	case i.Kind != invitation.Partnership:
+	case !i.Kind.AsksPartner():
 		add("console.column.country", v.T("console-invite.check.country"))
 	}
 	administration := v.T("console.no")

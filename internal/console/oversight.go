@@ -314,7 +314,7 @@ type seenForSupport struct {
 }
 
 func (v *visit) openInvitation(one *seenForSupport, i invitation.Invitation) {
-	one.Title, one.State, one.ID = v.T(kindKeys[i.Kind]), v.status(i), i.ID
+	one.Title, one.State, one.ID = v.T(kindWords[i.Kind].name), v.status(i), i.ID
 	one.Facts = append(v.invitationFacts(i), v.answerFacts(i)...)
 	for n := range one.Facts {
 		one.Facts[n].Link = "" // they lead to pages of the partner

@@ -16,15 +16,7 @@ const maxID = 64
 // sought reads which requests are asked for. Without a status it is what is open or ended less than 30 days ago.
 func (v *visit) sought() invitation.Query {
 	q := invitation.Query{
-		Kind: invitation.Kind(
-			v.chosen(
-				"kind",
-				"",
-				string(invitation.Reseller),
-				string(invitation.DualReseller),
-				string(invitation.Partnership),
-			),
-		),
+		Kind:          invitation.Kind(v.chosen("kind", append([]string{""}, texts(invitation.Kinds)...)...)),
 		DeliveryState: outbox.Delivery(v.chosen("deliveryState", append([]string{""}, texts(outbox.Deliveries)...)...)),
 		BatchID: v.typed(
 			"batchId",
@@ -134,7 +126,7 @@ func (v *visit) requestTable(found []invitation.Invitation) table {
 			{
 				Text: v.recipient(i),
 				Href: invitationPath(i.ID),
-			}, {Text: v.T(kindKeys[i.Kind])}, {Pill: v.status(i)}, {Pill: v.delivery(i)},
+			}, {Text: v.T(kindWords[i.Kind].name)}, {Pill: v.status(i)}, {Pill: v.delivery(i)},
 			{Time: v.day(i.CreatedAt)}, {Time: v.day(i.ExpiresAt)}, {Text: i.Reference()},
 		}})
 	}
@@ -187,7 +179,7 @@ func (h *site) requestFilters(v *visit, q invitation.Query) (filters, error) {
 			"console.column.kind",
 			string(q.Kind),
 			texts(invitation.Kinds),
-			func(s string) string { return kindKeys[invitation.Kind(s)] },
+			func(s string) string { return kindWords[invitation.Kind(s)].name },
 		),
 		choices(v, "deliveryState", "console.column.delivery", string(q.DeliveryState), texts(outbox.Deliveries),
 			func(s string) string { return deliveryKeys[outbox.Delivery(s)] }),

@@ -30,8 +30,13 @@ var (
 		outbox.DeliveryDelayed: wait, outbox.DeliveryDelivered: good, outbox.DeliveryBounced: stop, outbox.DeliveryRejected: stop,
 		outbox.DeliverySuppressed: stop, outbox.DeliveryComplained: stop, outbox.DeliveryFailed: stop,
 	}
-	kindKeys = map[invitation.Kind]string{
-		invitation.Reseller: "console.kind.reseller", invitation.DualReseller: "console.kind.dual", invitation.Partnership: "console.kind.partnership",
+	// kindWords are what the kinds of invitation are called, what each asks, and who alone can ask it.
+	kindWords = map[invitation.Kind]struct{ name, hint, only string }{
+		invitation.Reseller:     {"console.kind.reseller", "console-invite.kind.reseller", ""},
+		invitation.DualReseller: {"console.kind.dual", "console-invite.kind.dual", "console-invite.kind.dual.only"},
+		invitation.Partnership: {
+			"console.kind.partnership", "console-invite.kind.partnership", "console-invite.kind.partnership.only",
+		},
 	}
 	// eventKeys are the actions of an invitation's timeline.
 	eventKeys = map[string]string{

@@ -211,7 +211,7 @@ func open(ctx context.Context, store Store, r relationship.Relationship, e invit
 		case problem.Is(err, problem.NotFound):
 		case err != nil:
 			return nil, err
-		case inv.StatusAt(e.At).Open() && inv.Kind != invitation.Partnership && inv.Bound && slices.Contains([]partner.TenantID{r.Customer.Tenant, r.Customer.Home()}, inv.Customer):
+		case inv.StatusAt(e.At).Open() && !inv.Kind.AsksPartner() && inv.Bound && slices.Contains([]partner.TenantID{r.Customer.Tenant, r.Customer.Home()}, inv.Customer):
 			ends = append(ends, invitation.Change{Before: &inv, After: inv.Withdraw(e)})
 		}
 	}

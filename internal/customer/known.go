@@ -222,7 +222,7 @@ func (s Service) newest(ctx context.Context, p partner.TenantID, ids []string) (
 		case problem.Is(err, problem.NotFound):
 		case err != nil:
 			return nil, err
-		case i.Kind == invitation.Partnership: // a company that was asked to be a reseller is no customer by that
+		case i.Kind.AsksPartner(): // a company that was asked to be a reseller is no customer by that
 		case newest == nil || i.CreatedAt.After(newest.CreatedAt):
 			newest = &i
 		}

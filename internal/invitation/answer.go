@@ -440,7 +440,7 @@ func check(who *relationship.Person, k Kind, r Response, now time.Time) (Given, 
 		return g, f.Err()
 	}
 	g.Consent = r.Consent
-	if k == Partnership && !r.AuthorizeProvider {
+	if k.AsksPartner() && !r.AuthorizeProvider {
 		f.Add("/authorizeProvider", problem.ValidationFailed, "Authorise the provider explicitly, or decline.")
 	}
 	if who.Company.Country == "" {
@@ -449,7 +449,7 @@ func check(who *relationship.Person, k Kind, r Response, now time.Time) (Given, 
 		}
 		who.Company.Country, who.Company.CountrySource = r.Country, "declared"
 	}
-	if who.Company.CompanyName == "" && k != Partnership { // a reseller has an account that says its name
+	if who.Company.CompanyName == "" && !k.AsksPartner() { // a reseller has an account that says its name
 		name, err := emailaddr.Name(r.CompanyName)
 		if err != nil {
 			add(&f, "/companyName", err)
@@ -462,7 +462,7 @@ func check(who *relationship.Person, k Kind, r Response, now time.Time) (Given, 
 // Signs reports whether the customer agreement can be signed with an acceptance of an invitation: what binds customers is none of a
 // partnership's, and a rehearsal changes nothing.
 func (s *Service) Signs(inv Invitation) bool {
-	return s.Agreements != nil && !inv.Sandbox && inv.Kind != Partnership
+	return s.Agreements != nil && !inv.Sandbox && !inv.Kind.AsksPartner()
 }
 
 // Offer gives what somebody may sign with an acceptance, in the language nearest to one; nil for nothing.

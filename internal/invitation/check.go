@@ -85,7 +85,7 @@ func note(list *[]*problem.Error, err error) error {
 
 // known says what the partner knows of whom it asks.
 func (s *Service) known(ctx context.Context, x *Prospect, inv Invitation) error {
-	if inv.Kind == Partnership {
+	if inv.Kind.AsksPartner() {
 		return nil
 	}
 	if inv.Bound {

@@ -10,96 +10,104 @@ import (
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/recipient"
+	"concord/internal/relationship"
 )
 
 // ReportGranular is [Service.Report] for a request of granular administration: who has its link need not be who may answer it. The partner's
 // mails to this address end with it; the request itself stays.
-func (s *Service) ReportGranular(ctx context.Context, l link.Link, plea *Plea) (Letter, Case, error) {
+func (s *Service) ReportGranular(ctx context.Context, l link.Link, plea *Plea) (granular.Request, Case, error) {
 	for range maxRounds {
-		before, t, err := s.granularLetter(ctx, l)
-		if err != nil || t.Inviter.Tenant == "" {
-			return Letter{}, Unknown, err
+		q, err := s.granularRequest(ctx, l)
+		if err != nil || q.Partner.Tenant == "" {
+			return granular.Request{}, Unknown, err
 		}
-		if before.Reported >= l.Generation {
+		if q.Reported >= l.Generation {
 			// What was let through since can be reported again.
-			if stopped, err := s.stopped(ctx, t.Invitation, false); stopped || err != nil {
-				return t, Reported, err
+			if stopped, err := recipient.Stopped(ctx, s.Ledger, q.Mail.To, q.Partner.Tenant, false); stopped || err != nil {
+				return q, Reported, err
 			}
 		}
 		switch {
 		case plea == nil:
-			return t, ReportForm, nil
+			return q, ReportForm, nil
 		case !slices.Contains(ReportReasons, plea.Reason):
 			var f problem.Findings
 			f.Add("/reason", problem.ValidationFailed, "Choose one of the reasons.")
-			return t, ReportForm, f.Err()
+			return q, ReportForm, f.Err()
 		}
 		now := s.now()
-		if err := s.block(ctx, t.Invitation, &recipient.Suppression{At: now, Reason: "reported"}); err != nil {
-			return t, "", err
+		if err := recipient.Block(ctx, s.Ledger, q.Mail.To, q.Partner.Tenant, &recipient.Suppression{At: now, Reason: "reported"}); err != nil {
+			return q, "", err
 		}
 		if plea.Reason != wrongPerson {
-			if err := t.Invitation.HoldAgainst(ctx, s.Reputation); err != nil {
-				return t, "", err
+			if err := recipient.Complain(ctx, s.Reputation, q.Partner.Tenant, q.Mail.To, q.ID); err != nil {
+				return q, "", err
 			}
 		}
 		// A crash before the write leaves the mails ended and the report to be sent again.
-		after := before.ReportedBy(l.Generation, granular.Entry{At: now, CorrelationID: plea.CorrelationID, Why: plea.Reason})
-		err = s.Granular.WriteGranular(ctx, granular.Change{Before: &before, After: after})
+		after := q.ReportedBy(l.Generation, granular.Entry{At: now, CorrelationID: plea.CorrelationID, Why: plea.Reason})
+		err = s.Granular.WriteGranular(ctx, granular.Change{Before: &q.Relationship, After: after})
 		if !errors.Is(err, granular.ErrConflict) {
-			return t, Reported, err
+			return q, Reported, err
 		}
 	}
-	return Letter{}, "", unavailable(ErrConflict)
+	return granular.Request{}, "", unavailable(ErrConflict)
 }
 
-// allowGranular is [Service.allow] for the mail of a request for granular administration. That changes no status.
-func (s *Service) allowGranular(ctx context.Context, l link.Link, plea *Plea, bars func(Invitation) Case) (Letter, Case, error) {
+// AllowGranular is [Service.Allow] for the mail of a request for granular administration. That changes no status.
+func (s *Service) AllowGranular(ctx context.Context, l link.Link, plea *Plea) (granular.Request, Case, error) {
+	return s.allowGranular(ctx, l, plea, nobodyBarred)
+}
+
+// AllowGranularSignedIn is [Service.AllowSignedIn] for it.
+func (s *Service) AllowGranularSignedIn(ctx context.Context, l link.Link, who *relationship.Person, plea *Plea) (granular.Request, Case, error) {
+	return s.allowGranular(ctx, l, plea, barredFrom(who))
+}
+
+func (s *Service) allowGranular(ctx context.Context, l link.Link, plea *Plea, bars func(inviter, provider partner.TenantID, mailed string) Case) (granular.Request, Case, error) {
 	for range maxRounds {
-		before, t, err := s.granularLetter(ctx, l)
-		if err != nil || t.Inviter.Tenant == "" {
-			return Letter{}, Unknown, err
+		q, err := s.granularRequest(ctx, l)
+		if err != nil || q.Partner.Tenant == "" {
+			return granular.Request{}, Unknown, err
 		}
-		if c := bars(t.Invitation); c != "" {
-			return t, c, nil
+		if c := bars(q.Partner.Tenant, "", q.Mail.To); c != "" {
+			return q, c, nil
 		}
-		stopped, err := s.stopped(ctx, t.Invitation, plea != nil)
+		stopped, err := recipient.Stopped(ctx, s.Ledger, q.Mail.To, q.Partner.Tenant, plea != nil)
 		switch {
 		case err != nil:
-			return t, "", err
-		case !stopped && (plea == nil || before.Reported == 0):
-			return t, Allowed, nil
+			return q, "", err
+		case !stopped && (plea == nil || q.Reported == 0):
+			return q, Allowed, nil
 		case plea == nil:
-			return t, AllowForm, nil
+			return q, AllowForm, nil
 		}
-		if err := s.block(ctx, t.Invitation, nil); err != nil {
-			return t, "", err
+		if err := recipient.Block(ctx, s.Ledger, q.Mail.To, q.Partner.Tenant, nil); err != nil {
+			return q, "", err
 		}
 		// A crash before the write lets the mails through, and sending the form again writes it down.
-		after := before.MailAllowed(granular.Entry{At: s.now(), CorrelationID: plea.CorrelationID})
-		err = s.Granular.WriteGranular(ctx, granular.Change{Before: &before, After: after})
+		after := q.MailAllowed(granular.Entry{At: s.now(), CorrelationID: plea.CorrelationID})
+		err = s.Granular.WriteGranular(ctx, granular.Change{Before: &q.Relationship, After: after})
 		if !errors.Is(err, granular.ErrConflict) {
-			return t, Allowed, err
+			return q, Allowed, err
 		}
 	}
-	return Letter{}, "", unavailable(ErrConflict)
+	return granular.Request{}, "", unavailable(ErrConflict)
 }
 
-// granularLetter reads a relationship and says what its pages say of its partner; of one that nobody was asked for the letter is empty.
-func (s *Service) granularLetter(ctx context.Context, l link.Link) (r granular.Relationship, t Letter, err error) {
-	r, err = s.Granular.GranularRelationship(ctx, granular.Key{Partner: partner.TenantID(l.Tenant), ID: l.ID}, true)
+// granularRequest reads what pages say of a relationship and its partner, as it is stored; of one that nobody was asked for it is empty.
+func (s *Service) granularRequest(ctx context.Context, l link.Link) (q granular.Request, err error) {
+	r, err := s.Granular.GranularRelationship(ctx, granular.Key{Partner: partner.TenantID(l.Tenant), ID: l.ID}, true)
 	if problem.Is(err, problem.NotFound) || err == nil && (r.Mail.To == "" || r.Status == granular.Deleted || l.Generation > r.Generation) {
-		return r, Letter{}, nil
+		return q, nil
 	}
 	if err != nil {
-		return r, Letter{}, err
+		return q, err
 	}
-	account, err := s.Accounts.Account(ctx, r.Partner, false)
+	account, err := s.Accounts.Account(ctx, r.Key.Partner, false)
 	if err != nil {
-		return r, Letter{}, err
+		return q, err
 	}
 	cloud, err := s.Clouds.Cloud(r.Cloud)
-	return r, Letter{Inviter: account, Cloud: cloud, Invitation: Invitation{
-		Key: Key{Inviter: r.Partner, ID: r.ID}, RecipientEmail: r.Mail.To, Locale: r.Mail.Locale, LocaleAsked: r.Mail.LocaleAsked, Cloud: r.Cloud,
-	}}, err
+	return granular.Request{Relationship: r, Partner: account, Portal: cloud}, err
 }

@@ -30,22 +30,6 @@ import (
 	"concord/internal/relationship"
 )
 
-// Kind is what an invitation asks for.
-type Kind string
-
-// What can be asked for.
-const (
-	// Reseller asks a customer for a reseller relationship with the inviter (rules I2 to I18).
-	Reseller Kind = "reseller"
-	// DualReseller asks a customer for two at once: with the inviter, an indirect reseller, and with its indirect provider (rule D1).
-	DualReseller Kind = "dualReseller"
-	// Partnership asks an indirect reseller to authorise the inviter as its indirect provider (rules N1 to N7).
-	Partnership Kind = "partnership"
-)
-
-// Kinds are all of them.
-var Kinds = []Kind{Reseller, DualReseller, Partnership}
-
 // Status is where an invitation stands.
 type Status string
 
@@ -211,12 +195,7 @@ func (i Invitation) StatusAt(now time.Time) Status {
 
 // LocaleSaid is the language of the invitation where the inviter chose it, and empty where it said none, or one that nothing is written in:
 // pages then follow the reader's browser (0.39).
-func (i Invitation) LocaleSaid() string {
-	if _, known, _ := locale.Negotiate(i.LocaleAsked); known {
-		return i.Locale
-	}
-	return ""
-}
+func (i Invitation) LocaleSaid() string { return locale.Said(i.Locale, i.LocaleAsked) }
 
 // Slot names what only one open invitation may occupy: the kind, the provider, and the named customer or else the recipient
 // (invariant 1). It is empty when the invitation names neither, and holds no address in clear.

@@ -205,13 +205,10 @@ func (l Letter) Right(t granular.Table) Right {
 	if a := l.Invitation.Answer; a != nil {
 		asked = a.Granular
 	}
-	if l.Invitation.Kind == "" { // a request for granular administration alone
-		asked = true
-	}
 	switch {
-	case asked && l.Granular != nil && slices.Contains(l.Granular.Roles, t.GlobalAdministrator):
+	case asked && l.Granular != nil && RightOf(t, l.Granular.Roles) == GlobalRight:
 		return GlobalRight
-	case l.Invitation.RequestDelegatedAdmin, l.Invitation.Kind == Partnership:
+	case l.Invitation.RequestDelegatedAdmin, l.Invitation.Kind.AsksPartner():
 		return AdministrationRight
 	case asked:
 		return RoleRight
@@ -220,10 +217,18 @@ func (l Letter) Right(t granular.Table) Right {
 	}
 }
 
+// RightOf gives the right that roles of the directory are.
+func RightOf(t granular.Table, roles []string) Right {
+	if slices.Contains(roles, t.GlobalAdministrator) {
+		return GlobalRight
+	}
+	return RoleRight
+}
+
 // OrdersItself reports whether who asks places the customer's orders. An indirect reseller never does: its provider
 // does (invariant 10, 0.33).
 func (l Letter) OrdersItself() bool {
-	return l.Invitation.Kind != DualReseller && l.Inviter.Role != partner.IndirectReseller
+	return !l.Invitation.Kind.NamesProvider() && l.Inviter.Role != partner.IndirectReseller
 }
 
 // seller is who orders for the customer; empty where that is a provider that the request does not name.
@@ -237,7 +242,7 @@ func (l Letter) seller() partner.TenantID {
 // Provides gives the provider that places the orders which an indirect reseller takes; zero where the request names
 // none and nobody knows it.
 func (l Letter) Provides() partner.Account {
-	if l.Invitation.Kind == DualReseller {
+	if l.Invitation.Kind.NamesProvider() {
 		return l.Provider
 	}
 	return l.Orderer

@@ -120,7 +120,7 @@ func (s Sweep) After(ctx context.Context, accepted Invitation) (more bool, err e
 
 // proven gives the domains that the company of an acceptance has proven to a partner: none where the two have nothing.
 func (s Sweep) proven(ctx context.Context, p partner.TenantID, accepted Invitation) ([]string, error) {
-	if accepted.Kind == Partnership {
+	if accepted.Kind.AsksPartner() {
 		account, err := s.Accounts.Account(ctx, accepted.Answer.Tenant, false)
 		if err != nil || account.VerifiedDomain == "" {
 			return nil, ignoreMissing(err)
@@ -207,7 +207,7 @@ func (s Sweep) reason(ctx context.Context, i, accepted Invitation) (problem.Code
 			return "", ignoreMissing(err)
 		}
 	}
-	if i.Kind == Partnership {
+	if i.Kind.AsksPartner() {
 		pair := i.pair(customer)
 		p, err := s.Partnerships.Partnership(ctx, pair.Provider, pair.ID())
 		if err == nil && p.Status == partnership.Active && p.ProviderAccess == partnership.Granted {
@@ -244,7 +244,7 @@ func (s *Service) already(ctx context.Context, t Letter, tenant partner.TenantID
 	if inv.Sandbox || t.Asks(s.now()) != nil {
 		return false, nil
 	}
-	if inv.Kind == Partnership {
+	if inv.Kind.AsksPartner() {
 		p, err := s.standingPartnership(ctx, inv.pair(tenant))
 		return p != nil && p.Status == partnership.Active && p.ProviderAccess == partnership.Granted, err
 	}

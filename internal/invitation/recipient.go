@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"concord/internal/link"
+	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/problem"
-	"concord/internal/publicid"
 	"concord/internal/recipient"
 	"concord/internal/relationship"
 )
@@ -154,35 +154,40 @@ func (s *Service) stopped(ctx context.Context, i Invitation, strong bool) (bool,
 // nil plea it only looks; a reason is not asked for. The link is of [link.Allow] or [link.AllowGranular], which the recipient's mailbox alone has seen; it works
 // like that of Unsubscribe also when the request is long over. Nobody else's suppression ends by it, nor one that SES's reports have made.
 func (s *Service) Allow(ctx context.Context, l link.Link, plea *Plea) (Letter, Case, error) {
-	return s.allow(ctx, l, plea, func(Invitation) Case { return "" })
+	return s.allow(ctx, l, plea, nobodyBarred)
 }
 
 // AllowSignedIn is [Service.Allow] by any other link about the same mail, which the partner may know too, for who has signed in for the
 // recipient's tenant: the identity provider vouches that the domain of the recipient's address is among those of the company. Who is nil
 // before sign-in. The case is [Review] then, and [OtherTenant] for everybody else, the inviter's own people among them.
 func (s *Service) AllowSignedIn(ctx context.Context, l link.Link, who *relationship.Person, plea *Plea) (Letter, Case, error) {
-	return s.allow(ctx, l, plea, func(i Invitation) Case {
+	return s.allow(ctx, l, plea, barredFrom(who))
+}
+
+// nobodyBarred lets whoever has the link of the recipient's mailbox let mails through.
+func nobodyBarred(partner.TenantID, partner.TenantID, string) Case { return "" }
+
+// barredFrom says why who has signed in may not let the mails through that partners have sent to an address; empty for nothing.
+func barredFrom(who *relationship.Person) func(inviter, provider partner.TenantID, mailed string) Case {
+	return func(inviter, provider partner.TenantID, mailed string) Case {
 		switch {
-		case i.RecipientEmail == "":
+		case mailed == "":
 			return "" // there is nothing to let through
 		case who == nil:
 			return Review
-		case who.Company.Tenant == i.Inviter, who.Company.Tenant == i.Provider,
-			relationship.CheckIdentity(who.Company, i.RecipientEmail) != relationship.NotNeeded:
+		case who.Company.Tenant == inviter, who.Company.Tenant == provider,
+			relationship.CheckIdentity(who.Company, mailed) != relationship.NotNeeded:
 			return OtherTenant
 		}
 		return ""
-	})
+	}
 }
 
 // allow lets mails through unless something bars it.
-func (s *Service) allow(ctx context.Context, l link.Link, plea *Plea, bars func(Invitation) Case) (Letter, Case, error) {
-	if publicid.Is(publicid.Granular, l.ID) {
-		return s.allowGranular(ctx, l, plea, bars)
-	}
+func (s *Service) allow(ctx context.Context, l link.Link, plea *Plea, bars func(inviter, provider partner.TenantID, mailed string) Case) (Letter, Case, error) {
 	return s.plead(ctx, l, plea, nil, func(t *Letter, now time.Time, p *Plea) (Case, error) {
 		i := &t.Invitation
-		if c := bars(*i); c != "" {
+		if c := bars(i.Inviter, i.Provider, i.RecipientEmail); c != "" {
 			return c, nil
 		}
 		stopped, err := s.stopped(ctx, *i, p != nil)
@@ -250,7 +255,7 @@ func (s *Service) disputed(ctx context.Context, t Letter, now time.Time, correla
 			is.relationships = append(is.relationships, relationship.Change{Before: standing, After: r})
 		}
 	}
-	if i.Kind != Partnership {
+	if !i.Kind.AsksPartner() {
 		return is, nil
 	}
 	standing, err := s.standingPartnership(ctx, i.pair(i.Answer.Tenant))

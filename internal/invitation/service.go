@@ -340,7 +340,8 @@ func (s *Service) draft(account partner.Account, c task, p Proposal) (Invitation
 		Key: Key{Inviter: account.Tenant}, Kind: p.Kind, Cloud: account.Cloud, Locale: account.Locale,
 		Reminders: true, Duration: DefaultDuration, BatchID: p.BatchID,
 	}
-	if !slices.Contains(Kinds, p.Kind) {
+	k := kinds[p.Kind]
+	if !k.known() {
 		f.Add("/kind", problem.ValidationFailed, "The kind must be %s.", problem.Or(Kinds))
 	}
 	cloud, err := s.Clouds.Cloud(account.Cloud)
@@ -364,19 +365,19 @@ func (s *Service) draft(account partner.Account, c task, p Proposal) (Invitation
 			inv.Customer, inv.Bound = tenant, true
 		}
 	}
-	if slices.Contains(Kinds, p.Kind) {
-		inv.ActingRole = account.Acting(&f, p.ActingRole, askedAs[p.Kind]...)
+	if k.known() {
+		inv.ActingRole = account.Acting(&f, p.ActingRole, k.as...)
 	}
 	s.tiers(&f, account, &inv, p)
 	switch {
-	case p.Kind == Partnership: // 0.14: not applicable
+	case k.partners: // 0.14: not applicable
 	case p.RequestDelegatedAdmin != nil:
 		inv.RequestDelegatedAdmin = *p.RequestDelegatedAdmin
 		if !*p.RequestDelegatedAdmin && err == nil && !cloud.AdministrationOptional {
 			f.Add("/requestDelegatedAdmin", problem.DelegatedAdminRequired, "In this cloud a request always asks for administrator rights: leave requestDelegatedAdmin out, or say true.")
 		}
 	default:
-		inv.RequestDelegatedAdmin = p.Kind == DualReseller || err == nil && !cloud.AdministrationOptional // 0.14
+		inv.RequestDelegatedAdmin = k.administration || err == nil && !cloud.AdministrationOptional // 0.14
 	}
 	s.terms(&f, &inv, account.Locale, p.Locale, p.Duration, p.Reminders)
 	if p.Source != nil {
@@ -393,7 +394,7 @@ func (s *Service) draft(account partner.Account, c task, p Proposal) (Invitation
 	inv.Tags = maps.Clone(p.Tags)
 	var asked *granular.Relationship
 	if p.Granular != nil {
-		if inv.Kind == Partnership {
+		if k.partners {
 			f.Add("/granularAdmin", problem.ValidationFailed, "A partnership cannot ask for granular administration.")
 		}
 		if inv.Sandbox {
@@ -475,12 +476,11 @@ func plain(f *problem.Findings, pointer, s string, limit int) string {
 // target looks at the named customer when the partner has had a relationship with it: a request that the region table
 // forbids is refused (rule I16), and one that would change nothing (invariant 3b).
 func (s *Service) target(ctx context.Context, account partner.Account, inv *Invitation) error {
-	switch inv.Kind {
-	case DualReseller:
-		return s.dualTarget(ctx, account, inv)
-	case Partnership:
-		return s.partnershipTarget(ctx, account, inv)
-	}
+	return kinds[inv.Kind].target(s, ctx, account, inv)
+}
+
+// resellerTarget is [Service.target] for a request of one partner alone.
+func (s *Service) resellerTarget(ctx context.Context, account partner.Account, inv *Invitation) error {
 	if !inv.Bound {
 		return nil
 	}
@@ -521,7 +521,7 @@ func (s *Service) orderer(ctx context.Context, account partner.Account, own rela
 // ordered looks again at who orders, once it is known which customer answers. Standing are the relationships of [Letter.receivers]; nil
 // where there is none, or where nobody has looked.
 func (s *Service) ordered(ctx context.Context, t *Letter, b backdrop, standing []*relationship.Relationship, strong bool) (err error) {
-	if t.Invitation.Kind != Reseller || t.Invitation.Sandbox {
+	if k := t.Invitation.Kind; k.AsksPartner() || k.NamesProvider() || t.Invitation.Sandbox {
 		return nil
 	}
 	own := standing[0]
@@ -555,7 +555,7 @@ func (s *Service) named(ctx context.Context, inv *Invitation) error {
 		var f problem.Findings
 		f.Add("/customerTenantId", problem.SelfInvitation, "This is a record of your own company, or of your provider.")
 		return f.Err()
-	case inv.Kind == Partnership:
+	case inv.Kind.AsksPartner():
 		inv.Customer = claims.Tenant
 	default:
 		inv.Customer = claims.Home

@@ -14,7 +14,7 @@ import (
 
 // pair gives who the partnership is between that a request is about: the one that a dual invitation needs, or the one that is asked for.
 func (i Invitation) pair(answering partner.TenantID) partnership.Pair {
-	if i.Kind == Partnership {
+	if i.Kind.AsksPartner() {
 		return partnership.Pair{Provider: i.Inviter, Reseller: answering}
 	}
 	return partnership.Pair{Provider: i.Provider, Reseller: i.Inviter}
@@ -25,23 +25,21 @@ func (s *Service) mayAsk(u partner.User, k Kind, administration bool) error {
 	if administration && s.DelegatedAdminNeedsAdminAgent {
 		return u.Permit(partner.RequestAdministration)
 	}
-	if k == Partnership && !s.SalesAgentsRequestPartnerships {
+	if k.AsksPartner() && !s.SalesAgentsRequestPartnerships {
 		return u.Permit(partner.RequestPartnerships)
 	}
 	return u.Permit(partner.InviteCustomers)
 }
 
-// askedAs names the program roles that fit a kind of invitation, where not all do.
-var askedAs = map[Kind][]partner.ProgramRole{DualReseller: {partner.IndirectReseller}, Partnership: {partner.IndirectProvider}}
-
 // tiers checks what a proposal says of the second tier, and fills in what was not said.
 func (s *Service) tiers(f *problem.Findings, account partner.Account, inv *Invitation, p Proposal) {
+	k := kinds[p.Kind]
 	switch {
-	case p.Kind == Partnership && !account.Has(partner.IndirectProvider):
-		f.Add("/kind", problem.ValidationFailed, "An indirect provider requests partnerships; a reseller is asked by its provider.")
-	case p.Kind == Partnership && p.RequestDelegatedAdmin != nil && *p.RequestDelegatedAdmin:
+	case k.only != "" && !p.Kind.FitsFor(account):
+		f.Add("/kind", problem.ValidationFailed, "%s", k.only)
+	case k.partners && p.RequestDelegatedAdmin != nil && *p.RequestDelegatedAdmin:
 		f.Add("/requestDelegatedAdmin", problem.ValidationFailed, "A partnership cannot ask for delegated administration.")
-	case p.Kind == DualReseller && p.ProviderTenantID == nil:
+	case k.provider && p.ProviderTenantID == nil:
 		f.Add("/providerTenantId", problem.ValidationFailed, "A dual invitation must name your indirect provider.")
 	}
 	if p.ProviderTenantID == nil {
@@ -49,7 +47,7 @@ func (s *Service) tiers(f *problem.Findings, account partner.Account, inv *Invit
 	}
 	provider, ok := partner.ParseTenantID(*p.ProviderTenantID)
 	switch {
-	case p.Kind != DualReseller:
+	case !k.provider:
 		f.Add("/providerTenantId", problem.ValidationFailed, "Only a dual invitation can name a provider.")
 	case !ok:
 		f.Add("/providerTenantId", problem.ValidationFailed, "A tenant id must be a UUID.")
@@ -193,10 +191,10 @@ func (s *Service) backdropOf(ctx context.Context, inv Invitation, who *relations
 			return b, err
 		}
 	}
-	if inv.Kind == Reseller {
+	if kinds[inv.Kind].lacks == nil {
 		return b, nil
 	}
-	if b.partnership, err = s.standingPartnership(ctx, inv.pair(who.Company.Tenant)); err != nil || inv.Kind != Partnership {
+	if b.partnership, err = s.standingPartnership(ctx, inv.pair(who.Company.Tenant)); err != nil || !inv.Kind.AsksPartner() {
 		return b, err
 	}
 	b.reseller, err = s.Accounts.Account(ctx, who.Company.Tenant, strong)
@@ -222,9 +220,7 @@ func (s *Service) recognise(ctx context.Context, inv Invitation, who relationshi
 	if asked.Partners = []partner.TenantID{inv.Inviter}; inv.Provider != "" {
 		asked.Partners = append(asked.Partners, inv.Provider)
 	}
-	if inv.Kind == Partnership {
-		asked.Refuses = true
-	}
+	asked.Refuses = asked.Refuses || inv.Kind.AsksPartner()
 	id, err := s.Recognition.Recognise(ctx, asked)
 	if inv.Sandbox {
 		id.Learnt = nil
@@ -246,25 +242,15 @@ func (b backdrop) barred() Case {
 
 // lacks gives what a request with two tiers lacks; empty for nothing.
 func (b backdrop) lacks(k Kind) Case {
-	switch {
-	case k == DualReseller && (b.partnership == nil || b.partnership.Status != partnership.Active):
-		return NoPartnership
-	case k == Partnership && (!b.reseller.Has(partner.IndirectReseller) || b.reseller.Status != partner.Active || b.reseller.MPA == nil):
-		return NotEnrolled // rules P6, N12, X-e
+	if lacks := kinds[k].lacks; lacks != nil {
+		return lacks(b)
 	}
 	return ""
 }
 
 // sameRegion checks the countries of everybody (domain, 0.11).
 func (s *Service) sameRegion(t Letter, country string) error {
-	switch t.Invitation.Kind {
-	case Partnership:
-		return s.Regions.CheckPartnership(t.Inviter.Country, country)
-	case DualReseller:
-		return firstOf(s.Regions.Check(t.Inviter.Country, country), s.Regions.Check(t.Provider.Country, country))
-	default:
-		return s.Regions.Check(t.Inviter.Country, country)
-	}
+	return kinds[t.Invitation.Kind].regions(s.Regions, t, country)
 }
 
 // Vouched reports whether everybody who asks may: the accounts of those who ask are active. Of others nothing is said that vouches for them
@@ -276,7 +262,7 @@ func (t *Letter) Barred() *partner.Account {
 	switch {
 	case t.Inviter.Status != partner.Active:
 		return &t.Inviter
-	case t.Invitation.Kind == DualReseller && t.Provider.Status != partner.Active:
+	case t.Invitation.Kind.NamesProvider() && t.Provider.Status != partner.Active:
 		return &t.Provider
 	}
 	return nil
@@ -288,7 +274,7 @@ func (s *Service) mayAnswer(inv Invitation, roles []partner.Role) bool {
 	switch {
 	case has(partner.GlobalAdmin):
 		return true
-	case inv.Kind == Partnership:
+	case inv.Kind.AsksPartner():
 		return s.AdminAgentsAcceptPartnerships && has(partner.AdminAgent)
 	default: // who is no Global admin gives nobody administration, and signs nothing
 		return !inv.RequestDelegatedAdmin && inv.GranularID == "" && !s.NeedsAgreement && slices.ContainsFunc(s.AcceptingRoles, has)
@@ -309,68 +295,79 @@ type acceptance struct {
 
 // grant gives what the acceptance of a request changes. Standing are the relationships of those who get one, in the order of receivers.
 func (s *Service) grant(t Letter, b backdrop, standing []*relationship.Relationship, who relationship.Person, g Given, signs *relationship.Signature, correlationID string) (is acceptance) {
-	inv := t.Invitation
 	is.discovery, is.learnt = b.identity.Discovery, b.identity.Learnt
-	if inv.Kind == Partnership {
-		after, granted := partnership.Establish(b.partnership, partnership.Authorisation{
-			Pair: inv.pair(who.Company.Tenant), Consent: partnership.Consent(g.Consent), Invitation: inv.ID, RegionTable: s.Regions.Version, At: g.At,
-			By: g.Subject, CorrelationID: correlationID,
-		})
-		if granted {
-			is.partnership, is.made = &partnership.Change{Before: b.partnership, After: after}, true
-		}
+	if t.Invitation.Kind.AsksPartner() {
+		s.grantPartnership(&is, t.Invitation, b, who, g, correlationID)
 		return is
 	}
 	is.customer = kept(b.identity, standing, t.receivers())
 	for n, to := range t.receivers() {
-		before := standing[n]
-		stands := before
-		row, claimed := b.identity.Row(to.Tenant)
-		if claimed {
-			before, stands = row.Before, &row.After
-		}
-		kept := is.customer
-		if stands != nil {
-			kept = stands.Customer.Tenant
-		}
-		consent := relationship.Consent{
-			Invitation: inv.ID, RelationshipID: publicid.Random("rel_"), Partner: to, Customer: who.Company.KeptAs(kept),
-			DelegatedAdmin: inv.RequestDelegatedAdmin && to.Tenant == inv.Inviter, // the reseller only (0.14)
-			IdentityCheck:  relationship.CheckIdentity(who.Company, inv.RecipientEmail),
-			RegionTable:    s.Regions.Version, At: g.At, By: g.Subject, CorrelationID: correlationID,
-		}
-		if inv.Kind == DualReseller {
-			consent.Via = inv.pair("").With(to.Tenant)
-		}
-		made, granted := relationship.Establish(stands, consent)
-		change := relationship.Change{Before: before, After: made}
-		if signs != nil && (granted || to.Tenant == inv.Inviter) {
-			change.After.AgreementSigned = true
-			if to.Tenant == inv.Inviter {
-				change.Signed = signs
-			}
-			if !granted { // the relationship stands as it did, but for this
-				change.After.Version++
-			}
-		}
-		if claimed {
-			change.After.Version = before.Version + 1 // one write, whatever it does
-		}
-		if granted || change.Signed != nil || claimed {
-			is.relationships = append(is.relationships, change)
-		}
-		is.made, is.unproven = is.made || granted, is.unproven || granted && made.IdentityCheck == relationship.Unproven
+		s.grantRelationship(&is, t.Invitation, to, b, standing[n], who, g, signs, correlationID)
 	}
 	for _, row := range b.identity.Rows {
 		if !slices.ContainsFunc(is.relationships, func(c relationship.Change) bool { return same(c.After, row.After) }) {
 			is.relationships = append(is.relationships, row)
 		}
 	}
-	if inv.Kind == DualReseller {
-		pair := inv.pair("")
+	if t.Invitation.Kind.NamesProvider() {
+		pair := t.Invitation.pair("")
 		is.stands = &pair
 	}
 	return is
+}
+
+// grantPartnership is [Service.grant] for who authorises its provider.
+func (s *Service) grantPartnership(is *acceptance, inv Invitation, b backdrop, who relationship.Person, g Given, correlationID string) {
+	after, granted := partnership.Establish(b.partnership, partnership.Authorisation{
+		Pair: inv.pair(who.Company.Tenant), Consent: partnership.Consent(g.Consent), Invitation: inv.ID, RegionTable: s.Regions.Version, At: g.At,
+		By: g.Subject, CorrelationID: correlationID,
+	})
+	if granted {
+		is.partnership, is.made = &partnership.Change{Before: b.partnership, After: after}, true
+	}
+}
+
+// grantRelationship is [Service.grant] for one partner that gets a relationship with a customer, which may claim a record by it. Standing is
+// what the two have; nil for nothing.
+func (s *Service) grantRelationship(
+	is *acceptance, inv Invitation, to partner.Account, b backdrop, standing *relationship.Relationship, who relationship.Person, g Given, signs *relationship.Signature, correlationID string,
+) {
+	before, stands := standing, standing
+	row, claimed := b.identity.Row(to.Tenant)
+	if claimed {
+		before, stands = row.Before, &row.After
+	}
+	kept := is.customer
+	if stands != nil {
+		kept = stands.Customer.Tenant
+	}
+	consent := relationship.Consent{
+		Invitation: inv.ID, RelationshipID: publicid.Random("rel_"), Partner: to, Customer: who.Company.KeptAs(kept),
+		DelegatedAdmin: inv.RequestDelegatedAdmin && to.Tenant == inv.Inviter, // the reseller only (0.14)
+		IdentityCheck:  relationship.CheckIdentity(who.Company, inv.RecipientEmail),
+		RegionTable:    s.Regions.Version, At: g.At, By: g.Subject, CorrelationID: correlationID,
+	}
+	if inv.Kind.NamesProvider() {
+		consent.Via = inv.pair("").With(to.Tenant)
+	}
+	made, granted := relationship.Establish(stands, consent)
+	change := relationship.Change{Before: before, After: made}
+	if signs != nil && (granted || to.Tenant == inv.Inviter) {
+		change.After.AgreementSigned = true
+		if to.Tenant == inv.Inviter {
+			change.Signed = signs
+		}
+		if !granted { // the relationship stands as it did, but for this
+			change.After.Version++
+		}
+	}
+	if claimed {
+		change.After.Version = before.Version + 1 // one write, whatever it does
+	}
+	if granted || change.Signed != nil || claimed {
+		is.relationships = append(is.relationships, change)
+	}
+	is.made, is.unproven = is.made || granted, is.unproven || granted && made.IdentityCheck == relationship.Unproven
 }
 
 func same(a, b relationship.Relationship) bool {
@@ -392,10 +389,10 @@ func kept(id relationship.Identity, standing []*relationship.Relationship, recei
 
 // receivers are the partners that get a relationship with the customer who accepts.
 func (t Letter) receivers() []partner.Account {
-	switch t.Invitation.Kind {
-	case Partnership:
+	switch k := t.Invitation.Kind; {
+	case k.AsksPartner():
 		return nil
-	case DualReseller:
+	case k.NamesProvider():
 		return []partner.Account{t.Inviter, t.Provider}
 	default:
 		return []partner.Account{t.Inviter}

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"concord/internal/invitation"
-
 	"pgregory.net/rapid"
+
+	"concord/internal/invitation"
 )
 
 var written = time.Date(2026, 3, 1, 9, 30, 0, 0, time.FixedZone("", 3600))

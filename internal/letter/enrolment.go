@@ -5,7 +5,6 @@ import (
 
 	"concord/internal/emailaddr"
 	"concord/internal/enrolment"
-	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/outbox"
 	"concord/internal/partner"
@@ -40,7 +39,7 @@ func Enrol(n outbox.Kind, e enrolment.Enrolment, link string, cloud partner.Clou
 	} else {
 		c.greet(p, emailaddr.Disarm(strings.TrimSpace(e.Contact.FirstName+" "+e.Contact.LastName)))
 	}
-	c.finish(p, invitation.Letter{Inviter: partner.Account{DisplayName: e.Legal.Name}, Cloud: cloud}, operator, false)
+	c.finish(p, about{from: partner.Account{DisplayName: e.Legal.Name}, cloud: cloud}, operator, false)
 	return c
 }
 

@@ -33,9 +33,8 @@ func Granular(n outbox.Kind, q granular.Request, roles granular.Table, links Lin
 	default:
 		return c, false
 	}
-	l := asLetter(q)
 	if !granular.Mails.ToPartner(n) {
-		c.Facts = whoAsks(p, l, p.T("mail.fact.company"))
+		c.Facts = whoAsks(p, q.Partner, p.T("mail.fact.company"))
 	}
 	c.Facts = append(c.Facts, granularFacts(p, q, roles)...)
 	c.URL = links.Answer
@@ -50,20 +49,14 @@ func Granular(n outbox.Kind, q granular.Request, roles granular.Table, links Lin
 	if !granular.Mails.ToPartner(n) {
 		c.check(p, operator)
 	}
-	c.finish(p, l, operator, !granular.Mails.ToPartner(n) && q.Partner.Contact.Email != "")
+	c.finish(p, about{from: q.Partner, cloud: q.Portal}, operator, !granular.Mails.ToPartner(n) && q.Partner.Contact.Email != "")
 	return c, true
 }
 
-// asLetter gives the request as what pages and mails say of requests of every kind takes it.
-func asLetter(q granular.Request) invitation.Letter {
-	return invitation.Letter{Inviter: q.Partner, Cloud: q.Portal, Granular: &q.Relationship}
-}
-
 func granularRequest(p *locale.Printer, q granular.Request, t granular.Table) Content {
-	name, l := q.Partner.DisplayName, asLetter(q)
-	r := l.Right(t)
+	name, r := q.Partner.DisplayName, invitation.RightOf(t, q.Roles)
 	c := Content{
-		subject: func(who string) string { return Heading(p, l, r, who, false) },
+		subject: func(who string) string { return GranularHeading(p, who, r) },
 		Intro:   p.T("mail.granular.intro", "name", name),
 		Care:    p.T("mail.granular.asked", "name", name), Asked: []string{p.T("mail.granular.apart")},
 		Action: p.T("mail.reseller.action"), LinkNote: p.T("mail.link.note"),
@@ -76,14 +69,13 @@ func granularRequest(p *locale.Printer, q granular.Request, t granular.Table) Co
 		Footer: []string{p.T("mail.reseller.why", "name", name)},
 	}
 	if r == invitation.GlobalRight {
-		c.Intro, c.Care, c.Asked = Heading(p, l, r, name, false), Gives(p, l, r), []string{p.T("mail.granular.intro", "name", name), p.T("mail.granular.apart")}
+		c.Intro, c.Care, c.Asked = GranularHeading(p, name, r), GranularGives(p, name, r), []string{p.T("mail.granular.intro", "name", name), p.T("mail.granular.apart")}
 	}
 	return c
 }
 
 func granularReceipt(p *locale.Printer, q granular.Request, t granular.Table) Content {
-	name, l := q.Partner.DisplayName, asLetter(q)
-	r := l.Right(t)
+	name, r := q.Partner.DisplayName, invitation.RightOf(t, q.Roles)
 	lasts := p.T("mail.granular.ending.intro", "name", name, "time", p.DateTime(q.EndAt))
 	if q.AutoExtend {
 		lasts = p.T("mail.granular.receipt.extends", "name", name, "time", p.DateTime(q.EndAt))
@@ -93,12 +85,14 @@ func granularReceipt(p *locale.Printer, q granular.Request, t granular.Table) Co
 		language = q.Answer.Consent.Language
 	}
 	return Content{
-		subject: func(who string) string { return receiptOf(p, l, r, who) },
-		Quote:   agreed(p, language, l, r, q.CustomerName),
-		Intro:   p.T("mail.granular.receipt.intro", "name", name),
-		Care:    Given(p, l, r),
-		Asked:   []string{lasts, p.T("mail.granular.apart")},
-		Action:  p.T("mail.granular.ending.action"), Quiet: true, LinkNote: p.T("mail.granular.ending.note"),
+		subject: func(who string) string { return say(p, granularPhrases.receipt[r], who, "") },
+		Quote: agreed(p, language, func(page *locale.Printer) []string {
+			return append(granularConsent(page, q.Relationship, name, q.CustomerName), GranularQuestion(page, name, r))
+		}),
+		Intro:  p.T("mail.granular.receipt.intro", "name", name),
+		Care:   GranularGiven(p, name, r),
+		Asked:  []string{lasts, p.T("mail.granular.apart")},
+		Action: p.T("mail.granular.ending.action"), Quiet: true, LinkNote: p.T("mail.granular.ending.note"),
 		Footer: []string{p.T("mail.granular.ending.why")},
 	}
 }

@@ -84,7 +84,7 @@ func compose(l invitation.Letter, url string, operator emailaddr.Operator) Conte
 	l = disarmed(l)
 	p := printer(l.Invitation.Locale)
 	c := kinds[l.Invitation.Kind].asks(p, l)
-	c.Facts = slices.Concat(whoAsks(p, l, p.T("mail.fact.company")), whoElse(p, l), roleFacts(p, l))
+	c.Facts = slices.Concat(whoAsks(p, l.Inviter, p.T("mail.fact.company")), whoElse(p, l), roleFacts(p, l))
 	c.LinkNote, c.URL = p.T("mail.link.note"), url
 	if l.Invitation.ID != "" {
 		c.Facts = append(c.Facts, Fact{p.T("mail.fact.reference"), l.Invitation.Reference()})
@@ -93,7 +93,7 @@ func compose(l invitation.Letter, url string, operator emailaddr.Operator) Conte
 	c.Preview = c.Terms[0]
 	c.greet(p, l.Invitation.RecipientName)
 	c.check(p, operator)
-	c.finish(p, l, operator, l.Inviter.Contact.Email != "")
+	c.finish(p, about{l.Inviter, l.Cloud, l.Invitation.Sandbox}, operator, l.Inviter.Contact.Email != "")
 	return c
 }
 
@@ -110,13 +110,20 @@ func disarmed(l invitation.Letter) invitation.Letter {
 	return l
 }
 
+// about is whom a letter is about: who asks, or whom the operator writes to, and the place that it comes from.
+type about struct {
+	from      partner.Account
+	cloud     partner.Cloud
+	rehearsal bool
+}
+
 // finish sets what every letter has; its own parts are there. Answered says that replies go to the partner.
-func (c *Content) finish(p *locale.Printer, l invitation.Letter, operator emailaddr.Operator, answered bool) {
+func (c *Content) finish(p *locale.Printer, a about, operator emailaddr.Operator, answered bool) {
 	c.Language, c.Dir, c.Greeting = p.Language(), p.Dir(), cmp.Or(c.Greeting, p.T("mail.greeting"))
-	c.Preview, c.Portal = cmp.Or(c.Preview, c.Intro), l.Cloud.PortalName
-	c.name, c.domain = l.Inviter.DisplayName, l.Inviter.VerifiedDomain
+	c.Preview, c.Portal = cmp.Or(c.Preview, c.Intro), a.cloud.PortalName
+	c.name, c.domain = a.from.DisplayName, a.from.VerifiedDomain
 	c.aside = func(a Aside) string { return p.T("mail.aside", "label", a.Label, "url", a.URL) }
-	if l.Invitation.Sandbox {
+	if a.rehearsal {
 		c.Banner = p.T("mail.sandbox")
 		c.entitle(func(subject string) string { return p.T("mail.sandbox.subject", "subject", subject) })
 	}
@@ -178,21 +185,6 @@ func (c *Content) entitle(change func(subject string) string) {
 	c.Subject = c.subject(c.name)
 }
 
-// kind writes what differs between the kinds of invitation.
-type kind struct {
-	asks   func(*locale.Printer, invitation.Letter) Content
-	grants func(*locale.Printer, invitation.Letter) []string // what an acceptance has given, for the receipt
-}
-
-var kinds = map[invitation.Kind]kind{
-	invitation.Reseller:     {reseller, resellerGrants},
-	invitation.DualReseller: {dual, dualGrants},
-	invitation.Partnership:  {partnership, partnershipGrants},
-}
-
-// Writes reports whether there are words for a kind.
-func Writes(k invitation.Kind) bool { return kinds[k].asks != nil }
-
 func reseller(p *locale.Printer, l invitation.Letter) Content {
 	name, r := l.Inviter.DisplayName, right(l)
 	c := Content{
@@ -244,7 +236,7 @@ func (c *Content) asksFor(p *locale.Printer, l invitation.Letter, r invitation.R
 	if roles && r != invitation.RoleRight {
 		c.Asked = append(c.Asked, beside)
 	}
-	if l.Provider.DisplayName != "" && l.Invitation.Kind == invitation.DualReseller {
+	if l.Provider.DisplayName != "" && l.Invitation.Kind.NamesProvider() {
 		c.Asked = append(c.Asked, p.T("mail.dual.provider", "provider", l.Provider.DisplayName))
 	}
 	c.Asked = append(c.Asked, p.T("order.unchanged"))
@@ -262,18 +254,18 @@ func resellerGrants(p *locale.Printer, l invitation.Letter) []string {
 }
 
 // whoAsks says who the partner is; the label is that of its name.
-func whoAsks(p *locale.Printer, l invitation.Letter, label string) []Fact {
+func whoAsks(p *locale.Printer, a partner.Account, label string) []Fact {
 	var facts []Fact
 	add := func(label, value string) {
 		if value != "" {
 			facts = append(facts, Fact{label, value})
 		}
 	}
-	add(label, l.Inviter.DisplayName)
-	add(p.T("mail.fact.domain"), l.Inviter.VerifiedDomain)
-	add(p.T("mail.fact.country"), p.Country(l.Inviter.Country))
-	add(p.T("mail.fact.email"), l.Inviter.Contact.Email)
-	add(p.T("mail.fact.phone"), l.Inviter.Contact.Phone)
+	add(label, a.DisplayName)
+	add(p.T("mail.fact.domain"), a.VerifiedDomain)
+	add(p.T("mail.fact.country"), p.Country(a.Country))
+	add(p.T("mail.fact.email"), a.Contact.Email)
+	add(p.T("mail.fact.phone"), a.Contact.Phone)
 	return facts
 }
 

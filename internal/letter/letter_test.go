@@ -7,13 +7,12 @@ import (
 	"time"
 
 	"golang.org/x/text/language"
+	"pgregory.net/rapid"
 
 	"concord/internal/emailaddr"
 	"concord/internal/invitation"
 	"concord/internal/locale"
 	"concord/internal/partner"
-
-	"pgregory.net/rapid"
 )
 
 const link = "https://portal.example/i/AQID-BAUG_BwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAhIiMkJSYnKCkqKywtLi8wMTIzNA"

@@ -54,9 +54,9 @@ func Receipt(l invitation.Letter, links Links, operator emailaddr.Operator) Cont
 		if !i.Sandbox && !i.Answer.NoChange {
 			gave = right(l)
 		}
-		c.subject = func(who string) string { return receiptOf(p, l, gave, who) }
+		c.subject = func(who string) string { return say(p, said[i.Kind].receipt[gave], who, "") }
 		c.Intro, c.Care = p.T("mail.receipt.accepted.intro", "name", name), Given(p, l, gave)
-		c.Quote = agreed(p, i.Answer.Consent.Language, l, right(l), i.Answer.Company)
+		c.Quote = agreed(p, i.Answer.Consent.Language, func(page *locale.Printer) []string { return Consent(page, l, right(l), i.Answer.Company) })
 	} else {
 		c.subject = func(who string) string { return p.T("mail.receipt.declined.subject", "name", who) }
 		c.Intro = p.T("mail.receipt.declined.intro", "name", name)
@@ -71,7 +71,7 @@ func Receipt(l invitation.Letter, links Links, operator emailaddr.Operator) Cont
 	}
 	c.Facts = answerFacts(p, i)
 	c.give(p, declining(p, i.Answer.Reason))
-	c.Facts = slices.Concat(c.Facts, whoAsks(p, l, p.T("mail.fact.partner")), whoElse(p, l))
+	c.Facts = slices.Concat(c.Facts, whoAsks(p, l.Inviter, p.T("mail.fact.partner")), whoElse(p, l))
 	if i.Answer.Granular {
 		c.Facts = append(c.Facts, roleFacts(p, l)...)
 	}
@@ -86,7 +86,7 @@ func Receipt(l invitation.Letter, links Links, operator emailaddr.Operator) Cont
 		c.greet(p, i.RecipientName)
 	}
 	c.check(p, operator)
-	c.finish(p, l, operator, l.Inviter.Contact.Email != "")
+	c.finish(p, about{l.Inviter, l.Cloud, i.Sandbox}, operator, l.Inviter.Contact.Email != "")
 	return c
 }
 
@@ -110,7 +110,7 @@ func Tell(n outbox.Kind, l invitation.Letter, operator emailaddr.Operator) Conte
 		c.Facts = append(c.Facts, Fact{p.T("mail.fact.sent-to"), to})
 	}
 	c.Footer = []string{p.T("mail.partner.why", "name", l.Inviter.DisplayName)}
-	c.finish(p, l, operator, false)
+	c.finish(p, about{l.Inviter, l.Cloud, l.Invitation.Sandbox}, operator, false)
 	return c
 }
 
@@ -143,9 +143,7 @@ func answerNotice(p *locale.Printer, l invitation.Letter) Content {
 	c := Content{Facts: answerFacts(p, i)}
 	if i.Status != invitation.Accepted {
 		c.subject = reference(p, "mail.answer.declined.subject", i)
-		if c.Intro = p.T("mail.answer.declined.intro"); i.Kind == invitation.Partnership {
-			c.Intro = p.T("mail.answer.partnership.declined")
-		}
+		c.Intro = p.T(said[i.Kind].declined)
 		c.give(p, declining(p, i.Answer.Reason))
 		if emailaddr.Linkable(i.Answer.Comment) { // no mail of ours carries what a stranger would have others open
 			c.Asked = []string{p.T("mail.answer.comment.held")}
@@ -155,9 +153,7 @@ func answerNotice(p *locale.Printer, l invitation.Letter) Content {
 		return c
 	}
 	c.subject = reference(p, "mail.answer.accepted.subject", i)
-	if c.Intro = p.T("mail.answer.accepted.intro"); i.Kind == invitation.Partnership {
-		c.Intro = p.T("mail.answer.partnership.accepted")
-	}
+	c.Intro = p.T(said[i.Kind].accepted)
 	c.Asked = accepted(p, l)
 	if i.Answer.Unproven {
 		c.Asked = append(c.Asked, p.T("order.notice.identity"))
@@ -181,9 +177,9 @@ func disputeNotice(p *locale.Printer, l invitation.Letter) Content {
 	c.give(p, why(p, i, "disputed"))
 	c.Facts = append(c.Facts, answerFacts(p, i)...)
 	switch {
-	case i.Status != invitation.Accepted, i.Sandbox, i.Answer.NoChange && i.Kind == invitation.Partnership:
+	case i.Status != invitation.Accepted, i.Sandbox, i.Answer.NoChange && i.Kind.AsksPartner():
 		c.Asked = []string{p.T("mail.dispute.nothing")}
-	case i.Kind == invitation.Partnership:
+	case i.Kind.AsksPartner():
 		c.Asked = []string{p.T("mail.dispute.partnership")}
 	default:
 		if i.RequestDelegatedAdmin && !i.Answer.NoChange {

@@ -84,7 +84,7 @@ func partnershipGrants(p *locale.Printer, l invitation.Letter) []string {
 
 // whoElse says who the provider of a dual invitation is; nothing of every other.
 func whoElse(p *locale.Printer, l invitation.Letter) []Fact {
-	if l.Invitation.Kind != invitation.DualReseller {
+	if !l.Invitation.Kind.NamesProvider() {
 		return nil
 	}
 	return []Fact{
@@ -100,10 +100,10 @@ func accepted(p *locale.Printer, l invitation.Letter) []string {
 		return []string{p.T("mail.answer.no-change")}
 	}
 	listed, administration := p.T("order.notice.listed"), p.T("mail.answer.no-administration")
-	switch i.Kind {
-	case invitation.Partnership:
+	switch {
+	case i.Kind.AsksPartner():
 		return []string{p.T("mail.answer.partnership.listed")}
-	case invitation.DualReseller:
+	case i.Kind.NamesProvider():
 		listed = p.T("order.notice.listed.provider", "provider", l.Provider.DisplayName)
 	}
 	if i.RequestDelegatedAdmin {

@@ -105,6 +105,15 @@ func Negotiate(tag string) (used language.Tag, known, wellFormed bool) {
 	return used, known, true
 }
 
+// Said gives the language that is used where a tag was asked for in which something is written, and is empty where none was: who reads then
+// has its own (0.39).
+func Said(used, asked string) string {
+	if _, known, _ := Negotiate(asked); known {
+		return used
+	}
+	return ""
+}
+
 // Choose gives the language, one of some, in which whoever asks for a tag is written to, and the fallback where nothing is written in what is
 // asked for (0.39). It gives false for what is no tag.
 func Choose(among []language.Tag, asked, fallback string) (used string, ok bool) {

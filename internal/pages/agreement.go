@@ -1,49 +1,22 @@
 package pages
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"net/http"
 
 	"concord/internal/commerce"
 	"concord/internal/customer"
-	"concord/internal/locale"
 	"concord/internal/problem"
 )
 
-// The routes of the customer agreement on the page of a company, which can be signed there apart from any answer.
-const (
-	agreementPath = customerPath + "/agreement"
-
-	routeAgreement = "GET " + agreementPath // and HEAD
-	routeSignature = "POST " + agreementPath
-)
+// agreementPath is where a company signs the customer agreement on its own page, apart from any answer.
+const agreementPath = customerPath + "/agreement"
 
 var (
 	agreementForm   = outcome{"agreement", http.StatusOK, "agreement", agreementToSign}
-	agreementSigned = outcome{"signed", http.StatusOK, "result", agreementDone}
+	agreementSigned = outcome{"signed", http.StatusOK, "result", ofCompany(agreementDone)}
 )
-
-// openAgreement shows a Global admin the customer agreement with the form that signs it, or leads back where there is nothing to sign.
-func (h *site) openAgreement(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.company(w, r)
-	if !ok {
-		return
-	}
-	v.at(r)
-	if v.person == nil {
-		h.redirect(w, r, v, customerPath+chosen(r.URL.Query().Get("lang")))
-		return
-	}
-	v.prefill()
-	o, _, err := h.lookAgreement(r)(r.Context(), v)
-	if err != nil {
-		h.notTold(w, r, v, err)
-		return
-	}
-	h.show(w, r, v, o)
-}
 
 // prefill takes what is known of who signs.
 func (v *visit) prefill() {
@@ -52,64 +25,44 @@ func (v *visit) prefill() {
 }
 
 // lookAgreement is [looking] for the form, in the language of the request.
-func (h *site) lookAgreement(r *http.Request) looking {
-	return func(ctx context.Context, v *visit) (outcome, bool, error) {
-		var err error
-		v.offer, err = h.Customers.Offer(ctx, *v.person, h.printer(r, v).Language())
-		if err == nil && v.offer == nil || commerce.IsMissing(err) {
-			err = problem.New(problem.NotFound, "There is nothing to sign.")
-		}
-		if v.obstacle == anotherPerson {
-			v.prefill()
-		}
-		return agreementForm, true, err
+func (h *site) lookAgreement(r *http.Request, v *visit) (outcome, bool, error) {
+	if r.Method != http.MethodPost || v.obstacle == anotherPerson {
+		v.prefill()
 	}
+	var err error
+	v.offer, err = h.Customers.Offer(r.Context(), *v.person, h.printer(r, v).Language())
+	if err == nil && v.offer == nil || commerce.IsMissing(err) {
+		err = problem.New(problem.NotFound, "There is nothing to sign.")
+	}
+	return agreementForm, true, err
 }
 
-// signAgreement signs. A crash before the write leaves the form to be sent again; after it there is nothing left to sign.
-func (h *site) signAgreement(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.company(w, r)
-	if !ok {
-		return
-	}
-	v.at(r)
-	look := h.lookAgreement(r)
-	if _, ok := h.sent(w, r, v, look); !ok {
-		return
-	}
-	o, _, err := look(r.Context(), v)
+// signAgreement signs. After its write there is nothing left to sign.
+func (h *site) signAgreement(r *http.Request, v *visit, _ func(string) string) (step, error) {
+	o, _, err := h.lookAgreement(r, v)
 	if err != nil {
-		h.notTold(w, r, v, err)
-		return
+		return step{}, err
 	}
-	lang := locale.For(locale.Match(v.form.Words, r.URL.Query().Get("lang"), r.Header.Get("Accept-Language"))).Language()
+	s, lang := step{outcome: o, form: true}, v.words(r).Language()
 	read, err := h.Customers.Offer(r.Context(), *v.person, lang)
 	if err != nil || read == nil {
-		h.trouble(w, r, v, errors.Join(err, errors.New("the agreement went away")))
-		return
+		return s, errors.Join(err, errors.New("the agreement went away"))
 	}
-	if wording(read.Words()) != v.form.AgreementRead {
-		v.reworded, o.status = true, http.StatusUnprocessableEntity
-		h.show(w, r, v, o)
-		return
+	if s.reworded = wording(read.Words()) != v.form.AgreementRead; s.reworded {
+		return s, nil
 	}
 	a, err := h.Customers.Sign(r.Context(), *v.person, lang, read.Words(), commerce.Signer{
 		FirstName: v.form.FirstName, LastName: v.form.LastName, Email: v.form.Email, Phone: v.form.Phone, Signs: v.form.Signs, Authorized: v.form.Authorized,
 	}, rand.Text())
-	switch refused, _ := errors.AsType[*problem.Error](err); {
-	case refused != nil && len(refused.Findings) > 0:
-		v.invalid, o.status = refused.Findings, http.StatusUnprocessableEntity
-		h.show(w, r, v, o)
-	case errors.Is(err, customer.ErrReworded):
-		v.reworded, o.status = true, http.StatusUnprocessableEntity
-		h.show(w, r, v, o)
-	case err != nil:
-		h.notTold(w, r, v, err)
-	default:
-		h.Log.InfoContext(r.Context(), "signed", "agreement", a.ID)
-		v.signed = &a
-		h.show(w, r, v, agreementSigned)
+	if s.reworded = errors.Is(err, customer.ErrReworded); s.reworded {
+		return s, nil
 	}
+	if err != nil {
+		return s, err
+	}
+	h.Log.InfoContext(r.Context(), "signed", "agreement", a.ID)
+	v.own().signed = &a
+	return step{outcome: agreementSigned}, nil
 }
 
 func agreementToSign(p *page) any {
@@ -164,7 +117,7 @@ func (p *page) Signature(s *signing, f fields) signatureView {
 	}}
 }
 
-func agreementDone(p *page) any {
+func agreementDone(p *companyPage) any {
 	p.Title = p.T("company.agreement.done.title")
 	a := p.signed
 	return result{

@@ -2,7 +2,6 @@ package pages
 
 import (
 	"cmp"
-	"context"
 	"crypto/rand"
 	"net/http"
 	"strings"
@@ -26,23 +25,32 @@ var allowances = map[invitation.Case]outcome{
 	invitation.AllowForm:   {"allow", http.StatusOK, pleaTemplate, allowForCompany},
 }
 
-// allowing is that page of the links of one purpose.
-type allowing struct {
-	*site
-	purpose link.Purpose
+// allowances are that page of the links by which a request is answered.
+func (h *site) allowances() (all []door) {
+	for _, p := range []link.Purpose{link.Answer, link.Granular} {
+		all = append(all, door{
+			site: h, path: pattern(p, asideAllow), enter: h.at(p, asideAllow), look: h.lookAllowed, ticked: confirmed, act: h.allow,
+		})
+	}
+	return all
 }
-
-func (h *site) allowances() []allowing {
-	return []allowing{{h, link.Answer}, {h, link.Granular}}
-}
-
-func (a allowing) pattern() string { return "/" + string(rune(a.purpose)) + "/{token}" + asideAllow }
 
 // lookAllowed is [looking] for it.
-func (h *site) lookAllowed(ctx context.Context, v *visit) (outcome, bool, error) {
-	letter, c, err := h.Invitations.AllowSignedIn(ctx, v.link, v.person, nil)
-	v.letter = letter
+func (h *site) lookAllowed(r *http.Request, v *visit) (outcome, bool, error) {
+	c, err := h.allows(r, v, nil)
 	return allowance(c), c == invitation.AllowForm, err
+}
+
+// allows asks for the mails of either kind of request.
+func (h *site) allows(r *http.Request, v *visit, plea *invitation.Plea) (c invitation.Case, err error) {
+	if v.purpose == link.Granular {
+		q, c, err := h.Invitations.AllowGranularSignedIn(r.Context(), v.link, v.person, plea)
+		v.reported(q)
+		return c, err
+	}
+	t, c, err := h.Invitations.AllowSignedIn(r.Context(), v.link, v.person, plea)
+	v.invited(t)
+	return c, err
 }
 
 func allowance(c invitation.Case) outcome {
@@ -52,63 +60,13 @@ func allowance(c invitation.Case) outcome {
 	return outcomes[c]
 }
 
-// look shows the form to who may send it.
-func (a allowing) look(w http.ResponseWriter, r *http.Request) {
-	v, ok := a.visitor(w, r, a.purpose, asideAllow)
-	if !ok {
-		return
+// allow lets the mails through. It is done once however often it is sent, so that the answer shows the result itself.
+func (h *site) allow(r *http.Request, v *visit, _ func(string) string) (step, error) {
+	c, err := h.allows(r, v, &invitation.Plea{CorrelationID: rand.Text()})
+	if err == nil {
+		h.Log.InfoContext(r.Context(), "pleaded", "invitation", v.link.ID, "case", string(c))
 	}
-	o, _, err := a.lookAllowed(r.Context(), v)
-	if err != nil {
-		a.trouble(w, r, v, err)
-		return
-	}
-	a.show(w, r, v, o)
-}
-
-// act lets the mails through. It is done once however often it is sent, so that the answer shows the result itself.
-func (a allowing) act(w http.ResponseWriter, r *http.Request) {
-	v, ok := a.visitor(w, r, a.purpose, asideAllow)
-	if !ok {
-		return
-	}
-	if _, ok := a.sent(w, r, v, a.lookAllowed); !ok {
-		return
-	}
-	if !v.form.Confirmed {
-		o, form, err := a.lookAllowed(r.Context(), v)
-		if err != nil {
-			a.trouble(w, r, v, err)
-			return
-		}
-		if form {
-			v.invalid, o.status = unconfirmed, http.StatusUnprocessableEntity
-		}
-		a.show(w, r, v, o)
-		return
-	}
-	letter, c, err := a.Invitations.AllowSignedIn(r.Context(), v.link, v.person, &invitation.Plea{CorrelationID: rand.Text()})
-	v.letter = letter
-	if err != nil {
-		a.trouble(w, r, v, err)
-		return
-	}
-	a.Log.InfoContext(r.Context(), "pleaded", "invitation", v.link.ID, "case", string(c))
-	a.show(w, r, v, allowance(c))
-}
-
-// signInToAllow begins a sign-in that leads there, where that asks for one.
-func (h *site) signInToAllow(w http.ResponseWriter, r *http.Request, v *visit) {
-	v.aside = asideAllow
-	o, _, err := h.lookAllowed(r.Context(), v)
-	switch {
-	case err != nil:
-		h.trouble(w, r, v, err)
-	case o.name != allowances[invitation.Review].name:
-		h.show(w, r, v, o)
-	default:
-		h.begin(w, r, v)
-	}
+	return step{outcome: allowance(c)}, err
 }
 
 // toAllow reports whether a sign-in is to lead there.
@@ -136,7 +94,7 @@ func (p *page) allowing() (to, label string) {
 
 // domain is that of the recipient's address.
 func (p *page) domain() string {
-	return cmp.Or(session.DomainOf(p.letter.Invitation.RecipientEmail), p.to())
+	return cmp.Or(session.DomainOf(p.mailed), p.to())
 }
 
 func allowSignIn(p *page) any {

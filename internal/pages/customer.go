@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"context"
 	"crypto/rand"
 	"net/http"
 	"net/url"
@@ -29,16 +28,16 @@ const (
 // The pages of a company.
 var (
 	customerStart = outcome{"customer-sign-in", http.StatusOK, "customer", customerPortals}
-	customerOwn   = outcome{"customer", http.StatusOK, "customer", customerPartners}
+	customerOwn   = outcome{"customer", http.StatusOK, "customer", ofCompany(customerPartners)}
 	customerOther = outcome{"not-admin", http.StatusForbidden, "notice", customerNotAdmin}
-	revocation    = outcome{"revoke", http.StatusOK, pleaTemplate, revoke}
-	revoked       = outcome{"revoked", http.StatusOK, "notice", administrationGone}
-	rolesEnding   = outcome{"end", http.StatusOK, pleaTemplate, granularEnd}
-	rolesEnded    = outcome{"ended", http.StatusOK, "notice", rolesGone}
-	accessEnding  = outcome{"revoke-access", http.StatusOK, pleaTemplate, revokeAccess}
-	accessRevoked = outcome{"access-revoked", http.StatusOK, "notice", accessGone}
-	departure     = outcome{"leave", http.StatusOK, pleaTemplate, leave}
-	left          = outcome{"left", http.StatusOK, "notice", relationshipGone}
+	revocation    = outcome{"revoke", http.StatusOK, pleaTemplate, ofCompany(revoke)}
+	revoked       = outcome{"revoked", http.StatusOK, "notice", ofCompany(administrationGone)}
+	rolesEnding   = outcome{"end", http.StatusOK, pleaTemplate, ofRoles(granularEnd)}
+	rolesEnded    = outcome{"ended", http.StatusOK, "notice", ofCompany(rolesGone)}
+	accessEnding  = outcome{"revoke-access", http.StatusOK, pleaTemplate, ofCompany(revokeAccess)}
+	accessRevoked = outcome{"access-revoked", http.StatusOK, "notice", ofCompany(accessGone)}
+	departure     = outcome{"leave", http.StatusOK, pleaTemplate, ofCompany(leave)}
+	left          = outcome{"left", http.StatusOK, "notice", ofCompany(relationshipGone)}
 )
 
 // company is visitor for the pages of a company. When it gives false, the request has been answered.
@@ -51,7 +50,7 @@ func (h *site) company(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 	}
 	if v.person != nil {
 		// Whoever signed in for a cloud that is not served any more is shown the first one's name.
-		v.letter.Cloud, _ = h.clouds.Cloud(v.person.Company.Cloud)
+		v.cloud, _ = h.clouds.Cloud(v.person.Company.Cloud)
 	}
 	return v, true
 }
@@ -71,8 +70,7 @@ func (h *site) openCustomer(w http.ResponseWriter, r *http.Request) {
 		h.notTold(w, r, v, err)
 		return
 	}
-	v.partners, v.past, v.providers, v.signed, v.offered, v.records = o.Partners, o.Past, o.Providers, o.Signed, o.Offered, o.Found
-	v.requests = o.Asked
+	v.subject = &standing{partners: o.Partners, past: o.Past, providers: o.Providers, signed: o.Signed, offered: o.Offered, records: o.Found, requests: o.Asked}
 	h.show(w, r, v, customerOwn)
 }
 
@@ -96,148 +94,111 @@ func (h *site) signInCustomer(w http.ResponseWriter, r *http.Request) {
 		h.astray(w, r)
 		return
 	}
-	v.letter.Cloud, v.aside = cloud, returns(r)
+	v.cloud, v.aside = cloud, returns(r)
 	h.begin(w, r, v)
 }
 
 // withdrawal is a right that a company takes back, on a page of its own.
 type withdrawal struct {
-	*site
 	place string // what follows [customerPath] in its path
 	ask   outcome
 	gone  outcome
 	// look reads what the page is about, and says whether the right is held. It and end have the visit know whom it is about.
-	look func(ctx context.Context, v *visit, r *http.Request) (held bool, err error)
-	end  func(ctx context.Context, v *visit, r *http.Request, correlationID string) error
+	look func(v *visit, r *http.Request) (held bool, err error)
+	end  func(v *visit, r *http.Request, correlationID string) error
 }
 
-func (h *site) withdrawals() []withdrawal {
+// door is its page. It is done once however often it is sent, so that the answer shows the result itself.
+func (d withdrawal) door(h *site) door {
+	return door{
+		site: h, path: customerPath + d.place, enter: h.atPlace, home: true, ticked: confirmed, fails: h.notTold,
+		look: func(r *http.Request, v *visit) (outcome, bool, error) {
+			held, err := d.look(v, r)
+			if !held {
+				return d.gone, false, err
+			}
+			return d.ask, true, err
+		},
+		act: func(r *http.Request, v *visit, _ func(string) string) (step, error) {
+			err := d.end(v, r, rand.Text())
+			if err == nil {
+				h.Log.InfoContext(r.Context(), "taken back", "page", d.ask.name, "partner", string(v.from.Tenant))
+			}
+			return step{outcome: d.gone}, err
+		},
+	}
+}
+
+// withdrawals are the rights that a company takes back on its own page.
+func (h *site) withdrawals() (doors []door) {
 	all := []withdrawal{{
-		site: h, place: "/partners/{partner}", ask: revocation, gone: revoked,
-		look: func(ctx context.Context, v *visit, r *http.Request) (bool, error) {
-			p, err := h.Customers.Partner(ctx, *v.person, r.PathValue("partner"))
+		place: "/partners/{partner}", ask: revocation, gone: revoked,
+		look: func(v *visit, r *http.Request) (bool, error) {
+			p, err := h.Customers.Partner(r.Context(), *v.person, r.PathValue("partner"))
 			return p.Administers(), v.about(p, err)
 		},
-		end: func(ctx context.Context, v *visit, r *http.Request, correlationID string) error {
-			return v.about(h.Customers.Revoke(ctx, *v.person, r.PathValue("partner"), correlationID))
+		end: func(v *visit, r *http.Request, correlationID string) error {
+			return v.about(h.Customers.Revoke(r.Context(), *v.person, r.PathValue("partner"), correlationID))
 		},
 	}, {
-		site: h, place: "/partners/{partner}/roles/{id}", ask: rolesEnding, gone: rolesEnded,
-		look: func(ctx context.Context, v *visit, r *http.Request) (held bool, err error) {
-			p, g, held, err := h.Customers.Roles(ctx, *v.person, r.PathValue("partner"), r.PathValue("id"))
-			v.grant = granular.Request{Relationship: g, Partner: p.Account}
+		place: "/partners/{partner}/roles/{id}", ask: rolesEnding, gone: rolesEnded,
+		look: func(v *visit, r *http.Request) (held bool, err error) {
+			p, g, held, err := h.Customers.Roles(r.Context(), *v.person, r.PathValue("partner"), r.PathValue("id"))
+			v.own().grant = granular.Request{Relationship: g, Partner: p.Account}
 			return held, v.about(p, err)
 		},
-		end: func(ctx context.Context, v *visit, r *http.Request, correlationID string) error {
-			p, g, err := h.Customers.EndRoles(ctx, *v.person, r.PathValue("partner"), r.PathValue("id"), correlationID)
-			v.grant = granular.Request{Relationship: g, Partner: p.Account}
+		end: func(v *visit, r *http.Request, correlationID string) error {
+			p, g, err := h.Customers.EndRoles(r.Context(), *v.person, r.PathValue("partner"), r.PathValue("id"), correlationID)
+			v.own().grant = granular.Request{Relationship: g, Partner: p.Account}
 			return v.about(p, err)
 		},
 	}, {
-		site: h, place: "/providers/{provider}", ask: accessEnding, gone: accessRevoked,
-		look: func(ctx context.Context, v *visit, r *http.Request) (bool, error) {
-			p, err := h.Customers.Provider(ctx, *v.person, r.PathValue("provider"))
+		place: "/providers/{provider}", ask: accessEnding, gone: accessRevoked,
+		look: func(v *visit, r *http.Request) (bool, error) {
+			p, err := h.Customers.Provider(r.Context(), *v.person, r.PathValue("provider"))
 			return p.ProviderAccess == partnership.Granted, v.with(p, err)
 		},
-		end: func(ctx context.Context, v *visit, r *http.Request, correlationID string) error {
-			return v.with(h.Customers.RevokeAccess(ctx, *v.person, r.PathValue("provider"), correlationID))
+		end: func(v *visit, r *http.Request, correlationID string) error {
+			return v.with(h.Customers.RevokeAccess(r.Context(), *v.person, r.PathValue("provider"), correlationID))
 		},
 	}}
 	if h.Customers.MayLeave {
 		all = append(all, withdrawal{
-			site: h, place: "/partners/{partner}" + asideEnd, ask: departure, gone: left,
-			look: func(ctx context.Context, v *visit, r *http.Request) (bool, error) {
-				p, err := h.Customers.Partner(ctx, *v.person, r.PathValue("partner"))
+			place: "/partners/{partner}" + asideEnd, ask: departure, gone: left,
+			look: func(v *visit, r *http.Request) (bool, error) {
+				p, err := h.Customers.Partner(r.Context(), *v.person, r.PathValue("partner"))
 				return p.Serves(), v.about(p, err)
 			},
-			end: func(ctx context.Context, v *visit, r *http.Request, correlationID string) error {
-				return v.about(h.Customers.Leave(ctx, *v.person, r.PathValue("partner"), correlationID))
+			end: func(v *visit, r *http.Request, correlationID string) error {
+				return v.about(h.Customers.Leave(r.Context(), *v.person, r.PathValue("partner"), correlationID))
 			},
 		})
 	}
-	return all
+	for _, d := range all {
+		doors = append(doors, d.door(h))
+	}
+	return doors
 }
 
-// visitor is company, at the path of the request.
-func (d withdrawal) visitor(w http.ResponseWriter, r *http.Request) (*visit, bool) {
-	v, ok := d.company(w, r)
+// atPlace is [door.enter] for a page of a company, at the path of the request.
+func (h *site) atPlace(w http.ResponseWriter, r *http.Request) (*visit, bool) {
+	v, ok := h.company(w, r)
 	if ok {
-		v.at(r)
+		v.aside = strings.TrimPrefix((&url.URL{Path: r.URL.Path}).EscapedPath(), customerPath)
 	}
 	return v, ok
 }
 
-// at takes the page of a company that a request is for.
-func (v *visit) at(r *http.Request) {
-	v.aside = strings.TrimPrefix((&url.URL{Path: r.URL.Path}).EscapedPath(), customerPath)
-}
-
-// open shows the form that takes a right back, or that there is none.
-func (d withdrawal) open(w http.ResponseWriter, r *http.Request) {
-	v, ok := d.visitor(w, r)
-	switch {
-	case !ok:
-	case v.person == nil:
-		d.redirect(w, r, v, customerPath+chosen(r.URL.Query().Get("lang")))
-	default:
-		d.shown(w, r, v, nil)
-	}
-}
-
-// shown answers with what there is to see, and with what is wrong with the form.
-func (d withdrawal) shown(w http.ResponseWriter, r *http.Request, v *visit, amiss []problem.Finding) {
-	o, form, err := d.looking(r)(r.Context(), v)
-	if err != nil {
-		d.notTold(w, r, v, err)
-		return
-	}
-	if form && amiss != nil {
-		v.invalid, o.status = amiss, http.StatusUnprocessableEntity
-	}
-	d.show(w, r, v, o)
-}
-
-func (d withdrawal) looking(r *http.Request) looking {
-	return func(ctx context.Context, v *visit) (outcome, bool, error) {
-		held, err := d.look(ctx, v, r)
-		if !held {
-			return d.gone, false, err
-		}
-		return d.ask, true, err
-	}
-}
-
-// about takes the partner that a page is about. What every page says of a partner it finds where an invitation has it.
+// about takes the partner that a page is about.
 func (v *visit) about(p customer.Partner, err error) error {
-	v.letter.Inviter, v.partners = p.Account, []customer.Partner{p}
+	v.from, v.own().partners = p.Account, []customer.Partner{p}
 	return err
 }
 
 // with is about for a provider of the company.
 func (v *visit) with(p partnership.Seen, err error) error {
-	v.letter.Inviter, v.providers = p.Other, []partnership.Seen{p}
+	v.from, v.own().providers = p.Other, []partnership.Seen{p}
 	return err
-}
-
-// act takes the right back. It is done once however often it is sent, so that the answer shows the result itself.
-func (d withdrawal) act(w http.ResponseWriter, r *http.Request) {
-	v, ok := d.visitor(w, r)
-	if !ok {
-		return
-	}
-	if _, ok := d.sent(w, r, v, d.looking(r)); !ok {
-		return
-	}
-	if !v.form.Confirmed {
-		d.shown(w, r, v, unconfirmed)
-		return
-	}
-	if err := d.end(r.Context(), v, r, rand.Text()); err != nil {
-		d.notTold(w, r, v, err)
-		return
-	}
-	d.Log.InfoContext(r.Context(), "taken back", "page", d.ask.name, "partner", string(v.letter.Inviter.Tenant))
-	d.show(w, r, v, d.gone)
 }
 
 // company is what the pages of a company show.
@@ -295,7 +256,7 @@ func customerPortals(p *page) any {
 	return content
 }
 
-func customerPartners(p *page) any {
+func customerPartners(p *companyPage) any {
 	p.Title = p.T("page.customer.title")
 	content := company{Text: []string{p.T("page.customer.none", "company", p.company())}}
 	if len(p.partners) > 0 {
@@ -341,7 +302,7 @@ func customerPartners(p *page) any {
 }
 
 // agreed says whether the company has signed the customer agreement, and who orders as long as it has not (0.33): a partner that attests one.
-func (p *page) agreed() []string {
+func (p *companyPage) agreed() []string {
 	if p.signed != nil {
 		return []string{p.T("page.customer.signed", "company", p.company(), "date", p.Date(p.signed.AgreedAt))}
 	}
@@ -478,14 +439,14 @@ func (p *page) taking(title, text, confirm, send, amiss string, facts []fact) an
 }
 
 // taken says that a right is gone, and what remains.
-func (p *page) taken(title, text string, facts []fact) any {
+func (p *companyPage) taken(title, text string, facts []fact) any {
 	p.Title = title
 	n := notice{Text: []string{text}, Facts: facts, Link: customerPath + p.chosen, Label: p.T("page.customer.all")}
 	n.ListTitle, n.List = p.remains(p.partners[0])
 	return n
 }
 
-func revoke(p *page) any {
+func revoke(p *companyPage) any {
 	return p.taking(
 		p.T("page.customer.revoke.title", "partner", p.partner()), p.T("page.customer.revoke.text", "partner", p.partner()),
 		p.T("page.customer.revoke.confirm", "partner", p.partner(), "company", p.company()), p.T("page.customer.revoke.action"), p.T("page.customer.revoke.error"),
@@ -493,33 +454,33 @@ func revoke(p *page) any {
 	)
 }
 
-func administrationGone(p *page) any {
+func administrationGone(p *companyPage) any {
 	return p.taken(p.T("page.customer.revoked.title"), p.T("page.customer.revoked.text", "partner", p.partner(), "company", p.company()), p.standingWith(p.partners[0]))
 }
 
-func rolesGone(p *page) any {
-	return p.taken(p.T("page.granular.ended.title"), p.T("page.granular.ended.text", "partner", p.partner(), "date", p.DateTime(p.grant.EndAt)), p.rolesOf(p.grant.Relationship))
+func rolesGone(p *companyPage) any {
+	return p.taken(p.T("page.granular.ended.title"), p.T("page.granular.ended.text", "partner", p.partner(), "date", p.DateTime(p.standing.grant.EndAt)), p.rolesOf(p.standing.grant.Relationship))
 }
 
-func leave(p *page) any {
+func leave(p *companyPage) any {
 	return p.taking(
 		p.T("company.leave.title", "partner", p.partner()), p.T("company.leave.text", "partner", p.partner()), p.T("company.leave.confirm", "partner", p.partner(), "company", p.company()),
 		p.T("company.leave.action"), p.T("company.leave.error"), p.standingWith(p.partners[0]),
 	)
 }
 
-func relationshipGone(p *page) any {
+func relationshipGone(p *companyPage) any {
 	return p.taken(p.T("company.left.title"), p.T("company.left.text", "partner", p.partner(), "company", p.company()), p.standingWith(p.partners[0]))
 }
 
-func revokeAccess(p *page) any {
+func revokeAccess(p *companyPage) any {
 	return p.taking(
 		p.T("company.provider.title", "partner", p.partner()), p.T("company.provider.text", "partner", p.partner(), "company", p.company()),
 		p.T("company.provider.confirm", "partner", p.partner()), p.T("company.provider.action"), p.T("company.provider.error"), p.accessOf(p.providers[0]),
 	)
 }
 
-func accessGone(p *page) any {
+func accessGone(p *companyPage) any {
 	p.Title = p.T("company.provider.revoked.title")
 	stays := p.T("company.provider.over")
 	if p.providers[0].Status == partnership.Active {

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"concord/internal/invitation"
-	"concord/internal/link"
 	"concord/internal/relationship"
 )
 
@@ -111,14 +110,6 @@ func (p *page) sign() *signing {
 		Title: p.T("page.agreement.title"), Lead: p.T("page.agreement.lead", "partner", p.partner()), Read: p.T("page.agreement.read", "title", t.Title, "version", t.Version),
 		Label: p.T("page.agreement.sign", "company", p.company()), Text: t.Body, Address: t.URL, Lang: t.Language, Hash: wording(p.offer.Words()), Ticked: p.form.Agreement,
 	}
-	switch {
-	case p.needsAgreement:
-		s.Lead = p.T("page.agreement.needed", "operator", p.Operator)
-	case p.letter.Provides().DisplayName != "":
-		s.Lead = p.T("order.agreement.provider", "provider", p.letter.Provides().DisplayName)
-	case !p.letter.OrdersItself():
-		s.Lead = p.T("order.agreement.indirect", "partner", p.partner())
-	}
 	return s
 }
 
@@ -200,30 +191,17 @@ var reasonTexts = map[string]string{
 	"other":           "page.reason.something-else",
 }
 
-func (p *page) fields(full bool) fields {
-	f := fields{
-		entered: p.form, Choice: p.question(), Hint: p.T("page.form.accept.hint", "partner", p.partner()), Strong: p.gives(),
-		Partner: p.partner(), Company: p.company(), Full: full, Faults: map[string]string{},
-	}
-	switch p.kind() {
-	case invitation.DualReseller:
-		f.Hint = p.T("page.form.accept.hint.dual", "partner", p.partner(), "provider", p.provider())
-	case invitation.Partnership:
-		if full {
-			f.Authorise = p.T("page.form.provider", "partner", p.partner(), "company", p.company())
-		}
-	}
+// fields are those of every form that answers. Begins is the section with which the words of the page begin.
+func (p *page) fields(full bool, begins string) fields {
+	f := fields{entered: p.form, Partner: p.partner(), Company: p.company(), Full: full, Faults: map[string]string{}}
 	f.FullName, f.JobTitle, f.Comment = echo(f.FullName), echo(f.JobTitle), echo(f.Comment)
 	for _, r := range invitation.Reasons {
 		f.Reasons = append(f.Reasons, option{r, p.T(reasonTexts[r]), r == f.Reason})
 	}
 	f.CompanyName = echo(f.CompanyName)
-	f.AskName = full && p.person.Company.CompanyName == "" && p.kind() != invitation.Partnership
+	f.AskName = full && p.person.Company.CompanyName == ""
 	if full && p.person.Company.Country == "" {
 		f.Countries = p.countries(f.Country)
-	}
-	if full {
-		f.Sign = p.sign()
 	}
 	for _, finding := range p.invalid {
 		name := strings.TrimPrefix(finding.Pointer, "/")
@@ -232,14 +210,7 @@ func (p *page) fields(full bool) fields {
 		p.Summary = append(p.Summary, fault{anchors[name], text})
 	}
 	if p.reworded { // where the words begin
-		begin := "reseller"
-		switch {
-		case p.purpose == link.Granular:
-			begin = "granular"
-		case p.kind() == invitation.Partnership:
-			begin = "partnership"
-		}
-		p.Summary = append(p.Summary, fault{begin, p.T("page.error.words")})
+		p.Summary = append(p.Summary, fault{begins, p.T("page.error.words")})
 	}
 	slices.SortStableFunc(p.Summary, func(a, b fault) int {
 		return cmp.Compare(slices.Index(inOrder, a.Anchor), slices.Index(inOrder, b.Anchor))
@@ -296,4 +267,25 @@ func (p *page) countries(selected string) []option {
 		all = append(all, option{code, name, code == selected})
 	}
 	return all
+}
+
+// given reads a form that anybody with the link may send, a mail program as well, and gives its fields. When it gives false the request has
+// been answered: the form is no form of ours, or was sent for its page in another language.
+func (h *site) given(w http.ResponseWriter, r *http.Request, v *visit, look looking) (field func(string) string, ok bool) {
+	field, err := formOf(w, r, urlEncoded, multipart)
+	if err != nil {
+		h.show(w, r, v, unreadable(err))
+		return nil, false
+	}
+	v.form = filled(field)
+	if !translated(r, field) {
+		return field, true
+	}
+	o, _, err := look(r, v)
+	if err != nil {
+		h.trouble(w, r, v, err)
+		return nil, false
+	}
+	h.show(w, r, v, o)
+	return nil, false
 }

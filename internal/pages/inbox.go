@@ -3,7 +3,6 @@ package pages
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -23,10 +22,6 @@ import (
 const (
 	requestPath = customerPath + "/requests/{partner}/{id}"
 
-	routeRequest    = "GET " + requestPath // and HEAD
-	routeAnswering  = "POST " + requestPath
-	routeRequestNot = "GET " + requestPath + asideReport // and HEAD
-	routeSayNot     = "POST " + requestPath + asideReport
 	// routeWanted is where a program leads a customer: it knows the id alone.
 	routeWanted = "GET " + customerPath + "/granular/{id}"
 )
@@ -36,11 +31,10 @@ var notAsked = outcome{"request-unknown", http.StatusNotFound, "notice", request
 
 // request is company for the page of one request. When it gives false, the request has been answered.
 func (h *site) request(w http.ResponseWriter, r *http.Request) (*visit, bool) {
-	v, ok := h.company(w, r)
+	v, ok := h.atPlace(w, r)
 	if !ok {
 		return nil, false
 	}
-	v.at(r)
 	of, isTenant := partner.ParseTenantID(r.PathValue("partner"))
 	id := r.PathValue("id")
 	switch {
@@ -64,37 +58,49 @@ func (h *site) request(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 	return v, true
 }
 
-// openRequest shows a request with the form that answers it.
-func (h *site) openRequest(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.request(w, r)
-	switch {
-	case !ok:
-	case v.purpose == link.Granular:
-		h.openedGranular(w, r, v)
-	default:
-		h.opened(w, r, v)
-	}
-}
-
-// answerRequest carries out an answer, as one that comes by a link.
-func (h *site) answerRequest(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.request(w, r)
-	switch {
-	case !ok:
-	case v.purpose == link.Granular:
-		h.answeredGranular(w, r, v)
-	default:
-		h.answered(w, r, v)
+// inbox are the pages of the requests that a company finds at its own place: the forms are those of a link.
+func (h *site) inbox() []door {
+	return []door{
+		{
+			site: h, path: requestPath, enter: h.request,
+			look: func(r *http.Request, v *visit) (outcome, bool, error) {
+				if v.purpose == link.Granular {
+					return h.lookRoles(r, v)
+				}
+				return h.lookInvitation(r, v)
+			},
+			act: func(r *http.Request, v *visit, field func(string) string) (step, error) {
+				if v.purpose == link.Granular {
+					return h.answerRoles(r, v, field)
+				}
+				return h.answerInvitation(r, v, field)
+			},
+		},
+		{
+			// Here a company says of a request that it does not know who asks, and of an answer that it was not its own. It is done once
+			// however often it is sent.
+			site: h, path: requestPath + asideReport, enter: h.request,
+			look: func(r *http.Request, v *visit) (outcome, bool, error) {
+				c, err := h.not(r.Context(), v, nil)
+				return outcomes[c], outcomes[c].template == pleaTemplate, err
+			},
+			act: func(r *http.Request, v *visit, field func(string) string) (step, error) {
+				c, err := h.not(r.Context(), v, &invitation.Plea{Reason: field("reason"), CorrelationID: rand.Text()})
+				if err == nil {
+					h.Log.InfoContext(r.Context(), "pleaded", "invitation", v.link.ID, "case", string(c))
+				}
+				return step{outcome: outcomes[c], form: outcomes[c].template == pleaTemplate}, err
+			},
+		},
 	}
 }
 
 // openWanted leads to a request for granular administration, given its id.
 func (h *site) openWanted(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.company(w, r)
+	v, ok := h.atPlace(w, r)
 	if !ok {
 		return
 	}
-	v.at(r)
 	if v.person == nil {
 		h.show(w, r, v, customerStart)
 		return
@@ -115,52 +121,7 @@ func requestAt(p partner.TenantID, id string) string {
 	return customerPath + "/requests/" + string(p) + "/" + id
 }
 
-// openNot shows the form by which a company says of a request that it does not know who asks, and of an answer that
-// it was not its own.
-func (h *site) openNot(w http.ResponseWriter, r *http.Request) {
-	if v, ok := h.request(w, r); ok {
-		h.tellNot(w, r, v, nil)
-	}
-}
-
-// sayNot carries that out. It is done once however often it is sent.
-func (h *site) sayNot(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.request(w, r)
-	if !ok {
-		return
-	}
-	field, ok := h.sent(w, r, v, h.lookNot)
-	if !ok {
-		return
-	}
-	h.tellNot(w, r, v, &invitation.Plea{Reason: field("reason"), CorrelationID: rand.Text()})
-}
-
-// lookNot is [looking] for that form.
-func (h *site) lookNot(ctx context.Context, v *visit) (outcome, bool, error) {
-	c, err := h.not(ctx, v, nil)
-	o := outcomes[c]
-	return o, o.template == pleaTemplate, err
-}
-
-func (h *site) tellNot(w http.ResponseWriter, r *http.Request, v *visit, plea *invitation.Plea) {
-	c, err := h.not(r.Context(), v, plea)
-	o := outcomes[c]
-	refused, _ := errors.AsType[*problem.Error](err)
-	switch {
-	case refused != nil && len(refused.Findings) > 0:
-		v.invalid, o.status = refused.Findings, http.StatusUnprocessableEntity
-	case err != nil:
-		h.trouble(w, r, v, err)
-		return
-	case plea != nil:
-		h.Log.InfoContext(r.Context(), "pleaded", "invitation", v.link.ID, "case", string(c))
-	}
-	h.show(w, r, v, o)
-}
-
-// not looks whether the person may see the request, and pleads as its link would: it is of the generation that was
-// read.
+// not looks whether the person may see the request, and pleads as its link would: it is of the generation that was read.
 func (h *site) not(ctx context.Context, v *visit, plea *invitation.Plea) (c invitation.Case, err error) {
 	l := v.link
 	if v.purpose == link.Granular {
@@ -169,7 +130,8 @@ func (h *site) not(ctx context.Context, v *visit, plea *invitation.Plea) (c invi
 			return invitation.Unknown, err
 		}
 		l.Generation = q.Generation
-		v.letter, c, err = h.Invitations.ReportGranular(ctx, l, plea)
+		q, c, err = h.Invitations.ReportGranular(ctx, l, plea)
+		v.reported(q)
 		return c, err
 	}
 	t, c, err := h.Invitations.Look(ctx, v.link, v.person, true)
@@ -181,7 +143,8 @@ func (h *site) not(ctx context.Context, v *visit, plea *invitation.Plea) (c invi
 	if t.Invitation.Answer != nil {
 		plead = h.Invitations.Dispute
 	}
-	v.letter, c, err = plead(ctx, l, plea)
+	t, c, err = plead(ctx, l, plea)
+	v.invited(t)
 	return c, err
 }
 
@@ -206,7 +169,7 @@ type requestCard struct {
 }
 
 // requestCards are those that wait, and apart from them those whose answer can be disputed.
-func (p *page) requestCards() (waiting, answered []requestCard) {
+func (p *companyPage) requestCards() (waiting, answered []requestCard) {
 	for _, each := range p.requests {
 		card := p.requestCard(each)
 		if each.Answered {
@@ -218,32 +181,37 @@ func (p *page) requestCards() (waiting, answered []requestCard) {
 	return waiting, answered
 }
 
-func (p *page) requestCard(r customer.Request) requestCard {
+func (p *companyPage) requestCard(r customer.Request) requestCard {
 	v := &visit{person: p.person, place: p.place}
 	one := &page{
 		Printer: p.Printer, visit: v, Portal: p.Portal, Operator: p.Operator, Now: p.Now, roles: p.roles, clouds: p.clouds, chosen: p.chosen, regions: p.regions,
 	}
-	if r.Granular != nil {
-		v.asked(*r.Granular)
+	var id, title string
+	var strong, accepted bool
+	if g := r.Granular; g != nil {
+		v.granted(*g)
+		of := one.asRoles()
+		id, title, strong = g.ID, of.heading(), of.right() == invitation.GlobalRight
 	} else {
-		v.letter = *r.Letter
+		v.invited(*r.Letter)
+		of := one.asInvitation()
+		id, title, strong = of.letter.Invitation.ID, of.heading(), of.gives() != "" && of.right() == invitation.GlobalRight
+		accepted = of.letter.Invitation.Status == invitation.Accepted
 	}
-	key := v.letter.Invitation.Key
-	path := requestAt(key.Inviter, key.ID)
+	path := requestAt(v.from.Tenant, id)
 	card := requestCard{
-		ID: "q-" + key.ID, Title: one.heading(), Facts: []fact{{p.T("page.fact.name"), one.partner()}, {p.T("page.fact.domain"), v.letter.Inviter.VerifiedDomain}},
+		ID: "q-" + id, Title: title, Strong: strong, Facts: []fact{{p.T("page.fact.name"), one.partner()}, {p.T("page.fact.domain"), v.from.VerifiedDomain}},
 		Link: path + p.chosen, Label: p.T("company.asked.action"), Not: path + asideReport + p.chosen, NotLabel: p.T("page.review.stranger"),
 	}
-	card.Strong = one.gives() != "" && one.right() == invitation.GlobalRight
 	if to := one.to(); to != "" {
 		card.Facts = append(card.Facts, fact{p.T("page.fact.to"), to})
 	}
-	if a := v.letter.Invitation.Answer; r.Answered && a != nil {
+	if a := v.answer; r.Answered && a != nil {
 		given := p.T("page.form.decline")
-		if v.letter.Invitation.Status == invitation.Accepted {
+		if accepted {
 			given = p.T("page.form.accept")
 		}
-		card.Facts = append(card.Facts, fact{p.T("company.asked.answer"), given}, fact{p.T("company.asked.at"), p.DateTime(a.At)})
+		card.Facts = append(card.Facts, fact{p.T("company.asked.answer"), given}, fact{p.T("company.asked.at"), p.DateTime(a.at)})
 		card.Link, card.NotLabel = "", p.T("company.asked.not-us")
 		return card
 	}

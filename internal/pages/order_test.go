@@ -165,15 +165,13 @@ func (a asking) show(t *testing.T, l invitation.Letter, o outcome, offer *commer
 	p := &page{
 		Printer: locale.For(locale.Match(l.Invitation.Locale)), Name: o.name, Portal: l.Cloud.PortalName, Operator: "Operator", Now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 		clouds: partner.Clouds{l.Cloud}, roles: granular.ShippedRoles(),
-		visit: &visit{letter: l, offer: offer, person: &relationship.Person{
+		visit: &visit{offer: offer, person: &relationship.Person{
 			Subject: "lara", Name: "Lara Larch", Email: "lara@larch.example", Company: relationship.Customer{Tenant: "larch", CompanyName: "Larch Ltd", Domains: []string{"larch.example"}, Country: "US", Cloud: "public"},
 		}},
 	}
+	p.invited(l)
 	if o.name == "review" {
 		p.person = nil
-	}
-	if l.Granular != nil {
-		p.grant = granular.Request{Relationship: *l.Granular, Partner: l.Inviter, Portal: l.Cloud}
 	}
 	p.Content = o.view(p)
 	var out bytes.Buffer

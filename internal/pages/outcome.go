@@ -36,18 +36,18 @@ type outcome struct {
 
 // outcomes gives each case its page and status (pages and mail: "A page and status for each case").
 var outcomes = map[invitation.Case]outcome{
-	invitation.Review:     {"review", http.StatusOK, "review", review},
-	invitation.Form:       {"answer", http.StatusOK, "answer", form},
-	invitation.AcceptedBy: {"accepted", http.StatusOK, "result", accepted},
-	invitation.DeclinedBy: {"declined", http.StatusOK, "result", declined},
+	invitation.Review:     {"review", http.StatusOK, "review", ofInvitation(review)},
+	invitation.Form:       {"answer", http.StatusOK, "answer", ofInvitation(form)},
+	invitation.AcceptedBy: {"accepted", http.StatusOK, "result", ofInvitation(accepted)},
+	invitation.DeclinedBy: {"declined", http.StatusOK, "result", ofInvitation(declined)},
 
 	invitation.OtherTenant:      {"wrong-tenant", http.StatusForbidden, "notice", wrongTenant},
-	invitation.NotAdmin:         {"not-admin", http.StatusForbidden, "notice", notAdmin},
+	invitation.NotAdmin:         {"not-admin", http.StatusForbidden, "notice", ofInvitation(notAdmin)},
 	invitation.InviterNotActive: {"partner-not-active", http.StatusForbidden, "notice", partnerNotActive},
-	invitation.OtherCloud:       {"cloud-mismatch", http.StatusForbidden, "notice", cloudMismatch},
-	invitation.OtherRegion:      {"region-not-allowed", http.StatusForbidden, "notice", regionNotAllowed},
+	invitation.OtherCloud:       {"cloud-mismatch", http.StatusForbidden, "notice", ofInvitation(cloudMismatch)},
+	invitation.OtherRegion:      {"region-not-allowed", http.StatusForbidden, "notice", ofInvitation(regionNotAllowed)},
 
-	invitation.NoPartnership: {"partnership-required", http.StatusConflict, "notice", partnershipRequired},
+	invitation.NoPartnership: {"partnership-required", http.StatusConflict, "notice", ofInvitation(partnershipRequired)},
 	invitation.NotEnrolled:   {"reseller-not-enrolled", http.StatusConflict, "notice", notEnrolled},
 
 	invitation.Unknown:    unknown,
@@ -55,14 +55,14 @@ var outcomes = map[invitation.Case]outcome{
 	invitation.Superseded: {"superseded", http.StatusGone, "notice", superseded},
 	invitation.Answered:   {"answered", http.StatusGone, "notice", answered},
 
-	invitation.RenewalForm:     {"renewal", http.StatusOK, "plea", renewal},
-	invitation.RenewalAsked:    {"renewal-asked", http.StatusOK, "notice", renewalAsked},
+	invitation.RenewalForm:     {"renewal", http.StatusOK, "plea", ofInvitation(renewal)},
+	invitation.RenewalAsked:    {"renewal-asked", http.StatusOK, "notice", ofInvitation(renewalAsked)},
 	invitation.NoRenewal:       {"no-renewal", http.StatusOK, "notice", noRenewal},
 	invitation.ReportForm:      {"report", http.StatusOK, "plea", report},
 	invitation.Reported:        {"reported", http.StatusOK, "notice", reported},
-	invitation.DisputeForm:     {"dispute", http.StatusOK, "plea", dispute},
-	invitation.Disputed:        {"disputed", http.StatusOK, "notice", disputed},
-	invitation.DisputeOver:     {"dispute-over", http.StatusGone, "notice", disputeOver},
+	invitation.DisputeForm:     {"dispute", http.StatusOK, "plea", ofInvitation(dispute)},
+	invitation.Disputed:        {"disputed", http.StatusOK, "notice", ofInvitation(disputed)},
+	invitation.DisputeOver:     {"dispute-over", http.StatusGone, "notice", ofInvitation(disputeOver)},
 	invitation.UnsubscribeForm: {"unsubscribe", http.StatusOK, "plea", unsubscribe},
 	invitation.Unsubscribed:    {"unsubscribed", http.StatusOK, "notice", unsubscribed},
 	invitation.AllowForm:       {"allow", http.StatusOK, "plea", allow},
@@ -211,15 +211,14 @@ func (h *site) headers(w http.ResponseWriter, v *visit) {
 
 // printer chooses the language: what was asked for, what the inviter said, the browser's, the partner's, English (0.39).
 func (h *site) printer(r *http.Request, v *visit) *locale.Printer {
-	inv := v.letter.Invitation
-	return locale.For(locale.Match(r.URL.Query().Get("lang"), inv.LocaleSaid(), r.Header.Get("Accept-Language"), inv.Locale))
+	return locale.For(locale.Match(r.URL.Query().Get("lang"), v.said, r.Header.Get("Accept-Language"), v.locale))
 }
 
 // lead sets where the page leads.
 func (p *page) lead(r *http.Request) {
 	p.Here = p.here(r)
 	if p.place != "" {
-		cloud := p.letter.Cloud.ID
+		cloud := p.cloud.ID
 		if cloud == "" {
 			cloud = p.clouds[0].ID
 		}
@@ -268,14 +267,14 @@ func (h *site) show(w http.ResponseWriter, r *http.Request, v *visit, o outcome)
 	if (v.token != "" || v.place != "") && o.name != unknown.name {
 		p.lead(r)
 	}
-	if o.template == "answer" && h.Invitations.Signs(v.letter.Invitation) {
+	if i := p.asInvitation(); o.template == "answer" && h.Invitations.Signs(i.letter.Invitation) {
 		var err error
 		if v.offer, err = h.Invitations.Offer(r.Context(), *v.person, p.Language()); err != nil {
 			h.trouble(w, r, v, err)
 			return
 		}
 	}
-	if err := h.keepBeside(r, p); err != nil {
+	if err := h.leadToRoles(r, p.asInvitation()); err != nil {
 		h.Log.ErrorContext(r.Context(), "no link", "page", o.name, "error", err.Error())
 	}
 	p.Content = o.view(p)

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -51,15 +52,8 @@ type Site struct {
 	Log         *slog.Logger
 }
 
-// The routes: those of template.yaml, with those of pleadings and allowances.
-const (
-	routePage     = "GET /i/{token}" // and HEAD
-	routeAnswer   = "POST /i/{token}"
-	routeSignIn   = "GET /i/{token}" + asideSignIn
-	routeCallback = "GET " + callbackPath
-
-	asideSignIn = "/sign-in"
-)
+// asideSignIn is where the sign-in for a link begins.
+const asideSignIn = "/sign-in"
 
 // maxBody bounds a form, in bytes.
 const maxBody = 64 << 10
@@ -70,49 +64,46 @@ func (s Site) Handler() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc(routeStart, h.openStart)
 	mux.HandleFunc(securityRoute, h.security)
-	mux.HandleFunc(routePage, h.open)
-	mux.HandleFunc(routeAnswer, h.answer)
-	mux.HandleFunc(routeSignIn, h.signIn)
-	mux.HandleFunc(routeCallback, h.callback)
-	mux.HandleFunc(routeGranular, h.openGranular)
-	mux.HandleFunc(routeGranularAnswer, h.answerGranular)
-	mux.HandleFunc(routeGranularSignIn, h.signInGranular)
-	mux.HandleFunc(routeGranularEnd, h.openEnd)
-	mux.HandleFunc(routeGranularEnding, h.endGranular)
-	mux.HandleFunc(routeVerification, h.openVerification)
-	mux.HandleFunc(routeConfirm, h.confirm)
-	mux.HandleFunc(routeVerifySignIn, h.verifySignIn)
+	for _, d := range h.doors() {
+		d.serve(mux)
+	}
+	for purpose, look := range map[link.Purpose]looking{
+		link.Answer: h.lookInvitation, link.Granular: h.lookRoles, link.Verify: h.lookVerification,
+	} {
+		mux.HandleFunc("GET "+pattern(purpose, asideSignIn), h.signIn(purpose, look))
+	}
+	mux.HandleFunc("GET "+callbackPath, h.callback)
 	mux.HandleFunc(routeCustomer, h.openCustomer)
 	mux.HandleFunc(routeCustomerSignIn, h.signInCustomer)
-	mux.HandleFunc(routeRequest, h.openRequest)
-	mux.HandleFunc(routeAnswering, h.answerRequest)
-	mux.HandleFunc(routeRequestNot, h.openNot)
-	mux.HandleFunc(routeSayNot, h.sayNot)
 	mux.HandleFunc(routeWanted, h.openWanted)
-	mux.HandleFunc(routeRecord, h.openRecord)
-	mux.HandleFunc(routeSpeak, h.speak)
-	for _, d := range h.withdrawals() {
-		mux.HandleFunc("GET "+customerPath+d.place, d.open)
-		mux.HandleFunc("POST "+customerPath+d.place, d.act)
-	}
-	mux.HandleFunc(routeAgreement, h.openAgreement)
-	mux.HandleFunc(routeSignature, h.signAgreement)
 	mux.HandleFunc(routeSignedOut, h.signedOut)
 	mux.HandleFunc(routeSignOut, h.signOut)
-	for _, a := range h.allowances() {
-		mux.HandleFunc("GET "+a.pattern(), a.look)
-		mux.HandleFunc("POST "+a.pattern(), a.act)
-	}
-	for _, p := range h.pleadings() {
-		mux.HandleFunc("GET "+p.pattern(), p.look)
-		mux.HandleFunc("POST "+p.pattern(), p.ask)
-	}
 	mux.HandleFunc("/", h.astray)
 	guarded, err := h.room.Guard(mux, h.plain(crossOrigin))
 	if err != nil {
 		return nil, err
 	}
 	return h.straighten(guarded), nil
+}
+
+// doors are all pages with a form: those of template.yaml.
+func (h *site) doors() []door {
+	return slices.Concat([]door{
+		{site: h, path: pattern(link.Answer, ""), enter: h.at(link.Answer, ""), look: h.lookInvitation, act: h.answerInvitation},
+		{site: h, path: pattern(link.Granular, ""), enter: h.at(link.Granular, ""), look: h.lookRoles, act: h.answerRoles},
+		{
+			site: h, path: pattern(link.Granular, asideEnd), enter: h.at(link.Granular, asideEnd), look: h.lookEnd, ticked: confirmed,
+			act: h.endRoles,
+		},
+		{
+			site: h, path: pattern(link.Verify, ""), enter: h.at(link.Verify, ""), look: h.lookVerification, early: true, ticked: confirmed,
+			act: h.confirm,
+		},
+		{
+			site: h, path: agreementPath, enter: h.atPlace, look: h.lookAgreement, home: true, act: h.signAgreement, fails: h.notTold,
+		},
+		{site: h, path: recordsPath + "{record}", enter: h.atPlace, look: h.lookRecord, home: true, act: h.speak, fails: h.notTold},
+	}, h.inbox(), h.allowances(), h.pleadings(), h.withdrawals())
 }
 
 type site struct {

@@ -3,12 +3,11 @@ package pages
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"net/http"
 
+	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/link"
-	"concord/internal/problem"
 )
 
 // What follows the token in the path of a page beside the answer.
@@ -17,25 +16,53 @@ const (
 	asideReport  = "/report"
 )
 
-// pleading is what a recipient can do beside answering. Nobody signs in for it: it gives nobody anything.
-type pleading struct {
-	*site
-	purpose link.Purpose
-	aside   string
-	plead   func(context.Context, link.Link, *invitation.Plea) (invitation.Letter, invitation.Case, error)
-	// confirmed, where no reason is asked for, reports whether a form says that it is meant.
-	confirmed func(field func(string) string) bool
+// pleading asks for something, or with nil only looks, and has the visit know what it is about.
+type pleading func(ctx context.Context, v *visit, plea *invitation.Plea) (invitation.Case, error)
+
+// pleadings are what a recipient can do beside answering. Nobody signs in for it: it gives nobody anything.
+func (h *site) pleadings() []door {
+	about := func(plead func(context.Context, link.Link, *invitation.Plea) (invitation.Letter, invitation.Case, error)) pleading {
+		return func(ctx context.Context, v *visit, plea *invitation.Plea) (invitation.Case, error) {
+			t, c, err := plead(ctx, v.link, plea)
+			v.invited(t)
+			return c, err
+		}
+	}
+	aboutRoles := func(plead func(context.Context, link.Link, *invitation.Plea) (granular.Request, invitation.Case, error)) pleading {
+		return func(ctx context.Context, v *visit, plea *invitation.Plea) (invitation.Case, error) {
+			q, c, err := plead(ctx, v.link, plea)
+			v.reported(q)
+			return c, err
+		}
+	}
+	i := h.Invitations
+	return []door{
+		h.plea(link.Answer, asideRenewal, nil, about(i.AskAgain)),
+		h.plea(link.Answer, asideReport, nil, about(i.Report)),
+		h.plea(link.Granular, asideReport, nil, aboutRoles(i.ReportGranular)),
+		h.plea(link.Receipt, "", nil, about(i.Dispute)),
+		h.plea(link.Unsubscribe, "", leaving, about(i.Unsubscribe)),
+		h.plea(link.Allow, "", confirmed, about(i.Allow)),
+		h.plea(link.AllowGranular, "", confirmed, aboutRoles(i.AllowGranular)),
+	}
 }
 
-func (h *site) pleadings() []pleading {
-	return []pleading{
-		{site: h, purpose: link.Answer, aside: asideRenewal, plead: h.Invitations.AskAgain},
-		{site: h, purpose: link.Answer, aside: asideReport, plead: h.Invitations.Report},
-		{site: h, purpose: link.Granular, aside: asideReport, plead: h.Invitations.ReportGranular},
-		{site: h, purpose: link.Receipt, plead: h.Invitations.Dispute},
-		{site: h, purpose: link.Unsubscribe, plead: h.Invitations.Unsubscribe, confirmed: leaving},
-		{site: h, purpose: link.Allow, plead: h.Invitations.Allow, confirmed: ticked},
-		{site: h, purpose: link.AllowGranular, plead: h.Invitations.Allow, confirmed: ticked},
+// plea is the page of one. It is done once however often it is sent, so that the answer shows the result itself and a reload is harmless.
+func (h *site) plea(p link.Purpose, aside string, ticked func(func(string) string) bool, plead pleading) door {
+	return door{
+		site: h, path: pattern(p, aside), free: true, ticked: ticked,
+		enter: func(w http.ResponseWriter, r *http.Request) (*visit, bool) { return h.enter(w, r, p, aside) },
+		look: func(r *http.Request, v *visit) (outcome, bool, error) {
+			c, err := plead(r.Context(), v, nil)
+			return outcomes[c], outcomes[c].template == pleaTemplate, err
+		},
+		act: func(r *http.Request, v *visit, field func(string) string) (step, error) {
+			c, err := plead(r.Context(), v, &invitation.Plea{Reason: field("reason"), CorrelationID: rand.Text()})
+			if err == nil {
+				h.Log.InfoContext(r.Context(), "pleaded", "invitation", v.link.ID, "case", string(c))
+			}
+			return step{outcome: outcomes[c], form: outcomes[c].template == pleaTemplate}, err
+		},
 	}
 }
 
@@ -43,64 +70,6 @@ func (h *site) pleadings() []pleading {
 // provider's server without having looked at the page.
 func leaving(field func(string) string) bool {
 	return field("confirm") == "on" || field("List-Unsubscribe") == "One-Click"
-}
-
-// ticked recognises our own form with its box ticked.
-func ticked(field func(string) string) bool { return field("confirm") == "on" }
-
-func (p pleading) pattern() string { return "/" + string(rune(p.purpose)) + "/{token}" + p.aside }
-
-// look shows what can be asked for, and what was.
-func (p pleading) look(w http.ResponseWriter, r *http.Request) {
-	if v, ok := p.enter(w, r, p.purpose, p.aside); ok {
-		p.tell(w, r, v, nil, nil)
-	}
-}
-
-// ask carries it out. It is done once however often it is sent, so that the answer shows the result itself and a reload is
-// harmless.
-func (p pleading) ask(w http.ResponseWriter, r *http.Request) {
-	v, ok := p.enter(w, r, p.purpose, p.aside)
-	if !ok {
-		return
-	}
-	field, err := formOf(w, r, urlEncoded, multipart)
-	if err != nil {
-		p.show(w, r, v, unreadable(err))
-		return
-	}
-	v.form = filled(field)
-	if translated(r, field) {
-		p.tell(w, r, v, nil, nil)
-		return
-	}
-	plea := &invitation.Plea{Reason: field("reason"), CorrelationID: rand.Text()}
-	if p.confirmed != nil && !p.confirmed(field) {
-		p.tell(w, r, v, nil, []problem.Finding{{Pointer: "/confirm", Code: problem.ValidationFailed}})
-		return
-	}
-	p.tell(w, r, v, plea, nil)
-}
-
-// tell shows what a plea came to, or with nil what there is to see. Amiss is what is wrong with the form already.
-func (p pleading) tell(w http.ResponseWriter, r *http.Request, v *visit, plea *invitation.Plea, amiss problem.Findings) {
-	letter, c, err := p.plead(r.Context(), v.link, plea)
-	v.letter = letter
-	if refused, ok := errors.AsType[*problem.Error](err); ok && len(refused.Findings) > 0 {
-		amiss, err = refused.Findings, nil
-	}
-	if err != nil {
-		p.trouble(w, r, v, err)
-		return
-	}
-	o := outcomes[c]
-	switch {
-	case len(amiss) > 0 && o.template == pleaTemplate:
-		v.invalid, o.status = amiss, http.StatusUnprocessableEntity
-	case plea != nil:
-		p.Log.InfoContext(r.Context(), "pleaded", "invitation", v.link.ID, "case", string(c))
-	}
-	p.show(w, r, v, o)
 }
 
 // pleaTemplate is the form of everything that a recipient can do beside answering.
@@ -134,13 +103,13 @@ func (p *page) complete(content plea) plea {
 }
 
 // to is the address that the invitation went to, as whoever opens the link may see it; empty for none.
-func (p *page) to() string { return mask(p.letter.Invitation.RecipientEmail) }
+func (p *page) to() string { return mask(p.mailed) }
 
 // asker are the facts by which a recipient knows who asked.
 func (p *page) asker() []fact {
 	facts := []fact{{p.T("page.fact.name"), p.partner()}}
-	if p.letter.Vouched() {
-		facts = append(facts, fact{p.T("page.fact.domain"), p.letter.Inviter.VerifiedDomain})
+	if p.vouched {
+		facts = append(facts, fact{p.T("page.fact.domain"), p.from.VerifiedDomain})
 	}
 	if to := p.to(); to != "" {
 		facts = append(facts, fact{p.T("page.fact.to"), to})
@@ -163,7 +132,7 @@ var renewalTexts = map[string]string{
 	"other":     "page.reason.something-else",
 }
 
-func renewal(p *page) any {
+func renewal(p *invitationPage) any {
 	p.Title = p.T("page.renewal.title")
 	content := plea{
 		Text: []string{p.T("page.renewal.text", "partner", p.partner())}, Facts: p.asker(),
@@ -177,14 +146,14 @@ func renewal(p *page) any {
 }
 
 // stopped says that the partner's mails have been stopped, that asking for a link does not change that, and what does (domain, 0.36).
-func (p *page) stopped() []string {
+func (p *invitationPage) stopped() []string {
 	if !p.letter.Stopped {
 		return nil
 	}
 	return []string{p.T("page.renewal.stopped", "partner", p.partner()), p.T("page.reported.again", "partner", p.partner(), "operator", p.Operator)}
 }
 
-func renewalAsked(p *page) any {
+func renewalAsked(p *invitationPage) any {
 	p.Title = p.T("page.renewal-asked.title")
 	told := p.T("page.renewal-asked.told", "partner", p.partner())
 	if to := p.to(); to != "" {
@@ -199,7 +168,7 @@ func renewalAsked(p *page) any {
 }
 
 func noRenewal(p *page) any {
-	if p.letter.Invitation.Answer != nil {
+	if p.answer != nil {
 		p.Title = p.T("page.answered.title")
 		return notice{Text: []string{p.T("page.answered.text", "partner", p.partner())}}
 	}
@@ -229,7 +198,7 @@ func report(p *page) any {
 
 // ignore says that a request needs no answer, unless it has one.
 func (p *page) ignore() []string {
-	if p.letter.Invitation.Answer != nil {
+	if p.answer != nil {
 		return nil
 	}
 	return []string{p.T("page.report.ignore")}
@@ -263,7 +232,7 @@ var disputeTexts = map[string]string{
 }
 
 // disputable is what was answered. The name of who answered is not for whoever holds the link.
-func (p *page) disputable() []fact {
+func (p *invitationPage) disputable() []fact {
 	inv := p.letter.Invitation
 	return []fact{
 		{p.T("page.fact.partner"), p.partner()},
@@ -274,19 +243,19 @@ func (p *page) disputable() []fact {
 
 // granted reports what a dispute of the answer is about: a relationship, also one that the answer has only confirmed, and administration or
 // a partnership that it gave.
-func (p *page) granted() (relationship, administration bool) {
+func (p *invitationPage) granted() (relationship, administration bool) {
 	inv := p.letter.Invitation
 	gave := !inv.Answer.NoChange
-	relationship = inv.Status == invitation.Accepted && !inv.Sandbox && (gave || inv.Kind != invitation.Partnership)
+	relationship = inv.Status == invitation.Accepted && !inv.Sandbox && (gave || !inv.Kind.AsksPartner())
 	return relationship, relationship && gave && inv.RequestDelegatedAdmin
 }
 
 // disputeEnd is when the time for a dispute is over.
-func (p *page) disputeEnd() string {
+func (p *invitationPage) disputeEnd() string {
 	return p.DateTime(p.letter.Invitation.Answer.At.Add(invitation.DisputeWindow))
 }
 
-func dispute(p *page) any {
+func dispute(p *invitationPage) any {
 	p.Title = p.T("page.dispute.title")
 	said := p.T("page.dispute.declined", "partner", p.partner())
 	if p.letter.Invitation.Status == invitation.Accepted {
@@ -297,7 +266,7 @@ func dispute(p *page) any {
 		Facts: p.disputable(), Why: p.T("page.dispute.why"), Reasons: p.choices(invitation.DisputeReasons, disputeTexts), Send: p.T("page.dispute.send"),
 	}
 	relationship, administration := p.granted()
-	if relationship && p.kind() == invitation.Partnership {
+	if relationship && p.letter.Invitation.Kind.AsksPartner() {
 		content.Text = append(content.Text, p.T("page.dispute.partnership"))
 		return p.complete(content)
 	}
@@ -310,11 +279,11 @@ func dispute(p *page) any {
 	return p.complete(content)
 }
 
-func disputed(p *page) any {
+func disputed(p *invitationPage) any {
 	p.Title = p.T("page.disputed.title")
 	n := notice{Text: []string{p.T("page.disputed.text", "partner", p.partner())}, Facts: append(p.disputable(), p.contact()...)}
 	relationship, administration := p.granted()
-	if relationship && p.kind() == invitation.Partnership {
+	if relationship && p.letter.Invitation.Kind.AsksPartner() {
 		n.Text, relationship = append(n.Text, p.T("page.disputed.partnership")), false
 	}
 	if administration {
@@ -327,7 +296,7 @@ func disputed(p *page) any {
 	return n
 }
 
-func disputeOver(p *page) any {
+func disputeOver(p *invitationPage) any {
 	p.Title = p.T("page.dispute-over.title")
 	return notice{Facts: append(p.disputable(), p.contact()...), Text: []string{
 		p.T("page.dispute-over.text", "date", p.disputeEnd()), p.T("page.dispute.turn", "partner", p.partner(), "operator", p.Operator)}}

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"context"
 	"crypto/rand"
 	"net/http"
 	"strconv"
@@ -10,20 +9,15 @@ import (
 	"concord/internal/problem"
 )
 
-// The routes of a record that a partner created under a domain of the company (domain, 0.30).
-const (
-	recordsPath = customerPath + "/records/"
-
-	routeRecord = "GET " + recordsPath + "{record}" // and HEAD
-	routeSpeak  = "POST " + recordsPath + "{record}"
-)
+// recordsPath is where the pages of the records are that partners created under a domain of the company (domain, 0.30).
+const recordsPath = customerPath + "/records/"
 
 // The pages of a record.
 var (
-	recordForm     = outcome{"record", http.StatusOK, pleaTemplate, recordQuestion}
-	recordClaimed  = outcome{"record-confirmed", http.StatusOK, "notice", recordIsOurs}
-	recordDisowned = outcome{"record-ended", http.StatusOK, "notice", recordIsNotOurs}
-	recordBarred   = outcome{"record-not-allowed", http.StatusForbidden, "notice", recordCannotBe}
+	recordForm     = outcome{"record", http.StatusOK, pleaTemplate, ofCompany(recordQuestion)}
+	recordClaimed  = outcome{"record-confirmed", http.StatusOK, "notice", ofCompany(recordIsOurs)}
+	recordDisowned = outcome{"record-ended", http.StatusOK, "notice", ofCompany(recordIsNotOurs)}
+	recordBarred   = outcome{"record-not-allowed", http.StatusForbidden, "notice", ofCompany(recordCannotBe)}
 )
 
 // The answers of the form.
@@ -32,68 +26,37 @@ const (
 	isNotOurs = "not-ours"
 )
 
-// openRecord asks whether a record is of the company.
-func (h *site) openRecord(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.company(w, r)
-	if !ok {
-		return
-	}
-	v.at(r)
-	if v.person == nil {
-		h.redirect(w, r, v, customerPath+chosen(r.URL.Query().Get("lang")))
-		return
-	}
-	o, _, err := h.lookRecord(r)(r.Context(), v)
-	if err != nil {
-		h.notTold(w, r, v, err)
-		return
-	}
-	h.show(w, r, v, o)
-}
-
-// lookRecord is [looking] for a record.
-func (h *site) lookRecord(r *http.Request) looking {
-	return func(ctx context.Context, v *visit) (outcome, bool, error) {
-		f, err := h.Customers.Record(ctx, *v.person, r.PathValue("record"))
-		v.records = []customer.Found{f}
-		return recordForm, true, err
-	}
+// lookRecord is [looking] for a record, which asks whether it is of the company.
+func (h *site) lookRecord(r *http.Request, v *visit) (outcome, bool, error) {
+	f, err := h.Customers.Record(r.Context(), *v.person, r.PathValue("record"))
+	v.own().records = []customer.Found{f}
+	return recordForm, true, err
 }
 
 // speak takes the answer. What was said stays said: sent again, it leads to the company's page.
-func (h *site) speak(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.company(w, r)
-	if !ok {
-		return
-	}
-	v.at(r)
-	field, ok := h.sent(w, r, v, h.lookRecord(r))
-	if !ok {
-		return
-	}
-	var err error
-	id, o := r.PathValue("record"), recordForm
+func (h *site) speak(r *http.Request, v *visit, field func(string) string) (s step, err error) {
+	id, amiss := r.PathValue("record"), problem.Findings(nil)
+	s = step{outcome: recordForm, form: true}
 	var f customer.Found
 	switch field("reason") {
 	case isOurs:
 		f, err = h.Customers.Claim(r.Context(), *v.person, id, rand.Text())
-		if o = recordClaimed; problem.Is(err, problem.RegionNotAllowed) || problem.Is(err, problem.CloudMismatch) {
-			o, err = recordBarred, nil
+		if s.outcome = recordClaimed; problem.Is(err, problem.RegionNotAllowed) || problem.Is(err, problem.CloudMismatch) {
+			s.outcome, err = recordBarred, nil
 		}
 	case isNotOurs:
 		f, err = h.Customers.Disown(r.Context(), *v.person, id, rand.Text())
-		o = recordDisowned
+		s.outcome = recordDisowned
 	default:
 		f, err = h.Customers.Record(r.Context(), *v.person, id)
-		v.invalid, o.status = []problem.Finding{{Pointer: "/reason", Code: problem.ValidationFailed}}, http.StatusUnprocessableEntity
+		amiss = problem.Findings{{Pointer: "/reason", Code: problem.ValidationFailed}}
 	}
 	if err != nil {
-		h.notTold(w, r, v, err)
-		return
+		return step{}, err
 	}
-	v.records = []customer.Found{f}
-	h.Log.InfoContext(r.Context(), "record answered", "record", id, "page", o.name)
-	h.show(w, r, v, o)
+	v.own().records = []customer.Found{f}
+	h.Log.InfoContext(r.Context(), "record answered", "record", id, "page", s.name)
+	return s, amiss.Err()
 }
 
 // recordCard is a record on the page of the company.
@@ -102,7 +65,7 @@ type recordCard struct {
 	Link, Label     string
 }
 
-func (p *page) recordCards() (cards []recordCard) {
+func (p *companyPage) recordCards() (cards []recordCard) {
 	for _, f := range p.records {
 		cards = append(cards, recordCard{
 			ID: "c-" + string(f.ID), Title: p.T("page.record.title", "company", f.CompanyName), Text: p.T("page.record.card", "partner", p.creator(f), "domain", f.Domain),
@@ -128,7 +91,7 @@ func (p *page) recordFacts(f customer.Found) []fact {
 	return append(facts, fact{p.T("page.customer.since"), p.DateTime(f.Since)}, fact{p.T("page.record.active"), strconv.Itoa(f.Active)})
 }
 
-func recordQuestion(p *page) any {
+func recordQuestion(p *companyPage) any {
 	f := p.records[0]
 	p.Title = p.T("page.record.title", "company", f.CompanyName)
 	content := plea{
@@ -144,19 +107,19 @@ func recordQuestion(p *page) any {
 	return content
 }
 
-func recordIsOurs(p *page) any {
+func recordIsOurs(p *companyPage) any {
 	f := p.records[0]
 	p.Title = p.T("page.record.confirmed.title")
 	return p.recordNotice(p.T("page.record.confirmed.text", "company", p.company(), "partner", p.creator(f)))
 }
 
-func recordIsNotOurs(p *page) any {
+func recordIsNotOurs(p *companyPage) any {
 	f := p.records[0]
 	p.Title = p.T("page.record.ended.title")
 	return p.recordNotice(p.T("page.record.ended.text", "company", f.CompanyName, "partner", p.creator(f)))
 }
 
-func recordCannotBe(p *page) any {
+func recordCannotBe(p *companyPage) any {
 	p.Title = p.T("page.record.barred.title")
 	return p.recordNotice(p.T("page.record.barred.text", "partner", p.creator(p.records[0])))
 }

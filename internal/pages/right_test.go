@@ -129,7 +129,7 @@ func TestStrongestRightOfGranularAdministration(t *testing.T) {
 			q.Mail.Locale = tag.String()
 			show := func(o outcome) string {
 				v := &visit{person: &relationship.Person{Subject: "lara", Company: relationship.Customer{Tenant: "larch", CompanyName: "Larch Ltd"}}}
-				v.asked(q)
+				v.granted(q)
 				p := &page{Printer: locale.For(tag), visit: v, Name: o.name, Now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), roles: granular.ShippedRoles()}
 				p.Content = o.view(p)
 				var out bytes.Buffer

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"context"
 	"net/http"
 	"strings"
 
@@ -35,9 +34,6 @@ const (
 	sessionIsOver obstacle = "session"
 	anotherPerson obstacle = "person"
 )
-
-// looking gives the page that v.person is shown at the path of a form, and whether that is the form.
-type looking func(ctx context.Context, v *visit) (o outcome, form bool, err error)
 
 // sent reads a form that only who is signed in may send, and gives its fields. When it gives false, nothing was recorded and the request
 // has been answered:
@@ -76,7 +72,7 @@ func (h *site) sent(w http.ResponseWriter, r *http.Request, v *visit, look looki
 	default:
 		return field, true
 	}
-	switch o, form, err := look(r.Context(), v); {
+	switch o, form, err := look(r, v); {
 	case v.obstacle == sessionIsOver && (err == nil && !form || problem.Is(err, problem.RoleNotPermitted) || problem.Is(err, problem.NotFound)):
 		h.sessionOver(w, r, v) // what else there is to see is for who is signed in
 	case err != nil:
@@ -200,7 +196,7 @@ func (h *site) fill(r *http.Request, p *page) (err error) {
 		p.FilledBy = p.form.FilledBy
 		return nil
 	}
-	p.FilledBy, err = h.room.Filler(r.Context(), *p.person, session.DomainOf(p.letter.Invitation.RecipientEmail))
+	p.FilledBy, err = h.room.Filler(r.Context(), *p.person, session.DomainOf(p.mailed))
 	return err
 }
 

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"concord/internal/identity"
-	"concord/internal/invitation"
 	"concord/internal/link"
 	"concord/internal/session"
 )
@@ -28,42 +27,18 @@ type attempt struct {
 	Beside bool
 }
 
-// signIn begins a sign-in for a link that can be answered, or whose answer can be looked at.
-func (h *site) signIn(w http.ResponseWriter, r *http.Request) {
-	v, ok := h.enter(w, r, link.Answer, "") // whoever was signed in signs in anew
-	if !ok {
-		return
-	}
-	if toAllow(r) {
-		h.signInToAllow(w, r, v)
-		return
-	}
-	letter, c, err := h.Invitations.Look(r.Context(), v.link, nil, false)
-	if err != nil {
-		h.trouble(w, r, v, err)
-		return
-	}
-	v.letter = letter
-	if c != invitation.Review && c != invitation.Answered && c != invitation.InviterNotActive { // who signs in may decline
-		h.show(w, r, v, outcomes[c])
-		return
-	}
-	h.begin(w, r, v)
-}
-
 // begin sends who visits a link to the provider.
 func (h *site) begin(w http.ResponseWriter, r *http.Request, v *visit) {
-	letter := v.letter
 	a := attempt{
-		Attempt: session.NewAttempt(letter.Cloud.ID), Link: v.link, Purpose: v.purpose, Aside: v.aside, Place: v.place,
-		Invited: session.DomainOf(letter.Invitation.RecipientEmail), Lang: strings.TrimPrefix(chosen(r.URL.Query().Get("lang")), "?lang="),
+		Attempt: session.NewAttempt(v.cloud.ID), Link: v.link, Purpose: v.purpose, Aside: v.aside, Place: v.place,
+		Invited: session.DomainOf(v.mailed), Lang: strings.TrimPrefix(chosen(r.URL.Query().Get("lang")), "?lang="),
 		Beside: r.URL.Query().Has(besideForm),
 	}
 	prompt := identity.AsUsual
 	if r.URL.Query().Get("switch") != "" {
 		prompt = identity.Anew
 	}
-	where, err := h.room.Begin(w, r, letter.Cloud, a.Attempt, a, prompt)
+	where, err := h.room.Begin(w, r, v.cloud, a.Attempt, a, prompt)
 	if err != nil {
 		h.trouble(w, r, v, err)
 		return
@@ -90,7 +65,7 @@ func (h *site) callback(w http.ResponseWriter, r *http.Request) {
 		h.trouble(w, r, v, err)
 		return
 	}
-	v.letter.Cloud = cloud
+	v.cloud = cloud
 	if err := h.back(r.Context(), v, a); err != nil {
 		h.trouble(w, r, v, err)
 		return

@@ -5,40 +5,31 @@ import (
 	"strings"
 	"time"
 
-	"concord/internal/invitation"
 	"concord/internal/link"
 )
 
 type fact struct{ Label, Value string }
 
 // partner is the legal name of who asks.
-func (p *page) partner() string { return p.letter.Inviter.DisplayName }
+func (p *page) partner() string { return p.from.DisplayName }
 
-// provider is the legal name of the indirect provider of a dual invitation.
-func (p *page) provider() string { return p.letter.Provider.DisplayName }
-
-// whoAsks is what the operator knows about the partner, and about the provider of a dual invitation.
+// whoAsks is what the operator knows about the partner.
 func (p *page) whoAsks() []fact {
-	a := p.letter.Inviter
+	a := p.from
 	facts := []fact{
 		{p.T("page.fact.name"), a.DisplayName},
 		{p.T("page.fact.domain"), a.VerifiedDomain},
 		{p.T("page.fact.country"), p.Country(a.Country)},
 	}
-	facts = append(facts, p.contact()...)
-	if p.kind() == invitation.DualReseller {
-		facts = append(facts, fact{p.T("page.fact.provider"), p.provider()}, fact{p.T("page.fact.domain"), p.letter.Provider.VerifiedDomain},
-			fact{p.T("page.fact.country"), p.Country(p.letter.Provider.Country)})
-	}
-	return facts
+	return append(facts, p.contact()...)
 }
 
 // contact is how to reach the partner; nothing of one that is not vouched for (domain, 0.43).
 func (p *page) contact() []fact {
-	if !p.letter.Vouched() {
+	if !p.vouched {
 		return nil
 	}
-	c := p.letter.Inviter.Contact
+	c := p.from.Contact
 	var facts []fact
 	for _, f := range []fact{{p.T("page.fact.mail"), c.Email}, {p.T("page.fact.phone"), c.Phone}, {p.T("page.fact.website"), c.Website}} {
 		if f.Value != "" {
@@ -59,7 +50,7 @@ func mask(address string) string {
 
 // open says how long the invitation stays open; empty while its mail has not left.
 func (p *page) open() string {
-	until := p.letter.Invitation.ExpiresAt
+	until := p.until
 	if until.IsZero() {
 		return ""
 	}
@@ -73,8 +64,8 @@ func (p *page) open() string {
 // company is the name of the company of who is signed in.
 func (p *page) company() string {
 	of, declared := p.person.Company, ""
-	if a := p.letter.Invitation.Answer; a != nil && a.Tenant == of.Tenant {
-		declared = a.Company
+	if a := p.answer; a != nil && a.tenant == of.Tenant {
+		declared = a.company
 	}
 	return cmp.Or(of.CompanyName, declared, strings.Join(of.Domains[:min(1, len(of.Domains))], ""), p.T("page.company"))
 }
@@ -99,10 +90,9 @@ type result struct {
 }
 
 func (p *page) answerFacts() []fact {
-	given := p.letter.Invitation.Answer
 	return []fact{
-		{p.T("page.fact.at"), p.DateTime(given.At)},
-		{p.T("page.fact.by"), given.FullName},
+		{p.T("page.fact.at"), p.DateTime(p.answer.at)},
+		{p.T("page.fact.by"), p.answer.name},
 		{p.T("page.fact.company"), p.company()},
 		{p.T("page.fact.partner"), p.partner()},
 	}
@@ -110,8 +100,7 @@ func (p *page) answerFacts() []fact {
 
 // receipts says who is told of the answer by mail, and what can be done with that.
 func (p *page) receipts() []string {
-	inv := p.letter.Invitation
-	to, own := mask(inv.RecipientEmail), mask(inv.Answer.Email)
+	to, own := p.to(), mask(p.answer.email)
 	switch {
 	case to == "" && own == "":
 		return nil
@@ -190,7 +179,7 @@ func wrongTenant(p *page) any {
 // ruledOut is a page of a request that cannot be accepted but can be declined.
 func (p *page) ruledOut(title string, text ...string) any {
 	p.Title = title
-	decline := p.fields(false)
+	decline := p.fields(false, "")
 	n := notice{Facts: p.signedIn(), Link: p.otherAccount(), Label: p.T("page.switch"), Text: text, Decline: &decline}
 	if p.obstacle == sessionIsOver {
 		n.Link = "" // where to sign in stands above
@@ -201,12 +190,8 @@ func (p *page) ruledOut(title string, text ...string) any {
 // partnerNotActive names whose account is not active, of two that ask together, and says nothing that vouches for it. Who may answer can
 // decline; who is not signed in need not do anything.
 func partnerNotActive(p *page) any {
-	barred := p.partner()
-	if a := p.letter.Barred(); a != nil {
-		barred = a.DisplayName
-	}
-	title, text := p.T("page.partner-not-active.title"), p.T("page.partner-not-active.text", "partner", barred, "operator", p.Operator)
-	if p.person != nil && p.letter.Declines {
+	title, text := p.T("page.partner-not-active.title"), p.T("page.partner-not-active.text", "partner", cmp.Or(p.barred, p.partner()), "operator", p.Operator)
+	if p.person != nil && p.declines {
 		return p.ruledOut(title, text)
 	}
 	p.Title = title
@@ -217,19 +202,21 @@ func partnerNotActive(p *page) any {
 	return n
 }
 
-func regionNotAllowed(p *page) any {
-	// The country is the one that was chosen in the form, or that of the sign-in.
-	country := cmp.Or(p.person.Company.Country, p.form.Country)
-	partner, theirs := p.partner(), p.letter.Inviter.Country
-	if p.kind() == invitation.Partnership {
-		return p.ruledOut(p.T("page.region-not-allowed.title"), p.T("page.region-not-allowed.partnership",
-			"partner", partner, "theirs", p.Country(theirs), "yours", p.Country(country)))
+// otherRegion says that a partner and the company are in regions that do not go together.
+func (p *page) otherRegion(key, partner, theirs string) any {
+	return p.ruledOut(p.T("page.region-not-allowed.title"), p.T(key, "partner", partner, "theirs", p.Country(theirs), "yours", p.Country(p.country())))
+}
+
+// country is the one that was chosen in the form, or that of the sign-in.
+func (p *page) country() string { return cmp.Or(p.person.Company.Country, p.form.Country) }
+
+// forwarding has who may not answer forward a text to who may.
+func (p *page) forwarding(text string) any {
+	p.Title = p.T("page.not-admin.title")
+	return notice{
+		Facts: p.signedIn(), Link: p.otherAccount(), Label: p.T("page.switch"), Stranger: p.Report,
+		Text: []string{p.T("page.not-admin.text"), p.T("page.nothing-used")}, CopyHint: p.T("page.not-admin.forward"), Copy: text,
 	}
-	if p.kind() == invitation.DualReseller && p.regions.Check(theirs, country) == nil { // then it is the other of the two
-		partner, theirs = p.provider(), p.letter.Provider.Country
-	}
-	return p.ruledOut(p.T("page.region-not-allowed.title"), p.T("page.region-not-allowed.text",
-		"partner", partner, "theirs", p.Country(theirs), "yours", p.Country(country)))
 }
 
 func troubled(p *page) any {
