@@ -35,8 +35,6 @@ type terms struct {
 	provider bool
 	// administration says whether delegated administration is asked for where nobody says so (domain, 0.14).
 	administration bool
-	// target looks at the company that is named: a request that is refused (rule I16), or that would change nothing (invariant 3b).
-	target func(*Service, context.Context, partner.Account, *Invitation) error
 	// lacks gives what an answer lacks for its acceptance; nil for nothing.
 	lacks func(backdrop) Case
 	// regions checks the countries of everybody (domain, 0.11).
@@ -44,49 +42,55 @@ type terms struct {
 }
 
 // kinds is the table of them. A kind more is a row here, in letter, in pages and in the console.
-var kinds map[Kind]terms
-
-func init() { // target leads back here
-	kinds = map[Kind]terms{
-		Reseller: {
-			target: (*Service).resellerTarget,
-			regions: func(t partner.Regions, l Letter, country string) error {
-				return t.Check(l.Inviter.Country, country)
-			},
+var kinds = map[Kind]terms{
+	Reseller: {
+		regions: func(t partner.Regions, l Letter, country string) error {
+			return t.Check(l.Inviter.Country, country)
 		},
-		DualReseller: {
-			as: []partner.ProgramRole{partner.IndirectReseller}, provider: true, administration: true,
-			target: (*Service).dualTarget,
-			lacks: func(b backdrop) Case {
-				if b.partnership == nil || b.partnership.Status != partnership.Active {
-					return NoPartnership
-				}
-				return ""
-			},
-			regions: func(t partner.Regions, l Letter, country string) error {
-				return firstOf(t.Check(l.Inviter.Country, country), t.Check(l.Provider.Country, country))
-			},
+	},
+	DualReseller: {
+		as: []partner.ProgramRole{partner.IndirectReseller}, provider: true, administration: true,
+		lacks: func(b backdrop) Case {
+			if b.partnership == nil || b.partnership.Status != partnership.Active {
+				return NoPartnership
+			}
+			return ""
 		},
-		Partnership: {
-			as:       []partner.ProgramRole{partner.IndirectProvider},
-			only:     "An indirect provider requests partnerships; a reseller is asked by its provider.",
-			partners: true,
-			target:   (*Service).partnershipTarget,
-			lacks: func(b backdrop) Case {
-				if !b.reseller.Has(partner.IndirectReseller) || b.reseller.Status != partner.Active || b.reseller.MPA == nil {
-					return NotEnrolled // rules P6, N12, X-e
-				}
-				return ""
-			},
-			regions: func(t partner.Regions, l Letter, country string) error {
-				return t.CheckPartnership(l.Inviter.Country, country)
-			},
+		regions: func(t partner.Regions, l Letter, country string) error {
+			return firstOf(t.Check(l.Inviter.Country, country), t.Check(l.Provider.Country, country))
 		},
-	}
+	},
+	Partnership: {
+		as:       []partner.ProgramRole{partner.IndirectProvider},
+		only:     "An indirect provider requests partnerships; a reseller is asked by its provider.",
+		partners: true,
+		lacks: func(b backdrop) Case {
+			if !b.reseller.Has(partner.IndirectReseller) || b.reseller.Status != partner.Active || b.reseller.MPA == nil {
+				return NotEnrolled // rules P6, N12, X-e
+			}
+			return ""
+		},
+		regions: func(t partner.Regions, l Letter, country string) error {
+			return t.CheckPartnership(l.Inviter.Country, country)
+		},
+	},
 }
 
 // known reports whether there is such a kind.
-func (t terms) known() bool { return t.target != nil }
+func (t terms) known() bool { return t.regions != nil }
+
+// target looks at the company that a request names: one that is refused (rule I16), or that would change nothing (invariant 3b). It is no column
+// of the table: a function that knows kinds and makes no request would carry what the check reads.
+func (s *Service) target(ctx context.Context, account partner.Account, inv *Invitation) error {
+	switch k := kinds[inv.Kind]; {
+	case k.partners:
+		return s.partnershipTarget(ctx, account, inv)
+	case k.provider:
+		return s.dualTarget(ctx, account, inv)
+	default:
+		return s.resellerTarget(ctx, account, inv)
+	}
+}
 
 // AsksPartner reports whether an invitation of the kind asks a partner, to authorise its provider. Every other asks a customer, who gives
 // relationships, signs the customer agreement and may give administration.

@@ -473,12 +473,6 @@ func plain(f *problem.Findings, pointer, s string, limit int) string {
 	return s
 }
 
-// target looks at the named customer when the partner has had a relationship with it: a request that the region table
-// forbids is refused (rule I16), and one that would change nothing (invariant 3b).
-func (s *Service) target(ctx context.Context, account partner.Account, inv *Invitation) error {
-	return kinds[inv.Kind].target(s, ctx, account, inv)
-}
-
 // resellerTarget is [Service.target] for a request of one partner alone.
 func (s *Service) resellerTarget(ctx context.Context, account partner.Account, inv *Invitation) error {
 	if !inv.Bound {
