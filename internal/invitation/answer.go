@@ -356,26 +356,35 @@ func (s *Service) respond(ctx context.Context, l link.Link, who relationship.Per
 	if address, err := s.Addresses.Check(who.Email); err == nil {
 		given.Email = address
 	}
-	entry := relationship.Entry{At: now, By: who.Subject, CorrelationID: r.CorrelationID}
 	if r.Answer == "decline" {
+		entry := relationship.Entry{At: now, By: who.Subject, CorrelationID: r.CorrelationID}
 		if b.identity, err = s.recognise(ctx, letter.Invitation, who, inquiry{entry, true, strong}); err != nil {
 			return letter, c, err
 		}
 		err = s.decline(ctx, &letter, b, who, given, r.CorrelationID)
 		return letter, DeclinedBy, err
 	}
-	if c = s.caseOf(letter, l, &who, b); c != Form { // with the country that was declared
+	return s.agree(ctx, l, letter, b, who, given, r, strong)
+}
+
+// agree is respond for who accepts, once the form is right: what it claims is looked at, what it signs, and what stands already.
+func (s *Service) agree(
+	ctx context.Context, l link.Link, letter Letter, b backdrop, who relationship.Person, given Given, r Response, strong bool,
+) (Letter, Case, error) {
+	if c := s.caseOf(letter, l, &who, b); c != Form { // with the country that was declared
 		return letter, c, nil
 	}
+	var err error
+	entry := relationship.Entry{At: given.At, By: who.Subject, CorrelationID: r.CorrelationID}
 	if b.identity, err = s.recognise(ctx, letter.Invitation, who, inquiry{entry, false, strong}); err != nil {
-		return letter, c, err
+		return letter, Form, err
 	}
-	if c = s.caseOf(letter, l, &who, b); c != Form { // as what it claims
+	if c := s.caseOf(letter, l, &who, b); c != Form { // as what it claims
 		return letter, c, nil
 	}
 	signature, err := s.sign(ctx, given, letter.Invitation, who, r)
 	if err != nil {
-		return letter, c, err
+		return letter, Form, err
 	}
 	standing := make([]*relationship.Relationship, len(letter.receivers()))
 	for n, to := range letter.receivers() {
@@ -383,15 +392,15 @@ func (s *Service) respond(ctx context.Context, l link.Link, who relationship.Per
 			break
 		}
 		if standing[n], err = s.standing(ctx, to.Tenant, b.identity.ID); err != nil {
-			return letter, c, err
+			return letter, Form, err
 		}
 	}
 	if err = s.ordered(ctx, &letter, b, standing, strong); err != nil {
-		return letter, c, err
+		return letter, Form, err
 	}
 	if signature == nil && s.Signs(letter.Invitation) {
 		if given.AgreementStood, err = s.Agreements.Stands(ctx, who.Company.KeptAs(b.identity.ID), letter.seller()); err != nil {
-			return letter, c, err
+			return letter, Form, err
 		}
 	}
 	err = s.accept(ctx, &letter, b, standing, who, given, signature, r.CorrelationID)

@@ -5,6 +5,7 @@ import (
 
 	"concord/internal/partner"
 	"concord/internal/partnership"
+	"concord/internal/problem"
 )
 
 // Kind is what an invitation asks for.
@@ -78,6 +79,20 @@ var kinds = map[Kind]terms{
 
 // known reports whether there is such a kind.
 func (t terms) known() bool { return t.regions != nil }
+
+// asksFor reports whether a request asks for delegated administration, which some clouds always do (I15, domain 0.14). Nil is not said.
+func (t terms) asksFor(f *problem.Findings, said *bool, always bool) bool {
+	switch {
+	case t.partners:
+		return false // not applicable
+	case said == nil:
+		return t.administration || always
+	case !*said && always:
+		f.Add("/requestDelegatedAdmin", problem.DelegatedAdminRequired,
+			"In this cloud a request always asks for administrator rights: leave requestDelegatedAdmin out, or say true.")
+	}
+	return *said
+}
 
 // target looks at the company that a request names: one that is refused (rule I16), or that would change nothing (invariant 3b). It is no column
 // of the table: a function that knows kinds and makes no request would carry what the check reads.

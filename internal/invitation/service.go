@@ -354,44 +354,17 @@ func (s *Service) draft(account partner.Account, c task, p Proposal) (Invitation
 		f.Add("/recipientEmail", problem.RecipientEmailRequired, "An invitation that we email needs a recipient: give recipientEmail.")
 	}
 	s.message(&f, &inv, p.Message)
-	if p.CustomerTenantID != nil {
-		tenant, ok := partner.ParseTenantID(*p.CustomerTenantID)
-		switch {
-		case !ok:
-			f.Add("/customerTenantId", problem.ValidationFailed, "A tenant id must be a UUID, such as 1a2c0000-0000-4000-8000-000000000011.")
-		case tenant == account.Tenant:
-			f.Add("/customerTenantId", problem.SelfInvitation, "A partner cannot invite itself.")
-		default:
-			inv.Customer, inv.Bound = tenant, true
-		}
-	}
+	whom(&f, &inv, p.CustomerTenantID)
 	if k.known() {
 		inv.ActingRole = account.Acting(&f, p.ActingRole, k.as...)
 	}
 	s.tiers(&f, account, &inv, p)
-	switch {
-	case k.partners: // 0.14: not applicable
-	case p.RequestDelegatedAdmin != nil:
-		inv.RequestDelegatedAdmin = *p.RequestDelegatedAdmin
-		if !*p.RequestDelegatedAdmin && err == nil && !cloud.AdministrationOptional {
-			f.Add("/requestDelegatedAdmin", problem.DelegatedAdminRequired, "In this cloud a request always asks for administrator rights: leave requestDelegatedAdmin out, or say true.")
-		}
-	default:
-		inv.RequestDelegatedAdmin = k.administration || err == nil && !cloud.AdministrationOptional // 0.14
-	}
+	inv.RequestDelegatedAdmin = k.asksFor(&f, p.RequestDelegatedAdmin, err == nil && !cloud.AdministrationOptional)
 	s.terms(&f, &inv, account.Locale, p.Locale, p.Duration, p.Reminders)
 	if p.Source != nil {
 		inv.Source = plain(&f, "/source", *p.Source, MaxSource)
 	}
-	if len(p.Tags) > MaxTags {
-		f.Add("/tags", problem.ValidationFailed, "There can be at most %d tags.", MaxTags)
-	}
-	for _, k := range slices.Sorted(maps.Keys(p.Tags)) {
-		at := "/tags/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(k)
-		plain(&f, at, k, MaxTag)
-		plain(&f, at, p.Tags[k], MaxTag)
-	}
-	inv.Tags = maps.Clone(p.Tags)
+	inv.Tags = tags(&f, p.Tags)
 	var asked *granular.Relationship
 	if p.Granular != nil {
 		if k.partners {
@@ -403,6 +376,35 @@ func (s *Service) draft(account partner.Account, c task, p Proposal) (Invitation
 		asked = new(granular.Beside(s.GranularRoles, account, c.User, inv.Customer, *p.Granular, &f, "/granularAdmin"))
 	}
 	return inv, asked, f.Err()
+}
+
+// whom takes the tenant of who is asked; nil for nobody in particular.
+func whom(f *problem.Findings, inv *Invitation, id *string) {
+	if id == nil {
+		return
+	}
+	tenant, ok := partner.ParseTenantID(*id)
+	switch {
+	case !ok:
+		f.Add("/customerTenantId", problem.ValidationFailed, "A tenant id must be a UUID, such as 1a2c0000-0000-4000-8000-000000000011.")
+	case tenant == inv.Inviter:
+		f.Add("/customerTenantId", problem.SelfInvitation, "A partner cannot invite itself.")
+	default:
+		inv.Customer, inv.Bound = tenant, true
+	}
+}
+
+// tags takes the partner's own labels, and gives a copy.
+func tags(f *problem.Findings, said map[string]string) map[string]string {
+	if len(said) > MaxTags {
+		f.Add("/tags", problem.ValidationFailed, "There can be at most %d tags.", MaxTags)
+	}
+	for _, k := range slices.Sorted(maps.Keys(said)) {
+		at := "/tags/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(k)
+		plain(f, at, k, MaxTag)
+		plain(f, at, said[k], MaxTag)
+	}
+	return maps.Clone(said)
 }
 
 func (s *Service) recipient(f *problem.Findings, inv *Invitation, email, name *string) {
