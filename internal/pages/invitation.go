@@ -168,7 +168,7 @@ func (p *invitationPage) which(keys [2]string) string {
 // whoAsks is also about the provider of a dual invitation.
 func (p *invitationPage) whoAsks() []fact {
 	facts := p.page.whoAsks()
-	if a := p.letter.Provider; a.Tenant != "" {
+	if a := p.letter.Provider; p.letter.Invitation.Kind.NamesProvider() {
 		facts = append(facts, fact{p.T("page.fact.provider"), a.DisplayName}, fact{p.T("page.fact.domain"), a.VerifiedDomain},
 			fact{p.T("page.fact.country"), p.Country(a.Country)})
 	}
@@ -234,7 +234,7 @@ func form(p *invitationPage) any {
 	for _, key := range k.unchanged {
 		content.Unchanged = append(content.Unchanged, p.T(key))
 	}
-	if a := p.letter.Provider; a.Tenant != "" {
+	if a := p.letter.Provider; p.letter.Invitation.Kind.NamesProvider() {
 		content.Facts = append(content.Facts, fact{p.T("page.fact.provider"), a.DisplayName}, fact{p.T("page.fact.domain"), a.VerifiedDomain})
 	}
 	if beside := p.letter.Asks(p.Now); beside != nil {
@@ -247,7 +247,7 @@ func form(p *invitationPage) any {
 // relationshipEnds says how the relationships end that a customer gives.
 func (p *invitationPage) relationshipEnds() []string {
 	ends := []string{p.T("page.consent.end.ask", "partner", p.partner())}
-	if p.letter.Provider.Tenant != "" {
+	if p.letter.Invitation.Kind.NamesProvider() {
 		ends = append(ends, p.T("page.consent.end.ask", "partner", p.provider()))
 	}
 	ends = append(ends, p.T("page.consent.end.operator", "partner", p.partner(), "operator", p.Operator))
@@ -440,7 +440,7 @@ func notEnrolled(p *page) any {
 
 func regionNotAllowed(p *invitationPage) any {
 	partner, theirs := p.partner(), p.from.Country
-	if a := p.letter.Provider; a.Tenant != "" && p.regions.Check(theirs, p.country()) == nil { // then it is the other of the two
+	if a := p.letter.Provider; p.letter.Invitation.Kind.NamesProvider() && p.regions.Check(theirs, p.country()) == nil { // then it is the other of the two
 		partner, theirs = a.DisplayName, a.Country
 	}
 	return p.otherRegion(p.kind().otherRegion, partner, theirs)
