@@ -41,7 +41,7 @@ func Granular(n outbox.Kind, q granular.Request, roles granular.Table, links Lin
 	if n == granular.RequestNotice {
 		c.Asides = []Aside{{p.T("mail.report"), links.Report}, {p.T("mail.allow"), links.Allow}}
 		c.Preview = c.Terms[0]
-		c.typed(p, l)
+		c.typed(p, about{cloud: q.Portal})
 	}
 	if n == granular.ReceiptNotice || n == granular.NarrowedNotice || n == granular.CustomerEndingNotice {
 		c.overview(p, q.Portal)

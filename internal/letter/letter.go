@@ -151,9 +151,9 @@ func (c *Content) check(p *locale.Printer, operator emailaddr.Operator) {
 
 // typed says where a company finds the request without the link, behind how long it is open. It stands in our mails alone: a draft holds no other
 // address of ours (invariant 15), and a rehearsal is on nobody's page.
-func (c *Content) typed(p *locale.Printer, l invitation.Letter) {
-	if !l.Invitation.Sandbox {
-		c.Terms = slices.Insert(c.Terms, 1, p.T("mail.link.type", "address", l.Cloud.BaseURL+"/customer"))
+func (c *Content) typed(p *locale.Printer, a about) {
+	if !a.rehearsal {
+		c.Terms = slices.Insert(c.Terms, 1, p.T("mail.link.type", "address", a.cloud.BaseURL+"/customer"))
 	}
 }
 

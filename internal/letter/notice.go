@@ -25,7 +25,7 @@ type Links struct {
 func Mail(l invitation.Letter, links Links, operator emailaddr.Operator) Content {
 	c := compose(l, links.Answer, operator)
 	p := printer(l.Invitation.Locale)
-	c.typed(p, l)
+	c.typed(p, about{l.Inviter, l.Cloud, l.Invitation.Sandbox})
 	c.Quote = quote(p.T("mail.message", "name", c.name), l.Invitation.Message)
 	c.Asides = []Aside{{p.T("mail.report"), links.Report}, {p.T("mail.allow"), links.Allow}}
 	return c
@@ -134,7 +134,7 @@ func Day(l invitation.Letter, all []relationship.Relationship, operator emailadd
 	}
 	c.Asked = append(c.Asked, p.T("mail.day.how"))
 	c.Footer = []string{p.T("mail.partner.why", "name", l.Inviter.DisplayName)}
-	c.finish(p, l, operator, false)
+	c.finish(p, about{l.Inviter, l.Cloud, l.Invitation.Sandbox}, operator, false)
 	return c
 }
 
