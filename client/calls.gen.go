@@ -1220,6 +1220,13 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/roles/me (the `GetOwnRoles` operationId).
 	GetOwnRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListAllSubscriptions List your subscriptions over all customers
+	//
+	// Agents and Global admins. What you sold, are on record for or support, whoever the customer: what one customer has stands together, newest first. What your indirect providers sold is in the list of the customer that has granted you administration.
+	//
+	// Corresponds with GET /v1/subscriptions (the `ListAllSubscriptions` operationId).
+	ListAllSubscriptions(ctx context.Context, params *ListAllSubscriptionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReadForSupportWithBody Find by reference, and read for support
 	//
 	// The operator only. What is a partner's own is answered after the partner's audit says who reads it, and why. With `after` in the answer and no items, not all partners have been searched: send it along to go on.
@@ -3903,6 +3910,23 @@ func (c *Client) SettleReport(ctx context.Context, id ReportIdPath, params *Sett
 // Corresponds with GET /v1/roles/me (the `GetOwnRoles` operationId).
 func (c *Client) GetOwnRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetOwnRolesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAllSubscriptions List your subscriptions over all customers
+//
+// Agents and Global admins. What you sold, are on record for or support, whoever the customer: what one customer has stands together, newest first. What your indirect providers sold is in the list of the customer that has granted you administration.
+//
+// Corresponds with GET /v1/subscriptions (the `ListAllSubscriptions` operationId).
+func (c *Client) ListAllSubscriptions(ctx context.Context, params *ListAllSubscriptionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAllSubscriptionsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -10327,6 +10351,108 @@ func NewGetOwnRolesRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListAllSubscriptionsRequest constructs an http.Request for the ListAllSubscriptions method
+func NewListAllSubscriptionsRequest(server string, params *ListAllSubscriptionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/subscriptions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Role != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "role", *params.Role, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CustomerTenantId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "customerTenantId", *params.CustomerTenantId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewReadForSupportRequest calls the generic ReadForSupport builder with application/json body
 func NewReadForSupportRequest(server string, params *ReadForSupportParams, body ReadForSupportJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -12335,6 +12461,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/roles/me (the `GetOwnRoles` operationId).
 	GetOwnRolesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetOwnRolesResponse, error)
+
+	// ListAllSubscriptionsWithResponse List your subscriptions over all customers
+	//
+	// Agents and Global admins. What you sold, are on record for or support, whoever the customer: what one customer has stands together, newest first. What your indirect providers sold is in the list of the customer that has granted you administration.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/subscriptions (the `ListAllSubscriptions` operationId).
+	ListAllSubscriptionsWithResponse(ctx context.Context, params *ListAllSubscriptionsParams, reqEditors ...RequestEditorFn) (*ListAllSubscriptionsResponse, error)
 
 	// ReadForSupportWithBodyWithResponse Find by reference, and read for support
 	//
@@ -16478,6 +16613,47 @@ func (r GetOwnRolesResponse) ContentType() string {
 	return ""
 }
 
+type ListAllSubscriptionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SubscriptionPage
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAllSubscriptionsResponse) GetJSON200() *SubscriptionPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAllSubscriptionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAllSubscriptionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAllSubscriptionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAllSubscriptionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ReadForSupportResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19157,6 +19333,21 @@ func (c *ClientWithResponses) GetOwnRolesWithResponse(ctx context.Context, reqEd
 		return nil, err
 	}
 	return ParseGetOwnRolesResponse(rsp)
+}
+
+// ListAllSubscriptionsWithResponse List your subscriptions over all customers
+//
+// Agents and Global admins. What you sold, are on record for or support, whoever the customer: what one customer has stands together, newest first. What your indirect providers sold is in the list of the customer that has granted you administration.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/subscriptions (the `ListAllSubscriptions` operationId).
+func (c *ClientWithResponses) ListAllSubscriptionsWithResponse(ctx context.Context, params *ListAllSubscriptionsParams, reqEditors ...RequestEditorFn) (*ListAllSubscriptionsResponse, error) {
+	rsp, err := c.ListAllSubscriptions(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAllSubscriptionsResponse(rsp)
 }
 
 // ReadForSupportWithBodyWithResponse Find by reference, and read for support
@@ -21982,6 +22173,32 @@ func ParseGetOwnRolesResponse(rsp *http.Response) (*GetOwnRolesResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest OwnRoles
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListAllSubscriptionsResponse parses an HTTP response from a ListAllSubscriptionsWithResponse call
+func ParseListAllSubscriptionsResponse(rsp *http.Response) (*ListAllSubscriptionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAllSubscriptionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SubscriptionPage
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

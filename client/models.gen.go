@@ -2511,6 +2511,51 @@ func (e ListReportsParamsOpen) Valid() bool {
 	}
 }
 
+// Defines values for ListAllSubscriptionsParamsRole.
+const (
+	OnRecord  ListAllSubscriptionsParamsRole = "onRecord"
+	Sold      ListAllSubscriptionsParamsRole = "sold"
+	Supported ListAllSubscriptionsParamsRole = "supported"
+)
+
+// Valid indicates whether the value is a known member of the ListAllSubscriptionsParamsRole enum.
+func (e ListAllSubscriptionsParamsRole) Valid() bool {
+	switch e {
+	case OnRecord:
+		return true
+	case Sold:
+		return true
+	case Supported:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListAllSubscriptionsParamsStatus.
+const (
+	ListAllSubscriptionsParamsStatusActive    ListAllSubscriptionsParamsStatus = "active"
+	ListAllSubscriptionsParamsStatusDeleted   ListAllSubscriptionsParamsStatus = "deleted"
+	ListAllSubscriptionsParamsStatusPending   ListAllSubscriptionsParamsStatus = "pending"
+	ListAllSubscriptionsParamsStatusSuspended ListAllSubscriptionsParamsStatus = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the ListAllSubscriptionsParamsStatus enum.
+func (e ListAllSubscriptionsParamsStatus) Valid() bool {
+	switch e {
+	case ListAllSubscriptionsParamsStatusActive:
+		return true
+	case ListAllSubscriptionsParamsStatusDeleted:
+		return true
+	case ListAllSubscriptionsParamsStatusPending:
+		return true
+	case ListAllSubscriptionsParamsStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // AcceptanceMails How the contact is told of acceptances: by one email a day, after 06:00 UTC, or by one for each. Declined requests, disputes and whatever needs somebody of the partner are emailed at once.
 type AcceptanceMails string
 
@@ -4775,7 +4820,10 @@ type SharedCustomerPage struct {
 type Subscription struct {
 	// AllowedActions What you may do with it now. `suspend`, `reactivate` and `delete` are changes of `status`; the seller always has the first and the last.
 	AllowedActions []SubscriptionAction `json:"allowedActions"`
-	CreatedAt      time.Time            `json:"createdAt"`
+
+	// CompanyName The customer's; absent where you never had a relationship with it.
+	CompanyName *string   `json:"companyName,omitempty"`
+	CreatedAt   time.Time `json:"createdAt"`
 
 	// CustomerContactTenantId Whom the customer sees as its contact: the reseller of record, else the seller.
 	//
@@ -6044,6 +6092,30 @@ type SettleReportParams struct {
 	// IfMatch The ETag that you have read, or `*`.
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 }
+
+// ListAllSubscriptionsParams defines parameters for ListAllSubscriptions.
+type ListAllSubscriptionsParams struct {
+	// Limit How many items a page has at most.
+	Limit *LimitQuery `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `nextCursor` of the page before. Of another list, partner or filter: `malformed_request`.
+	Cursor *CursorQuery `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Role What you have to do with it; without it any of these. `onRecord` is that your PartnerID is on record, `supported` that the seller named you the support contact.
+	Role *ListAllSubscriptionsParamsRole `form:"role,omitempty" json:"role,omitempty"`
+
+	// Status One of these; without it any.
+	Status *[]ListAllSubscriptionsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// CustomerTenantId Of this customer alone.
+	CustomerTenantId *TenantId `form:"customerTenantId,omitempty" json:"customerTenantId,omitempty"`
+}
+
+// ListAllSubscriptionsParamsRole defines parameters for ListAllSubscriptions.
+type ListAllSubscriptionsParamsRole string
+
+// ListAllSubscriptionsParamsStatus defines parameters for ListAllSubscriptions.
+type ListAllSubscriptionsParamsStatus string
 
 // ReadForSupportParams defines parameters for ReadForSupport.
 type ReadForSupportParams struct {

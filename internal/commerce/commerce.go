@@ -45,6 +45,8 @@ type Service struct {
 // Relationships is what is needed of a [relationship.Store], whose contract it is.
 type Relationships interface {
 	Relationship(ctx context.Context, p, customer partner.TenantID) (relationship.Relationship, error)
+	// Between gives those of the pairs (at most 100) that there are, in any order.
+	Between(ctx context.Context, pairs []relationship.Pair) ([]relationship.Relationship, error)
 }
 
 // Records finds PartnerIDs in the directory of company records. Location gives [problem.NotFound] for one that it does not know.
@@ -70,6 +72,10 @@ type Tie struct {
 // Granular says whether a customer has granted a partner, until now, a role of granular administration that covers subscriptions (0.32).
 type Granular interface {
 	CoversSubscriptions(ctx context.Context, p, customer partner.TenantID) (bool, error)
+	// CoveringSubscriptions says it of many customers.
+	CoveringSubscriptions(
+		ctx context.Context, p partner.TenantID, customers []partner.TenantID,
+	) (map[partner.TenantID]bool, error)
 }
 
 // now gives the time as it is stored: in UTC, to the second.

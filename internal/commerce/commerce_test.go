@@ -62,6 +62,16 @@ func (s *shop) CoversSubscriptions(_ context.Context, p, customer partner.Tenant
 	return s.gdap[[2]partner.TenantID{p, customer}], nil
 }
 
+func (s *shop) CoveringSubscriptions(
+	_ context.Context, p partner.TenantID, customers []partner.TenantID,
+) (map[partner.TenantID]bool, error) {
+	all := map[partner.TenantID]bool{}
+	for _, customer := range customers {
+		all[customer] = s.gdap[[2]partner.TenantID{p, customer}]
+	}
+	return all, nil
+}
+
 func open(t *testing.T) *shop {
 	t.Helper()
 	s := &shop{t: t, store: &storetest.Memory{}, now: start, pairs: map[[2]partner.TenantID]bool{{birchID, cedarID}: true}, gdap: map[[2]partner.TenantID]bool{}}

@@ -114,11 +114,15 @@ type Permission struct {
 // Seen is a subscription as a partner sees it: with what it may do with it.
 type Seen struct {
 	Subscription
+	Company     string       // the customer's name, where the partner has or had a relationship with it
 	Permissions []Permission // one for each of [Actions]
 }
 
 func (st Standing) seen(s Subscription) Seen {
-	seen := Seen{s, make([]Permission, len(Actions))}
+	seen := Seen{Subscription: s, Permissions: make([]Permission, len(Actions))}
+	if st.Relationship != nil {
+		seen.Company = st.Relationship.Customer.CompanyName
+	}
 	for n, a := range Actions {
 		seen.Permissions[n] = Permission{a, st.Refuses(a, s)}
 	}

@@ -148,18 +148,55 @@ func (v View) Has(s Subscription) bool {
 		(v.Partner == s.Seller || v.Partner == s.Reseller || v.Partner == s.SupportContact || slices.Contains(v.Sellers, s.Seller))
 }
 
+// Capacity is what a partner has to do with a subscription.
+type Capacity string
+
+// The capacities, by their names in the API.
+const (
+	Sold       Capacity = "sold"      // it is the seller
+	OnRecord   Capacity = "onRecord"  // its PartnerID is on record (rule B4)
+	Supporting Capacity = "supported" // it is the support contact, and not the seller (invariant 12)
+)
+
+// Capacities are all that there are.
+var Capacities = []Capacity{Sold, OnRecord, Supporting}
+
+// SubscriptionStatuses are all that there are.
+var SubscriptionStatuses = []SubscriptionStatus{
+	SubscriptionPending, SubscriptionActive, SubscriptionSuspended, SubscriptionDeleted,
+}
+
+// SubscriptionQuery asks for a page of a partner's subscriptions over all of its customers. Zero values do not filter.
+type SubscriptionQuery struct {
+	Capacity Capacity
+	Statuses []SubscriptionStatus // one of these
+	Customer partner.TenantID
+	Limit    int
+	After    string // where the page before ended; empty for the first page
+}
+
+// Fits reports whether a partner sold a subscription, is on record for it or supports it, and whether the filters keep it.
+func (q SubscriptionQuery) Fits(p partner.TenantID, s Subscription) bool {
+	is := map[Capacity]bool{Sold: s.Seller == p, OnRecord: s.Reseller == p, Supporting: s.SupportContact == p && s.Seller != p}
+	return (is[Sold] || is[OnRecord] || is[Supporting]) && (q.Capacity == "" || is[q.Capacity]) &&
+		(len(q.Statuses) == 0 || slices.Contains(q.Statuses, s.Status)) && (q.Customer == "" || q.Customer == s.Customer)
+}
+
 // SubscriptionStore keeps subscriptions.
 //
 // Subscription reads strongly and gives [problem.NotFound] for what is not in the view. WriteSubscription stores a version over the one
 // before and beside it, when not nil, a change of the seller's relationship: both, or neither and [command.ErrConflict]. A page of
-// ListSubscriptions has each subscription of the view once, newest first; it may be a second behind in which there are, never in what it
-// says of one.
+// ListSubscriptions has each subscription of the view once, newest first; it, and one of SubscriptionsOf, may be a second
+// behind in which there are, never in what it says of one.
 type SubscriptionStore interface {
 	// Subscription gives one of the view, strongly consistent, or [problem.NotFound].
 	Subscription(ctx context.Context, v View, id string) (Subscription, error)
 	// ListSubscriptions gives a page of the view, newest first; [problem.MalformedRequest] for a place where no page
 	// ended.
 	ListSubscriptions(ctx context.Context, v View, page Page) (SubscriptionPage, error)
+	// SubscriptionsOf gives a page of what fits a query, whoever the customer: those of one customer together, newest first.
+	// [problem.MalformedRequest] for a place where no page ended.
+	SubscriptionsOf(ctx context.Context, p partner.TenantID, q SubscriptionQuery) (SubscriptionPage, error)
 	// WriteSubscription stores a change over its version, and that of the relationship over its own, or
 	// [command.ErrConflict].
 	WriteSubscription(ctx context.Context, c SubscriptionChange, r *relationship.Change) error
@@ -211,7 +248,7 @@ func (s *Service) Subscription(ctx context.Context, u partner.User, tenant, id s
 func (s *Service) found(ctx context.Context, st Standing, customer partner.TenantID, id string) (stored, sub Subscription, err error) {
 	stored, err = s.Subscriptions.Subscription(ctx, st.View(customer), id)
 	if err == nil {
-		sub, err = s.supported(ctx, stored, map[partner.TenantID]relationship.Relationship{})
+		sub, err = s.supported(ctx, stored, related{})
 	}
 	if err == nil && !st.Sees(sub) {
 		err = problem.New(problem.NotFound, "There is no such subscription.")
@@ -221,17 +258,18 @@ func (s *Service) found(ctx context.Context, st Standing, customer partner.Tenan
 
 // supported gives a subscription with the support contact that it has today: one whose relationship with the customer has ended since has
 // handed it back to the seller, also where a new one began (domain, 0.6 and 0.44).
-func (s *Service) supported(ctx context.Context, sub Subscription, known map[partner.TenantID]relationship.Relationship) (Subscription, error) {
+func (s *Service) supported(ctx context.Context, sub Subscription, known related) (Subscription, error) {
 	if sub.SupportContact == "" {
 		return sub, nil
 	}
-	r, ok := known[sub.SupportContact]
+	pair := relationship.Pair{Partner: sub.SupportContact, Customer: sub.Customer}
+	r, ok := known[pair]
 	if !ok {
 		var err error
 		if r, err = s.Relationships.Relationship(ctx, sub.SupportContact, sub.Customer); err != nil && !problem.Is(err, problem.NotFound) {
 			return Subscription{}, err
 		}
-		known[sub.SupportContact] = r
+		known[pair] = r
 	}
 	if r.Status != relationship.Active || r.EstablishedAt.After(sub.SupportedSince) {
 		sub.SupportContact, sub.SupportedSince = "", time.Time{}
@@ -280,7 +318,7 @@ func (s *Service) ListSubscriptions(ctx context.Context, u partner.User, tenant 
 		// Of a customer that it never had a partner learns what it does of one that there is not.
 		return SeenPage{}, problem.New(problem.NotFound, "There is no such customer.")
 	}
-	known := map[partner.TenantID]relationship.Relationship{}
+	known := related{}
 	list := SeenPage{Next: page.Next}
 	for _, sub := range page.Subscriptions {
 		if sub, err = s.supported(ctx, sub, known); err != nil {

@@ -446,6 +446,41 @@ func (s *Store) ListSubscriptions(ctx context.Context, v commerce.View, q commer
 	return page, nil
 }
 
+// SubscriptionsOf is that of [commerce.SubscriptionStore]: one query, and a batch each of what is here and of what is elsewhere.
+func (s *Store) SubscriptionsOf(
+	ctx context.Context, p partner.TenantID, q commerce.SubscriptionQuery,
+) (page commerce.SubscriptionPage, err error) {
+	defer func() { wrap(&err, "all subscriptions of %s", p) }()
+	begin := subscriptionPrefix
+	if q.Customer != "" {
+		begin = tradePrefix(subscriptionPrefix, q.Customer)
+	}
+	in := s.newestFirst(partition(p), begin)
+	if q.After != "" {
+		customer, id, ok := parseSubscriptionPlace(q.After)
+		if !ok || q.Customer != "" && customer != q.Customer {
+			return page, errAfter()
+		}
+		in.ExclusiveStartKey = startAt(subscriptionKey(p, customer, id), subscriptionPrefix+q.After)
+	}
+	page.Subscriptions, page.Next, err = paged(ctx, s, in, listing[commerce.Subscription]{
+		limit: min(q.Limit, maxBatch), attr: listAtAttr, prefix: subscriptionPrefix,
+		place: func(sub commerce.Subscription) string { return subscriptionPlace(sub.Customer, sub.CreatedAt, sub.ID) },
+		fits:  func(sub commerce.Subscription) bool { return q.Fits(p, sub) },
+		read: func(ctx context.Context, entries []image) ([]commerce.Subscription, error) {
+			items, err := ofEntries(s, true, func(i image) (image, error) { return i, nil })(ctx, entries)
+			if err != nil {
+				return nil, err
+			}
+			if items, err = s.fetched(ctx, items); err != nil {
+				return nil, err
+			}
+			return ofItems(SubscriptionFromImage)(ctx, items)
+		},
+	})
+	return page, err
+}
+
 // WriteSubscription is that of [commerce.SubscriptionStore].
 func (s *Store) WriteSubscription(ctx context.Context, c commerce.SubscriptionChange, r *relationship.Change) (err error) {
 	defer func() { wrap(&err, "write subscription %s", c.After.ID) }()

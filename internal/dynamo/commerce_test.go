@@ -11,6 +11,7 @@ import (
 	"concord/internal/commerce"
 	"concord/internal/dynamo"
 	"concord/internal/emailaddr"
+	"concord/internal/granular"
 	"concord/internal/partner"
 	"concord/internal/relationship"
 )
@@ -39,13 +40,17 @@ func TestCostOfCommerce(t *testing.T) {
 		}
 	}
 	customer := randomTenant()
-	if err := store.Commit(ctx, nil, []relationship.Change{{After: relationship.Relationship{
+	related := relationship.Relationship{
 		ID: "rel_mfzxe2lomruw4zzanfzsa5dpnu", Partner: s.user.Tenant, Customer: relationship.Customer{Tenant: customer, CompanyName: "Larch Ltd", Domains: []string{"larch.example"}, Country: "US", Cloud: "public"},
 		Role: relationship.Direct, Status: relationship.Active, Origin: "invitation", DelegatedAdmin: relationship.NoAdministration, IdentityCheck: relationship.NotNeeded, EstablishedAt: s.now, UpdatedAt: s.now, Version: 1,
 		History: []relationship.Entry{{At: s.now, Action: relationship.Established, By: "who", Status: relationship.Active, DelegatedAdmin: relationship.NoAdministration, IdentityCheck: relationship.NotNeeded}},
-	}}}); err != nil {
-		t.Fatal(err)
 	}
+	relate := func(r relationship.Relationship) {
+		if err := store.Commit(ctx, nil, []relationship.Change{{After: r}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	relate(related)
 	service := commerce.Service{
 		Accounts: store, Holders: store, Relationships: store, Agreements: store, Orders: store, Subscriptions: store, Texts: store, Partnerships: commerce.Tiers{Store: store},
 		Regions: partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: emailaddr.Addresses{AllowReserved: true}, Now: s.service.Now,
@@ -85,6 +90,30 @@ func TestCostOfCommerce(t *testing.T) {
 	})
 	measure("subscriptions, a page of one", "1 BatchGetItem, 2 GetItem, 1 Query | 0 | 0 | 0 | **0** | 2.5 | 0.5 | 0 | **3**", func() error {
 		_, err := service.ListSubscriptions(ctx, s.user, string(customer), commerce.Page{Limit: 25})
+		return err
+	})
+	const ofOne = "2 BatchGetItem, 1 GetItem, 1 Query | 0 | 0 | 0 | **0** | 2.5 | 0.5 | 0 | **3**"
+	measure("subscriptions over all customers, a page of one", ofOne, func() error {
+		_, err := service.AllSubscriptions(ctx, s.user, commerce.SubscriptionQuery{Limit: 25})
+		return err
+	})
+	related.AgreementSigned = true
+	for range 24 {
+		related.Customer.Tenant = randomTenant()
+		relate(related)
+		lines := []commerce.WishedLine{{Offer: new("ofr-cloud-reserved"), Quantity: new(25)}}
+		_, _, err := service.Place(ctx, command(), string(related.Customer.Tenant), commerce.Wish{Lines: lines})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	service.Granular = &granular.Service{Store: store, Roles: granular.ShippedRoles(), Now: s.service.Now}
+	const ofMany = "2 BatchGetItem, 1 GetItem, 26 Query | 0 | 0 | 0 | **0** | 75.5 | 1 | 0 | **76.5**"
+	measure("subscriptions of 25 customers", ofMany, func() error {
+		page, err := service.AllSubscriptions(ctx, s.user, commerce.SubscriptionQuery{Limit: 25})
+		if err == nil && len(page.Subscriptions) != 25 {
+			err = fmt.Errorf("%d subscriptions", len(page.Subscriptions))
+		}
 		return err
 	})
 	measure("customers that signed themselves, 25", "1 BatchGetItem | 0 | 0 | 0 | **0** | 12.5 | 0 | 0 | **12.5**", func() error {

@@ -59,6 +59,8 @@
 //	may it be bought                      GetItem per fact; the relationship says that was signed
 //	order; subscription                   GetItem                                                     P#<seller> O#<customer>#<id>, U#…
 //	those of a customer, newest first     Query of index list, BatchGetItem of the page               index list
+//	subscriptions over all customers,     Query of index list, BatchGetItem of the page and of     index list
+//	  by customer, newest first           what pointers of the page point to
 //	subscriptions on record for           GetItem of a pointer, GetItem of what it points to          P#<reseller> U#<customer>#<id>
 //	is anything active that was sold      part of the relationship                                    P#<seller> C#<customer>
 //	whose a PartnerID is                  GetItem                                                     PARTNERID#<id> A

@@ -426,6 +426,19 @@ func parseTradePlace(s string) (id string, ok bool) {
 	return id, cut && err == nil && isID(id) && tradePlace(at, id) == s
 }
 
+// subscriptionPlace orders the subscriptions of a partner by customer, and those of one by tradePlace.
+func subscriptionPlace(customer partner.TenantID, created time.Time, id string) string {
+	return string(customer) + "#" + tradePlace(created, id)
+}
+
+// parseSubscriptionPlace is the reverse of subscriptionPlace.
+func parseSubscriptionPlace(s string) (customer partner.TenantID, id string, ok bool) {
+	tenant, rest, cut := strings.Cut(s, "#")
+	customer, known := partner.ParseTenantID(tenant)
+	id, placed := parseTradePlace(rest)
+	return customer, id, cut && known && placed && string(customer) == tenant
+}
+
 func ceiling(t time.Time) time.Time {
 	return t.UTC().Add(time.Second - time.Nanosecond).Truncate(time.Second)
 }

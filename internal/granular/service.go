@@ -425,23 +425,37 @@ const lanes = 8
 // Administered says which of some customers a partner administers granularly now. Each is asked about by itself: what lies between the ids of
 // a page may be all that the partner has.
 func (s *Service) Administered(ctx context.Context, p partner.TenantID, customers []partner.TenantID) (map[partner.TenantID]bool, error) {
-	now, failures, found := s.now(), make([]error, len(customers)), make([]bool, len(customers))
+	now := s.now()
+	return each(customers, func(customer partner.TenantID) (bool, error) {
+		grants, err := s.Store.Grants(ctx, p, customer, customer)
+		return slices.ContainsFunc(grants, func(g Grant) bool { return g.Live(now) }), err
+	})
+}
+
+// CoveringSubscriptions is [Service.CoversSubscriptions] of many customers.
+func (s *Service) CoveringSubscriptions(
+	ctx context.Context, p partner.TenantID, customers []partner.TenantID,
+) (map[partner.TenantID]bool, error) {
+	return each(customers, func(customer partner.TenantID) (bool, error) { return s.CoversSubscriptions(ctx, p, customer) })
+}
+
+// each asks about every customer, about some at once.
+func each(customers []partner.TenantID, ask func(partner.TenantID) (bool, error)) (map[partner.TenantID]bool, error) {
+	failures, found := make([]error, len(customers)), make([]bool, len(customers))
 	var all sync.WaitGroup
 	for lane := range min(lanes, len(customers)) {
 		all.Go(func() {
 			for n := lane; n < len(customers); n += lanes {
-				var grants []Grant
-				grants, failures[n] = s.Store.Grants(ctx, p, customers[n], customers[n])
-				found[n] = slices.ContainsFunc(grants, func(g Grant) bool { return g.Live(now) })
+				found[n], failures[n] = ask(customers[n])
 			}
 		})
 	}
 	all.Wait()
-	live := map[partner.TenantID]bool{}
+	answers := map[partner.TenantID]bool{}
 	for n, customer := range customers {
-		live[customer] = found[n]
+		answers[customer] = found[n]
 	}
-	return live, errors.Join(failures...)
+	return answers, errors.Join(failures...)
 }
 
 // Revise changes the terms: all of them until the customer is asked, and while it is active whether it extends by itself and, to fewer,

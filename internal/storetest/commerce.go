@@ -40,6 +40,7 @@ const (
 	ListOrders        Operation = "ListOrders"
 	Subscription      Operation = "Subscription"
 	ListSubscriptions Operation = "ListSubscriptions"
+	SubscriptionsOf   Operation = "SubscriptionsOf"
 	WriteSubscription Operation = "WriteSubscription"
 	Supported         Operation = "Supported"
 	EndRelationship   Operation = "End"
@@ -299,6 +300,39 @@ func (m *Memory) ListSubscriptions(ctx context.Context, v commerce.View, q comme
 		}
 		page.Next = next
 		return err
+	})
+	return page, err
+}
+
+// SubscriptionsOf is that of [commerce.SubscriptionStore].
+func (m *Memory) SubscriptionsOf(
+	ctx context.Context, p partner.TenantID, q commerce.SubscriptionQuery,
+) (page commerce.SubscriptionPage, err error) {
+	if err := ctx.Err(); err != nil {
+		return page, err
+	}
+	err = m.do(SubscriptionsOf, func() error {
+		all := map[string]commerce.Subscription{}
+		for _, s := range m.subscriptions {
+			if q.Fits(p, s) {
+				all[string(s.Customer)+"#"+tradePlace(s.CreatedAt, s.ID)] = s
+			}
+		}
+		tenant, rest, _ := strings.Cut(q.After, "#")
+		at, _, placed := strings.Cut(rest, "#")
+		of, known := partner.ParseTenantID(tenant)
+		if q.After != "" && (!placed || !known || !isTime(at) || q.Customer != "" && of != q.Customer) {
+			return malformed()
+		}
+		places := slices.Sorted(maps.Keys(all))
+		slices.Reverse(places)
+		behind := func(place string) bool { return q.After == "" || place < q.After }
+		kept, next := walk(places, q.Limit, behind, func(string) bool { return true })
+		for _, k := range kept {
+			page.Subscriptions = append(page.Subscriptions, copySubscription(all[k]))
+		}
+		page.Next = next
+		return nil
 	})
 	return page, err
 }
@@ -830,6 +864,79 @@ func (s *suite) supports() {
 	changes(func(s *commerce.Subscription) { s.Reseller, s.SupportContact, s.SupportedSince = who, who, s.CreatedAt }, true)
 	changes(func(s *commerce.Subscription) { s.SupportContact, s.SupportedSince = "", time.Time{} }, true)
 	changes(func(s *commerce.Subscription) { s.Reseller, s.SupportContact = "", r.Partner }, false)
+}
+
+// overAllCustomers: what a partner sold, is on record for or supports is listed over all customers, those of one together,
+// newest first.
+func (s *suite) overAllCustomers() {
+	who, other := tenant(), tenant()
+	places := map[string]commerce.Subscription{}
+	for n := range 9 {
+		seller := who
+		if n%3 > 0 {
+			seller = other
+		}
+		r := s.agree(seller, func(r *relationship.Relationship) { r.Customer.Tenant = tenant() })
+		for m := range 2 {
+			o, sub, c := bought(r, 10*n+m)
+			switch n % 3 {
+			case 1:
+				sub.Reseller, sub.PartnerIDOfRecord = who, "4100003"
+			case 2:
+				sub.SupportContact, sub.SupportedSince = who, sub.CreatedAt
+			}
+			if m == 1 {
+				sub.Status = commerce.SubscriptionSuspended
+			}
+			s.place(o, sub, c)
+			r, places[string(sub.Customer)+"#"+tradePlace(sub.CreatedAt, sub.ID)] = c.After, sub
+		}
+	}
+	stranger := s.agree(tenant(), func(*relationship.Relationship) {})
+	o, sub, c := bought(stranger, 99)
+	s.place(o, sub, c)
+	order := slices.Sorted(maps.Keys(places))
+	slices.Reverse(order)
+	one := places[order[4]].Customer
+	for _, q := range []commerce.SubscriptionQuery{
+		{}, {Capacity: commerce.Sold}, {Capacity: commerce.OnRecord}, {Capacity: commerce.Supporting},
+		{Customer: one}, {Customer: tenant()}, {Statuses: []commerce.SubscriptionStatus{commerce.SubscriptionSuspended}},
+		{
+			Statuses: []commerce.SubscriptionStatus{commerce.SubscriptionActive, commerce.SubscriptionDeleted},
+			Capacity: commerce.OnRecord,
+		},
+	} {
+		want := []string{}
+		for _, place := range order {
+			if q.Fits(who, places[place]) {
+				want = append(want, places[place].ID)
+			}
+		}
+		for _, q.Limit = range []int{1, 4, 25} {
+			s.eventually(fmt.Sprintf("%+v", q), func() (any, bool) {
+				got := []string{}
+				for q := q; ; {
+					found, err := s.Trade.SubscriptionsOf(s.Context(), who, q)
+					if err != nil {
+						s.Fatal(err)
+					}
+					for _, sub := range found.Subscriptions {
+						s.same(places[string(sub.Customer)+"#"+tradePlace(sub.CreatedAt, sub.ID)], sub)
+						got = append(got, sub.ID)
+					}
+					if q.After = found.Next; q.After == "" {
+						return got, slices.Equal(got, want)
+					}
+				}
+			})
+		}
+	}
+	for _, after := range []string{"x", string(one), string(one) + "#2025-03-01#", tradePlace(noon, sub.ID)} {
+		_, err := s.Trade.SubscriptionsOf(s.Context(), who, commerce.SubscriptionQuery{Limit: 2, After: after})
+		s.code(err, problem.MalformedRequest)
+	}
+	_, err := s.Trade.SubscriptionsOf(s.Context(), who, commerce.SubscriptionQuery{Limit: 2, After: order[0], Customer: one})
+	s.code(err, problem.MalformedRequest)
 }
 
 // salesOfOthers: a view that has sellers has everything that they sold to the customer, in one order, each subscription once.

@@ -203,6 +203,7 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"subscriptions of a reseller on record", (*suite).onRecord},
 		{"subscriptions of who supports", (*suite).supports},
 		{"subscriptions that others sold", (*suite).salesOfOthers},
+		{"subscriptions over all customers", (*suite).overAllCustomers},
 		{"relationship ends with what is supported", (*suite).ends},
 		{"reputation of a week", (*suite).week},
 		{"reputation, 64 at once", (*suite).weekOnce},

@@ -26,6 +26,7 @@ func Commerce(g Gate, s *commerce.Service, granted *granular.Service, texts term
 		"GET /v1/compliance/csp/agreementstatus":                           t.compliance,
 		"GET /v1/profiles/partnerids/{partnerId}":                          t.validate,
 
+		"GET /v1/subscriptions": t.all,
 		"GET /v1/offers":        t.offers,
 		"GET /v1/access-levels": t.levels,
 		"GET /v1/customers/{tenantId}/purchase-eligibility":                          t.eligibility,
@@ -422,6 +423,7 @@ func (t trade) orders(c *call) error {
 type subscriptionDocument struct {
 	ID                     string                      `json:"id"`
 	CustomerTenantID       partner.TenantID            `json:"customerTenantId"`
+	CompanyName            string                      `json:"companyName,omitempty"` // the customer's, where the caller knows it
 	OrderID                string                      `json:"orderId"`
 	OfferID                string                      `json:"offerId"`
 	OfferName              string                      `json:"offerName"`
@@ -449,7 +451,8 @@ type refusalDocument struct {
 
 func subscriptionOf(s commerce.Seen) subscriptionDocument {
 	d := subscriptionDocument{
-		ID: s.ID, CustomerTenantID: s.Customer, OrderID: s.Order, OfferID: s.Offer, OfferName: s.OfferName, Family: s.Family, Term: s.Term, Quantity: s.Quantity,
+		ID: s.ID, CustomerTenantID: s.Customer, CompanyName: s.Company, OrderID: s.Order,
+		OfferID: s.Offer, OfferName: s.OfferName, Family: s.Family, Term: s.Term, Quantity: s.Quantity,
 		Status: s.Status, SellerTenantID: s.Seller, PartnerIDOfRecord: s.PartnerIDOfRecord, ResellerTenantID: s.Reseller, CustomerContact: s.CustomerContact(),
 		SupportContactTenantID: s.Supporter(), CreatedAt: s.CreatedAt.UTC(), UpdatedAt: s.UpdatedAt.UTC(), Version: s.Version,
 		AllowedActions: []commerce.Action{}, RefusedActions: []refusalDocument{},
@@ -473,6 +476,31 @@ func (t trade) subscriptions(c *call) error {
 	if err != nil {
 		return err
 	}
+	return c.subscriptions(l, found)
+}
+
+// all lists what the caller sold, is on record for or supports, whoever the customer.
+func (t trade) all(c *call) error {
+	l, err := c.list("role", "status", "customerTenantId")
+	if err != nil {
+		return err
+	}
+	q := commerce.SubscriptionQuery{
+		Capacity: oneOf(l, "role", commerce.Capacities...), Statuses: severalOf(l, "status", commerce.SubscriptionStatuses...),
+		Customer: l.tenant("customerTenantId"), Limit: l.Limit, After: l.After,
+	}
+	if l.err != nil {
+		return l.err
+	}
+	found, err := t.service.AllSubscriptions(c.r.Context(), c.user(), q)
+	if err != nil {
+		return err
+	}
+	return c.subscriptions(l, found)
+}
+
+// subscriptions answers with a page of a list of them.
+func (c *call) subscriptions(l *list, found commerce.SeenPage) (err error) {
 	answer := page[subscriptionDocument]{Items: []subscriptionDocument{}}
 	for _, s := range found.Subscriptions {
 		answer.Items = append(answer.Items, subscriptionOf(s))

@@ -47,9 +47,20 @@ func (t *tiers) CoversSubscriptions(_ context.Context, p, _ partner.TenantID) (b
 	return t.granular[p], t.err
 }
 
+func (t *tiers) CoveringSubscriptions(
+	_ context.Context, p partner.TenantID, customers []partner.TenantID,
+) (map[partner.TenantID]bool, error) {
+	all := map[partner.TenantID]bool{}
+	for _, customer := range customers {
+		all[customer] = t.granular[p]
+	}
+	return all, t.err
+}
+
 // trades reports whether function commerce serves a path.
 func trades(path string) bool {
-	for _, p := range []string{"/v1/agreements", "/v1/compliance/", "/v1/profiles/", "/v1/offers", "/v1/access-levels"} {
+	for _, p := range []string{"/v1/agreements", "/v1/compliance/", "/v1/profiles/", "/v1/offers", "/v1/access-levels",
+		"/v1/subscriptions"} {
 		if strings.HasPrefix(path, p) {
 			return true
 		}
@@ -618,7 +629,8 @@ func counters(a *api) map[string]request {
 	for _, target := range []string{
 		"/v1/agreements", ofLarch + "/agreements", ofLarch + "/directSignedCustomerAgreementStatus", "/v1/compliance/csp/agreementstatus?tenantId=" + birch,
 		"/v1/profiles/partnerids/4100003", "/v1/offers", "/v1/access-levels", ofLarch + "/purchase-eligibility", ofLarch + "/orders",
-		ofLarch + "/orders/ord_aaaaaaaaaaaaaaaaaaaaaaaaaa", ofLarch + "/subscriptions", sub, sub + "/supportcontact",
+		ofLarch + "/orders/ord_aaaaaaaaaaaaaaaaaaaaaaaaaa", ofLarch + "/subscriptions",
+		"/v1/subscriptions", sub, sub + "/supportcontact",
 	} {
 		all["GET "+target] = request{method: "GET", target: target}
 	}

@@ -25,7 +25,7 @@ var matrix = []struct {
 		"GET /v1/compliance/csp/agreementstatus", "GET /v1/profiles/partnerids/{partnerId}", "GET /v1/offers", "GET /v1/access-levels",
 		"GET /v1/customers/{tenantId}/purchase-eligibility", "GET /v1/customers/{tenantId}/orders", "GET /v1/customers/{tenantId}/orders/{orderId}",
 		"GET /v1/customers/{tenantId}/subscriptions", "GET /v1/customers/{tenantId}/subscriptions/{subscriptionId}",
-		"GET /v1/customers/{tenantId}/subscriptions/{subscriptionId}/supportcontact",
+		"GET /v1/customers/{tenantId}/subscriptions/{subscriptionId}/supportcontact", "GET /v1/subscriptions",
 	}},
 	{"create, edit, send, resend, cancel, renew customer invitations; batches", []partner.Role{partner.AdminAgent, partner.SalesAgent}, []string{
 		"POST /v1/invitations", "POST /v1/invitations/check", "PATCH /v1/invitations/{id}", "PUT /v1/invitations/{id}/draft", "POST /v1/invitations/{id}/draft/reset",
