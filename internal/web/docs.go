@@ -64,8 +64,19 @@ type referenceCode struct {
 	Value                struct{ Status int }
 }
 
-// docsPage is made once for each function that runs: the document does not change.
-var docsPage = sync.OnceValues(func() (page, policy string) {
+// docsMade is the page, made once: the document does not change. A variable that a function initializes would keep the
+// document, half a megabyte, in every program that links this package.
+var docsMade struct {
+	once         sync.Once
+	page, policy string
+}
+
+func docsPage() (page, policy string) {
+	docsMade.once.Do(func() { docsMade.page, docsMade.policy = writeDocs() })
+	return docsMade.page, docsMade.policy
+}
+
+func writeDocs() (page, policy string) {
 	var d reference
 	if err := json.Unmarshal(openapiJSON, &d); err != nil {
 		panic("web: " + err.Error()) // the tests have read it
@@ -86,7 +97,7 @@ var docsPage = sync.OnceValues(func() (page, policy string) {
 	b.WriteString("</main></body></html>\n")
 	sum := sha256.Sum256([]byte(docsCSS))
 	return b.String(), "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; frame-ancestors 'none'; base-uri 'none'"
-})
+}
 
 // docs answers with the reference page.
 func docs(c *call) error {
