@@ -44,6 +44,11 @@ var (
 	domain = append(slices.Clone(ground), "iso8601", "emailaddr", "partner", "command", "registry", "due", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
 	// Adapters know the domain, the words, and the small rooms that make clients and keys and write logs. They never know one another.
 	below = append(slices.Clone(domain), "webhook", "sealing", "audit", "oversight", "batch", "customer", "letter", "letter/markup", "draft", "awsenv", "keyring", "observe")
+	// One for each service that the API's functions and the console share.
+	constructors = []string{
+		"app/customers", "app/enrolling", "app/granting", "app/inviting", "app/notifying", "app/overseeing",
+		"app/partnering", "app/registering", "app/trading",
+	}
 )
 
 // house is the table "who may import whom". A package that is not in it does not exist yet: add it here, in its level.
@@ -103,21 +108,30 @@ var house = map[string]room{
 	// What only the console says, apart from what every function carries.
 	"locale/messages": {},
 	// How each function is put together, by its main and by tests: with what it needs, and so each knows adapters of its own alone.
-	"app":               {neighbours: []string{"awsenv", "emailaddr", "env", "observe", "recipient"}, foreign: append(slices.Clone(lambda), sdk...)},
-	"app/inviting":      {neighbours: append(slices.Clone(domain), "app", "dynamo")},
-	"app/invitations":   {neighbours: append(slices.Clone(below), "app", "app/inviting", "apigw", "dynamo", "web")},
+	"app": {neighbours: []string{"awsenv", "emailaddr", "env", "observe", "recipient"}, foreign: append(slices.Clone(lambda), sdk...)},
+	// The constructors of services, each a package of its own: a function links what it uses.
+	"app/customers":     {neighbours: append(slices.Clone(domain), "customer", "dynamo")},
+	"app/enrolling":     {neighbours: append(slices.Clone(domain), "dynamo")},
+	"app/granting":      {neighbours: append(slices.Clone(domain), "app", "dynamo")},
+	"app/inviting":      {neighbours: append(slices.Clone(below), "app", "dynamo")},
+	"app/notifying":     {neighbours: append(slices.Clone(below), "dynamo")},
+	"app/overseeing":    {neighbours: append(slices.Clone(below), "app", "dynamo")},
+	"app/partnering":    {neighbours: append(slices.Clone(domain), "dynamo")},
+	"app/registering":   {neighbours: append(slices.Clone(domain), "dynamo")},
+	"app/trading":       {neighbours: append(slices.Clone(domain), "app", "dynamo")},
+	"app/invitations":   {neighbours: append(slices.Clone(below), "app", "app/inviting", "app/notifying", "apigw", "dynamo", "web")},
 	"app/batches":       {neighbours: append(slices.Clone(below), "app", "app/inviting", "dynamo", "jobs"), foreign: []string{"golang.org/x/time/rate"}},
-	"app/relationships": {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "web")},
-	"app/commerce":      {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "web")},
+	"app/relationships": {neighbours: append(slices.Clone(below), "app", "app/customers", "app/granting", "app/partnering", "app/registering", "apigw", "dynamo", "web")},
+	"app/commerce":      {neighbours: append(slices.Clone(below), "app", "app/trading", "apigw", "dynamo", "web")},
 	"app/compat":        {neighbours: append(slices.Clone(below), "app", "app/commerce", "app/enrolment", "app/relationships", "apigw", "compat")},
-	"app/enrolment":     {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "web")},
-	"app/acceptance":    {neighbours: append(slices.Clone(below), "app", "apigw", "dynamo", "feedback", "identity", "pages")},
-	"app/console":       {neighbours: append(slices.Clone(below), "app", "app/inviting", "apigw", "console", "dynamo", "identity", "queues")},
+	"app/enrolment":     {neighbours: append(slices.Clone(below), "app", "app/enrolling", "app/overseeing", "apigw", "dynamo", "web")},
+	"app/acceptance":    {neighbours: append(slices.Clone(below), "app", "app/partnering", "apigw", "dynamo", "feedback", "identity", "pages")},
+	"app/console":       {neighbours: append(slices.Concat(below, constructors), "app", "apigw", "console", "dynamo", "identity", "queues")},
 	"app/authorizer":    {neighbours: []string{"authorizer", "identity"}},
 	"app/mailer":        {neighbours: append(slices.Clone(below), "app", "dynamo", "mail", "stream"), foreign: []string{"golang.org/x/time/rate"}},
 	"app/events":        {neighbours: append(slices.Clone(below), "app", "dynamo", "events", "stream")},
 	"app/feedback":      {neighbours: append(slices.Clone(below), "app", "dynamo", "feedback")},
-	"app/webhooks":      {neighbours: append(slices.Clone(below), "app", "dynamo", "hooks", "jobs")},
+	"app/webhooks":      {neighbours: append(slices.Clone(below), "app", "app/notifying", "dynamo", "hooks", "jobs")},
 	"app/cleanup":       {neighbours: append(slices.Clone(below), "app", "dynamo")},
 	// What is encrypted with a key that its text names.
 	"sealing": {neighbours: []string{"link"}},

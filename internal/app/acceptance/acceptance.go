@@ -7,6 +7,7 @@ import (
 
 	"concord/internal/apigw"
 	"concord/internal/app"
+	"concord/internal/app/partnering"
 	"concord/internal/commerce"
 	"concord/internal/customer"
 	"concord/internal/dynamo"
@@ -21,7 +22,6 @@ import (
 	"concord/internal/locale"
 	"concord/internal/pages"
 	"concord/internal/partner"
-	"concord/internal/partnership"
 	"concord/internal/registry"
 	"concord/internal/relationship"
 )
@@ -99,7 +99,7 @@ func parts(c Config, given app.Given) (site pages.Site, base string, err error) 
 		Invitations: invitations, Granular: administration,
 		Customers: customer.Portal{
 			Store: store, Register: store, Accounts: store, Purchases: store, Support: store, Granular: administration, Requests: store, Answers: invitations,
-			Recognition: recognition, Tiers: partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: now},
+			Recognition: recognition, Tiers: partnering.New(store, now),
 			Signing: signing, Addresses: addresses, Evidence: app.Years(c.EvidenceYears), MayLeave: c.CustomersLeave, Now: now,
 		},
 		Enrolments: enrolment.Confirmation{Store: store, Calendar: enrolment.Records{Store: store}, Now: now},

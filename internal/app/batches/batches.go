@@ -21,13 +21,12 @@ import (
 type Config struct {
 	env.Local
 	inviting.Config
-	Stack        string `env:"STACK"`                         // name of the stack; a dimension of every metric
-	Table        string `env:"TABLE_NAME"`                    // the DynamoDB table of this deployment
-	Clouds       string `env:"CLOUDS"`                        // JSON array of the clouds: id, portalName, baseUrl, administrationOptional
-	Rate         int    `env:"BATCH_ROWS_PER_SECOND"`         // how many rows of one batch begin in a second
-	MailRate     int    `env:"MAIL_RATE"`                     // mails per second that the SES account may send
-	Lanes        int    `env:"BATCH_LANES" default:"8"`       // how many rows are worked on at a time
-	AllowMessage bool   `env:"ALLOW_MESSAGE" default:"false"` // lets partners say something in our mail (0.17)
+	Stack    string `env:"STACK"`                   // name of the stack; a dimension of every metric
+	Table    string `env:"TABLE_NAME"`              // the DynamoDB table of this deployment
+	Clouds   string `env:"CLOUDS"`                  // JSON array of the clouds: id, portalName, baseUrl, administrationOptional
+	Rate     int    `env:"BATCH_ROWS_PER_SECOND"`   // how many rows of one batch begin in a second
+	MailRate int    `env:"MAIL_RATE"`               // mails per second that the SES account may send
+	Lanes    int    `env:"BATCH_LANES" default:"8"` // how many rows are worked on at a time
 }
 
 // New makes the function.
@@ -38,7 +37,6 @@ func New(c Config, given app.Given) (jobs.Function, error) {
 	}
 	now, store := c.Clock(), dynamo.New(given.AWS, c.Table)
 	service := inviting.New(c.Config, store, clouds, emailaddr.Addresses{AllowReserved: c.AllowReserved}, now)
-	service.AllowMessage = c.AllowMessage
 	worker := &batch.Worker{
 		Store: store, Invitations: service, Limiter: rate.NewLimiter(rate.Limit(c.Rate), 1),
 		// Two batches at once leave a fifth of the rate to the mails of people: what is queued in the stream goes in its order.

@@ -7,14 +7,11 @@ import (
 
 	"concord/internal/apigw"
 	"concord/internal/app"
-	"concord/internal/commerce"
+	"concord/internal/app/trading"
 	"concord/internal/dynamo"
 	"concord/internal/emailaddr"
-	"concord/internal/enrolment"
 	"concord/internal/env"
-	"concord/internal/granular"
 	"concord/internal/keyring"
-	"concord/internal/partner"
 	"concord/internal/web"
 )
 
@@ -42,15 +39,8 @@ func Handler(c Config, given app.Given) (http.Handler, error) {
 	gate := web.Gate{
 		Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: given.Log,
 	}
-	granted := &granular.Service{Store: store, Accounts: store, Roles: granular.ShippedRoles(), Now: now}
-	service := &commerce.Service{
-		Accounts: store, Holders: store, Records: enrolment.Records{Store: store}, Relationships: store, Agreements: store, Orders: store,
-		Subscriptions: store, Partnerships: commerce.Tiers{Store: store}, Texts: store, Evidence: app.Years(c.EvidenceYears),
-		Granular: granted,
-		Regions:  partner.ShippedRegions(), Offers: commerce.ShippedOffers(), Addresses: emailaddr.Addresses{AllowReserved: c.AllowReserved},
-		Now: now,
-	}
-	if err := errors.Join(app.Whole(gate), app.Whole(service), app.Whole(granted, "Clouds", "Recognition", "Locales", "Quota")); err != nil {
+	service, granted := trading.New(app.Years(c.EvidenceYears), store, emailaddr.Addresses{AllowReserved: c.AllowReserved}, now)
+	if err := errors.Join(app.Whole(gate), app.Whole(service), app.Whole(granted, trading.WithoutToGrant...)); err != nil {
 		return nil, err
 	}
 	return web.Commerce(gate, service, granted, store), nil

@@ -57,8 +57,9 @@ func api(c Config, given app.Given) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	enrolled, err := enrolment.Handler(enrolment.Config{Local: c.Local, Table: c.Table, Secret: c.Secret,
-		Clouds: c.Clouds}, given)
+	enrolled, err := enrolment.Handler(enrolment.Config{
+		Local: c.Local, Table: c.Table, Secret: c.Secret, Clouds: c.Clouds, EvidenceYears: c.EvidenceYears,
+	}, given)
 	if err != nil {
 		return nil, err
 	}

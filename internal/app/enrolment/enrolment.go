@@ -8,13 +8,12 @@ import (
 
 	"concord/internal/apigw"
 	"concord/internal/app"
+	"concord/internal/app/enrolling"
+	"concord/internal/app/overseeing"
 	"concord/internal/dynamo"
 	"concord/internal/emailaddr"
-	"concord/internal/enrolment"
 	"concord/internal/env"
 	"concord/internal/keyring"
-	"concord/internal/locale"
-	"concord/internal/oversight"
 	"concord/internal/partner"
 	"concord/internal/web"
 )
@@ -45,14 +44,8 @@ func Handler(c Config, given app.Given) (http.Handler, error) {
 		return nil, err
 	}
 	now, store, keys := c.Clock(), dynamo.New(given.AWS, c.Table), keyring.New(given.AWS, c.Secret)
-	records := enrolment.Records{Store: store, Now: now}
-	reports := oversight.Reports{Store: store, Now: now}
-	reading := oversight.Reading{Store: store, Accounts: store, Audit: store, Keep: app.Years(c.EvidenceYears), Now: now}
-	service := &enrolment.Service{
-		Store: store, Accounts: store, Directory: records, Validator: enrolment.Formats{}, Locations: records, Holders: store,
-		Calendar: records, Texts: store, Addresses: emailaddr.Addresses{AllowReserved: c.AllowReserved}, Clouds: clouds,
-		Locales: locale.Tags, Now: now,
-	}
+	service, records := enrolling.New(store, clouds, emailaddr.Addresses{AllowReserved: c.AllowReserved}, now)
+	reports, reading := overseeing.New(app.Years(c.EvidenceYears), store, now)
 	gate := web.Gate{Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Log: given.Log}
 	if err := errors.Join(app.Whole(gate, "Customers"), app.Whole(service), app.Whole(records), app.Whole(reports), app.Whole(reading)); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"concord/internal/app"
+	"concord/internal/batch"
 	"concord/internal/dynamo"
 	"concord/internal/emailaddr"
 	"concord/internal/granular"
@@ -21,6 +22,8 @@ type Config struct {
 	SalesAgentsRequest bool `env:"SALES_AGENT_MAY_REQUEST_PARTNERSHIP" default:"false"`
 	// AdminAgentsAsk keeps sales agents from requests for delegated administration (0.5).
 	AdminAgentsAsk bool `env:"DELEGATED_ADMIN_NEEDS_ADMIN_AGENT" default:"false"`
+	// AllowMessage lets partners say something in our mail (0.17).
+	AllowMessage bool `env:"ALLOW_MESSAGE" default:"false"`
 }
 
 // Without are the parts of the service that only who answers has: see [app.Whole].
@@ -36,5 +39,11 @@ func New(c Config, store *dynamo.Store, clouds partner.Clouds, addresses emailad
 		Recognition: relationship.Recognition{Companies: store}, GranularRoles: granular.ShippedRoles(),
 		Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Limits: c.Limits(), Now: now,
 		SalesAgentsRequestPartnerships: c.SalesAgentsRequest, DelegatedAdminNeedsAdminAgent: c.AdminAgentsAsk,
+		AllowMessage: c.AllowMessage,
 	}
+}
+
+// Bulk makes what takes batches of them.
+func Bulk(store *dynamo.Store, invitations *invitation.Service, now func() time.Time) *batch.Service {
+	return &batch.Service{Store: store, Accounts: store, Invitations: invitations, Now: now}
 }

@@ -8,19 +8,15 @@ import (
 
 	"concord/internal/apigw"
 	"concord/internal/app"
-	"concord/internal/commerce"
-	"concord/internal/customer"
+	"concord/internal/app/customers"
+	"concord/internal/app/granting"
+	"concord/internal/app/partnering"
+	"concord/internal/app/registering"
 	"concord/internal/dynamo"
 	"concord/internal/emailaddr"
 	"concord/internal/env"
-	"concord/internal/granular"
-	"concord/internal/invitation"
 	"concord/internal/keyring"
-	"concord/internal/locale"
 	"concord/internal/partner"
-	"concord/internal/partnership"
-	"concord/internal/recipient"
-	"concord/internal/registry"
 	"concord/internal/web"
 )
 
@@ -28,18 +24,10 @@ import (
 type Config struct {
 	env.Local
 	app.Quotas
+	customers.Rules
 	Table  string `env:"TABLE_NAME"`  // the DynamoDB table of this deployment
 	Secret string `env:"LINK_SECRET"` // ARN or name of the secret from which the keys of cursors are derived
 	Clouds string `env:"CLOUDS"`      // JSON array of {id, portalName, baseUrl, administrationOptional}, in which partners are
-
-	// AssociationGrants gives a reseller administration of what its provider creates for it, without asking the customer (0.18).
-	AssociationGrants bool `env:"ASSOCIATION_GRANTS_DELEGATED_ADMIN" default:"false"`
-	// ResellersRemove says whether an indirect reseller may end a relationship (0.7).
-	ResellersRemove bool `env:"RESELLER_MAY_REMOVE_RELATIONSHIP" default:"true"`
-	// RemovalNeedsNone says whether a relationship ends only when no subscription that the remover sold is active (0.6).
-	RemovalNeedsNone bool `env:"REMOVAL_NEEDS_NO_ACTIVE_SUBSCRIPTION" default:"true"`
-	// CreatedDaily is how many customers a partner creates on a day of UTC at most; 0 for any number.
-	CreatedDaily int `env:"CREATIONS_PER_DAY" default:"50"`
 }
 
 // New makes the function.
@@ -62,34 +50,21 @@ func Handler(c Config, given app.Given) (http.Handler, error) {
 	gate := web.Gate{
 		Accounts: store, Claims: apigw.Claims, RequestID: apigw.RequestID, Keys: keys.Keys, Customers: store, Log: given.Log,
 	}
+	operator := registering.New(store, clouds, addresses, now)
 	api := web.OperatorAPI{
-		Limits:       c.Limits(),
-		Registry:     &registry.Service{Store: store, Clouds: clouds, Addresses: addresses, Locales: locale.Tags, Now: now},
-		Reputation:   registry.Reputation{Store: store, Now: now},
-		Clearing:     invitation.Clearing{Store: store, Granular: store, Accounts: store, Now: now},
-		Suppressions: recipient.SuppressionRemoval{Ledger: store, Addresses: addresses, Now: now},
-		Regions:      partner.ShippedRegions(),
+		Limits: c.Limits(), Registry: operator.Registry, Reputation: operator.Reputation, Clearing: operator.Clearing,
+		Suppressions: operator.Suppressions, Regions: partner.ShippedRegions(),
 	}
-	granted := &granular.Service{
-		Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Locales: locale.Tags, Now: now,
-		Quota: recipient.Quota{Ledger: store, Limits: c.Limits()},
+	granted := granting.New(c.Quotas, store, clouds, addresses, now)
+	related := web.Customers{
+		Store: store, Texts: store, Agreed: customers.Agreed(store), Service: customers.New(c.Rules, store, clouds, addresses, now),
 	}
-	customers := web.Customers{
-		Store: store, Texts: store,
-		Agreed: commerce.Agreed{Signatures: store, Accounts: store, Partnerships: commerce.Tiers{Store: store}, Tiers: store},
-		Service: customer.Service{
-			Store: store, Register: store, Support: store, Customers: store, Directory: store, Grants: store, Partnerships: store,
-			Accounts: store, Texts: store, Regions: partner.ShippedRegions(), Clouds: clouds, Addresses: addresses,
-			Webmail: emailaddr.Webmail, Daily: c.CreatedDaily, Now: now,
-			SubscriptionsStay: !c.RemovalNeedsNone, ResellersKeep: !c.ResellersRemove, AssociationGrants: c.AssociationGrants,
-		},
-	}
-	partners := partnership.Service{Store: store, Accounts: store, Tiers: store, Texts: store, Now: now}
+	partners := partnering.New(store, now)
 	if err := errors.Join(
-		app.Whole(gate), app.Whole(api, "Reputation.Paused"), app.Whole(customers), app.Whole(partners),
-		app.Whole(granted, "Recognition"), // customers answer in functions/acceptance
+		app.Whole(gate), app.Whole(api, registering.WithoutReputation), app.Whole(related), app.Whole(partners),
+		app.Whole(granted, granting.Without...), // customers answer in functions/acceptance
 	); err != nil {
 		return nil, err
 	}
-	return web.Relationships(gate, customers, granted, partners, store, api, now), nil
+	return web.Relationships(gate, related, granted, partners, store, api, now), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"concord/internal/app"
+	"concord/internal/app/notifying"
 	"concord/internal/dynamo"
 	"concord/internal/env"
 	"concord/internal/hooks"
@@ -16,18 +17,17 @@ import (
 // Config is what template.yaml sets.
 type Config struct {
 	env.Local
+	notifying.Endpoints
 	Stack  string `env:"STACK"`       // name of the stack; a dimension of every metric
 	Table  string `env:"TABLE_NAME"`  // the DynamoDB table of this deployment
 	Secret string `env:"LINK_SECRET"` // ARN or name of the secret from which the keys are derived that seal endpoints' secrets
-	// LocalWebhooks also delivers to http://127.0.0.1, which only a local stack does.
-	LocalWebhooks bool `env:"ALLOW_LOCAL_WEBHOOKS" default:"false"`
 }
 
 // New makes the function.
 func New(c Config, given app.Given) (jobs.Function, error) {
 	worker := &webhook.Worker{
 		Store: dynamo.New(given.AWS, c.Table), Seals: webhook.Seals{Keys: keyring.New(given.AWS, c.Secret).Keys},
-		Sender: hooks.NewSender(webhook.Addresses{Local: c.LocalWebhooks}, nil), Now: c.Clock(),
+		Sender: hooks.NewSender(notifying.Addresses(c.Endpoints), nil), Now: c.Clock(),
 	}
 	queue := &jobs.Queue[webhook.Key, webhook.Tally]{
 		Of: jobs.Webhooks, Worker: worker, Log: given.Log, Metrics: given.Metrics(c.Stack, "webhooks"),
