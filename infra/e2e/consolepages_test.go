@@ -36,7 +36,9 @@ func TestConsolePagesInBrowser(t *testing.T) {
 		"agent@birch.example": {
 			{"console-customers", "/console/customers"}, {"console-customer", "/console/customers/" + walnut}, {"console-remove", "/console/customers/" + walnut + "/remove"},
 			{"console-attest", "/console/customers/" + walnut + "/agreement"}, {"console-add-customer", "/console/customers/new"},
-			{"console-order", "/console/orders/new?customer=" + walnut}, {"console-subscriptions", "/console/subscriptions?customer=" + walnut},
+			{"console-order", "/console/orders/new?customer=" + walnut}, {"console-subscriptions", "/console/subscriptions"},
+			{"console-subscriptions", "/console/subscriptions?role=onRecord"},
+			{"console-subscriptions", "/console/subscriptions?customerTenantId=" + walnut},
 			{"console-subscription", "/console/subscriptions/" + walnut + "/" + subscription},
 			{"console-subscription-cancel", "/console/subscriptions/" + walnut + "/" + subscription + "/cancel"},
 			{"console-resellers", "/console/resellers"}, {"console-reseller", "/console/resellers/" + between},
@@ -49,7 +51,7 @@ func TestConsolePagesInBrowser(t *testing.T) {
 		"agent@cedar.example": {
 			{"console-providers", "/console/providers"}, {"console-providers", "/console/providers?show=directory"}, {"console-provider", "/console/providers/" + between},
 			{"console-provider-remove", "/console/providers/" + between + "/remove"},
-			{"console-account", "/console/account"},
+			{"console-account", "/console/account"}, {"console-subscriptions", "/console/subscriptions?role=onRecord"},
 		},
 		"ops@concord.example": {
 			{"console-operator", "/console/operator"}, {"console-operator-vetting", "/console/operator/vetting"}, {"console-operator-partners", "/console/operator/partners"},

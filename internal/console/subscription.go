@@ -15,15 +15,13 @@ import (
 	"concord/internal/relationship"
 )
 
-// subscriptions are those of a customer, for which the page asks first.
+// subscriptions are those of a customer, or of all.
 func (h *site) subscriptions(v *visit) (*page, error) {
-	p := v.page("console.menu.subscriptions")
 	id, ok := partner.ParseTenantID(v.typed("customerTenantId", 36))
 	if !ok {
-		chosen, err := h.chooseCustomer(v)
-		p.Template, p.Content = "choose-customer", chosen
-		return p, err
+		return h.allSubscriptions(v)
 	}
+	p := v.page("console.menu.subscriptions")
 	k, err := h.Customers.KnownCustomer(v.ctx(), v.user.Tenant, id)
 	if err != nil {
 		return nil, err

@@ -328,12 +328,7 @@ type chosenCustomers struct {
 
 // chooseCustomer lists the newest customers to choose one of.
 func (h *site) chooseCustomer(v *visit) (chosenCustomers, error) {
-	found, err := h.Relationships.Relationships(v.ctx(), v.user.Tenant,
-		relationship.Query{Status: relationship.Active, Limit: 100})
-	f := field{Printer: v.Printer, Kind: "select", Name: "customerTenantId", Label: v.T("console.actor.customer")}
-	for _, r := range found.Relationships {
-		f.Options = append(f.Options, option{Value: string(r.Customer.Tenant), Label: v.companyName(r.Customer)})
-	}
+	f, err := h.customerField(v)
 	c := chosenCustomers{Filters: filters{Printer: v.Printer, Action: v.r.URL.Path, Fields: []field{f}}}
 	if reseller := v.typed("resellerTenantId", 36); reseller != "" {
 		c.Filters.Fields = append(c.Filters.Fields, field{Kind: "hidden", Name: "resellerTenantId", Value: reseller})
@@ -343,4 +338,15 @@ func (h *site) chooseCustomer(v *visit) (chosenCustomers, error) {
 			&action{Label: v.T("console-customer.new"), Href: newPath}}}
 	}
 	return c, err
+}
+
+// customerField has the newest customers to choose one of.
+func (h *site) customerField(v *visit) (field, error) {
+	found, err := h.Relationships.Relationships(v.ctx(), v.user.Tenant,
+		relationship.Query{Status: relationship.Active, Limit: 100})
+	f := field{Printer: v.Printer, Kind: "select", Name: "customerTenantId", Label: v.T("console.actor.customer")}
+	for _, r := range found.Relationships {
+		f.Options = append(f.Options, option{Value: string(r.Customer.Tenant), Label: v.companyName(r.Customer)})
+	}
+	return f, err
 }
