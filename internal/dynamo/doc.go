@@ -168,6 +168,11 @@
 // A reseller finds what it is on record for by a pointer, 1 unit when it is put on record. It is not taken back, which would ask for the
 // permission to delete: the subscription says whose it is, and who is not on record is told that there is none.
 //
+// A page of subscriptions over all customers is read in the order of customers, which is that of the index, so that it
+// needs no entry of its own. What may be done with each asks of every customer of the page for its relationship, in one
+// batch, and where that delegates nothing, for what it has granted, one by one: 76.5 units for 25 customers that have
+// granted nothing. What another sold, who supports it, and each grant are one more.
+//
 // A subscription has 660 bytes and 100 more for each change that it remembers, of which there are 20.
 //
 // # What each index costs
