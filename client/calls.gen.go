@@ -813,6 +813,24 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/invitations/{id}/cancel (the `CancelInvitation` operationId).
 	CancelInvitation(ctx context.Context, id InvitationIdPath, params *CancelInvitationParams, body CancelInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CorrectInvitationWithBody Give it the right recipient
+	//
+	// Agents only; while it is open. Of a draft, and of what was done and never mailed by us, the recipient is changed, as `PATCH` does: `If-Match` is needed, and nothing is mailed. Of what we were asked to mail, the request ends with its link, and a new one with the same terms goes to `recipientEmail` at once: the answer is the new one, which names the old one in `replaces`. What stands against the new recipient is said before anything ends (`email_invalid`, `recipient_suppressed`, `sending_paused`). A limit of emails (429) is found when the old request has ended: repeat with the same key when Retry-After has passed, and the new one is sent. The same key makes nothing twice.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/invitations/{id}/correct (the `CorrectInvitation` operationId).
+	CorrectInvitationWithBody(ctx context.Context, id InvitationIdPath, params *CorrectInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CorrectInvitation Give it the right recipient
+	//
+	// Agents only; while it is open. Of a draft, and of what was done and never mailed by us, the recipient is changed, as `PATCH` does: `If-Match` is needed, and nothing is mailed. Of what we were asked to mail, the request ends with its link, and a new one with the same terms goes to `recipientEmail` at once: the answer is the new one, which names the old one in `replaces`. What stands against the new recipient is said before anything ends (`email_invalid`, `recipient_suppressed`, `sending_paused`). A limit of emails (429) is found when the old request has ended: repeat with the same key when Retry-After has passed, and the new one is sent. The same key makes nothing twice.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/invitations/{id}/correct (the `CorrectInvitation` operationId).
+	CorrectInvitation(ctx context.Context, id InvitationIdPath, params *CorrectInvitationParams, body CorrectInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// FinishDraftWithBody Say that you email the draft yourself
 	//
 	// Agents only; a draft only. The time in which the customer can answer begins. The link of the draft stays as it is. If the words were not edited, we can still be asked to email it: send it then.
@@ -3013,6 +3031,44 @@ func (c *Client) CancelInvitationWithBody(ctx context.Context, id InvitationIdPa
 // Corresponds with POST /v1/invitations/{id}/cancel (the `CancelInvitation` operationId).
 func (c *Client) CancelInvitation(ctx context.Context, id InvitationIdPath, params *CancelInvitationParams, body CancelInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCancelInvitationRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CorrectInvitationWithBody Give it the right recipient
+//
+// Agents only; while it is open. Of a draft, and of what was done and never mailed by us, the recipient is changed, as `PATCH` does: `If-Match` is needed, and nothing is mailed. Of what we were asked to mail, the request ends with its link, and a new one with the same terms goes to `recipientEmail` at once: the answer is the new one, which names the old one in `replaces`. What stands against the new recipient is said before anything ends (`email_invalid`, `recipient_suppressed`, `sending_paused`). A limit of emails (429) is found when the old request has ended: repeat with the same key when Retry-After has passed, and the new one is sent. The same key makes nothing twice.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/invitations/{id}/correct (the `CorrectInvitation` operationId).
+func (c *Client) CorrectInvitationWithBody(ctx context.Context, id InvitationIdPath, params *CorrectInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCorrectInvitationRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CorrectInvitation Give it the right recipient
+//
+// Agents only; while it is open. Of a draft, and of what was done and never mailed by us, the recipient is changed, as `PATCH` does: `If-Match` is needed, and nothing is mailed. Of what we were asked to mail, the request ends with its link, and a new one with the same terms goes to `recipientEmail` at once: the answer is the new one, which names the old one in `replaces`. What stands against the new recipient is said before anything ends (`email_invalid`, `recipient_suppressed`, `sending_paused`). A limit of emails (429) is found when the old request has ended: repeat with the same key when Retry-After has passed, and the new one is sent. The same key makes nothing twice.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/invitations/{id}/correct (the `CorrectInvitation` operationId).
+func (c *Client) CorrectInvitation(ctx context.Context, id InvitationIdPath, params *CorrectInvitationParams, body CorrectInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCorrectInvitationRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8348,6 +8404,77 @@ func NewCancelInvitationRequestWithBody(server string, id InvitationIdPath, para
 	return req, nil
 }
 
+// NewCorrectInvitationRequest calls the generic CorrectInvitation builder with application/json body
+func NewCorrectInvitationRequest(server string, id InvitationIdPath, params *CorrectInvitationParams, body CorrectInvitationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCorrectInvitationRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewCorrectInvitationRequestWithBody constructs an http.Request for the CorrectInvitation method, with any body, and a specified content type
+func NewCorrectInvitationRequestWithBody(server string, id InvitationIdPath, params *CorrectInvitationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/invitations/%s/correct", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.IfMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewFinishDraftRequest calls the generic FinishDraft builder with application/json body
 func NewFinishDraftRequest(server string, id InvitationIdPath, params *FinishDraftParams, body FinishDraftJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -12021,6 +12148,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/invitations/{id}/cancel (the `CancelInvitation` operationId).
 	CancelInvitationWithResponse(ctx context.Context, id InvitationIdPath, params *CancelInvitationParams, body CancelInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*CancelInvitationResponse, error)
 
+	// CorrectInvitationWithBodyWithResponse Give it the right recipient
+	//
+	// Agents only; while it is open. Of a draft, and of what was done and never mailed by us, the recipient is changed, as `PATCH` does: `If-Match` is needed, and nothing is mailed. Of what we were asked to mail, the request ends with its link, and a new one with the same terms goes to `recipientEmail` at once: the answer is the new one, which names the old one in `replaces`. What stands against the new recipient is said before anything ends (`email_invalid`, `recipient_suppressed`, `sending_paused`). A limit of emails (429) is found when the old request has ended: repeat with the same key when Retry-After has passed, and the new one is sent. The same key makes nothing twice.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/invitations/{id}/correct (the `CorrectInvitation` operationId).
+	CorrectInvitationWithBodyWithResponse(ctx context.Context, id InvitationIdPath, params *CorrectInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CorrectInvitationResponse, error)
+
+	// CorrectInvitationWithResponse Give it the right recipient
+	//
+	// Agents only; while it is open. Of a draft, and of what was done and never mailed by us, the recipient is changed, as `PATCH` does: `If-Match` is needed, and nothing is mailed. Of what we were asked to mail, the request ends with its link, and a new one with the same terms goes to `recipientEmail` at once: the answer is the new one, which names the old one in `replaces`. What stands against the new recipient is said before anything ends (`email_invalid`, `recipient_suppressed`, `sending_paused`). A limit of emails (429) is found when the old request has ended: repeat with the same key when Retry-After has passed, and the new one is sent. The same key makes nothing twice.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/invitations/{id}/correct (the `CorrectInvitation` operationId).
+	CorrectInvitationWithResponse(ctx context.Context, id InvitationIdPath, params *CorrectInvitationParams, body CorrectInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*CorrectInvitationResponse, error)
+
 	// FinishDraftWithBodyWithResponse Say that you email the draft yourself
 	//
 	// Agents only; a draft only. The time in which the customer can answer begins. The link of the draft stays as it is. If the words were not edited, we can still be asked to email it: send it then.
@@ -15247,6 +15392,47 @@ func (r CancelInvitationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CancelInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CorrectInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Invitation
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CorrectInvitationResponse) GetJSON200() *Invitation {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r CorrectInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CorrectInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CorrectInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CorrectInvitationResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18600,6 +18786,36 @@ func (c *ClientWithResponses) CancelInvitationWithResponse(ctx context.Context, 
 	return ParseCancelInvitationResponse(rsp)
 }
 
+// CorrectInvitationWithBodyWithResponse Give it the right recipient
+//
+// Agents only; while it is open. Of a draft, and of what was done and never mailed by us, the recipient is changed, as `PATCH` does: `If-Match` is needed, and nothing is mailed. Of what we were asked to mail, the request ends with its link, and a new one with the same terms goes to `recipientEmail` at once: the answer is the new one, which names the old one in `replaces`. What stands against the new recipient is said before anything ends (`email_invalid`, `recipient_suppressed`, `sending_paused`). A limit of emails (429) is found when the old request has ended: repeat with the same key when Retry-After has passed, and the new one is sent. The same key makes nothing twice.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/invitations/{id}/correct (the `CorrectInvitation` operationId).
+func (c *ClientWithResponses) CorrectInvitationWithBodyWithResponse(ctx context.Context, id InvitationIdPath, params *CorrectInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CorrectInvitationResponse, error) {
+	rsp, err := c.CorrectInvitationWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCorrectInvitationResponse(rsp)
+}
+
+// CorrectInvitationWithResponse Give it the right recipient
+//
+// Agents only; while it is open. Of a draft, and of what was done and never mailed by us, the recipient is changed, as `PATCH` does: `If-Match` is needed, and nothing is mailed. Of what we were asked to mail, the request ends with its link, and a new one with the same terms goes to `recipientEmail` at once: the answer is the new one, which names the old one in `replaces`. What stands against the new recipient is said before anything ends (`email_invalid`, `recipient_suppressed`, `sending_paused`). A limit of emails (429) is found when the old request has ended: repeat with the same key when Retry-After has passed, and the new one is sent. The same key makes nothing twice.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/invitations/{id}/correct (the `CorrectInvitation` operationId).
+func (c *ClientWithResponses) CorrectInvitationWithResponse(ctx context.Context, id InvitationIdPath, params *CorrectInvitationParams, body CorrectInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*CorrectInvitationResponse, error) {
+	rsp, err := c.CorrectInvitation(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCorrectInvitationResponse(rsp)
+}
+
 // FinishDraftWithBodyWithResponse Say that you email the draft yourself
 //
 // Agents only; a draft only. The time in which the customer can answer begins. The link of the draft stays as it is. If the words were not edited, we can still be asked to email it: send it then.
@@ -21295,6 +21511,32 @@ func ParseCancelInvitationResponse(rsp *http.Response) (*CancelInvitationRespons
 	}
 
 	response := &CancelInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Invitation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCorrectInvitationResponse parses an HTTP response from a CorrectInvitationWithResponse call
+func ParseCorrectInvitationResponse(rsp *http.Response) (*CorrectInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CorrectInvitationResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}

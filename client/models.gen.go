@@ -3710,6 +3710,17 @@ type Invitation struct {
 	Version int `json:"version"`
 }
 
+// InvitationCorrection defines model for InvitationCorrection.
+type InvitationCorrection struct {
+	// RecipientEmail A bare email address, ASCII before the @, at a domain under a public suffix. Else `email_invalid` or `email_internationalised_local_part`.
+	//
+	// Examples: admin@larch.example
+	RecipientEmail MailAddress `json:"recipientEmail"`
+
+	// RecipientName Without control or invisible characters, each word in one alphabet, no address and no link in it. Else `name_invalid`.
+	RecipientName *PersonName `json:"recipientName,omitempty"`
+}
+
 // InvitationCounts defines model for InvitationCounts.
 type InvitationCounts struct {
 	Accepted int `json:"accepted"`
@@ -5856,6 +5867,15 @@ type CancelInvitationParams struct {
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 }
 
+// CorrectInvitationParams defines parameters for CorrectInvitation.
+type CorrectInvitationParams struct {
+	// IdempotencyKey Repeating the request with the same key within 24 hours changes nothing: the answer has the first status, the resource as it is now, and `Idempotency-Replayed: true`. With another body it is `idempotency_key_reused`. Its scope is partner, method and path.
+	IdempotencyKey IdempotencyKeyRequiredHeader `json:"Idempotency-Key"`
+
+	// IfMatch The ETag that you have read, or `*`.
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+}
+
 // FinishDraftParams defines parameters for FinishDraft.
 type FinishDraftParams struct {
 	// IdempotencyKey As where it is required.
@@ -6266,6 +6286,9 @@ type ReviseInvitationJSONRequestBody = InvitationRevision
 
 // CancelInvitationJSONRequestBody defines body for CancelInvitation for application/json ContentType.
 type CancelInvitationJSONRequestBody = Cancellation
+
+// CorrectInvitationJSONRequestBody defines body for CorrectInvitation for application/json ContentType.
+type CorrectInvitationJSONRequestBody = InvitationCorrection
 
 // FinishDraftJSONRequestBody defines body for FinishDraft for application/json ContentType.
 type FinishDraftJSONRequestBody = Nothing

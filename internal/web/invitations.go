@@ -39,6 +39,7 @@ func Invitations(
 		"POST /v1/invitations/{id}/resend":      i.resend,
 		"POST /v1/invitations/{id}/new-link":    i.relink,
 		"POST /v1/invitations/{id}/extend":      i.extend,
+		"POST /v1/invitations/{id}/correct":     i.correct,
 		"POST /v1/invitations/{id}/cancel":      i.cancel,
 		"POST /v1/invitations/{id}/renew":       i.renew,
 		"GET /v1/invitations/{id}/events":       i.timeline,
@@ -378,6 +379,22 @@ func (i invitations) extend(c *call) error {
 	if err != nil {
 		return err
 	}
+	return i.done(c, http.StatusOK, inv, replayed)
+}
+
+// correct answers with the invitation that stands at the end, which Location names.
+func (i invitations) correct(c *call) error {
+	b, cmd, err := c.change(true, true)
+	if err != nil {
+		return err
+	}
+	r := invitation.Revision{RecipientEmail: b.text("recipientEmail"), RecipientName: b.text("recipientName")}
+	cmd.Findings = b.end()
+	inv, replayed, err := i.service.Correct(c.r.Context(), cmd, c.r.PathValue("id"), r)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", invitationPath(inv.ID))
 	return i.done(c, http.StatusOK, inv, replayed)
 }
 

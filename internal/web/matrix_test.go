@@ -29,7 +29,8 @@ var matrix = []struct {
 	}},
 	{"create, edit, send, resend, cancel, renew customer invitations; batches", []partner.Role{partner.AdminAgent, partner.SalesAgent}, []string{
 		"POST /v1/invitations", "POST /v1/invitations/check", "PATCH /v1/invitations/{id}", "PUT /v1/invitations/{id}/draft", "POST /v1/invitations/{id}/draft/reset",
-		"POST /v1/invitations/{id}/done", "POST /v1/invitations/{id}/new-link", "POST /v1/invitations/{id}/extend", "POST /v1/invitations/{id}/send", "POST /v1/invitations/{id}/resend", "POST /v1/invitations/{id}/cancel",
+		"POST /v1/invitations/{id}/done", "POST /v1/invitations/{id}/new-link", "POST /v1/invitations/{id}/extend", "POST /v1/invitations/{id}/correct",
+		"POST /v1/invitations/{id}/send", "POST /v1/invitations/{id}/resend", "POST /v1/invitations/{id}/cancel",
 		"POST /v1/invitations/{id}/renew", "POST /v1/invitation-batches",
 	}},
 	{"create customer, orders, attest agreement, reseller of record, support contact", []partner.Role{partner.AdminAgent, partner.SalesAgent}, []string{

@@ -512,7 +512,11 @@ func mutations(path string) map[string]request {
 		"done":   {method: "POST", target: path + "/done"},
 		"relink": {method: "POST", target: path + "/new-link"},
 		"extend": {method: "POST", target: path + "/extend"},
-		"renew":  {method: "POST", target: path + "/renew", header: key("m")},
+		"correct": {
+			method: "POST", target: path + "/correct", body: `{"recipientEmail":"it@larch.example"}`,
+			header: map[string]string{"If-Match": "*", "Idempotency-Key": "m"},
+		},
+		"renew": {method: "POST", target: path + "/renew", header: key("m")},
 	}
 }
 
