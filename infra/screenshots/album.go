@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -35,7 +36,7 @@ type visitor struct {
 	from   string
 }
 
-func run(ctx context.Context, o options) error {
+func run(ctx context.Context, out io.Writer, o options) error {
 	s, err := stack.Start(ctx, stack.Options{Behind: demo.Before})
 	if err != nil {
 		return err
@@ -70,8 +71,8 @@ func run(ctx context.Context, o options) error {
 	if err := a.letters(mails); err != nil {
 		return err
 	}
-	fmt.Printf("%d pictures of %d pages and mails in %s\n", a.files, len(a.taken), o.into)
-	return nil
+	_, err = fmt.Fprintf(out, "%d pictures of %d pages and mails in %s\n", a.files, len(a.taken), o.into)
+	return err
 }
 
 // visitors are in the order in which their pictures count: a page that two can see is the first one's.

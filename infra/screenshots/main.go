@@ -33,7 +33,7 @@ func main() {
 		o.languages = append(o.languages, tag)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, o)
+	err := run(ctx, os.Stdout, o)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "screenshots:", err)

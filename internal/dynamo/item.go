@@ -109,12 +109,6 @@ func (i item) texts(name string, list []string) {
 	}
 }
 
-func (i item) group(name string, g item) {
-	if len(g) > 0 {
-		i[name] = &types.AttributeValueMemberM{Value: g}
-	}
-}
-
 // fields reads an item and remembers the first fault: an attribute that has another type than it should, or that is
 // missing where it is required.
 type fields struct {

@@ -26,7 +26,6 @@ type slow struct {
 	mu    sync.Mutex
 	under map[string]int
 	most  int
-	twice bool
 	at    []time.Time
 }
 

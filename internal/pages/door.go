@@ -150,12 +150,6 @@ func (d door) result(w http.ResponseWriter, r *http.Request, v *visit, field fun
 	}
 }
 
-// rereads gives the form with what was entered where other words stand on it now than those that were read.
-func rereads(r *http.Request, v *visit, look looking) (step, error) {
-	o, form, err := look(r, v)
-	return step{outcome: o, reworded: form}, err
-}
-
 // words says which words stand on the page of a form that was sent.
 func (v *visit) words(r *http.Request) *locale.Printer {
 	return locale.For(locale.Match(v.form.Words, r.URL.Query().Get("lang"), r.Header.Get("Accept-Language")))

@@ -72,9 +72,7 @@ func (p program) do(method, path, body string) thing {
 	if method == http.MethodPatch {
 		r.Header.Set("If-Match", "*")
 	}
-	if seen := d.read(http.DefaultClient, r, &got); seen != nil {
-		got.at = seen.Header.Get("Location")
-	}
+	got.at = d.read(http.DefaultClient, r, &got).Get("Location")
 	return got
 }
 
@@ -211,33 +209,35 @@ func (d *demonstration) pass(days int) {
 	}
 }
 
-func (d *demonstration) read(client *http.Client, r *http.Request, into any) *http.Response {
-	if d.err != nil {
-		return nil
-	}
-	response, body := d.send(client, r)
+// read sends a request and reads the JSON of its answer, whose header it returns.
+func (d *demonstration) read(client *http.Client, r *http.Request, into any) http.Header {
+	answer := d.send(client, r)
 	if d.err == nil {
-		d.err = json.Unmarshal(body, into)
+		d.err = json.Unmarshal(answer.body, into)
 	}
-	return response
+	return answer.header
 }
 
 func (d *demonstration) fetch(client *http.Client, r *http.Request) page {
-	if d.err != nil {
-		return page{}
-	}
-	response, body := d.send(client, r)
-	if d.err != nil {
-		return page{}
-	}
-	return page{body, response.Request.URL}
+	answer := d.send(client, r)
+	return page{answer.body, answer.at}
 }
 
-func (d *demonstration) send(client *http.Client, r *http.Request) (*http.Response, []byte) {
+// answer is one, read whole.
+type answer struct {
+	header http.Header
+	body   []byte
+	at     *url.URL // where redirects have led
+}
+
+func (d *demonstration) send(client *http.Client, r *http.Request) answer {
+	if d.err != nil {
+		return answer{}
+	}
 	response, err := client.Do(r)
 	if err != nil {
 		d.err = err
-		return nil, nil
+		return answer{}
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
@@ -245,5 +245,5 @@ func (d *demonstration) send(client *http.Client, r *http.Request) (*http.Respon
 		err = fmt.Errorf("%s %s: %s: %.300s", r.Method, r.URL.Path, response.Status, body)
 	}
 	d.err = err
-	return response, body
+	return answer{response.Header, body, response.Request.URL}
 }
