@@ -37,13 +37,13 @@ else
 endif
 
 # From where the long run goes: a number of its own for each.
-SEED := $(or $(GITHUB_RUN_NUMBER),$(shell date +%j))000
+FROM := $(or $(GITHUB_RUN_NUMBER),$(shell date +%j))000
 
 .PHONY: long
-long: tools build ## the tests of whatever may happen, far beyond what `make test` does of them (SEED)
-	go test -count=1 -v -timeout 50m ./internal/mail -run '^TestSimulation$$' -seed $(SEED) -worlds 3000
-	go test -count=1 -v -timeout 50m ./internal/dynamo -run 'Linearizable$$' -seed $(SEED) -histories 1000
-	go test -count=1 -v -timeout 50m ./internal/dynamo -run '^TestModel$$' -rapid.seed $(SEED) -rapid.checks 1000
+long: tools build ## the tests of whatever may happen, far beyond what `make test` does of them (FROM=a number)
+	go test -count=1 -v -timeout 50m ./internal/mail -run '^TestSimulation$$' -seed $(FROM) -worlds 3000
+	go test -count=1 -v -timeout 50m ./internal/dynamo -run 'Linearizable$$' -seed $(FROM) -histories 1000
+	go test -count=1 -v -timeout 50m ./internal/dynamo -run '^TestModel$$' -rapid.seed $(FROM) -rapid.checks 1000
 
 # What is too heavy for `make test`: files with the build tag heavy, which the checks read like the others.
 HEAVY := go test -count=1 -v -tags heavy ./infra/e2e -run

@@ -113,6 +113,9 @@ func (p *page) Menu() []tab {
 		if i < 0 {
 			continue
 		}
+		if key == "console.menu.enrolment" && p.account != nil && p.account.Status == partner.Active {
+			continue // there is nothing to enrol for any more
+		}
 		r := p.h.table[i]
 		if r.who.permits(p.user, p.account) != nil || p.account == nil && !r.who.anybody && !r.who.operates() && !slices.Contains(p.user.Roles, partner.Operator) {
 			continue

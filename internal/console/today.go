@@ -32,7 +32,7 @@ func (h *site) today(v *visit) (*page, error) {
 	p := v.page("console.today.title")
 	content := today{Needs: table{
 		Printer: v.Printer, Caption: v.T("console.today.needs"),
-		Columns: []column{{Label: v.T("console.column.what")}, {Label: v.T("console.column.with")}, {Label: v.T("console.column.since")}},
+		Columns: []column{{Label: v.T("console.column.what")}, {Label: v.T("console.column.with")}, {Label: v.T("console.column.date")}},
 	}}
 	content.Needs.Empty = &empty{Title: v.T("console.today.empty.title"), Text: v.T("console.today.empty.text")}
 	p.Content = &content

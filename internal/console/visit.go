@@ -205,8 +205,8 @@ func (v *visit) missing() {
 
 // wanted says whose roles the page asks for, and who has them to give.
 func (v *visit) wanted() string {
-	if v.route == nil || v.route.who.operation == "" {
-		return v.T("console.not-allowed.kind")
+	if v.route == nil || v.route.who.operation == "" || v.permitted(v.route.who.operation) {
+		return v.T("console.not-allowed.kind") // the role is there, the company is of another kind
 	}
 	var roles []string
 	for _, r := range v.route.who.operation.Roles() {

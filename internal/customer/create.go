@@ -281,7 +281,7 @@ func (s Service) check(account partner.Account, reseller *partner.Account, f pro
 	if n.Domain != nil {
 		domain, ok := s.Addresses.Domain(*n.Domain)
 		if !ok {
-			f.Add("/domain", problem.ValidationFailed, "This is no domain that one company has; write it as in larch.com.")
+			f.Add("/domain", problem.ValidationFailed, "This is not a domain of one company. Write it as in larch.com.")
 		} else if name, ok := s.webmail(domain); ok {
 			f.Add("/domain", problem.WebmailNotAllowed, "This is a domain of %s, which many people share; write the company's own.", name)
 		}

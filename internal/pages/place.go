@@ -94,6 +94,7 @@ func howToGoOn(p *page) any {
 			p.T("page.start.help", "operator", p.Operator, "contact", p.contactOf),
 		},
 		Link: customerPath + p.chosen, Label: p.T("page.customer.all"),
+		Also: []doorway{{"/console", p.T("page.start.console")}, {"/docs", p.T("page.start.docs")}},
 	}
 }
 

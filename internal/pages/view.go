@@ -122,11 +122,15 @@ type notice struct {
 	List      []string
 	Link      string // where the button leads; empty for none
 	Label     string
-	Stranger  string // where who does not know the partner says so; empty for nowhere
-	Copy      string // a text to copy; empty for none
+	Also      []doorway // other ways, less used
+	Stranger  string    // where who does not know the partner says so; empty for nowhere
+	Copy      string    // a text to copy; empty for none
 	CopyHint  string
 	Decline   *fields
 }
+
+// doorway leads to another part of the service.
+type doorway struct{ Link, Label string }
 
 func unknownLink(p *page) any {
 	p.Title = p.T("page.unknown.title")
