@@ -20,6 +20,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/relationship"
+	"concord/internal/review"
 )
 
 const (
@@ -167,6 +168,37 @@ func TestErasePerson(t *testing.T) {
 	if again := x.people(0, "-address", "lena@larch.example", "-erase"); !strings.HasSuffix(again,
 		"2 found, 0 erased, 2 stay\n") {
 		t.Errorf("%s", again)
+	}
+}
+
+// Whom a company is asked by is found as its own and through its partners, and erased (domain 0.49).
+func TestEraseReviewer(t *testing.T) {
+	x := deploy(t)
+	r := relationship.Relationship{
+		ID: "rel_1", Partner: birch, Role: relationship.Direct, Status: relationship.Active, Origin: "invitation", Invitation: "inv_0",
+		Customer:       relationship.Customer{Tenant: larch, CompanyName: "Larch", Country: "US", CountrySource: "token", Cloud: "public"},
+		DelegatedAdmin: relationship.NoAdministration, IdentityCheck: relationship.NotNeeded, RegionTable: "1", EstablishedAt: noon,
+		UpdatedAt: noon, Version: 1,
+	}
+	x.must(x.store.Commit(t.Context(), nil, []relationship.Change{{After: r}}))
+	for _, each := range []partner.TenantID{larch, alder} {
+		x.must(x.store.WriteReview(t.Context(), review.Change{After: review.Review{
+			Tenant: each, Cloud: "public", To: "Lena@Larch.example", Locale: "en", Next: noon, Version: 1,
+		}}))
+	}
+	dry := x.people(0, "-address", "lena@larch.example")
+	if !strings.HasSuffix(dry, "2 found, 2 to be erased with -erase, 0 stay\n") {
+		t.Error(dry)
+	}
+	done := x.people(0, "-address", "lena@larch.example", "-erase")
+	if !strings.HasSuffix(done, "2 found, 2 erased, 0 stay\n") {
+		t.Error(done)
+	}
+	for _, each := range []partner.TenantID{larch, alder} {
+		got, err := x.store.Review(t.Context(), each, true)
+		if _, waits := got.Due(); err != nil || got.To != "" || waits {
+			t.Errorf("%+v, %v", got, err)
+		}
 	}
 }
 

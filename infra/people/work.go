@@ -23,6 +23,7 @@ import (
 	"concord/internal/problem"
 	"concord/internal/registry"
 	"concord/internal/relationship"
+	"concord/internal/review"
 )
 
 // by stands in the history of what the command changes.
@@ -66,6 +67,9 @@ func (w *work) do(ctx context.Context) error {
 			}
 		}
 		if err := w.agreements(ctx, p, customers); err != nil {
+			return err
+		}
+		if err := w.reviews(ctx, p, customers); err != nil {
 			return err
 		}
 		clear(customers)
@@ -128,6 +132,15 @@ func (w *work) item(ctx context.Context, h dynamo.Holding, customers map[partner
 		customers[r.Customer.Tenant] = true
 		if r.Status == relationship.Active {
 			w.serves++
+		}
+	}
+	if h.Type == "granular" {
+		g, err := dynamo.GranularFromImage(h.Item)
+		if err != nil {
+			return err
+		}
+		if g.Customer != "" {
+			customers[g.Customer] = true
 		}
 	}
 	if !w.about(value) {
@@ -242,6 +255,45 @@ func (w *work) agreements(ctx context.Context, p partner.TenantID, customers map
 			}
 			w.stays(key, "agreement", kept["agreement"])
 		}
+	}
+	return nil
+}
+
+// reviews looks at whom a partner and its customers are asked by to look at who holds rights (domain 0.49). That is
+// theirs: who asks for all that a partner has does not ask for it.
+func (w *work) reviews(ctx context.Context, p partner.TenantID, customers map[partner.TenantID]bool) error {
+	if w.address == "" {
+		return nil
+	}
+	for _, c := range append(slices.Sorted(maps.Keys(customers)), p) {
+		r, err := w.store.Review(ctx, c, true)
+		if problem.Is(err, problem.NotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		key := "review of " + string(c)
+		if !w.about(r.To) {
+			continue
+		}
+		if err := w.note(line{key, "review", map[string]any{"tenant": c, "to": r.To, "next": date(r.Next)}}); err != nil {
+			return err
+		}
+		after, can := r.Forget()
+		if !can {
+			w.stays(key, "review", "owes a mail yet: run this again in an hour")
+			continue
+		}
+		if w.erase {
+			if err := w.store.WriteReview(ctx, review.Change{Before: &r, After: after}); errors.Is(err, review.ErrConflict) {
+				w.stays(key, "review", "was changed meanwhile: run this again")
+				continue
+			} else if err != nil {
+				return err
+			}
+		}
+		w.goes(key, "review")
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ var (
 	lambda  = []string{"github.com/aws/aws-lambda-go/"}
 
 	ground = append(slices.Clone(words), "env")
-	domain = append(slices.Clone(ground), "iso8601", "emailaddr", "partner", "command", "registry", "due", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment")
+	domain = append(slices.Clone(ground), "iso8601", "emailaddr", "partner", "command", "registry", "due", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment", "review")
 	// Adapters know the domain, the words, and the small rooms that make clients and keys and write logs. They never know one another.
 	below = append(slices.Clone(domain), "webhook", "sealing", "audit", "oversight", "batch", "customer", "letter", "letter/markup", "draft", "awsenv", "keyring", "observe")
 	// One for each service that the API's functions and the console share.
@@ -77,6 +77,8 @@ var house = map[string]room{
 	"invitation":   {neighbours: append(slices.Clone(words), "recipient", "command", "outbox", "due", "emailaddr", "granular", "link", "partner", "registry", "relationship", "partnership", "commerce"), foreign: text},
 	"commerce":     {neighbours: append(slices.Clone(words), "command", "due", "emailaddr", "link", "partner", "relationship", "terms", "partnership")},
 	"enrolment":    {neighbours: append(slices.Clone(words), "recipient", "command", "outbox", "due", "emailaddr", "link", "partner", "registry", "relationship", "terms"), foreign: text},
+	"review": {neighbours: append(slices.Clone(words), "command", "due", "emailaddr", "outbox", "partner", "relationship",
+		"granular", "partnership")},
 	// What has happened, derived from the histories of the domain.
 	"audit": {neighbours: append(slices.Clone(words), "outbox", "partner", "granular", "relationship", "partnership", "invitation", "commerce", "enrolment")},
 	// What the operator sees of all partners.
@@ -151,7 +153,7 @@ var house = map[string]room{
 }
 
 // pure are the packages whose structs carry no tags: what is stored and what is sent is an adapter's business.
-var pure = []string{"publicid", "iso8601", "emailaddr", "partner", "command", "registry", "due", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment", "audit", "batch", "webhook"}
+var pure = []string{"publicid", "iso8601", "emailaddr", "partner", "command", "registry", "due", "link", "terms", "outbox", "recipient", "relationship", "partnership", "granular", "invitation", "commerce", "enrolment", "review", "audit", "batch", "webhook"}
 
 // onlyIn says which functions may carry a dependency; every other function that links it starts slower for nothing.
 var onlyIn = []struct {

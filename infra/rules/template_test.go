@@ -19,6 +19,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/partner"
+	"concord/internal/review"
 )
 
 // wildcards are the actions that have no resource type, by role, each with its reason. Nothing else may hold a star.
@@ -1075,9 +1076,10 @@ func TestWhatIsGivenUpIsWatched(t *testing.T) {
 	if !watched["mailer"] || !watched["cleanup"] {
 		t.Errorf("MailFailed is watched of %v, want of mailer and cleanup", watched)
 	}
-	counts := slices.Concat(invitation.Cleanup{}.Counts(), granular.Cleanup{}.Counts(), enrolment.Cleanup{}.Counts())
-	if n := len(slices.DeleteFunc(counts, func(name string) bool { return name != "MailFailed" })); n != 3 {
-		t.Errorf("%d of the three duties that give up mail count it as MailFailed", n)
+	counts := slices.Concat(invitation.Cleanup{}.Counts(), granular.Cleanup{}.Counts(), enrolment.Cleanup{}.Counts(),
+		review.Cleanup{}.Counts())
+	if n := len(slices.DeleteFunc(counts, func(name string) bool { return name != "MailFailed" })); n != 4 {
+		t.Errorf("%d of the four duties that give up mail count it as MailFailed", n)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"concord/internal/invitation"
 	"concord/internal/partner"
 	"concord/internal/relationship"
+	"concord/internal/review"
 	"concord/internal/storetest"
 )
 
@@ -40,6 +41,7 @@ var readers = map[string]func(image) (any, error){
 	"agreement": reader(dynamo.AgreementFromImage), "order": reader(dynamo.OrderFromImage),
 	"subscription": reader(dynamo.SubscriptionFromImage),
 	"granular":     reader(dynamo.GranularFromImage), "enrolment": reader(dynamo.EnrolmentFromImage),
+	"review":       reader(dynamo.ReviewFromImage),
 	"relationship": reader(dynamo.RelationshipFromImage),
 	keptCompany:    func(i image) (any, error) { return i["name"], nil }, // read by its store alone, below
 	"partnership": func(i image) (any, error) {
@@ -199,6 +201,13 @@ func TestUnknownAttributesSurvive(t *testing.T) {
 			after.Version++
 			after.Reason = "another"
 			return first(err, func() error { return store.WriteEnrolment(ctx, enrolment.Change{Before: &before, After: after}) })
+		},
+		"review": func(i image) error {
+			before, err := dynamo.ReviewFromImage(i)
+			after := before
+			after.Version++
+			after.Locale = "hi"
+			return first(err, func() error { return store.WriteReview(ctx, review.Change{Before: &before, After: after}) })
 		},
 		keptCompany: func(i image) error {
 			before, err := store.KeptRecord(ctx, enrolment.CompanyRecord, i["sk"].(*types.AttributeValueMemberS).Value, true)

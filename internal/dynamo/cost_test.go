@@ -35,6 +35,7 @@ import (
 	"concord/internal/problem"
 	"concord/internal/recipient"
 	"concord/internal/relationship"
+	"concord/internal/review"
 	"concord/internal/terms"
 )
 
@@ -662,6 +663,20 @@ func TestCost(t *testing.T) {
 	}
 	measure("audit, a page of 25", "1 Query | 0 | 0 | 0 | **0** | 3 | 0 | 0 | **3**", func() error { return trail(audit.Query{}, 25) })
 	measure("audit, filtered, none of 60 fits", "3 Query | 0 | 0 | 0 | **0** | 7 | 0 | 0 | **7**", func() error { return trail(audit.Query{Operation: "invitation.expired"}, 0) })
+
+	// Once for a company, at its first answer that gives rights, and not for an invitation (domain, 0.49).
+	notes, reviews := review.Notes{Store: store, Now: func() time.Time { return s.now }}, review.Cleanup{Store: store, Rights: store}
+	measure("note whom a company is asked by", "1 GetItem, 1 PutItem | 1 | 0 | 1 | **2** | 0.5 | 0 | 0 | **0.5**", func() error {
+		return notes.Note(ctx, who, "en")
+	})
+	measure("note whom a company is asked by, at a later answer", "1 GetItem | 0 | 0 | 0 | **0** | 0.5 | 0 | 0 | **0.5**", func() error {
+		return notes.Note(ctx, who, "en")
+	})
+	// Of the reads half is of index served.
+	asking := due.Item{Kind: review.DueKind, Partner: who.Company.Tenant}
+	measure("ask a company to look at its partners' rights", "2 GetItem, 1 Query, 1 UpdateItem | 1 | 0 | 2 | **3** | 2 | 0 | 0 | **2.5**", func() error {
+		return reviews.Do(ctx, asking, s.now.Add(review.Period), func(string) {})
+	})
 
 	whole := func(names ...string) use {
 		u := nothing()

@@ -57,6 +57,7 @@
 //	GDAP that customers have given        one strong Query of a range of customers: small items       P#<partner> H#<customer>#<id>
 //	customer agreements                   strong Query of each source                                 T#<customer> M#-#…, M#<partner>#…
 //	may it be bought                      GetItem per fact; the relationship says that was signed
+//	whom a company is asked by            GetItem; index due by the next half year                    T#<customer> R#
 //	order; subscription                   GetItem                                                     P#<seller> O#<customer>#<id>, U#…
 //	those of a customer, newest first     Query of index list, BatchGetItem of the page               index list
 //	subscriptions over all customers,     Query of index list, BatchGetItem of the page and of     index list
@@ -83,7 +84,11 @@
 //	an item per transition                         7            19       8       5     34, see 5
 //
 // Beside them, and alike in each, an acceptance owes receipts and enters the relationship into index served, and the
-// first answer of a company says whose its domains are: one unit each.
+// first answer of a company says whose its domains are: one unit each. Whom the company is asked by to look at who holds rights
+// (domain, 0.49) is noted once in its life, at its first acceptance: two units, one of them of the due index. It is
+// an item of its own, in the partition of the tenant: in the relationship it would be there for each partner, with an
+// entry of the due index each; in the transaction of the answer it would cost three. It is written before the answer, as the domains are. Afterwards an answer
+// reads it for half a unit, and each half year costs 7 units and a mail.
 //
 // What speaks against the others:
 //

@@ -18,6 +18,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/partnership"
 	"concord/internal/relationship"
+	"concord/internal/review"
 	"concord/internal/terms"
 	"concord/internal/webhook"
 
@@ -115,6 +116,7 @@ var (
 		},
 		encode: encodeGranular, decode: GranularFromImage,
 	}
+	reviews       = kind[review.Review]{encode: encodeReview, decode: ReviewFromImage}
 	enrolments    = kind[enrolment.Enrolment]{encode: encodeEnrolment, decode: EnrolmentFromImage}
 	relationships = kind[relationship.Relationship]{
 		mend: func(r *relationship.Relationship) {
@@ -219,6 +221,7 @@ func TestEveryFieldSurvives(t *testing.T) {
 	t.Run("invitation", invitations.survives)
 	t.Run("granular relationship", granulars.survives)
 	t.Run("enrolment", enrolments.survives)
+	t.Run("review", reviews.survives)
 	t.Run("relationship", relationships.survives)
 	t.Run("partnership", partnerships.survives)
 	t.Run("account", accounts.survives)

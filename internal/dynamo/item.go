@@ -42,6 +42,7 @@ const (
 	listedType       = "listedEnrolment"
 	customerType     = "customer" // the record of a company that a partner created
 	claimsType       = "claims"
+	reviewType       = "review" // whom a company is asked by to look at who holds rights
 	domainType       = "domain"
 	commandType      = "command"
 	batchType        = "batch"

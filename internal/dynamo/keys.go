@@ -51,6 +51,7 @@ import (
 //	T#<customer>     M#<partner>#<number>        agreement that a partner attests
 //
 //	T#<customer>     C                           the record of a company that a partner created, or what a tenant has claimed
+//	T#<customer>     R#                          whom a tenant is asked by to look at who holds rights
 //
 //	A domain's partition:
 //
@@ -143,6 +144,7 @@ const (
 	subscriptionPrefix = "U#"
 	customerPrefix     = "T#"
 	agreementPrefix    = "M#"
+	reviewPrefix       = "R#"
 	itself             = "-" // stands for the customer where else a partner attests
 	holderPrefix       = "PARTNERID#"
 	termsPartition     = "TEXTS"
@@ -252,6 +254,11 @@ func domainKey(domain string) key { return keyOf(domainPrefix+domain, customerSo
 // customerKey is of a record, or of what a tenant has claimed.
 func customerKey(customer partner.TenantID) key {
 	return keyOf(customerPrefix+string(customer), customerSort)
+}
+
+// reviewKey is of whom a tenant is asked by to look at who holds rights; there is one.
+func reviewKey(tenant partner.TenantID) key {
+	return keyOf(customerPrefix+string(tenant), reviewPrefix)
 }
 
 // commandKey is of an Idempotency-Key whose creation has no id that is made of it.

@@ -1,7 +1,9 @@
 // Package feedback reads what Amazon SES says became of our mails: events that come through a topic of SNS and a queue of SQS.
 //
-// An event names the mail by its message id and by the tags that the mail was sent with: invitation, granular or enrolment, tenant, generation, kind.
-// The address that it repeats is read of a notice to a partner's contact and of mails about granular administration and enrolment alone, the headers never. Events come at least once, in no order,
+// An event names the mail by its message id and by the tags that the mail was sent with: invitation, granular, enrolment or review,
+// tenant, generation, kind.
+// The address that it repeats is read of a notice to a partner's contact, of mails about granular administration and enrolment, and of
+// those that ask a company, alone, the headers never. Events come at least once, in no order,
 // as late as a day or more; what they come to is the domain's ([outbox.Report]), and each can be given to it again.
 //
 // A message of a batch that fails stays in the queue and comes again by itself; the others are done. One that nobody can ever read
@@ -162,11 +164,15 @@ func Parse(body []byte) (k Key, r outbox.Report, ours bool, err error) {
 	if isEnrolment {
 		id = tag("enrolment")
 	}
-	if !known || !isTenant || notNumber != nil || !isGranular && !isEnrolment && !strings.HasPrefix(id, "inv_") {
+	isReview := isTenant && tag("review") == string(tenant)
+	if isReview {
+		id = string(tenant)
+	}
+	if !known || !isTenant || notNumber != nil || !isGranular && !isEnrolment && !isReview && !strings.HasPrefix(id, "inv_") {
 		return k, r, false, nil //nolint:nilerr // a mail that somebody else sent is no error
 	}
 	report.MessageID, report.Generation, report.Kind = e.Mail.MessageID, generation, notice(tag("kind"))
-	if (isGranular || isEnrolment || invitation.Notices.ToPartner(report.Kind)) && len(e.Mail.Destination) == 1 {
+	if (isGranular || isEnrolment || isReview || invitation.Notices.ToPartner(report.Kind)) && len(e.Mail.Destination) == 1 {
 		report.To = e.Mail.Destination[0]
 	}
 	return Key{Tenant: tenant, ID: id}, report, true, nil

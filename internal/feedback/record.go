@@ -15,9 +15,11 @@ import (
 	"concord/internal/problem"
 	"concord/internal/publicid"
 	"concord/internal/recipient"
+	"concord/internal/review"
 )
 
-// Key names what a mail was about: an invitation, granular administration or an enrolment, by its id.
+// Key names what a mail was about: an invitation, granular administration or an enrolment, by its id, or a company, by its own,
+// that was asked to look at who holds rights.
 type Key struct {
 	Tenant partner.TenantID // the partner; of an enrolment the company
 	ID     string
@@ -59,6 +61,8 @@ func (f Recorder) Record(ctx context.Context, k Key, r outbox.Report) (outbox.St
 		return record(ctx, f, ofGranular{f.Granular}, k, r)
 	case publicid.Is(publicid.Enrolment, k.ID):
 		return record(ctx, f, ofEnrolments{f.Enrolments}, k, r)
+	case k.ID == string(k.Tenant):
+		return record(ctx, f, ofReviews{}, k, r)
 	case invitation.Passes(r): // two of three mails of a completed invitation are such
 		return outbox.None, outbox.OfNotice, nil
 	default:
@@ -201,3 +205,21 @@ func (ofEnrolments) report(e enrolment.Enrolment, now time.Time, r outbox.Report
 func (ofEnrolments) wentTo(_ enrolment.Enrolment, r outbox.Report) string { return r.To }
 
 func (ofEnrolments) speaksOf(enrolment.Enrolment, outbox.Report) partner.TenantID { return "" }
+
+// ofReviews is the mails that ask companies to look at who holds rights. Nobody follows them; only what SES says against an
+// address is kept, and is found there when the next one is due.
+type ofReviews struct{}
+
+func (ofReviews) read(_ context.Context, k Key, _ bool) (review.Review, error) {
+	return review.Review{Tenant: k.Tenant}, nil
+}
+
+func (ofReviews) write(context.Context, review.Review, review.Review) error { return nil }
+
+func (ofReviews) report(r review.Review, _ time.Time, _ outbox.Report) (review.Review, outbox.Verdict, outbox.State) {
+	return r, outbox.OfNotice, outbox.None
+}
+
+func (ofReviews) wentTo(_ review.Review, r outbox.Report) string { return r.To }
+
+func (ofReviews) speaksOf(review.Review, outbox.Report) partner.TenantID { return "" }

@@ -265,6 +265,9 @@ func (s *Service) respond(ctx context.Context, l link.Link, who relationship.Per
 		}
 		after.identify(who.Company)
 		after.approve(who.Company, kept, e)
+		if err := s.Recognition.Reviewed(ctx, who, given.Consent.Language); err != nil {
+			return q, c, err
+		}
 		c = ApprovedBy
 	} else {
 		after.EndAt, after.Reason, e.Why = now, Rejected, Rejected

@@ -535,6 +535,11 @@ func (s *Service) accept(
 	}
 	after.RegionTable, after.Orderer = s.Regions.Version, t.Orderer.Tenant
 	change := Change{Before: &before, After: after, Granular: beside}
+	if !before.Sandbox {
+		if err := s.Recognition.Reviewed(ctx, who, g.Consent.Language); err != nil {
+			return err
+		}
+	}
 	err := s.settle(ctx, change, is)
 	if err == nil {
 		t.stands(change)

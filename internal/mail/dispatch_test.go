@@ -34,6 +34,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/recipient"
 	"concord/internal/relationship"
+	"concord/internal/review"
 	"concord/internal/storetest"
 )
 
@@ -104,7 +105,9 @@ func (a *amazon) Do(r *http.Request) (*http.Response, error) {
 	for _, t := range in.EmailTags {
 		// What SES does not tell is what nobody would record.
 		notice := t.Name == "kind" && invitation.Passes(outbox.Report{Kind: outbox.Kind(t.Value), State: outbox.Delivered})
-		if _, known := invitation.Notices.Of(outbox.Kind(t.Value)); t.Name == "kind" && (known && notice) != (in.ConfigurationSetName == "notices") {
+		_, known := invitation.Notices.Of(outbox.Kind(t.Value))
+		asked := t.Value == string(review.Notice)
+		if t.Name == "kind" && (known && notice || asked) != (in.ConfigurationSetName == "notices") {
 			return nil, fmt.Errorf("the mail %s goes by the set %s", t.Value, in.ConfigurationSetName)
 		}
 	}

@@ -46,6 +46,8 @@ type Dispatcher struct {
 	Accounts Accounts
 	// Enrolments are where the mails of enrolments are owed.
 	Enrolments Enrolments
+	// Reviews are where the mails are owed that ask companies to look at who holds rights.
+	Reviews Reviews
 	// Others marks what an acceptance has made moot; nil for nobody.
 	Others Others
 	// Customers are the partner's, by which a day's acceptances are told of together; nil tells of each at once.

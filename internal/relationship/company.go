@@ -176,10 +176,23 @@ type Recognition struct {
 	}
 	Accounts partner.Accounts
 	Regions  partner.Regions
+	// Reviews notes who of the company is asked, in half a year, to look at who holds rights over it (domain, 0.49),
+	// before an answer that gives some is stored; nil where nobody is.
+	Reviews interface {
+		Note(ctx context.Context, who Person, language string) error
+	}
 	// Register knows who has or had a relationship with a customer; it may be a second behind.
 	Register interface {
 		Partners(ctx context.Context, customer partner.TenantID) ([]partner.TenantID, error)
 	}
+}
+
+// Reviewed has somebody noted who gives rights, by an answer in a language; it is called before the answer is stored.
+func (g Recognition) Reviewed(ctx context.Context, who Person, language string) error {
+	if g.Reviews == nil {
+		return nil
+	}
+	return g.Reviews.Note(ctx, who, language)
 }
 
 // Recognise says which company answers a request, and what becomes known by it. A record is claimed when a request of one of its partners is

@@ -34,6 +34,7 @@ import (
 	"concord/internal/recipient"
 	"concord/internal/registry"
 	"concord/internal/relationship"
+	"concord/internal/review"
 	"concord/internal/terms"
 )
 
@@ -59,6 +60,7 @@ type Stores struct {
 	}
 	Tiers      Tiers
 	Enrolments enrolment.Store
+	Reviews    review.Store
 	Slots      interface {
 		invitation.SweepStore
 		invitation.Slots
@@ -93,6 +95,7 @@ func Of[S interface {
 	Publish(context.Context, terms.Text) error
 	Tiers
 	enrolment.Store
+	review.Store
 	invitation.SweepStore
 	invitation.Slots
 	enrolment.RecordStore
@@ -101,7 +104,7 @@ func Of[S interface {
 	Named(ctx context.Context, p partner.TenantID, prefix string) ([]string, error)
 	customer.Requests
 }](s S) Stores {
-	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s}
+	return Stores{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s}
 }
 
 // Conformance runs every contract of the store interfaces, each as a test of its own over what open gives. Open may give
@@ -144,6 +147,9 @@ func Conformance(t *testing.T, open func(*testing.T) Stores) {
 		{"enrolment makes an account", (*suite).enrolmentAccount},
 		{"enrolments newest first", (*suite).enrolmentsNewestFirst},
 		{"enrolments in the due index", (*suite).enrolmentDue},
+		{"review round trip", (*suite).reviewRoundTrip},
+		{"review, 16 noted at once", (*suite).reviewOnce},
+		{"review in the due index", (*suite).reviewDue},
 		{"records round trip", (*suite).recordRoundTrip},
 		{"records, 16 at once", (*suite).recordOnce},
 		{"records page by page", (*suite).recordPages},

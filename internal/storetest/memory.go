@@ -30,6 +30,7 @@ import (
 	"concord/internal/recipient"
 	"concord/internal/registry"
 	"concord/internal/relationship"
+	"concord/internal/review"
 	"concord/internal/terms"
 	"concord/internal/webhook"
 )
@@ -59,6 +60,7 @@ type Memory struct {
 	texts         []terms.Text
 	enrolments    map[string]enrolment.Enrolment
 	latest        map[partner.TenantID]string
+	reviews       map[partner.TenantID]review.Review
 	kept          map[keptKey]enrolment.Record
 	reports       map[string]oversight.Report
 	run           oversight.Run
@@ -108,6 +110,7 @@ var (
 	_ enrolment.Store            = (*Memory)(nil)
 	_ enrolment.RecordStore      = (*Memory)(nil)
 	_ webhook.Store              = (*Memory)(nil)
+	_ review.Store               = (*Memory)(nil)
 )
 
 // Operation is a call that can be made to fail: the name of a store's method.
@@ -150,6 +153,8 @@ const (
 	Enrolment       Operation = "Enrolment"
 	LatestEnrolment Operation = "LatestEnrolment"
 	ListEnrolments  Operation = "ListEnrolments"
+	ReadReview      Operation = "ReadReview"
+	WriteReview     Operation = "WriteReview"
 	KeptRecord      Operation = "KeptRecord"
 	KeptRecords     Operation = "KeptRecords"
 	AddReport       Operation = "AddReport"
@@ -757,6 +762,11 @@ func (m *Memory) Due(ctx context.Context, now time.Time) iter.Seq2[due.Item, err
 			for id, e := range m.enrolments {
 				if at, ok := e.Due(); ok && !at.After(now) {
 					items = append(items, due.Item{Kind: enrolment.DueKind, ID: id, At: at})
+				}
+			}
+			for tenant, r := range m.reviews {
+				if at, ok := r.Due(); ok && !at.After(now) {
+					items = append(items, due.Item{Kind: review.DueKind, Partner: tenant, At: at})
 				}
 			}
 			for customer, all := range m.agreements {

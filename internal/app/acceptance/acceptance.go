@@ -24,6 +24,7 @@ import (
 	"concord/internal/partner"
 	"concord/internal/registry"
 	"concord/internal/relationship"
+	"concord/internal/review"
 )
 
 // Config is what template.yaml sets.
@@ -80,6 +81,7 @@ func parts(c Config, given app.Given) (site pages.Site, base string, err error) 
 	addresses := emailaddr.Addresses{AllowReserved: c.AllowReserved}
 	recognition := relationship.Recognition{
 		Companies: store, Relationships: store, Accounts: store, Regions: partner.ShippedRegions(), Register: store,
+		Reviews: review.Notes{Store: store, Now: now},
 	}
 	administration := &granular.Service{
 		Store: store, Accounts: store, Clouds: clouds, Addresses: addresses, Roles: granular.ShippedRoles(), Recognition: recognition, Now: now,

@@ -14,6 +14,7 @@ import (
 	"concord/internal/granular"
 	"concord/internal/invitation"
 	"concord/internal/oversight"
+	"concord/internal/review"
 	"concord/internal/webhook"
 )
 
@@ -36,6 +37,7 @@ func New(c Config, given app.Given) (func(context.Context) error, error) {
 		granular.DueKind:   granular.Cleanup{Store: store},
 		commerce.DueKind:   commerce.Cleanup{Store: store},
 		enrolment.DueKind:  enrolment.Cleanup{Store: store},
+		review.DueKind:     review.Cleanup{Store: store, Rights: store},
 		webhook.DueKind:    webhook.Cleanup{Store: store},
 	}}
 	if err := app.Whole(round); err != nil {

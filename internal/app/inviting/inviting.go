@@ -28,7 +28,7 @@ type Config struct {
 
 // Without are the parts of the service that only who answers has: see [app.Whole].
 var Without = []string{
-	"Recognition.Relationships", "Recognition.Accounts", "Recognition.Regions", "Recognition.Register", "Reputation", "Agreements",
+	"Recognition.Relationships", "Recognition.Accounts", "Recognition.Regions", "Recognition.Register", "Recognition.Reviews", "Reputation", "Agreements",
 	"AcceptingRoles",
 }
 

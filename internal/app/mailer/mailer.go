@@ -43,7 +43,8 @@ func New(c Config, given app.Given) (stream.Function, error) {
 	now, metrics, store := c.Clock(), given.Metrics(c.Stack, "mailer"), dynamo.New(given.AWS, c.Table)
 	limiter := mail.Limiter(c.Rate, c.Sandboxes)
 	dispatcher := &mail.Dispatcher{
-		Store: store, Granular: store, Roles: granular.ShippedRoles(), Accounts: store, Enrolments: store, Customers: store, Ledger: store, Clouds: clouds,
+		Store: store, Granular: store, Roles: granular.ShippedRoles(), Accounts: store, Enrolments: store, Reviews: store,
+		Customers: store, Ledger: store, Clouds: clouds,
 		Others: invitation.Sweep{
 			Store: store, Relationships: store, Partnerships: store, Accounts: store, Granular: store, Now: now,
 		},
@@ -62,6 +63,10 @@ func New(c Config, given app.Given) (stream.Function, error) {
 		e, err := dynamo.EnrolmentFromImage(r.New)
 		if err == nil {
 			return stream.Task{Do: func(ctx context.Context) error { return dispatcher.Enrol(ctx, e) }}, nil
+		}
+		asked, err := dynamo.ReviewFromImage(r.New)
+		if err == nil {
+			return stream.Task{Do: func(ctx context.Context) error { return dispatcher.Review(ctx, asked) }}, nil
 		}
 		i, err := dynamo.InvitationFromImage(r.New)
 		if err != nil {
