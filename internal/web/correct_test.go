@@ -14,7 +14,8 @@ import (
 
 // corrects is a request that gives an invitation another recipient.
 func corrects(path, k, to string) request {
-	return request{method: "POST", target: path + "/correct", header: key(k), body: fmt.Sprintf(`{"recipientEmail":%q}`, to)}
+	return request{method: "POST", target: path + "/correct", header: key(k),
+		body: fmt.Sprintf(`{"recipientEmail":%q}`, to)}
 }
 
 // mailed makes an invitation and has it sent.
@@ -61,11 +62,12 @@ func TestCorrect(t *testing.T) {
 	a.call(r).is(412, "precondition_failed")
 	p = a.call(corrects(path, "5", "it@maple.example")).is(200)
 	id := strings.TrimPrefix(path, "/v1/invitations/")
-	if o := p.object(); o["replaces"] != id || o["id"] == id || o["recipientEmail"] != "it@maple.example" || o["status"] != "pending" ||
-		p.header.Get("Location") != "/v1/invitations/"+p.str("id") || fmt.Sprint(o["tags"]) != "map[team:east]" {
+	if o := p.object(); o["replaces"] != id || o["id"] == id || o["recipientEmail"] != "it@maple.example" ||
+		o["status"] != "pending" || p.header.Get("Location") != "/v1/invitations/"+p.str("id") || fmt.Sprint(o["tags"]) != "map[team:east]" {
 		t.Errorf("mailed: %s", p.body)
 	}
-	if old := a.call(reads(path)["read"]).is(200); old.str("status") != "cancelled" || old.str("cancelReason") != "recipient corrected" {
+	old := a.call(reads(path)["read"]).is(200)
+	if old.str("status") != "cancelled" || old.str("cancelReason") != "recipient corrected" {
 		t.Errorf("the old one: %s", old.body)
 	}
 	again := a.call(corrects(path, "5", "it@maple.example")).is(200)
@@ -122,7 +124,8 @@ func TestCorrectWithinLimits(t *testing.T) {
 func TestCorrectAsksAsANewOne(t *testing.T) {
 	a := newAPI(t)
 	bound := func(k string) string {
-		return a.mailed(k, fmt.Sprintf(`{"kind":"reseller","recipientEmail":"%s@larch.example","customerTenantId":%q}`, k, larch))
+		body := `{"kind":"reseller","recipientEmail":"%s@larch.example","customerTenantId":%q}`
+		return a.mailed(k, fmt.Sprintf(body, k, larch))
 	}
 	first := bound("one")
 	a.customer(larch, relationship.Active, "US")
@@ -142,13 +145,15 @@ func TestCorrectAsksAsANewOne(t *testing.T) {
 		return path
 	}
 	dual := as(cedar, "1", `{"kind":"dualReseller","recipientEmail":"lena@larch.example","providerTenantId":"`+birch+`"}`)
-	removed, _ := p.Remove(partnership.Entry{At: start, Side: partnership.ProviderSide}, relationship.AttestedText{Version: "1"})
+	removed, _ := p.Remove(partnership.Entry{At: start, Side: partnership.ProviderSide},
+		relationship.AttestedText{Version: "1"})
 	a.store.PutPartnership(removed)
 	r := corrects(dual, "k", "it@larch.example")
 	r.tenant = cedar
 	a.call(r).is(409, "partnership_required")
 	named := as(birch, "2", `{"kind":"partnership","recipientEmail":"it@dogwood.example","customerTenantId":"`+dogwood+`"}`)
-	joined, _ := partnership.Establish(nil, partnership.Authorisation{Pair: partnership.Pair{Provider: birch, Reseller: dogwood}, At: start})
+	pair := partnership.Pair{Provider: birch, Reseller: dogwood}
+	joined, _ := partnership.Establish(nil, partnership.Authorisation{Pair: pair, At: start})
 	a.store.PutPartnership(joined)
 	r = corrects(named, "k", "cto@dogwood.example")
 	r.tenant = birch
