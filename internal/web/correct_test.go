@@ -63,7 +63,8 @@ func TestCorrect(t *testing.T) {
 	p = a.call(corrects(path, "5", "it@maple.example")).is(200)
 	id := strings.TrimPrefix(path, "/v1/invitations/")
 	if o := p.object(); o["replaces"] != id || o["id"] == id || o["recipientEmail"] != "it@maple.example" ||
-		o["status"] != "pending" || p.header.Get("Location") != "/v1/invitations/"+p.str("id") || fmt.Sprint(o["tags"]) != "map[team:east]" {
+		o["status"] != "pending" || p.header.Get("Location") != "/v1/invitations/"+p.str("id") ||
+		fmt.Sprint(o["tags"]) != "map[team:east]" {
 		t.Errorf("mailed: %s", p.body)
 	}
 	old := a.call(reads(path)["read"]).is(200)
