@@ -203,7 +203,10 @@ type choice struct {
 func (c choice) ID() string { return "f-" + c.Name }
 
 // fault is an entry of the summary of errors.
-type fault struct{ Anchor, Text string }
+type fault struct {
+	Anchor, Text string
+	Next         *action // the way out; nil for none
+}
 
 // moment is an entry of a timeline.
 type moment struct {

@@ -258,7 +258,7 @@ func (h *site) agreementPart(v *visit, k customer.Known, st customer.Summary) pa
 	if !st.Signed {
 		s.Text = []string{v.T("console-customer.agreement.how")}
 	}
-	if k.Relationship.Status == relationship.Active && v.account.Sells() {
+	if !st.Signed && k.Relationship.Status == relationship.Active && v.account.Sells() {
 		a := action{Label: v.T("console-customer.attest"), Href: customerPath(k.Tenant) + "/agreement", Quiet: true}
 		if !v.permitted(partner.Trade) {
 			a.Blocked = v.agents()

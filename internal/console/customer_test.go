@@ -138,6 +138,9 @@ func TestCustomer(t *testing.T) {
 	if strings.Contains(s.text, "/identity") {
 		t.Error("there is nothing to confirm any more")
 	}
+	if s.href(at+"/agreement") != "" {
+		t.Error("an agreement that is signed can be confirmed again")
+	}
 	d.browser().signIn(at, person(birch, partner.AdminAgent)).want(t, "console-not-found", http.StatusNotFound)
 }
 
@@ -327,4 +330,17 @@ func TestSubscription(t *testing.T) {
 		t.Error("a reseller changes what its provider sold")
 	}
 	d.browser().signIn(at, person(alder, partner.AdminAgent)).want(t, "console-not-found", http.StatusNotFound)
+}
+
+// TestRemovalLeadsToTheSubscription: where one active subscription stands in the way, its own page is the way out.
+func TestRemovalLeadsToTheSubscription(t *testing.T) {
+	d := open(t)
+	b := d.browser()
+	one := d.bought(b)
+	d.stand(birch, larch, func(r *relationship.Relationship) { r.AgreementSigned, r.Sold.Active = true, 1 })
+	s := b.get("/console/customers/" + string(larch) + "/remove")
+	s.want(t, "console-remove", http.StatusOK)
+	if at := s.href("/console/subscriptions"); at != one && s.href(one) != one {
+		t.Errorf("the way out is %q, not %q", at, one)
+	}
 }

@@ -37,6 +37,8 @@ type seenDraft struct {
 	Link          copyable
 	Subject, Body field
 	Mailto        *action // opens the mail program; blocked where that cannot take the text
+	Shorter       string  // said where it opens less than the message; empty for all of it
+	Unsaved       string  // said of words that are not saved, which it does not open
 	Copy          string  // the id of what is copied
 	File          string
 	Save, Reset   *action
@@ -107,8 +109,11 @@ func (v *visit) fileOf(x draft.Draft) {
 }
 
 func (v *visit) draftNotes(x draft.Draft) (all []note) {
-	all = append(all, note{State: info, Text: []string{v.T("console-invite.draft.works")}})
-	return all
+	text := v.T("console-invite.draft.works")
+	if x.Invitation.Status == invitation.Pending && x.Invitation.Malleable() {
+		text = v.T("console-invite.draft.again")
+	}
+	return append(all, note{State: info, Text: []string{text}})
 }
 
 func (v *visit) seenDraft(x draft.Draft) seenDraft {
@@ -131,8 +136,16 @@ func (v *visit) seenDraft(x draft.Draft) seenDraft {
 	c.Body = v.input("textarea", "body", v.T("console-invite.draft.body"), x.Body)
 	c.Body.Rows, c.Body.Lang, c.Body.Hint = 18, i.Locale, v.T("console-invite.draft.body.hint")
 	c.Mailto = &action{Label: v.T("console-invite.draft.open"), Href: x.Mailto}
-	if x.Mailto == "" {
+	switch {
+	case x.Mailto == "":
 		c.Mailto.Blocked = v.T("console-invite.draft.too-long")
+	case v.form.refusal != nil || v.form.obstacle != "": // what was typed is shown, and not saved
+		c.Mailto.Blocked = v.T("console-invite.draft.unsaved")
+	default:
+		c.Unsaved = v.T("console-invite.draft.unsaved")
+		if !x.Edited {
+			c.Shorter = v.T("console-invite.draft.shorter")
+		}
 	}
 	c.Save = &action{Label: v.T("console-invite.draft.save"), Do: "save", Quiet: true}
 	if x.Edited {

@@ -219,10 +219,12 @@ func (v *visit) summary() []fault {
 	}
 	var list []fault
 	for _, f := range r.Findings {
-		list = append(list, fault{"f-" + strings.ReplaceAll(strings.TrimPrefix(f.Pointer, "/"), "/", "-"), v.sentence(f.Code, f.Detail)})
+		list = append(list, fault{
+			Anchor: "f-" + strings.ReplaceAll(strings.TrimPrefix(f.Pointer, "/"), "/", "-"), Text: v.sentence(f.Code, f.Detail),
+		})
 	}
 	if len(list) == 0 {
-		list = append(list, fault{"", v.refused(r)})
+		list = append(list, fault{Text: v.refused(r), Next: v.openOne(r)})
 	}
 	return list
 }
@@ -233,4 +235,12 @@ func (v *visit) refused(r *problem.Error) string {
 		return v.sentence(r.Code, r.Detail) + " " + v.T("console.problem.again", "date", v.DateTime(v.now.Add(r.RetryAfter)))
 	}
 	return v.sentence(r.Code, r.Detail)
+}
+
+// openOne leads to the open request that a refusal is about (invariant 1); nil for another refusal.
+func (v *visit) openOne(r *problem.Error) *action {
+	if r.Code != problem.DuplicateOpenInvitation || r.Resource == "" {
+		return nil
+	}
+	return &action{Label: v.T("console-invite.check.open-one"), Href: invitationPath(r.Resource)}
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -65,8 +66,11 @@ func (h *site) removing(v *visit) (*page, error) {
 		c.Blocked = []note{{State: stop, Text: []string{v.T("console-customer.remove.provider")},
 			Next: &action{Label: v.T("console.menu.providers"), Href: root + "/providers"}}}
 	case r.Sold.Active > 0 && !h.Customers.SubscriptionsStay:
-		c.Blocked = []note{{State: stop, Text: []string{v.T("console-customer.problem.active-subscriptions")},
-			Next: &action{Label: v.T("console.menu.subscriptions"), Href: subscriptionsOf(k.Tenant)}}}
+		way, err := h.activeOf(v, k.Tenant)
+		if err != nil {
+			return nil, err
+		}
+		c.Blocked = []note{{State: stop, Text: []string{v.T("console-customer.problem.active-subscriptions")}, Next: way}}
 	default:
 		if err := v.attesting(&c, h.Customers.Texts, terms.RelationshipRemoval); err != nil {
 			return nil, err
@@ -74,6 +78,23 @@ func (h *site) removing(v *visit) (*page, error) {
 	}
 	p.Content = c
 	return p, nil
+}
+
+// activeOf leads to the one subscription that the partner sells to a customer and that is active, else to all of them.
+func (h *site) activeOf(v *visit, id partner.TenantID) (*action, error) {
+	all := &action{Label: v.T("console.menu.subscriptions"), Href: subscriptionsOf(id)}
+	bought, err := h.Commerce.ListSubscriptions(v.ctx(), v.user, string(id), commerce.Page{Limit: pageRows})
+	if err != nil {
+		return nil, err
+	}
+	active := slices.DeleteFunc(bought.Subscriptions, func(s commerce.Seen) bool {
+		return s.Seller != v.user.Tenant || s.Status != commerce.SubscriptionActive
+	})
+	if len(active) != 1 || bought.Next != "" {
+		return all, nil
+	}
+	one := active[0].Subscription
+	return &action{Label: one.OfferName, Href: subscriptionPath(one)}, nil
 }
 
 func (h *site) remove(v *visit) (to, said string, err error) {

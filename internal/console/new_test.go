@@ -73,6 +73,7 @@ func TestNewRelationship(t *testing.T) {
 	if mailto := s.href("mailto:"); !strings.HasPrefix(mailto, "mailto:jo@larch.example?subject=") {
 		t.Errorf("mailto %q", mailto)
 	}
+	s.has(t, `id="shorter"`, "opens a shorter version with the same personal link", `id="unsaved"`, "Save changes first")
 	if f := b.get(at + "?format=eml"); f.Header.Get("Content-Type") != "message/rfc822" ||
 		!strings.Contains(f.text, "X-Unsent: 1") {
 		t.Errorf("file %v", f.Header)
@@ -87,7 +88,10 @@ func TestNewRelationship(t *testing.T) {
 	fields.Set("do", "save")
 	bad := b.post(at, fields)
 	bad.want(t, "console-draft", http.StatusUnprocessableEntity)
-	bad.has(t, "Hello, without the link", "personal link is missing", `href="#f-body"`)
+	bad.has(t, "Hello, without the link", "personal link is missing", `href="#f-body"`, "Save changes first")
+	if bad.href("mailto:jo@") != "" {
+		t.Error("the email program opens other words than the page shows")
+	}
 	fields = bad.fields("save")
 	fields.Set("body", "Dear Jo,\n\n"+link+"\n\nAndy")
 	if saved := b.post(at, fields); saved.StatusCode != http.StatusSeeOther {
@@ -95,6 +99,9 @@ func TestNewRelationship(t *testing.T) {
 	}
 	s = b.get(at)
 	s.has(t, "Reset to the template", "edited the draft", "Dear Jo,")
+	if strings.Contains(s.text, `id="shorter"`) || s.href("mailto:jo@") == "" {
+		t.Error("an edited draft opens whole")
+	}
 	if s.fields("send") != nil {
 		t.Error("an edited draft can be sent by the service")
 	}
@@ -102,11 +109,35 @@ func TestNewRelationship(t *testing.T) {
 	if done.Header.Get("Location") != strings.TrimSuffix(at, "/draft") {
 		t.Fatalf("%d %q %s", done.StatusCode, done.Header.Get("Location"), done.page())
 	}
-	b.follow(done).has(t, "Noted: you have emailed it", "Waiting")
+	s = b.follow(done)
+	s.has(t, "Noted: you have emailed it", "Waiting", "Emailed by your company", "Look at the email")
+	if strings.Contains(s.text, "Not sent") || strings.Contains(s.text, "Open the draft") {
+		t.Error("the request that waits for an answer is shown as a draft")
+	}
+	if s = b.get(at); strings.Contains(s.text, "as you like") {
+		t.Error("the draft of what was emailed says that it can be changed at will")
+	}
+	s.has(t, "only what you email again")
 	i := d.only(t)
 	if i.Status != invitation.Pending || !i.Edited || i.CreatedBy == "" {
 		t.Errorf("%+v", i)
 	}
+}
+
+// within gives the elements with a tag inside the first one with a class.
+func (s seen) within(class, tag string) (found []*html.Node) {
+	for n := range s.all("div") {
+		if attr(n, "class") != class {
+			continue
+		}
+		for x := range n.Descendants() {
+			if x.Type == html.ElementNode && x.Data == tag {
+				found = append(found, x)
+			}
+		}
+		return found
+	}
+	return nil
 }
 
 // only gives the one invitation of alder.
@@ -229,6 +260,9 @@ func TestCheckMakesNothing(t *testing.T) {
 	dup := b.post("/console/invitations/new", fields)
 	dup.want(t, "console-new-relationship", http.StatusConflict)
 	dup.has(t, "open request to this recipient already", "Jo Larch")
+	if open := dup.within("faults", "a"); len(open) != 1 || attr(open[0], "href") != "/console/invitations/"+d.only(t).ID {
+		t.Errorf("the refusal leads to %d requests", len(open))
+	}
 }
 
 // TestNewRelationshipSaysWhatIsWrong: at its field, in the reader's language, with all that was typed.

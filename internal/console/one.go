@@ -103,7 +103,12 @@ func (v *visit) offer(i invitation.Invitation, p *page, c *seenInvitation) {
 		return
 	}
 	if i.Malleable() {
-		p.Primary = &action{Label: v.T("console-invite.to-draft"), Href: draftPath(i.ID)}
+		if status == invitation.Draft {
+			p.Primary = &action{Label: v.T("console-invite.to-draft"), Href: draftPath(i.ID)}
+		} else {
+			c.Actions = append(c.Actions,
+				action{Label: v.T("console-invite.to-email"), Href: draftPath(i.ID), Quiet: true})
+		}
 		add(action{Label: v.T("console-invite.new-link"), Do: "new-link", Quiet: true})
 	} else {
 		resend := action{Label: v.T("console.invitation.resend"), Do: "resend"}

@@ -1,5 +1,5 @@
 // The pages work without this script. It sends a form once, copies, keeps what was typed, chooses all rows, shows times where the reader is,
-// puts the focus on what went wrong, and fetches a page again that shows something under way.
+// puts the focus on what went wrong, opens no mail that lacks what was typed, and fetches a page again that shows something under way.
 'use strict'
 const each = (selector, run, within = document) => within.querySelectorAll(selector).forEach(run)
 const lang = document.documentElement.lang
@@ -44,6 +44,15 @@ const enhance = main => {
     const kept = JSON.parse(sessionStorage.getItem(key) || '{}')
     if (!document.querySelector('.faults, .hurdle')) typed().forEach(f => { if (f.name in kept && !f.value) f.value = kept[f.name] })
     form.addEventListener('input', () => sessionStorage.setItem(key, JSON.stringify(Object.fromEntries(typed().map(f => [f.name, f.value])))))
+  }, main)
+  each('[data-unsaved]', note => {
+    const form = note.closest('form'), open = form.querySelector('[href^=mailto]'), href = open.href
+    const look = () => {
+      note.hidden = ![...form.querySelectorAll('#f-subject, #f-body')].some(f => f.value !== f.defaultValue)
+      note.hidden ? open.href = href : open.removeAttribute('href')
+    }
+    form.addEventListener('input', look)
+    look()
   }, main)
   main.querySelector('[data-focus]')?.focus()
   if (main.dataset.live) setTimeout(refresh, main.dataset.live * 1000)

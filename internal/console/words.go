@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"strings"
 
 	"concord/internal/invitation"
@@ -64,6 +65,9 @@ func (v *visit) status(i invitation.Invitation) *pill {
 
 func (v *visit) delivery(i invitation.Invitation) *pill {
 	d := i.Mail.State.Delivery()
+	if d == outbox.DeliveryNotSent && slices.ContainsFunc(i.History, func(e invitation.Entry) bool { return e.Action == "done" }) {
+		return &pill{info, v.T("console.event.done")}
+	}
 	return &pill{deliveryStates[d], v.T(deliveryKeys[d])}
 }
 
