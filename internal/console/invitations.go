@@ -63,11 +63,7 @@ func (v *visit) invitationFacts(i invitation.Invitation) []fact {
 	add("console.column.recipient", i.RecipientEmail)
 	add("console.fact.name", i.RecipientName)
 	add("console.column.kind", v.T(kindWords[i.Kind].name))
-	administration := v.T("console.no")
-	if i.RequestDelegatedAdmin {
-		administration = v.T("console.yes")
-	}
-	add("console.fact.administration", administration)
+	add(v.administrationAsked(i))
 	add("console.column.reference", i.Reference())
 	add("console-invite.new.source", i.Source)
 	for _, name := range slices.Sorted(maps.Keys(i.Tags)) {

@@ -106,8 +106,12 @@ func (h *site) newRelationship(v *visit) (*page, error) {
 		return nil, err
 	}
 	content.Fields = v.whom(typed, providers)
-	content.Admin, content.AdminText = v.administrationChoice(typed)
-	content.Granular = v.granularForm(typed)
+	if invitation.Kind(strings.Join(v.chosenIn("kind", typed), "")).AsksPartner() { // no customer's rights are asked for
+		content.AdminText = v.T("console-invite.new.admin.partnership")
+	} else {
+		content.Admin, content.AdminText = v.administrationChoice(typed)
+		content.Granular = v.granularForm(typed)
+	}
 	content.Terms = v.termFields(typed)
 	p.Content = content
 	return p, nil
@@ -224,7 +228,7 @@ func (v *visit) administrationChoice(typed url.Values) (*choice, string) {
 	if !v.cloud.AdministrationOptional {
 		return nil, v.T("console-invite.new.admin.always")
 	}
-	chosen := strings.Join(v.chosenIn("requestDelegatedAdmin", typed), "")
+	asks := strings.Join(v.chosenIn("requestDelegatedAdmin", typed), "") == "true"
 	c := &choice{
 		Printer: v.Printer, Name: "requestDelegatedAdmin", Legend: v.T("console.fact.administration"), Fault: v.fault("requestDelegatedAdmin"),
 		Hint: v.T("console-invite.new.admin.hint"),
@@ -233,13 +237,13 @@ func (v *visit) administrationChoice(typed url.Values) (*choice, string) {
 				Value:    "false",
 				Label:    v.T("console.no"),
 				Hint:     v.T("console-invite.new.admin.no"),
-				Selected: chosen == "false",
+				Selected: !asks,
 			},
 			{
 				Value:    "true",
 				Label:    v.T("console.yes"),
 				Hint:     v.T("console-invite.new.admin.yes"),
-				Selected: chosen == "true",
+				Selected: asks,
 			},
 		},
 	}
@@ -396,6 +400,19 @@ func proposal(f url.Values, name string) (p invitation.Proposal, findings proble
 	return p, findings
 }
 
+// proposed reads what the form of a request asks for. Delegated administration is asked for only where somebody says so,
+// or where the cloud always does; roles that have a name have to be chosen.
+func (v *visit) proposed(f url.Values) (invitation.Proposal, problem.Findings) {
+	p, findings := proposal(f, v.granularName())
+	if p.RequestDelegatedAdmin == nil && v.cloud.AdministrationOptional && !p.Kind.AsksPartner() {
+		p.RequestDelegatedAdmin = new(false)
+	}
+	if p.Granular == nil && !p.Kind.AsksPartner() && strings.TrimSpace(f.Get(fieldGranularName)) != "" {
+		findings.Add("/granularAdmin/roles", problem.ValidationFailed, "%s", v.T("console-invite.granular.no-role"))
+	}
+	return p, findings
+}
+
 // granularName is what granular administration is called where nobody says: whom it is for, and when. No digits of it
 // look like a phone number.
 func (v *visit) granularName() string {
@@ -408,7 +425,7 @@ func (v *visit) granularName() string {
 // create makes the draft, or leads to what would come of it.
 func (h *site) create(v *visit) (to, said string, err error) {
 	c := v.command()
-	p, findings := proposal(v.form.values, v.granularName())
+	p, findings := v.proposed(v.form.values)
 	c.Findings = findings
 	if v.form.do() == "check" {
 		if _, err := h.Invitations.Check(v.ctx(), c, p); err != nil {
@@ -461,7 +478,7 @@ type seenCheck struct {
 func (h *site) checked(v *visit, typed url.Values) (*page, error) {
 	v.form.values = typed
 	c := command.Command{User: v.user, CorrelationID: correlationID()}
-	asked, findings := proposal(typed, v.granularName())
+	asked, findings := v.proposed(typed)
 	c.Findings = findings
 	x, err := h.Invitations.Check(v.ctx(), c, asked)
 	if err != nil {
@@ -508,11 +525,7 @@ func (v *visit) checkRows(x invitation.Prospect, change string) (rows []check) {
 	case !i.Kind.AsksPartner():
 		add("console.column.country", v.T("console-invite.check.country"))
 	}
-	administration := v.T("console.no")
-	if i.RequestDelegatedAdmin {
-		administration = v.T("console.yes")
-	}
-	add("console.fact.administration", administration)
+	add(v.administrationAsked(i))
 	if g := x.Letter.Granular; g != nil {
 		var names []string
 		for _, id := range g.Roles {
@@ -529,6 +542,18 @@ func (v *visit) checkRows(x invitation.Prospect, change string) (rows []check) {
 	add("console-invite.new.reminders", reminders)
 	add("console-invite.new.source", i.Source)
 	return rows
+}
+
+// administrationAsked says which administration a request asks for: a partnership asks a reseller for access to its own
+// account, every other request a customer for delegated administration.
+func (v *visit) administrationAsked(i invitation.Invitation) (key, value string) {
+	switch {
+	case i.Kind.AsksPartner():
+		return "console.column.administration", v.T("console-invite.partnership.access")
+	case i.RequestDelegatedAdmin:
+		return "console.fact.administration", v.T("console.yes")
+	}
+	return "console.fact.administration", v.T("console.no")
 }
 
 // checkNotes say what stands against it, what is known of the company, and how strong it is.
@@ -586,7 +611,7 @@ func (v *visit) checkNotes(x invitation.Prospect) (all []note) {
 // showMail answers with the mail that the recipient would get, for a frame.
 func (h *site) showMail(v *visit, typed url.Values) error {
 	v.form.values = typed
-	asked, findings := proposal(typed, v.granularName())
+	asked, findings := v.proposed(typed)
 	x, err := h.Invitations.Check(v.ctx(), command.Command{User: v.user, Findings: findings}, asked)
 	if err != nil {
 		return err

@@ -294,3 +294,96 @@ func TestNewRelationshipSaysWhatIsWrong(t *testing.T) {
 	)
 	other.follow(made).want(t, "console-draft", http.StatusOK)
 }
+
+// TestAdministrationIsAskedForBySaying: delegated administration is No until somebody says Yes, in the form and on the
+// page that checks it; roles that have a name have to be chosen.
+func TestAdministrationIsAskedForBySaying(t *testing.T) {
+	d := open(t)
+	b := d.browser()
+	at := "/console/invitations/new"
+	b.signIn(at, person(alder, partner.AdminAgent))
+	for _, from := range []string{at, at + "?kind=dualReseller&providerTenantId=" + string(birch)} {
+		if got := b.get(from).chosen("requestDelegatedAdmin"); !slices.Equal(got, []string{"false"}) {
+			t.Errorf("%s has %q chosen for delegated administration", from, got)
+		}
+	}
+	said := url.Values{"kind": {"reseller"}, "recipientEmail": {"jo@larch.example"}, "do": {"check"}}
+	s := b.follow(b.post(at, said))
+	if !slices.Contains(s.rows(), "Delegated administration (DAP): No") {
+		t.Errorf("the check says %q", s.rows())
+	}
+	said.Set("granularAdmin-displayName", "Helpdesk")
+	for _, do := range []string{"check", "create"} {
+		said.Set("do", do)
+		s = b.post(at, said)
+		s.want(t, "console-new-relationship", http.StatusUnprocessableEntity)
+		s.has(t, `href="#f-granularAdmin-roles"`, "Choose at least one role", "Helpdesk")
+	}
+	said.Del("granularAdmin-displayName")
+	b.follow(b.post(at, said)).want(t, "console-draft", http.StatusOK)
+	if d.only(t).RequestDelegatedAdmin {
+		t.Error("nobody asked for delegated administration")
+	}
+}
+
+// TestPartnershipAsksAReseller: the form, its check and the request say what a partnership asks for, and nothing of a
+// customer's delegated administration.
+func TestPartnershipAsksAReseller(t *testing.T) {
+	d := open(t)
+	d.tradesAs(birch, "1234567")
+	b := d.browser()
+	at := "/console/invitations/new?kind=partnership"
+	s := b.signIn(at, person(birch, partner.AdminAgent))
+	s.has(t, "This asks a reseller, not a customer", "administrator access to its own account")
+	fields := s.fields("check")
+	fields.Set("kind", strings.Join(s.chosen("kind"), ""))
+	if strings.Contains(s.text, "requestDelegatedAdmin") || strings.Contains(s.text, "granularAdmin-roles") {
+		t.Error("a partnership asks for a customer's rights")
+	}
+	fields.Set("recipientEmail", "jo@larch.example")
+	check := b.follow(b.post(at, fields))
+	made := b.follow(b.post(at, check.fields("create")))
+	made.want(t, "console-draft", http.StatusOK)
+	one := b.get(strings.TrimSuffix(made.Request.URL.Path, "/draft"))
+	for _, x := range []seen{check, one} {
+		if !slices.Contains(x.rows(), "Administration: Administrator access to the reseller’s own account") ||
+			strings.Contains(x.text, "(DAP)") {
+			t.Errorf("the page says %q", x.rows())
+		}
+	}
+}
+
+// chosen gives the values of a radio button's group that are chosen.
+func (s seen) chosen(name string) (values []string) {
+	for n := range s.all("input") {
+		if attr(n, "name") == name && slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "checked" }) {
+			values = append(values, attr(n, "value"))
+		}
+	}
+	return values
+}
+
+// rows gives what the fact lists of a page say.
+func (s seen) rows() (all []string) {
+	for n := range s.all("dt") {
+		value := n.NextSibling
+		for value != nil && value.Data != "dd" {
+			value = value.NextSibling
+		}
+		if value != nil {
+			all = append(all, textIn(n)+": "+textIn(value))
+		}
+	}
+	return all
+}
+
+// textIn gives the text inside an element.
+func textIn(n *html.Node) string {
+	var b strings.Builder
+	for x := range n.Descendants() {
+		if x.Type == html.TextNode {
+			b.WriteString(x.Data)
+		}
+	}
+	return b.String()
+}
