@@ -255,6 +255,13 @@ func (s *Service) wished(ctx context.Context, c command.Command, seller partner.
 	return p, f, err
 }
 
+// Faults gives what is wrong with the lines of an order, at pointers below /lines, before anybody places it; nil for
+// nothing.
+func (s *Service) Faults(wished []WishedLine) (f problem.Findings) {
+	s.lines(&f, wished)
+	return f
+}
+
 // lines checks what is wanted against the catalogue.
 func (s *Service) lines(f *problem.Findings, wished []WishedLine) []Line {
 	if len(wished) == 0 || len(wished) > MaxLines {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -217,7 +218,8 @@ func TestOrder(t *testing.T) {
 	at := "/console/orders/new?customerTenantId=" + string(larch)
 	s = b.get(at)
 	s.has(t, "hasn’t signed the customer agreement", "Sample office suite, basic", "Cedar IT", "Not in the list? PartnerID")
-	fields := s.fields("submit")
+	fields := s.fields("check")
+	fields.Set("do", "submit") // as a machine does, which needs no check
 	fields.Set("offerId", "ofr-office-basic")
 	fields.Set("term", "P1Y")
 	fields.Set("quantity", "3")
@@ -231,16 +233,29 @@ func TestOrder(t *testing.T) {
 	d.tradesAs(cedar, "7654321")
 	valid := b.follow(b.post("/console/orders/new", fields))
 	valid.has(t, "This PartnerID can be used.", "Cedar IT")
-	fields = valid.fields("submit")
+	fields = valid.fields("check")
 	fields.Set("offerId", "ofr-office-basic")
 	fields.Set("quantity", "3.5")
 	wrong := b.post("/console/orders/new", fields)
 	wrong.want(t, "console-order", http.StatusUnprocessableEntity)
 	wrong.has(t, `href="#f-quantity"`, `value="3.5"`)
-	fields = wrong.fields("submit")
+	fields = wrong.fields("check")
 	fields.Set("offerId", "ofr-office-basic")
+	fields.Set("quantity", "0")
+	b.post("/console/orders/new", fields).has(t, `href="#f-quantity"`)
 	fields.Set("quantity", "3")
-	done := b.follow(b.post("/console/orders/new", fields))
+	check := b.follow(b.post("/console/orders/new", fields))
+	check.want(t, "console-order", http.StatusOK)
+	check.has(t, "Check the order for Larch Foods", "Nothing is ordered yet", "Place the order")
+	for _, row := range []string{"Offer: Sample office suite, basic", "Quantity: 3", "Company: Cedar IT"} {
+		if !slices.ContainsFunc(check.rows(), func(s string) bool { return strings.HasPrefix(s, row) }) {
+			t.Errorf("no %q in %q", row, check.rows())
+		}
+	}
+	if s := b.get("/console/customers/" + string(larch)); !strings.Contains(s.text, "No orders here yet") {
+		t.Error("a check orders")
+	}
+	done := b.follow(b.post("/console/orders/new", check.fields("submit")))
 	done.want(t, "console-customer", http.StatusOK)
 	done.has(t, "The order is placed.", "3 × Sample office suite, basic", "7654321",
 		"/console/subscriptions/"+string(larch)+"/sub_")
@@ -269,7 +284,8 @@ func (d *desk) bought(b *browser) string {
 	d.stand(birch, larch, func(r *relationship.Relationship) { r.AgreementSigned = true })
 	d.signed(birch, larch)
 	s := b.signIn("/console/orders/new?customerTenantId="+string(larch), person(birch, partner.AdminAgent))
-	fields := s.fields("submit")
+	fields := s.fields("check")
+	fields.Set("do", "submit")
 	fields.Set("offerId", "ofr-office-basic")
 	fields.Set("quantity", "3")
 	return b.follow(b.post("/console/orders/new", fields)).href("/console/subscriptions/")

@@ -67,7 +67,8 @@ func TestSubscriptionPages(t *testing.T) {
 	b := d.browser()
 	d.bought(b)
 	for range 26 {
-		fields := b.get("/console/orders/new?customerTenantId=" + string(larch)).fields("submit")
+		fields := b.get("/console/orders/new?customerTenantId=" + string(larch)).fields("check")
+		fields.Set("do", "submit")
 		fields.Set("offerId", "ofr-office-basic")
 		fields.Set("quantity", "1")
 		b.follow(b.post("/console/orders/new", fields)).want(t, "console-customer", http.StatusOK)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"concord/internal/commerce"
+	"concord/internal/customer"
 	"concord/internal/partner"
 	"concord/internal/problem"
 	"concord/internal/relationship"
@@ -190,6 +191,9 @@ func (h *site) order(v *visit) (*page, error) {
 		return nil, err
 	}
 	p.Title = v.T("console-trade.order.title", "company", v.companyName(k.Customer))
+	if v.typed("step", 8) == "check" && v.form.values == nil {
+		return h.checkedOrder(v, p, k)
+	}
 	c := seenForm{Path: orderPath, Hidden: v.hiddenOf(0), Back: customerPath(id)}
 	var reseller *partner.TenantID
 	if tenant, ok := partner.ParseTenantID(v.preset("onBehalfOfReseller")); ok {
@@ -206,8 +210,54 @@ func (h *site) order(v *visit) (*page, error) {
 	if c.Found, err = h.validated(v, v.preset("partnerIdOnRecord")); err != nil {
 		return nil, err
 	}
-	c.Verbs = []action{{Label: v.T("console-trade.submit"), Do: "submit"},
+	c.Verbs = []action{{Label: v.T("console-trade.check"), Do: "check"},
 		{Label: v.T("console-trade.validate"), Do: "validate", Quiet: true}}
+	p.Content = c
+	return p, nil
+}
+
+// checkedOrder shows what is about to be ordered, before anything is: what stands in the way is in place of the button.
+func (h *site) checkedOrder(v *visit, p *page, k customer.Known) (*page, error) {
+	form := v.r.URL.Path + v.query("step", "")
+	p.Title, p.Template = v.T("console-trade.check.title", "company", v.companyName(k.Customer)), "confirm"
+	p.Parent = &action{Label: v.T("console-trade.order.title", "company", v.companyName(k.Customer)), Href: form}
+	c := confirmation{
+		Printer: v.Printer, Action: orderPath, Do: "submit", Label: v.T("console-trade.place"), Back: form,
+		Text: []string{v.T("console-trade.check.text")}, Hidden: v.hiddenOf(0),
+	}
+	fields, err := h.orderFields(v, k.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range fields {
+		said := f.Value
+		for _, o := range f.Options {
+			if o.Value == f.Value {
+				said = o.Label
+			}
+		}
+		if f.Value != "" && f.Kind != "hidden" {
+			c.Facts = append(c.Facts, fact{Label: f.Label, Value: said})
+		}
+		c.Fields = append(c.Fields, field{Kind: "hidden", Name: f.Name, Value: f.Value})
+	}
+	var reseller *partner.TenantID
+	if tenant, ok := partner.ParseTenantID(v.typed("onBehalfOfReseller", 36)); ok {
+		reseller = &tenant
+	}
+	may, err := h.eligibilityPart(v, k.Tenant, reseller)
+	if err != nil {
+		return nil, err
+	}
+	record, err := h.validated(v, v.typed("partnerIdOnRecord", 64))
+	if err != nil {
+		return nil, err
+	}
+	notes := may.Notes
+	if record != nil {
+		c.Facts, notes = append(c.Facts, record.Facts...), append(notes, record.Notes...)
+	}
+	c.Blocked = slices.DeleteFunc(notes, func(n note) bool { return n.State != stop })
 	p.Content = c
 	return p, nil
 }
@@ -276,11 +326,20 @@ func (h *site) validated(v *visit, id string) (*part, error) {
 	return s, nil
 }
 
-// place does what the buttons of an order say: look a PartnerID up, which changes nothing, or order.
+// place does what the buttons of an order say: look a PartnerID up or show the order, which change nothing, or order.
 func (h *site) place(v *visit) (to, said string, err error) {
 	id := v.form.values.Get("customerTenantId")
-	if v.form.do() == "validate" {
+	cmd := v.command()
+	w := v.wish(&cmd.Findings)
+	if do := v.form.do(); do == "validate" || do == "check" {
 		q := url.Values{}
+		if do == "check" {
+			q.Set("step", "check")
+			cmd.Findings = append(cmd.Findings, h.Commerce.Faults(w.Lines)...)
+			if err := cmd.Findings.Err(); err != nil {
+				return "", "", moved(err, "/lines/0", "", "/offerId")
+			}
+		}
 		for _, name := range []string{"customerTenantId", "offerId", "quantity", "term", "actingRole", "onBehalfOfReseller",
 			"partnerIdOnRecord"} {
 			if s := v.form.values.Get(name); s != "" {
@@ -292,7 +351,12 @@ func (h *site) place(v *visit) (to, said string, err error) {
 	if v.form.do() != "submit" {
 		return "", "", problem.New(problem.MalformedRequest, "The form has no verb of this page.")
 	}
-	cmd := v.command()
+	o, _, err := h.Commerce.Place(v.ctx(), cmd, id, w)
+	return customerPath(o.Customer), "console-trade.did.ordered", moved(err, "/lines/0", "", "/offerId")
+}
+
+// wish reads an order of one line.
+func (v *visit) wish(f *problem.Findings) commerce.Wish {
 	w := commerce.Wish{
 		OnBehalfOfReseller: notEmpty(v.form.said("onBehalfOfReseller")),
 		PartnerIDOnRecord:  notEmpty(v.form.said("partnerIdOnRecord")),
@@ -301,9 +365,8 @@ func (h *site) place(v *visit) (to, said string, err error) {
 	if as := notEmpty(v.form.said("actingRole")); as != nil {
 		w.ActingRole = new(partner.ProgramRole(*as))
 	}
-	w.Lines[0].Quantity = v.quantity(&cmd.Findings)
-	o, _, err := h.Commerce.Place(v.ctx(), cmd, id, w)
-	return customerPath(o.Customer), "console-trade.did.ordered", moved(err, "/lines/0", "", "/offerId")
+	w.Lines[0].Quantity = v.quantity(f)
+	return w
 }
 
 // quantity reads a whole number; nil for none, and a finding for anything else.
