@@ -67,6 +67,9 @@ func TestOverdueLeads(t *testing.T) {
 	}
 	b, _ := d.operates("/console/operator")
 	b.get("/console/operator/vetting").has(t, "Overdue")
+	today := b.get("/console")
+	today.want(t, "console-today", http.StatusOK)
+	today.has(t, "Overdue", "Gorse GmbH", "/console/operator/vetting/"+late.ID)
 	applicant.get("/console/enrolment").has(t, "taking longer than five business days", "Grove Ltd", late.Reference())
 }
 
@@ -133,4 +136,22 @@ func TestSuppressions(t *testing.T) {
 	fields.Set("reason", "They asked")
 	b.follow(b.post(at, fields)).has(t, "allowed again")
 	b.step(at, "search", map[string]string{"address": address}).has(t, "Nothing keeps emails from this address.")
+}
+
+// TestPausedPartnersNeedTheOperator: the operator's page of today leads to a partner whose sending is paused.
+func TestPausedPartnersNeedTheOperator(t *testing.T) {
+	d := open(t)
+	b, s := d.operates("/console")
+	s.has(t, "Nothing needs you")
+	a, err := d.store.Account(t.Context(), alder, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Paused = &partner.Pause{At: time.Now(), Reason: partner.Complaints}
+	d.store.PutAccount(a)
+	s = b.get("/console")
+	s.has(t, "Paused", "Alder Cloud Services Inc.")
+	if s.href("/console/operator/partners/"+string(alder)) == "" {
+		t.Error("the partner’s page is not linked")
+	}
 }

@@ -27,9 +27,12 @@ func TestReports(t *testing.T) {
 	b, s := d.operates("/console/operator/reports")
 	s.want(t, "console-operator-reports", http.StatusOK)
 	s.has(t, "Nothing is disputed or reported")
+	b.get("/console").has(t, "Nothing needs you", "Applications in review, open disputes and reports")
 	if err := d.store.AddReport(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
+	today := b.get("/console")
+	today.has(t, "Answer disputed", "Alder Cloud Services Inc.", "/console/operator/reports/"+r.ID)
 	s = b.get("/console/operator/reports")
 	s.has(t, "Answer disputed", "Alder Cloud Services Inc.", "The person who answered isn’t authorised", "/console/operator/reports/"+r.ID)
 	if file := b.get("/console/operator/reports?format=csv"); !strings.Contains(file.text, "Answer disputed,") {
@@ -47,6 +50,7 @@ func TestReports(t *testing.T) {
 	s.has(t, `href="#f-note"`)
 	b.step(at, "settle", map[string]string{"note": "Called both"}).has(t, "The report is settled.", "Nothing is disputed")
 	b.get("/console/operator/reports?show=all").has(t, "Settled")
+	b.get("/console").has(t, "Nothing needs you")
 	b.get(at).has(t, "Called both")
 	b.get("/console/operator/reports/rep_x").want(t, "console-not-found", http.StatusNotFound)
 }

@@ -1,13 +1,17 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
 	"concord/internal/customer"
+	"concord/internal/enrolment"
 	"concord/internal/granular"
 	"concord/internal/invitation"
+	"concord/internal/oversight"
 	"concord/internal/partner"
+	"concord/internal/registry"
 	"concord/internal/relationship"
 )
 
@@ -36,6 +40,12 @@ func (h *site) today(v *visit) (*page, error) {
 	}}
 	content.Needs.Empty = &empty{Title: v.T("console.today.empty.title"), Text: v.T("console.today.empty.text")}
 	p.Content = &content
+	if v.permitted(partner.OperatePartners) {
+		content.Needs.Empty.Text = v.T("console-operator.today.text")
+		if err := h.operatorNeeds(v, &content.Needs); err != nil {
+			return nil, err
+		}
+	}
 	if !v.permitted(partner.ReadCustomers) || v.account == nil {
 		return p, nil
 	}
@@ -57,6 +67,54 @@ func (h *site) today(v *visit) (*page, error) {
 	f, _, _, err := h.Invitations.Funnel(v.ctx(), v.user, time.Time{})
 	content.Funnel = v.funnel(f)
 	return p, err
+}
+
+// operatorNeeds are applications to decide on, those first that are overdue, what recipients have disputed and reported,
+// and partners whose sending is paused.
+func (h *site) operatorNeeds(v *visit, t *table) error {
+	add := func(why *pill, what, at string, since time.Time) {
+		t.Rows = append(t.Rows, row{Cells: []cell{{Pill: why}, {Text: what, Href: at}, {Time: v.day(since)}}})
+	}
+	waiting, err := h.Enrolments.Enrolments(v.ctx(), v.user, enrolment.Query{Status: enrolment.InVetting, Limit: looked})
+	if err != nil {
+		return err
+	}
+	for _, overdue := range []bool{true, false} {
+		for _, e := range waiting.Enrolments {
+			why := v.worded(enrolmentStates[e.Status])
+			if overdue {
+				why = &pill{stop, v.T("console-operator.overdue")}
+			}
+			if e.OverdueAt(v.now) == overdue {
+				add(why, cmp.Or(e.Legal.Name, e.Reference()), vettingPath+"/"+e.ID, e.SubmittedAt)
+			}
+		}
+	}
+	open, err := h.Reports.List(v.ctx(), v.user, oversight.ReportQuery{Open: true, Limit: looked})
+	if err != nil {
+		return err
+	}
+	var ids []partner.TenantID
+	for _, r := range open.Reports {
+		ids = append(ids, r.Partner)
+	}
+	names, err := h.manyNames(v, ids)
+	if err != nil {
+		return err
+	}
+	for _, r := range open.Reports {
+		add(v.worded(reportKeys[r.Operation]), names[r.Partner], reportsPath+"/"+r.ID, r.At)
+	}
+	paused, err := h.Registry.Accounts(v.ctx(), v.user, registry.Query{Sending: partner.SendingPaused, Limit: looked})
+	if err != nil {
+		return err
+	}
+	for _, a := range paused.Accounts {
+		if a.Paused != nil {
+			add(&pill{wait, v.T("console-operator.paused.state")}, a.DisplayName, partnersPath+"/"+string(a.Tenant), a.Paused.At)
+		}
+	}
+	return nil
 }
 
 // customerNeeds are customers whose identity is to be confirmed, and how many of the newest have not signed the customer agreement.
