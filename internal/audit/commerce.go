@@ -29,7 +29,7 @@ func OfOrder(o commerce.Order) []Record {
 }
 
 // traded says which field of a subscription an action changes, and which operation that is.
-var traded = map[string]struct{ field, operation string }{
+var traded = map[commerce.Change]struct{ field, operation string }{
 	commerce.StatusChanged:   {status, "subscription.statusChanged"},
 	commerce.QuantityChanged: {"quantity", "subscription.quantityChanged"},
 	commerce.RecordChanged:   {"partnerIdOfRecord", "subscription.recordChanged"},
@@ -67,7 +67,7 @@ func OfSubscription(before *commerce.Subscription, after commerce.Subscription) 
 			r.Partner, r.Actor = whose, Actor{Kind: User, Tenant: e.Tenant}
 			switch {
 			case e.Action == commerce.SupportFellBack:
-				r.Actor, r.Reason = Actor{Kind: System}, e.Action
+				r.Actor, r.Reason = Actor{Kind: System}, string(e.Action)
 			case e.Tenant == after.Customer: // who of its people did it is its own business
 				r.Actor = Actor{Kind: Customer}
 			case whose == e.Tenant:

@@ -67,7 +67,7 @@ func (s Subscription) CustomerContact() partner.TenantID { return cmp.Or(s.Resel
 // Entry is one line of a subscription's history: what changed, and what it is since.
 type Entry struct {
 	At            time.Time
-	Action        string
+	Action        Change
 	Is            string // the new value; empty for none
 	By            string // the subject of the user
 	Tenant        partner.TenantID
@@ -75,17 +75,23 @@ type Entry struct {
 	Key, Body     string // fingerprints of the Idempotency-Key and of the request
 }
 
-// The actions of the history. What a subscription was created with is its quantity; its first status is active.
+// Change is what happened to a subscription, as its history has it; what may be done with one is an [Action].
+type Change string
+
+// The changes of the history. What a subscription was created with is its quantity; its first status is active.
 const (
-	WasCreated      = "created"
-	StatusChanged   = "status"
-	QuantityChanged = "quantity"
-	RecordChanged   = "partner of record"
-	SupportChanged  = "support contact"
+	WasCreated      Change = "created"
+	StatusChanged   Change = "status"
+	QuantityChanged Change = "quantity"
+	RecordChanged   Change = "partner of record"
+	SupportChanged  Change = "support contact"
 	// SupportFellBack is that the support contact's relationship with the customer ended, and that the seller supports again (0.44). Its
 	// tenant is who it was; nobody is said to have done it.
-	SupportFellBack = "support contact fell back"
+	SupportFellBack Change = "support contact fell back"
 )
+
+// Changes is the one list of them: audit and events are held to it by tests.
+var Changes = []Change{WasCreated, StatusChanged, QuantityChanged, RecordChanged, SupportChanged, SupportFellBack}
 
 // maxHistory bounds the history: the first entry says how it began, and the newest are kept.
 const maxHistory = 20
@@ -94,7 +100,7 @@ func entryOf(c command.Command, at time.Time) Entry {
 	return Entry{At: at, By: c.User.Subject, Tenant: c.User.Tenant, CorrelationID: c.CorrelationID, Key: command.Fingerprint(c.Key), Body: c.Body}
 }
 
-func (e Entry) of(action, is string) Entry {
+func (e Entry) of(action Change, is string) Entry {
 	e.Action, e.Is = action, is
 	return e
 }
@@ -432,7 +438,7 @@ func (s *Service) recorded(ctx context.Context, seller partner.Account, a Amendm
 func (s *Service) amended(ctx context.Context, c command.Command, before Subscription, a Amendment, record *Validation, now time.Time) (Subscription, error) {
 	f := slices.Clone(c.Findings)
 	after, e := before, entryOf(c, now)
-	change := func(action, was, is string, to *string) {
+	change := func(action Change, was, is string, to *string) {
 		if was != is {
 			*to = is
 			after.note(e.of(action, is))

@@ -321,7 +321,7 @@ func (h *site) askedOf(v *visit, k customer.Known) (table, error) {
 }
 
 // relationshipEvents are the words of the history of a relationship.
-var relationshipEvents = map[string]pill{
+var relationshipEvents = map[relationship.Action]pill{
 	relationship.WasCreated:          {good, "console-customer.event.created"},
 	relationship.WasAssociated:       {good, "console-customer.event.associated"},
 	relationship.Established:         {good, "console-customer.event.established"},
@@ -338,11 +338,11 @@ var relationshipEvents = map[string]pill{
 }
 
 // byPartner are what somebody of the partner does; the rest is the customer's, or the provider's.
-var byPartner = []string{relationship.WasCreated, relationship.AdministrationEnded, relationship.IdentityConfirmed,
+var byPartner = []relationship.Action{relationship.WasCreated, relationship.AdministrationEnded, relationship.IdentityConfirmed,
 	relationship.WasRemoved}
 
 func (v *visit) relationshipMoment(e relationship.Entry) moment {
-	m := moment{Title: e.Action, Time: v.at(e.At), State: plainState, Note: e.Why}
+	m := moment{Title: string(e.Action), Time: v.at(e.At), State: plainState, Note: e.Why}
 	if p, ok := relationshipEvents[e.Action]; ok {
 		m.Title, m.State = v.T(p.Text), p.State
 	}

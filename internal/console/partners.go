@@ -364,7 +364,7 @@ func (v *visit) partnershipFacts(x partnership.Seen) []fact {
 	return facts
 }
 
-var partnershipEvents = map[string]pill{
+var partnershipEvents = map[partnership.Action]pill{
 	partnership.Established: {good, "console-partner.event.established"}, partnership.AccessGranted: {wait,
 		"console-partner.event.granted"},
 	partnership.AccessRevoked: {plainState, "console-partner.event.revoked"}, partnership.WasRemoved: {plainState,
@@ -373,7 +373,7 @@ var partnershipEvents = map[string]pill{
 }
 
 func (v *visit) partnershipMoment(x partnership.Seen, e partnership.Entry) moment {
-	m := moment{Title: e.Action, Who: partnerName(x), Time: v.at(e.At), State: plainState}
+	m := moment{Title: string(e.Action), Who: partnerName(x), Time: v.at(e.At), State: plainState}
 	if known, ok := partnershipEvents[e.Action]; ok {
 		m.Title, m.State = v.T(known.Text), known.State
 	}

@@ -141,7 +141,7 @@ func (v *visit) aboutSubscription(s commerce.Seen, k customer.Known, names map[p
 }
 
 func (v *visit) subscriptionMoment(e commerce.Entry, names map[partner.TenantID]string) moment {
-	m := moment{Title: e.Action, Time: v.at(e.At), State: plainState, Who: names[e.Tenant], Note: e.Is}
+	m := moment{Title: string(e.Action), Time: v.at(e.At), State: plainState, Who: names[e.Tenant], Note: e.Is}
 	if key, ok := subscriptionEvents[e.Action]; ok {
 		m.Title = v.T(key)
 	}

@@ -68,7 +68,7 @@ var (
 		commerce.SubscriptionSuspended: {wait, "console-trade.status.suspended"},
 		commerce.SubscriptionDeleted:   {plainState, "console-trade.status.deleted"},
 	}
-	subscriptionEvents = map[string]string{
+	subscriptionEvents = map[commerce.Change]string{
 		commerce.WasCreated: "console-trade.event.created", commerce.StatusChanged: "console-trade.event.status",
 		commerce.QuantityChanged: "console-trade.event.quantity", commerce.RecordChanged: "console-trade.event.record",
 		commerce.SupportChanged: "console-trade.event.support", commerce.SupportFellBack: "console-trade.event.back",

@@ -582,14 +582,14 @@ func subscriptionFields(c *coder, sub *commerce.Subscription) {
 			who = pack(string(e.Tenant))
 		}
 		return invitation.Entry{
-			At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: who + "\t" + pack(e.Is),
+			At: e.At, Action: string(e.Action), By: e.By, CorrelationID: e.CorrelationID, Key: e.Key, Body: e.Body, Why: who + "\t" + pack(e.Is),
 		}
 	}, func(e invitation.Entry) (commerce.Entry, error) {
 		who, is, _ := strings.Cut(e.Why, "\t")
 		tenant, err1 := unpack(who)
 		value, err2 := unpack(is)
 		return commerce.Entry{
-			At: e.At, Action: e.Action, Is: value, By: e.By, Tenant: cmp.Or(partner.TenantID(tenant), sub.Seller), CorrelationID: e.CorrelationID,
+			At: e.At, Action: commerce.Change(e.Action), Is: value, By: e.By, Tenant: cmp.Or(partner.TenantID(tenant), sub.Seller), CorrelationID: e.CorrelationID,
 			Key: e.Key, Body: e.Body,
 		}, errors.Join(err1, err2)
 	})

@@ -157,7 +157,7 @@ func partnershipFields(c *coder, p *partnership.Partnership) {
 
 func writePartnershipEntry(e partnership.Entry) invitation.Entry {
 	return invitation.Entry{
-		At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: string(e.Status) + "," + string(e.ProviderAccess), Body: string(e.Side),
+		At: e.At, Action: string(e.Action), By: e.By, CorrelationID: e.CorrelationID, Key: string(e.Status) + "," + string(e.ProviderAccess), Body: string(e.Side),
 	}
 }
 
@@ -167,7 +167,7 @@ func readPartnershipEntry(e invitation.Entry) (partnership.Entry, error) {
 		return partnership.Entry{}, errors.New("dynamo: an entry of a partnership does not say how things stood after it")
 	}
 	return partnership.Entry{
-		At: e.At, Action: e.Action, Side: partnership.Side(e.Body), By: e.By, CorrelationID: e.CorrelationID,
+		At: e.At, Action: partnership.Action(e.Action), Side: partnership.Side(e.Body), By: e.By, CorrelationID: e.CorrelationID,
 		Status: partnership.Status(status), ProviderAccess: partnership.Access(access),
 	}, nil
 }

@@ -177,11 +177,11 @@ func attestedFields(c *coder, a *relationship.AttestedText) {
 }
 
 func writeRelationshipEntry(e relationship.Entry) invitation.Entry {
-	return invitation.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Key: stoodAfter(e), Why: e.Why}
+	return invitation.Entry{At: e.At, Action: string(e.Action), By: e.By, CorrelationID: e.CorrelationID, Key: stoodAfter(e), Why: e.Why}
 }
 
 func readRelationshipEntry(e invitation.Entry) (relationship.Entry, error) {
-	entry := relationship.Entry{At: e.At, Action: e.Action, By: e.By, CorrelationID: e.CorrelationID, Why: e.Why}
+	entry := relationship.Entry{At: e.At, Action: relationship.Action(e.Action), By: e.By, CorrelationID: e.CorrelationID, Why: e.Why}
 	entry.Status, entry.DelegatedAdmin, entry.IdentityCheck = standing(e.Key)
 	return entry, nil
 }

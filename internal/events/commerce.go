@@ -80,7 +80,7 @@ func OfOrder(o commerce.Order) []Event {
 }
 
 // changedFields are the fields that the actions of a subscription's history change, as the API names them.
-var changedFields = map[string]string{
+var changedFields = map[commerce.Change]string{
 	commerce.StatusChanged: "status", commerce.QuantityChanged: "quantity", commerce.RecordChanged: "partnerIdOfRecord", commerce.SupportChanged: "supportContactTenantId",
 	commerce.SupportFellBack: "supportContactTenantId",
 }

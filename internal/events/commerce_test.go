@@ -246,7 +246,7 @@ func TestASupportContactThatFellBack(t *testing.T) {
 	var whose []partner.TenantID
 	for _, r := range audit.OfSubscription(&before, after) {
 		whose = append(whose, r.Partner)
-		if r.Operation != "subscription.supportChanged" || r.Actor != (audit.Actor{Kind: audit.System}) || r.Reason != commerce.SupportFellBack || r.CorrelationID != after.History[len(after.History)-1].CorrelationID {
+		if r.Operation != "subscription.supportChanged" || r.Actor != (audit.Actor{Kind: audit.System}) || r.Reason != string(commerce.SupportFellBack) || r.CorrelationID != after.History[len(after.History)-1].CorrelationID {
 			t.Errorf("%+v", r)
 		}
 	}

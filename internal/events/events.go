@@ -243,7 +243,7 @@ func OfPartnership(p partnership.Entered) []Event {
 	var out []Event
 	side := p.After.Side(p.Of)
 	for _, e := range p.After.History[len(p.After.History)-added:] {
-		t := map[string]Type{partnership.Established: PartnershipEstablished, partnership.WasRemoved: PartnershipRemoved}[e.Action]
+		t := map[partnership.Action]Type{partnership.Established: PartnershipEstablished, partnership.WasRemoved: PartnershipRemoved}[e.Action]
 		if t == "" || t == PartnershipRemoved && e.Side != side {
 			continue
 		}
@@ -268,7 +268,7 @@ func OfPartnership(p partnership.Entered) []Event {
 
 // ending says what has ended the administration.
 func ending(r relationship.Relationship) string {
-	last := ""
+	var last relationship.Action
 	if n := len(r.History); n > 0 {
 		last = r.History[n-1].Action
 	}

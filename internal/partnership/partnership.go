@@ -109,7 +109,7 @@ type Removal struct {
 // Entry is one line of the history, and how things stood after it.
 type Entry struct {
 	At             time.Time
-	Action         string
+	Action         Action
 	Side           Side   // whose user it was
 	By             string // the subject of the user or person
 	CorrelationID  string
@@ -117,14 +117,20 @@ type Entry struct {
 	ProviderAccess Access
 }
 
+// Action is what happened to a partnership, as its history has it.
+type Action string
+
 // The actions of the history.
 const (
-	Established   = "established"
-	AccessGranted = "access granted"
-	AccessRevoked = "access revoked"
-	WasRemoved    = "removed"
-	WasDisputed   = "disputed"
+	Established   Action = "established"
+	AccessGranted Action = "access granted"
+	AccessRevoked Action = "access revoked"
+	WasRemoved    Action = "removed"
+	WasDisputed   Action = "disputed"
 )
+
+// Actions is the one list of them: audit and the console's words are held to it by tests.
+var Actions = []Action{Established, AccessGranted, AccessRevoked, WasRemoved, WasDisputed}
 
 // maxHistory bounds the history: the first entry says how it began, and the newest are kept.
 const maxHistory = 20

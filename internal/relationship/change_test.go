@@ -15,12 +15,13 @@ func TestChanges(t *testing.T) {
 	e := Entry{At: at, By: "agent", CorrelationID: "corr"}
 	attested := AttestedText{Version: "1", Language: "en", Hash: "00"}
 	changes := []struct {
-		name, action string
-		do           func(Relationship) (Relationship, bool)
-		changes      func(Relationship) bool
-		status       func(Relationship) Status
-		dap          func(Relationship) Administration
-		check        func(Relationship) IdentityCheck
+		name    string
+		action  Action
+		do      func(Relationship) (Relationship, bool)
+		changes func(Relationship) bool
+		status  func(Relationship) Status
+		dap     func(Relationship) Administration
+		check   func(Relationship) IdentityCheck
 	}{
 		{"confirm", IdentityConfirmed, func(r Relationship) (Relationship, bool) { return r.Confirm(e) },
 			func(r Relationship) bool { return r.Status == Active && r.IdentityCheck == Unproven },
@@ -91,9 +92,9 @@ func ended(r Relationship) Administration {
 func TestTheHistoryIsBounded(t *testing.T) {
 	r := Relationship{Status: Active, History: []Entry{{Action: Established}}}
 	for n := range 3 * maxHistory {
-		r.note(Entry{Action: fmt.Sprint(n)})
+		r.note(Entry{Action: Action(fmt.Sprint(n))})
 	}
-	if len(r.History) != maxHistory || r.History[0].Action != Established || r.History[maxHistory-1].Action != fmt.Sprint(3*maxHistory-1) || r.Version != 3*maxHistory {
+	if len(r.History) != maxHistory || r.History[0].Action != Established || r.History[maxHistory-1].Action != Action(fmt.Sprint(3*maxHistory-1)) || r.Version != 3*maxHistory {
 		t.Errorf("%d entries, %v", len(r.History), r.History)
 	}
 }

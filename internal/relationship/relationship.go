@@ -163,7 +163,7 @@ type AttestedText struct {
 // Entry is one line of a relationship's history, and how things stood after it.
 type Entry struct {
 	At             time.Time
-	Action         string
+	Action         Action
 	By             string // the subject of a user or person
 	CorrelationID  string
 	Why            string
@@ -178,22 +178,31 @@ const (
 	CustomerCreation = "customerCreation"
 )
 
+// Action is what happened to a relationship, as its history has it.
+type Action string
+
 // The actions of the history.
 const (
-	WasCreated          = "created"             // by the partner, together with the customer
-	WasAssociated       = "created by provider" // by the partner's indirect provider, whose tenant stands for who did it
-	Established         = "established"
-	AdministrationGiven = "administration granted"
-	AdministrationEnded = "administration ended"
-	AdministrationTaken = "administration revoked" // by the customer
-	IdentityConfirmed   = "identity confirmed"
-	WasDisputed         = "disputed"
-	WasRemoved          = "removed"
-	WasLeft             = "ended by customer"
-	WasClaimed          = "claimed"   // by the company that a partner had created
-	WasSetApart         = "set apart" // a company with its domain came to be known beside it
-	WasDisowned         = "disowned"  // the company of the domain has said that it is another
+	WasCreated          Action = "created"             // by the partner, together with the customer
+	WasAssociated       Action = "created by provider" // by the partner's indirect provider, whose tenant stands for who did it
+	Established         Action = "established"
+	AdministrationGiven Action = "administration granted"
+	AdministrationEnded Action = "administration ended"
+	AdministrationTaken Action = "administration revoked" // by the customer
+	IdentityConfirmed   Action = "identity confirmed"
+	WasDisputed         Action = "disputed"
+	WasRemoved          Action = "removed"
+	WasLeft             Action = "ended by customer"
+	WasClaimed          Action = "claimed"   // by the company that a partner had created
+	WasSetApart         Action = "set apart" // a company with its domain came to be known beside it
+	WasDisowned         Action = "disowned"  // the company of the domain has said that it is another
 )
+
+// Actions is the one list of them: audit is held to it by a test.
+var Actions = []Action{
+	WasCreated, WasAssociated, Established, AdministrationGiven, AdministrationEnded, AdministrationTaken, IdentityConfirmed,
+	WasDisputed, WasRemoved, WasLeft, WasClaimed, WasSetApart, WasDisowned,
+}
 
 // maxHistory bounds the history: the first entry says how it began, and the newest are kept.
 const maxHistory = 20
