@@ -107,8 +107,7 @@ func (t trial) step(name string, do func() error) error {
 
 // delivered waits until SES has said that the mail arrived.
 func (t trial) delivered(ctx context.Context, at string) error {
-	ctx, cancel := context.WithTimeout(ctx, t.wait)
-	defer cancel()
+	over := time.After(t.wait) // which ends no request on its way: the last answer says what is the matter
 	for {
 		var now invitation
 		if err := t.do(ctx, "GET", at, "", http.StatusOK, &now); err != nil {
@@ -123,6 +122,8 @@ func (t trial) delivered(ctx context.Context, at string) error {
 		}
 		select {
 		case <-ctx.Done():
+			return ctx.Err()
+		case <-over:
 			return fmt.Errorf("after %s the mail is still %s", t.wait, state)
 		case <-time.After(t.pause):
 		}

@@ -211,7 +211,8 @@ func (h *site) order(v *visit) (*page, error) {
 		return nil, err
 	}
 	c.Verbs = []action{{Label: v.T("console-trade.check"), Do: "check"},
-		{Label: v.T("console-trade.validate"), Do: "validate", Quiet: true}}
+		{Label: v.T("console-trade.validate"), Do: "validate", Quiet: true},
+		{Label: v.T("console-trade.unchecked"), Do: "submit", Quiet: true}}
 	p.Content = c
 	return p, nil
 }

@@ -301,7 +301,10 @@ func (s *Stack) startFunctions(secretsURL, busURL, queuesURL string) error {
 	environment := map[string]string{
 		"AWS_REGION": template.Region, "AWS_DEFAULT_REGION": template.Region,
 		"AWS_SECRET_ACCESS_KEY": SecretAccessKey, "AWS_SESSION_TOKEN": "", "ALLOW_RESERVED_DOMAINS": "true",
-		"ALLOW_LOCAL_WEBHOOKS": "true", "CLOCK_OFFSET": s.clock.Offset().String(),
+		"ALLOW_LOCAL_WEBHOOKS": "true",
+	}
+	if offset := s.clock.Offset(); offset != 0 {
+		environment["CLOCK_OFFSET"] = offset.String()
 	}
 	s.Guard = guard.New(s.Template)
 	for variable, service := range map[string]struct {

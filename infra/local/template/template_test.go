@@ -26,7 +26,8 @@ func TestTemplateOfTheProduct(t *testing.T) {
 		if !ok || f.Timeout > 30*time.Second {
 			t.Errorf("route %s goes to %s, whose time-out is %s", r.Key(), r.Function, f.Timeout)
 		}
-		if strings.HasPrefix(r.Path, "/v1/") != (r.Authorizer != "") {
+		api := slices.ContainsFunc([]string{"/v1/", "/graph/", "/pc/"}, func(p string) bool { return strings.HasPrefix(r.Path, p) })
+		if api != (r.Authorizer != "") {
 			t.Errorf("route %s has the authorizer %q", r.Key(), r.Authorizer)
 		}
 	}
