@@ -165,3 +165,35 @@ func TestCompanyPagesInBrowser(t *testing.T) {
 	b.do(chromedp.Click(`main a[href*="/customer/providers/"]`))
 	taken("revoke-access", "access-revoked")
 }
+
+// TestInboxInBrowser: a request stands on the company's own page, and is read, reported or accepted there without its email
+// (console, "What customers see"), at both widths and in both themes, with nothing for axe to find.
+func TestInboxInBrowser(t *testing.T) {
+	browser := newChromium(t)
+	fir := newPartner(t, "fir")
+	id, _ := fir.invite(`{"kind":"reseller","recipientEmail":"inbox@maple.example","requestDelegatedAdmin":true}`, "inbox@maple.example")
+	b := newTab(t, browser, true)
+	b.do(chromedp.Navigate(local.URL+"/customer"), chromedp.Click(`main a[href$="/sign-in/public"]`),
+		chromedp.SendKeys(`input[name=username]`, "admin@maple.example"), chromedp.SendKeys(`input[name=password]`, "x"),
+		chromedp.Submit(`input[name=password]`), chromedp.WaitReady(`main[data-page=customer] a.button[href$="`+id+`"]`))
+	sound := func(page string) {
+		t.Helper()
+		b.do(chromedp.WaitReady(`main[data-page="` + page + `"]`))
+		for _, finding := range append(b.axe(), b.smallTargets()...) {
+			t.Errorf("%s: %s", page, finding)
+		}
+		b.look("inbox-" + page)
+	}
+	sound("customer")
+	b.do(chromedp.Navigate(local.URL + "/customer/requests/" + tenantOf(t, "fir.example") + "/" + id + "/report"))
+	sound("report")
+	b.do(chromedp.Navigate(local.URL+"/customer"), chromedp.Click(`main a.button[href$="`+id+`"]`))
+	sound("answer")
+	b.do(chromedp.Click(`input[name=answer][value=accept]`), chromedp.Click(`input[name=authorized]`),
+		chromedp.SendKeys(`input[name=fullName]`, "Margaux Maple"), chromedp.SendKeys(`input[name=jobTitle]`, "DSI"),
+		chromedp.Click(`main form button[type=submit]`))
+	sound("accepted")
+	if s := fir.do("GET", "/v1/invitations/"+id, "").want(t, 200).json(t)["status"]; s != "accepted" {
+		t.Errorf("status %v", s)
+	}
+}
