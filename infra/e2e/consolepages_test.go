@@ -36,7 +36,8 @@ func TestConsolePagesInBrowser(t *testing.T) {
 		"agent@birch.example": {
 			{"console-customers", "/console/customers"}, {"console-customer", "/console/customers/" + walnut}, {"console-remove", "/console/customers/" + walnut + "/remove"},
 			{"console-attest", "/console/customers/" + walnut + "/agreement"}, {"console-add-customer", "/console/customers/new"},
-			{"console-order", "/console/orders/new?customer=" + walnut}, {"console-subscriptions", "/console/subscriptions"},
+			{"console-order", "/console/orders/new"}, {"console-order", "/console/orders/new?customerTenantId=" + walnut},
+			{"console-order", "/console/orders/new?customerTenantId=" + walnut + "&offerId=ofr-cloud-reserved&quantity=5&step=check"}, {"console-subscriptions", "/console/subscriptions"},
 			{"console-subscriptions", "/console/subscriptions?role=onRecord"},
 			{"console-subscriptions", "/console/subscriptions?customerTenantId=" + walnut},
 			{"console-subscription", "/console/subscriptions/" + walnut + "/" + subscription},
@@ -56,6 +57,10 @@ func TestConsolePagesInBrowser(t *testing.T) {
 		"ops@concord.example": {
 			{"console-operator", "/console/operator"}, {"console-operator-vetting", "/console/operator/vetting"}, {"console-operator-partners", "/console/operator/partners"},
 			{"console-operator-suppressions", "/console/operator/suppressions"},
+			{"console-operator-reports", "/console/operator/reports"}, {"console-operator-records", "/console/operator/records"},
+			{"console-operator-record-new", "/console/operator/records/company/new"},
+			{"console-operator-calendar", "/console/operator/records/calendar"}, {"console-operator-health", "/console/operator/health"},
+			{"console-operator-find", "/console/operator/find"},
 		},
 		// To revoke is the Global admin's.
 		"admin@cedar.example": {{"console-provider-revoke", "/console/providers/" + between + "/revoke"}},
