@@ -26,27 +26,19 @@ func batches() *cli.Command {
 			},
 		},
 		{Name: "watch", Usage: "wait until every row is worked off", ArgsUsage: "ID", Action: func(ctx context.Context, c *cli.Command) error {
-			ids, err := arguments(c, "one id", false)
+			id, api, err := one(c)
 			if err != nil {
 				return err
 			}
-			api, err := connect(c)
-			if err != nil {
-				return err
-			}
-			return watchBatch(ctx, c, api, ids[0])
+			return watchBatch(ctx, c, api, id)
 		}},
 		{
 			Name: "rows", Usage: "list the rows", ArgsUsage: "ID", Action: func(ctx context.Context, c *cli.Command) error {
-				ids, err := arguments(c, "one id", false)
+				id, api, err := one(c)
 				if err != nil {
 					return err
 				}
-				api, err := connect(c)
-				if err != nil {
-					return err
-				}
-				return printRows(ctx, c, api, ids[0], some[client.RowOutcome](c, "outcome"))
+				return printRows(ctx, c, api, id, some[client.RowOutcome](c, "outcome"))
 			},
 			Flags: []cli.Flag{&cli.StringFlag{Name: "outcome", Usage: "pending, created or failed", Validator: oneOf("pending", "created", "failed")}},
 		},

@@ -47,15 +47,11 @@ func customers() *cli.Command {
 		},
 		{
 			Name: "get", Usage: "show one", ArgsUsage: "ID", Action: func(ctx context.Context, c *cli.Command) error {
-				ids, err := arguments(c, "one id", false)
+				id, api, err := one(c)
 				if err != nil {
 					return err
 				}
-				api, err := connect(c)
-				if err != nil {
-					return err
-				}
-				r, err := api.GetCustomerWithResponse(ctx, ids[0])
+				r, err := api.GetCustomerWithResponse(ctx, id)
 				if err != nil {
 					return err
 				}

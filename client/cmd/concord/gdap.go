@@ -26,16 +26,6 @@ func printGDAP(c *cli.Command, g *client.GranularAdmin) error {
 	return print(c, g, slices.Clone(gdapHead), [][]string{gdapRow(*g)})
 }
 
-// one gives the id that a command is about, and the API.
-func one(c *cli.Command) (string, *client.Concord, error) {
-	ids, err := arguments(c, "one id", false)
-	if err != nil {
-		return "", nil, err
-	}
-	api, err := connect(c)
-	return ids[0], api, err
-}
-
 func gdap() *cli.Command {
 	return &cli.Command{Name: "gdap", Usage: "granular delegated administration: named roles for a time", Commands: []*cli.Command{
 		{

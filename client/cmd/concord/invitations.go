@@ -207,19 +207,15 @@ func listInvitations() *cli.Command {
 }
 
 func getInvitation(ctx context.Context, c *cli.Command) error {
-	ids, err := arguments(c, "one id", false)
+	id, api, err := one(c)
 	if err != nil {
 		return err
 	}
-	api, err := connect(c)
+	i, err := api.GetInvitationWithResponse(ctx, id)
 	if err != nil {
 		return err
 	}
-	i, err := api.GetInvitationWithResponse(ctx, ids[0])
-	if err != nil {
-		return err
-	}
-	happened, err := api.ListInvitationEventsWithResponse(ctx, ids[0])
+	happened, err := api.ListInvitationEventsWithResponse(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -238,15 +234,11 @@ func getInvitation(ctx context.Context, c *cli.Command) error {
 }
 
 func showDraft(ctx context.Context, c *cli.Command) error {
-	ids, err := arguments(c, "one id", false)
+	id, api, err := one(c)
 	if err != nil {
 		return err
 	}
-	api, err := connect(c)
-	if err != nil {
-		return err
-	}
-	d, err := api.GetDraftWithResponse(ctx, ids[0])
+	d, err := api.GetDraftWithResponse(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -259,17 +251,13 @@ func showDraft(ctx context.Context, c *cli.Command) error {
 
 // watchInvitation says each change of status and delivery, until there will be no other.
 func watchInvitation(ctx context.Context, c *cli.Command) error {
-	ids, err := arguments(c, "one id", false)
-	if err != nil {
-		return err
-	}
-	api, err := connect(c)
+	id, api, err := one(c)
 	if err != nil {
 		return err
 	}
 	last := ""
 	for {
-		r, err := api.GetInvitationWithResponse(ctx, ids[0])
+		r, err := api.GetInvitationWithResponse(ctx, id)
 		if err != nil {
 			return err
 		}

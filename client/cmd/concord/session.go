@@ -74,6 +74,16 @@ func connect(c *cli.Command) (*client.Concord, error) {
 	return s.client()
 }
 
+// one gives the id that a command is about, and the API.
+func one(c *cli.Command) (string, *client.Concord, error) {
+	ids, err := arguments(c, "one id", false)
+	if err != nil {
+		return "", nil, err
+	}
+	api, err := connect(c)
+	return ids[0], api, err
+}
+
 func (s session) client() (*client.Concord, error) {
 	return client.New(s.URL, client.Credentials{TokenURL: s.TokenURL, ID: s.ClientID, Secret: s.ClientSecret, Scope: s.Scope})
 }
